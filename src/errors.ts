@@ -1,0 +1,67 @@
+import { exitCodes } from './exit-codes.ts';
+
+/**
+ * Every code of tnet's own, with the exit status that a command gives it and what it means. docs/errors.md holds
+ * the same table for people; a test compares the two.
+ *
+ * Errors of the operating system (`ECONNREFUSED`, `EADDRINUSE`, …) keep their own code.
+ */
+export const errorTable = {
+  TNET_E_USAGE: {
+    exit: exitCodes.usage,
+    meaning: 'The command line is wrong: an unknown or impossible flag.',
+  },
+  TNET_E_ADDRESS: {
+    exit: exitCodes.usage,
+    meaning: 'An address, port, service name or path cannot be read.',
+  },
+  TNET_E_PATH_IN_USE: {
+    exit: exitCodes.usage,
+    meaning: 'A Unix socket path is taken: by a live server, or by a file that is no socket.',
+  },
+  TNET_E_UNSUPPORTED: {
+    exit: exitCodes.usage,
+    meaning: 'This system, Node version or build lacks what was asked for.',
+  },
+  TNET_E_TIMEOUT: { exit: exitCodes.timeLimit, meaning: 'A time limit that was asked for has run out.' },
+  TNET_E_CONNECT: { exit: exitCodes.failed, meaning: 'No address of the host accepted the connection.' },
+  TNET_E_UNSENT: {
+    exit: exitCodes.failed,
+    meaning: 'The peer ended the connection without taking everything that was to be sent.',
+  },
+} as const satisfies Record<string, { exit: number; meaning: string }>;
+
+/** The stable name of a failure that tnet itself finds. Match on `code`, never on the message. */
+export type TnetErrorCode = keyof typeof errorTable;
+
+/** A failure with a stable `code`, a one-line message for people, and the exit status a command gives it. */
+export class TnetError extends Error {
+  readonly code: TnetErrorCode;
+  /** What the failure is about, as the user wrote it: an address, a path, a flag. */
+  readonly subject: string | undefined;
+
+  constructor(code: TnetErrorCode, message: string, options: { cause?: unknown; subject?: string } = {}) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.subject = options.subject;
+  }
+
+  /** The exit status of a command that this error ends. */
+  get exitCode(): number {
+    return errorTable[this.code].exit;
+  }
+}
+
+TnetError.prototype.name = 'TnetError';
+
+/** The `code` of any error, or undefined. */
+export function errorCode(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** Whether the peer (or its system) cut the connection: what a reset shows as, from the reading or the writing side. */
+export function isReset(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ECONNABORTED';
+}

@@ -1,0 +1,40 @@
+import type { Duplex, Readable, Writable } from 'node:stream';
+import type { Ending } from './ending.ts';
+
+/**
+ * Bytes in one direction: from a readable side to a writable side until the source ends, then a half-close.
+ *
+ *     source ──▶ transform ──▶ … ──▶ sink
+ *        ▲                             │
+ *        └──── paused while full ◀─────┘
+ *
+ * echo is one flow from a socket to itself; connect and listen are two (stdin → socket, socket → stdout); proxy is two.
+ */
+export interface FlowOptions {
+  /** Read until it ends. Not closed by the flow. */
+  readonly source: Readable;
+  /** Written to; ended when the source ends (see `onEnd`). Not destroyed by the flow. */
+  readonly sink: Writable;
+  /** Applied in order. The flow owns them and destroys them when it is over. */
+  readonly transforms?: readonly Duplex[];
+  /** What the source's end does to the sink: `half-close` (default) ends it, `keep-open` leaves it as it is. */
+  readonly onEnd?: 'half-close' | 'keep-open';
+  /** Called with every chunk of bytes read from the source, before it is written. */
+  readonly onActivity?: (bytes: number) => void;
+}
+
+/** A running flow. */
+export interface Flow {
+  /** Bytes that the sink has taken so far. */
+  readonly bytes: number;
+  /** Bytes read from the source so far. */
+  readonly bytesRead: number;
+  /** Whether the sink is not taking bytes at this moment. */
+  readonly blocked: boolean;
+  /** Settles once, never rejects. After it the flow holds no listener on either end. */
+  readonly ended: Promise<Ending>;
+  /** Stops reading at once. What was read and not yet taken is counted in the ending's `unsentBytes`. */
+  stop(reason: 'timeout' | 'aborted' | 'limit', error?: Error): void;
+  /** Acts as if the source had ended now: what was read is delivered, then `onEnd` applies. */
+  finish(): void;
+}
