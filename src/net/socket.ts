@@ -39,13 +39,13 @@ export class Socket extends net.Socket {
       this.#readError = error;
       return this;
     }
-    this.#releaseWrite();
+    if (#dataBeforeError in this) this.#releaseWrite();
     return super.destroy(error);
   }
 
   override read(size?: number): unknown {
     const chunk: unknown = super.read(size);
-    if (this.#readError && this.readableLength === 0 && !this.destroyed) {
+    if (#dataBeforeError in this && this.#readError && this.readableLength === 0 && !this.destroyed) {
       const error = this.#readError;
       process.nextTick(() => this.destroy(error));
     }
@@ -54,7 +54,7 @@ export class Socket extends net.Socket {
 
   override _read(size: number): void {
     // The descriptor has already told its error: reading it again would see a clean end instead.
-    if (!this.#readError) super._read(size);
+    if (!(#dataBeforeError in this) || !this.#readError) super._read(size);
   }
 
   override _write(chunk: unknown, encoding: BufferEncoding, done: WriteCallback): void {

@@ -1,0 +1,74 @@
+import type { Command } from 'commander';
+import { errorCode, TnetError } from '../src/errors.ts';
+import { exitCodes } from '../src/exit-codes.ts';
+import { Reporter } from '../src/report/reporter.ts';
+import type { Verbosity } from '../src/report/text.ts';
+
+/** The flags that every command has (see addReportOptions). */
+export interface ReportOptions {
+  readonly verbose: number;
+  readonly json?: boolean;
+  readonly color: boolean;
+}
+
+/** What a command's action works with: its voice on stderr and its exit status. */
+export interface Context {
+  readonly reporter: Reporter;
+  /** Reports a failure as one line and sets the exit status that goes with it. */
+  fail(subject: string, error: unknown): void;
+  /** Sets the exit status; the process ends when nothing is open any more. */
+  exit(status: number): void;
+}
+
+export function createContext(command: Command, options: ReportOptions): Context {
+  // A stderr that nobody reads any more must not end the work.
+  process.stderr.on('error', () => undefined);
+  const reporter = new Reporter({
+    name: commandName(command),
+    verbosity: Math.min(options.verbose, 2) as Verbosity,
+    json: options.json === true,
+    write: (line) => void process.stderr.write(line),
+  });
+  const exit = (status: number) => {
+    process.exitCode = status;
+  };
+  return {
+    reporter,
+    exit,
+    fail(subject, error) {
+      reporter.fail(subject, error);
+      exit(exitStatus(error));
+    },
+  };
+}
+
+/** `tnet connect`, as the lines on stderr begin. */
+export function commandName(command: Command): string {
+  return command.parent ? `${command.parent.name()} ${command.name()}` : command.name();
+}
+
+/** Failures of this machine's own set-up: another address, path, permission or limit is needed, not another try. */
+const setupCodes = new Set([
+  'EACCES',
+  'EPERM',
+  'EADDRINUSE',
+  'EADDRNOTAVAIL',
+  'EMFILE',
+  'ENFILE',
+  'EISDIR',
+  'EBADF',
+  'ENOSPC',
+  'EINVAL',
+  'EAFNOSUPPORT',
+]);
+
+/** The exit status for a failure: see exit-codes.ts. */
+export function exitStatus(error: unknown): number {
+  if (error instanceof TnetError) return error.exitCode;
+  return setupCodes.has(errorCode(error) ?? '') ? exitCodes.usage : exitCodes.failed;
+}
+
+/** What a failure is about: the error's own subject, or what the command was working on. */
+export function subjectOf(error: unknown, otherwise: string): string {
+  return error instanceof TnetError && error.subject !== undefined ? error.subject : otherwise;
+}

@@ -1,0 +1,57 @@
+/**
+ * Flags of nc, ncat, socat and telnet that tnet does not have, with what to use. Never a silent different meaning.
+ * The key is the flag as it was typed; `*` stands for any command.
+ */
+const hints: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  connect: {
+    '-l': 'to listen, use: tnet listen',
+    '-k': '-k (keep listening) goes with: tnet listen',
+    '-m': '-m (at most n connections) goes with: tnet listen',
+  },
+  '*': {
+    '-X': 'name the proxy protocol in -x: socks4://, socks4a://, socks5:// or http://',
+    '-P': 'name the proxy user in -x: socks5://user@host:port',
+    '-I': 'the receive buffer is set with --rcvbuf',
+    '-O': 'the send buffer is set with --sndbuf',
+    '-M': 'the hop limit is set with --ttl',
+    '-T': 'the type of service is set with --tos',
+    '-r': 'tnet takes ports in the order given',
+    '-D': 'SO_DEBUG is not offered',
+    '-S': 'TCP MD5 signatures are not offered',
+    '-F': 'passing a descriptor on is not offered',
+    '-V': 'the version is printed by: tnet --version',
+    '-Z': 'DCCP is not offered',
+    '-b': 'broadcast is not offered',
+    '-g': 'source routing is not offered',
+    '-G': 'source routing is not offered',
+    '-W': 'a limit on packets is not offered; --timeout limits the run',
+    '--ssl': 'TLS is --tls, verified by default',
+    '--sh-exec': 'use -c',
+    '--exec-sh': 'use -c',
+    '--no-dns': 'use -n',
+    '--nodns': 'use -n',
+    '--wait': 'the connect limit is -w',
+    '--keep-open': 'use -k',
+    '--max-conns': 'use -m',
+    '--source': 'use -s',
+    '--source-port': 'use -p',
+    '--idle-timeout': 'use -i',
+    '--unixsock': 'use -U',
+    '--udp': 'use -u',
+    '--crlf-out': 'use -C',
+    '--hex-dump': 'use -o FILE --format hex',
+    '--append-output': 'recordings are not appended to: name a new file with -o',
+    '--proxy': 'use -x',
+    '--proxy-type': 'name the proxy protocol in -x: socks4://, socks4a://, socks5:// or http://',
+    '--proxy-auth': 'passwords are read from the environment or a file, never from the command line',
+  },
+};
+
+/** What to use instead of an unknown flag, as the whole error line, or undefined. */
+export function usageHint(command: string | undefined, code: string, message: string): string | undefined {
+  if (code !== 'commander.unknownOption') return undefined;
+  const flag = /unknown option '([^']+)'/.exec(message)?.[1] ?? '';
+  const short = /^-[^-]/.test(flag) ? flag.slice(0, 2) : flag.replace(/=.*/, '');
+  const hint = hints[command ?? '']?.[short] ?? hints['*']?.[short];
+  return hint === undefined ? undefined : `unknown option '${flag}': ${hint}`;
+}

@@ -1,0 +1,75 @@
+import { Command } from 'commander';
+import { usageHint } from './foreign-flags.ts';
+
+type Define = (command: Command) => void;
+
+interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  /** Loads the command's own file: only when it is called, or when all are wanted. */
+  readonly load: () => Promise<Define>;
+}
+
+/** tnet's commands. Each is one file, and the file is run only when the command is called. */
+export const commandTable: readonly CommandEntry[] = [
+  {
+    name: 'connect',
+    summary: 'connect to a server and pipe stdin and stdout through',
+    load: async () => (await import('./connect.ts')).defineConnect,
+  },
+  {
+    name: 'listen',
+    summary: 'wait for a client and pipe stdin and stdout through',
+    load: async () => (await import('./listen.ts')).defineListen,
+  },
+  {
+    name: 'echo',
+    summary: 'serve an echo: every byte comes back',
+    load: async () => (await import('./echo.ts')).defineEcho,
+  },
+  {
+    name: 'proxy',
+    summary: 'relay connections to a target',
+    load: async () => (await import('./proxy.ts')).defineProxy,
+  },
+  {
+    name: 'isip',
+    summary: 'tell whether words are IP addresses: 4, 6 or 0',
+    load: async () => (await import('./isip.ts')).defineIsip,
+  },
+];
+
+/**
+ * The commander tree. With `only`, that command is whole and the others stand there with their names and summaries,
+ * which is all that a run of one command needs.
+ */
+export async function buildProgram(version: string, only?: string): Promise<Command> {
+  const program = new Command('tnet');
+  program
+    .description('Listen, connect, echo, proxy: bytes between two ends, and none lost.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .configureHelp({ showGlobalOptions: false })
+    .configureOutput({ outputError: () => undefined })
+    .showSuggestionAfterError(true)
+    .exitOverride();
+  for (const { name, summary, load } of commandTable) {
+    const command = program.command(name).description(summary).helpOption('-h, --help', 'show this help');
+    if (only === undefined || only === name) (await load())(command);
+  }
+  return program;
+}
+
+/** The command that the arguments call, if any: `connect` for `connect …` and for `help connect`. */
+export function findCommand(args: readonly string[]): string | undefined {
+  const [first, second] = args;
+  const name = first === 'help' ? second : first;
+  return commandTable.find((entry) => entry.name === name)?.name;
+}
+
+/** One line for a usage error that commander found. */
+export function describeUsageError(command: string | undefined, code: string, message: string): string {
+  const text = message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+  return usageHint(command, code, text) ?? text;
+}

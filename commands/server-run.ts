@@ -1,0 +1,110 @@
+import { formatBound, formatLocal, formatRemote } from '../src/endpoint/serve.ts';
+import type { EndingReason } from '../src/flow/ending.ts';
+import type { Server, Socket } from '../src/net/index.ts';
+import type { Context } from './context.ts';
+import { catchInterruption, type Interruption } from './signals.ts';
+
+interface Totals {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+}
+
+interface ConnectionEnding {
+  readonly reason: EndingReason;
+  readonly error?: Error;
+}
+
+/** One accepted connection, as a server command reports it. */
+export interface ConnectionReport {
+  readonly id: number;
+  readonly remote: string;
+  /** Reports the end. The socket is the caller's to close. */
+  ended(ending: ConnectionEnding, totals: Totals): void;
+}
+
+/**
+ * The life of a server command: reports what it bound, each connection and the totals. SIGINT or SIGTERM stop the
+ * accepting and set the exit status; the connections are their owner's to end (`interruption.signal` tells). Closing
+ * a server on a Unix socket removes its path.
+ */
+export class ServerRun {
+  readonly interruption: Interruption = catchInterruption();
+  readonly #context: Context;
+  readonly #startedAt = performance.now();
+  #server: Server | undefined;
+  #address = '';
+  #count = 0;
+  #sentBytes = 0;
+  #receivedBytes = 0;
+
+  constructor(context: Context) {
+    this.#context = context;
+    this.interruption.signal.addEventListener('abort', () => {
+      if (this.interruption.status !== undefined) context.exit(this.interruption.status);
+      this.#server?.close(() => this.#reportTotals());
+    });
+  }
+
+  /** How many connections have been accepted so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** What the server has really bound. */
+  get address(): string {
+    return this.#address;
+  }
+
+  /** Takes over a server that has been bound. */
+  started(server: Server): void {
+    const { reporter } = this.#context;
+    this.#server = server;
+    this.#address = formatBound(server);
+    reporter.emit({ event: 'listening', address: this.#address });
+    server.on('error', (error) => reporter.fail(this.#address, error));
+    server.on('drop', (data) => {
+      const remote = data?.remoteAddress ?? this.#address;
+      reporter.emit({ event: 'refused', remote, reason: 'too many connections' });
+    });
+  }
+
+  accepted(socket: Socket): ConnectionReport {
+    const id = ++this.#count;
+    const startedAt = performance.now();
+    const remote = formatRemote(socket, this.#address);
+    const { reporter } = this.#context;
+    reporter.emit({ event: 'accepted', id, local: formatLocal(socket, this.#address), remote });
+    return {
+      id,
+      remote,
+      ended: (ending, totals) => {
+        this.#sentBytes += totals.sentBytes;
+        this.#receivedBytes += totals.receivedBytes;
+        if (ending.error) reporter.fail(remote, ending.error, id);
+        const durationMs = elapsedMs(startedAt);
+        reporter.emit({ event: 'ended', id, remote, reason: ending.reason, ...totals, durationMs });
+      },
+    };
+  }
+
+  /** Stops accepting; what has been accepted goes on. */
+  stop(): void {
+    this.#server?.close();
+    this.#server = undefined;
+  }
+
+  #reportTotals(): void {
+    this.#context.reporter.emit({
+      event: 'totals',
+      connections: this.#count,
+      sentBytes: this.#sentBytes,
+      receivedBytes: this.#receivedBytes,
+      durationMs: elapsedMs(this.#startedAt),
+    });
+  }
+}
+
+/** Milliseconds since `startedAt` (of performance.now()), to the microsecond. */
+export function elapsedMs(startedAt: number): number {
+  return Math.round((performance.now() - startedAt) * 1000) / 1000;
+}

@@ -1,0 +1,103 @@
+import { openInput, openOutput, type Input, type Output } from '../src/endpoint/stdio.ts';
+import { errorCode } from '../src/errors.ts';
+import { runSession, type SessionEnding, type SessionOptions } from '../src/flow/session.ts';
+import type { Socket } from '../src/net/index.ts';
+import { waitAcknowledged } from '../src/net/tuning.ts';
+import { CrlfOut } from '../src/transform/crlf.ts';
+import type { Context } from './context.ts';
+import { elapsedMs } from './server-run.ts';
+import type { Interruption } from './signals.ts';
+
+/** The flags of connect and listen that say when a session ends and what goes through it. */
+export interface SessionFlags {
+  readonly idle?: number;
+  readonly quit?: number;
+  readonly shutdown: boolean;
+  readonly recvOnly?: boolean;
+  readonly sendOnly?: boolean;
+  readonly keepSending?: boolean;
+  readonly sendCrlf?: boolean;
+}
+
+/** stdin and stdout, as far as the flags want them. */
+export interface Stdio {
+  readonly input: Input | undefined;
+  readonly output: Output | undefined;
+}
+
+/** Opens what the flags want. Once: reading stdin ahead takes bytes from the next command of a script. */
+export function openStdio(flags: SessionFlags): Stdio {
+  return {
+    input: flags.recvOnly ? undefined : openInput(),
+    output: flags.sendOnly ? undefined : openOutput(),
+  };
+}
+
+/** The session that the flags ask for, between stdin and stdout and a connection. */
+export function sessionOptions(
+  remote: Socket,
+  flags: SessionFlags,
+  { input, output }: Stdio,
+  signal: AbortSignal,
+): SessionOptions {
+  return {
+    remote,
+    input: input?.stream,
+    inputMayWait: input?.kind !== 'file',
+    output: output?.stream,
+    halfClose: flags.shutdown,
+    keepSending: flags.keepSending,
+    sendOnly: flags.sendOnly,
+    quitAfterMs: flags.quit,
+    idleMs: flags.idle,
+    sendTransforms: flags.sendCrlf ? [new CrlfOut()] : [],
+    signal,
+  };
+}
+
+/** Joins stdin and stdout to one connection until the session's end, and reports it. Closes all three. */
+export async function runStdioSession(
+  context: Context,
+  socket: Socket,
+  remote: string,
+  flags: SessionFlags,
+  interruption: Interruption,
+): Promise<void> {
+  const startedAt = performance.now();
+  const stdio = openStdio(flags);
+  const ending = await runSession({
+    ...sessionOptions(socket, flags, stdio, interruption.signal),
+    onReceived: () => stdio.output?.close(),
+  });
+  if (flags.sendOnly && ending.reason !== 'reset')
+    await waitAcknowledged(socket, { signal: interruption.signal });
+  reportEnding(context, ending, remote, startedAt);
+  if (interruption.status !== undefined) context.exit(interruption.status);
+  stdio.input?.close();
+  stdio.output?.close();
+  socket.destroy();
+}
+
+function reportEnding(context: Context, ending: SessionEnding, remote: string, startedAt: number): void {
+  const { reporter } = context;
+  if (ending.error && !isReaderGone(ending)) {
+    context.fail(
+      ending.side === 'input' ? 'stdin' : ending.side === 'output' ? 'stdout' : remote,
+      ending.error,
+    );
+  }
+  reporter.emit({
+    event: 'ended',
+    id: 1,
+    remote,
+    reason: ending.reason,
+    sentBytes: ending.sent?.bytes ?? 0,
+    receivedBytes: ending.received.bytes,
+    durationMs: elapsedMs(startedAt),
+  });
+}
+
+/** The reader of our stdout has left, as `| head` does: nobody wants more, and that is no failure. */
+export function isReaderGone(ending: SessionEnding): boolean {
+  return ending.side === 'output' && errorCode(ending.error) === 'EPIPE';
+}

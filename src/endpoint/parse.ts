@@ -1,0 +1,152 @@
+import { TnetError } from '../errors.ts';
+import { isIP } from '../net/ip.ts';
+import type { Endpoint } from './endpoint.ts';
+import { findService } from './services.ts';
+
+/**
+ * The longest path of a Unix socket in bytes: sun_path less its NUL. Source: unix(7), and 104 on macOS and the BSDs.
+ */
+export const maxPathBytes = process.platform === 'linux' ? 107 : 103;
+
+/**
+ * Reads an address in tnet's one grammar: `PORT`, `:PORT`, `HOST:PORT`, `[V6]:PORT`, `/path`, `unix:/path`,
+ * `unix:@name`, `tls://HOST:PORT`, `udp://HOST:PORT`, `fd:N`, `-`.
+ *
+ * @throws TnetError TNET_E_ADDRESS with one sentence that says what is wrong.
+ */
+export function parseEndpoint(text: string): Endpoint {
+  if (text === '') throw addressError(text, 'the address is empty');
+  if (text === '-') return { kind: 'stdio' };
+  if (text.startsWith('unix:')) return parsePath(text.slice('unix:'.length), text);
+  if (text.includes('/') && !text.includes('://')) return parsePath(text, text);
+  if (text.startsWith('fd:')) return parseDescriptor(text);
+  const scheme = /^([a-z0-9+.-]+):\/\/(.*)$/i.exec(text);
+  if (scheme) return parseUrl(text, scheme[1] ?? '', scheme[2] ?? '');
+  return { kind: 'tcp', ...parseHostPort(text) };
+}
+
+/**
+ * Reads an address given as one word (see parseEndpoint) or as two, `HOST PORT`.
+ *
+ * @throws TnetError TNET_E_ADDRESS
+ */
+export function parseWords(words: readonly string[]): Endpoint {
+  const [first = '', second, ...rest] = words;
+  if (second === undefined) return parseEndpoint(first);
+  if (rest.length > 0) {
+    throw addressError(words.join(' '), 'too many words: an address is HOST PORT or one word');
+  }
+  return { kind: 'tcp', host: parseHost(first, `${first} ${second}`), port: parsePort(second) };
+}
+
+/**
+ * Reads a port: a number from 0 to 65535, or a service name of /etc/services such as `http`.
+ *
+ * @throws TnetError TNET_E_ADDRESS
+ */
+export function parsePort(text: string): number {
+  if (/^\d+$/.test(text)) {
+    const port = Number(text);
+    if (port > 65535) throw addressError(text, 'a port is a number from 0 to 65535');
+    return port;
+  }
+  if (text === '') throw addressError(text, 'the port is missing');
+  const port = /^[a-z][a-z0-9_.+-]*$/i.test(text) ? findService(text) : undefined;
+  if (port !== undefined) return port;
+  const reason = /^[a-z]/i.test(text)
+    ? 'unknown service name'
+    : 'not a port: a number from 0 to 65535 or a service name';
+  throw addressError(text, reason);
+}
+
+/**
+ * Checks a Unix socket path, with or without `unix:` before it, and reads `@name` as an abstract one.
+ *
+ * @throws TnetError TNET_E_ADDRESS when it is empty, holds a NUL byte, or is over the system's limit.
+ */
+export function parsePath(text: string, subject = text): Extract<Endpoint, { kind: 'unix' }> {
+  const isAbstract = text.startsWith('@');
+  if (isAbstract && process.platform !== 'linux') {
+    throw addressError(subject, 'abstract Unix sockets exist on Linux only');
+  }
+  const path = isAbstract ? `\0${text.slice(1)}` : text;
+  if (path === '' || path === '\0') throw addressError(subject, 'the path is empty');
+  if (path.includes('\0', 1)) throw addressError(subject, 'a path cannot hold a NUL byte');
+  const bytes = Buffer.byteLength(path);
+  if (bytes > maxPathBytes) {
+    throw addressError(subject, `the path has ${bytes} bytes, and a Unix socket's at most ${maxPathBytes}`);
+  }
+  return { kind: 'unix', path };
+}
+
+function parseHostPort(text: string): { host?: string; port: number } {
+  if (text.startsWith('[')) return parseBracketed(text);
+  const colon = text.lastIndexOf(':');
+  if (colon < 0) return { port: parseLonePort(text) };
+  const host = text.slice(0, colon);
+  if (host.includes(':')) {
+    throw addressError(
+      text,
+      `an IPv6 address with a port needs brackets: [${host}]:${text.slice(colon + 1)}`,
+    );
+  }
+  const port = parsePortOf(text, text.slice(colon + 1));
+  return host === '' ? { port } : { host: parseHost(host, text), port };
+}
+
+function parseBracketed(text: string): { host: string; port: number } {
+  const match = /^\[([^\]]*)\]:(.*)$/.exec(text);
+  if (!match) throw addressError(text, 'expected [ADDRESS]:PORT');
+  const [, host = '', port = ''] = match;
+  if (isIP(host) !== 6) throw addressError(text, 'not an IPv6 address in the brackets');
+  return { host, port: parsePortOf(text, port) };
+}
+
+/** A word without a colon is a port: a host on its own lacks one, and the message says so. */
+function parseLonePort(text: string): number {
+  if (isIP(text) !== 0 || (/[.]/.test(text) && !/^\d+$/.test(text)))
+    throw addressError(text, 'the port is missing');
+  return parsePort(text);
+}
+
+function parsePortOf(subject: string, text: string): number {
+  try {
+    return parsePort(text);
+  } catch (error) {
+    throw addressError(subject, `${text === '' ? '' : `port ${text}: `}${(error as TnetError).message}`);
+  }
+}
+
+function parseHost(text: string, subject: string): string {
+  const host = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text;
+  if (host === '') throw addressError(subject, 'the host is empty');
+  // The C library reads 0x7f.1, 2130706433 and 0177.0.0.1 as 127.0.0.1: an allow-list's reader would not.
+  if (/^(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*$/i.test(host) && isIP(host) === 0) {
+    throw addressError(
+      subject,
+      `${host} is not an IP address: four decimal numbers without leading zeros are`,
+    );
+  }
+  if (isIP(host) === 0 && !/^[\p{L}\p{N}]([\p{L}\p{N}_.-]*[\p{L}\p{N}.])?$/u.test(host)) {
+    throw addressError(subject, `${host} is neither an IP address nor a host name`);
+  }
+  return host;
+}
+
+function parseDescriptor(text: string): Endpoint {
+  const digits = text.slice('fd:'.length);
+  if (!/^\d{1,9}$/.test(digits)) throw addressError(text, 'expected fd:N with a descriptor number');
+  return { kind: 'fd', fd: Number(digits) };
+}
+
+function parseUrl(text: string, scheme: string, rest: string): Endpoint {
+  const kind = scheme.toLowerCase();
+  if (kind === 'tcp' || kind === 'tls' || kind === 'udp') {
+    return { kind, ...parseHostPort(rest.replace(/\/$/, '')) };
+  }
+  throw addressError(text, `unknown scheme ${scheme}://: tcp, tls, udp and unix: are known`);
+}
+
+function addressError(subject: string, message: string): TnetError {
+  return new TnetError('TNET_E_ADDRESS', message, { subject });
+}

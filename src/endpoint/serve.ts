@@ -1,0 +1,60 @@
+import { once } from 'node:events';
+
+import { TnetError } from '../errors.ts';
+import { Server, type Socket } from '../net/index.ts';
+import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
+
+export interface ServeOptions {
+  /** Only addresses of this family. Default: both. */
+  readonly family?: 4 | 6;
+  /** More than this many connections at once are closed as they come. Default: no limit. */
+  readonly maxConnections?: number;
+  readonly onConnection: (socket: Socket) => void;
+}
+
+/**
+ * Binds an endpoint and accepts on it. Accepted sockets are half-open capable, send small writes at once, and deliver
+ * what was received before an error; `onConnection` owns them. Resolves when bound.
+ *
+ * @throws the system's error (`EADDRINUSE`, `EACCES`, …), or TnetError TNET_E_PATH_IN_USE.
+ */
+export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<Server> {
+  const server = new Server(
+    { allowHalfOpen: true, dataBeforeError: true, noDelay: true },
+    options.onConnection,
+  );
+  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
+  if (endpoint.kind === 'unix') server.listen({ path: endpoint.path });
+  else if (endpoint.kind === 'tcp') server.listen(listenOptions(endpoint, options.family));
+  else {
+    const subject = formatEndpoint(endpoint);
+    throw new TnetError('TNET_E_UNSUPPORTED', `cannot listen on ${subject}`, { subject });
+  }
+  await once(server, 'listening');
+  return server;
+}
+
+function listenOptions(endpoint: Extract<Endpoint, { kind: 'tcp' }>, family: 4 | 6 | undefined) {
+  const anyAddress = family === 4 ? '0.0.0.0' : family === 6 ? '::' : undefined;
+  const host = endpoint.host ?? anyAddress;
+  return { host, port: endpoint.port, ipv6Only: family === 6 };
+}
+
+/** What a server has really bound, as the user would write it. */
+export function formatBound(server: Server): string {
+  const address = server.address();
+  if (typeof address === 'string') return formatPath(address);
+  return address === null ? '(closed)' : formatHostPort(address.address, address.port);
+}
+
+/** The peer's address of an accepted or opened socket; a Unix client has none of its own. */
+export function formatRemote(socket: Socket, server: string): string {
+  const { remoteAddress, remotePort } = socket;
+  return remoteAddress === undefined ? server : formatHostPort(remoteAddress, remotePort ?? 0);
+}
+
+/** Our own address of a socket. */
+export function formatLocal(socket: Socket, server: string): string {
+  const { localAddress, localPort } = socket;
+  return localAddress === undefined ? server : formatHostPort(localAddress, localPort ?? 0);
+}

@@ -1,0 +1,76 @@
+import { createReadStream, createWriteStream, fstatSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+import { isatty, ReadStream, WriteStream } from 'node:tty';
+import { restoreBlocking } from '../net/blocking.ts';
+import { Socket } from '../net/socket.ts';
+
+/**
+ * What a descriptor of the standard streams is. `pipe` is a FIFO or a socket, `file` a regular file, `device` /dev/null
+ * and its kind (a closed stdin is /dev/null too: Node opens it).
+ */
+export type StdioKind = 'terminal' | 'pipe' | 'file' | 'device';
+
+export interface Input {
+  readonly stream: Readable;
+  readonly kind: StdioKind;
+  /** Closes the descriptor and leaves it as it was found. */
+  close(): void;
+}
+
+export interface Output {
+  readonly stream: Writable;
+  readonly kind: StdioKind;
+  /**
+   * Closes the descriptor so that the reader sees the end now, and not at the exit of the process. Nothing may be
+   * waiting to be written; do not call the stream's own end(), which leaves a shared pipe non-blocking.
+   */
+  close(): void;
+}
+
+/** Bytes read from a file in one call; a pipe gives what it has. */
+const fileReadBytes = 256 * 1024;
+
+/** Tells what `fd` is. A descriptor that is not open is a `device`: reading it fails with EBADF. */
+export function describeDescriptor(fd: number): StdioKind {
+  if (isatty(fd)) return 'terminal';
+  try {
+    const status = fstatSync(fd);
+    if (status.isFIFO() || status.isSocket()) return 'pipe';
+    return status.isFile() ? 'file' : 'device';
+  } catch {
+    return 'device';
+  }
+}
+
+/**
+ * Opens a descriptor for reading. Not process.stdin: that one cannot be closed before the process ends, and reads
+ * ahead what the next command in a script should have got.
+ */
+export function openInput(fd = 0): Input {
+  const kind = describeDescriptor(fd);
+  if (kind === 'pipe') {
+    const stream = new Socket({ fd, readable: true, writable: false });
+    // At its end the stream closes the descriptor by itself.
+    stream.once('end', () => restoreBlocking(stream));
+    return { stream, kind, close: () => closePipe(stream) };
+  }
+  const stream =
+    kind === 'terminal' ? new ReadStream(fd) : createReadStream('', { fd, highWaterMark: fileReadBytes });
+  return { stream, kind, close: () => void stream.destroy() };
+}
+
+/** Opens a descriptor for writing. Not process.stdout: its end() does not close the descriptor. */
+export function openOutput(fd = 1): Output {
+  const kind = describeDescriptor(fd);
+  if (kind === 'pipe') {
+    const stream = new Socket({ fd, readable: false, writable: true });
+    return { stream, kind, close: () => closePipe(stream) };
+  }
+  const stream = kind === 'terminal' ? new WriteStream(fd) : createWriteStream('', { fd });
+  return { stream, kind, close: () => void stream.destroy() };
+}
+
+function closePipe(socket: Socket): void {
+  restoreBlocking(socket);
+  socket.destroy();
+}

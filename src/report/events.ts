@@ -1,0 +1,47 @@
+/**
+ * What a command reports while it runs. One occurrence is one event: a JSON object for programs (docs/events.md is
+ * the schema), a sentence for people (text.ts).
+ */
+export type Event =
+  /** A server has been bound. */
+  | { readonly event: 'listening'; readonly address: string }
+  /** One address of the peer is being tried. */
+  | { readonly event: 'attempt'; readonly address: string }
+  /** One address did not accept; another may follow. */
+  | {
+      readonly event: 'attempt-failed';
+      readonly address: string;
+      readonly code: string;
+      readonly message: string;
+    }
+  | { readonly event: 'connected'; readonly id: number; readonly local: string; readonly remote: string }
+  | { readonly event: 'accepted'; readonly id: number; readonly local: string; readonly remote: string }
+  /** A client was turned away. */
+  | { readonly event: 'refused'; readonly remote: string; readonly reason: string }
+  /** A connection is over. `sentBytes` went to the peer, `receivedBytes` came from it. */
+  | {
+      readonly event: 'ended';
+      readonly id: number;
+      readonly remote: string;
+      readonly reason: string;
+      readonly sentBytes: number;
+      readonly receivedBytes: number;
+      readonly durationMs: number;
+    }
+  /** A server is stopping. */
+  | {
+      readonly event: 'totals';
+      readonly connections: number;
+      readonly sentBytes: number;
+      readonly receivedBytes: number;
+      readonly durationMs: number;
+    }
+  | {
+      readonly event: 'error';
+      readonly id?: number;
+      readonly subject: string;
+      readonly code: string;
+      readonly message: string;
+    };
+
+export type EventName = Event['event'];

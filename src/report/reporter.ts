@@ -1,0 +1,45 @@
+import { errorCode } from '../errors.ts';
+import type { Event } from './events.ts';
+import { describeError } from './sentences.ts';
+import { renderEvent, type Verbosity } from './text.ts';
+
+export interface ReporterOptions {
+  /** The name before each line: `tnet connect`. */
+  readonly name: string;
+  readonly verbosity: Verbosity;
+  /** One JSON object a line for every event, and no text. */
+  readonly json: boolean;
+  /** Takes each finished line. */
+  readonly write: (line: string) => void;
+}
+
+/** Says what happens, as lines for people or for programs. */
+export class Reporter {
+  readonly #options: ReporterOptions;
+
+  constructor(options: ReporterOptions) {
+    this.#options = options;
+  }
+
+  emit(event: Event): void {
+    const { name, verbosity, json, write } = this.#options;
+    if (json) {
+      write(`${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
+      return;
+    }
+    const { text, from } = renderEvent(event);
+    if (verbosity >= from) write(`${name}: ${text}\n`);
+  }
+
+  /** One line for a failure. `subject` is what failed, as the user knows it: an address, a path, a file. */
+  fail(subject: string, error: unknown, id?: number): void {
+    const code = errorCode(error) ?? 'ERROR';
+    this.emit({
+      event: 'error',
+      ...(id !== undefined && { id }),
+      subject,
+      code,
+      message: describeError(error),
+    });
+  }
+}

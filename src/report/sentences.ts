@@ -1,0 +1,26 @@
+import { getSystemErrorMessage } from 'node:util';
+import { errorCode } from '../errors.ts';
+
+/** Plain words for the codes whose text from the system says less than a user wants, or that are not the system's. */
+const sentences: Readonly<Record<string, string>> = {
+  ECONNRESET: 'connection reset by peer',
+  ECONNABORTED: 'connection aborted',
+  ETIMEDOUT: 'connection timed out',
+  EHOSTUNREACH: 'no route to host',
+  EPIPE: 'the peer no longer takes data',
+  ENOTFOUND: 'host name not found',
+  EAI_AGAIN: 'the name server does not answer',
+  EAI_NODATA: 'the host name has no address',
+  EAI_FAIL: 'the name server failed',
+  EADDRNOTAVAIL: 'the address is not of this machine',
+};
+
+/** One plain sentence for any error, without its code. Never empty. */
+export function describeError(error: unknown): string {
+  const code = errorCode(error);
+  if (code !== undefined && sentences[code] !== undefined) return sentences[code];
+  const { errno, message } = error as { errno?: unknown; message?: unknown };
+  if (typeof errno === 'number' && code?.startsWith('E')) return getSystemErrorMessage(errno);
+  const [line] = String(message ?? error).split('\n');
+  return line === undefined || line === '' ? (code ?? 'unknown error') : line;
+}
