@@ -1,4 +1,5 @@
-import { createReadStream, createWriteStream, fstatSync } from 'node:fs';
+import { closeSync, createReadStream, createWriteStream, fstatSync, openSync } from 'node:fs';
+import { devNull } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { isatty, ReadStream, WriteStream } from 'node:tty';
 import { restoreBlocking } from '../net/blocking.ts';
@@ -50,12 +51,14 @@ export function openInput(fd = 0): Input {
   const kind = describeDescriptor(fd);
   if (kind === 'pipe') {
     const stream = new Socket({ fd, readable: true, writable: false });
-    // At its end the stream closes the descriptor by itself.
+    // At its end the stream lets go of the descriptor by itself.
     stream.once('end', () => restoreBlocking(stream));
     return { stream, kind, close: () => closePipe(stream) };
   }
   const stream =
-    kind === 'terminal' ? new ReadStream(fd) : createReadStream('', { fd, highWaterMark: fileReadBytes });
+    kind === 'terminal'
+      ? new ReadStream(fd)
+      : createReadStream('', { fd, highWaterMark: fileReadBytes, autoClose: false });
   return { stream, kind, close: () => void stream.destroy() };
 }
 
@@ -64,13 +67,45 @@ export function openOutput(fd = 1): Output {
   const kind = describeDescriptor(fd);
   if (kind === 'pipe') {
     const stream = new Socket({ fd, readable: false, writable: true });
-    return { stream, kind, close: () => closePipe(stream) };
+    return {
+      stream,
+      kind,
+      close: once(
+        () => closePipe(stream),
+        () => closeDescriptor(fd),
+      ),
+    };
   }
-  const stream = kind === 'terminal' ? new WriteStream(fd) : createWriteStream('', { fd });
-  return { stream, kind, close: () => void stream.destroy() };
+  const stream = kind === 'terminal' ? new WriteStream(fd) : createWriteStream('', { fd, autoClose: false });
+  return {
+    stream,
+    kind,
+    close: once(
+      () => stream.destroy(),
+      () => closeDescriptor(fd),
+    ),
+  };
 }
 
 function closePipe(socket: Socket): void {
   restoreBlocking(socket);
   socket.destroy();
+}
+
+/**
+ * Closes a descriptor that libuv never closes (0, 1 and 2) and puts the null device in its place: a connection that
+ * got such a number would never be closed either, and its peer would wait for the end for ever.
+ */
+function closeDescriptor(fd: number): void {
+  closeSync(fd);
+  if (fd <= 2) openSync(devNull, 'r+');
+}
+
+function once(...actions: (() => void)[]): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    for (const action of actions) action();
+  };
 }

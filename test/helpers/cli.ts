@@ -1,0 +1,134 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+
+export const tnetPath = fileURLToPath(new URL('../../bin/tnet.js', import.meta.url));
+
+/** What stdin is: a pipe, a file by its path, the null device, or closed. */
+export type StdinKind = 'pipe' | 'null' | 'closed' | { readonly file: string };
+
+export interface CliOptions {
+  readonly stdin?: StdinKind;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A running tnet. stdout is not read until a test reads it. */
+export interface Cli {
+  readonly child: ChildProcess;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** What it has said on stderr so far. */
+  readonly stderr: () => string;
+  /** Settles when the process is gone and stderr has been read to its end. */
+  readonly exit: Promise<Exit>;
+  /** Waits for a line on stderr that matches, and gives the match. Rejects when the process ends without it. */
+  readonly said: (pattern: RegExp) => Promise<RegExpExecArray>;
+  /** The address that a server says it has bound. */
+  readonly address: () => Promise<string>;
+  /** The port of that address. */
+  readonly port: () => Promise<number>;
+}
+
+/** Starts `tnet ARGS…` with the Node that runs the tests. Killed when the test is over. */
+export function startCli(t: ExecutionContext<unknown>, args: readonly string[], options: CliOptions = {}): Cli {
+  const { stdin = 'pipe' } = options;
+  const file = typeof stdin === 'object' ? openSync(stdin.file, 'r') : undefined;
+  const [command, words] =
+    stdin === 'closed'
+      ? ['sh', ['-c', 'exec "$@" <&-', 'sh', process.execPath, tnetPath, ...args]]
+      : [process.execPath, [tnetPath, ...args]];
+  const child = spawn(command, words, {
+    stdio: [file ?? (stdin === 'pipe' ? 'pipe' : 'ignore'), 'pipe', 'pipe'],
+    env: { ...process.env, NODE_ENV: undefined, ...options.env },
+    cwd: options.cwd,
+  });
+  if (file !== undefined) closeSync(file);
+  t.teardown(() => child.kill('SIGKILL'));
+  return watchCli(child);
+}
+
+function watchCli(child: ChildProcess): Cli {
+  let stderr = '';
+  const watchers = new Set<() => void>();
+  const notify = () => {
+    for (const watcher of watchers) watcher();
+  };
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    notify();
+  });
+  child.stdin?.on('error', () => undefined);
+  let exited = false;
+  const exit = new Promise<Exit>((resolve, reject) => {
+    child.once('error', reject);
+    let status: Exit | undefined;
+    let open = 2;
+    const settle = () => {
+      if (--open > 0 || !status) return;
+      exited = true;
+      notify();
+      resolve(status);
+    };
+    child.once('exit', (code, signal) => {
+      status = { code, signal };
+      settle();
+    });
+    child.stderr!.once('close', settle);
+  });
+  const said = (pattern: RegExp) =>
+    new Promise<RegExpExecArray>((resolve, reject) => {
+      const look = () => {
+        const match = pattern.exec(stderr);
+        if (match) resolve(match);
+        else if (exited) reject(new Error(`tnet ended without saying ${String(pattern)}:\n${stderr}`));
+        if (match ?? exited) watchers.delete(look);
+      };
+      watchers.add(look);
+      look();
+    });
+  const address = async () => (await said(/listening on (.+)\n/))[1]!;
+  return {
+    child,
+    stdin: child.stdin!,
+    stdout: child.stdout!,
+    stderr: () => stderr,
+    exit,
+    said,
+    address,
+    port: async () => Number((await address()).split(':').at(-1)),
+  };
+}
+
+/** Runs `tnet ARGS…` to its end with all of `stdin` given. */
+export async function runCli(
+  t: ExecutionContext<unknown>,
+  args: readonly string[],
+  stdin: string | Buffer | StdinKind = '',
+  options: Omit<CliOptions, 'stdin'> = {},
+): Promise<Exit & { stdout: Buffer; stderr: string }> {
+  const isInput = Buffer.isBuffer(stdin) || !(stdin === 'null' || stdin === 'closed' || typeof stdin === 'object');
+  const cli = startCli(t, args, { ...options, stdin: isInput ? 'pipe' : (stdin as StdinKind) });
+  if (isInput) cli.stdin.end(stdin);
+  const chunks: Buffer[] = [];
+  cli.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const exit = await cli.exit;
+  return { ...exit, stdout: Buffer.concat(chunks), stderr: cli.stderr() };
+}
+
+/** A port of 127.0.0.1 on which nobody listens. */
+export async function closedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
