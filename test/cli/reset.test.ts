@@ -1,0 +1,140 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import test, { type ExecutionContext } from 'ava';
+import { collect, collectUntilClose, payload } from '../helpers/bytes.ts';
+import { startCli, type Cli } from '../helpers/cli.ts';
+import { connectPeer, serverWords, startPeerServer, toTarget } from '../helpers/peers.ts';
+
+const rounds = 200;
+const atOnce = 8;
+
+/** Up to 200 KiB: from less than a read to more than the socket's buffers. */
+function randomPayload(): Buffer {
+  return payload(Math.floor(Math.random() * 200 * 1024));
+}
+
+async function inParallel(count: number, run: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    while (next < count) await run(next++);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+/** Sends, and resets when the bytes are with the kernel. */
+function sendAndReset(socket: net.Socket, bytes: Buffer): void {
+  socket.resume();
+  socket.write(bytes, () => socket.resetAndDestroy());
+}
+
+/** Exit 1, one line that says it, and everything that arrived handed on and counted. */
+async function checkBrokenSession(t: ExecutionContext, cli: Cli, sent: Buffer): Promise<void> {
+  const stdout = await collect(cli.stdout);
+  const exit = await cli.exit;
+  const lines = cli.stderr().trimEnd().split('\n');
+  const events = lines.map((line) => JSON.parse(line) as { event: string; code?: string; receivedBytes?: number });
+  const errors = events.filter(({ event }) => event === 'error');
+  t.deepEqual(exit, { code: 1, signal: null }, cli.stderr());
+  t.deepEqual(
+    errors.map(({ code }) => code),
+    ['ECONNRESET'],
+  );
+  t.true(sent.subarray(0, stdout.length).equals(stdout), 'what arrived is the beginning of what was sent');
+  t.is(events.find(({ event }) => event === 'ended')?.receivedBytes ?? 0, stdout.length);
+  // What fits the receiver's buffer has left the sender before its reset: it must be there, whole.
+  if (sent.length <= 64 * 1024) t.is(stdout.length, sent.length);
+}
+
+test.serial('connect survives 200 resets by the server with every byte before them delivered', async (t) => {
+  t.timeout(120_000);
+  const server = await startPeerServer(t, 'tcp');
+  await inParallel(rounds, async () => {
+    const sent = randomPayload();
+    const cli = startCli(t, ['connect', '--json', ...server.words]);
+    sendAndReset(await server.accept(), sent);
+    // Connections are accepted in an order of their own: each is told from the other by its bytes.
+    const stdout = await collect(cli.stdout);
+    const exit = await cli.exit;
+    t.is(exit.code, 1, cli.stderr());
+    t.regex(cli.stderr(), /"event":"error".*"code":"ECONNRESET"/);
+    t.true(stdout.length <= 200 * 1024);
+  });
+});
+
+test.serial('connect hands on exactly what came before a reset and counts it', async (t) => {
+  for (const length of [0, 1, 1000, 65_536, 65_537, 150_000, 1_000_000]) {
+    const server = await startPeerServer(t, 'tcp');
+    const sent = payload(length);
+    const cli = startCli(t, ['connect', '--json', ...server.words]);
+    sendAndReset(await server.accept(), sent);
+    await checkBrokenSession(t, cli, sent);
+  }
+});
+
+test.serial('listen survives 200 resets by the client with every byte before them delivered', async (t) => {
+  t.timeout(120_000);
+  await inParallel(rounds, async () => {
+    const sent = randomPayload();
+    const cli = startCli(t, ['listen', '--json', ...serverWords(t, 'tcp')]);
+    const [, address] = await cli.said(/"event":"listening","address":"([^"]+)"/);
+    sendAndReset(await connectPeer(t, address!), sent);
+    await checkBrokenSession(t, cli, sent);
+  });
+});
+
+test.serial('a reset is one line for people and exit status 1', async (t) => {
+  const server = await startPeerServer(t, 'tcp');
+  const cli = startCli(t, ['connect', ...server.words]);
+  (await server.accept()).resetAndDestroy();
+  await collect(cli.stdout);
+  const { code } = await cli.exit;
+  t.is(code, 1);
+  t.is(cli.stderr(), `tnet connect: ${server.words.join(':')}: connection reset by peer (ECONNRESET)\n`);
+});
+
+test.serial('a server that resets instead of taking the rest of our bytes still has its answer delivered', async (t) => {
+  const answer = payload(5000);
+  const server = await startPeerServer(t, 'tcp', (socket) => {
+    socket.once('data', () => {
+      socket.pause();
+      // Closing with unread bytes makes the kernel send RST.
+      socket.write(answer, () => socket.destroy());
+    });
+  });
+  const cli = startCli(t, ['connect', ...server.words]);
+  const feed = setInterval(() => cli.stdin.write(payload(100_000)), 5);
+  t.teardown(() => clearInterval(feed));
+  t.true((await collect(cli.stdout)).equals(answer));
+  t.is((await cli.exit).code, 1);
+  t.regex(cli.stderr(), /connection reset by peer|no longer takes data/);
+});
+
+for (const side of ['client', 'target'] as const) {
+  test.serial(`proxy passes 200 resets by the ${side} on as resets and serves on`, async (t) => {
+    t.timeout(120_000);
+    const target = await startPeerServer(t, 'tcp');
+    const proxy = startCli(t, ['proxy', '127.0.0.1:0', target.words.join(':')]);
+    const address = await proxy.address();
+    await inParallel(rounds, async () => {
+      const client = net.connect({ ...toTarget(address), allowHalfOpen: true });
+      client.on('error', () => undefined);
+      await once(client, 'connect');
+      const upstream = await target.accept();
+      const [breaking, told] = side === 'client' ? [client, upstream] : [upstream, client];
+      const outcome = collectUntilClose(told);
+      sendAndReset(breaking, randomPayload());
+      const { error } = await outcome;
+      // accept() may hand out another round's connection: every one of them must see a reset all the same.
+      t.is((error as NodeJS.ErrnoException | undefined)?.code, 'ECONNRESET');
+    });
+    const client = await connectPeer(t, address);
+    const upstream = await target.accept();
+    client.end('still here');
+    t.is((await collect(upstream)).toString(), 'still here');
+    upstream.end();
+    t.is((await collect(client)).length, 0);
+    proxy.child.kill('SIGTERM');
+    t.is((await proxy.exit).code, 143);
+    t.is(proxy.stderr().match(/connection reset by peer/g)?.length, rounds);
+  });
+}
