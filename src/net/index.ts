@@ -1,10 +1,11 @@
 import net from 'node:net';
-import { Server, type ServerOptions } from './server.ts';
+import type { ListenOptions, ServerOptions } from './server-options.ts';
+import { Server } from './server.ts';
 import { Socket, type SocketOptions } from './socket.ts';
 
 export { isIP, isIPv4, isIPv6 } from './ip.ts';
 export { Server, Socket };
-export type { ServerOptions, SocketOptions };
+export type { ListenOptions, ServerOptions, SocketOptions };
 
 /** Creates a server; see Server. `listener` is added to its 'connection' event. */
 export function createServer(
@@ -27,7 +28,7 @@ export function connect(...args: unknown[]): Socket {
   )._normalizeArgs(args);
   const socket = new Socket(normalized[0]);
   if (normalized[0].timeout) socket.setTimeout(normalized[0].timeout);
-  (socket.connect as (args: unknown) => Socket)(normalized);
+  socket.connect(normalized);
   return socket;
 }
 

@@ -1,69 +1,164 @@
 import net from 'node:net';
-import { Socket, type SocketOptions } from './socket.ts';
+import { installAcceptor, isFull, removeAcceptor } from './accept.ts';
+import type { ServerInternals } from './handles.ts';
+import type { ListenOptions, ServerOptions } from './server-options.ts';
+import { createServerState, internals, kState, type ServerState } from './server-state.ts';
+import type { Socket } from './socket.ts';
+import {
+  changeUnixMode,
+  keepUnixListener,
+  openUnixListener,
+  releaseUnixListener,
+  replaceStaleListener,
+  type UnixListener,
+} from './unix-listener.ts';
+import { createPathLengthError, isUnixPathTooLong } from './unix-path.ts';
 
-export interface ServerOptions extends net.ServerOpts {
-  /** Given to every accepted socket; see SocketOptions. Default false. */
-  readonly dataBeforeError?: boolean | undefined;
-}
+const defaultBacklog = 511;
+const defaultPauseMs = 1000;
 
-/** What node:net's accepted handle offers, as far as it is used here. */
-interface AcceptedHandle {
-  setNoDelay?: (on: boolean) => number;
-}
+type BindArguments = [
+  address: string | null,
+  port: number,
+  addressType: number,
+  backlog?: number,
+  fd?: number,
+  flags?: number,
+];
 
-interface ListeningHandle {
-  onconnection: (error: number, handle?: AcceptedHandle) => void;
-}
+const base = net.Server.prototype as unknown as ServerInternals & {
+  _listen2: (...args: BindArguments) => void;
+};
 
 /** A TCP or Unix server whose accepted connections are tnet Sockets. */
 export class Server extends net.Server {
-  readonly #options: ServerOptions;
+  declare [kState]: ServerState;
 
   constructor(options?: ServerOptions | ((socket: Socket) => void), listener?: (socket: Socket) => void) {
-    const given = typeof options === 'function' ? {} : (options ?? {});
-    const onConnection = typeof options === 'function' ? options : listener;
-    super(given, onConnection as ((socket: net.Socket) => void) | undefined);
-    this.#options = given;
+    super(options as net.ServerOpts, listener as ((socket: net.Socket) => void) | undefined);
+    this[kState] = createServerState(options);
+  }
+
+  /** The number of open connections, at any time. See also getConnections(). */
+  declare readonly connections: number;
+
+  /** Whether the server leaves its connections waiting, for whatever reason. */
+  get paused(): boolean {
+    const { pauseTimer, gate } = this[kState];
+    return pauseTimer !== undefined || gate?.isShut === true;
   }
 
   /**
-   * node:net calls this when it has bound the handle; it is named so for the programs that wrap it. Here it makes the
-   * accepted connections tnet Sockets.
+   * Stops accepting for `msecs` milliseconds. Connections made meanwhile wait, and none is lost: in the system's
+   * backlog, or for Unix sockets (and TCP before Node 24.20) accepted but undelivered, up to 511 of them.
+   * Calling it again starts the time anew. Source: net.Server.pause() of Node 0.x.
    */
-  _listen2(...args: unknown[]): void {
-    const prototype = net.Server.prototype as unknown as { _listen2: (...args: unknown[]) => void };
-    prototype._listen2.apply(this, args);
-    const handle = (this as unknown as { _handle: ListeningHandle | null })._handle;
-    if (!handle) return;
-    const accept = handle.onconnection;
-    handle.onconnection = (error, client) => {
-      if (error || !client || this.#isRefused()) accept.call(handle, error, client);
-      else this.#adopt(client);
-    };
+  pause(msecs: number = defaultPauseMs): this {
+    checkMsecs(msecs);
+    const state = this[kState];
+    clearTimeout(state.pauseTimer);
+    state.pauseTimer = setTimeout(() => this.resume(), msecs).unref();
+    state.gate?.shut('paused');
+    return this;
   }
 
-  #isRefused(): boolean {
-    const { maxConnections, _connections: connections } = this as unknown as {
-      maxConnections?: number;
-      _connections: number;
-    };
-    return maxConnections != null && connections >= maxConnections;
+  /** Ends a pause() before its time. */
+  resume(): this {
+    const state = this[kState];
+    clearTimeout(state.pauseTimer);
+    state.pauseTimer = undefined;
+    state.gate?.open('paused');
+    return this;
   }
 
-  #adopt(handle: AcceptedHandle): void {
-    const options = this.#options;
-    const socket = new Socket({
-      handle,
-      allowHalfOpen: options.allowHalfOpen,
-      pauseOnCreate: options.pauseOnConnect,
-      readableHighWaterMark: options.highWaterMark,
-      writableHighWaterMark: options.highWaterMark,
-      dataBeforeError: options.dataBeforeError,
-    } as unknown as SocketOptions);
-    if (options.noDelay) socket.setNoDelay(true);
-    if (options.keepAlive) socket.setKeepAlive(true, options.keepAliveInitialDelay);
-    (this as unknown as { _connections: number })._connections++;
-    Object.assign(socket, { server: this, _server: this });
-    this.emit('connection', socket);
+  override listen(...args: unknown[]): this {
+    const state = this[kState];
+    const [given] = args;
+    const options = typeof given === 'object' && given !== null ? (given as ListenOptions) : {};
+    state.listenOptions = options;
+    if (options.anyAddress === 'ipv4' && options.host === undefined && options.path === undefined) {
+      args[0] = { ...options, host: '0.0.0.0' };
+    }
+    return (super.listen as (...args: unknown[]) => this)(...args);
   }
+
+  override close(callback?: (error?: Error) => void): this {
+    removeAcceptor(this);
+    const state = this[kState];
+    if (state.unix) releaseUnixListener(state.unix);
+    state.unix = undefined;
+    return super.close(callback);
+  }
+
+  /** node:net calls this to bind; it is named so for the programs that wrap it. */
+  _listen2(...args: BindArguments): void {
+    const [address, port, addressType, backlog, fd] = args;
+    const server = internals(this);
+    const isPath = port === -1 && addressType === -1 && typeof address === 'string' && typeof fd !== 'number';
+    if (server._handle || !isPath || address.startsWith('\0') || process.platform === 'win32') {
+      bind(this, args);
+      return;
+    }
+    if (isUnixPathTooLong(address)) {
+      process.nextTick(() => this.emit('error', createPathLengthError(address)));
+      return;
+    }
+    const { replaceStale, mode } = this[kState].listenOptions;
+    const request = { path: address, backlog: backlog ?? defaultBacklog, mode };
+    const opened = openUnixListener(request);
+    if (opened ?? !replaceStale) {
+      bind(this, args, opened);
+      return;
+    }
+    const { _listeningId: id } = server;
+    void replaceStaleListener(request).then((replaced) => {
+      if (server._listeningId === id) {
+        bind(this, args, replaced);
+        if (replaced) changeUnixMode(replaced, this[kState].listenOptions);
+      } else if (replaced) {
+        releaseUnixListener(replaced);
+        replaced.handle.close();
+      }
+    });
+  }
+
+  /** node:net calls this whenever a connection has closed. */
+  _emitCloseIfDrained(): void {
+    const gate = this[kState].gate;
+    if (gate?.isShut) {
+      if (!isFull(this)) gate.open('full');
+      gate.open('descriptors');
+    }
+    base._emitCloseIfDrained.call(this);
+  }
+}
+
+// The types of node:net have it as a property still, which an accessor of the class may not override.
+Object.defineProperty(Server.prototype, 'connections', {
+  get(this: Server) {
+    return internals(this)._connections;
+  },
+  configurable: true,
+  enumerable: true,
+});
+
+function bind(server: Server, args: BindArguments, opened?: UnixListener): void {
+  const fields = internals(server);
+  if (opened) {
+    fields._handle = opened.handle;
+    server[kState].unix = opened;
+    keepUnixListener(opened);
+  }
+  base._listen2.apply(server as unknown as ServerInternals, args);
+  if (fields._handle) installAcceptor(server, fields._handle, args[3] ?? defaultBacklog);
+}
+
+function checkMsecs(msecs: unknown): void {
+  if (typeof msecs === 'number' && msecs >= 0) return;
+  throw Object.assign(
+    new TypeError(`The "msecs" argument must be a number from 0 up. Received ${String(msecs)}`),
+    {
+      code: 'ERR_INVALID_ARG_VALUE',
+    },
+  );
 }

@@ -1,0 +1,86 @@
+import type { AcceptedHandle, ListeningHandle, ServerInternals } from './handles.ts';
+import { parkListener, type ParkedListener } from './listener-parking.ts';
+
+/** Why a server does not accept: `pause()`, as many connections as allowed, or too few free file descriptors. */
+export type ShutReason = 'paused' | 'full' | 'descriptors';
+
+/** The most connections that are kept undelivered while a Unix server is shut: as many as its default backlog. */
+export const heldConnectionsLimit = 511;
+
+/**
+ * Stops a listening server from accepting, and lets it go on.
+ *
+ * Where the listener can be parked (see listener-parking), connections wait in the system's backlog. Where it cannot
+ * (Unix sockets without an addon), the system goes on accepting, and the gate keeps the connections undelivered and
+ * unread, in order; beyond heldConnectionsLimit they are refused as by maxConnections.
+ *
+ * Lives from the server's listening to its close.
+ */
+export class AcceptGate {
+  readonly #server: ServerInternals;
+  readonly #deliver: (client: AcceptedHandle) => void;
+  readonly #backlog: number;
+  readonly #reasons = new Set<ShutReason>();
+  /** Accepted while shut, first come first; emptied when the gate opens or closes for good. */
+  readonly #held: AcceptedHandle[] = [];
+  #parked: ParkedListener | undefined;
+
+  constructor(server: ServerInternals, backlog: number, deliver: (client: AcceptedHandle) => void) {
+    this.#server = server;
+    this.#backlog = backlog;
+    this.#deliver = deliver;
+  }
+
+  get isShut(): boolean {
+    return this.#reasons.size > 0;
+  }
+
+  isShutFor(reason: ShutReason): boolean {
+    return this.#reasons.has(reason);
+  }
+
+  shut(reason: ShutReason): void {
+    this.#reasons.add(reason);
+    const { _handle: handle } = this.#server;
+    if (this.#parked || !handle) return;
+    this.#parked = parkListener(handle);
+    if (this.#parked) this.#server._handle = this.#parked.handle;
+  }
+
+  open(reason: ShutReason): void {
+    if (!this.#reasons.delete(reason)) return;
+    while (!this.isShut) {
+      const client = this.#held.shift();
+      if (!client) break;
+      this.#deliver(client);
+    }
+    if (!this.isShut) this.#unpark();
+  }
+
+  /** Keeps a connection that was accepted while shut. Returns false when there are too many already. */
+  hold(client: AcceptedHandle): boolean {
+    if (this.#held.length >= heldConnectionsLimit) return false;
+    this.#held.push(client);
+    return true;
+  }
+
+  /** Breaks off what is held. The server is closing; its handle is closed by node:net. */
+  close(): void {
+    for (const client of this.#held.splice(0)) client.close();
+    this.#reasons.clear();
+    this.#parked = undefined;
+  }
+
+  #unpark(): void {
+    const parked = this.#parked;
+    const server = this.#server;
+    if (!parked || server._handle !== parked.handle) return;
+    this.#parked = undefined;
+    const hadRef = parked.handle.hasRef();
+    const handle: ListeningHandle = parked.unpark();
+    handle.onconnection = parked.handle.onconnection;
+    server._handle = handle;
+    if (!hadRef) handle.unref();
+    handle.listen(this.#backlog);
+  }
+}

@@ -1,0 +1,110 @@
+import { AcceptGate } from './accept-gate.ts';
+import { createExhaustedError, readDescriptorLimit } from './descriptor-limit.ts';
+import type { AcceptedHandle, ListeningHandle, PeerName } from './handles.ts';
+import { isIP } from './ip.ts';
+import { internals, kState, type StatefulServer } from './server-state.ts';
+import { adoptHandle } from './socket.ts';
+
+const retryMs = 100;
+const defaultReserve = 8;
+/** libuv's numbers for EMFILE and ENFILE, on every Unix. */
+const outOfDescriptors = new Set([-24, -23]);
+
+/** Makes a server's new listening handle deliver tnet Sockets, through a gate that can be shut. */
+export function installAcceptor(server: StatefulServer, handle: ListeningHandle, backlog: number): void {
+  const state = server[kState];
+  const { descriptorReserve = defaultReserve } = state.options;
+  const limit = descriptorReserve > 0 ? readDescriptorLimit() : Infinity;
+  const lastFreeFd = limit - descriptorReserve;
+  const nodeAccept = handle.onconnection;
+  const gate = new AcceptGate(internals(server), backlog, deliver);
+  state.gate = gate;
+  if (state.pauseTimer) gate.shut('paused');
+
+  const current = internals(server)._handle ?? handle;
+  current.onconnection = (error, client) => {
+    if (error || !client) {
+      nodeAccept?.call(handle, error, client);
+      if (outOfDescriptors.has(error)) pauseForDescriptors(server, gate);
+      return;
+    }
+    if (gate.isShut) {
+      if (!gate.hold(client)) drop(server, client);
+    } else deliver(client);
+    if (client.fd >= lastFreeFd && !gate.isShutFor('descriptors') && internals(server)._handle) {
+      pauseForDescriptors(server, gate);
+      server.emit('exhausted', createExhaustedError(limit, client.fd));
+    }
+  };
+
+  function deliver(client: AcceptedHandle): void {
+    if (isFull(server)) {
+      if (state.options.overflow !== 'wait') drop(server, client);
+      else {
+        gate.shut('full');
+        gate.hold(client);
+      }
+      return;
+    }
+    if (isBlocked(server, client)) {
+      client.close();
+      return;
+    }
+    adoptHandle(server, client);
+    if (state.options.overflow === 'wait' && isFull(server) && state.gate === gate) gate.shut('full');
+  }
+}
+
+/** Whether the server has as many connections as it may. */
+export function isFull(server: StatefulServer): boolean {
+  // node:net gives the property no value until it is set.
+  const { maxConnections } = server as { maxConnections?: number | null };
+  return maxConnections != null && internals(server)._connections >= maxConnections;
+}
+
+/** Stops a server's gate for good, before its handle is closed. */
+export function removeAcceptor(server: StatefulServer): void {
+  const state = server[kState];
+  clearTimeout(state.retryTimer);
+  state.retryTimer = undefined;
+  state.gate?.close();
+  state.gate = undefined;
+}
+
+function pauseForDescriptors(server: StatefulServer, gate: AcceptGate): void {
+  gate.shut('descriptors');
+  const state = server[kState];
+  clearTimeout(state.retryTimer);
+  state.retryTimer = setTimeout(() => gate.open('descriptors'), retryMs).unref();
+}
+
+function drop(server: StatefulServer, client: AcceptedHandle): void {
+  if (!client.getpeername || !client.getsockname) server.emit('drop');
+  else {
+    const local = nameOf(client.getsockname.bind(client));
+    const remote = nameOf(client.getpeername.bind(client));
+    server.emit('drop', {
+      localAddress: local.address,
+      localPort: local.port,
+      localFamily: local.family,
+      remoteAddress: remote.address,
+      remotePort: remote.port,
+      remoteFamily: remote.family,
+    });
+  }
+  client.close();
+}
+
+function nameOf(ask: (out: PeerName) => number): PeerName {
+  const name: PeerName = {};
+  ask(name);
+  return name;
+}
+
+function isBlocked(server: StatefulServer, client: AcceptedHandle): boolean {
+  const { blockList } = internals(server);
+  if (!blockList || !client.getpeername) return false;
+  const { address = '' } = nameOf(client.getpeername.bind(client));
+  const family = isIP(address);
+  return family !== 0 && blockList.check(address, `ipv${family}`);
+}

@@ -1,0 +1,50 @@
+/** What this module uses of node:net's handles (libuv's, wrapped in C++). They have no public types. */
+
+/** An accepted connection before a Socket owns it. */
+export interface AcceptedHandle {
+  readonly fd: number;
+  close(): void;
+  setNoDelay?: (on: boolean) => number;
+  getpeername?: (out: PeerName) => number;
+  getsockname?: (out: PeerName) => number;
+}
+
+/** Filled in by getpeername() and getsockname(). */
+export interface PeerName {
+  address?: string;
+  family?: string;
+  port?: number;
+}
+
+export type OnConnection = (error: number, handle?: AcceptedHandle) => void;
+
+/** A bound or listening handle. Methods that return a number give 0 or a negated errno. */
+export interface ListeningHandle {
+  readonly fd: number;
+  onconnection: OnConnection | undefined;
+  listen(backlog: number): number;
+  close(callback?: () => void): void;
+  ref(): void;
+  unref(): void;
+  hasRef(): boolean;
+  getAsyncId(): number;
+  getsockname?: (out: PeerName) => number;
+  fchmod?: (bits: number) => number;
+}
+
+/** The parts of net.Server that its types leave out. */
+export interface ServerInternals {
+  _handle: ListeningHandle | null;
+  _connections: number;
+  _listeningId: number;
+  _unref: boolean;
+  _emitCloseIfDrained(): void;
+  blockList?: { check(address: string, family: 'ipv4' | 'ipv6'): boolean };
+  allowHalfOpen: boolean;
+  pauseOnConnect: boolean;
+  noDelay: boolean;
+  keepAlive: boolean;
+  /** In seconds. */
+  keepAliveInitialDelay: number;
+  highWaterMark: number;
+}

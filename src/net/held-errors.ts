@@ -1,0 +1,69 @@
+import type net from 'node:net';
+
+/**
+ * What a socket with `dataBeforeError` keeps back so that the bytes come first.
+ *
+ *     kernel ──▶ readable buffer ──▶ reader          error of the read side: after the last byte
+ *     kernel ◀── failed write ◀── writer             error of the write side: after the read side's end
+ *
+ * The kernel tells a socket's error once, to whichever call asks first, and afterwards reads see an ordinary end.
+ * So a write that met the error has used it up: `connectionError` remembers it for the read side.
+ */
+export interface HeldErrors {
+  /** Set when reading failed while bytes were waiting for the reader; emitted when they are gone. */
+  read: Error | undefined;
+  /** Set when a write failed while the reader may still have bytes to take; given back at the read side's end. */
+  write: { error: Error; done: WriteCallback } | undefined;
+  /** Set when a write learned that the connection is gone; turns the read side's end into an error. */
+  connectionError: Error | undefined;
+  /** Whether the peer's FIN has been read. */
+  ended: boolean;
+}
+
+export type WriteCallback = (error?: Error | null) => void;
+
+export function createHeldErrors(): HeldErrors {
+  return { read: undefined, write: undefined, connectionError: undefined, ended: false };
+}
+
+const deadConnection = new Set([
+  'EPIPE',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'ENETRESET',
+]);
+
+/** Whether `error` is a failed write after which the connection cannot carry another byte. */
+export function isDeadConnection(error: Error): boolean {
+  return deadConnection.has((error as NodeJS.ErrnoException).code ?? '');
+}
+
+/** Whether `error` is what node:net makes of a failed read, and not something a program passed to destroy(). */
+export function isReadFailure(error: Error): boolean {
+  return (error as NodeJS.ErrnoException).syscall === 'read';
+}
+
+/** The error that a read would have reported, had a write not asked first. */
+export function toReadError(error: Error): Error {
+  const { code, errno } = error as NodeJS.ErrnoException;
+  return Object.assign(new Error(`read ${code ?? 'ECONNRESET'}`, { cause: error }), {
+    errno,
+    code,
+    syscall: 'read',
+  });
+}
+
+/** The part of node:net's handle that tells TCP from Unix sockets. */
+interface StreamHandle {
+  setNoDelay?: unknown;
+}
+
+/** Whether the socket has an open TCP descriptor. */
+export function isTcp(socket: net.Socket): boolean {
+  const { _handle: handle } = socket as unknown as { _handle: StreamHandle | null };
+  return typeof handle?.setNoDelay === 'function';
+}

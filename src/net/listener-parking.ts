@@ -1,0 +1,88 @@
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
+import type { ListeningHandle, PeerName } from './handles.ts';
+
+/**
+ * A listening socket that nobody accepts from: its connections wait in the system's backlog.
+ * `handle` stands in for the one that was parked; closing it closes the listening socket.
+ */
+export interface ParkedListener {
+  readonly handle: ListeningHandle;
+  /** Gives back a handle that accepts once listen() is called on it. The parked one is then of no more use. */
+  unpark(): ListeningHandle;
+}
+
+/** Takes a listening handle off the event loop, or returns undefined when it cannot; then the handle is as it was. */
+export type ParkListener = (handle: ListeningHandle) => ParkedListener | undefined;
+
+/**
+ * Takes a listening handle off the event loop without closing its socket.
+ *
+ * libuv has no call for it. What works is to post the handle to another thread: node:net duplicates the descriptor
+ * into the message and closes its own handle, and a message that nobody receives yet accepts nothing. TCP on Node
+ * 24.20 and later, or 26.4 and later, can be posted; Unix sockets cannot.
+ *
+ * The one seam for an addon that can dup() a Unix listener's descriptor: see useListenerParking().
+ */
+export let parkListener: ParkListener = parkInMessage;
+
+/** Replaces the way listeners are parked, as by one that an addon offers; undefined brings the own way back. */
+export function useListenerParking(park: ParkListener | undefined): void {
+  parkListener = park ?? parkInMessage;
+}
+
+function parkInMessage(handle: ListeningHandle): ParkedListener | undefined {
+  if (!handle.getsockname) return undefined;
+  const name: PeerName = {};
+  handle.getsockname(name);
+  const hadRef = handle.hasRef();
+  const { port1, port2 } = new MessageChannel();
+  try {
+    port1.postMessage(handle, [handle as never]);
+  } catch {
+    port1.close();
+    return undefined;
+  }
+  const life = setInterval(() => undefined, longMs);
+  if (!hadRef) life.unref();
+  const release = () => {
+    clearInterval(life);
+    port1.close();
+  };
+  return {
+    handle: createStandIn(handle, name, life, release),
+    unpark() {
+      const { message } = receiveMessageOnPort(port2) as { message: ListeningHandle };
+      release();
+      return message;
+    },
+  };
+}
+
+/** A day: setInterval's longest is 24.8 of them. */
+const longMs = 86_400_000;
+
+/** What a parked server shows as its handle: it answers as before, and keeps the process alive as before. */
+function createStandIn(
+  parked: ListeningHandle,
+  name: PeerName,
+  life: NodeJS.Timeout,
+  release: () => void,
+): ListeningHandle {
+  return {
+    fd: -1,
+    onconnection: parked.onconnection,
+    listen: () => 0,
+    close(callback) {
+      release();
+      if (callback) setImmediate(callback);
+    },
+    ref: () => void life.ref(),
+    unref: () => void life.unref(),
+    hasRef: () => life.hasRef(),
+    getAsyncId: () => parked.getAsyncId(),
+    getsockname(out) {
+      Object.assign(out, name);
+      return 0;
+    },
+  };
+}

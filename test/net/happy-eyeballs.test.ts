@@ -1,0 +1,195 @@
+import { once } from 'node:events';
+import type { LookupAddress } from 'node:dns';
+import nodeNet from 'node:net';
+import test, { type ExecutionContext } from 'ava';
+import { connectTcp, interleave, type RaceOptions } from '../../src/net/happy-eyeballs.ts';
+import { Server } from '../../src/net/index.ts';
+import { hasIpv6, listen, portOf } from './support/sockets.ts';
+
+/** A resolver that answers with these addresses. */
+function answer(...addresses: string[]): NonNullable<RaceOptions['lookup']> {
+  const all: LookupAddress[] = addresses.map((address) => ({ address, family: nodeNet.isIP(address) }));
+  return (_host, _options, callback) => setImmediate(() => callback(null, all));
+}
+
+/** A port of 127.0.0.1 on which nobody listens. */
+async function closedPort(t: ExecutionContext): Promise<number> {
+  const server = await listen(t, new Server());
+  const port = portOf(server);
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Connections to it are neither accepted nor refused: its backlog is full. */
+async function stalledPort(t: ExecutionContext, host: string): Promise<number> {
+  const server = nodeNet.createServer();
+  // A parked listener accepts nothing, and a backlog of one is soon full.
+  const tnet = new Server();
+  server.close();
+  tnet.listen({ port: 0, host, backlog: 1 });
+  await once(tnet, 'listening');
+  tnet.pause(60_000);
+  const { port } = tnet.address() as nodeNet.AddressInfo;
+  const fillers = Array.from({ length: 4 }, () => nodeNet.connect(port, host).on('error', () => undefined));
+  await once(fillers[0]!, 'connect');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  t.teardown(() => {
+    for (const filler of fillers) filler.destroy();
+    tnet.close();
+  });
+  return port;
+}
+
+test('families take turns, beginning with the resolver’s first, and duplicates are tried once', (t) => {
+  const of = (text: string) => ({ address: text, family: nodeNet.isIP(text) as 4 | 6 });
+  const mixed = ['::1', '::2', '::3', '1.1.1.1', '::1', '2.2.2.2'].map(of);
+  t.deepEqual(
+    interleave(mixed).map((entry) => entry.address),
+    ['::1', '1.1.1.1', '::2', '2.2.2.2', '::3'],
+  );
+  t.deepEqual(interleave([]), []);
+});
+
+test('connects to an address and hands over a socket without listeners of the race', async (t) => {
+  const server = await listen(t, new Server());
+  const socket = await connectTcp({ host: '127.0.0.1', port: portOf(server), dataBeforeError: true });
+  t.teardown(() => socket.destroy());
+  t.is(socket.remoteAddress, '127.0.0.1');
+  t.is(socket.listenerCount('error'), 0);
+  t.is(socket.listenerCount('connect'), 0);
+});
+
+test('a refused address starts the next one at once', async (t) => {
+  const server = await listen(t, new Server());
+  const tried: string[] = [];
+  const started = performance.now();
+  const socket = await connectTcp({
+    host: 'example.test',
+    port: portOf(server),
+    lookup: answer('127.0.0.2', '127.0.0.3', '127.0.0.1'),
+    staggerMs: 20_000,
+    onAttempt: ({ address, index, of }) => tried.push(`${address} ${index}/${of}`),
+    onAttemptFailed: ({ address }, error) =>
+      tried.push(`${address} ${(error as NodeJS.ErrnoException).code!}`),
+  });
+  socket.destroy();
+  t.true(performance.now() - started < 10_000);
+  t.deepEqual(tried, [
+    '127.0.0.2 0/3',
+    '127.0.0.2 ECONNREFUSED',
+    '127.0.0.3 1/3',
+    '127.0.0.3 ECONNREFUSED',
+    '127.0.0.1 2/3',
+  ]);
+});
+
+test('an address that does not answer is raced by the next one, and destroyed when that one wins', async (t) => {
+  const port = await stalledPort(t, '127.0.0.2');
+  const server = new Server().listen(port, '127.0.0.1');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  const tried: string[] = [];
+  const socket = await connectTcp({
+    host: 'example.test',
+    port,
+    lookup: answer('127.0.0.2', '127.0.0.1'),
+    staggerMs: 30,
+    onAttempt: ({ address }) => tried.push(address),
+    onAttemptFailed: ({ address }) => tried.push(`${address} failed`),
+  });
+  socket.destroy();
+  t.deepEqual(tried, ['127.0.0.2', '127.0.0.1']);
+  t.is(socket.remoteAddress ?? '127.0.0.1', '127.0.0.1');
+});
+
+test('when every address fails the error lists each with its reason', async (t) => {
+  const port = await closedPort(t);
+  const error = (await t.throwsAsync(
+    connectTcp({ host: 'example.test', port, lookup: answer('127.0.0.1', '127.0.0.2') }),
+    { instanceOf: AggregateError },
+  )) as AggregateError & { code: string };
+  t.is(error.errors.length, 2);
+  t.is(error.code, 'ECONNREFUSED');
+  t.is(
+    error.message,
+    'none of the 2 addresses of example.test accepted the connection: ' +
+      `connect ECONNREFUSED 127.0.0.1:${port}; connect ECONNREFUSED 127.0.0.2:${port}`,
+  );
+});
+
+test('the only address’s own error is the error', async (t) => {
+  const port = await closedPort(t);
+  const error = await t.throwsAsync<NodeJS.ErrnoException>(connectTcp({ host: '127.0.0.1', port }));
+  t.is(error.code, 'ECONNREFUSED');
+  t.is(error.message, `connect ECONNREFUSED 127.0.0.1:${port}`);
+});
+
+test('a resolver’s error is passed on', async (t) => {
+  const lookup: RaceOptions['lookup'] = (_host, _options, callback) =>
+    callback(Object.assign(new Error('getaddrinfo ENOTFOUND nowhere.test'), { code: 'ENOTFOUND' }), '');
+  await t.throwsAsync(connectTcp({ host: 'nowhere.test', port: 1, lookup }), { code: 'ENOTFOUND' });
+});
+
+test('the limit covers a resolver that never answers', async (t) => {
+  const error = await t.throwsAsync<Error & { code: string }>(
+    connectTcp({ host: 'example.test', port: 1, lookup: () => undefined, timeoutMs: 30 }),
+    { code: 'TNET_E_TIMEOUT' },
+  );
+  t.is(error.message, 'no connection to example.test within 30 ms: its address was not found');
+});
+
+test('the limit covers all attempts together and the error names them', async (t) => {
+  const port = await stalledPort(t, '127.0.0.2');
+  const error = await t.throwsAsync<Error & { code: string }>(
+    connectTcp({ host: '127.0.0.2', port, timeoutMs: 50 }),
+    { code: 'TNET_E_TIMEOUT' },
+  );
+  t.is(error.message, `no connection to 127.0.0.2 within 50 ms: tried 127.0.0.2:${port}`);
+});
+
+test('a signal ends the race with its reason, before and during it', async (t) => {
+  await t.throwsAsync(connectTcp({ port: 1, signal: AbortSignal.abort() }), { name: 'AbortError' });
+  const controller = new AbortController();
+  const racing = connectTcp({ host: 'a.test', port: 1, lookup: () => undefined, signal: controller.signal });
+  controller.abort(new Error('enough'));
+  await t.throwsAsync(racing, { message: 'enough' });
+});
+
+test('family and localAddress keep to their family, and say so when there is none', async (t) => {
+  const server = await listen(t, new Server());
+  const port = portOf(server);
+  const lookup = answer('::1', '127.0.0.1');
+  const seen: string[] = [];
+  const onLookup: RaceOptions['onLookup'] = (list) => seen.push(list.map((entry) => entry.address).join());
+  const socket = await connectTcp({ host: 'a.test', port, lookup, localAddress: '127.0.0.9', onLookup });
+  t.is(socket.localAddress, '127.0.0.9');
+  socket.destroy();
+  (await connectTcp({ host: 'a.test', port, lookup, family: 4, onLookup })).destroy();
+  t.deepEqual(seen, ['127.0.0.1', '127.0.0.1']);
+  await t.throwsAsync(connectTcp({ host: '127.0.0.1', port, family: 6 }), {
+    code: 'TNET_E_ADDRESS',
+    message: '127.0.0.1 has no IPv6 address',
+  });
+});
+
+test('localPort is the port connected from', async (t) => {
+  const server = await listen(t, new Server());
+  const localPort = await closedPort(t);
+  const socket = await connectTcp({ host: '127.0.0.1', port: portOf(server), localPort });
+  t.is(socket.localPort, localPort);
+  socket.destroy();
+});
+
+if (hasIpv6) {
+  test('an address of the other family wins when the first is refused', async (t) => {
+    const server = await listen(t, new Server(), 'tcp6');
+    const socket = await connectTcp({
+      host: 'a.test',
+      port: portOf(server),
+      lookup: answer('127.0.0.1', '::1'),
+    });
+    t.is(socket.remoteAddress, '::1');
+    socket.destroy();
+  });
+}
