@@ -69,13 +69,17 @@ export async function runStdioSession(
     ...sessionOptions(socket, flags, stdio, interruption.signal),
     onReceived: () => stdio.output?.close(),
   });
-  if (flags.sendOnly && ending.reason !== 'reset')
-    await waitAcknowledged(socket, { signal: interruption.signal });
+  if (flags.sendOnly && !ending.error) await awaitDelivery(socket, flags, interruption.signal);
   reportEnding(context, ending, remote, startedAt);
   if (interruption.status !== undefined) context.exit(interruption.status);
   stdio.input?.close();
   stdio.output?.close();
   socket.destroy();
+}
+
+/** --send-only ends when the peer's system has everything; an interruption ends the wait. */
+async function awaitDelivery(socket: Socket, flags: SessionFlags, signal: AbortSignal): Promise<void> {
+  await waitAcknowledged(socket, { fin: flags.shutdown, signal }).catch(() => undefined);
 }
 
 function reportEnding(context: Context, ending: SessionEnding, remote: string, startedAt: number): void {

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { TnetError } from '../errors.ts';
-import { connect, isIP, type ConnectOptions, type Socket } from '../net/index.ts';
-import { formatEndpoint, formatHostPort, type Endpoint } from './endpoint.ts';
+import { connectTcp } from '../net/happy-eyeballs.ts';
+import { connect, isIP, type Socket } from '../net/index.ts';
+import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
 
 export interface DialOptions {
   /** Only addresses of this family. Default: both. */
@@ -25,8 +27,8 @@ export interface DialOptions {
  *   TNET_E_TIMEOUT, TNET_E_ADDRESS.
  */
 export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promise<Socket> {
-  const common = { allowHalfOpen: true, dataBeforeError: true, noDelay: true };
-  if (endpoint.kind === 'unix') return open({ ...common, path: endpoint.path }, endpoint, options);
+  const { family, localAddress, localPort, timeoutMs, signal, onAttempt, onAttemptFailed } = options;
+  if (endpoint.kind === 'unix') return dialPath(endpoint.path, options);
   if (endpoint.kind !== 'tcp') {
     const message = `cannot connect to ${formatEndpoint(endpoint)}`;
     throw new TnetError('TNET_E_UNSUPPORTED', message, { subject: formatEndpoint(endpoint) });
@@ -35,32 +37,33 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
   if (options.numericOnly && isIP(host) === 0) {
     throw new TnetError('TNET_E_ADDRESS', 'not an IP address, and -n forbids DNS', { subject: host });
   }
-  const { family, localAddress, localPort } = options;
-  return open({ ...common, host, port, family, localAddress, localPort }, endpoint, options);
+  return connectTcp({
+    ...socketOptions,
+    host,
+    port,
+    family,
+    localAddress,
+    localPort,
+    timeoutMs,
+    signal,
+    onAttempt: (attempt) => onAttempt?.(formatHostPort(attempt.address, attempt.port)),
+    onAttemptFailed: (attempt, error) =>
+      onAttemptFailed?.(formatHostPort(attempt.address, attempt.port), error),
+  });
 }
 
-async function open(target: ConnectOptions, endpoint: Endpoint, options: DialOptions): Promise<Socket> {
-  const { timeoutMs, signal, onAttempt, onAttemptFailed } = options;
-  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const socket = connect({ ...target, signal });
-  socket.on('connectionAttempt', (ip: string, port: number) => onAttempt?.(formatHostPort(ip, port)));
-  socket.on('connectionAttemptFailed', (ip: string, port: number, _family: number, error: Error) => {
-    onAttemptFailed?.(formatHostPort(ip, port), error);
-  });
-  // The deadline's own timer: socket.setTimeout only emits, and does not keep the process alive.
-  const deadline =
-    timeoutMs === undefined
-      ? undefined
-      : setTimeout(() => {
-          const message = `no connection within ${timeoutMs} ms`;
-          socket.destroy(new TnetError('TNET_E_TIMEOUT', message, { subject: formatEndpoint(endpoint) }));
-        }, timeoutMs);
-  socket.once('connect', () => resolve(socket));
-  socket.once('error', reject);
+const socketOptions = { allowHalfOpen: true, dataBeforeError: true, noDelay: true } as const;
+
+async function dialPath(path: string, { onAttempt, onAttemptFailed }: DialOptions): Promise<Socket> {
+  const subject = formatPath(path);
+  onAttempt?.(subject);
+  const socket = connect({ ...socketOptions, path });
   try {
-    return await promise;
-  } finally {
-    clearTimeout(deadline);
-    socket.off('error', reject);
+    // A Unix socket connects or fails at once: no limit is needed.
+    await once(socket, 'connect');
+    return socket;
+  } catch (error) {
+    onAttemptFailed?.(subject, error as Error);
+    throw error;
   }
 }

@@ -1,37 +1,56 @@
 import { once } from 'node:events';
 
-import { TnetError } from '../errors.ts';
+import { lstatSync } from 'node:fs';
+import { errorCode, TnetError } from '../errors.ts';
 import { Server, type Socket } from '../net/index.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
 
 export interface ServeOptions {
   /** Only addresses of this family. Default: both. */
   readonly family?: 4 | 6;
-  /** More than this many connections at once are closed as they come. Default: no limit. */
+  /** The rest wait in the backlog until a connection ends. Default: no limit. */
   readonly maxConnections?: number;
+  /** Permission bits of a Unix socket's file. Default: what the umask leaves. */
+  readonly mode?: number;
   readonly onConnection: (socket: Socket) => void;
 }
 
 /**
  * Binds an endpoint and accepts on it. Accepted sockets are half-open capable, send small writes at once, and deliver
- * what was received before an error; `onConnection` owns them. Resolves when bound.
+ * what was received before an error; `onConnection` owns them. A Unix path left over by a dead server is replaced; one
+ * with a live server, or a file that is no socket, is not touched. Resolves when bound.
  *
  * @throws the system's error (`EADDRINUSE`, `EACCES`, …), or TnetError TNET_E_PATH_IN_USE.
  */
 export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<Server> {
   const server = new Server(
-    { allowHalfOpen: true, dataBeforeError: true, noDelay: true },
+    { allowHalfOpen: true, dataBeforeError: true, noDelay: true, overflow: 'wait' },
     options.onConnection,
   );
   if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
-  if (endpoint.kind === 'unix') server.listen({ path: endpoint.path });
+  if (endpoint.kind === 'unix')
+    server.listen({ path: endpoint.path, replaceStale: true, mode: options.mode });
   else if (endpoint.kind === 'tcp') server.listen(listenOptions(endpoint, options.family));
   else {
     const subject = formatEndpoint(endpoint);
     throw new TnetError('TNET_E_UNSUPPORTED', `cannot listen on ${subject}`, { subject });
   }
-  await once(server, 'listening');
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw endpoint.kind === 'unix' ? explainPathError(endpoint.path, error) : error;
+  }
   return server;
+}
+
+/** EADDRINUSE on a path does not say who has it. */
+function explainPathError(path: string, error: unknown): unknown {
+  if (errorCode(error) !== 'EADDRINUSE' || path.startsWith('\0')) return error;
+  const isSocket = lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
+  const message = isSocket
+    ? 'another server is listening on this path'
+    : 'a file is there that is not a socket';
+  return new TnetError('TNET_E_PATH_IN_USE', message, { subject: path, cause: error });
 }
 
 function listenOptions(endpoint: Extract<Endpoint, { kind: 'tcp' }>, family: 4 | 6 | undefined) {

@@ -1,4 +1,5 @@
 import type { Socket } from './socket.ts';
+import { waitAcknowledged } from './tuning.ts';
 
 /**
  * Ends a connection so that the peer sees a break and never a clean end: RST on TCP. A Unix socket has no RST; its
@@ -9,6 +10,12 @@ import type { Socket } from './socket.ts';
  */
 export async function resetSocket(socket: Socket): Promise<void> {
   if (socket.destroyed) return;
-  if (socket.remoteAddress === undefined) socket.destroy();
-  else socket.resetAndDestroy();
+  if (socket.remoteAddress === undefined) {
+    socket.destroy();
+    return;
+  }
+  if (socket.bytesWritten > 0) await waitAcknowledged(socket, { timeoutMs: deliveryMs });
+  socket.resetAndDestroy();
 }
+
+const deliveryMs = 1_000;

@@ -77,7 +77,8 @@ export class Socket extends net.Socket {
     const held = this[kHeld];
     if (chunk !== null || !held || held.ended) return super.push(chunk, encoding);
     held.ended = true;
-    const error = held.connectionError ?? probe(this);
+    // Once our own end is on its way a write of any length fails, and says nothing of the peer.
+    const error = held.connectionError ?? (this.writableEnded ? undefined : probe(this));
     if (error && codeOf(error) !== 'EPIPE') {
       this.destroy(toReadError(error));
       return false;

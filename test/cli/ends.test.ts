@@ -181,7 +181,7 @@ test('a full disk on stdout is an error and not a success', async (t) => {
   const child = spawn(process.execPath, [tnetPath, 'connect', ...server.words], {
     stdio: ['ignore', full, 'pipe'],
   });
-  const stderr = collect(child.stderr);
+  const stderr = collect(child.stderr!);
   const [code] = (await once(child, 'exit')) as [number];
   t.is(code, 2);
   t.regex((await stderr).toString(), /^tnet connect: stdout: no space left on device \(ENOSPC\)\n$/);

@@ -37,13 +37,15 @@ export function payload(bytes: number): Buffer {
 }
 
 /** Compares whole buffers; a difference is told by place, not by megabytes of dump. */
-export function sameBytes(t: ExecutionContext<unknown>, actual: Buffer, expected: Buffer): void {
+export function sameBytes(t: ExecutionContext, actual: Buffer, expected: Buffer): void {
   if (actual.equals(expected)) {
     t.pass();
     return;
   }
   const at = actual.findIndex((byte, index) => byte !== expected[index]);
-  t.fail(`${actual.length} bytes instead of ${expected.length}; they differ from byte ${at < 0 ? 'the end' : at} on`);
+  t.fail(
+    `${actual.length} bytes instead of ${expected.length}; they differ from byte ${at < 0 ? 'the end' : at} on`,
+  );
 }
 
 export function sha256(bytes: Buffer): string {

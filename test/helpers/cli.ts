@@ -39,7 +39,7 @@ export interface Cli {
 }
 
 /** Starts `tnet ARGS…` with the Node that runs the tests. Killed when the test is over. */
-export function startCli(t: ExecutionContext<unknown>, args: readonly string[], options: CliOptions = {}): Cli {
+export function startCli(t: ExecutionContext, args: readonly string[], options: CliOptions = {}): Cli {
   const { stdin = 'pipe' } = options;
   const file = typeof stdin === 'object' ? openSync(stdin.file, 'r') : undefined;
   const [command, words] =
@@ -108,16 +108,15 @@ function watchCli(child: ChildProcess): Cli {
   };
 }
 
-/** Runs `tnet ARGS…` to its end with all of `stdin` given. */
+/** Runs `tnet ARGS…` to its end, with `stdin` given as a whole. */
 export async function runCli(
-  t: ExecutionContext<unknown>,
+  t: ExecutionContext,
   args: readonly string[],
-  stdin: string | Buffer | StdinKind = '',
-  options: Omit<CliOptions, 'stdin'> = {},
+  stdin: string | Buffer = '',
+  options: CliOptions = {},
 ): Promise<Exit & { stdout: Buffer; stderr: string }> {
-  const isInput = Buffer.isBuffer(stdin) || !(stdin === 'null' || stdin === 'closed' || typeof stdin === 'object');
-  const cli = startCli(t, args, { ...options, stdin: isInput ? 'pipe' : (stdin as StdinKind) });
-  if (isInput) cli.stdin.end(stdin);
+  const cli = startCli(t, args, options);
+  if ((options.stdin ?? 'pipe') === 'pipe') cli.stdin.end(stdin);
   const chunks: Buffer[] = [];
   cli.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
   const exit = await cli.exit;

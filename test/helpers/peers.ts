@@ -17,22 +17,25 @@ export interface PeerServer {
 }
 
 export async function startPeerServer(
-  t: ExecutionContext<unknown>,
+  t: ExecutionContext,
   family: Family,
   onConnection?: (socket: net.Socket) => void,
 ): Promise<PeerServer> {
   const sockets = new Set<net.Socket>();
   const waiting: net.Socket[] = [];
-  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: onConnection === undefined }, (socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    socket.once('close', () => sockets.delete(socket));
-    if (onConnection) onConnection(socket);
-    else {
-      waiting.push(socket);
-      server.emit('tnet-accepted');
-    }
-  });
+  const server = net.createServer(
+    { allowHalfOpen: true, pauseOnConnect: onConnection === undefined },
+    (socket) => {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.once('close', () => sockets.delete(socket));
+      if (onConnection) onConnection(socket);
+      else {
+        waiting.push(socket);
+        server.emit('tnet-accepted');
+      }
+    },
+  );
   t.teardown(() => {
     server.close();
     for (const socket of sockets) socket.destroy();
@@ -55,7 +58,7 @@ export async function startPeerServer(
 }
 
 /** The address words for a tnet server, on a free port or a new path. */
-export function serverWords(t: ExecutionContext<unknown>, family: Family): readonly string[] {
+export function serverWords(t: ExecutionContext, family: Family): readonly string[] {
   return family === 'unix' ? ['-U', join(tempDir(t), 's')] : ['127.0.0.1:0'];
 }
 
@@ -68,7 +71,7 @@ export function toTarget(address: string): net.NetConnectOpts {
 }
 
 /** Connects a plain half-open Node socket, destroyed when the test is over. Not read until the test reads it. */
-export async function connectPeer(t: ExecutionContext<unknown>, address: string): Promise<net.Socket> {
+export async function connectPeer(t: ExecutionContext, address: string): Promise<net.Socket> {
   const socket = net.connect({ ...toTarget(address), allowHalfOpen: true });
   t.teardown(() => socket.destroy());
   await once(socket, 'connect');

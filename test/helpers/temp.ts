@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 
 /** A new empty folder, removed when the test is over. */
-export function tempDir(t: ExecutionContext<unknown>): string {
+export function tempDir(t: ExecutionContext): string {
   const dir = mkdtempSync(join(tmpdir(), 'tnet-'));
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
