@@ -1,0 +1,5 @@
+import type { CodecTarget } from '../helpers/codec-target.ts';
+import { telnetTargets } from './telnet.ts';
+
+/** Every codec of src/protocol, for the property tests and the fuzzer. */
+export const codecTargets: readonly CodecTarget[] = [...telnetTargets];
