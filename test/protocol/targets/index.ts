@@ -1,5 +1,6 @@
 import type { CodecTarget } from '../helpers/codec-target.ts';
+import { socksTargets } from './socks.ts';
 import { telnetTargets } from './telnet.ts';
 
 /** Every codec of src/protocol, for the property tests and the fuzzer. */
-export const codecTargets: readonly CodecTarget[] = [...telnetTargets];
+export const codecTargets: readonly CodecTarget[] = [...telnetTargets, ...socksTargets];
