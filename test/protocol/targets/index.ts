@@ -1,5 +1,6 @@
 import type { CodecTarget } from '../helpers/codec-target.ts';
 import { httpConnectTargets } from './http-connect.ts';
+import { proxyProtocolTargets } from './proxy-protocol.ts';
 import { socksTargets } from './socks.ts';
 import { telnetTargets } from './telnet.ts';
 
@@ -8,4 +9,5 @@ export const codecTargets: readonly CodecTarget[] = [
   ...telnetTargets,
   ...socksTargets,
   ...httpConnectTargets,
+  ...proxyProtocolTargets,
 ];
