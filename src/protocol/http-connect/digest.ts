@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import { badInput } from '../protocol-error.ts';
+import type { AuthChallenge } from './challenge.ts';
+import type { ProxyCredentials } from './credentials.ts';
+
+/** The hash functions of RFC 7616 section 6.1, by their names there, each with Node's name and our preference. */
+const hashes = new Map([
+  ['md5', { name: 'md5', rank: 1 }],
+  ['sha-256', { name: 'sha256', rank: 2 }],
+  ['sha-512-256', { name: 'sha512-256', rank: 3 }],
+]);
+
+const SESSION = '-sess';
+const control = /\p{Cc}/u;
+
+/** What an answer is made for: the request, and the client's own part of it. */
+export interface DigestRequest {
+  readonly method: string;
+  /** The request-target as it stands in the request line; for CONNECT `host:port`. */
+  readonly uri: string;
+  /** A text that the client makes up for every answer. */
+  readonly cnonce: string;
+  /** How often this nonce of the proxy has been used, this time included: from 1. */
+  readonly count: number;
+}
+
+function splitAlgorithm(challenge: AuthChallenge): { hash: string; isSession: boolean } {
+  const algorithm = (challenge.parameters.get('algorithm') ?? 'md5').toLowerCase();
+  const isSession = algorithm.endsWith(SESSION);
+  return { hash: isSession ? algorithm.slice(0, -SESSION.length) : algorithm, isSession };
+}
+
+/** The quality of protection to use: `auth`, none at all (RFC 2069's form), or undefined when only others are offered. */
+function chooseQop(challenge: AuthChallenge): 'auth' | 'none' | undefined {
+  const offered = challenge.parameters.get('qop');
+  if (offered === undefined) return 'none';
+  return offered.split(',').some((qop) => qop.trim().toLowerCase() === 'auth') ? 'auth' : undefined;
+}
+
+/** How good a Digest challenge is: higher is stronger, 0 means that it cannot be answered. */
+export function rankDigest(challenge: AuthChallenge): number {
+  const { parameters } = challenge;
+  const isAnswerable =
+    parameters.has('realm') && parameters.has('nonce') && chooseQop(challenge) !== undefined;
+  return isAnswerable ? (hashes.get(splitAlgorithm(challenge).hash)?.rank ?? 0) : 0;
+}
+
+function quote(text: string): string {
+  return `"${text.replaceAll(/["\\]/g, '\\$&')}"`;
+}
+
+/** RFC 8187: how a parameter carries characters beyond ASCII. */
+function encodeExtended(text: string): string {
+  const encoded = encodeURIComponent(text).replaceAll(/['()*]/g, (found) => {
+    return `%${found.charCodeAt(0).toString(16).toUpperCase()}`;
+  });
+  return `UTF-8''${encoded}`;
+}
+
+/**
+ * The value of Proxy-Authorization for Digest (RFC 7616 section 3.4): MD5, SHA-256 and SHA-512-256, their `-sess`
+ * forms, `qop=auth` or none, and a hashed user name when the proxy asks for it. Names and passwords are UTF-8.
+ * @param challenge one that {@link rankDigest} gives more than 0.
+ * @throws ProtocolError TNET_E_PROTOCOL_INPUT for control characters in the credentials.
+ */
+export function answerDigest(
+  challenge: AuthChallenge,
+  { user, password }: ProxyCredentials,
+  { method, uri, cnonce, count }: DigestRequest,
+): string {
+  if (control.test(user) || control.test(password)) {
+    throw badInput(
+      'http-connect',
+      'bad-credentials',
+      'User and password must not have control characters in them.',
+    );
+  }
+  const { parameters } = challenge;
+  const { hash, isSession } = splitAlgorithm(challenge);
+  const digest = (text: string) =>
+    createHash(hashes.get(hash)?.name ?? 'md5')
+      .update(text)
+      .digest('hex');
+  // Header text is one character a byte; the realm's bytes are UTF-8 and are hashed and sent back as they came.
+  const read = (name: string) => Buffer.from(parameters.get(name) ?? '', 'latin1').toString();
+  const [realm, nonce] = [read('realm'), read('nonce')];
+  const hasQop = chooseQop(challenge) === 'auth';
+  const nc = count.toString(16).padStart(8, '0');
+  const secret = digest(`${user}:${realm}:${password}`);
+  const a1 = isSession ? digest(`${secret}:${nonce}:${cnonce}`) : secret;
+  const a2 = digest(`${method}:${uri}`);
+  const response = digest(hasQop ? `${a1}:${nonce}:${nc}:${cnonce}:auth:${a2}` : `${a1}:${nonce}:${a2}`);
+  const isUserHashed = parameters.get('userhash')?.toLowerCase() === 'true';
+  // RFC 7616 section 3.4.4: a name beyond ASCII goes into username*, unless it is hashed.
+  const isPlain = /^[\x20-\x7e]*$/.test(user);
+  const name = isUserHashed ? quote(digest(`${user}:${realm}`)) : quote(user);
+  return `Digest ${[
+    isUserHashed || isPlain ? `username=${name}` : `username*=${encodeExtended(user)}`,
+    `realm=${quote(realm)}`,
+    `uri=${quote(uri)}`,
+    ...(parameters.has('algorithm') ? [`algorithm=${parameters.get('algorithm') ?? ''}`] : []),
+    `nonce=${quote(nonce)}`,
+    ...(hasQop ? [`nc=${nc}`] : []),
+    ...(hasQop || isSession ? [`cnonce=${quote(cnonce)}`] : []),
+    ...(hasQop ? ['qop=auth'] : []),
+    `response=${quote(response)}`,
+    ...(parameters.has('opaque') ? [`opaque=${quote(read('opaque'))}`] : []),
+    ...(isUserHashed ? ['userhash=true'] : []),
+  ].join(', ')}`;
+}

@@ -1,0 +1,119 @@
+import { overLimit, violation, type ProtocolErrorDetails } from '../protocol-error.ts';
+
+/** The longest request or status line, in bytes with its end. RFC 9112 section 3 asks for 8000 at least. */
+export const START_LINE_LIMIT_BYTES = 8192;
+/** The longest head, start line and all headers together. */
+export const HEAD_LIMIT_BYTES = 16 * 1024;
+/** The most header fields in a head. */
+export const HEADER_COUNT_LIMIT = 100;
+
+/** A header field; the name in lower case, the value without white space around it, one character a byte. */
+export interface HttpHeader {
+  readonly name: string;
+  readonly value: string;
+}
+
+const CR = 13;
+const LF = 10;
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** What may not stand in a field value or a start line: controls other than tab (RFC 9110 section 5.5). */
+const forbidden = /[\0-\x08\x0a-\x1f\x7f]/;
+
+/** Whether a text is a token of RFC 9110 section 5.6.2: a method, a field name, a scheme. */
+export function isToken(text: string): boolean {
+  return token.test(text);
+}
+
+/** Whether a text may be sent as a field value. */
+export function isFieldValue(text: string): boolean {
+  return !forbidden.test(text);
+}
+
+/** Without the blanks around it; by hand, as a pattern for the end takes quadratic time on a long run of blanks. */
+function trimBlanks(text: string): string {
+  const isBlank = (index: number) => text[index] === ' ' || text[index] === '\t';
+  let [start, end] = [0, text.length];
+  while (start < end && isBlank(start)) start += 1;
+  while (end > start && isBlank(end - 1)) end -= 1;
+  return text.slice(start, end);
+}
+
+/** Where the head ends, its empty line included; undefined while that has not come. */
+function findHeadEnd(bytes: Buffer): number | undefined {
+  const ends = ['\n\r\n', '\n\n'].map((end) => ({ at: bytes.indexOf(end, 0, 'latin1'), length: end.length }));
+  const found = ends.filter(({ at }) => at >= 0).map(({ at, length }) => at + length);
+  return found.length > 0 ? Math.min(...found) : undefined;
+}
+
+/**
+ * Reads heads of HTTP/1.1 messages (RFC 9112 section 2): first the start line, as soon as it is whole, then the
+ * rest. A line may end in LF alone, as section 2.2 allows. `details` go into every error.
+ */
+export class HeadReader {
+  readonly #details: ProtocolErrorDetails;
+  readonly #tooLarge: ProtocolErrorDetails;
+
+  constructor(details: { malformed?: ProtocolErrorDetails; tooLarge?: ProtocolErrorDetails } = {}) {
+    this.#details = details.malformed ?? {};
+    this.#tooLarge = details.tooLarge ?? {};
+  }
+
+  /** An error about the head's form. */
+  malformed(reason: string, message: string): Error {
+    return violation('http-connect', reason, message, this.#details);
+  }
+
+  /** The start line, or undefined while it is not whole. */
+  readStartLine(bytes: Buffer): string | undefined {
+    const end = bytes.subarray(0, START_LINE_LIMIT_BYTES).indexOf(LF);
+    if (end < 0) {
+      if (bytes.length < START_LINE_LIMIT_BYTES) return undefined;
+      const sentence = `The first line is over ${START_LINE_LIMIT_BYTES} bytes.`;
+      throw overLimit('http-connect', 'line-too-long', sentence, this.#tooLarge);
+    }
+    const line = bytes.toString('latin1', 0, bytes[end - 1] === CR ? end - 1 : end);
+    if (forbidden.test(line))
+      throw this.malformed('bad-start-line', 'The first line has control bytes in it.');
+    return line;
+  }
+
+  /** The headers after the start line, and how long the head is; undefined while it is not whole. */
+  readHeaders(bytes: Buffer): { headers: HttpHeader[]; headBytes: number } | undefined {
+    const head = bytes.subarray(0, HEAD_LIMIT_BYTES);
+    const headBytes = findHeadEnd(head);
+    if (headBytes === undefined) {
+      if (bytes.length < HEAD_LIMIT_BYTES) return undefined;
+      const sentence = `The head is over ${HEAD_LIMIT_BYTES} bytes.`;
+      throw overLimit('http-connect', 'head-too-long', sentence, this.#tooLarge);
+    }
+    const [, ...lines] = head.toString('latin1', 0, headBytes).split(/\r?\n/).slice(0, -2);
+    if (lines.length > HEADER_COUNT_LIMIT) {
+      const sentence = `There are more than ${HEADER_COUNT_LIMIT} header fields.`;
+      throw overLimit('http-connect', 'too-many-headers', sentence, this.#tooLarge);
+    }
+    return { headers: lines.map((line) => this.#readHeader(line)), headBytes };
+  }
+
+  #readHeader(line: string): HttpHeader {
+    const colon = line.indexOf(':');
+    const name = line.slice(0, Math.max(colon, 0));
+    const value = trimBlanks(line.slice(colon + 1));
+    // A folded line starts with a blank and so has no token before its colon: obsolete since RFC 7230, and refused.
+    if (colon < 0 || !isToken(name) || !isFieldValue(value)) {
+      throw this.malformed('bad-header', 'A header field cannot be read.');
+    }
+    return { name: name.toLowerCase(), value };
+  }
+}
+
+/** All values of a field, in their order. */
+export function findHeaders(headers: readonly HttpHeader[], name: string): string[] {
+  return headers.filter((header) => header.name === name).map(({ value }) => value);
+}
+
+/** Whether a list field such as Connection names an option, in any case. */
+export function listsOption(headers: readonly HttpHeader[], name: string, option: string): boolean {
+  return findHeaders(headers, name)
+    .flatMap((value) => value.split(','))
+    .some((item) => item.trim().toLowerCase() === option);
+}

@@ -1,0 +1,62 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { violation } from '../protocol-error.ts';
+import { hashMd5Crypt } from './md5-crypt.ts';
+
+/** Compares a password with a bcrypt hash; given by the caller, as bcrypt needs a library (bcryptjs' `compare`). */
+export type CompareBcrypt = (password: string, hash: string) => boolean | Promise<boolean>;
+
+const forms = {
+  bcrypt: /^\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}$/,
+  sha: /^\{SHA\}[A-Za-z0-9+/]{27}=$/,
+  md5: /^(\$apr1\$|\$1\$)([^$]{0,8})\$[./A-Za-z0-9]{22}$/,
+};
+
+/** The users of a htpasswd file and their hashes. */
+export type HtpasswdUsers = ReadonlyMap<string, string>;
+
+/**
+ * Reads a htpasswd file: `user:hash` a line, blank lines and lines starting with `#` left out. bcrypt, `$apr1$`, `$1$`
+ * and `{SHA}` are taken; crypt(3)'s DES and a plain password are refused rather than guessed at.
+ * @throws ProtocolError TNET_E_PROTOCOL that names the line, `bad-line`, `bad-hash` or `user-twice`.
+ */
+export function parseHtpasswd(text: string): HtpasswdUsers {
+  const users = new Map<string, string>();
+  for (const [index, raw] of text.split('\n').entries()) {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#')) continue;
+    const fail = (reason: string, what: string) =>
+      violation('htpasswd', reason, `Line ${index + 1} ${what}.`);
+    const [, user, hash = ''] = /^([^:]+):([^:]+)(?::.*)?$/.exec(line) ?? [];
+    if (user === undefined) throw fail('bad-line', 'is not user:hash');
+    if (!Object.values(forms).some((form) => form.test(hash))) {
+      throw fail('bad-hash', 'has a hash that is not bcrypt, apr1 or {SHA}');
+    }
+    if (users.has(user)) throw fail('user-twice', 'names a user for the second time');
+    users.set(user, hash);
+  }
+  return users;
+}
+
+function isSame(left: string, right: string): boolean {
+  const [a, b] = [Buffer.from(left), Buffer.from(right)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+/**
+ * Whether the password of a user is right. An unknown user costs as much time as one with an apr1 hash.
+ * @param compareBcrypt used for bcrypt hashes; without it they match nothing.
+ */
+export async function verifyHtpasswd(
+  users: HtpasswdUsers,
+  user: string,
+  password: string,
+  compareBcrypt?: CompareBcrypt,
+): Promise<boolean> {
+  const hash = users.get(user) ?? '';
+  if (forms.bcrypt.test(hash)) return (await compareBcrypt?.(password, hash)) ?? false;
+  if (forms.sha.test(hash)) {
+    return isSame(hash, `{SHA}${createHash('sha1').update(password).digest('base64')}`);
+  }
+  const [, prefix = '$apr1$', salt = ''] = forms.md5.exec(hash) ?? [];
+  return isSame(hash, hashMd5Crypt(password, salt, prefix === '$1$' ? '$1$' : '$apr1$'));
+}

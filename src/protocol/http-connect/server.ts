@@ -1,0 +1,91 @@
+import { HandshakeState } from '../handshake-state.ts';
+import { violation } from '../protocol-error.ts';
+import { decodeAuthority, type Authority } from './authority.ts';
+import { decodeBasic, type ProxyCredentials } from './credentials.ts';
+import { findHeaders, HeadReader, isToken, type HttpHeader } from './head.ts';
+import { encodeConnectReply, type ConnectStatus } from './replies.ts';
+
+/** What a client asks for. From here on the connection is the caller's: answer with `encodeConnectReply()`. */
+export interface ConnectRequest extends Authority {
+  readonly headers: readonly HttpHeader[];
+  /** From Proxy-Authorization, when there is exactly one and it is Basic (RFC 7617). Not verified. */
+  readonly credentials: ProxyCredentials | undefined;
+  /** Bytes the client sent after the request: the beginning of the stream. */
+  readonly rest: Buffer;
+}
+
+const requestLine = /^(\S+) (\S+) HTTP\/(\d)\.(\d)$/;
+
+/**
+ * The server's side of CONNECT (RFC 9110 section 9.3.6): one request, then a tunnel. An error carries in `reply` the
+ * whole answer to send before the connection is closed. Keeps at most HEAD_LIMIT_BYTES beside the last chunk.
+ */
+export class HttpConnectServer {
+  readonly #state = new HandshakeState('http-connect');
+  readonly #head = new HeadReader({
+    malformed: { reply: encodeConnectReply(400), status: 400 },
+    tooLarge: { reply: encodeConnectReply(431), status: 431 },
+  });
+
+  /** How many bytes of the client are kept for later. */
+  get bufferedBytes(): number {
+    return this.#state.queue.length;
+  }
+
+  /**
+   * Takes a chunk from the client, cut anywhere; gives the request once it is whole.
+   * @throws ProtocolError TNET_E_PROTOCOL or TNET_E_PROTOCOL_LIMIT, with the answer (400, 405, 431, 505) in `reply`.
+   */
+  receive(chunk: Buffer): ConnectRequest | undefined {
+    return this.#state.receive(chunk, () => this.#readRequest());
+  }
+
+  #readRequest(): ConnectRequest | undefined {
+    const bytes = this.#state.queue.peek();
+    const line = this.#head.readStartLine(bytes);
+    if (line === undefined) return undefined;
+    const { authority, minor } = this.#readRequestLine(line);
+    const head = this.#head.readHeaders(bytes);
+    if (!head) return undefined;
+    this.#checkHeaders(head.headers, minor);
+    this.#state.queue.drop(head.headBytes);
+    const authorizations = findHeaders(head.headers, 'proxy-authorization');
+    const credentials = authorizations.length === 1 ? decodeBasic(authorizations[0] ?? '') : undefined;
+    return { ...authority, headers: head.headers, credentials, rest: this.#state.finish() };
+  }
+
+  #readRequestLine(line: string): { authority: Authority; minor: string } {
+    const [, method, target = '', major, minor = ''] = requestLine.exec(line) ?? [];
+    if (method === undefined || !isToken(method)) {
+      throw this.#head.malformed('bad-request-line', 'The request line cannot be read.');
+    }
+    if (major !== '1')
+      throw this.#refuse(505, 'bad-version', `The client speaks HTTP/${major ?? ''}.${minor}.`);
+    if (method !== 'CONNECT') {
+      throw this.#refuse(
+        405,
+        'bad-method',
+        `The client sends ${method.slice(0, 20)} where only CONNECT is served.`,
+      );
+    }
+    const authority = decodeAuthority(target);
+    if (!authority) throw this.#head.malformed('bad-target', 'The target of CONNECT is not host:port.');
+    return { authority, minor };
+  }
+
+  /** RFC 9112 section 3.2: one Host from HTTP/1.1 on. A body would be mistaken for the stream and is refused. */
+  #checkHeaders(headers: readonly HttpHeader[], minor: string): void {
+    const hosts = findHeaders(headers, 'host').length;
+    if (hosts > 1 || (hosts === 0 && minor !== '0')) {
+      throw this.#head.malformed('bad-host-header', 'The request does not have exactly one Host field.');
+    }
+    const hasBody =
+      findHeaders(headers, 'transfer-encoding').length > 0 ||
+      findHeaders(headers, 'content-length').some((length) => length !== '0');
+    if (hasBody) throw this.#head.malformed('has-body', 'A CONNECT request has no body.');
+  }
+
+  #refuse(status: ConnectStatus, reason: string, sentence: string): Error {
+    return violation('http-connect', reason, sentence, { reply: encodeConnectReply(status), status });
+  }
+}

@@ -1,0 +1,85 @@
+import { bytesToIp, ipToBytes } from '../ip-bytes.ts';
+import { badInput, violation, type ProtocolErrorDetails, type ProtocolName } from '../protocol-error.ts';
+
+/** A host (IPv4, IPv6 or a name) and a port as SOCKS carries them. */
+export interface SocksAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The address types of RFC 1928 section 5. */
+export const addressTypes = { ipv4: 1, domain: 3, ipv6: 4 } as const;
+
+/** The longest name in bytes: one byte of length, RFC 1928 section 5. */
+export const DOMAIN_LIMIT_BYTES = 255;
+
+/** White space, controls and DEL: in no host name, and dangerous in a log line. */
+const unsafe = /[\p{Cc}\p{Z}]/u;
+
+/** @throws ProtocolError TNET_E_PROTOCOL_INPUT when the port is not a whole number from 0 to 65535. */
+export function checkPort(protocol: ProtocolName, port: number): void {
+  if (Number.isInteger(port) && port >= 0 && port <= 0xffff) return;
+  throw badInput(protocol, 'bad-port', `A port is a number from 0 to 65535, not ${port}.`);
+}
+
+/** @throws ProtocolError TNET_E_PROTOCOL_INPUT when the name is empty, too long or has blanks or controls in it. */
+export function encodeName(protocol: ProtocolName, host: string): Buffer {
+  const bytes = Buffer.from(host);
+  if (bytes.length > 0 && bytes.length <= DOMAIN_LIMIT_BYTES && !unsafe.test(host)) return bytes;
+  throw badInput(
+    protocol,
+    'bad-host',
+    `A host name has 1 to ${DOMAIN_LIMIT_BYTES} bytes and no blanks: ${JSON.stringify(host)}.`,
+  );
+}
+
+/** @throws ProtocolError TNET_E_PROTOCOL `bad-host` when the peer's name is empty or no clean UTF-8 text. */
+export function decodeName(protocol: ProtocolName, bytes: Buffer, details?: ProtocolErrorDetails): string {
+  const host = bytes.toString();
+  if (bytes.length > 0 && !unsafe.test(host) && Buffer.from(host).equals(bytes)) return host;
+  throw violation(protocol, 'bad-host', 'The host name is empty or has bytes that no name has.', details);
+}
+
+/** ATYP, address and port of RFC 1928; a literal address goes as bytes, everything else as a name. */
+export function encodeAddress({ host, port }: SocksAddress): Buffer {
+  checkPort('socks5', port);
+  const literal = ipToBytes(host);
+  const name = literal ? undefined : encodeName('socks5', host);
+  const head = name
+    ? [addressTypes.domain, name.length]
+    : [literal?.length === 4 ? addressTypes.ipv4 : addressTypes.ipv6];
+  return Buffer.concat([
+    Buffer.from(head),
+    name ?? literal ?? Buffer.alloc(0),
+    Buffer.from([port >> 8, port & 255]),
+  ]);
+}
+
+/** An address that was read, and where the bytes after it start. */
+export interface ReadAddress {
+  readonly address: SocksAddress;
+  readonly end: number;
+}
+
+/**
+ * Reads ATYP, address and port from `from`; undefined while bytes are missing.
+ * @throws ProtocolError TNET_E_PROTOCOL `bad-address-type` or `bad-host`, with `details`.
+ */
+export function readAddress(
+  bytes: Buffer,
+  from: number,
+  details: { type?: ProtocolErrorDetails; host?: ProtocolErrorDetails } = {},
+): ReadAddress | undefined {
+  const type = bytes[from];
+  if (type === undefined) return undefined;
+  if (type !== addressTypes.ipv4 && type !== addressTypes.ipv6 && type !== addressTypes.domain) {
+    throw violation('socks5', 'bad-address-type', `There is no SOCKS5 address type ${type}.`, details.type);
+  }
+  const isName = type === addressTypes.domain;
+  const start = from + (isName ? 2 : 1);
+  const length = isName ? bytes[from + 1] : type === addressTypes.ipv4 ? 4 : 16;
+  if (length === undefined || bytes.length < start + length + 2) return undefined;
+  const raw = bytes.subarray(start, start + length);
+  const host = isName ? decodeName('socks5', raw, details.host) : bytesToIp(raw);
+  return { address: { host, port: bytes.readUInt16BE(start + length) }, end: start + length + 2 };
+}

@@ -1,0 +1,95 @@
+import { ipToBytes } from '../ip-bytes.ts';
+import { badInput } from '../protocol-error.ts';
+import { encodeAddress, encodeName } from './address.ts';
+
+/** The versions of the protocol: 4a is 4 with names instead of addresses. */
+export type SocksVersion = '4' | '4a' | '5';
+
+/** What is asked of the proxy: RFC 1928 section 4. `udp-associate` exists in version 5 only. */
+export type SocksCommand = 'connect' | 'bind' | 'udp-associate';
+
+/** The command byte of a request. */
+export const commandCodes = { connect: 1, bind: 2, 'udp-associate': 3 } as const;
+
+/** The authentication methods of RFC 1928 section 3 that are spoken here. */
+export const methods = { none: 0, password: 2, unacceptable: 255 } as const;
+
+/** What a {@link SocksClient} is made with. */
+export interface SocksClientOptions {
+  readonly version: SocksVersion;
+  /** Default `connect`. */
+  readonly command?: SocksCommand;
+  /** The target: an address or, in 4a and 5, a name that the proxy resolves. */
+  readonly host: string;
+  /** 0 to 65535. */
+  readonly port: number;
+  /** Version 4: the user id. Version 5: offers user/password (RFC 1929); 1 to 255 bytes. */
+  readonly user?: string;
+  /** Version 5 only, 1 to 255 bytes. */
+  readonly password?: string;
+}
+
+const CREDENTIAL_LIMIT_BYTES = 255;
+const ANY_IPV4 = Buffer.alloc(4);
+/** SOCKS4a: 0.0.0.x with x not 0 says that a name follows. */
+const NAME_FOLLOWS = Buffer.from([0, 0, 0, 1]);
+
+/**
+ * The request of RFC 1928 section 4.
+ * @throws ProtocolError TNET_E_PROTOCOL_INPUT for a host or port that cannot be sent.
+ */
+export function encodeRequest5({ command = 'connect', host, port }: SocksClientOptions): Buffer {
+  return Buffer.concat([Buffer.from([5, commandCodes[command], 0]), encodeAddress({ host, port })]);
+}
+
+/**
+ * The user and password of RFC 1929 section 2.
+ * @throws ProtocolError TNET_E_PROTOCOL_INPUT when either is empty or longer than 255 bytes.
+ */
+export function encodePassword(options: SocksClientOptions): Buffer {
+  const user = Buffer.from(options.user ?? '');
+  const password = Buffer.from(options.password ?? '');
+  for (const bytes of [user, password]) {
+    if (bytes.length > 0 && bytes.length <= CREDENTIAL_LIMIT_BYTES) continue;
+    throw badInput('socks5', 'bad-credentials', 'User and password have 1 to 255 bytes each (RFC 1929).');
+  }
+  return Buffer.concat([Buffer.from([1, user.length]), user, Buffer.from([password.length]), password]);
+}
+
+/**
+ * The request of SOCKS4, and of 4a for a name.
+ * @throws ProtocolError TNET_E_PROTOCOL_INPUT for what SOCKS4 cannot carry: UDP, a password, IPv6, in 4 a name.
+ */
+export function encodeRequest4(options: SocksClientOptions): Buffer {
+  const { version, command = 'connect', host, port, user = '', password } = options;
+  if (command === 'udp-associate') throw badInput('socks4', 'no-udp', 'SOCKS4 carries no UDP; use socks5.');
+  if (password !== undefined) {
+    throw badInput('socks4', 'no-password', 'SOCKS4 knows a user but no password; use socks5.');
+  }
+  const userBytes = Buffer.from(user);
+  if (userBytes.length > CREDENTIAL_LIMIT_BYTES || userBytes.includes(0)) {
+    throw badInput('socks4', 'bad-credentials', 'A SOCKS4 user has at most 255 bytes, none of them NUL.');
+  }
+  const literal = ipToBytes(host);
+  if (literal) checkLiteral(host, literal);
+  else if (version === '4') {
+    throw badInput('socks4', 'needs-address', 'SOCKS4 takes IPv4 addresses only; use socks4a for a name.');
+  }
+  const name = literal ? [] : [encodeName('socks4', host), Buffer.from([0])];
+  return Buffer.concat([
+    Buffer.from([4, commandCodes[command], port >> 8, port & 255]),
+    literal ?? NAME_FOLLOWS,
+    userBytes,
+    Buffer.from([0]),
+    ...name,
+  ]);
+}
+
+function checkLiteral(host: string, literal: Buffer): void {
+  if (literal.length !== 4) {
+    throw badInput('socks4', 'no-ipv6', 'SOCKS4 carries no IPv6 address; use socks5.');
+  }
+  if (!literal.equals(ANY_IPV4) && literal.subarray(0, 3).equals(ANY_IPV4.subarray(0, 3))) {
+    throw badInput('socks4', 'bad-host', `${host} would be read as the start of a name by a SOCKS4a proxy.`);
+  }
+}

@@ -1,0 +1,13 @@
+import type { CodecTarget } from '../helpers/codec-target.ts';
+import { httpConnectTargets } from './http-connect.ts';
+import { proxyProtocolTargets } from './proxy-protocol.ts';
+import { socksTargets } from './socks.ts';
+import { telnetTargets } from './telnet.ts';
+
+/** Every codec of src/protocol, for the property tests and the fuzzer. */
+export const codecTargets: readonly CodecTarget[] = [
+  ...telnetTargets,
+  ...socksTargets,
+  ...httpConnectTargets,
+  ...proxyProtocolTargets,
+];
