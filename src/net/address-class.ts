@@ -1,0 +1,45 @@
+/** What an address is for, looked up in the table of ./address-registry.ts. */
+import { registryRows } from './address-registry.ts';
+import { type Block, type Prefix, blockOf, parsePrefix } from './prefix.ts';
+
+/** The registry's word on an address. */
+export interface AddressClass {
+  readonly name: string;
+  /** The block that it comes from, as the registry writes it. */
+  readonly block: string;
+  readonly rfcs: readonly string[];
+  /** The registry's "Globally Reachable"; null where it says N/A or nothing. */
+  readonly globallyReachable: boolean | null;
+}
+
+interface Entry {
+  readonly prefix: Prefix;
+  readonly block: Block;
+  readonly found: AddressClass;
+}
+
+// Longest prefix first, so that the first match is the most specific.
+const entries: readonly Entry[] = registryRows
+  .map(([block, name, rfcs, globallyReachable]) => {
+    const prefix = parsePrefix(block) as Prefix;
+    return { prefix, block: blockOf(prefix, block), found: { name, block, rfcs, globallyReachable } };
+  })
+  .toSorted((a, b) => b.prefix.bits - a.prefix.bits);
+
+// What is left over when the special blocks are taken out: a prefix in it may still hold some of them.
+const leftovers = new Set(['Global Unicast', 'Reserved by IETF']);
+
+/**
+ * The most specific registered block that holds the whole of `prefix`. Every single address has one; undefined for a
+ * prefix so wide that it holds ordinary and special addresses.
+ */
+export function classifyAddress(prefix: Prefix): AddressClass | undefined {
+  const { family, bytes } = prefix.address;
+  const entry = entries.find((one) => one.prefix.address.family === family && one.block.covers(prefix));
+  if (!entry || prefix.bits === bytes.length * 8 || !leftovers.has(entry.found.name)) return entry?.found;
+  const whole = blockOf(prefix, '');
+  const isMixed = entries.some(
+    (one) => one !== entry && one.prefix.address.family === family && whole.covers(one.prefix),
+  );
+  return isMixed ? undefined : entry.found;
+}
