@@ -19,12 +19,17 @@ interface Entry {
 }
 
 // Longest prefix first, so that the first match is the most specific.
-const entries: readonly Entry[] = registryRows
+const allEntries: readonly Entry[] = registryRows
   .map(([block, name, rfcs, globallyReachable]) => {
     const prefix = parsePrefix(block) as Prefix;
     return { prefix, block: blockOf(prefix, block), found: { name, block, rfcs, globallyReachable } };
   })
   .toSorted((a, b) => b.prefix.bits - a.prefix.bits);
+
+const entries = {
+  4: allEntries.filter(({ prefix }) => prefix.family === 4),
+  6: allEntries.filter(({ prefix }) => prefix.family === 6),
+};
 
 // What is left over when the special blocks are taken out: a prefix in it may still hold some of them.
 const leftovers = new Set(['Global Unicast', 'Reserved by IETF']);
@@ -34,12 +39,10 @@ const leftovers = new Set(['Global Unicast', 'Reserved by IETF']);
  * prefix so wide that it holds ordinary and special addresses.
  */
 export function classifyAddress(prefix: Prefix): AddressClass | undefined {
-  const { family, bytes } = prefix.address;
-  const entry = entries.find((one) => one.prefix.address.family === family && one.block.covers(prefix));
-  if (!entry || prefix.bits === bytes.length * 8 || !leftovers.has(entry.found.name)) return entry?.found;
+  const { family, bits } = prefix;
+  const entry = entries[family].find(({ block }) => block.covers(prefix));
+  if (!entry || bits === (family === 4 ? 32 : 128) || !leftovers.has(entry.found.name)) return entry?.found;
   const whole = blockOf(prefix, '');
-  const isMixed = entries.some(
-    (one) => one !== entry && one.prefix.address.family === family && whole.covers(one.prefix),
-  );
+  const isMixed = entries[family].some((one) => one !== entry && whole.covers(one.prefix));
   return isMixed ? undefined : entry.found;
 }
