@@ -1,7 +1,7 @@
 /**
  * IP address syntax, without I/O and without loading node:net: `tnet isip` starts no socket code.
  * Agrees with Node's net.isIP on every input (a property test compares the two): dotted quads without leading
- * zeros, RFC 4291 text forms, a zone after `%`, and nothing else.
+ * zeros, RFC 4291 text forms, a zone of letters, digits, `.`, `-` and `:` after `%`, and nothing else.
  */
 
 const V4_SEGMENT = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]\\d|\\d)';
@@ -19,7 +19,7 @@ const v6Pattern = new RegExp(
     `(?:${V6_GROUP}:){2}(?:(?::${V6_GROUP}){0,3}:${V4}|(?::${V6_GROUP}){1,5}|:)|` +
     `(?:${V6_GROUP}:){1}(?:(?::${V6_GROUP}){0,4}:${V4}|(?::${V6_GROUP}){1,6}|:)|` +
     `(?::(?:(?::${V6_GROUP}){0,5}:${V4}|(?::${V6_GROUP}){1,7}|:))` +
-    ')(?:%[0-9a-zA-Z.]+)?$',
+    ')(?:%[-0-9a-zA-Z.:]+)?$',
 );
 
 /** Whether `input` is an IPv4 address in dotted decimal form. Source: Node doc, net.isIPv4(). */
