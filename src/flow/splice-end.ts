@@ -13,6 +13,7 @@ interface HandleStream {
   readonly _handle?: StreamHandle | null;
   readonly connecting?: boolean;
   readonly allowHalfOpen?: boolean;
+  readonly writable?: boolean;
 }
 
 interface FileStream {
@@ -118,9 +119,36 @@ function readBuffered(source: Readable): Buffer | undefined {
 export function tellSourceEnd(source: Readable | number): void {
   if (typeof source === 'number' || source.destroyed) return;
   // node:net answers 'end' by ending such a socket's other direction, which another flow may be using.
-  if ((source as HandleStream).allowHalfOpen === false) return;
+  const { allowHalfOpen, writable } = source as HandleStream;
+  if (allowHalfOpen === false && writable) return;
   source.push(null);
   source.read(0);
+}
+
+/**
+ * Adds what the engine moves to a socket's `bytesRead` or `bytesWritten`, for the rest of its life: node:net asks its
+ * handle for them, and keeps the last answer when it closes the handle.
+ */
+export function addToCounter(
+  stream: Readable | Writable | number,
+  name: 'bytesRead' | 'bytesWritten',
+  count: () => number,
+): void {
+  const handle = typeof stream === 'number' ? undefined : handleOf(stream);
+  if (!handle) return;
+  const earlier = Object.getOwnPropertyDescriptor(handle, name);
+  const inherited = () => Reflect.get(Object.getPrototypeOf(handle) as object, name, handle) as number;
+  const get = () => ((earlier?.get?.() as number | undefined) ?? inherited()) + count();
+  Object.defineProperty(handle, name, { get, configurable: true });
+}
+
+const guarded = new WeakSet<Readable | Writable>();
+
+/** Gives a stream an 'error' listener for the rest of its life, once: an error after the flow must not end the process. */
+export function guardErrors(stream: Readable | Writable | number): void {
+  if (typeof stream === 'number' || guarded.has(stream)) return;
+  guarded.add(stream);
+  stream.on('error', () => undefined);
 }
 
 /** Calls `then` when the system has taken all that JavaScript wrote to `sink`; at once when it has already. */

@@ -4,8 +4,10 @@ import type { Flow, FlowOptions } from './flow.ts';
 import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
 import { startNativeFlow, type NativeEnding } from './native-flow.ts';
 import {
+  addToCounter,
   findSinkDescriptor,
   findSourceDescriptor,
+  guardErrors,
   takeSource,
   tellSourceEnd,
   whenFlushed,
@@ -27,7 +29,7 @@ export interface SpliceFlow extends Flow {
 
 type StopReason = Parameters<Flow['stop']>[0];
 
-const activityIntervalMs = 200;
+const activityIntervalMs = 100;
 
 /**
  * Starts a flow in the native engine, or returns undefined when that cannot be: no addon, a transform, an end that is
@@ -35,16 +37,36 @@ const activityIntervalMs = 200;
  *
  * JavaScript's part of the two streams is over from here on: reading stops, what had been read is sent first, and the
  * engine begins when the sink has taken what JavaScript wrote before. The engine works on duplicates of the
- * descriptors, so the streams stay their owner's, who destroys them when both directions are over. Their `bytesRead`
- * and `bytesWritten` do not count what the engine moves; the flow does. `onActivity` comes five times a second at most.
+ * descriptors, so the streams stay their owner's, who destroys them when both directions are over. `onActivity` comes
+ * ten times a second at most, with sums.
+ *
+ * The two flows of one socket must both be here, or neither (see `canSpliceFlow`): the kernel tells a reset once, and
+ * of two engines only one would hear of it.
  */
 export function spliceFlow(options: SpliceFlowOptions): SpliceFlow | undefined {
+  const found = findDescriptors(options);
+  return found && new RunningSpliceFlow(found, options);
+}
+
+/** Whether `spliceFlow` would start this flow. Touches neither end. */
+export function canSpliceFlow(options: Pick<SpliceFlowOptions, 'source' | 'sink' | 'transforms'>): boolean {
+  return findDescriptors(options) !== undefined;
+}
+
+interface Descriptors {
+  readonly addon: NativeAddon;
+  readonly sourceFd: number;
+  readonly sinkFd: number;
+}
+
+function findDescriptors(
+  options: Pick<SpliceFlowOptions, 'source' | 'sink' | 'transforms'>,
+): Descriptors | undefined {
   const addon = loadNativeAddon();
   if (!addon || options.transforms?.length) return undefined;
   const sourceFd = findSourceDescriptor(addon, options.source);
   const sinkFd = findSinkDescriptor(addon, options.sink);
-  if (sourceFd === undefined || sinkFd === undefined) return undefined;
-  return new RunningSpliceFlow(addon, options, sourceFd, sinkFd);
+  return sourceFd === undefined || sinkFd === undefined ? undefined : { addon, sourceFd, sinkFd };
 }
 
 class RunningSpliceFlow implements SpliceFlow {
@@ -66,7 +88,7 @@ class RunningSpliceFlow implements SpliceFlow {
   #activityTimer: NodeJS.Timeout | undefined;
   #activityBytes = 0;
 
-  constructor(addon: NativeAddon, options: SpliceFlowOptions, sourceFd: number, sinkFd: number) {
+  constructor({ addon, sourceFd, sinkFd }: Descriptors, options: SpliceFlowOptions) {
     const { promise, resolve } = Promise.withResolvers<Ending>();
     this.ended = promise;
     this.#settle = resolve;
@@ -75,7 +97,12 @@ class RunningSpliceFlow implements SpliceFlow {
     this.#sourceFd = isEnded(options.source) ? -1 : sourceFd;
     this.#sinkFd = sinkFd;
     this.#taken = takeSource(options.source);
-    this.#state[0] = this.#taken.head?.length ?? 0;
+    const headBytes = this.#taken.head?.length ?? 0;
+    this.#state[0] = headBytes;
+    addToCounter(options.source, 'bytesRead', () => this.bytesRead - headBytes);
+    addToCounter(options.sink, 'bytesWritten', () => this.bytes);
+    guardErrors(options.source);
+    guardErrors(options.sink);
     this.#listen('on');
     if (!this.#taken.head) whenFlushed(options.sink, () => this.#begin());
     // Taking the last bytes of a source that has broken makes it say so in the next tick.
@@ -150,7 +177,7 @@ class RunningSpliceFlow implements SpliceFlow {
     if (this.#stopped && error?.code === 'ECANCELED') this.#end(this.#stopped);
     else if (error) this.#end({ reason: 'reset', error, side });
     else if (this.#sourceError) this.#end({ reason: 'reset', error: this.#sourceError, side: 'source' });
-    else this.#end({ reason: 'eof', side: 'source' });
+    else this.#end({ reason: 'eof' });
   }
 
   #end(ending: Pick<Ending, 'reason' | 'error' | 'side'>): void {
