@@ -1,0 +1,207 @@
+/* The addon's functions for flows. */
+#include "addon.h"
+#include "engine_api.h"
+#include "value.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ENDING_FIELDS = 5, STATE_FIELDS = 4 };
+
+static uint64_t clock_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* [id, errno, side, bytesRead, bytesSent] for each ending of the batch. */
+static void write_ending(double *fields, const struct flow *flow) {
+  fields[0] = flow->id;
+  fields[1] = flow->error;
+  fields[2] = flow->side;
+  fields[3] = (double)flow->bytes_read;
+  fields[4] = (double)flow->bytes_sent;
+}
+
+static napi_value endings_array(napi_env env, size_t count, double **fields) {
+  napi_value buffer, array;
+  void *data = NULL;
+  size_t bytes = count * ENDING_FIELDS * sizeof **fields;
+  if (!ok(env, napi_create_arraybuffer(env, bytes, &data, &buffer))) return NULL;
+  if (!ok(env, napi_create_typedarray(env, napi_float64_array, count * ENDING_FIELDS, buffer, 0, &array))) return NULL;
+  *fields = data;
+  return array;
+}
+
+static void forget_flow(struct engine *engine, struct flow *flow) {
+  drop_slot(engine, flow->id);
+  /* Without memory for the command the flow's own stays allocated: a leak is better than a dangling pointer. */
+  (void)send_command(engine, RELEASE_FLOW, flow);
+}
+
+static void hand_out(napi_env env, napi_value listener, void *context, void *data) {
+  struct engine *engine = context;
+  (void)data;
+  if (!env) return; /* the environment is going away, and destroy_engine may have run */
+  struct flow *ended = take_ended(engine);
+  size_t count = 0;
+  for (const struct flow *flow = ended; flow; flow = flow->next_ended) count++;
+  if (count == 0) return;
+  double *fields = NULL;
+  napi_value global, array = endings_array(env, count, &fields);
+  while (ended) {
+    struct flow *next = ended->next_ended;
+    if (fields) write_ending(fields, ended);
+    if (fields) fields += ENDING_FIELDS;
+    forget_flow(engine, ended);
+    ended = next;
+  }
+  engine->live -= count;
+  if (engine->live == 0) ok(env, napi_unref_threadsafe_function(env, engine->listener));
+  if (array && ok(env, napi_get_global(env, &global))) {
+    /* An exception that the listener throws is reported by Node as uncaught. */
+    (void)napi_call_function(env, global, listener, 1, &array, NULL);
+  }
+}
+
+/* listen(listener): who is told of the endings. Once, before the first flow. */
+static napi_value listen_for_endings(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  napi_value name;
+  if (!get_arguments(env, info, &arguments)) return NULL;
+  struct engine *engine = arguments.data;
+  if (engine->listener) return NULL;
+  if (!ok(env, napi_create_string_utf8(env, "tnet flows", NAPI_AUTO_LENGTH, &name))) return NULL;
+  if (!ok(env, napi_create_threadsafe_function(env, arguments.values[0], NULL, name, 0, 1, NULL, NULL, engine, hand_out,
+                                               &engine->listener))) {
+    return NULL;
+  }
+  /* Running flows keep the process alive, waiting ones do not. */
+  if (!ok(env, napi_unref_threadsafe_function(env, engine->listener))) return NULL;
+  /* Hooks run last one first: the thread has to be gone before Node takes down the listener that it calls. */
+  if (!ok(env, napi_remove_env_cleanup_hook(env, destroy_engine, engine))) return NULL;
+  ok(env, napi_add_env_cleanup_hook(env, destroy_engine, engine));
+  return NULL;
+}
+
+static struct flow *create_flow(int source_fd, int sink_fd, const uint8_t *head, size_t length, int *error) {
+  struct flow *flow = calloc(1, sizeof *flow);
+  *error = ENOMEM;
+  if (!flow) return NULL;
+  if (length > 0) {
+    flow->held = malloc(length);
+    if (!flow->held) {
+      free(flow);
+      return NULL;
+    }
+    memcpy(flow->held, head, length);
+    flow->held_to = flow->bytes_read = length;
+  }
+  flow->source_fd = source_fd < 0 ? -1 : fcntl(source_fd, F_DUPFD_CLOEXEC, 3);
+  flow->sink_fd = source_fd >= 0 && flow->source_fd < 0 ? -1 : fcntl(sink_fd, F_DUPFD_CLOEXEC, 3);
+  flow->active_ns = clock_ns();
+  flow->over = report_ended;
+  if (flow->sink_fd >= 0) return flow;
+  *error = errno;
+  if (flow->source_fd >= 0) close(flow->source_fd);
+  free_flow(flow);
+  return NULL;
+}
+
+static void discard_flow(struct flow *flow) {
+  if (flow->source_fd >= 0) close(flow->source_fd);
+  close(flow->sink_fd);
+  free_flow(flow);
+}
+
+static int launch(struct engine *engine, struct flow *flow) {
+  int error = start_loop(engine);
+  if (error) return error;
+  if (!add_slot(engine, flow)) return ENOMEM;
+  error = send_command(engine, START_FLOW, flow);
+  if (error) drop_slot(engine, flow->id);
+  return error;
+}
+
+/* start(sourceFd | -1, sinkFd, head | undefined, halfClose) → id. The descriptors are duplicated, not taken. */
+static napi_value start(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  int32_t source_fd, sink_fd;
+  uint8_t *head;
+  size_t length;
+  bool half_close;
+  int error;
+  if (!get_arguments(env, info, &arguments) || !get_int(&arguments, 0, &source_fd)) return NULL;
+  if (!get_int(&arguments, 1, &sink_fd) || !get_bytes(&arguments, 2, &head, &length)) return NULL;
+  if (!ok(env, napi_get_value_bool(env, arguments.values[3], &half_close))) return NULL;
+  struct engine *engine = arguments.data;
+  struct flow *flow = create_flow(source_fd, sink_fd, head, length, &error);
+  if (!flow) return throw_errno(env, "dup", error);
+  flow->half_close = half_close;
+  error = launch(engine, flow);
+  if (error) {
+    discard_flow(flow);
+    return throw_errno(env, "start", error);
+  }
+  if (engine->live++ == 0) ok(env, napi_ref_threadsafe_function(env, engine->listener));
+  return make_number(env, flow->id);
+}
+
+static napi_value command(napi_env env, napi_callback_info info, enum operation operation) {
+  struct arguments arguments;
+  double id;
+  if (!get_arguments(env, info, &arguments) || !get_number(&arguments, 0, &id)) return NULL;
+  struct flow *flow = find_flow(arguments.data, id);
+  int error = flow ? send_command(arguments.data, operation, flow) : 0;
+  return error ? throw_errno(env, "command", error) : NULL;
+}
+
+/* stop(id): ends with ECANCELED, unless it has ended by itself. */
+static napi_value stop(napi_env env, napi_callback_info info) {
+  return command(env, info, STOP_FLOW);
+}
+
+/* finish(id): as if the source had ended. */
+static napi_value finish(napi_env env, napi_callback_info info) {
+  return command(env, info, FINISH_FLOW);
+}
+
+/* read(id, Float64Array): [bytesRead, bytesSent, idleMs, blocked]; the array is left alone for a flow that is over. */
+static napi_value read_state(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  double id;
+  uint8_t *bytes;
+  size_t length;
+  if (!get_arguments(env, info, &arguments) || !get_number(&arguments, 0, &id)) return NULL;
+  if (!get_bytes(&arguments, 1, &bytes, &length) || length < STATE_FIELDS) return NULL;
+  const struct flow *flow = find_flow(arguments.data, id);
+  if (!flow) return NULL;
+  uint64_t active = __atomic_load_n(&flow->active_ns, __ATOMIC_RELAXED), now = clock_ns();
+  double *fields = (double *)(void *)bytes;
+  fields[0] = (double)__atomic_load_n(&flow->bytes_read, __ATOMIC_RELAXED);
+  fields[1] = (double)__atomic_load_n(&flow->bytes_sent, __ATOMIC_RELAXED);
+  fields[2] = now > active ? (double)(now - active) / 1e6 : 0;
+  fields[3] = __atomic_load_n(&flow->blocked, __ATOMIC_RELAXED);
+  return NULL;
+}
+
+/* describe(fd) → a kind of engine.h, or -errno. */
+static napi_value describe(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  int32_t fd;
+  if (!get_arguments(env, info, &arguments) || !get_int(&arguments, 0, &fd)) return NULL;
+  int kind = (int)describe_descriptor(fd);
+  return make_number(env, kind == KIND_OTHER && errno ? -errno : kind);
+}
+
+bool add_flow_functions(napi_env env, napi_value exports, struct engine *engine) {
+  return add_function(env, exports, "listen", listen_for_endings, engine) &&
+         add_function(env, exports, "start", start, engine) && add_function(env, exports, "stop", stop, engine) &&
+         add_function(env, exports, "finish", finish, engine) &&
+         add_function(env, exports, "read", read_state, engine) &&
+         add_function(env, exports, "describe", describe, engine);
+}

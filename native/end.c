@@ -1,0 +1,162 @@
+/* Descriptors: what they are, who shares them, and what epoll says of them. */
+#include "engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_stream(int fd) {
+  int type = 0;
+  socklen_t length = sizeof type;
+  return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
+}
+
+static enum kind kind_of(int fd, const struct stat *status) {
+  if (S_ISSOCK(status->st_mode)) return is_stream(fd) ? KIND_SOCKET : KIND_OTHER;
+  if (S_ISFIFO(status->st_mode)) return KIND_PIPE;
+  if (S_ISREG(status->st_mode) || S_ISBLK(status->st_mode)) return KIND_FILE;
+  if (S_ISCHR(status->st_mode)) return isatty(fd) ? KIND_TERMINAL : KIND_DEVICE;
+  return KIND_OTHER;
+}
+
+/* KIND_OTHER with errno set when the descriptor is bad. */
+enum kind describe_descriptor(int fd) {
+  struct stat status;
+  errno = 0;
+  if (fstat(fd, &status) != 0) return KIND_OTHER;
+  return kind_of(fd, &status);
+}
+
+static bool can_splice(int fd, enum kind kind) {
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return false;
+  /* splice and sendfile wait on a blocking socket whatever SPLICE_F_NONBLOCK says; on a pipe they heed it. */
+  if (kind == KIND_SOCKET) return (flags & O_NONBLOCK) != 0;
+  if (kind == KIND_FILE) return (flags & O_APPEND) == 0; /* splice(2): EINVAL for an appending file */
+  return kind == KIND_PIPE;
+}
+
+static struct end **bucket_of(struct loop *loop, dev_t device, ino_t inode) {
+  return &loop->table[(inode ^ device) % END_TABLE];
+}
+
+static struct flow **role_of(struct end *end, enum side side) {
+  return side == SIDE_SOURCE ? &end->reader : &end->writer;
+}
+
+static struct end *find_shared(struct loop *loop, const struct stat *status, enum side side) {
+  struct end *end = *bucket_of(loop, status->st_dev, status->st_ino);
+  while (end && (end->inode != status->st_ino || end->device != status->st_dev || *role_of(end, side))) {
+    end = end->next;
+  }
+  return end;
+}
+
+static bool watch(struct loop *loop, struct end *end) {
+  struct epoll_event event = {.data.ptr = end};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
+  if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, end->fd, &event) == 0) return true;
+  end->polled = false;
+  return errno == EPERM; /* regular files and devices without poll: always ready */
+}
+
+static struct end *create_end(struct loop *loop, int fd, const struct stat *status) {
+  struct end *end = calloc(1, sizeof *end);
+  if (!end) return NULL;
+  end->fd = fd;
+  end->kind = kind_of(fd, status);
+  end->splices = can_splice(fd, end->kind);
+  end->polled = end->may_nowait = end->can_read = end->can_write = true;
+  end->device = status->st_dev;
+  end->inode = status->st_ino;
+  if (!watch(loop, end)) {
+    free(end);
+    return NULL;
+  }
+  if (end->kind == KIND_SOCKET) {
+    struct end **bucket = bucket_of(loop, end->device, end->inode);
+    end->next = *bucket;
+    *bucket = end;
+  }
+  return end;
+}
+
+/* Takes over `fd`, which is closed exactly once: here, or when the last flow leaves the end. */
+struct end *open_end(struct loop *loop, int fd, struct flow *flow, enum side side, int *error) {
+  struct stat status;
+  struct end *end = NULL;
+  errno = 0;
+  if (fstat(fd, &status) == 0) {
+    /* Only a socket's inode is one object with both directions; a pipe's two ends have the same inode. */
+    if (S_ISSOCK(status.st_mode)) end = find_shared(loop, &status, side);
+    if (end) close(fd);
+    else end = create_end(loop, fd, &status);
+  }
+  if (!end) {
+    *error = errno ? errno : ENOMEM;
+    close(fd);
+    return NULL;
+  }
+  *role_of(end, side) = flow;
+  return end;
+}
+
+static void forget_shared(struct loop *loop, struct end *end) {
+  struct end **link = bucket_of(loop, end->device, end->inode);
+  while (*link && *link != end) link = &(*link)->next;
+  if (*link) *link = end->next;
+}
+
+void leave_end(struct loop *loop, struct end *end, struct flow *flow) {
+  if (end->reader == flow) end->reader = NULL;
+  if (end->writer == flow) end->writer = NULL;
+  if (end->reader || end->writer || end->fd < 0) return;
+  if (end->kind == KIND_SOCKET) forget_shared(loop, end);
+  /* Closing a duplicate does not end epoll's watch: JavaScript still holds the same open file. */
+  if (end->polled) epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, end->fd, NULL);
+  close(end->fd);
+  end->fd = -1;
+  end->next = loop->graveyard;
+  loop->graveyard = end;
+}
+
+void bury_ends(struct loop *loop) {
+  while (loop->graveyard) {
+    struct end *end = loop->graveyard;
+    loop->graveyard = end->next;
+    free(end);
+  }
+}
+
+static void note_break(struct end *end) {
+  if (end->error) return;
+  if (end->kind == KIND_SOCKET) {
+    socklen_t length = sizeof end->error;
+    if (getsockopt(end->fd, SOL_SOCKET, SO_ERROR, &end->error, &length) != 0) end->error = 0;
+  } else if (end->kind == KIND_PIPE && end->writer) {
+    end->error = EPIPE; /* the last reader has gone: nothing more can be taken */
+  }
+}
+
+void end_event(struct loop *loop, struct end *end, uint32_t events) {
+  if (end->fd < 0) return;
+  if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) end->hung = true;
+  if (events & EPOLLPRI) end->urgent = true;
+  if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) end->can_read = true;
+  if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) end->can_write = true;
+  if (events & EPOLLERR) note_break(end);
+  if (end->reader) queue_flow(loop, end->reader);
+  if (end->writer) queue_flow(loop, end->writer);
+}
+
+/* Asks the descriptor itself. True also when it has ended or broken: the next call will tell. */
+bool end_is_ready(const struct end *end, short events) {
+  struct pollfd entry = {.fd = end->fd, .events = events};
+  if (!end->polled) return true;
+  return poll(&entry, 1, 0) > 0;
+}

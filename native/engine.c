@@ -1,0 +1,152 @@
+/* The engine of one JavaScript environment: its thread, its two mailboxes, and its end. */
+#include "engine_api.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct engine *create_engine(napi_env env) {
+  struct engine *engine = calloc(1, sizeof *engine);
+  if (!engine) return NULL;
+  engine->env = env;
+  engine->ended_tail = &engine->ended;
+  engine->free_slot = UINT32_MAX;
+  pthread_mutex_init(&engine->lock, NULL);
+  return engine;
+}
+
+/* The thread takes no signals: they are the JavaScript thread's, and SIGPIPE of a splice has no MSG_NOSIGNAL. */
+static int start_thread(struct engine *engine) {
+  sigset_t all, before;
+  sigfillset(&all);
+  int error = pthread_sigmask(SIG_SETMASK, &all, &before);
+  if (error) return error;
+  error = pthread_create(&engine->thread, NULL, run_loop, engine->loop);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return error;
+}
+
+int start_loop(struct engine *engine) {
+  int error = 0;
+  if (engine->loop) return 0;
+  engine->loop = create_loop(engine, &error);
+  if (!engine->loop) return error;
+  error = start_thread(engine);
+  if (error) {
+    destroy_loop(engine->loop);
+    engine->loop = NULL;
+  }
+  return error;
+}
+
+/* Commands are obeyed in the order in which they are sent. */
+int send_command(struct engine *engine, enum operation operation, struct flow *flow) {
+  pthread_mutex_lock(&engine->lock);
+  if (engine->command_count == engine->command_room) {
+    size_t room = engine->command_room ? engine->command_room * 2 : 16;
+    struct command *commands = realloc(engine->commands, room * sizeof *commands);
+    if (!commands) {
+      pthread_mutex_unlock(&engine->lock);
+      return ENOMEM;
+    }
+    engine->commands = commands;
+    engine->command_room = room;
+  }
+  engine->commands[engine->command_count++] = (struct command){operation, flow};
+  /* Memory can wait for the next command that cannot. */
+  bool wake = !engine->woken && operation != RELEASE_FLOW;
+  if (wake) engine->woken = true;
+  pthread_mutex_unlock(&engine->lock);
+  if (wake) wake_loop(engine->loop);
+  return 0;
+}
+
+/* The caller frees the commands. */
+size_t take_commands(struct engine *engine, struct command **commands) {
+  pthread_mutex_lock(&engine->lock);
+  size_t count = engine->command_count;
+  *commands = engine->commands;
+  engine->commands = NULL;
+  engine->command_count = engine->command_room = 0;
+  engine->woken = false;
+  pthread_mutex_unlock(&engine->lock);
+  return count;
+}
+
+/* Linked through the flow itself, so that an ending can always be told, memory or not. */
+void report_ended(struct loop *loop, struct flow *flow) {
+  struct engine *engine = loop->engine;
+  pthread_mutex_lock(&engine->lock);
+  flow->next_ended = NULL;
+  *engine->ended_tail = flow;
+  engine->ended_tail = &flow->next_ended;
+  pthread_mutex_unlock(&engine->lock);
+}
+
+/* Once a round, so that the endings of a round arrive as one batch. */
+void tell_javascript(struct engine *engine) {
+  pthread_mutex_lock(&engine->lock);
+  bool tell = engine->ended && !engine->told;
+  if (tell) engine->told = true;
+  pthread_mutex_unlock(&engine->lock);
+  if (!tell) return;
+  napi_status status = napi_call_threadsafe_function(engine->listener, NULL, napi_tsfn_nonblocking);
+  /* napi_closing: the environment is going away, and nobody is left to be told. */
+  if (status != napi_ok && status != napi_closing) {
+    pthread_mutex_lock(&engine->lock);
+    engine->told = false;
+    pthread_mutex_unlock(&engine->lock);
+  }
+}
+
+struct flow *take_ended(struct engine *engine) {
+  pthread_mutex_lock(&engine->lock);
+  struct flow *ended = engine->ended;
+  engine->ended = NULL;
+  engine->ended_tail = &engine->ended;
+  engine->told = false;
+  pthread_mutex_unlock(&engine->lock);
+  return ended;
+}
+
+static void stop_thread(struct engine *engine) {
+  while (send_command(engine, QUIT, NULL) != 0) usleep(1000);
+  pthread_join(engine->thread, NULL);
+}
+
+static void free_released(struct engine *engine) {
+  struct command *commands = NULL;
+  size_t count = take_commands(engine, &commands);
+  for (size_t i = 0; i < count; i++) {
+    if (commands[i].operation == RELEASE_FLOW) free_flow(commands[i].flow);
+  }
+  free(commands);
+}
+
+static void abandon_flow(struct loop *loop, struct flow *flow) {
+  if (flow->begun) {
+    stop_flow(loop, flow);
+  } else {
+    if (flow->source_fd >= 0) close(flow->source_fd);
+    close(flow->sink_fd);
+  }
+  free_flow(flow);
+}
+
+/* The environment's clean-up hook: after it no descriptor and no thread is left. */
+void destroy_engine(void *argument) {
+  struct engine *engine = argument;
+  if (engine->loop) {
+    stop_thread(engine);
+    free_released(engine);
+    for (uint32_t i = 0; i < engine->slot_count; i++) {
+      if (engine->slots[i].flow) abandon_flow(engine->loop, engine->slots[i].flow);
+    }
+    destroy_loop(engine->loop);
+  }
+  pthread_mutex_destroy(&engine->lock);
+  free(engine->commands);
+  free(engine->slots);
+  free(engine);
+}

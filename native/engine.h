@@ -1,0 +1,147 @@
+/*
+ * The flow engine: one thread with epoll that carries bytes between descriptors.
+ *
+ *     JavaScript thread                          engine thread
+ *     engine_start/stop/finish ──▶ commands ──▶ loop.c ──▶ flow.c (what next) ──▶ carry.c (how)
+ *     the listener             ◀── endings  ◀──   │                                 │
+ *                                                 └── end.c (descriptors) ◀─────────┘
+ *
+ * Nothing in the engine thread touches V8. A flow's memory is made by the JavaScript thread, worked on by the engine
+ * thread from START to its ending, and freed by the engine thread at RELEASE, when no command can name it any more.
+ */
+#ifndef TNET_ENGINE_H
+#define TNET_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+  BUFFER_BYTES = 128 * 1024,       /* the read/write buffer that all flows share */
+  PIPE_BYTES = 1024 * 1024,        /* the size asked for a pooled pipe */
+  PIPE_LEAST_BYTES = 64 * 1024,    /* what the system gives a user over its pipe quota is not worth splicing through */
+  TURN_BYTES = 1024 * 1024,        /* a flow that is always ready lets the others run after this much */
+  TURN_STEPS = 64,                 /* … or after this many reads */
+  WINDOW_BYTES = 256 * 1024,       /* how much traffic is looked at to choose between copying and splicing */
+  BULK_READ_BYTES = 16 * 1024,     /* reads this big on average are bulk: splice */
+  SMALL_READ_BYTES = 4 * 1024      /* reads this small on average are not: copy */
+};
+
+enum kind { KIND_SOCKET, KIND_PIPE, KIND_FILE, KIND_DEVICE, KIND_TERMINAL, KIND_OTHER };
+enum side { SIDE_NONE, SIDE_SOURCE, SIDE_SINK };
+enum step { STEP_MOVED, STEP_WAIT, STEP_OVER };
+
+struct flow;
+struct loop;
+
+/* A descriptor that the engine owns. The two flows of a relay share the ends of their sockets. */
+struct end {
+  int fd;
+  enum kind kind;
+  bool polled;    /* epoll can watch it; if not it is always ready, as regular files are */
+  bool splices;   /* splice and sendfile cannot block on it */
+  bool may_nowait; /* RWF_NOWAIT has not been refused yet */
+  bool can_read;  /* false from EAGAIN to the next event */
+  bool can_write;
+  bool hung;      /* an end or an error has been seen: a short read does not mean that nothing follows */
+  bool urgent;    /* has had TCP urgent data, which stops splice but not recv */
+  int error;      /* what broke it: the kernel tells it once, and two flows want to know */
+  dev_t device;
+  ino_t inode;
+  struct flow *reader, *writer;
+  struct end *next; /* in the table of shared ends, then in the graveyard */
+};
+
+struct pipe_pair {
+  int read_fd, write_fd;
+  struct pipe_pair *next;
+};
+
+/* Told once, in the engine's thread, when a flow is over and has let go of its ends. */
+typedef void (*flow_over)(struct loop *loop, struct flow *flow);
+
+struct flow {
+  /* Set before START, constant after it. */
+  double id;
+  int source_fd, sink_fd; /* duplicates that the flow's ends take over; a source of -1 ends after what is held */
+  bool half_close;
+  flow_over over;
+  void *owner;
+
+  /* Written by the engine thread, read by the JavaScript thread at any time: __atomic only. */
+  uint64_t bytes_read, bytes_sent, active_ns;
+  int blocked;
+
+  /* The engine thread's own. */
+  struct end *source, *sink;
+  unsigned char *held; /* read and not yet taken: the shared buffer is the next flow's */
+  size_t held_from, held_to;
+  struct pipe_pair *pipe;
+  size_t piped;
+  size_t window_bytes, window_reads;
+  bool bulk;   /* the last window's reads were big */
+  bool copies; /* splicing this pair is not possible */
+  int stuck;   /* splices in a row that made no headway though both ends say they are ready */
+  bool begun, source_ended, queued, ended;
+  struct flow *next;
+
+  /* The ending: set by the engine thread before the flow is told of. */
+  int error; /* errno, 0 for an orderly end, ECANCELED when it was stopped */
+  enum side side;
+  struct flow *next_ended;
+};
+
+enum { END_TABLE = 1024, POOL_MOST = 16 };
+
+struct loop {
+  int epoll_fd, wake_fd;
+  uint64_t now_ns;
+  struct flow *queue, **queue_tail;
+  struct end *table[END_TABLE];
+  struct end *graveyard; /* events already fetched may still point at these */
+  struct pipe_pair *pool;
+  size_t pooled;
+  struct engine *engine;
+  unsigned char buffer[BUFFER_BYTES];
+};
+
+/* end.c */
+enum kind describe_descriptor(int fd);
+struct end *open_end(struct loop *loop, int fd, struct flow *flow, enum side side, int *error);
+void leave_end(struct loop *loop, struct end *end, struct flow *flow);
+void end_event(struct loop *loop, struct end *end, uint32_t events);
+void bury_ends(struct loop *loop);
+bool end_is_ready(const struct end *end, short events);
+
+/* transfer.c: never block, whatever the descriptor's flags are */
+ssize_t read_end(struct end *end, void *buffer, size_t length);
+ssize_t write_end(struct end *end, const void *buffer, size_t length);
+
+/* pool.c */
+struct pipe_pair *take_pipe(struct loop *loop);
+void give_pipe(struct loop *loop, struct pipe_pair *pair, bool empty);
+void empty_pool(struct loop *loop);
+
+/* carry.c */
+enum step deliver(struct loop *loop, struct flow *flow);
+enum step fetch(struct loop *loop, struct flow *flow);
+
+/* flow.c */
+void begin_flow(struct loop *loop, struct flow *flow);
+void turn_flow(struct loop *loop, struct flow *flow);
+void finish_flow(struct loop *loop, struct flow *flow);
+void stop_flow(struct loop *loop, struct flow *flow);
+void free_flow(struct flow *flow);
+void note_read(struct loop *loop, struct flow *flow, size_t bytes);
+void note_sent(struct loop *loop, struct flow *flow, size_t bytes);
+enum step break_flow(struct flow *flow, enum side side, int error);
+
+/* loop.c */
+struct loop *create_loop(struct engine *engine, int *error);
+void destroy_loop(struct loop *loop);
+void *run_loop(void *loop);
+void wake_loop(struct loop *loop);
+void queue_flow(struct loop *loop, struct flow *flow);
+
+#endif

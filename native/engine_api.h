@@ -1,0 +1,57 @@
+/* The JavaScript thread's side of the engine: commands in, endings out. */
+#ifndef TNET_ENGINE_API_H
+#define TNET_ENGINE_API_H
+
+#include "engine.h"
+
+#include <node_api.h>
+#include <pthread.h>
+
+enum operation { START_FLOW, FINISH_FLOW, STOP_FLOW, RELEASE_FLOW, QUIT };
+
+struct command {
+  enum operation operation;
+  struct flow *flow;
+};
+
+struct slot {
+  struct flow *flow;
+  uint32_t generation;
+  uint32_t next_free;
+};
+
+struct engine {
+  pthread_mutex_t lock;
+  /* Under the lock. */
+  struct command *commands;
+  size_t command_count, command_room;
+  struct flow *ended, **ended_tail;
+  bool woken; /* the engine thread has been told of the commands */
+  bool told;  /* the JavaScript thread has been told of the endings */
+
+  /* The JavaScript thread's. */
+  napi_env env;
+  napi_threadsafe_function listener;
+  pthread_t thread;
+  struct loop *loop;
+  struct slot *slots;
+  uint32_t slot_count, free_slot;
+  size_t live;
+};
+
+/* engine.c */
+struct engine *create_engine(napi_env env);
+int start_loop(struct engine *engine); /* 0 or errno */
+void destroy_engine(void *engine);
+int send_command(struct engine *engine, enum operation operation, struct flow *flow); /* 0 or ENOMEM */
+size_t take_commands(struct engine *engine, struct command **commands);               /* [engine thread] */
+void report_ended(struct loop *loop, struct flow *flow);                              /* [engine thread] */
+void tell_javascript(struct engine *engine);                                          /* [engine thread] */
+struct flow *take_ended(struct engine *engine);
+
+/* slots.c */
+bool add_slot(struct engine *engine, struct flow *flow);
+struct flow *find_flow(const struct engine *engine, double id);
+void drop_slot(struct engine *engine, double id);
+
+#endif

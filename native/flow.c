@@ -1,0 +1,132 @@
+/* One flow: begin, take turns, end. */
+#include "engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+static void add(uint64_t *counter, size_t bytes) {
+  __atomic_store_n(counter, *counter + bytes, __ATOMIC_RELAXED); /* this thread is the only writer */
+}
+
+static void widen(const struct end *end) {
+  /* Best effort: a pipe of 16 pages makes the two sides take turns instead of working at once. */
+  if (end->kind == KIND_PIPE && fcntl(end->fd, F_GETPIPE_SZ) < PIPE_BYTES) fcntl(end->fd, F_SETPIPE_SZ, PIPE_BYTES);
+}
+
+static void close_window(struct flow *flow) {
+  size_t average = flow->window_bytes / flow->window_reads;
+  bool bulk = average >= (flow->bulk ? SMALL_READ_BYTES : BULK_READ_BYTES);
+  if (bulk && !flow->bulk) {
+    widen(flow->source);
+    widen(flow->sink);
+  }
+  flow->bulk = bulk;
+  flow->window_bytes = flow->window_reads = 0;
+}
+
+void note_read(struct loop *loop, struct flow *flow, size_t bytes) {
+  add(&flow->bytes_read, bytes);
+  __atomic_store_n(&flow->active_ns, loop->now_ns, __ATOMIC_RELAXED);
+  flow->window_bytes += bytes;
+  flow->window_reads++;
+  if (flow->window_bytes >= WINDOW_BYTES) close_window(flow);
+}
+
+void note_sent(struct loop *loop, struct flow *flow, size_t bytes) {
+  add(&flow->bytes_sent, bytes);
+  __atomic_store_n(&flow->active_ns, loop->now_ns, __ATOMIC_RELAXED);
+}
+
+/* Notes what broke, for this flow and for the other flow of the same socket. */
+enum step break_flow(struct flow *flow, enum side side, int error) {
+  struct end *end = side == SIDE_SINK ? flow->sink : flow->source;
+  if (end && error == EPIPE && end->error) error = end->error; /* the reset came first */
+  if (end && !end->error) end->error = error;
+  flow->side = side;
+  flow->error = error;
+  return STEP_OVER;
+}
+
+void free_flow(struct flow *flow) {
+  free(flow->held);
+  free(flow);
+}
+
+static void let_go(struct loop *loop, struct flow *flow) {
+  if (flow->pipe) give_pipe(loop, flow->pipe, flow->piped == 0);
+  flow->pipe = NULL;
+  free(flow->held);
+  flow->held = NULL;
+  if (flow->source) leave_end(loop, flow->source, flow);
+  if (flow->sink) leave_end(loop, flow->sink, flow);
+}
+
+static void end_flow(struct loop *loop, struct flow *flow) {
+  bool orderly = flow->error == 0;
+  if (orderly && flow->half_close && flow->sink->kind == KIND_SOCKET) shutdown(flow->sink->fd, SHUT_WR);
+  flow->ended = true;
+  __atomic_store_n(&flow->blocked, 0, __ATOMIC_RELAXED);
+  let_go(loop, flow);
+  flow->over(loop, flow);
+}
+
+void begin_flow(struct loop *loop, struct flow *flow) {
+  int error = 0;
+  flow->begun = true;
+  if (flow->source_fd < 0) {
+    flow->source_ended = true;
+  } else {
+    flow->source = open_end(loop, flow->source_fd, flow, SIDE_SOURCE, &error);
+    if (!flow->source) break_flow(flow, SIDE_SOURCE, error);
+  }
+  flow->sink = open_end(loop, flow->sink_fd, flow, SIDE_SINK, &error);
+  if (!flow->sink) break_flow(flow, SIDE_SINK, error);
+  if (flow->error) end_flow(loop, flow);
+  else queue_flow(loop, flow);
+}
+
+static enum step take_steps(struct loop *loop, struct flow *flow) {
+  uint64_t enough = flow->bytes_read + TURN_BYTES;
+  for (int steps = 0;; steps++) {
+    enum step step = deliver(loop, flow);
+    if (step != STEP_MOVED) return step;
+    if (flow->source_ended) return STEP_OVER;
+    if (steps >= TURN_STEPS || flow->bytes_read >= enough) return STEP_MOVED;
+    step = fetch(loop, flow);
+    if (step != STEP_MOVED) return step;
+  }
+}
+
+/* Carries what can be carried now, but leaves the thread to the other flows after a while. */
+void turn_flow(struct loop *loop, struct flow *flow) {
+  if (flow->ended) return;
+  enum step step = STEP_OVER;
+  if (flow->sink->error) break_flow(flow, SIDE_SINK, flow->sink->error);
+  else step = take_steps(loop, flow);
+  if (step == STEP_OVER) {
+    end_flow(loop, flow);
+    return;
+  }
+  if (step == STEP_MOVED) queue_flow(loop, flow);
+  if (step == STEP_WAIT && flow->pipe && flow->piped == 0) {
+    give_pipe(loop, flow->pipe, true);
+    flow->pipe = NULL;
+  }
+  __atomic_store_n(&flow->blocked, step == STEP_WAIT && !flow->sink->can_write, __ATOMIC_RELAXED);
+}
+
+/* As if the source had ended now. */
+void finish_flow(struct loop *loop, struct flow *flow) {
+  if (flow->ended) return;
+  flow->source_ended = true;
+  queue_flow(loop, flow);
+}
+
+void stop_flow(struct loop *loop, struct flow *flow) {
+  if (flow->ended) return;
+  flow->error = ECANCELED;
+  flow->side = SIDE_NONE;
+  end_flow(loop, flow);
+}

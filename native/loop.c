@@ -1,0 +1,134 @@
+/* The engine's thread: commands, events, turns. */
+#include "engine_api.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EVENTS_AT_ONCE = 256 };
+
+struct loop *create_loop(struct engine *engine, int *error) {
+  struct loop *loop = calloc(1, sizeof *loop);
+  if (!loop) {
+    *error = ENOMEM;
+    return NULL;
+  }
+  loop->engine = engine;
+  loop->queue_tail = &loop->queue;
+  loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+  loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  struct epoll_event wake = {.events = EPOLLIN, .data.ptr = NULL};
+  if (loop->epoll_fd < 0 || loop->wake_fd < 0 ||
+      epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &wake) != 0) {
+    *error = errno;
+    destroy_loop(loop);
+    return NULL;
+  }
+  return loop;
+}
+
+/* After the thread has ended, or when it never began. */
+void destroy_loop(struct loop *loop) {
+  empty_pool(loop);
+  bury_ends(loop);
+  if (loop->epoll_fd >= 0) close(loop->epoll_fd);
+  if (loop->wake_fd >= 0) close(loop->wake_fd);
+  free(loop);
+}
+
+void wake_loop(struct loop *loop) {
+  uint64_t one = 1;
+  /* Fails only when the counter is full, and then the thread is about to wake anyway. */
+  ssize_t ignored = write(loop->wake_fd, &one, sizeof one);
+  (void)ignored;
+}
+
+static void note_wake(struct loop *loop) {
+  uint64_t count;
+  ssize_t ignored = read(loop->wake_fd, &count, sizeof count);
+  (void)ignored;
+}
+
+/* Has the flow take a turn in this round, or in the next one when called from a turn. */
+void queue_flow(struct loop *loop, struct flow *flow) {
+  if (flow->queued || flow->ended) return;
+  flow->queued = true;
+  flow->next = NULL;
+  *loop->queue_tail = flow;
+  loop->queue_tail = &flow->next;
+}
+
+/* The whole queue is taken each round, so a flow that ended in this round is in no queue when its release comes. */
+static void run_queue(struct loop *loop) {
+  struct flow *flow = loop->queue;
+  loop->queue = NULL;
+  loop->queue_tail = &loop->queue;
+  while (flow) {
+    struct flow *next = flow->next;
+    flow->queued = false;
+    turn_flow(loop, flow);
+    flow = next;
+  }
+}
+
+/* False when the thread is to end. */
+static bool obey(struct loop *loop, const struct command *command) {
+  switch (command->operation) {
+    case START_FLOW:
+      begin_flow(loop, command->flow);
+      return true;
+    case FINISH_FLOW:
+      finish_flow(loop, command->flow);
+      return true;
+    case STOP_FLOW:
+      stop_flow(loop, command->flow);
+      return true;
+    case RELEASE_FLOW:
+      free_flow(command->flow);
+      return true;
+    case QUIT:
+    default:
+      return false;
+  }
+}
+
+static bool obey_all(struct loop *loop) {
+  struct command *commands = NULL;
+  size_t count = take_commands(loop->engine, &commands);
+  bool running = true;
+  for (size_t i = 0; i < count && running; i++) running = obey(loop, &commands[i]);
+  free(commands);
+  return running;
+}
+
+static void read_clock(struct loop *loop) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  loop->now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void *run_loop(void *argument) {
+  struct loop *loop = argument;
+  struct epoll_event events[EVENTS_AT_ONCE];
+  bool running = true;
+  while (running) {
+    int count = epoll_wait(loop->epoll_fd, events, EVENTS_AT_ONCE, loop->queue ? 0 : -1);
+    bool commanded = false;
+    read_clock(loop);
+    for (int i = 0; i < count; i++) {
+      if (events[i].data.ptr) end_event(loop, events[i].data.ptr, events[i].events);
+      else commanded = true;
+    }
+    if (commanded) {
+      note_wake(loop);
+      running = obey_all(loop);
+    }
+    run_queue(loop);
+    bury_ends(loop);
+    tell_javascript(loop->engine);
+  }
+  return NULL;
+}

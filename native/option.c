@@ -1,0 +1,72 @@
+/* Socket options by name. Sources: socket(7), ip(7), ipv6(7), tcp(7). */
+#include "option.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct option {
+  const char *name;
+  int level, number;
+};
+
+static const struct option options[] = {
+    {"rcvbuf", SOL_SOCKET, SO_RCVBUF},
+    {"sndbuf", SOL_SOCKET, SO_SNDBUF},
+    {"priority", SOL_SOCKET, SO_PRIORITY},
+    {"mark", SOL_SOCKET, SO_MARK},
+    {"reuseport", SOL_SOCKET, SO_REUSEPORT},
+    {"mss", IPPROTO_TCP, TCP_MAXSEG},
+    {"user-timeout", IPPROTO_TCP, TCP_USER_TIMEOUT},
+    {"fastopen", IPPROTO_TCP, TCP_FASTOPEN},
+    {"fastopen-connect", IPPROTO_TCP, TCP_FASTOPEN_CONNECT},
+    {"quickack", IPPROTO_TCP, TCP_QUICKACK},
+    {"defer-accept", IPPROTO_TCP, TCP_DEFER_ACCEPT},
+    {"nodelay", IPPROTO_TCP, TCP_NODELAY},
+    {"notsent-lowat", IPPROTO_TCP, TCP_NOTSENT_LOWAT},
+};
+static const struct option ttl4 = {"ttl", IPPROTO_IP, IP_TTL};
+static const struct option ttl6 = {"ttl", IPPROTO_IPV6, IPV6_UNICAST_HOPS};
+
+static const struct option *find(int fd, const char *name) {
+  if (strcmp(name, "ttl") == 0) {
+    int family = 0;
+    socklen_t length = sizeof family;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) != 0) return NULL;
+    return family == AF_INET6 ? &ttl6 : &ttl4;
+  }
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+    if (strcmp(options[i].name, name) == 0) return &options[i];
+  }
+  errno = EINVAL;
+  return NULL;
+}
+
+/* linger is seconds, or -1 for the system's default; 0 makes close send a reset. */
+static int get_linger(int fd, int *value) {
+  struct linger linger;
+  socklen_t length = sizeof linger;
+  if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length) != 0) return -1;
+  *value = linger.l_onoff ? linger.l_linger : -1;
+  return 0;
+}
+
+static int set_linger(int fd, int value) {
+  struct linger linger = {.l_onoff = value >= 0, .l_linger = value >= 0 ? value : 0};
+  return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+int get_int_option(int fd, const char *name, int *value) {
+  if (strcmp(name, "linger") == 0) return get_linger(fd, value);
+  const struct option *option = find(fd, name);
+  socklen_t length = sizeof *value;
+  return option ? getsockopt(fd, option->level, option->number, value, &length) : -1;
+}
+
+int set_int_option(int fd, const char *name, int value) {
+  if (strcmp(name, "linger") == 0) return set_linger(fd, value);
+  const struct option *option = find(fd, name);
+  return option ? setsockopt(fd, option->level, option->number, &value, sizeof value) : -1;
+}

@@ -1,0 +1,146 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { debuglog } from 'node:util';
+
+/**
+ * The kinds of descriptors that `describe` tells apart, by number.
+ * Source: enum kind in native/engine.h.
+ */
+export const descriptorKinds = ['socket', 'pipe', 'file', 'device', 'terminal', 'other'] as const;
+export type DescriptorKind = (typeof descriptorKinds)[number];
+
+/** What TCP_INFO says of a connection. Times ending in Micros are microseconds, in Ms milliseconds. Source: tcp(7). */
+export interface TcpInfo {
+  /** 1 ESTABLISHED … 7 CLOSE … as in /proc/net/tcp. */
+  readonly state: number;
+  readonly retransmits: number;
+  readonly rttMicros: number;
+  readonly rttVarMicros: number;
+  /** Segments sent and not yet acknowledged. */
+  readonly unacked: number;
+  readonly lost: number;
+  readonly retransmitted: number;
+  /** In segments. */
+  readonly congestionWindow: number;
+  readonly sendMss: number;
+  readonly receiveMss: number;
+  readonly pathMtu: number;
+  readonly totalRetransmitted: number;
+  readonly lastSentMs: number;
+  readonly lastReceivedMs: number;
+}
+
+/** Socket options that take a number, by name: native/option.c has the table. `linger` is in seconds, -1 for off. */
+export type NumberOption =
+  | 'rcvbuf'
+  | 'sndbuf'
+  | 'priority'
+  | 'mark'
+  | 'reuseport'
+  | 'ttl'
+  | 'linger'
+  | 'mss'
+  | 'user-timeout'
+  | 'fastopen'
+  | 'fastopen-connect'
+  | 'quickack'
+  | 'defer-accept'
+  | 'nodelay'
+  | 'notsent-lowat';
+
+/**
+ * The addon's functions. They check no arguments: a descriptor is an integer, an array has the length that is asked.
+ * A failing system call throws an Error with `errno` (negative, as Node's) and `syscall`.
+ */
+export interface NativeAddon {
+  /** Registers who is told of endings: rows of `id, errno, side (1 source, 2 sink), bytesRead, bytesSent`. Once. */
+  listen(listener: (endings: Float64Array) => void): void;
+  /** Starts a flow on duplicates of both descriptors. `head` is sent first; a source of -1 ends after it. */
+  start(sourceFd: number, sinkFd: number, head: Uint8Array | undefined, halfClose: boolean): number;
+  stop(id: number): void;
+  finish(id: number): void;
+  /** Fills `state` with `bytesRead, bytesSent, idleMs, blocked`; leaves it alone when the flow is over. */
+  read(id: number, state: Float64Array): void;
+  /** An index of `descriptorKinds`, or a negative errno. */
+  describe(fd: number): number;
+  getOption(fd: number, name: NumberOption): number;
+  getOption(fd: number, name: 'bindtodevice'): string;
+  setOption(fd: number, name: NumberOption, value: number): void;
+  setOption(fd: number, name: 'bindtodevice', device: string): void;
+  tcpInfo(fd: number): TcpInfo;
+  /** The process on the other side of a Unix socket. Source: unix(7), SO_PEERCRED. */
+  peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number };
+  /** Bytes sent that the peer has not acknowledged (TCP) or read (Unix). Source: tcp(7), SIOCOUTQ. */
+  unsentBytes(fd: number): number;
+  /** Bytes received and not yet read. Source: tcp(7), SIOCINQ. */
+  unreadBytes(fd: number): number;
+  /** A new descriptor for the same open file, close-on-exec. The caller closes it. */
+  duplicate(fd: number): number;
+}
+
+/** Which engine this process has, and why. For `tnet --version --verbose`. */
+export interface NativeStatus {
+  readonly used: boolean;
+  /** The addon's file when it is used. */
+  readonly file?: string;
+  /** One sentence without a full stop: why it is not used. */
+  readonly reason?: string;
+}
+
+const debug = debuglog('tnet');
+
+let loaded: { addon?: NativeAddon; status: NativeStatus } | undefined;
+
+/** The addon, or undefined when there is none that works here. Looks once, on the first call. */
+export function loadNativeAddon(): NativeAddon | undefined {
+  loaded ??= find();
+  return loaded.addon;
+}
+
+/** Whether the native engine is used in this process, and why not. */
+export function nativeStatus(): NativeStatus {
+  loaded ??= find();
+  return loaded.status;
+}
+
+function find(): { addon?: NativeAddon; status: NativeStatus } {
+  const found = search();
+  debug('native engine: %s', found.status.file ?? found.status.reason);
+  return found;
+}
+
+function search(): { addon?: NativeAddon; status: NativeStatus } {
+  if (process.env['TNET_NATIVE'] === '0') return without('TNET_NATIVE=0 turns it off');
+  if (process.platform !== 'linux') return without(`it needs Linux, and this is ${process.platform}`);
+  const files = candidates(import.meta.dirname);
+  let reason = `there is no addon for ${process.platform}-${process.arch}`;
+  for (const file of files) {
+    try {
+      return { addon: open(file), status: { used: true, file } };
+    } catch (error) {
+      reason = `${file} cannot be loaded: ${(error as Error).message}`;
+      debug('native engine: %s', reason);
+    }
+  }
+  return without(reason);
+}
+
+function without(reason: string): { status: NativeStatus } {
+  return { status: { used: false, reason } };
+}
+
+/** Prebuilt for this machine, then built in this checkout; sought from this module's folder up to the package's. */
+function candidates(folder: string): string[] {
+  const names = [`prebuilds/${process.platform}-${process.arch}/tnet.node`, 'native/build/tnet.node'];
+  for (let at = folder; ; at = dirname(at)) {
+    if (existsSync(join(at, 'package.json'))) return names.map((name) => join(at, name)).filter(existsSync);
+    if (at === dirname(at)) return [];
+  }
+}
+
+// Not require(): the same source runs as an ES module and inside the one CommonJS file of the command line.
+function open(file: string): NativeAddon {
+  const module = { exports: {} };
+  process.dlopen(module, file);
+  return module.exports as NativeAddon;
+}

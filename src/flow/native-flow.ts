@@ -1,0 +1,72 @@
+import { getSystemErrorName } from 'node:util';
+import type { NativeAddon } from './native-addon.ts';
+
+/** How a flow in the engine's thread ended. */
+export interface NativeEnding {
+  /** What broke; undefined for an orderly end. ECANCELED after `stop`. */
+  readonly error?: NodeJS.ErrnoException;
+  readonly side?: 'source' | 'sink';
+  readonly bytesRead: number;
+  readonly bytesSent: number;
+}
+
+/** What is asked of the engine. Descriptors are duplicated: the caller's stay its own. */
+export interface NativeFlowOptions {
+  /** -1: the flow ends after `head`. */
+  readonly sourceFd: number;
+  readonly sinkFd: number;
+  /** Sent first, and counted as read. */
+  readonly head?: Uint8Array | undefined;
+  /** Whether the source's end shuts the sink's sending side down. Only sockets have one. */
+  readonly halfClose: boolean;
+}
+
+const rowLength = 5;
+const sides = [undefined, 'source', 'sink'] as const;
+
+const running = new Map<number, (ending: NativeEnding) => void>();
+let listening: NativeAddon | undefined;
+
+/**
+ * Starts a flow in the engine's thread and returns its number. `onEnded` is called once.
+ *
+ * @throws {Error} with `code` when a descriptor is bad or none is left.
+ */
+export function startNativeFlow(
+  addon: NativeAddon,
+  options: NativeFlowOptions,
+  onEnded: (ending: NativeEnding) => void,
+): number {
+  if (!listening) {
+    addon.listen(deliverEndings);
+    listening = addon;
+  }
+  try {
+    const id = addon.start(options.sourceFd, options.sinkFd, options.head, options.halfClose);
+    running.set(id, onEnded);
+    return id;
+  } catch (error) {
+    throw withCode(error);
+  }
+}
+
+/** An error for `errno` (positive), as Node's own calls throw it. */
+export function createErrnoError(errno: number, syscall: string): NodeJS.ErrnoException {
+  const code = getSystemErrorName(-errno);
+  return Object.assign(new Error(`${syscall} ${code}`), { code, errno: -errno, syscall });
+}
+
+function withCode(error: unknown): Error {
+  const { errno } = error as NodeJS.ErrnoException;
+  return Object.assign(error as Error, errno === undefined ? {} : { code: getSystemErrorName(errno) });
+}
+
+function deliverEndings(rows: Float64Array): void {
+  for (let at = 0; at < rows.length; at += rowLength) {
+    const [id = 0, errno = 0, side = 0, bytesRead = 0, bytesSent = 0] = rows.subarray(at, at + rowLength);
+    const onEnded = running.get(id);
+    running.delete(id);
+    const error = errno === 0 ? undefined : createErrnoError(errno, side === 2 ? 'write' : 'read');
+    onEnded?.({ error, side: sides[side], bytesRead, bytesSent });
+  }
+}

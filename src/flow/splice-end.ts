@@ -1,0 +1,158 @@
+import type { Readable, Writable } from 'node:stream';
+import { descriptorKinds, type DescriptorKind, type NativeAddon } from './native-addon.ts';
+
+/** What node:net's TCP and Pipe handles offer, as far as it is used here. */
+interface StreamHandle {
+  readonly fd: number;
+  reading: boolean;
+  readStart: () => number;
+  readStop: () => number;
+}
+
+interface HandleStream {
+  readonly _handle?: StreamHandle | null;
+  readonly connecting?: boolean;
+  readonly allowHalfOpen?: boolean;
+  readonly writable?: boolean;
+}
+
+interface FileStream {
+  readonly fd?: unknown;
+  readonly isTTY?: boolean;
+  /** Where it reads or writes; undefined for the file's own position. */
+  readonly pos?: number;
+  readonly end?: unknown;
+  readonly bytesRead?: number;
+}
+
+const carried: readonly DescriptorKind[] = ['socket', 'pipe', 'file', 'device'];
+
+/** The descriptor that the engine can read instead of `source`; undefined when it must not. */
+export function findSourceDescriptor(addon: NativeAddon, source: Readable | number): number | undefined {
+  if (typeof source === 'number') return check(addon, source);
+  if (source.destroyed || source.errored || source.readableObjectMode || source.readableEncoding)
+    return undefined;
+  const handle = handleOf(source);
+  if (handle) return check(addon, handle.fd);
+  return isUntouchedFile(source) ? check(addon, fileDescriptor(source)) : undefined;
+}
+
+/** The descriptor that the engine can write to instead of `sink`; undefined when it must not. */
+export function findSinkDescriptor(addon: NativeAddon, sink: Writable | number): number | undefined {
+  if (typeof sink === 'number') return check(addon, sink);
+  if (sink.destroyed || sink.errored || sink.writableEnded || sink.writableObjectMode) return undefined;
+  const handle = handleOf(sink);
+  if (handle) return check(addon, handle.fd);
+  return (sink as FileStream).pos === undefined ? check(addon, fileDescriptor(sink)) : undefined;
+}
+
+function check(addon: NativeAddon, fd: number): number | undefined {
+  if (!Number.isInteger(fd) || fd < 0) return undefined;
+  const kind = descriptorKinds[addon.describe(fd)];
+  return kind !== undefined && carried.includes(kind) ? fd : undefined;
+}
+
+/** Only node:net's own handles: a TLS socket has a descriptor too, but not the bytes its user sees. */
+function handleOf(stream: Readable | Writable): StreamHandle | undefined {
+  const { _handle: handle, connecting } = stream as HandleStream;
+  if (!handle || connecting) return undefined;
+  return ['TCP', 'Pipe'].includes(handle.constructor.name) ? handle : undefined;
+}
+
+function fileDescriptor(stream: Readable | Writable): number {
+  const { fd, isTTY } = stream as FileStream;
+  return typeof fd === 'number' && !isTTY && !(stream as HandleStream)._handle ? fd : -1;
+}
+
+/** A file stream that has been read from may have a read under way in Node's thread pool. */
+function isUntouchedFile(source: Readable): boolean {
+  const { pos, end, bytesRead } = source as FileStream;
+  return (
+    pos === undefined &&
+    (end === undefined || end === Infinity) &&
+    bytesRead === 0 &&
+    source.readableLength === 0 &&
+    source.readableFlowing === null &&
+    source.listenerCount('readable') === 0
+  );
+}
+
+/** What JavaScript gave up of a source. */
+export interface TakenSource {
+  /** What JavaScript had read of it. */
+  readonly head: Buffer | undefined;
+  /** Lets JavaScript read again; with `resume`, it goes on where the engine stopped. */
+  release(resume: boolean): void;
+}
+
+/** Stops JavaScript from reading `source`, whatever its users call meanwhile, and takes what it had read. */
+export function takeSource(source: Readable | number): TakenSource {
+  if (typeof source === 'number') return { head: undefined, release: () => undefined };
+  source.pause();
+  const head = readBuffered(source);
+  const handle = handleOf(source);
+  if (!handle) return { head, release: () => undefined };
+  const { readStart } = handle;
+  let wanted = handle.reading;
+  if (wanted) handle.readStop();
+  // A property of this one handle, before its class's own: resume() or a 'data' listener reads nothing.
+  handle.readStart = () => {
+    wanted = true;
+    return 0;
+  };
+  const release = (resume: boolean) => {
+    handle.readStart = readStart;
+    handle.reading = resume && wanted && !source.destroyed;
+    if (handle.reading) handle.readStart();
+  };
+  return { head, release };
+}
+
+function readBuffered(source: Readable): Buffer | undefined {
+  if (source.readableLength === 0) return undefined;
+  const chunks: Buffer[] = [];
+  for (let chunk: unknown; (chunk = source.read()) !== null;) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+/** Tells JavaScript that the source has ended, so that 'end' comes and `readableEnded` is true. */
+export function tellSourceEnd(source: Readable | number): void {
+  if (typeof source === 'number' || source.destroyed) return;
+  // node:net answers 'end' by ending such a socket's other direction, which another flow may be using.
+  const { allowHalfOpen, writable } = source as HandleStream;
+  if (allowHalfOpen === false && writable) return;
+  source.push(null);
+  source.read(0);
+}
+
+/**
+ * Adds what the engine moves to a socket's `bytesRead` or `bytesWritten`, for the rest of its life: node:net asks its
+ * handle for them, and keeps the last answer when it closes the handle.
+ */
+export function addToCounter(
+  stream: Readable | Writable | number,
+  name: 'bytesRead' | 'bytesWritten',
+  count: () => number,
+): void {
+  const handle = typeof stream === 'number' ? undefined : handleOf(stream);
+  if (!handle) return;
+  const earlier = Object.getOwnPropertyDescriptor(handle, name);
+  const inherited = () => Reflect.get(Object.getPrototypeOf(handle) as object, name, handle) as number;
+  const get = () => ((earlier?.get?.() as number | undefined) ?? inherited()) + count();
+  Object.defineProperty(handle, name, { get, configurable: true });
+}
+
+const guarded = new WeakSet<Readable | Writable>();
+
+/** Gives a stream an 'error' listener for the rest of its life, once: an error after the flow must not end the process. */
+export function guardErrors(stream: Readable | Writable | number): void {
+  if (typeof stream === 'number' || guarded.has(stream)) return;
+  guarded.add(stream);
+  stream.on('error', () => undefined);
+}
+
+/** Calls `then` when the system has taken all that JavaScript wrote to `sink`; at once when it has already. */
+export function whenFlushed(sink: Writable | number, then: () => void): void {
+  if (typeof sink === 'number' || sink.writableLength === 0) then();
+  else sink.write(Buffer.alloc(0), () => then());
+}

@@ -1,0 +1,227 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Ending } from './ending.ts';
+import type { Flow, FlowOptions } from './flow.ts';
+import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
+import { startNativeFlow, type NativeEnding } from './native-flow.ts';
+import {
+  addToCounter,
+  findSinkDescriptor,
+  findSourceDescriptor,
+  guardErrors,
+  takeSource,
+  tellSourceEnd,
+  whenFlushed,
+  type TakenSource,
+} from './splice-end.ts';
+
+/** A flow's two ends may be streams that stand for one descriptor each, or plain descriptors. */
+export interface SpliceFlowOptions extends Omit<FlowOptions, 'source' | 'sink'> {
+  /** A net.Socket, an untouched file stream, or a descriptor, which its owner closes. */
+  readonly source: Readable | number;
+  readonly sink: Writable | number;
+}
+
+/** A flow in the native engine. */
+export interface SpliceFlow extends Flow {
+  /** Milliseconds since it last moved a byte. */
+  readonly idleMs: number;
+}
+
+type StopReason = Parameters<Flow['stop']>[0];
+
+const activityIntervalMs = 100;
+
+/**
+ * Starts a flow in the native engine, or returns undefined when that cannot be: no addon, a transform, an end that is
+ * no descriptor (TLS, a terminal, a stream of the program's own) or that is not open.
+ *
+ * JavaScript's part of the two streams is over from here on: reading stops, what had been read is sent first, and the
+ * engine begins when the sink has taken what JavaScript wrote before. The engine works on duplicates of the
+ * descriptors, so the streams stay their owner's, who destroys them when both directions are over. `onActivity` comes
+ * ten times a second at most, with sums.
+ *
+ * The two flows of one socket must both be here, or neither (see `canSpliceFlow`): the kernel tells a reset once, and
+ * of two engines only one would hear of it.
+ */
+export function spliceFlow(options: SpliceFlowOptions): SpliceFlow | undefined {
+  const found = findDescriptors(options);
+  return found && new RunningSpliceFlow(found, options);
+}
+
+/** Whether `spliceFlow` would start this flow. Touches neither end. */
+export function canSpliceFlow(options: Pick<SpliceFlowOptions, 'source' | 'sink' | 'transforms'>): boolean {
+  return findDescriptors(options) !== undefined;
+}
+
+interface Descriptors {
+  readonly addon: NativeAddon;
+  readonly sourceFd: number;
+  readonly sinkFd: number;
+}
+
+function findDescriptors(
+  options: Pick<SpliceFlowOptions, 'source' | 'sink' | 'transforms'>,
+): Descriptors | undefined {
+  const addon = loadNativeAddon();
+  if (!addon || options.transforms?.length) return undefined;
+  const sourceFd = findSourceDescriptor(addon, options.source);
+  const sinkFd = findSinkDescriptor(addon, options.sink);
+  return sourceFd === undefined || sinkFd === undefined ? undefined : { addon, sourceFd, sinkFd };
+}
+
+class RunningSpliceFlow implements SpliceFlow {
+  readonly ended: Promise<Ending>;
+  readonly #addon: NativeAddon;
+  readonly #options: SpliceFlowOptions;
+  readonly #sourceFd: number;
+  readonly #sinkFd: number;
+  readonly #taken: TakenSource;
+  /** bytesRead, bytesSent, idleMs, blocked: filled by the engine while the flow runs. */
+  readonly #state = new Float64Array(4);
+  readonly #settle: (ending: Ending) => void;
+  /** Set when the engine has the flow. */
+  #id: number | undefined;
+  #isOver = false;
+  #isFinished = false;
+  /** Why it was stopped; the ending says so unless the flow had ended by itself. */
+  #stopped: Pick<Ending, 'reason' | 'error' | 'side'> | undefined;
+  #activityTimer: NodeJS.Timeout | undefined;
+  #activityBytes = 0;
+
+  constructor({ addon, sourceFd, sinkFd }: Descriptors, options: SpliceFlowOptions) {
+    const { promise, resolve } = Promise.withResolvers<Ending>();
+    this.ended = promise;
+    this.#settle = resolve;
+    this.#addon = addon;
+    this.#options = options;
+    this.#sourceFd = isEnded(options.source) ? -1 : sourceFd;
+    this.#sinkFd = sinkFd;
+    this.#taken = takeSource(options.source);
+    const headBytes = this.#taken.head?.length ?? 0;
+    this.#state[0] = headBytes;
+    addToCounter(options.source, 'bytesRead', () => this.bytesRead - headBytes);
+    addToCounter(options.sink, 'bytesWritten', () => this.bytes);
+    guardErrors(options.source);
+    guardErrors(options.sink);
+    this.#listen('on');
+    if (!this.#taken.head) whenFlushed(options.sink, () => this.#begin());
+    // Taking the last bytes of a source that has broken makes it say so in the next tick.
+    else process.nextTick(() => whenFlushed(options.sink, () => this.#begin()));
+  }
+
+  get bytes(): number {
+    return this.#read()[1] ?? 0;
+  }
+
+  get bytesRead(): number {
+    return this.#read()[0] ?? 0;
+  }
+
+  get idleMs(): number {
+    return this.#read()[2] ?? 0;
+  }
+
+  get blocked(): boolean {
+    return this.#read()[3] === 1;
+  }
+
+  stop(reason: StopReason, error?: Error): void {
+    if (this.#isOver || this.#stopped) return;
+    this.#stop({ reason, error });
+  }
+
+  finish(): void {
+    if (this.#isOver) return;
+    this.#isFinished = true;
+    if (this.#id !== undefined) this.#addon.finish(this.#id);
+  }
+
+  #read(): Float64Array {
+    if (this.#id !== undefined && !this.#isOver) this.#addon.read(this.#id, this.#state);
+    return this.#state;
+  }
+
+  #stop(stopped: Pick<Ending, 'reason' | 'error' | 'side'>): void {
+    this.#stopped = stopped;
+    if (this.#id !== undefined) this.#addon.stop(this.#id);
+    else this.#end(stopped);
+  }
+
+  #begin(): void {
+    if (this.#isOver) return;
+    const { onEnd, onActivity } = this.#options;
+    const sourceFd = this.#isFinished || this.#sourceError ? -1 : this.#sourceFd;
+    const halfClose = onEnd !== 'keep-open' && !this.#sourceError;
+    try {
+      this.#id = startNativeFlow(
+        this.#addon,
+        { sourceFd, sinkFd: this.#sinkFd, head: this.#taken.head, halfClose },
+        (ending) => this.#settleNative(ending),
+      );
+    } catch (error) {
+      this.#end({ reason: 'reset', error: error as Error });
+      return;
+    }
+    if (onActivity) {
+      this.#activityTimer = setInterval(() => this.#reportActivity(), activityIntervalMs).unref();
+    }
+  }
+
+  get #sourceError(): Error | null {
+    const { source } = this.#options;
+    return typeof source === 'number' ? null : source.errored;
+  }
+
+  #settleNative({ error, side, bytesRead, bytesSent }: NativeEnding): void {
+    this.#state.set([bytesRead, bytesSent, 0, 0]);
+    if (this.#stopped && error?.code === 'ECANCELED') this.#end(this.#stopped);
+    else if (error) this.#end({ reason: 'reset', error, side });
+    else if (this.#sourceError) this.#end({ reason: 'reset', error: this.#sourceError, side: 'source' });
+    else this.#end({ reason: 'eof' });
+  }
+
+  #end(ending: Pick<Ending, 'reason' | 'error' | 'side'>): void {
+    this.#isOver = true;
+    this.#reportActivity();
+    clearInterval(this.#activityTimer);
+    this.#listen('off');
+    this.#taken.release(ending.reason !== 'eof' && ending.side !== 'source');
+    if (ending.reason === 'eof') this.#tellStreams();
+    const [bytesRead = 0, bytes = 0] = this.#state;
+    this.#settle({ ...ending, bytes, unsentBytes: bytesRead - bytes });
+  }
+
+  /** The kernel's ends are done; the streams are told of them. */
+  #tellStreams(): void {
+    const { source, sink, onEnd } = this.#options;
+    if (!this.#isFinished) tellSourceEnd(source);
+    if (onEnd !== 'keep-open' && typeof sink !== 'number' && !sink.destroyed) sink.end();
+  }
+
+  #reportActivity(): void {
+    const delta = this.bytesRead - this.#activityBytes;
+    this.#activityBytes += delta;
+    if (delta > 0) this.#options.onActivity?.(delta);
+  }
+
+  #listen(method: 'on' | 'off'): void {
+    const { source, sink } = this.#options;
+    if (typeof source !== 'number') source[method]('close', this.#sourceOnClose);
+    if (typeof sink !== 'number') sink[method]('close', this.#sinkOnClose);
+  }
+
+  readonly #sourceOnClose = (): void => this.#abandon('source', this.#options.source);
+  readonly #sinkOnClose = (): void => this.#abandon('sink', this.#options.sink);
+
+  /** Somebody destroyed a stream: the engine's duplicate would keep the connection open. */
+  #abandon(side: 'source' | 'sink', stream: Readable | Writable | number): void {
+    // What a broken source had read is still being delivered.
+    if (this.#stopped || (side === 'source' && this.#sourceError && this.#taken.head)) return;
+    const error = typeof stream === 'number' ? null : stream.errored;
+    this.#stop(error ? { reason: 'reset', error, side } : { reason: 'aborted', side });
+  }
+}
+
+function isEnded(source: Readable | number): boolean {
+  return typeof source !== 'number' && source.readableEnded;
+}
