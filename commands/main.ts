@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
-import { TnetError } from '../src/errors.ts';
+import { errorCode, TnetError } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
+import { describeError } from '../src/report/sentences.ts';
 import { exitStatus } from './context.ts';
 import { buildProgram, describeUsageError, findCommand } from './program.ts';
 
@@ -33,6 +34,9 @@ function reportFailure(name: string | undefined, error: unknown): void {
   } else if (error instanceof TnetError) {
     const subject = error.subject === undefined ? '' : `${error.subject}: `;
     process.stderr.write(`${prefix}: ${subject}${error.message} (${error.code})\n`);
+    process.exitCode = exitStatus(error);
+  } else if (errorCode(error) !== undefined) {
+    process.stderr.write(`${prefix}: ${describeError(error)} (${errorCode(error)})\n`);
     process.exitCode = exitStatus(error);
   } else {
     throw error;

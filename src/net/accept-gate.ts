@@ -1,4 +1,4 @@
-import type { AcceptedHandle, ListeningHandle, ServerInternals } from './handles.ts';
+import type { AcceptedHandle, ServerInternals } from './handles.ts';
 import { parkListener, type ParkedListener } from './listener-parking.ts';
 
 /** Why a server does not accept: `pause()`, as many connections as allowed, or too few free file descriptors. */
@@ -77,7 +77,8 @@ export class AcceptGate {
     if (!parked || server._handle !== parked.handle) return;
     this.#parked = undefined;
     const hadRef = parked.handle.hasRef();
-    const handle: ListeningHandle = parked.unpark();
+    const handle = parked.unpark();
+    if (!handle) return;
     handle.onconnection = parked.handle.onconnection;
     server._handle = handle;
     if (!hadRef) handle.unref();

@@ -1,9 +1,9 @@
 import { AcceptGate } from './accept-gate.ts';
-import { createExhaustedError, readDescriptorLimit } from './descriptor-limit.ts';
+import { createExhaustedError, readDescriptorLimit, readNextDescriptor } from './descriptor-limit.ts';
 import type { AcceptedHandle, ListeningHandle, PeerName } from './handles.ts';
 import { isIP } from './ip.ts';
 import { internals, kState, type StatefulServer } from './server-state.ts';
-import { adoptHandle } from './socket.ts';
+import { adoptHandle } from './adopt.ts';
 
 const retryMs = 100;
 const defaultReserve = 8;
@@ -25,14 +25,14 @@ export function installAcceptor(server: StatefulServer, handle: ListeningHandle,
   current.onconnection = (error, client) => {
     if (error || !client) {
       nodeAccept?.call(handle, error, client);
-      if (outOfDescriptors.has(error)) pauseForDescriptors(server, gate);
+      if (outOfDescriptors.has(error)) pauseForDescriptors(server, gate, lastFreeFd);
       return;
     }
     if (gate.isShut) {
       if (!gate.hold(client)) drop(server, client);
     } else deliver(client);
     if (client.fd >= lastFreeFd && !gate.isShutFor('descriptors') && internals(server)._handle) {
-      pauseForDescriptors(server, gate);
+      pauseForDescriptors(server, gate, lastFreeFd);
       server.emit('exhausted', createExhaustedError(limit, client.fd));
     }
   };
@@ -65,17 +65,25 @@ export function isFull(server: StatefulServer): boolean {
 /** Stops a server's gate for good, before its handle is closed. */
 export function removeAcceptor(server: StatefulServer): void {
   const state = server[kState];
-  clearTimeout(state.retryTimer);
+  clearInterval(state.retryTimer);
   state.retryTimer = undefined;
   state.gate?.close();
   state.gate = undefined;
 }
 
-function pauseForDescriptors(server: StatefulServer, gate: AcceptGate): void {
-  gate.shut('descriptors');
+/** Accepting goes on when descriptors are free again, which is looked at when a connection closes and all retryMs. */
+function pauseForDescriptors(server: StatefulServer, gate: AcceptGate, lastFreeFd: number): void {
   const state = server[kState];
-  clearTimeout(state.retryTimer);
-  state.retryTimer = setTimeout(() => gate.open('descriptors'), retryMs).unref();
+  gate.shut('descriptors');
+  const look = () => {
+    if (readNextDescriptor() < lastFreeFd) {
+      clearInterval(state.retryTimer);
+      gate.open('descriptors');
+    }
+  };
+  clearInterval(state.retryTimer);
+  state.retryTimer = setInterval(look, retryMs).unref();
+  state.lookForDescriptors = look;
 }
 
 function drop(server: StatefulServer, client: AcceptedHandle): void {

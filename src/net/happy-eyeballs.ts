@@ -1,8 +1,9 @@
-import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
+import type { LookupAddress } from 'node:dns';
 import type net from 'node:net';
 import { errorCode, TnetError } from '../errors.ts';
 import { isIP, isIPv4 } from './ip.ts';
-import { Socket, type SocketOptions } from './socket.ts';
+import type { SocketOptions } from './socket-options.ts';
+import { SocketClass, type Socket } from './socket.ts';
 
 /** One address to try. */
 export interface Candidate {
@@ -143,7 +144,7 @@ interface AttemptEvents {
 function startAttempt(options: RaceOptions, attempt: Attempt, events: AttemptEvents): Socket {
   const { localAddress, localPort } = options;
   // The signal is the race's: a socket that has won is the caller's alone.
-  const socket = new Socket({ ...options, signal: undefined });
+  const socket = new SocketClass({ ...options, signal: undefined });
   const onConnect = () => {
     socket.off('error', onError);
     events.connected();
@@ -175,13 +176,11 @@ async function findCandidates(options: RaceOptions): Promise<Candidate[]> {
   throw new TnetError('TNET_E_ADDRESS', `${host} has no ${kind} address`, { subject: host });
 }
 
-function resolve(
-  host: string,
-  { lookup = dnsLookup, hints }: RaceOptions,
-  family: number,
-): Promise<LookupAddress[]> {
+function resolve(host: string, { lookup, hints }: RaceOptions, family: number): Promise<LookupAddress[]> {
+  // node:dns is loaded when there is a name to look up, as node:net does it.
+  const find = lookup ?? process.getBuiltinModule('node:dns').lookup;
   return new Promise((fulfil, reject) => {
-    lookup(host, { all: true, family, hints }, (error, addresses) => {
+    find(host, { all: true, family, hints }, (error, addresses) => {
       if (error) reject(error);
       else if (Array.isArray(addresses)) fulfil(addresses);
       else fulfil([{ address: addresses, family: isIP(addresses) }]);

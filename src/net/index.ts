@@ -1,35 +1,96 @@
-import net from 'node:net';
-import type { ListenOptions, ServerOptions } from './server-options.ts';
+import plain from 'node:net';
+import { connect, createServer } from './connect.ts';
+import { connectTcp } from './happy-eyeballs.ts';
+import { isIP, isIPv4, isIPv6 } from './ip.ts';
+import * as promises from './promises.ts';
 import { Server } from './server.ts';
-import { Socket, type SocketOptions } from './socket.ts';
+import { Socket } from './socket.ts';
+import { unsentBytes, waitAcknowledged } from './tuning.ts';
 
+export { connect, connect as createConnection, createServer, type ConnectOptions } from './connect.ts';
+export { connectTcp, type Attempt, type Candidate, type RaceOptions } from './happy-eyeballs.ts';
 export { isIP, isIPv4, isIPv6 } from './ip.ts';
-export { Server, Socket };
-export type { ListenOptions, ServerOptions, SocketOptions };
+export type { ListenOptions, ServerOptions } from './server-options.ts';
+export { Server, type ConnectionListener } from './server.ts';
+export type { SecureUpgradeOptions } from './secure-layer.ts';
+export type { SocketOptions } from './socket-options.ts';
+export type { SocketType } from './socket-type.ts';
+export { Socket, Socket as Stream } from './socket.ts';
+export {
+  unsentBytes,
+  waitAcknowledged,
+  type Acknowledgement,
+  type AcknowledgementOptions,
+} from './tuning.ts';
+export * as promises from './promises.ts';
+export {
+  BlockList,
+  BoundSocket,
+  SocketAddress,
+  getDefaultAutoSelectFamily,
+  getDefaultAutoSelectFamilyAttemptTimeout,
+  setDefaultAutoSelectFamily,
+  setDefaultAutoSelectFamilyAttemptTimeout,
+  type AddressInfo,
+} from 'node:net';
 
-/** Creates a server; see Server. `listener` is added to its 'connection' event. */
-export function createServer(
-  options?: ServerOptions | ((socket: Socket) => void),
-  listener?: (socket: Socket) => void,
-): Server {
-  return new Server(options, listener);
+/** What stands in the place of node:net's own, and what is added to it. */
+interface Own {
+  readonly connect: typeof connect;
+  readonly createConnection: typeof connect;
+  readonly createServer: typeof createServer;
+  readonly isIP: typeof isIP;
+  readonly isIPv4: typeof isIPv4;
+  readonly isIPv6: typeof isIPv6;
+  readonly Server: typeof Server;
+  readonly Socket: typeof Socket;
+  readonly Stream: typeof Socket;
+  readonly connectTcp: typeof connectTcp;
+  readonly promises: typeof promises;
+  readonly unsentBytes: typeof unsentBytes;
+  readonly waitAcknowledged: typeof waitAcknowledged;
 }
 
-export type ConnectOptions = net.NetConnectOpts & SocketOptions;
+const own: Own = {
+  connect,
+  createConnection: connect,
+  createServer,
+  isIP,
+  isIPv4,
+  isIPv6,
+  Server,
+  Socket,
+  Stream: Socket,
+  connectTcp,
+  promises,
+  unsentBytes,
+  waitAcknowledged,
+};
 
-/** Opens a connection and returns its socket at once; 'connect' or 'error' follows. Source: Node doc, net.connect(). */
-export function connect(options: ConnectOptions, listener?: () => void): Socket;
-export function connect(port: number, host?: string, listener?: () => void): Socket;
-export function connect(port: number, listener?: () => void): Socket;
-export function connect(path: string, listener?: () => void): Socket;
-export function connect(...args: unknown[]): Socket {
-  const normalized = (
-    net as unknown as { _normalizeArgs: (args: unknown[]) => [ConnectOptions] }
-  )._normalizeArgs(args);
-  const socket = new Socket(normalized[0]);
-  if (normalized[0].timeout) socket.setTimeout(normalized[0].timeout);
-  socket.connect(normalized);
-  return socket;
+type NetModule = Omit<typeof plain, keyof Own> & Own;
+
+/**
+ * The module as one object, which stands in for require('node:net'): everything that node:net exports, in its order
+ * and as enumerable as there, what is tnet's own in its place, and the additions after that.
+ */
+const net = Object.defineProperties(
+  {},
+  { ...Object.getOwnPropertyDescriptors(plain), ...Object.getOwnPropertyDescriptors(own) },
+) as NetModule;
+
+// eslint-disable-next-line @typescript-eslint/no-namespace -- so that `net.Socket` names a type, as with node:net.
+declare namespace net {
+  type AddressInfo = plain.AddressInfo;
+  type BlockList = plain.BlockList;
+  type BoundSocket = plain.BoundSocket;
+  type SocketAddress = plain.SocketAddress;
+  type Server = import('./server.ts').Server;
+  type ServerOptions = import('./server-options.ts').ServerOptions;
+  type ListenOptions = import('./server-options.ts').ListenOptions;
+  type Socket = import('./socket.ts').Socket;
+  type SocketOptions = import('./socket-options.ts').SocketOptions;
+  type ConnectOptions = import('./connect.ts').ConnectOptions;
+  type ConnectionListener = import('./server.ts').ConnectionListener;
 }
 
-export { connect as createConnection };
+export default net;

@@ -1,4 +1,4 @@
-import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
+import { readNextDescriptor } from './descriptor-limit.ts';
 import type { ListeningHandle, PeerName } from './handles.ts';
 
 /**
@@ -7,8 +7,8 @@ import type { ListeningHandle, PeerName } from './handles.ts';
  */
 export interface ParkedListener {
   readonly handle: ListeningHandle;
-  /** Gives back a handle that accepts once listen() is called on it. The parked one is then of no more use. */
-  unpark(): ListeningHandle;
+  /** Gives back a handle that accepts once listen() is called on it; undefined when there is none to be had. */
+  unpark(): ListeningHandle | undefined;
 }
 
 /** Takes a listening handle off the event loop, or returns undefined when it cannot; then the handle is as it was. */
@@ -31,10 +31,13 @@ export function useListenerParking(park: ParkListener | undefined): void {
 }
 
 function parkInMessage(handle: ListeningHandle): ParkedListener | undefined {
-  if (!handle.getsockname) return undefined;
+  // The duplicate needs a descriptor: without a free one the message would arrive empty and the socket be lost.
+  if (!handle.getsockname || readNextDescriptor() === Infinity) return undefined;
   const name: PeerName = {};
   handle.getsockname(name);
   const hadRef = handle.hasRef();
+  // Loaded when a listener is first parked: most servers never are.
+  const { receiveMessageOnPort } = process.getBuiltinModule('node:worker_threads');
   const { port1, port2 } = new MessageChannel();
   try {
     port1.postMessage(handle, [handle as never]);
@@ -44,17 +47,16 @@ function parkInMessage(handle: ListeningHandle): ParkedListener | undefined {
   }
   const life = setInterval(() => undefined, longMs);
   if (!hadRef) life.unref();
-  const release = () => {
+  const take = (): ListeningHandle | undefined => {
     clearInterval(life);
+    const received: { message: ListeningHandle } | undefined = receiveMessageOnPort(port2);
     port1.close();
+    return received?.message;
   };
   return {
-    handle: createStandIn(handle, name, life, release),
-    unpark() {
-      const { message } = receiveMessageOnPort(port2) as { message: ListeningHandle };
-      release();
-      return message;
-    },
+    // The descriptor in a message that nobody receives would stay open.
+    handle: createStandIn(handle, name, life, () => take()?.close()),
+    unpark: take,
   };
 }
 

@@ -17,6 +17,8 @@ export interface ServerState {
   pauseTimer: NodeJS.Timeout | undefined;
   /** Runs while accepting waits for free descriptors. */
   retryTimer: NodeJS.Timeout | undefined;
+  /** Opens the gate if enough descriptors are free; set when they first run out. */
+  lookForDescriptors: (() => void) | undefined;
 }
 
 export const kState = Symbol('tnet.server');
@@ -32,6 +34,7 @@ export function createServerState(options: unknown): ServerState {
     unix: undefined,
     pauseTimer: undefined,
     retryTimer: undefined,
+    lookForDescriptors: undefined,
   };
 }
 

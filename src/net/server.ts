@@ -1,5 +1,7 @@
+import { errorMonitor } from 'node:events';
 import net from 'node:net';
 import { installAcceptor, isFull, removeAcceptor } from './accept.ts';
+import { makeCallable } from './callable.ts';
 import type { ServerInternals } from './handles.ts';
 import type { ListenOptions, ServerOptions } from './server-options.ts';
 import { createServerState, internals, kState, type ServerState } from './server-state.ts';
@@ -17,6 +19,9 @@ import { createPathLengthError, isUnixPathTooLong } from './unix-path.ts';
 const defaultBacklog = 511;
 const defaultPauseMs = 1000;
 
+/** Called with every accepted connection. */
+export type ConnectionListener = (socket: Socket) => void;
+
 type BindArguments = [
   address: string | null,
   port: number,
@@ -30,13 +35,44 @@ const base = net.Server.prototype as unknown as ServerInternals & {
   _listen2: (...args: BindArguments) => void;
 };
 
-/** A TCP or Unix server whose accepted connections are tnet Sockets. */
-export class Server extends net.Server {
+/** The listeners' types: accepted connections are tnet Sockets, and there is one event more. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- every member is net.Server's own.
+interface ServerClass {
+  addListener(event: 'connection', listener: ConnectionListener): this;
+  addListener(event: 'exhausted', listener: (error: Error) => void): this;
+  addListener(event: 'drop', listener: (data?: net.DropArgument) => void): this;
+  addListener(event: 'error', listener: (error: Error) => void): this;
+  addListener(event: string | symbol, listener: (...args: never[]) => void): this;
+  on(event: 'connection', listener: ConnectionListener): this;
+  on(event: 'exhausted', listener: (error: Error) => void): this;
+  on(event: 'drop', listener: (data?: net.DropArgument) => void): this;
+  on(event: 'error', listener: (error: Error) => void): this;
+  on(event: string | symbol, listener: (...args: never[]) => void): this;
+  once(event: 'connection', listener: ConnectionListener): this;
+  once(event: 'exhausted', listener: (error: Error) => void): this;
+  once(event: 'drop', listener: (data?: net.DropArgument) => void): this;
+  once(event: 'error', listener: (error: Error) => void): this;
+  once(event: string | symbol, listener: (...args: never[]) => void): this;
+  prependListener(event: 'connection', listener: ConnectionListener): this;
+  prependListener(event: 'exhausted', listener: (error: Error) => void): this;
+  prependListener(event: 'drop', listener: (data?: net.DropArgument) => void): this;
+  prependListener(event: 'error', listener: (error: Error) => void): this;
+  prependListener(event: string | symbol, listener: (...args: never[]) => void): this;
+  prependOnceListener(event: 'connection', listener: ConnectionListener): this;
+  prependOnceListener(event: 'exhausted', listener: (error: Error) => void): this;
+  prependOnceListener(event: 'drop', listener: (data?: net.DropArgument) => void): this;
+  prependOnceListener(event: 'error', listener: (error: Error) => void): this;
+  prependOnceListener(event: string | symbol, listener: (...args: never[]) => void): this;
+}
+
+/** What Server is without being callable. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- see the interface.
+class ServerClass extends net.Server {
   declare [kState]: ServerState;
 
-  constructor(options?: ServerOptions | ((socket: Socket) => void), listener?: (socket: Socket) => void) {
+  constructor(options?: ServerOptions | ConnectionListener, listener?: ConnectionListener) {
     super(options as net.ServerOpts, listener as ((socket: net.Socket) => void) | undefined);
-    this[kState] = createServerState(options);
+    initialiseServer(this, options);
   }
 
   /** The number of open connections, at any time. See also getConnections(). */
@@ -124,25 +160,25 @@ export class Server extends net.Server {
 
   /** node:net calls this whenever a connection has closed. */
   _emitCloseIfDrained(): void {
-    const gate = this[kState].gate;
+    const { gate, lookForDescriptors } = this[kState];
     if (gate?.isShut) {
       if (!isFull(this)) gate.open('full');
-      gate.open('descriptors');
+      // The descriptor of the connection is closed a little later.
+      if (gate.isShutFor('descriptors') && lookForDescriptors) setImmediate(lookForDescriptors);
     }
     base._emitCloseIfDrained.call(this);
   }
 }
 
 // The types of node:net have it as a property still, which an accessor of the class may not override.
-Object.defineProperty(Server.prototype, 'connections', {
-  get(this: Server) {
+Object.defineProperty(ServerClass.prototype, 'connections', {
+  get(this: ServerClass) {
     return internals(this)._connections;
   },
   configurable: true,
-  enumerable: true,
 });
 
-function bind(server: Server, args: BindArguments, opened?: UnixListener): void {
+function bind(server: ServerClass, args: BindArguments, opened?: UnixListener): void {
   const fields = internals(server);
   if (opened) {
     fields._handle = opened.handle;
@@ -152,6 +188,31 @@ function bind(server: Server, args: BindArguments, opened?: UnixListener): void 
   base._listen2.apply(server as unknown as ServerInternals, args);
   if (fields._handle) installAcceptor(server, fields._handle, args[3] ?? defaultBacklog);
 }
+
+function initialiseServer(server: ServerClass, options: unknown): void {
+  const state = createServerState(options);
+  server[kState] = state;
+  if (!state.options.closeAfterError) return;
+  // The types have no symbol events.
+  (server as NodeJS.EventEmitter).on(errorMonitor, () => process.nextTick(closeAfterError, server));
+}
+
+/** 'close' follows whether or not there was anything to close. Source: net.Server, 'error', of Node 0.x. */
+function closeAfterError(server: ServerClass): void {
+  if (server.listening) server.close();
+  else server.emit('close');
+}
+
+/**
+ * A TCP or Unix server whose accepted connections are tnet Sockets. As with node:net it may be called without `new`,
+ * and `instanceof` says yes to every server of node:net too.
+ */
+export const Server = makeCallable(ServerClass, net.Server, 'Server', (server, options, listener) => {
+  const construct = net.Server as unknown as (this: net.Server, ...args: unknown[]) => void;
+  construct.call(server, options, listener);
+  initialiseServer(server, options);
+});
+export type Server = ServerClass;
 
 function checkMsecs(msecs: unknown): void {
   if (typeof msecs === 'number' && msecs >= 0) return;

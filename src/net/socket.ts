@@ -1,51 +1,36 @@
-import { channel } from 'node:diagnostics_channel';
 import net from 'node:net';
-import type { AcceptedHandle } from './handles.ts';
-import {
-  createHeldErrors,
-  isDeadConnection,
-  isReadFailure,
-  isTcp,
-  toReadError,
-  type HeldErrors,
-  type WriteCallback,
-} from './held-errors.ts';
-import { internals, kState, type StatefulServer } from './server-state.ts';
+import { makeCallable } from './callable.ts';
+import { createHeldErrors, type WriteCallback } from './held-errors.ts';
+import { kHeld, PatientSocket } from './patient-socket.ts';
+import { startSecureLayer, type SecureLayer, type SecureUpgradeOptions } from './secure-layer.ts';
+import type { SocketOptions } from './socket-options.ts';
+import { checkDescriptor, checkType, fitTarget, type SocketType } from './socket-type.ts';
 
-export interface SocketOptions extends net.SocketConstructorOpts {
-  /**
-   * Deliver every byte that the peer sent before the error that ended the connection: `'error'` waits until the
-   * reader has taken what was received, a failed write waits until the read side has come to its own end, and a
-   * reset is never taken for a clean end. node:net drops bytes and can miss resets. A socket that nobody reads from
-   * gets its write errors at once. Default false, as in node:net.
-   */
-  readonly dataBeforeError?: boolean | undefined;
-  /** With `keepAlive`: milliseconds between probes. Default: node:net's, one second. */
-  readonly keepAliveInterval?: number | undefined;
-  /** With `keepAlive`: unanswered probes after which the connection fails. Default: node:net's, ten. */
-  readonly keepAliveCount?: number | undefined;
+const kType = Symbol('tnet.type');
+const kSecure = Symbol('tnet.secure');
+
+/** Node 24.19's, which the installed types may not know yet. Times in milliseconds. */
+export type SetKeepAlive = (
+  enable: boolean,
+  idleMs?: number,
+  intervalMs?: number,
+  count?: number,
+) => net.Socket;
+
+interface Chunk {
+  readonly chunk: unknown;
+  readonly encoding: BufferEncoding;
 }
 
-/** Set on sockets with `dataBeforeError`. Undefined while node:net's constructor runs: it already reads. */
-const kHeld = Symbol('held');
+/** What Socket is without being callable; the module's own code constructs it directly. */
+export class SocketClass extends PatientSocket {
+  declare [kType]: SocketType | undefined;
+  /** Set by setSecure(): from then on bytes go through it. */
+  declare [kSecure]: SecureLayer | undefined;
 
-/** Which socket a read error came from: one that a program hands on to another socket ends that one at once. */
-const origins = new WeakMap<Error, Socket>();
-
-/**
- * A TCP or Unix socket: node:net's Socket, plus what the contract in docs/net-contract.md adds to it.
- * The socket belongs to whoever created it; `destroy()` or both sides' ends close it.
- */
-export class Socket extends net.Socket {
-  declare [kHeld]: HeldErrors | undefined;
-
-  constructor(options: SocketOptions = {}) {
-    super(options);
-    if (options.dataBeforeError) this[kHeld] = createHeldErrors();
-    const { keepAlive, keepAliveInitialDelay, keepAliveInterval, keepAliveCount } = options;
-    if (keepAlive && (keepAliveInterval ?? keepAliveCount) !== undefined) {
-      (this.setKeepAlive as SetKeepAlive)(true, keepAliveInitialDelay, keepAliveInterval, keepAliveCount);
-    }
+  constructor(options?: SocketOptions) {
+    super(withoutNulls(options));
+    initialiseSocket(this, options);
   }
 
   /** The read error that waits until the reader has taken every byte; only with `dataBeforeError`. */
@@ -53,162 +38,106 @@ export class Socket extends net.Socket {
     return this[kHeld]?.read;
   }
 
-  override connect(...args: unknown[]): this {
-    if (this.destroyed && this[kHeld]) this[kHeld] = createHeldErrors();
-    return (super.connect as (...args: unknown[]) => this)(...args);
+  /** The TLS connection after setSecure(), with its certificates and protocol; until then undefined. */
+  get secureLayer(): SecureLayer['tls'] | undefined {
+    return this[kSecure]?.tls;
   }
 
-  override destroy(error?: Error): this {
-    const held = this[kHeld];
-    if (!held) return super.destroy(error);
-    if (error && isOwnReadError(this, error) && this.readableLength > 0 && !this.destroyed && !held.read) {
-      held.read = error;
-      // A reader that waits for more than there is must come and take the rest, as at an end.
-      if (this.listenerCount('readable') > 0) process.nextTick(() => this.emit('readable'));
-      return this;
-    }
-    // Destroyed first: the error that ends the socket is this one, and the failed write only gets its callback.
-    super.destroy(error);
-    releaseWrite(held);
+  /**
+   * Upgrades the connection in place to TLS, as after STARTTLS. What is written before goes out in the clear, what
+   * comes after is encrypted, and 'data' goes on with what is decrypted. 'secure' follows when the handshake is done
+   * and the certificate accepted, else 'error'. An accepted connection takes the server's part unless
+   * `isServer` says otherwise. Bytes of the handshake that were read already can be put back with unshift() first.
+   *
+   * @throws Error ERR_SOCKET_CLOSED when there is no connection, ERR_INVALID_STATE when it is secure already.
+   */
+  setSecure(options: SecureUpgradeOptions = {}, listener?: () => void): this {
+    if (listener) this.once('secure', listener);
+    this[kHeld] = undefined;
+    startSecureLayer(this, this[kSecure], options, (layer) => (this[kSecure] = layer));
     return this;
   }
 
-  override push(chunk: unknown, encoding?: BufferEncoding): boolean {
-    const held = this[kHeld];
-    if (chunk !== null || !held || held.ended) return super.push(chunk, encoding);
-    held.ended = true;
-    // Once our own end is on its way a write of any length fails, and says nothing of the peer.
-    const error = held.connectionError ?? (this.writableEnded ? undefined : probe(this));
-    if (error && codeOf(error) !== 'EPIPE') {
-      this.destroy(toReadError(error));
-      return false;
+  override connect(...args: unknown[]): this {
+    if (this.destroyed) {
+      this[kSecure] = undefined;
+      if (this[kHeld]) this[kHeld] = createHeldErrors();
     }
-    // EPIPE on TCP: a FIN was received, then a reset. The peer's bytes are whole; ours were not all taken.
-    if (error && isTcp(this)) this.once('end', () => this.destroy(error));
-    return super.push(null);
-  }
-
-  override read(size?: number): unknown {
-    const held = this[kHeld];
-    if (!held?.read) return super.read(size);
-    const rest = this.readableLength;
-    const chunk: unknown = super.read(size !== undefined && size > rest ? rest : size);
-    if (this.readableLength === 0 && !this.destroyed) {
-      const error = held.read;
-      process.nextTick(() => this.destroy(error));
-    }
-    return chunk;
+    const type = this[kType];
+    if (type) args = [fitArguments(args, type)];
+    return (super.connect as (...args: unknown[]) => this)(...args);
   }
 
   override _read(size: number): void {
-    const held = this[kHeld];
-    // The descriptor has already told its error: reading it again would see a clean end instead.
-    if (held && (held.read ?? held.ended)) return;
-    super._read(size);
+    const layer = this[kSecure];
+    if (layer) layer.read();
+    else super._read(size);
   }
 
   override _write(chunk: unknown, encoding: BufferEncoding, done: WriteCallback): void {
-    const held = this[kHeld];
-    super._write(chunk, encoding, held ? holdFailure(this, held, done) : done);
+    const layer = this[kSecure];
+    if (layer) layer.write([{ chunk, encoding }], done);
+    else super._write(chunk, encoding, done);
   }
 
-  // node:net's Socket has _writev although its type does not say so.
-  override _writev(chunks: { chunk: unknown; encoding: BufferEncoding }[], done: WriteCallback): void {
-    const held = this[kHeld];
-    const callback = held ? holdFailure(this, held, done) : done;
-    (super._writev as NonNullable<typeof this._writev>).call(this, chunks, callback);
+  override _writev(chunks: Chunk[], done: WriteCallback): void {
+    const layer = this[kSecure];
+    if (layer) layer.write(chunks, done);
+    else super._writev(chunks, done);
   }
 
   override _final(done: WriteCallback): void {
-    // After the peer's FIN nothing is read any more, so a reset would pass unseen. Before it the read side tells.
-    const error = this[kHeld]?.ended && !this.connecting ? probe(this) : undefined;
-    if (error) done(error);
+    const layer = this[kSecure];
+    if (layer) layer.end(done);
     else super._final(done);
   }
-}
 
-/** Makes an accepted connection a Socket of the server, with the server's options, and announces it. */
-export function adoptHandle(server: StatefulServer, handle: AcceptedHandle): void {
-  const fields = internals(server);
-  const { dataBeforeError, keepAliveInterval, keepAliveCount } = server[kState].options;
-  const socket = new Socket({
-    handle,
-    allowHalfOpen: fields.allowHalfOpen,
-    pauseOnCreate: fields.pauseOnConnect,
-    readable: true,
-    writable: true,
-    readableHighWaterMark: fields.highWaterMark,
-    writableHighWaterMark: fields.highWaterMark,
-    dataBeforeError,
-  } as unknown as SocketOptions);
-  if (fields.noDelay) socket.setNoDelay(true);
-  if (fields.keepAlive) {
-    const idleMs = fields.keepAliveInitialDelay * 1000;
-    (socket.setKeepAlive as SetKeepAlive)(true, idleMs, keepAliveInterval, keepAliveCount);
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this[kSecure]?.release();
+    super._destroy(error, done);
   }
-  fields._connections++;
-  Object.assign(socket, { server, _server: server });
-  server.emit('connection', socket);
-  if (serverSocketChannel.hasSubscribers) serverSocketChannel.publish({ socket });
 }
 
-/** Node 24.19's, which the installed types may not know yet. Times in milliseconds. */
-type SetKeepAlive = (enable: boolean, idleMs?: number, intervalMs?: number, count?: number) => Socket;
-
-/** Node's own channel for accepted connections. Source: Node doc, diagnostics_channel, "Net". */
-const serverSocketChannel = channel('net.server.socket');
-
-function isOwnReadError(socket: Socket, error: Error): boolean {
-  if (!isReadFailure(error)) return false;
-  const origin = origins.get(error);
-  if (!origin) origins.set(error, socket);
-  return (origin ?? socket) === socket;
+function initialiseSocket(socket: SocketClass, options: SocketOptions | null | undefined): void {
+  if (typeof options !== 'object' || options === null) return;
+  if (options.dataBeforeError) socket[kHeld] = createHeldErrors();
+  if (options.type != null) {
+    socket[kType] = checkType(options.type);
+    if (options.fd != null) checkDescriptor(socket, options.type);
+  }
+  const { keepAlive, keepAliveInitialDelay, keepAliveInterval, keepAliveCount } = options;
+  if (keepAlive && (keepAliveInterval ?? keepAliveCount) !== undefined) {
+    (socket.setKeepAlive as SetKeepAlive)(true, keepAliveInitialDelay, keepAliveInterval, keepAliveCount);
+  }
 }
 
-function holdFailure(socket: Socket, held: HeldErrors, done: WriteCallback): WriteCallback {
-  return (error) => {
-    if (!error || socket.destroyed || !isDeadConnection(error)) {
-      done(error);
-      return;
-    }
-    held.connectionError ??= error;
-    if (socket.readableEnded || !isBeingRead(socket)) {
-      done(error);
-      return;
-    }
-    held.write = { error, done };
-    socket.once('end', () => releaseWrite(held));
-  };
+/** node:net takes `fd: null` for a wrong descriptor; the seed's default is null. */
+function withoutNulls(options: SocketOptions | undefined): net.SocketConstructorOpts | undefined {
+  if (options?.type != null) checkType(options.type);
+  return (options?.fd === null ? { ...options, fd: undefined } : options) as net.SocketConstructorOpts;
 }
 
-function isBeingRead(socket: Socket): boolean {
-  return socket.readableFlowing !== null || socket.listenerCount('readable') > 0;
-}
+type NormalizedArguments = [options: object, listener: (() => void) | null];
 
-function releaseWrite(held: HeldErrors): void {
-  const failed = held.write;
-  held.write = undefined;
-  failed?.done(failed.error);
-}
+const { _normalizeArgs: normalizeArguments } = net as unknown as {
+  _normalizeArgs: (args: unknown[]) => NormalizedArguments;
+};
 
-const plain = net.Socket.prototype;
-const nothing = Buffer.alloc(0);
+function fitArguments(args: unknown[], type: SocketType): NormalizedArguments {
+  // node:net passes on what it has normalized already, marked as such: the array itself has to stay.
+  const normalized = (Array.isArray(args[0]) ? args[0] : normalizeArguments(args)) as NormalizedArguments;
+  normalized[0] = fitTarget(normalized[0], type);
+  return normalized;
+}
 
 /**
- * Asks the kernel for a TCP connection's error with a write of no bytes. It uses the error up, so it comes only
- * after the read side's end. Unix sockets answer EPIPE after any close, so they are not asked.
+ * A TCP or Unix socket: node:net's Socket, plus what the contract in docs/net-contract.md adds to it.
+ * The socket belongs to whoever created it; `destroy()` or both sides' ends close it.
+ *
+ * As with node:net it may be called without `new`. `instanceof` says yes to every socket of node:net too.
  */
-function probe(socket: Socket): Error | undefined {
-  if (socket.destroyed || socket.writableFinished || socket.writableLength > 0 || !isTcp(socket)) {
-    return undefined;
-  }
-  let failure: Error | undefined;
-  plain._write.call(socket, nothing, 'buffer' as BufferEncoding, (error) => {
-    failure = error ?? undefined;
-  });
-  return failure;
-}
-
-function codeOf(error: Error): string | undefined {
-  return (error as NodeJS.ErrnoException).code;
-}
+export const Socket = makeCallable(SocketClass, net.Socket, 'Socket', (socket, options) => {
+  (net.Socket as unknown as (this: net.Socket, options?: object) => void).call(socket, withoutNulls(options));
+  initialiseSocket(socket, options);
+});
+export type Socket = SocketClass;

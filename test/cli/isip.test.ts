@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
 import test from 'ava';
-import { isipCommand } from '../../commands/isip.ts';
+import { defineIsip } from '../../commands/isip.ts';
 import { runIsip } from './isip-run.ts';
 
 const answers: [behaviour: string, args: string[], stdout: string, status: number][] = [
@@ -174,7 +175,9 @@ test('tnet isip --json prints one line for any input, and it reads back the same
 
 test('tnet-isip(1) describes every option and every member of the JSON object', async (t) => {
   const page = readFileSync(new URL('../../man/tnet-isip.1', import.meta.url), 'utf8');
-  for (const { short, long } of isipCommand().options) {
+  const command = new Command();
+  defineIsip(command);
+  for (const { short, long } of command.options) {
     const flags = [short, long]
       .filter((flag) => flag !== undefined)
       .map((flag) => `Fl ${flag.slice(1).replace('-', '\\-')}`);

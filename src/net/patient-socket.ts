@@ -1,0 +1,143 @@
+import net from 'node:net';
+import {
+  isDeadConnection,
+  isReadFailure,
+  isTcp,
+  toReadError,
+  type HeldErrors,
+  type WriteCallback,
+} from './held-errors.ts';
+
+/** Set on sockets with `dataBeforeError`. Undefined while node:net's constructor runs: it already reads. */
+export const kHeld = Symbol('tnet.held');
+
+/** Which socket a read error came from: one that a program hands on to another socket ends that one at once. */
+const origins = new WeakMap<Error, PatientSocket>();
+
+/** node:net's Socket with what `dataBeforeError` asks for (see SocketOptions); without it, a net.Socket. */
+export class PatientSocket extends net.Socket {
+  declare [kHeld]: HeldErrors | undefined;
+
+  override destroy(error?: Error): this {
+    const held = this[kHeld];
+    if (!held) return super.destroy(error);
+    if (error && isOwnReadError(this, error) && this.readableLength > 0 && !this.destroyed && !held.read) {
+      held.read = error;
+      // A reader that waits for more than there is must come and take the rest, as at an end.
+      if (this.listenerCount('readable') > 0) process.nextTick(() => this.emit('readable'));
+      return this;
+    }
+    // Destroyed first: the error that ends the socket is this one, and the failed write only gets its callback.
+    super.destroy(error);
+    releaseWrite(held);
+    return this;
+  }
+
+  override push(chunk: unknown, encoding?: BufferEncoding): boolean {
+    const held = this[kHeld];
+    if (chunk !== null || !held || held.ended) return super.push(chunk, encoding);
+    held.ended = true;
+    // Once our own end is on its way a write of any length fails, and says nothing of the peer.
+    const error = held.connectionError ?? (this.writableEnded ? undefined : probe(this));
+    if (error && codeOf(error) !== 'EPIPE') {
+      this.destroy(toReadError(error));
+      return false;
+    }
+    // EPIPE on TCP: a FIN was received, then a reset. The peer's bytes are whole; ours were not all taken.
+    if (error && isTcp(this)) this.once('end', () => this.destroy(error));
+    return super.push(null);
+  }
+
+  override read(size?: number): unknown {
+    const held = this[kHeld];
+    if (!held?.read) return super.read(size);
+    const rest = this.readableLength;
+    const chunk: unknown = super.read(size !== undefined && size > rest ? rest : size);
+    if (this.readableLength === 0 && !this.destroyed) {
+      const error = held.read;
+      process.nextTick(() => this.destroy(error));
+    }
+    return chunk;
+  }
+
+  override _read(size: number): void {
+    const held = this[kHeld];
+    // The descriptor has already told its error: reading it again would see a clean end instead.
+    if (held && (held.read ?? held.ended)) return;
+    super._read(size);
+  }
+
+  override _write(chunk: unknown, encoding: BufferEncoding, done: WriteCallback): void {
+    const held = this[kHeld];
+    super._write(chunk, encoding, held ? holdFailure(this, held, done) : done);
+  }
+
+  // node:net's Socket has _writev although its type does not say so.
+  override _writev(chunks: { chunk: unknown; encoding: BufferEncoding }[], done: WriteCallback): void {
+    const held = this[kHeld];
+    const callback = held ? holdFailure(this, held, done) : done;
+    (super._writev as NonNullable<typeof this._writev>).call(this, chunks, callback);
+  }
+
+  override _final(done: WriteCallback): void {
+    // After the peer's FIN nothing is read any more, so a reset would pass unseen. Before it the read side tells.
+    const error = this[kHeld]?.ended && !this.connecting ? probe(this) : undefined;
+    if (error) done(error);
+    else super._final(done);
+  }
+}
+
+function isOwnReadError(socket: PatientSocket, error: Error): boolean {
+  if (!isReadFailure(error)) return false;
+  const origin = origins.get(error);
+  if (!origin) origins.set(error, socket);
+  return (origin ?? socket) === socket;
+}
+
+function holdFailure(socket: PatientSocket, held: HeldErrors, done: WriteCallback): WriteCallback {
+  return (error) => {
+    if (!error || socket.destroyed || !isDeadConnection(error)) {
+      done(error);
+      return;
+    }
+    held.connectionError ??= error;
+    if (socket.readableEnded || !isBeingRead(socket)) {
+      done(error);
+      return;
+    }
+    held.write = { error, done };
+    socket.once('end', () => releaseWrite(held));
+  };
+}
+
+function isBeingRead(socket: PatientSocket): boolean {
+  return socket.readableFlowing !== null || socket.listenerCount('readable') > 0;
+}
+
+function releaseWrite(held: HeldErrors): void {
+  const failed = held.write;
+  held.write = undefined;
+  failed?.done(failed.error);
+}
+
+const plain = net.Socket.prototype;
+const nothing = Buffer.alloc(0);
+
+/**
+ * Asks the kernel for a TCP connection's error with a write of no bytes. It uses the error up, so it comes only
+ * after the read side's end. Unix sockets answer EPIPE after any close, so they are not asked.
+ */
+function probe(socket: PatientSocket): Error | undefined {
+  if (socket.destroyed || socket.writableFinished || socket.writableLength > 0 || !isTcp(socket)) {
+    return undefined;
+  }
+  let failure: Error | undefined;
+  plain._write.call(socket, nothing, 'buffer' as BufferEncoding, (error) => {
+    failure = error ?? undefined;
+  });
+  return failure;
+}
+
+function codeOf(error: Error): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}
