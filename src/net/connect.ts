@@ -1,7 +1,7 @@
 import net from 'node:net';
 import { Server, type ConnectionListener } from './server.ts';
 import type { ServerOptions } from './server-options.ts';
-import { Socket } from './socket.ts';
+import { SocketClass, type Socket } from './socket.ts';
 import type { SocketOptions } from './socket-options.ts';
 
 /** Where to connect and as which kind of socket; see net.connect() in the Node documentation. */
@@ -19,9 +19,10 @@ export function connect(path: string, listener?: () => void): Socket;
 export function connect(...args: unknown[]): Socket {
   const normalized = normalizeArguments(args);
   const [options] = normalized;
-  const socket = new Socket(options);
+  const socket = new SocketClass(options);
   if (options.timeout) socket.setTimeout(options.timeout);
-  return socket.connect(normalized);
+  // An array that is marked as normalized, which node:net takes but its types do not know.
+  return socket.connect(normalized as unknown as net.NetConnectOpts);
 }
 
 /** Creates a server; see Server. `listener` is added to its 'connection' event. */

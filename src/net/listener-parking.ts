@@ -49,7 +49,7 @@ function parkInMessage(handle: ListeningHandle): ParkedListener | undefined {
   if (!hadRef) life.unref();
   const take = (): ListeningHandle | undefined => {
     clearInterval(life);
-    const received = receiveMessageOnPort(port2);
+    const received: { message: ListeningHandle } | undefined = receiveMessageOnPort(port2);
     port1.close();
     return received?.message;
   };

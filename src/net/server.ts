@@ -35,7 +35,38 @@ const base = net.Server.prototype as unknown as ServerInternals & {
   _listen2: (...args: BindArguments) => void;
 };
 
+/** The listeners' types: accepted connections are tnet Sockets, and there is one event more. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- every member is net.Server's own.
+interface ServerClass {
+  addListener(event: 'connection', listener: ConnectionListener): this;
+  addListener(event: 'exhausted', listener: (error: Error) => void): this;
+  addListener(event: 'drop', listener: (data?: net.DropArgument) => void): this;
+  addListener(event: 'error', listener: (error: Error) => void): this;
+  addListener(event: string | symbol, listener: (...args: never[]) => void): this;
+  on(event: 'connection', listener: ConnectionListener): this;
+  on(event: 'exhausted', listener: (error: Error) => void): this;
+  on(event: 'drop', listener: (data?: net.DropArgument) => void): this;
+  on(event: 'error', listener: (error: Error) => void): this;
+  on(event: string | symbol, listener: (...args: never[]) => void): this;
+  once(event: 'connection', listener: ConnectionListener): this;
+  once(event: 'exhausted', listener: (error: Error) => void): this;
+  once(event: 'drop', listener: (data?: net.DropArgument) => void): this;
+  once(event: 'error', listener: (error: Error) => void): this;
+  once(event: string | symbol, listener: (...args: never[]) => void): this;
+  prependListener(event: 'connection', listener: ConnectionListener): this;
+  prependListener(event: 'exhausted', listener: (error: Error) => void): this;
+  prependListener(event: 'drop', listener: (data?: net.DropArgument) => void): this;
+  prependListener(event: 'error', listener: (error: Error) => void): this;
+  prependListener(event: string | symbol, listener: (...args: never[]) => void): this;
+  prependOnceListener(event: 'connection', listener: ConnectionListener): this;
+  prependOnceListener(event: 'exhausted', listener: (error: Error) => void): this;
+  prependOnceListener(event: 'drop', listener: (data?: net.DropArgument) => void): this;
+  prependOnceListener(event: 'error', listener: (error: Error) => void): this;
+  prependOnceListener(event: string | symbol, listener: (...args: never[]) => void): this;
+}
+
 /** What Server is without being callable. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- see the interface.
 class ServerClass extends net.Server {
   declare [kState]: ServerState;
 
@@ -76,6 +107,15 @@ class ServerClass extends net.Server {
     return this;
   }
 
+  override listen(options: ListenOptions, listener?: () => void): this;
+  override listen(port?: number, host?: string, backlog?: number, listener?: () => void): this;
+  override listen(port?: number, host?: string, listener?: () => void): this;
+  override listen(port?: number, backlog?: number, listener?: () => void): this;
+  override listen(port?: number, listener?: () => void): this;
+  override listen(path: string, backlog?: number, listener?: () => void): this;
+  override listen(path: string, listener?: () => void): this;
+  override listen(handle: unknown, backlog?: number, listener?: () => void): this;
+  override listen(handle: unknown, listener?: () => void): this;
   override listen(...args: unknown[]): this {
     const state = this[kState];
     const [given] = args;

@@ -81,7 +81,7 @@ for (const transport of transports) {
     const served: Socket[] = [];
     server.on('connection', (socket) => {
       socket.resume();
-      served.push(socket as Socket);
+      served.push(socket);
     });
     const clients = Array.from({ length: 5 }, () => hello(t, server));
     await Promise.all(clients.map((client) => once(client, 'connect')));
