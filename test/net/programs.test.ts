@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import http from 'node:http';
-import { createRequire } from 'node:module';
 import nodeNet from 'node:net';
 import test from 'ava';
+import { AbstractConnector, Redis } from 'ioredis';
+import mqtt from 'mqtt';
+import { WebSocket, WebSocketServer } from 'ws';
 import net, { connect, createServer, type Socket } from '../../src/net/index.ts';
 import { listen, pattern, portOf } from './support/sockets.ts';
 
@@ -97,50 +99,77 @@ test('an accepted socket can be handed to a child process', async (t) => {
   t.is(data.toString(), 'from the child');
 });
 
-/** Installed only where a program's own test wants them; without them the test has nothing to say. */
-function load(name: string): unknown {
-  try {
-    return createRequire(import.meta.url)(name);
-  } catch {
-    return undefined;
+/** A broker of one client: the packets of MQTT 3.1.1 that a connect, a subscribe and a publish need. */
+function answerMqtt(socket: Socket): void {
+  socket.on('data', (chunk: Buffer) => {
+    for (let rest = chunk; rest.length > 1; rest = rest.subarray(2 + rest[1]!)) {
+      const packet = rest.subarray(0, 2 + rest[1]!);
+      const type = packet[0]! >> 4;
+      if (type === 1) socket.write(Buffer.of(0x20, 2, 0, 0));
+      if (type === 8) socket.write(Buffer.of(0x90, 3, packet[2]!, packet[3]!, 0));
+      if (type === 3) socket.write(packet);
+      if (type === 14) socket.end();
+    }
+  });
+}
+
+test('mqtt publishes and hears over tnet sockets on both sides', async (t) => {
+  const server = await listen(t, createServer(answerMqtt));
+  const client = new mqtt.MqttClient(() => connect(portOf(server), '127.0.0.1'), { reconnectPeriod: 0 });
+  await new Promise<void>((resolve) => client.once('connect', () => resolve()));
+  await client.subscribeAsync('topic');
+  const heard = new Promise<[string, Buffer]>((resolve) => {
+    client.once('message', (topic, payload) => resolve([topic, payload]));
+  });
+  await client.publishAsync('topic', 'hello');
+  const [topic, payload] = await heard;
+  t.is(topic, 'topic');
+  t.is(payload.toString(), 'hello');
+  await client.endAsync();
+});
+
+test('ws speaks over tnet sockets on both sides', async (t) => {
+  const web = http.createServer();
+  const sockets = new WebSocketServer({ server: web });
+  sockets.on('connection', (socket) => {
+    socket.on('message', (data, isBinary) => socket.send(data as Buffer, { binary: isBinary }));
+  });
+  const server = await listen(
+    t,
+    createServer((socket) => void web.emit('connection', socket)),
+  );
+  const client = new WebSocket(`ws://127.0.0.1:${portOf(server)}/`, {
+    createConnection: () => connect(portOf(server), '127.0.0.1') as never,
+  });
+  await once(client, 'open');
+  for (const size of [0, 5, 200_000]) {
+    client.send(pattern(size));
+    const [echo] = (await once(client, 'message')) as [Buffer];
+    t.true(echo.equals(pattern(size)));
   }
-}
+  client.close();
+  await once(client, 'close');
+});
 
-const ioredis = load('ioredis') as { Redis: new (options: object) => RedisClient } | undefined;
-interface RedisClient {
-  set(key: string, value: string): Promise<string>;
-  get(key: string): Promise<string>;
-  disconnect(): void;
-}
-
-(ioredis ? test : test.skip)('ioredis speaks over a tnet Socket', async (t) => {
+test('ioredis speaks over tnet sockets on both sides', async (t) => {
   const server = await listen(
     t,
     createServer((socket) => {
-      socket.on('data', (chunk) => {
-        const text = String(chunk);
-        if (text.includes('info')) socket.write('$0\r\n\r\n');
-        else if (text.includes('get')) socket.write('$5\r\nvalue\r\n');
-        else socket.write('+OK\r\n');
-      });
+      socket.on('data', (chunk) =>
+        socket.write(String(chunk).includes('get') ? '$5\r\nvalue\r\n' : '+OK\r\n'),
+      );
     }),
   );
-  const client = new ioredis!.Redis({
-    Connector: class {
-      connecting = true;
-      check() {
-        return true;
-      }
-      disconnect() {
-        this.connecting = false;
-      }
-      connect() {
-        return Promise.resolve(connect(portOf(server), '127.0.0.1'));
-      }
-    },
-    enableReadyCheck: false,
-    disableClientInfo: true,
-  });
+  class Connector extends AbstractConnector {
+    constructor() {
+      super(1000);
+    }
+    override connect(): Promise<Socket> {
+      this.connecting = true;
+      return Promise.resolve((this.stream = connect(portOf(server), '127.0.0.1')));
+    }
+  }
+  const client = new Redis({ Connector, enableReadyCheck: false, disableClientInfo: true });
   t.is(await client.set('key', 'value'), 'OK');
   t.is(await client.get('key'), 'value');
   client.disconnect();

@@ -74,9 +74,15 @@ const wrongValues = [
 const scenes: Record<string, Scene> = {
   'shape of the module'(net, seen) {
     for (const key of Object.keys(plain)) {
-      const { enumerable, get } = Object.getOwnPropertyDescriptor(net, key)!;
+      const descriptor = Object.getOwnPropertyDescriptor(net, key)!;
       const value: unknown = Reflect.get(net, key);
-      seen.push([key, enumerable, typeof get, typeof value, (value as { length?: number }).length]);
+      seen.push([
+        key,
+        descriptor.enumerable,
+        'value' in descriptor,
+        typeof value,
+        (value as { length?: number }).length,
+      ]);
     }
     seen.push(
       Reflect.get(net, 'Stream') === net.Socket,
