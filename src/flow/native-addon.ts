@@ -110,9 +110,11 @@ function find(): { addon?: NativeAddon; status: NativeStatus } {
 }
 
 function search(): { addon?: NativeAddon; status: NativeStatus } {
-  if (process.env['TNET_NATIVE'] === '0') return without('TNET_NATIVE=0 turns it off');
+  const wish = process.env['TNET_NATIVE'];
+  if (wish === '0') return without('TNET_NATIVE=0 turns it off');
   if (process.platform !== 'linux') return without(`it needs Linux, and this is ${process.platform}`);
-  const files = candidates(import.meta.dirname);
+  // A path is another build of the addon, with a sanitizer in it for instance.
+  const files = wish?.startsWith('/') ? [wish] : candidates(import.meta.dirname);
   let reason = `there is no addon for ${process.platform}-${process.arch}`;
   for (const file of files) {
     try {
