@@ -61,6 +61,13 @@ export interface NativeAddon {
   finish(id: number): void;
   /** Fills `state` with `bytesRead, bytesSent, idleMs, blocked`; leaves it alone when the flow is over. */
   read(id: number, state: Float64Array): void;
+  /** Registers who is told of express lanes: express-lane.ts has the rows. Once, after `listen`. */
+  listenToLanes(listener: (news: Float64Array) => void): void;
+  /** `limits` are `noDelay, maxConnections, idleMs, connectMs`; a port of -1 makes an address a Unix path. */
+  openLane(listenFd: number, addresses: readonly string[], ports: Int32Array, limits: Float64Array): number;
+  closeLane(id: number): void;
+  stopLane(id: number): void;
+  stopConnection(id: number): void;
   /** An index of `descriptorKinds`, or a negative errno. */
   describe(fd: number): number;
   getOption(fd: number, name: NumberOption): number;
