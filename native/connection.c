@@ -95,15 +95,15 @@ static int dial(struct loop *loop, struct connection *connection, const struct t
   return error;
 }
 
-/* Tries the lane's addresses from `connection->attempt` on; without one that takes it, the client is reset. */
+/* Tries the lane's addresses from `connection->attempt` on; without one that takes it, the client is
+   reset, and the first address's error is told. */
 static void dial_next(struct loop *loop, struct connection *connection) {
   const struct lane *lane = connection->lane;
-  int error = ECONNREFUSED;
   for (; connection->attempt < lane->target_count; connection->attempt++) {
-    error = dial(loop, connection, &lane->targets[connection->attempt]);
+    int error = dial(loop, connection, &lane->targets[connection->attempt]);
     if (!error) return;
+    if (!connection->error) connection->error = error;
   }
-  connection->error = connection->error ? connection->error : error;
   connection->broken = SIDE_SINK;
   connection->up.ended = connection->down.ended = true;
   end_connection(loop, connection);

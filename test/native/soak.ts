@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Ending } from '../../src/flow/ending.ts';
+import { openExpressLane, type ExpressLane, type LaneEvent } from '../../src/flow/express-lane.ts';
 import { nativeStatus } from '../../src/flow/native-addon.ts';
 import { spliceFlow, type SpliceFlow } from '../../src/flow/splice-flow.ts';
 import { createBytes, listDescriptors, must } from './checks.ts';
@@ -63,14 +64,18 @@ async function openServers(): Promise<void> {
 
 /** Connects one at a time, so that each side finds its other. */
 let connecting = Promise.resolve();
-async function connectPair(): Promise<[Peer, net.Socket]> {
+async function connectPair(viaPort?: number): Promise<[Peer, net.Socket]> {
   const before = connecting;
   const done = Promise.withResolvers<undefined>();
   connecting = done.promise.then(() => undefined);
   await before;
-  const server = servers.get(random(3) === 0 ? 'unix' : 'tcp')!;
+  const server = servers.get(random(3) === 0 && !viaPort ? 'unix' : 'tcp')!;
   const address = server.address();
-  const where = typeof address === 'string' ? { path: address } : { host: '127.0.0.1', port: address!.port };
+  const where = viaPort
+    ? { host: '127.0.0.1', port: viaPort }
+    : typeof address === 'string'
+      ? { path: address }
+      : { host: '127.0.0.1', port: address!.port };
   const socket = net.connect({ ...where, allowHalfOpen: true });
   const [[accepted]] = (await Promise.all([once(server, 'connection'), once(socket, 'connect')])) as [
     [net.Socket],
@@ -188,10 +193,62 @@ async function echo(): Promise<void> {
   await work;
 }
 
-async function worker(until: number): Promise<void> {
+type LaneEnding = Extract<LaneEvent, { type: 'ended' }>;
+
+const laneEndings = new Map<number, (ending: LaneEnding) => void>();
+const lanePorts = new Map<number, number>();
+let lanePort = 0;
+
+async function openLane(): Promise<ExpressLane> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  lanePort = (server.address() as net.AddressInfo).port;
+  const { port } = servers.get('tcp')!.address() as net.AddressInfo;
+  const { fd: listenFd } = (server as unknown as { _handle: { fd: number } })._handle;
+  const onEvents = (events: readonly LaneEvent[]) => {
+    for (const event of events) {
+      if (event.type === 'accepted') lanePorts.set(event.id, event.port!);
+      if (event.type === 'ended') laneEndings.get(lanePorts.get(event.id)!)?.(event);
+    }
+  };
+  const targets = [{ address: '127.0.0.1', port }];
+  const lane = must(openExpressLane({ listenFd, targets, onEvents, idleMs: 5000, maxConnections: 20 }));
+  server.close();
+  return lane;
+}
+
+async function express(lane: ExpressLane): Promise<void> {
+  const [client, accepted] = await connectPair(lanePort);
+  const target = { socket: accepted, sent: 0, received: 0 };
+  const port = client.socket.localPort!;
+  const ended = new Promise<LaneEnding>((resolve) => laneEndings.set(port, resolve));
+  const work = Promise.all([behave(client), behave(target)]);
+  if (random(10) === 0) {
+    await delay(random(30));
+    const id = [...lanePorts].find(([, known]) => known === port)?.[0];
+    if (id !== undefined) lane.stopConnection(id);
+  }
+  const { id, upBytes, downBytes, error } = await ended;
+  lanePorts.delete(id);
+  laneEndings.delete(port);
+  await Promise.race([work, delay(50)]);
+  note(`express ${error?.code ?? 'eof'}`);
+  if (client.received > downBytes || downBytes > target.sent)
+    faults.push(`down ${downBytes} of ${target.sent}`);
+  if (target.received > upBytes || upBytes > client.sent) faults.push(`up ${upBytes} of ${client.sent}`);
+  if (!error && (upBytes !== client.sent || downBytes !== target.sent))
+    faults.push('an orderly end too early');
+  client.socket.destroy();
+  accepted.destroy();
+  await work;
+}
+
+async function worker(lane: ExpressLane, until: number): Promise<void> {
   while (Date.now() < until && faults.length < 20) {
-    if (random(4) === 0) await echo();
-    else await relay();
+    const what = random(8);
+    if (what < 2) await echo();
+    else if (what < 5) await relay();
+    else await express(lane);
   }
 }
 
@@ -200,9 +257,13 @@ await openServers();
 await echo(); // The engine makes its own descriptors with its first flow.
 const countSockets = () => listDescriptors().filter((line) => line.includes('socket:')).length;
 const socketsBefore = countSockets();
+const lane = await openLane();
 const until = Date.now() + seconds * 1000;
-await Promise.all(Array.from({ length: concurrency }, () => worker(until)));
-await delay(200);
+await Promise.all(Array.from({ length: concurrency }, () => worker(lane, until)));
+lane.close();
+await lane.ended;
+// A reset waits up to a second for what was sent before it.
+for (let waits = 0; waits < 30 && countSockets() > socketsBefore; waits++) await delay(100);
 const socketsLeft = countSockets() - socketsBefore;
 if (socketsLeft > 0) faults.push(`${socketsLeft} sockets are left`);
 for (const server of servers.values()) server.close();
