@@ -2,8 +2,8 @@ import { Writable, type Duplex, type Readable } from 'node:stream';
 import { TnetError } from '../errors.ts';
 import type { Ending } from './ending.ts';
 import { finishFlows } from './finish.ts';
-import type { Flow } from './flow.ts';
-import { startFlow } from './start-flow.ts';
+import type { Flow, FlowOptions } from './flow.ts';
+import { startFlow, startFlowPair } from './start-flow.ts';
 
 /**
  * A local pair of ends (stdin and stdout, as a rule) joined to a connection, with the rules for the end of data that
@@ -77,22 +77,25 @@ class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     const onActivity = () => this.#idleTimer?.refresh();
-    this.#in = startFlow({
+    const receive: FlowOptions = {
       source: options.remote,
       sink: options.output ?? discard(),
       transforms: options.receiveTransforms ?? [],
       onEnd: 'keep-open',
       onActivity,
-    });
-    this.#out =
-      options.input &&
-      startFlow({
-        source: options.input,
-        sink: options.remote,
-        transforms: options.sendTransforms ?? [],
-        onEnd: options.halfClose === false ? 'keep-open' : 'half-close',
-        onActivity,
-      });
+    };
+    if (!options.input) {
+      this.#in = startFlow(receive);
+      return;
+    }
+    const send: FlowOptions = {
+      source: options.input,
+      sink: options.remote,
+      transforms: options.sendTransforms ?? [],
+      onEnd: options.halfClose === false ? 'keep-open' : 'half-close',
+      onActivity,
+    };
+    [this.#out, this.#in] = startFlowPair(send, receive);
   }
 
   async run(): Promise<SessionEnding> {
