@@ -85,6 +85,26 @@ nativeTest(
   },
 );
 
+nativeTest('knows of a reset that one flow was told of and let go before the other began', async (t) => {
+  const [client, front] = await createSocketPair(t);
+  const [back, target] = await createSocketPair(t);
+  front.once('readable', () => undefined);
+  client.write('head');
+  await until(() => front.readableLength === 4);
+  (front as unknown as { _handle: { readStop: () => void } })._handle.readStop();
+  client.resetAndDestroy();
+  await until(() => addon!.tcpInfo(fdOf(front)).state === 7);
+  const down = must(spliceFlow({ source: back, sink: front }));
+  t.is((await down.ended).side, 'sink');
+  const received = once(target.resume(), 'data');
+  const ending = await must(spliceFlow({ source: front, sink: back })).ended;
+  t.is(ending.reason, 'reset');
+  t.is(ending.side, 'source');
+  t.is(ending.bytes, 4);
+  t.is(String((await received)[0]), 'head');
+  t.true(back.writable);
+});
+
 nativeTest('delivers what a blocked sink has not taken when the source resets behind it', async (t) => {
   const [client, source] = await createSocketPair(t);
   const [peer, sink] = await createSocketPair(t);
