@@ -79,21 +79,6 @@ static bool watch(struct loop *loop, struct end *end) {
   return errno == EPERM; /* regular files and devices without poll: always ready */
 }
 
-/* The kernel tells an error once. The flow that heard it may be over before the socket's other flow begins. */
-static void remember_break(struct loop *loop, const struct end *end) {
-  if (!end->shared || end->error == 0 || end->error == EPIPE) return;
-  loop->breaks[loop->next_break] = (struct past_break){end->device, end->inode, end->error};
-  loop->next_break = (loop->next_break + 1) % BREAKS_KEPT;
-}
-
-static int recall_break(const struct loop *loop, const struct end *end) {
-  for (size_t i = 0; i < BREAKS_KEPT; i++) {
-    const struct past_break *past = &loop->breaks[i];
-    if (past->inode == end->inode && past->device == end->device) return past->error;
-  }
-  return 0;
-}
-
 static struct end *create_end(struct loop *loop, int fd, const struct identity *identity) {
   struct end *end = calloc(1, sizeof *end);
   if (!end) return NULL;
@@ -110,7 +95,6 @@ static struct end *create_end(struct loop *loop, int fd, const struct identity *
   if (end->kind == KIND_SOCKET) {
     struct end **bucket = bucket_of(loop, end->device, end->inode);
     end->shared = true;
-    end->error = recall_break(loop, end);
     end->next = *bucket;
     *bucket = end;
   }
@@ -160,7 +144,6 @@ void leave_end(struct loop *loop, struct end *end, struct flow *flow) {
   if (end->reader == flow) end->reader = NULL;
   if (end->writer == flow) end->writer = NULL;
   if (end->reader || end->writer || end->fd < 0 || end->connection) return;
-  remember_break(loop, end);
   if (end->shared) forget_shared(loop, end);
   /* Closing a duplicate does not end epoll's watch: JavaScript still holds the same open file. */
   if (end->polled) epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, end->fd, NULL);

@@ -99,13 +99,7 @@ struct flow {
   struct flow *next_ended;
 };
 
-enum { END_TABLE = 1024, POOL_MOST = 16, BREAKS_KEPT = 1024 };
-
-/* A socket that broke and was let go: its other flow may only be on its way here. */
-struct past_break {
-  uint64_t device, inode;
-  int error;
-};
+enum { END_TABLE = 1024, POOL_MOST = 16 };
 
 /* A closing connection's socket, which is reset when its peer has what was sent, or when its time is over. */
 struct parting {
@@ -120,8 +114,6 @@ struct loop {
   struct flow *queue, **queue_tail;
   struct end *table[END_TABLE];
   struct end *graveyard; /* events already fetched may still point at these */
-  struct past_break breaks[BREAKS_KEPT]; /* a ring */
-  size_t next_break;
   struct pipe_pair *pool;
   size_t pooled;
   struct lane *lanes;

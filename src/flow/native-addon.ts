@@ -123,7 +123,7 @@ function search(): { addon?: NativeAddon; status: NativeStatus } {
   if (wish === '0') return without('TNET_NATIVE=0 turns it off');
   if (process.platform !== 'linux') return without(`it needs Linux, and this is ${process.platform}`);
   // A path is another build of the addon, with a sanitizer in it for instance.
-  const files = wish?.startsWith('/') ? [wish] : candidates(ownFolder());
+  const files = wish?.startsWith('/') ? [wish] : candidates(import.meta.dirname);
   let reason = `there is no addon for ${process.platform}-${process.arch}`;
   for (const file of files) {
     try {
@@ -140,11 +140,6 @@ function without(reason: string): { status: NativeStatus } {
   return { status: { used: false, reason } };
 }
 
-/** The same source runs as an ES module and inside the one CommonJS file of the command line. */
-function ownFolder(): string {
-  return typeof __dirname === 'string' ? __dirname : import.meta.dirname;
-}
-
 /** Prebuilt for this machine, then built in this checkout; sought from this module's folder up to the package's. */
 function candidates(folder: string): string[] {
   const names = [`prebuilds/${process.platform}-${process.arch}/tnet.node`, 'native/build/tnet.node'];
@@ -154,7 +149,7 @@ function candidates(folder: string): string[] {
   }
 }
 
-// Not require(), which an ES module does not have.
+// Not require(): the same source runs as an ES module and inside the one CommonJS file of the command line.
 function open(file: string): NativeAddon {
   const module = { exports: {} };
   process.dlopen(module, file);

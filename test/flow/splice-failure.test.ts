@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { closeSync } from 'node:fs';
 import net from 'node:net';
 import { loadNativeAddon } from '../../src/flow/native-addon.ts';
-import { spliceFlow } from '../../src/flow/splice-flow.ts';
+import { spliceFlow, spliceFlowPair } from '../../src/flow/splice-flow.ts';
 import { Socket } from '../../src/net/socket.ts';
 import {
   collect,
@@ -85,7 +85,7 @@ nativeTest(
   },
 );
 
-nativeTest('knows of a reset that one flow was told of and let go before the other began', async (t) => {
+nativeTest('tells both flows of a connection of a reset, although one has bytes to send first', async (t) => {
   const [client, front] = await createSocketPair(t);
   const [back, target] = await createSocketPair(t);
   front.once('readable', () => undefined);
@@ -94,10 +94,10 @@ nativeTest('knows of a reset that one flow was told of and let go before the oth
   (front as unknown as { _handle: { readStop: () => void } })._handle.readStop();
   client.resetAndDestroy();
   await until(() => addon!.tcpInfo(fdOf(front)).state === 7);
-  const down = must(spliceFlow({ source: back, sink: front }));
-  t.is((await down.ended).side, 'sink');
   const received = once(target.resume(), 'data');
-  const ending = await must(spliceFlow({ source: front, sink: back })).ended;
+  const [up, down] = must(spliceFlowPair({ source: front, sink: back }, { source: back, sink: front }));
+  const ending = await up.ended;
+  t.is((await down.ended).side, 'sink');
   t.is(ending.reason, 'reset');
   t.is(ending.side, 'source');
   t.is(ending.bytes, 4);
