@@ -27,6 +27,8 @@ export interface SessionOptions {
   readonly sendOnly?: boolean;
   /** End at most this long after the input's end. Default: no limit. */
   readonly quitAfterMs?: number;
+  /** After the input's end, end when no byte has come from the peer for this long. Default: no limit. */
+  readonly replyQuietMs?: number;
   /** End when no byte has moved in either direction for this long. Default: no limit. */
   readonly idleMs?: number;
   readonly sendTransforms?: readonly Duplex[];
@@ -44,6 +46,8 @@ export interface SessionEnding {
   readonly side?: 'input' | 'output' | 'remote';
   readonly sent: Ending | undefined;
   readonly received: Ending;
+  /** What the peer sent, before any transform. */
+  readonly receivedBytes: number;
 }
 
 /** How long the input must be quiet after the peer's end before it counts as having nothing more to give. */
@@ -64,16 +68,21 @@ class Session {
   readonly #in: Flow;
   readonly #timers = new Set<NodeJS.Timeout>();
   #idleTimer: NodeJS.Timeout | undefined;
+  #replyTimer: NodeJS.Timeout | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     const onActivity = () => this.#idleTimer?.refresh();
+    const onReply = () => this.#replyTimer?.refresh();
     this.#in = startFlow({
       source: options.remote,
       sink: options.output ?? discard(),
       transforms: options.receiveTransforms ?? [],
       onEnd: 'keep-open',
-      onActivity,
+      onActivity() {
+        onActivity();
+        onReply();
+      },
     });
     this.#out =
       options.input &&
@@ -94,6 +103,7 @@ class Session {
     } finally {
       for (const timer of this.#timers) clearTimeout(timer);
       clearTimeout(this.#idleTimer);
+      clearTimeout(this.#replyTimer);
     }
   }
 
@@ -105,11 +115,12 @@ class Session {
 
   /** The input has ended, or sending broke: the peer's side is still open. */
   async #afterInput(): Promise<SessionEnding> {
-    const { quitAfterMs, sendOnly } = this.#options;
+    const { quitAfterMs, sendOnly, replyQuietMs } = this.#options;
     const sent = await this.#out?.ended;
     if (sent?.reason === 'eof') {
       if (sendOnly) this.#in.stop('aborted');
       else if (quitAfterMs !== undefined) this.#after(quitAfterMs, () => this.#quit());
+      if (replyQuietMs !== undefined) this.#replyTimer = setTimeout(() => this.#quit(), replyQuietMs);
     } else if (sent?.side === 'source') {
       // Reading the input failed: the peer must not take what it got for the whole.
       this.#in.stop('aborted');
@@ -186,10 +197,9 @@ class Session {
       { ending: received, side: received.side === 'sink' ? 'output' : 'remote' } as const,
       { ending: sent, side: sent?.side === 'source' ? 'input' : 'remote' } as const,
     ].find(({ ending }) => ending?.error !== undefined);
-    if (broken?.ending) {
-      return { reason: broken.ending.reason, error: broken.ending.error, side: broken.side, sent, received };
-    }
-    return { reason: received.reason, sent, received };
+    const ends = { sent, received, receivedBytes: this.#in.bytesRead };
+    if (!broken?.ending) return { reason: received.reason, ...ends };
+    return { reason: broken.ending.reason, error: broken.ending.error, side: broken.side, ...ends };
   }
 
   #after(delayMs: number, action: () => void): void {
