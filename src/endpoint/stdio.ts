@@ -1,4 +1,4 @@
-import { closeSync, createReadStream, createWriteStream, fstatSync, openSync } from 'node:fs';
+import { closeSync, createReadStream, createWriteStream, fstatSync, openSync, write, writev } from 'node:fs';
 import { devNull } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { isatty, ReadStream, WriteStream } from 'node:tty';
@@ -76,7 +76,7 @@ export function openOutput(fd = 1): Output {
       ),
     };
   }
-  const stream = kind === 'terminal' ? new WriteStream(fd) : createWriteStream('', { fd, autoClose: false });
+  const stream = kind === 'terminal' ? new WriteStream(fd) : createWriteStream('', { fd, fs: keptOpen });
   return {
     stream,
     kind,
@@ -86,6 +86,12 @@ export function openOutput(fd = 1): Output {
     ),
   };
 }
+
+/**
+ * The destroy() of a file stream closes its descriptor whatever autoClose says, and in another thread: by then the
+ * number may be another file's.
+ */
+const keptOpen = { write, writev, close: (_fd: number, done: (error: null) => void) => done(null) };
 
 function closePipe(socket: Socket): void {
   restoreBlocking(socket);
