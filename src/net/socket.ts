@@ -53,8 +53,10 @@ export class SocketClass extends PatientSocket {
    */
   setSecure(options: SecureUpgradeOptions = {}, listener?: () => void): this {
     if (listener) this.once('secure', listener);
-    this[kHeld] = undefined;
-    startSecureLayer(this, this[kSecure], options, (layer) => (this[kSecure] = layer));
+    startSecureLayer(this, this[kSecure], options, (layer) => {
+      this[kSecure] = layer;
+      if (this[kHeld]) this[kHeld].isSecure = true;
+    });
     return this;
   }
 
