@@ -25,6 +25,10 @@ export const errorTable = {
   },
   TNET_E_TIMEOUT: { exit: exitCodes.timeLimit, meaning: 'A time limit that was asked for has run out.' },
   TNET_E_CONNECT: { exit: exitCodes.failed, meaning: 'No address of the host accepted the connection.' },
+  TNET_E_PROXY: {
+    exit: exitCodes.failed,
+    meaning: 'A proxy on the way refused, failed or could not be understood.',
+  },
   TNET_E_TLS: {
     exit: exitCodes.failed,
     meaning: 'TLS could not be established, or the peer is not the one that was asked for.',

@@ -79,6 +79,7 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): SecureL
   let isEstablished = false;
   let isEnded = false;
   const establish = () => {
+    if (isEnded || socket.destroyed) return;
     const refusal = isServer ? findClientFault(secure, options) : undefined;
     if (refusal) {
       fail(refusal);
@@ -92,7 +93,8 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): SecureL
     if (socket instanceof PatientSocket) socket.failReading(error);
     else socket.destroy(error);
   };
-  secure.once(isServer ? 'secure' : 'secureConnect', establish);
+  // A server is told while its handshake is not quite over, and an end() at that moment would go without close_notify.
+  secure.once(isServer ? 'secure' : 'secureConnect', isServer ? () => setImmediate(establish) : establish);
   // TLS always flows, so that nothing decrypted waits where an error would drop it: the connection is held instead.
   secure.on('data', (chunk: Buffer) => {
     if (!socket.push(chunk)) carrier.pauseReading();

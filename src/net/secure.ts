@@ -84,4 +84,4 @@ export async function upgrade(socket: net.Socket, options: UpgradeOptions): Prom
 }
 
 /** Makes the certificates and keys of a connection ready for use; see tls.createSecureContext(). */
-export const { createSecureContext, checkServerIdentity, getCiphers } = tls;
+export const { createSecureContext, checkServerIdentity, getCACertificates, getCiphers } = tls;
