@@ -24,6 +24,7 @@ import { ServerRun } from './server-run.ts';
 import { parseTimeMs } from './values.ts';
 
 interface ListenOptions extends ReportOptions, ServerAddressOptions, SessionFlags, AdmissionFlags {
+  readonly numeric?: boolean;
   readonly keepOpen?: boolean;
   readonly maxConnections?: number;
   readonly wait?: number;
@@ -56,6 +57,7 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
   try {
     const server = await serve(toPlainEndpoint(endpoint), {
       family: readFamily(options),
+      numericOnly: options.numeric,
       maxConnections: options.keepOpen ? options.maxConnections : 1,
       onConnection(socket) {
         clearTimeout(firstClient);

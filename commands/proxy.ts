@@ -46,6 +46,7 @@ async function runProxy(
   try {
     const server = await serve(endpoint, {
       family: readFamily(options),
+      numericOnly: options.numeric,
       maxConnections: options.maxConnections,
       onConnection: (client) => void serveClient(client),
     });

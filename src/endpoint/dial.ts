@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { TnetError } from '../errors.ts';
 import { connectTcp } from '../net/happy-eyeballs.ts';
-import { connect, isIP, type Socket } from '../net/index.ts';
+import { connect, type Socket } from '../net/index.ts';
+import { requireNumericHost } from './numeric.ts';
 import type { ProxyEnds } from '../protocol/proxy-protocol/index.ts';
 import { Deadline } from './deadline.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
@@ -95,9 +96,7 @@ async function dialTcp(
 ): Promise<Socket> {
   // The race has the limit's rest as its own, and names the addresses it has tried when that runs out.
   const { family, numericOnly, localAddress, localPort, signal, onAttempt, onAttemptFailed } = options;
-  if (numericOnly && isIP(host) === 0) {
-    throw new TnetError('TNET_E_ADDRESS', 'not an IP address, and -n forbids DNS', { subject: host });
-  }
+  if (numericOnly) requireNumericHost({ kind: 'tcp', host, port });
   const socket = await connectTcp({
     ...socketOptions,
     host,

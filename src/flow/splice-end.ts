@@ -12,6 +12,8 @@ interface StreamHandle {
 interface HandleStream {
   readonly _handle?: StreamHandle | null;
   readonly connecting?: boolean;
+  /** Set on a socket after setSecure(): its descriptor carries what only TLS can read. */
+  readonly secureLayer?: unknown;
   readonly allowHalfOpen?: boolean;
   readonly writable?: boolean;
 }
@@ -54,8 +56,8 @@ function check(addon: NativeAddon, fd: number): number | undefined {
 
 /** Only node:net's own handles: a TLS socket has a descriptor too, but not the bytes its user sees. */
 function handleOf(stream: Readable | Writable): StreamHandle | undefined {
-  const { _handle: handle, connecting } = stream as HandleStream;
-  if (!handle || connecting) return undefined;
+  const { _handle: handle, connecting, secureLayer } = stream as HandleStream;
+  if (!handle || connecting || secureLayer) return undefined;
   return ['TCP', 'Pipe'].includes(handle.constructor.name) ? handle : undefined;
 }
 

@@ -109,7 +109,11 @@ for (const { what, pair, flags = [], says } of faults) {
     `connect refuses a certificate that is ${what}, says so in a line, and sends nothing`,
     async (t) => {
       let sent = 0;
-      const port = await startTls(t, pair, (socket) => socket.on('data', (chunk) => (sent += chunk.length)));
+      const port = await startTls(t, pair, (socket) =>
+        socket.on('data', (chunk: Buffer) => {
+          sent += chunk.length;
+        }),
+      );
       const run = await runCli(t, ['connect', ...trust, ...flags, '127.0.0.1', String(port)], 'secret');
       t.is(run.code, 1);
       t.regex(run.stderr, says);
