@@ -1,7 +1,8 @@
 import { Option, type Command } from 'commander';
 import { admit, type AdmitOptions } from '../src/endpoint/admit.ts';
 import type { Endpoint } from '../src/endpoint/endpoint.ts';
-import { formatRemote } from '../src/endpoint/serve.ts';
+import { presentAddresses } from '../src/endpoint/presented-address.ts';
+import { formatLocal, formatRemote } from '../src/endpoint/serve.ts';
 import type { Socket } from '../src/net/index.ts';
 import type { Context } from './context.ts';
 import { addServerSecureOptions, type SecureFlags } from './secure-options.ts';
@@ -47,8 +48,10 @@ export async function createAdmission(
 
   async function letIn(run: ServerRun, socket: Socket, serve: (socket: Socket) => void): Promise<void> {
     const { signal } = run.interruption;
-    // A client that leaves meanwhile must not be an uncaught error.
+    // A client that leaves meanwhile must not be an uncaught error, and is to be named all the same.
     socket.on('error', () => undefined);
+    const name = { remote: formatRemote(socket, run.address), local: formatLocal(socket, run.address) };
+    presentAddresses(socket, name);
     try {
       await admit(socket, { ...options, signal });
     } catch (error) {

@@ -1,10 +1,10 @@
 import type { Socket } from '../net/index.ts';
 
-/** The ends of a connection as a proxy before us saw them. */
+/** The ends of a connection as they are reported: its own, or as a proxy before us saw them. */
 export interface PresentedAddresses {
   readonly remote: string;
   readonly local: string;
-  /** The client's IP address; absent for a Unix client. */
+  /** The client's IP address and port as a PROXY header names them; absent without one, and for a Unix client. */
   readonly remoteHost?: string;
   readonly remotePort?: number;
 }
@@ -16,7 +16,7 @@ export function presentAddresses(socket: Socket, addresses: PresentedAddresses):
   presented.set(socket, addresses);
 }
 
-/** What a PROXY header has said of the socket, if one has. */
+/** What presentAddresses() has been told of the socket, which outlasts the connection. */
 export function presentedAddresses(socket: Socket): PresentedAddresses | undefined {
   return presented.get(socket);
 }

@@ -79,22 +79,25 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): SecureL
   let isEstablished = false;
   let isEnded = false;
   const establish = () => {
-    if (isEnded || socket.destroyed) return;
     const refusal = isServer ? findClientFault(secure, options) : undefined;
     if (refusal) {
       fail(refusal);
       return;
     }
     isEstablished = true;
-    socket.emit('secure');
+    const tell = () => {
+      if (!socket.destroyed) socket.emit('secure');
+    };
+    // A server hears of it while its handshake is not quite over: an end() then would go without close_notify.
+    if (isServer) setImmediate(tell);
+    else tell();
   };
   const fail = (error: Error) => {
     isEnded = true;
     if (socket instanceof PatientSocket) socket.failReading(error);
     else socket.destroy(error);
   };
-  // A server is told while its handshake is not quite over, and an end() at that moment would go without close_notify.
-  secure.once(isServer ? 'secure' : 'secureConnect', isServer ? () => setImmediate(establish) : establish);
+  secure.once(isServer ? 'secure' : 'secureConnect', establish);
   // TLS always flows, so that nothing decrypted waits where an error would drop it: the connection is held instead.
   secure.on('data', (chunk: Buffer) => {
     if (!socket.push(chunk)) carrier.pauseReading();
