@@ -89,7 +89,7 @@ export async function serveMany(
     const ending = await runSession({
       ...options,
       input: seat.input,
-      inputMayWait: seat.branch !== undefined || options.inputMayWait === true,
+      inputKind: seat.branch ? 'pipe' : options.inputKind,
       output: file?.stream ?? seat.output,
       receiveTransforms: [
         ...(options.receiveTransforms ?? []),

@@ -48,8 +48,11 @@ export async function buildProgram(version: string, only?: string): Promise<Comm
   program
     .description('Listen, connect, echo, proxy: bytes between two ends, and none lost.')
     .version(version, '-V, --version', 'print the version')
+    .option('-v, --verbose', 'with --version: also the Node version and the flow engine')
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
+    // Else the program's own -v would take the -v of every command.
+    .enablePositionalOptions()
     .configureHelp({ showGlobalOptions: false })
     .configureOutput({ outputError: () => undefined })
     .showSuggestionAfterError(true)

@@ -47,7 +47,7 @@ export function sessionOptions(
   return {
     remote,
     input: input?.stream,
-    inputMayWait: input?.kind !== 'file',
+    inputKind: input?.kind,
     output: output?.stream,
     halfClose: flags.shutdown,
     keepSending: flags.keepSending,

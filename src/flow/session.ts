@@ -2,8 +2,8 @@ import { Writable, type Duplex, type Readable } from 'node:stream';
 import { TnetError } from '../errors.ts';
 import type { Ending } from './ending.ts';
 import { finishFlows } from './finish.ts';
-import type { Flow } from './flow.ts';
-import { startFlow } from './start-flow.ts';
+import type { Flow, FlowOptions } from './flow.ts';
+import { startFlow, startFlowPair } from './start-flow.ts';
 
 /**
  * A local pair of ends (stdin and stdout, as a rule) joined to a connection, with the rules for the end of data that
@@ -17,8 +17,10 @@ export interface SessionOptions {
   readonly input?: Readable;
   /** Absent: what the peer sends is read and dropped (`--send-only`). */
   readonly output?: Writable;
-  /** Whether reading the input may wait for long while it is open. True for pipes and terminals, false for files. */
-  readonly inputMayWait?: boolean;
+  /**
+   * What the input is: a `file` never waits for its own source, a `terminal` has given all there is. Default `pipe`.
+   */
+  readonly inputKind?: 'terminal' | 'pipe' | 'file' | 'device';
   /** Our side is half-closed when the input ends. Default true. */
   readonly halfClose?: boolean;
   /** After the peer's end, go on sending until the input ends. Default false. */
@@ -50,11 +52,18 @@ export interface SessionEnding {
   readonly receivedBytes: number;
 }
 
-/** How long the input must be quiet after the peer's end before it counts as having nothing more to give. */
-const quietMs = 100;
+/**
+ * How long an input that is a pipe must be quiet after the peer's end before it counts as having nothing more to give:
+ * one that waits (or whose program is just starting, or starved), and one that went on speaking after the peer's end,
+ * which is a stream.
+ */
+const quietMs = { waiting: 500, streaming: 5_000 } as const;
 
 /** How long a peer that has ended its side may leave what we still have for it untaken. */
 const untakenMs = 10_000;
+
+/** How often a session whose peer has ended looks whether its input still moves. */
+const lookMs = 25;
 
 /** Runs a session to its end. Never rejects. The caller closes `remote`, `input` and `output` afterwards. */
 export async function runSession(options: SessionOptions): Promise<SessionEnding> {
@@ -66,7 +75,7 @@ class Session {
   readonly #options: SessionOptions;
   readonly #out: Flow | undefined;
   readonly #in: Flow;
-  readonly #timers = new Set<NodeJS.Timeout>();
+  #quitTimer: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #replyTimer: NodeJS.Timeout | undefined;
 
@@ -74,7 +83,7 @@ class Session {
     this.#options = options;
     const onActivity = () => this.#idleTimer?.refresh();
     const onReply = () => this.#replyTimer?.refresh();
-    this.#in = startFlow({
+    const receive: FlowOptions = {
       source: options.remote,
       sink: options.output ?? discard(),
       transforms: options.receiveTransforms ?? [],
@@ -83,16 +92,19 @@ class Session {
         onActivity();
         onReply();
       },
-    });
-    this.#out =
-      options.input &&
-      startFlow({
-        source: options.input,
-        sink: options.remote,
-        transforms: options.sendTransforms ?? [],
-        onEnd: options.halfClose === false ? 'keep-open' : 'half-close',
-        onActivity,
-      });
+    };
+    if (!options.input) {
+      this.#in = startFlow(receive);
+      return;
+    }
+    const send: FlowOptions = {
+      source: options.input,
+      sink: options.remote,
+      transforms: options.sendTransforms ?? [],
+      onEnd: options.halfClose === false ? 'keep-open' : 'half-close',
+      onActivity,
+    };
+    [this.#out, this.#in] = startFlowPair(send, receive);
   }
 
   async run(): Promise<SessionEnding> {
@@ -101,7 +113,7 @@ class Session {
       const [first] = await this.#firstEnd();
       return first === 'in' ? await this.#afterPeer() : await this.#afterInput();
     } finally {
-      for (const timer of this.#timers) clearTimeout(timer);
+      clearTimeout(this.#quitTimer);
       clearTimeout(this.#idleTimer);
       clearTimeout(this.#replyTimer);
     }
@@ -119,7 +131,7 @@ class Session {
     const sent = await this.#out?.ended;
     if (sent?.reason === 'eof') {
       if (sendOnly) this.#in.stop('aborted');
-      else if (quitAfterMs !== undefined) this.#after(quitAfterMs, () => this.#quit());
+      else if (quitAfterMs !== undefined) this.#quitTimer = setTimeout(() => this.#quit(), quitAfterMs);
       if (replyQuietMs !== undefined) this.#replyTimer = setTimeout(() => this.#quit(), replyQuietMs);
     } else if (sent?.side === 'source') {
       // Reading the input failed: the peer must not take what it got for the whole.
@@ -159,23 +171,28 @@ class Session {
   #sendWhatIsThere(): void {
     const out = this.#out;
     if (!out) return;
+    if (this.#options.inputKind === 'terminal' && out.bytes === out.bytesRead) {
+      out.stop('aborted');
+      return;
+    }
+    const bytesAtEnd = out.bytesRead;
     let { bytes, bytesRead } = out;
-    let untakenSince = Date.now();
+    let movedAt = performance.now();
     const look = (): void => {
-      const isQuiet = out.bytesRead === bytesRead && out.bytes === out.bytesRead && !out.blocked;
-      if (isQuiet && this.#options.inputMayWait !== false) return out.stop('aborted');
-      const now = Date.now();
-      if (out.bytes !== bytes || isQuiet) untakenSince = now;
-      if (now - untakenSince >= untakenMs) {
-        const untaken = out.bytesRead - out.bytes;
-        const message = `the peer ended the connection and did not take the last ${untaken} bytes`;
-        return out.stop('limit', new TnetError('TNET_E_UNSENT', message));
-      }
+      const hasMoved = out.bytesRead !== bytesRead || out.bytes !== bytes;
       ({ bytes, bytesRead } = out);
-      this.#after(quietMs, look);
+      const now = performance.now();
+      if (hasMoved) movedAt = now;
+      const stillMs = now - movedAt;
+      if (bytes < bytesRead || out.blocked) {
+        if (stillMs >= untakenMs) out.stop('limit', createUntakenError(bytesRead - bytes));
+      } else if (this.#options.inputKind !== 'file') {
+        const limitMs = bytesRead > bytesAtEnd ? quietMs.streaming : quietMs.waiting;
+        if (stillMs >= limitMs) out.stop('aborted');
+      }
     };
-    this.#after(quietMs, look);
-    void out.ended.then(() => this.#clearTimers());
+    const timer = setInterval(look, lookMs);
+    void out.ended.then(() => clearInterval(timer));
   }
 
   #watchLimits(): void {
@@ -201,19 +218,11 @@ class Session {
     if (!broken?.ending) return { reason: received.reason, ...ends };
     return { reason: broken.ending.reason, error: broken.ending.error, side: broken.side, ...ends };
   }
+}
 
-  #after(delayMs: number, action: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      action();
-    }, delayMs);
-    this.#timers.add(timer);
-  }
-
-  #clearTimers(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
-  }
+function createUntakenError(untaken: number): TnetError {
+  const message = `the peer ended the connection and did not take the last ${untaken} bytes`;
+  return new TnetError('TNET_E_UNSENT', message);
 }
 
 /** A sink that takes everything and keeps nothing. */
