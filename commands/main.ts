@@ -1,9 +1,8 @@
 import { CommanderError } from 'commander';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
-import { loadPaint, wantsColor } from '../src/report/paint.ts';
 import { describeError } from '../src/report/sentences.ts';
-import { exitStatus } from './context.ts';
+import { exitStatus } from './exit-status.ts';
 import { buildProgram, describeUsageError, findCommand } from './program.ts';
 
 /** Put in by scripts/build.mjs from package.json. */
@@ -19,7 +18,7 @@ export async function main(): Promise<void> {
       return;
     }
     // isip's answers have no colour, and its start is not to wait for any.
-    if (name !== undefined && name !== 'isip' && wantsColor(args, 2)) await loadPaint();
+    if (name !== undefined && name !== 'isip') await prepareColor(args);
     const program = await buildProgram(tnetVersion, name ?? '');
     if (args.length === 0) {
       process.stderr.write(program.helpInformation());
@@ -30,6 +29,11 @@ export async function main(): Promise<void> {
   } catch (error) {
     reportFailure(name, error);
   }
+}
+
+async function prepareColor(args: readonly string[]): Promise<void> {
+  const { loadPaint, wantsColor } = await import('../src/report/paint.ts');
+  if (wantsColor(args, 2)) await loadPaint();
 }
 
 /** `tnet --version --verbose`. */
