@@ -1,11 +1,14 @@
 import { lookup } from 'node:dns/promises';
+import { errorCode } from '../errors.ts';
 import { isIP } from '../net/ip.ts';
-import { bindDatagram } from '../net/datagram.ts';
+import { bindDatagram, type DatagramSocket } from '../net/datagram.ts';
 import type { DatagramPeer } from '../net/datagram-peer.ts';
 import { DatagramServer } from '../net/datagram-server.ts';
 import { formatHostPort, type Endpoint } from './endpoint.ts';
 import { requireNumericHost } from './numeric.ts';
 import type { ServeOptions } from './serve.ts';
+
+type UdpEndpoint = Extract<Endpoint, { kind: 'udp' }>;
 
 /**
  * Binds a UDP endpoint; `onConnection` gets a DatagramPeer for every peer. Over maxConnections, the datagrams of
@@ -14,18 +17,11 @@ import type { ServeOptions } from './serve.ts';
  * @throws the system's error (`EADDRINUSE`, `EACCES`, …)
  */
 export async function serveDatagrams(
-  endpoint: Extract<Endpoint, { kind: 'udp' }>,
+  endpoint: UdpEndpoint,
   options: ServeOptions<DatagramPeer>,
 ): Promise<DatagramServer> {
   if (options.numericOnly) requireNumericHost(endpoint);
-  const { address, family } = await findAddress(endpoint.host, options.family);
-  const isDualStack = endpoint.host === undefined && options.family === undefined;
-  const socket = await bindDatagram({
-    type: family === 6 ? 'udp6' : 'udp4',
-    ipv6Only: family === 6 && !isDualStack,
-    address,
-    port: endpoint.port,
-  });
+  const socket = await bind(endpoint, options.family);
   const { onConnection, onRefused, admit, maxConnections, onlyFirst } = options;
   return new DatagramServer(socket, {
     onlyFirst,
@@ -34,6 +30,21 @@ export async function serveDatagrams(
     onRefused: (remote, reason) => onRefused?.(formatHostPort(remote.address, remote.port), reason),
     onPeer: onConnection,
   });
+}
+
+async function bind({ host, port }: UdpEndpoint, family: 4 | 6 | undefined): Promise<DatagramSocket> {
+  if (host === undefined && family === undefined) {
+    try {
+      return await bindDatagram({ type: 'udp6', address: '::', port });
+    } catch (error) {
+      // As node:net does where IPv6 is off.
+      if (!['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'].includes(errorCode(error) ?? '')) throw error;
+      return bindDatagram({ type: 'udp4', address: '0.0.0.0', port });
+    }
+  }
+  const found = await findAddress(host, family);
+  if (found.family === 4) return bindDatagram({ type: 'udp4', address: found.address, port });
+  return bindDatagram({ type: 'udp6', ipv6Only: true, address: found.address, port });
 }
 
 async function findAddress(

@@ -2,7 +2,7 @@ import { Writable, type Duplex, type Readable } from 'node:stream';
 import { errorCode } from '../errors.ts';
 import type { Ending } from './ending.ts';
 import { finishFlows } from './finish.ts';
-import { startFlow } from './start-flow.ts';
+import { startFlow, startFlowPair } from './start-flow.ts';
 
 /** A connection joined to a program: what the peer sends is its stdin, and its stdout goes to the peer. */
 export interface ProgramSessionOptions {
@@ -41,8 +41,10 @@ export async function runProgramSession(options: ProgramSessionOptions): Promise
     down.stop('timeout');
     endProgram();
   });
-  const up = startFlow({ source: remote, sink: input, onActivity: idle.refresh });
-  const down = startFlow({ source: output, sink: remote, onActivity: idle.refresh });
+  const [up, down] = startFlowPair(
+    { source: remote, sink: input, onActivity: idle.refresh },
+    { source: output, sink: remote, onActivity: idle.refresh },
+  );
   const interrupt = () => {
     endProgram();
     finishFlows(up, down);

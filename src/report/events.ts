@@ -54,7 +54,6 @@ export type Event =
   /** Datagrams from a peer came faster than they were taken, and were lost. */
   | {
       readonly event: 'datagrams-lost';
-      readonly id?: number;
       readonly remote: string;
       readonly datagrams: number;
       readonly bytes: number;
