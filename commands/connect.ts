@@ -1,50 +1,82 @@
 import { Option, type Command } from 'commander';
-import { dial } from '../src/endpoint/dial.ts';
+import { dial, type DialOptions } from '../src/endpoint/dial.ts';
 import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
 import { parsePath, parsePort, parseWords } from '../src/endpoint/parse.ts';
 import { formatLocal, formatRemote } from '../src/endpoint/serve.ts';
+import { oneTarget, parseTargets } from '../src/endpoint/targets.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
+import { exitCodes } from '../src/exit-codes.ts';
 import type { Socket } from '../src/net/index.ts';
 import { describeError } from '../src/report/sentences.ts';
-import { createContext, subjectOf, type Context, type ReportOptions } from './context.ts';
+import { splitAtSeparator } from './arguments.ts';
+import { addCheckOptions, type CheckOptions } from './connect-check-options.ts';
+import { addWaitOptions, isPatient } from './connect-wait-options.ts';
+import { createContext, subjectOf, type Context } from './context.ts';
 import { addOptions, addReportOptions } from './options.ts';
 import { readFamily } from './server-address.ts';
 import { runStdioSession, type SessionFlags } from './session-run.ts';
-import { catchInterruption, type Interruption } from './signals.ts';
+import { catchInterruption, type Interruption, type RunLimit } from './signals.ts';
 
-interface ConnectOptions extends ReportOptions, SessionFlags {
+interface ConnectOptions extends CheckOptions, SessionFlags {
   readonly unix?: string;
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
   readonly numeric?: boolean;
   readonly source?: string;
   readonly sourcePort?: string;
-  readonly waitConnect: number;
+  readonly timeout?: number;
 }
 
 /** `tnet connect [options] ADDRESS`: nc's and telnet's client. */
 export function defineConnect(command: Command): void {
-  command.argument('[address...]', 'HOST PORT, HOST:PORT, [V6]:PORT, /path, unix:@name');
+  command.argument('[address...]', 'HOST PORT, HOST:PORT, [V6]:PORT, /path, unix:@name; with -z also many');
   addOptions(command, 'unix', 'ipv4', 'ipv6', 'numeric');
   command
     .addOption(new Option('-s, --source <address>', 'connect from this address'))
     .addOption(new Option('-p, --source-port <port>', 'connect from this port'));
-  addOptions(command, 'connectLimit', 'idle', 'quit', 'halfClose', 'noShutdown');
+  addOptions(command, 'connectLimit', 'timeout');
+  addWaitOptions(command);
+  addCheckOptions(command);
+  addOptions(command, 'idle', 'quit', 'halfClose', 'noShutdown');
   addOptions(command, 'receiveOnly', 'sendOnly', 'keepSending', 'crlf');
   addReportOptions(command).action(runConnect);
 }
 
-async function runConnect(words: string[], options: ConnectOptions, command: Command): Promise<void> {
+async function runConnect(operands: string[], options: ConnectOptions, command: Command): Promise<void> {
   const context = createContext(command, options);
-  const endpoint = readTarget(words, options);
+  const { words, commandLine } = splitAtSeparator(operands, command);
   const localPort = options.sourcePort === undefined ? undefined : parsePort(options.sourcePort);
-  using interruption = catchInterruption();
-  const socket = await open(context, endpoint, options, localPort, interruption);
+  using interruption = catchInterruption(readRunLimit(context, options));
+  const hasOwnLimit = command.getOptionValueSource('waitConnect') === 'cli';
+  const call: Call = { context, options, localPort, hasOwnLimit, interruption };
+  if (wantsCheck(words, options, commandLine)) {
+    await checkThenRun(call, words, commandLine);
+    return;
+  }
+  const endpoint = readTarget(words, options);
+  const socket = await open(call, endpoint);
   if (!socket) return;
   const remote = formatRemote(socket, formatEndpoint(endpoint));
   const local = formatLocal(socket, formatEndpoint(endpoint));
   context.reporter.emit({ event: 'connected', id: 1, local, remote });
   await runStdioSession(context, socket, remote, options, interruption);
+}
+
+/** What every connection of a run is opened with. */
+interface Call {
+  readonly context: Context;
+  readonly options: ConnectOptions;
+  readonly localPort: number | undefined;
+  /** Whether -w was given. */
+  readonly hasOwnLimit: boolean;
+  readonly interruption: Interruption;
+}
+
+function readRunLimit(context: Context, { timeout }: ConnectOptions): RunLimit | undefined {
+  if (timeout === undefined) return undefined;
+  const onTimeout = () =>
+    context.reporter.fail(`--timeout`, new TnetError('TNET_E_TIMEOUT', `the run took ${timeout} ms`));
+  return { timeoutMs: timeout, onTimeout };
 }
 
 function readTarget(words: readonly string[], options: ConnectOptions): Endpoint {
@@ -57,32 +89,81 @@ function readTarget(words: readonly string[], options: ConnectOptions): Endpoint
   return parseWords(words);
 }
 
-/** The connection, or undefined when there is none: then the failure is reported and the exit status set. */
-async function open(
-  context: Context,
-  endpoint: Endpoint,
+/** Whether no session follows: only a check, or a command after the addresses are there. */
+function wantsCheck(
+  words: readonly string[],
   options: ConnectOptions,
-  localPort: number | undefined,
-  interruption: Interruption,
-): Promise<Socket | undefined> {
-  const { reporter } = context;
+  commandLine: readonly string[] | undefined,
+): boolean {
+  if (options.check || commandLine !== undefined) return true;
+  return isPatient(options) && words.length > 1 && parseTargets(words).count > 1;
+}
+
+async function checkThenRun(
+  call: Call,
+  words: readonly string[],
+  commandLine: readonly string[] | undefined,
+): Promise<void> {
+  const { context, options, interruption, hasOwnLimit } = call;
+  if (commandLine?.length === 0) throw new TnetError('TNET_E_USAGE', 'no command follows the --');
+  const targets =
+    options.unix === undefined && words.length > 0
+      ? parseTargets(words)
+      : oneTarget(readTarget(words, options));
+  const { runCheck } = await import('./connect-check.ts');
+  const wantsAll = commandLine !== undefined || isPatient(options);
+  const status = await runCheck({
+    context,
+    targets,
+    options,
+    wantsAll,
+    hasOwnLimit,
+    interruption,
+    open: (endpoint, limits) => callOnce(call, endpoint, limits),
+  });
+  context.exit(status);
+  if (status !== exitCodes.ok || commandLine === undefined) return;
+  interruption[Symbol.dispose]();
+  const { runThen } = await import('./connect-then.ts');
+  await runThen(context, commandLine);
+}
+
+/** The connection, or undefined when there is none: then the failure is reported and the exit status set. */
+async function open(call: Call, endpoint: Endpoint): Promise<Socket | undefined> {
+  const { context, options, interruption, hasOwnLimit } = call;
   try {
-    return await dial(endpoint, {
-      family: readFamily(options),
-      numericOnly: options.numeric,
-      localAddress: options.source,
-      localPort,
-      timeoutMs: options.waitConnect,
-      signal: interruption.signal,
-      onAttempt: (address) => reporter.emit({ event: 'attempt', address }),
-      onAttemptFailed(address, error) {
-        const code = errorCode(error) ?? 'ERROR';
-        reporter.emit({ event: 'attempt-failed', address, code, message: describeError(error) });
-      },
-    });
+    if (!isPatient(options)) return await callOnce(call, endpoint, { timeoutMs: options.waitConnect });
+    const { waitForServer } = await import('./connect-wait.ts');
+    return await waitForServer(context, endpoint, options, hasOwnLimit, interruption.signal, (timeoutMs) =>
+      callOnce(call, endpoint, { timeoutMs }),
+    );
   } catch (error) {
     if (interruption.status !== undefined) context.exit(interruption.status);
     else context.fail(subjectOf(error, formatEndpoint(endpoint)), error);
     return undefined;
   }
+}
+
+/** One attempt to connect, at all addresses of the host. */
+function callOnce(
+  { context: { reporter }, options, localPort, interruption }: Call,
+  endpoint: Endpoint,
+  limits: Pick<DialOptions, 'timeoutMs' | 'lookup'>,
+): Promise<Socket> {
+  // A check or a wait says of itself how each try ended.
+  const isTold = options.verbose > 1 || !(options.check ?? isPatient(options));
+  return dial(endpoint, {
+    ...limits,
+    family: readFamily(options),
+    numericOnly: options.numeric,
+    localAddress: options.source,
+    localPort,
+    signal: interruption.signal,
+    onAttempt: (address) => isTold && reporter.emit({ event: 'attempt', address }),
+    onAttemptFailed(address, error) {
+      if (!isTold) return;
+      const code = errorCode(error) ?? 'ERROR';
+      reporter.emit({ event: 'attempt-failed', address, code, message: describeError(error) });
+    },
+  });
 }

@@ -28,6 +28,10 @@ const shared = {
     new Option('--send-only', 'end once stdin is sent and acknowledged; drop what the peer sends').conflicts(
       'recvOnly',
     ),
+  timeout: () =>
+    new Option('--timeout <time>', 'end the whole run after this long, with status 124').argParser(
+      parseTimeMs,
+    ),
   keepSending: () => new Option('--keep-sending', "after the peer's end, go on sending until stdin ends"),
   crlf: () => new Option('-C, --send-crlf', 'send CRLF for each LF; a CRLF is left as it is'),
   verbose: () => new Option('-v, --verbose', 'say more; -vv still more').default(0, 'off').argParser(countUp),

@@ -25,6 +25,14 @@ export const errorTable = {
   },
   TNET_E_TIMEOUT: { exit: exitCodes.timeLimit, meaning: 'A time limit that was asked for has run out.' },
   TNET_E_CONNECT: { exit: exitCodes.failed, meaning: 'No address of the host accepted the connection.' },
+  TNET_E_UNSTABLE: {
+    exit: exitCodes.failed,
+    meaning: 'The connection did not stay open for the time that was asked for.',
+  },
+  TNET_E_EXPECT: {
+    exit: exitCodes.failed,
+    meaning: 'The peer did not send what a step of the dialogue expected.',
+  },
   TNET_E_UNSENT: {
     exit: exitCodes.failed,
     meaning: 'The peer ended the connection without taking everything that was to be sent.',

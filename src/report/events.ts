@@ -14,6 +14,29 @@ export type Event =
       readonly code: string;
       readonly message: string;
     }
+  /** An attempt failed and will be repeated. `of` is absent when there is no limit to the number. */
+  | {
+      readonly event: 'retry';
+      readonly address: string;
+      readonly retry: number;
+      readonly of?: number;
+      readonly delayMs: number;
+      readonly code: string;
+      readonly message: string;
+    }
+  /** An address has been checked. `port`, `remote` and `service` where there are such; `code` and `message` unless open. */
+  | {
+      readonly event: 'checked';
+      readonly address: string;
+      readonly host: string;
+      readonly port?: number;
+      readonly service?: string;
+      readonly remote?: string;
+      readonly state: CheckState;
+      readonly code?: string;
+      readonly message?: string;
+      readonly durationMs: number;
+    }
   | { readonly event: 'connected'; readonly id: number; readonly local: string; readonly remote: string }
   | { readonly event: 'accepted'; readonly id: number; readonly local: string; readonly remote: string }
   /** A client was turned away. */
@@ -43,5 +66,8 @@ export type Event =
       readonly code: string;
       readonly message: string;
     };
+
+/** What a check found: a server, a refusal, nothing within the limit, or a failure before that (DNS, routes). */
+export type CheckState = 'open' | 'closed' | 'silent' | 'failed';
 
 export type EventName = Event['event'];

@@ -1,4 +1,4 @@
-import type { Event } from './events.ts';
+import type { Event, EventName } from './events.ts';
 
 /** How much is said: 0 always, 1 with `-v`, 2 with `-vv`. */
 export type Verbosity = 0 | 1 | 2;
@@ -12,6 +12,10 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
       return { text: `trying ${event.address}`, from: 2 };
     case 'attempt-failed':
       return { text: `${event.address}: ${event.message} (${event.code})`, from: 1 };
+    case 'retry':
+      return { text: renderRetry(event), from: 1 };
+    case 'checked':
+      return { text: renderCheck(event), from: 1 };
     case 'connected':
       return { text: `connected to ${event.remote} from ${event.local}`, from: 1 };
     case 'accepted':
@@ -25,6 +29,25 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
     case 'error':
       return { text: `${event.subject}: ${event.message} (${event.code})`, from: 0 };
   }
+}
+
+type EventOf<Name extends EventName> = Extract<Event, { readonly event: Name }>;
+
+function renderRetry({ address, message, code, delayMs, retry, of }: EventOf<'retry'>): string {
+  const seconds = (delayMs / 1000).toFixed(1);
+  return `${address}: ${message} (${code}); retry ${retry}${of === undefined ? '' : ` of ${of}`} in ${seconds} s`;
+}
+
+/** As OpenBSD's nc says it, so that scripts that read its -v lines find what they look for. */
+function renderCheck(event: EventOf<'checked'>): string {
+  const { host, port, remote, service, state, code, message } = event;
+  const name = remote === undefined || remote === host ? host : `${host} (${remote})`;
+  if (state !== 'open') {
+    const place = port === undefined ? host : `${host} port ${port} (tcp)`;
+    return `connect to ${place} failed: ${message} (${code})`;
+  }
+  if (port === undefined) return `connection to ${name} succeeded!`;
+  return `connection to ${name} ${port} port [tcp/${service ?? '*'}] succeeded!`;
 }
 
 function renderTotals(totals: { sentBytes: number; receivedBytes: number; durationMs: number }): string {
