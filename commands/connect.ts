@@ -8,8 +8,11 @@ import { errorCode, TnetError } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import type { Socket } from '../src/net/index.ts';
 import { describeError } from '../src/report/sentences.ts';
-import { splitAtSeparator } from './arguments.ts';
+import { splitAtSeparator, takeOptionalValuesAfterEquals } from './arguments.ts';
 import { addCheckOptions, type CheckOptions } from './connect-check-options.ts';
+import { addStepOptions, type StepOptions } from './connect-steps.ts';
+import { addTerminalOptions, impliedTelnetMode, type TerminalFlags } from './connect-terminal-options.ts';
+import type { Timing } from './connect-timing.ts';
 import { addWaitOptions, isPatient } from './connect-wait-options.ts';
 import { createContext, subjectOf, type Context } from './context.ts';
 import { addOptions, addReportOptions } from './options.ts';
@@ -17,7 +20,7 @@ import { readFamily } from './server-address.ts';
 import { runStdioSession, type SessionFlags } from './session-run.ts';
 import { catchInterruption, type Interruption, type RunLimit } from './signals.ts';
 
-interface ConnectOptions extends CheckOptions, SessionFlags {
+interface ConnectOptions extends CheckOptions, SessionFlags, StepOptions, TerminalFlags {
   readonly unix?: string;
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
@@ -25,6 +28,7 @@ interface ConnectOptions extends CheckOptions, SessionFlags {
   readonly source?: string;
   readonly sourcePort?: string;
   readonly timeout?: number;
+  readonly timing?: boolean;
 }
 
 /** `tnet connect [options] ADDRESS`: nc's and telnet's client. */
@@ -38,7 +42,11 @@ export function defineConnect(command: Command): void {
   addWaitOptions(command);
   addCheckOptions(command);
   addOptions(command, 'idle', 'quit', 'halfClose', 'noShutdown');
-  addOptions(command, 'receiveOnly', 'sendOnly', 'keepSending', 'crlf');
+  addOptions(command, 'receiveOnly', 'sendOnly', 'keepSending', 'crlf', 'crlfDirection');
+  addTerminalOptions(command);
+  addStepOptions(command);
+  command.addOption(new Option('--timing', 'report how long each part took'));
+  takeOptionalValuesAfterEquals(command, impliedTelnetMode);
   addReportOptions(command).action(runConnect);
 }
 
@@ -48,18 +56,36 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
   const localPort = options.sourcePort === undefined ? undefined : parsePort(options.sourcePort);
   using interruption = catchInterruption(readRunLimit(context, options));
   const hasOwnLimit = command.getOptionValueSource('waitConnect') === 'cli';
-  const call: Call = { context, options, localPort, hasOwnLimit, interruption };
+  const timing = options.timing
+    ? new (await import('./connect-timing.ts')).Timing(context.reporter)
+    : undefined;
+  const call: Call = { context, options, localPort, hasOwnLimit, interruption, timing };
   if (wantsCheck(words, options, commandLine)) {
     await checkThenRun(call, words, commandLine);
     return;
   }
   const endpoint = readTarget(words, options);
   const socket = await open(call, endpoint);
-  if (!socket) return;
+  if (socket) await converse(call, endpoint, socket);
+  call.timing?.finished();
+}
+
+/** The session on an open connection. */
+async function converse(call: Call, endpoint: Endpoint, socket: Socket): Promise<void> {
+  const { context, options, interruption, timing } = call;
   const remote = formatRemote(socket, formatEndpoint(endpoint));
   const local = formatLocal(socket, formatEndpoint(endpoint));
   context.reporter.emit({ event: 'connected', id: 1, local, remote });
-  await runStdioSession(context, socket, remote, options, interruption);
+  timing?.connected(endpoint, remote);
+  if (isPlain(options)) return runStdioSession(context, socket, remote, options, interruption);
+  const { prepareSession } = await import('./connect-session.ts');
+  const parts = await prepareSession({ context, socket, remote, options, interruption, timing });
+  await runStdioSession(context, socket, remote, options, interruption, parts);
+}
+
+/** Whether nothing stands between stdin, stdout and the connection but what every session has. */
+function isPlain({ telnet, raw, delay, expect, send, timing }: ConnectOptions): boolean {
+  return ![telnet, raw, delay, expect, send, timing].some((flag) => flag !== undefined);
 }
 
 /** What every connection of a run is opened with. */
@@ -70,6 +96,7 @@ interface Call {
   /** Whether -w was given. */
   readonly hasOwnLimit: boolean;
   readonly interruption: Interruption;
+  readonly timing: Timing | undefined;
 }
 
 function readRunLimit(context: Context, { timeout }: ConnectOptions): RunLimit | undefined {
@@ -146,12 +173,13 @@ async function open(call: Call, endpoint: Endpoint): Promise<Socket | undefined>
 
 /** One attempt to connect, at all addresses of the host. */
 function callOnce(
-  { context: { reporter }, options, localPort, interruption }: Call,
+  { context: { reporter }, options, localPort, interruption, timing }: Call,
   endpoint: Endpoint,
   limits: Pick<DialOptions, 'timeoutMs' | 'lookup'>,
 ): Promise<Socket> {
   // A check or a wait says of itself how each try ended.
   const isTold = options.verbose > 1 || !(options.check ?? isPatient(options));
+  timing?.tryStarted();
   return dial(endpoint, {
     ...limits,
     family: readFamily(options),
@@ -159,8 +187,13 @@ function callOnce(
     localAddress: options.source,
     localPort,
     signal: interruption.signal,
-    onAttempt: (address) => isTold && reporter.emit({ event: 'attempt', address }),
+    onLookup: () => timing?.lookedUp(endpoint),
+    onAttempt(address) {
+      timing?.attemptStarted(address);
+      if (isTold) reporter.emit({ event: 'attempt', address });
+    },
     onAttemptFailed(address, error) {
+      timing?.attemptFailed(address, error);
       if (!isTold) return;
       const code = errorCode(error) ?? 'ERROR';
       reporter.emit({ event: 'attempt-failed', address, code, message: describeError(error) });

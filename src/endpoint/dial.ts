@@ -20,7 +20,7 @@ export interface DialOptions {
   readonly lookup?: RaceOptions['lookup'];
   /** Called with the host's addresses, in the order in which they will be tried. */
   readonly onLookup?: RaceOptions['onLookup'];
-  readonly onAttempt?: (address: string) => unknown;
+  readonly onAttempt?: (address: string) => void;
   readonly onAttemptFailed?: (address: string, error: Error) => void;
 }
 

@@ -76,15 +76,20 @@ export function openOutput(fd = 1): Output {
       ),
     };
   }
-  const stream = kind === 'terminal' ? new WriteStream(fd) : createWriteStream('', { fd, autoClose: false });
-  return {
-    stream,
-    kind,
-    close: once(
-      () => stream.destroy(),
-      () => closeDescriptor(fd),
-    ),
-  };
+  if (kind === 'terminal') {
+    const stream = new WriteStream(fd);
+    return {
+      stream,
+      kind,
+      close: once(
+        () => stream.destroy(),
+        () => closeDescriptor(fd),
+      ),
+    };
+  }
+  const stream = createWriteStream('', { fd, autoClose: false });
+  // Not destroy(): it closes the descriptor, whatever autoClose says, and later; by then the number is another file's.
+  return { stream, kind, close: once(() => closeDescriptor(fd)) };
 }
 
 function closePipe(socket: Socket): void {

@@ -151,13 +151,12 @@ class Session {
     let { bytes, bytesRead } = out;
     let untakenSince = Date.now();
     const look = (): void => {
-      const isQuiet = out.bytesRead === bytesRead && out.bytes === out.bytesRead && !out.blocked;
+      const isQuiet = out.bytesRead === bytesRead && out.untakenBytes === 0 && !out.blocked;
       if (isQuiet && this.#options.inputMayWait !== false) return out.stop('aborted');
       const now = Date.now();
       if (out.bytes !== bytes || isQuiet) untakenSince = now;
       if (now - untakenSince >= untakenMs) {
-        const untaken = out.bytesRead - out.bytes;
-        const message = `the peer ended the connection and did not take the last ${untaken} bytes`;
+        const message = `the peer ended the connection and did not take the last ${out.untakenBytes} bytes`;
         return out.stop('limit', new TnetError('TNET_E_UNSENT', message));
       }
       ({ bytes, bytesRead } = out);

@@ -38,6 +38,23 @@ export type Event =
       readonly durationMs: number;
     }
   | { readonly event: 'connected'; readonly id: number; readonly local: string; readonly remote: string }
+  /** A person at a terminal has the session; `escape` is the key of the command mode, or `none`. */
+  | { readonly event: 'interactive'; readonly escape: string }
+  /** A word of the telnet negotiation. */
+  | {
+      readonly event: 'telnet';
+      readonly id: number;
+      readonly direction: 'received' | 'sent';
+      readonly what: string;
+    }
+  /** How long a part of the run took. `address` and `outcome` are an attempt's. */
+  | {
+      readonly event: 'timing';
+      readonly phase: TimingPhase;
+      readonly address?: string;
+      readonly outcome?: string;
+      readonly durationMs: number;
+    }
   | { readonly event: 'accepted'; readonly id: number; readonly local: string; readonly remote: string }
   /** A client was turned away. */
   | { readonly event: 'refused'; readonly remote: string; readonly reason: string }
@@ -69,5 +86,11 @@ export type Event =
 
 /** What a check found: a server, a refusal, nothing within the limit, or a failure before that (DNS, routes). */
 export type CheckState = 'open' | 'closed' | 'silent' | 'failed';
+
+/**
+ * `dns`: the lookup. `attempt`: one address. `connect`: from the start to the connection, with both. `tls`: the
+ * handshake. `first-byte`: from the connection to the peer's first byte. `total`: the whole run.
+ */
+export type TimingPhase = 'dns' | 'attempt' | 'connect' | 'tls' | 'first-byte' | 'total';
 
 export type EventName = Event['event'];

@@ -18,6 +18,12 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
       return { text: renderCheck(event), from: 1 };
     case 'connected':
       return { text: `connected to ${event.remote} from ${event.local}`, from: 1 };
+    case 'interactive':
+      return { text: `the escape key is ${event.escape}`, from: event.escape === 'none' ? 1 : 0 };
+    case 'telnet':
+      return { text: `telnet: ${event.direction} ${event.what}`, from: 2 };
+    case 'timing':
+      return { text: renderTiming(event), from: 0 };
     case 'accepted':
       return { text: `connection from ${event.remote}`, from: 1 };
     case 'refused':
@@ -36,6 +42,11 @@ type EventOf<Name extends EventName> = Extract<Event, { readonly event: Name }>;
 function renderRetry({ address, message, code, delayMs, retry, of }: EventOf<'retry'>): string {
   const seconds = (delayMs / 1000).toFixed(1);
   return `${address}: ${message} (${code}); retry ${retry}${of === undefined ? '' : ` of ${of}`} in ${seconds} s`;
+}
+
+function renderTiming({ phase, address, outcome, durationMs }: EventOf<'timing'>): string {
+  const what = address === undefined ? phase.replace('-', ' ') : `${phase} ${address}`;
+  return `timing: ${what} ${durationMs.toFixed(3)} ms${outcome === undefined ? '' : `, ${outcome}`}`;
 }
 
 /** As OpenBSD's nc says it, so that scripts that read its -v lines find what they look for. */
