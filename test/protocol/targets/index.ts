@@ -1,5 +1,6 @@
 import type { CodecTarget } from '../helpers/codec-target.ts';
 import { httpConnectTargets } from './http-connect.ts';
+import { peekTargets } from './peeks.ts';
 import { proxyProtocolTargets } from './proxy-protocol.ts';
 import { socksTargets } from './socks.ts';
 import { telnetTargets } from './telnet.ts';
@@ -10,4 +11,5 @@ export const codecTargets: readonly CodecTarget[] = [
   ...socksTargets,
   ...httpConnectTargets,
   ...proxyProtocolTargets,
+  ...peekTargets,
 ];
