@@ -12,6 +12,8 @@ export interface ServeOptions {
   readonly maxConnections?: number;
   /** Permission bits of a Unix socket's file. Default: what the umask leaves. */
   readonly mode?: number;
+  /** Descriptors to leave free; see ServerOptions. Default 8. */
+  readonly descriptorReserve?: number;
   readonly onConnection: (socket: Socket) => void;
 }
 
@@ -24,13 +26,20 @@ export interface ServeOptions {
  */
 export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<Server> {
   const server = new Server(
-    { allowHalfOpen: true, dataBeforeError: true, noDelay: true, overflow: 'wait' },
+    {
+      allowHalfOpen: true,
+      dataBeforeError: true,
+      noDelay: true,
+      overflow: 'wait',
+      descriptorReserve: options.descriptorReserve,
+    },
     options.onConnection,
   );
   if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
   if (endpoint.kind === 'unix')
     server.listen({ path: endpoint.path, replaceStale: true, mode: options.mode });
   else if (endpoint.kind === 'tcp') server.listen(listenOptions(endpoint, options.family));
+  else if (endpoint.kind === 'fd') server.listen({ fd: endpoint.fd });
   else {
     const subject = formatEndpoint(endpoint);
     throw new TnetError('TNET_E_UNSUPPORTED', `cannot listen on ${subject}`, { subject });

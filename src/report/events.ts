@@ -35,7 +35,15 @@ export type Event =
       readonly sentBytes: number;
       readonly receivedBytes: number;
       readonly durationMs: number;
+      /** Of a proxy: connections open now, those that ended with an error, and clients turned away by reason. */
+      readonly open?: number;
+      readonly failed?: number;
+      readonly refused?: Readonly<Record<string, number>>;
     }
+  /** A proxy has taken its configuration file anew. */
+  | { readonly event: 'reloaded'; readonly file: string; readonly pairs: number }
+  /** A proxy accepts no more, and waits for its open connections. */
+  | { readonly event: 'draining'; readonly open: number; readonly limitMs: number }
   | {
       readonly event: 'error';
       readonly id?: number;

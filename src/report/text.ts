@@ -17,14 +17,35 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
     case 'accepted':
       return { text: `connection from ${event.remote}`, from: 1 };
     case 'refused':
-      return { text: `refused ${event.remote}: ${event.reason}`, from: 1 };
+      return { text: `refused ${event.remote}: ${event.reason}`, from: 0 };
     case 'ended':
       return { text: `${event.remote}: ${event.reason}, ${renderTotals(event)}`, from: 1 };
     case 'totals':
-      return { text: `${renderCount(event.connections, 'connection')}, ${renderTotals(event)}`, from: 0 };
+      return {
+        text: `${renderCount(event.connections, 'connection')}${renderState(event)}, ${renderTotals(event)}`,
+        from: 0,
+      };
+    case 'reloaded':
+      return { text: `${event.file}: taken anew, ${renderCount(event.pairs, 'pair')}`, from: 0 };
+    case 'draining':
+      return {
+        text: `waiting for ${renderCount(event.open, 'connection')}, at most ${event.limitMs} ms`,
+        from: 0,
+      };
     case 'error':
       return { text: `${event.subject}: ${event.message} (${event.code})`, from: 0 };
   }
+}
+
+/** What only a proxy's totals have: connections still open, and what went wrong. */
+function renderState({ open = 0, failed = 0, refused = {} }: Extract<Event, { event: 'totals' }>): string {
+  const parts = [
+    [open, 'open'],
+    [failed, 'failed'],
+    ...Object.entries(refused).map(([reason, count]) => [count, `refused (${reason})`] as const),
+  ] as const;
+  const told = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  return told.length > 0 ? ` (${told.join(', ')})` : '';
 }
 
 function renderTotals(totals: { sentBytes: number; receivedBytes: number; durationMs: number }): string {

@@ -1,0 +1,38 @@
+import { faultSettings } from './fault-settings.ts';
+import type { Faults } from './faults.ts';
+import type { ProxyHost } from './host.ts';
+import { defaultConnectMs } from './limit-settings.ts';
+import type { Pair } from './pair.ts';
+import { RateLimit } from './rate-limit.ts';
+import { createDirectUpstream, type Upstream } from './upstream.ts';
+
+/** A pair made ready to serve: what it needs is loaded, and what it keeps between connections is there. */
+export interface Plan {
+  readonly pair: Pair;
+  readonly upstream: Upstream;
+  /** Undefined: no limit. */
+  readonly rate: RateLimit | undefined;
+  /** Draws what is done to a connection; undefined when nothing is done to any. */
+  readonly createFaults: ((connection: number, onDrop: () => void) => Faults) | undefined;
+}
+
+/** Makes a pair ready. What a pair does not use is not loaded. Opens no socket. */
+export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
+  const { values } = pair;
+  const hasFaults = Object.keys(faultSettings).some(
+    (key) => values[key as keyof typeof values] !== undefined,
+  );
+  const faults = hasFaults ? await import('./faults.ts') : undefined;
+  return {
+    pair,
+    upstream: createUpstream(pair, host),
+    rate: values.rate && new RateLimit(values.rate),
+    createFaults: faults && ((connection, onDrop) => faults.createFaults(values, connection, onDrop)),
+  };
+}
+
+function createUpstream({ targets, values }: Pair, host: ProxyHost): Upstream {
+  const [target] = targets;
+  if (!target) throw new Error('a pair has a target');
+  return createDirectUpstream(target, values.waitConnect ?? defaultConnectMs, host);
+}
