@@ -6,7 +6,7 @@ import { formatLocal, formatRemote } from '../src/endpoint/serve.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
 import type { Socket } from '../src/net/index.ts';
 import { describeError } from '../src/report/sentences.ts';
-import { createContext, type Context, type ReportOptions } from './context.ts';
+import { createContext, subjectOf, type Context, type ReportOptions } from './context.ts';
 import { addOptions, addReportOptions } from './options.ts';
 import { readFamily } from './server-address.ts';
 import { runStdioSession, type SessionFlags } from './session-run.ts';
@@ -82,7 +82,7 @@ async function open(
     });
   } catch (error) {
     if (interruption.status !== undefined) context.exit(interruption.status);
-    else context.fail(formatEndpoint(endpoint), error);
+    else context.fail(subjectOf(error, formatEndpoint(endpoint)), error);
     return undefined;
   }
 }

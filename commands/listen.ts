@@ -18,6 +18,7 @@ import { ServerRun } from './server-run.ts';
 import { parseTimeMs } from './values.ts';
 
 interface ListenOptions extends ReportOptions, ServerAddressOptions, SessionFlags {
+  readonly numeric?: boolean;
   readonly keepOpen?: boolean;
   readonly maxConnections?: number;
   readonly wait?: number;
@@ -48,6 +49,7 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
   try {
     const server = await serve(endpoint, {
       family: readFamily(options),
+      numericOnly: options.numeric,
       maxConnections: options.keepOpen ? options.maxConnections : 1,
       onConnection(socket) {
         clearTimeout(firstClient);

@@ -80,10 +80,24 @@ static struct end *create_end(struct loop *loop, int fd, const struct stat *stat
   }
   if (end->kind == KIND_SOCKET) {
     struct end **bucket = bucket_of(loop, end->device, end->inode);
+    end->shared = true;
     end->next = *bucket;
     *bucket = end;
   }
   return end;
+}
+
+/* Takes over a non-blocking stream socket that nobody else has. NULL with errno; then `fd` is still the caller's. */
+struct end *open_lane_end(struct loop *loop, int fd, struct connection *connection) {
+  struct end *end = calloc(1, sizeof *end);
+  if (!end) return NULL;
+  end->fd = fd;
+  end->kind = KIND_SOCKET;
+  end->splices = end->polled = end->can_read = end->can_write = true;
+  end->connection = connection;
+  if (watch(loop, end)) return end;
+  free(end);
+  return NULL;
 }
 
 /* Takes over `fd`, which is closed exactly once: here, or when the last flow leaves the end. */
@@ -115,11 +129,16 @@ static void forget_shared(struct loop *loop, struct end *end) {
 void leave_end(struct loop *loop, struct end *end, struct flow *flow) {
   if (end->reader == flow) end->reader = NULL;
   if (end->writer == flow) end->writer = NULL;
-  if (end->reader || end->writer || end->fd < 0) return;
-  if (end->kind == KIND_SOCKET) forget_shared(loop, end);
+  if (end->reader || end->writer || end->fd < 0 || end->connection) return;
+  if (end->shared) forget_shared(loop, end);
   /* Closing a duplicate does not end epoll's watch: JavaScript still holds the same open file. */
   if (end->polled) epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, end->fd, NULL);
   close(end->fd);
+  bury_end(loop, end);
+}
+
+/* Its descriptor is closed or somebody else's now. */
+void bury_end(struct loop *loop, struct end *end) {
   end->fd = -1;
   end->next = loop->graveyard;
   loop->graveyard = end;
@@ -150,6 +169,7 @@ void end_event(struct loop *loop, struct end *end, uint32_t events) {
   if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) end->can_read = true;
   if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) end->can_write = true;
   if (events & EPOLLERR) note_break(end);
+  if (end->connection) connection_event(loop, end);
   if (end->reader) queue_flow(loop, end->reader);
   if (end->writer) queue_flow(loop, end->writer);
 }

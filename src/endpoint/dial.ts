@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { TnetError } from '../errors.ts';
 import { connectTcp } from '../net/happy-eyeballs.ts';
-import { connect, isIP, type Socket } from '../net/index.ts';
+import { connect, type Socket } from '../net/index.ts';
+import { requireNumericHost } from './numeric.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
 
 export interface DialOptions {
@@ -34,9 +35,7 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
     throw new TnetError('TNET_E_UNSUPPORTED', message, { subject: formatEndpoint(endpoint) });
   }
   const { host = 'localhost', port } = endpoint;
-  if (options.numericOnly && isIP(host) === 0) {
-    throw new TnetError('TNET_E_ADDRESS', 'not an IP address, and -n forbids DNS', { subject: host });
-  }
+  if (options.numericOnly) requireNumericHost({ ...endpoint, host });
   return connectTcp({
     ...socketOptions,
     host,

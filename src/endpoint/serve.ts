@@ -3,11 +3,14 @@ import { once } from 'node:events';
 import { lstatSync } from 'node:fs';
 import { errorCode, TnetError } from '../errors.ts';
 import { Server, type Socket } from '../net/index.ts';
+import { requireNumericHost } from './numeric.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
 
 export interface ServeOptions {
   /** Only addresses of this family. Default: both. */
   readonly family?: 4 | 6;
+  /** Refuse host names: no DNS. Default false. */
+  readonly numericOnly?: boolean;
   /** The rest wait in the backlog until a connection ends. Default: no limit. */
   readonly maxConnections?: number;
   /** Permission bits of a Unix socket's file. Default: what the umask leaves. */
@@ -25,6 +28,7 @@ export interface ServeOptions {
  * @throws the system's error (`EADDRINUSE`, `EACCES`, …), or TnetError TNET_E_PATH_IN_USE.
  */
 export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<Server> {
+  if (options.numericOnly) requireNumericHost(endpoint);
   const server = new Server(
     {
       allowHalfOpen: true,

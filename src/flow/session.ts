@@ -46,11 +46,18 @@ export interface SessionEnding {
   readonly received: Ending;
 }
 
-/** How long the input must be quiet after the peer's end before it counts as having nothing more to give. */
-const quietMs = 100;
+/**
+ * How long an input that is a pipe must be quiet after the peer's end before it counts as having nothing more to give:
+ * one that has spoken and waits, one that has never spoken (its program may just be starting), and one that went on
+ * speaking after the peer's end (a stream, whose program may be slow or starved).
+ */
+const quietMs = { waiting: 100, silent: 250, streaming: 5_000 } as const;
 
 /** How long a peer that has ended its side may leave what we still have for it untaken. */
 const untakenMs = 10_000;
+
+/** How often a session whose peer has ended looks whether its input still moves. */
+const lookMs = 25;
 
 /** Runs a session to its end. Never rejects. The caller closes `remote`, `input` and `output` afterwards. */
 export async function runSession(options: SessionOptions): Promise<SessionEnding> {
@@ -62,7 +69,7 @@ class Session {
   readonly #options: SessionOptions;
   readonly #out: Flow | undefined;
   readonly #in: Flow;
-  readonly #timers = new Set<NodeJS.Timeout>();
+  #quitTimer: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
 
   constructor(options: SessionOptions) {
@@ -92,7 +99,7 @@ class Session {
       const [first] = await this.#firstEnd();
       return first === 'in' ? await this.#afterPeer() : await this.#afterInput();
     } finally {
-      for (const timer of this.#timers) clearTimeout(timer);
+      clearTimeout(this.#quitTimer);
       clearTimeout(this.#idleTimer);
     }
   }
@@ -109,7 +116,7 @@ class Session {
     const sent = await this.#out?.ended;
     if (sent?.reason === 'eof') {
       if (sendOnly) this.#in.stop('aborted');
-      else if (quitAfterMs !== undefined) this.#after(quitAfterMs, () => this.#quit());
+      else if (quitAfterMs !== undefined) this.#quitTimer = setTimeout(() => this.#quit(), quitAfterMs);
     } else if (sent?.side === 'source') {
       // Reading the input failed: the peer must not take what it got for the whole.
       this.#in.stop('aborted');
@@ -148,23 +155,25 @@ class Session {
   #sendWhatIsThere(): void {
     const out = this.#out;
     if (!out) return;
+    const bytesAtEnd = out.bytesRead;
     let { bytes, bytesRead } = out;
-    let untakenSince = Date.now();
+    let movedAt = performance.now();
     const look = (): void => {
-      const isQuiet = out.bytesRead === bytesRead && out.bytes === out.bytesRead && !out.blocked;
-      if (isQuiet && this.#options.inputMayWait !== false) return out.stop('aborted');
-      const now = Date.now();
-      if (out.bytes !== bytes || isQuiet) untakenSince = now;
-      if (now - untakenSince >= untakenMs) {
-        const untaken = out.bytesRead - out.bytes;
-        const message = `the peer ended the connection and did not take the last ${untaken} bytes`;
-        return out.stop('limit', new TnetError('TNET_E_UNSENT', message));
-      }
+      const hasMoved = out.bytesRead !== bytesRead || out.bytes !== bytes;
       ({ bytes, bytesRead } = out);
-      this.#after(quietMs, look);
+      const now = performance.now();
+      if (hasMoved) movedAt = now;
+      const stillMs = now - movedAt;
+      if (bytes < bytesRead || out.blocked) {
+        if (stillMs >= untakenMs) out.stop('limit', createUntakenError(bytesRead - bytes));
+      } else if (this.#options.inputMayWait !== false) {
+        const limitMs =
+          bytesRead > bytesAtEnd ? quietMs.streaming : bytesRead > 0 ? quietMs.waiting : quietMs.silent;
+        if (stillMs >= limitMs) out.stop('aborted');
+      }
     };
-    this.#after(quietMs, look);
-    void out.ended.then(() => this.#clearTimers());
+    const timer = setInterval(look, lookMs);
+    void out.ended.then(() => clearInterval(timer));
   }
 
   #watchLimits(): void {
@@ -191,19 +200,11 @@ class Session {
     }
     return { reason: received.reason, sent, received };
   }
+}
 
-  #after(delayMs: number, action: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      action();
-    }, delayMs);
-    this.#timers.add(timer);
-  }
-
-  #clearTimers(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
-  }
+function createUntakenError(untaken: number): TnetError {
+  const message = `the peer ended the connection and did not take the last ${untaken} bytes`;
+  return new TnetError('TNET_E_UNSENT', message);
 }
 
 /** A sink that takes everything and keeps nothing. */

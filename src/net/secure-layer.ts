@@ -14,8 +14,8 @@ export interface SecureLayer {
   read(): void;
   write(chunks: readonly { chunk: unknown; encoding: BufferEncoding }[], done: WriteCallback): void;
   end(done: WriteCallback): void;
-  /** Lets go of the descriptor, which the socket is about to close. */
-  release(): void;
+  /** What the socket closes as its handle when it is destroyed: node:tls has to close the true one. */
+  closingHandle(): object;
 }
 
 interface SocketInternals {
@@ -111,10 +111,16 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): SecureL
       secure.uncork();
     },
     end: (done) => void secure.end(done),
-    release() {
-      parts._handle = null;
-      secure.destroy();
-    },
+    closingHandle: () => ({
+      bytesRead: carrier.bytesRead,
+      bytesWritten: carrier.bytesWritten,
+      close(callback: () => void) {
+        if (carrier.closed) setImmediate(callback);
+        else carrier.once('close', callback);
+        secure.destroy();
+        carrier.destroy();
+      },
+    }),
   };
 }
 

@@ -107,6 +107,15 @@ class ServerClass extends net.Server {
     return this;
   }
 
+  override listen(options: ListenOptions, listener?: () => void): this;
+  override listen(port?: number, host?: string, backlog?: number, listener?: () => void): this;
+  override listen(port?: number, host?: string, listener?: () => void): this;
+  override listen(port?: number, backlog?: number, listener?: () => void): this;
+  override listen(port?: number, listener?: () => void): this;
+  override listen(path: string, backlog?: number, listener?: () => void): this;
+  override listen(path: string, listener?: () => void): this;
+  override listen(handle: unknown, backlog?: number, listener?: () => void): this;
+  override listen(handle: unknown, listener?: () => void): this;
   override listen(...args: unknown[]): this {
     const state = this[kState];
     const [given] = args;

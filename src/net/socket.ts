@@ -28,6 +28,9 @@ export class SocketClass extends PatientSocket {
   /** Set by setSecure(): from then on bytes go through it. */
   declare [kSecure]: SecureLayer | undefined;
 
+  /** Characters and bytes that wait in Node to be sent. Undefined without a connection, as in node:net. */
+  declare readonly bufferSize: number;
+
   constructor(options?: SocketOptions) {
     super(withoutNulls(options));
     initialiseSocket(this, options);
@@ -58,6 +61,10 @@ export class SocketClass extends PatientSocket {
     return this;
   }
 
+  override connect(options: net.SocketConnectOpts, listener?: () => void): this;
+  override connect(port: number, host: string, listener?: () => void): this;
+  override connect(port: number, listener?: () => void): this;
+  override connect(path: string, listener?: () => void): this;
   override connect(...args: unknown[]): this {
     if (this.destroyed) {
       this[kSecure] = undefined;
@@ -93,7 +100,8 @@ export class SocketClass extends PatientSocket {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this[kSecure]?.release();
+    const layer = this[kSecure];
+    if (layer) Object.assign(this, { _handle: layer.closingHandle() });
     super._destroy(error, done);
   }
 }

@@ -387,3 +387,19 @@ test('an abort signal and Symbol.asyncDispose close the server', async (t) => {
   await disposed[Symbol.asyncDispose]();
   t.false(disposed.listening);
 });
+
+test('where IPv6 is off a server without a host listens on every IPv4 address', async (t) => {
+  const entry = new URL('../../src/net/index.ts', import.meta.url).href;
+  // Binding '::' fails as it does on a system without IPv6 (EAFNOSUPPORT).
+  const code = `import net, { createServer } from ${JSON.stringify(entry)};
+    const probe = net._createServerHandle('127.0.0.1', 0, 4);
+    const prototype = Object.getPrototypeOf(probe);
+    probe.close();
+    prototype.bind6 = () => -97;
+    const server = createServer().listen(0, () => { console.log(JSON.stringify(server.address())); server.close(); });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    stdio: ['inherit', 'pipe', 'inherit'],
+  });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  t.like(JSON.parse(String(line)) as object, { address: '0.0.0.0', family: 'IPv4' });
+});

@@ -3,6 +3,7 @@ import { httpConnectTargets } from './http-connect.ts';
 import { peekTargets } from './peeks.ts';
 import { proxyProtocolTargets } from './proxy-protocol.ts';
 import { socksTargets } from './socks.ts';
+import { starttlsTargets } from './starttls.ts';
 import { telnetTargets } from './telnet.ts';
 
 /** Every codec of src/protocol, for the property tests and the fuzzer. */
@@ -12,4 +13,5 @@ export const codecTargets: readonly CodecTarget[] = [
   ...httpConnectTargets,
   ...proxyProtocolTargets,
   ...peekTargets,
+  ...starttlsTargets,
 ];

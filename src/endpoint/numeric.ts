@@ -1,0 +1,14 @@
+import { TnetError } from '../errors.ts';
+import { isIP } from '../net/ip.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/**
+ * For `-n`: a host must be an IP address, because DNS may not be asked.
+ *
+ * @throws TnetError TNET_E_ADDRESS
+ */
+export function requireNumericHost(endpoint: Endpoint): void {
+  const host = 'host' in endpoint ? endpoint.host : undefined;
+  if (host === undefined || isIP(host) !== 0) return;
+  throw new TnetError('TNET_E_ADDRESS', 'not an IP address, and -n forbids DNS', { subject: host });
+}

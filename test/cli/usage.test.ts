@@ -1,0 +1,99 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { runCli } from '../helpers/cli.ts';
+import { tempDir } from '../helpers/temp.ts';
+
+const longPath = `/tmp/${'x'.repeat(103)}`;
+
+/** Every row ends with status 2 and the one line, before any socket opens. */
+const mistakes: readonly (readonly [args: readonly string[], line: RegExp])[] = [
+  [['connect'], /^tnet connect: name an address to connect to: HOST PORT, or -U PATH \(TNET_E_USAGE\)$/],
+  [
+    ['connect', '127.0.0.1', '65536'],
+    /^tnet connect: 65536: a port is a number from 0 to 65535 \(TNET_E_ADDRESS\)$/,
+  ],
+  [['connect', '127.0.0.1:99999'], /^tnet connect: 127\.0\.0\.1:99999: .*from 0 to 65535/],
+  [['connect', '127.0.0.1', '80x'], /^tnet connect: 80x: not a port/],
+  [['connect', '127.0.0.1', 'nosuchservice'], /^tnet connect: nosuchservice: unknown service name/],
+  [['connect', '127.0.0.1', ''], /^tnet connect: .*the port is missing/],
+  [['connect', '::1:80'], /^tnet connect: ::1:80: .*brackets: \[::1\]:80/],
+  [['connect', '0x7f.1', '80'], /^tnet connect: 0x7f\.1 80: .*not an IP address/],
+  [['connect', '0177.0.0.1:80'], /not an IP address/],
+  [['connect', 'a b', '80'], /neither an IP address nor a host name/],
+  [['connect', 'a', '1', '2', '3'], /too many words/],
+  [
+    ['connect', '-U', longPath],
+    /^tnet connect: \/tmp\/x+: the path has 108 bytes, and a Unix socket's at most 107/,
+  ],
+  [['connect', '-U', ''], /the path is empty/],
+  [['connect', '-U', '/tmp/a', '80'], /name one address/],
+  [['connect', 'ftp://host:21'], /unknown scheme ftp:/],
+  [['connect', '-l', '80'], /unknown option '-l': to listen, use: tnet listen$/],
+  [['connect', '-X', '5', 'h', '80'], /unknown option '-X': name the proxy protocol in -x/],
+  [['connect', '-w', 'soon', 'h', '80'], /A time is a number with ms, s, m or h/],
+  [['connect', '-4', '-6', 'h', '80'], /cannot be used with/],
+  [['connect', '-n', 'localhost', '80'], /^tnet connect: localhost: not an IP address, and -n forbids DNS/],
+  [['listen'], /name a port, an address or -U PATH/],
+  [['listen', '65536'], /from 0 to 65535/],
+  [['listen', '-p', '80', '81'], /name one address/],
+  [['listen', '-U', longPath], /at most 107/],
+  [['listen', '-m', '0', '80'], /A whole number of at least 1/],
+  [['listen', '-d', '--send-only', '80'], /cannot be used with/],
+  [['echo', '80x'], /^tnet echo: 80x: not a port/],
+  [['echo', '-p', '-1'], /not a port/],
+  [['proxy', '80'], /missing required argument 'target'/],
+  [['proxy', '80', '[::1'], /expected \[ADDRESS\]:PORT/],
+  [['proxy', '80', 'host'], /^tnet proxy: host: unknown service name/],
+  [['isip', '--nosuch'], /unknown option '--nosuch'/],
+  [['nosuch'], /^tnet: unknown command 'nosuch'/],
+  [['--nosuch'], /^tnet: unknown option '--nosuch'/],
+];
+
+for (const [args, line] of mistakes) {
+  const shown = args.map((arg) => (arg === longPath ? '/tmp/xxx…' : arg)).join(' ');
+  test.serial(`tnet ${shown} is refused with one line and status 2`, async (t) => {
+    const { code, stdout, stderr } = await runCli(t, args);
+    t.is(code, 2, stderr);
+    t.is(stdout.length, 0);
+    t.regex(stderr.replace(/\n$/, ''), line);
+    t.is(stderr.match(/\n/g)?.length, 1, stderr);
+  });
+}
+
+test.serial('tnet without a command shows the help on stderr and ends with status 2', async (t) => {
+  const { code, stdout, stderr } = await runCli(t, []);
+  t.is(code, 2);
+  t.is(stdout.length, 0);
+  t.regex(stderr, /^Usage: tnet/);
+});
+
+test.serial('tnet --version prints the version of package.json', async (t) => {
+  const { code, stdout } = await runCli(t, ['--version']);
+  t.is(code, 0);
+  t.regex(stdout.toString(), /^\d+\.\d+\.\d+\n$/);
+});
+
+test.serial('a port in use is refused with one line that names it, and status 2', async (t) => {
+  const first = await import('node:net').then(({ createServer }) => createServer().listen(0, '127.0.0.1'));
+  t.teardown(() => first.close());
+  await new Promise((resolve) => first.once('listening', resolve));
+  const { port } = first.address() as { port: number };
+  for (const command of ['listen', 'echo']) {
+    const { code, stderr } = await runCli(t, [command, `127.0.0.1:${port}`]);
+    t.is(code, 2);
+    t.is(stderr, `tnet ${command}: 127.0.0.1:${port}: address already in use (EADDRINUSE)\n`);
+  }
+});
+
+test.serial('a regular file at a socket path is left alone and refused with status 2', async (t) => {
+  const path = join(tempDir(t), 'notes');
+  writeFileSync(path, 'keep me');
+  for (const command of ['listen', 'echo']) {
+    const { code, stderr } = await runCli(t, [command, '-U', path]);
+    t.is(code, 2);
+    t.is(stderr, `tnet ${command}: ${path}: a file is there that is not a socket (TNET_E_PATH_IN_USE)\n`);
+  }
+  const { readFileSync } = await import('node:fs');
+  t.is(readFileSync(path, 'utf8'), 'keep me');
+});
