@@ -29,6 +29,7 @@ export class Listener {
     const accept = (client: Socket) => listener.#accept(client);
     const server = await serve(plan.pair.listen, {
       family: host.family,
+      numericOnly: host.numericOnly,
       descriptorReserve,
       onConnection: accept,
     });

@@ -1,8 +1,9 @@
+import { requireNumericHost } from '../endpoint/numeric.ts';
 import { faultSettings } from './fault-settings.ts';
 import type { Faults } from './faults.ts';
 import type { ProxyHost } from './host.ts';
 import { defaultConnectMs } from './limit-settings.ts';
-import type { Pair } from './pair.ts';
+import { isBalanced, type Pair } from './pair.ts';
 import { RateLimit } from './rate-limit.ts';
 import { createDirectUpstream, type Upstream } from './upstream.ts';
 
@@ -25,14 +26,19 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
   const faults = hasFaults ? await import('./faults.ts') : undefined;
   return {
     pair,
-    upstream: createUpstream(pair, host),
+    upstream: await createUpstream(pair, host),
     rate: values.rate && new RateLimit(values.rate),
     createFaults: faults && ((connection, onDrop) => faults.createFaults(values, connection, onDrop)),
   };
 }
 
-function createUpstream({ targets, values }: Pair, host: ProxyHost): Upstream {
-  const [target] = targets;
-  if (!target) throw new Error('a pair has a target');
-  return createDirectUpstream(target, values.waitConnect ?? defaultConnectMs, host);
+async function createUpstream(pair: Pair, host: ProxyHost): Promise<Upstream> {
+  if (isBalanced(pair)) {
+    const { BalancedUpstream } = await import('./balanced-upstream.ts');
+    return new BalancedUpstream(pair, host);
+  }
+  const [target] = pair.targets;
+  if (!target || target.kind === 'srv') throw new Error('a pair that is not balanced has one address');
+  if (host.numericOnly) requireNumericHost(target);
+  return createDirectUpstream(target, pair.values.waitConnect ?? defaultConnectMs, host);
 }

@@ -42,6 +42,8 @@ export type Event =
     }
   /** A proxy has taken its configuration file anew. */
   | { readonly event: 'reloaded'; readonly file: string; readonly pairs: number }
+  /** A target is used again, or left out, because of its checks or of clients that it refused. */
+  | { readonly event: 'target-up' | 'target-down'; readonly target: string }
   /** A proxy accepts no more, and waits for its open connections. */
   | { readonly event: 'draining'; readonly open: number; readonly limitMs: number }
   | {

@@ -27,6 +27,10 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
       };
     case 'reloaded':
       return { text: `${event.file}: taken anew, ${renderCount(event.pairs, 'pair')}`, from: 0 };
+    case 'target-up':
+      return { text: `${event.target}: up`, from: 0 };
+    case 'target-down':
+      return { text: `${event.target}: down, left out`, from: 0 };
     case 'draining':
       return {
         text: `waiting for ${renderCount(event.open, 'connection')}, at most ${event.limitMs} ms`,
