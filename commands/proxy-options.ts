@@ -19,8 +19,16 @@ const settings: Readonly<Record<string, Setting<unknown>>> = pairSettings;
 
 /** Adds the flags that say how a pair is served: one for every setting. They are read by readPairs(). */
 export function addPairOptions(command: Command): Command {
-  for (const { flags, help } of Object.values(settings)) command.addOption(new Option(flags, help));
+  for (const { flags, help, isList } of Object.values(settings)) {
+    const option = new Option(flags, help);
+    command.addOption(isList ? option.argParser(collect) : option);
+  }
   return command;
+}
+
+/** Every value of a flag that may be repeated. */
+function collect(word: string, previous: readonly string[] | undefined): readonly string[] {
+  return [...(previous ?? []), word];
 }
 
 /** Adds the flags that say what is served. */
@@ -30,7 +38,7 @@ export function addProxyOptions(command: Command): Command {
       new Option(
         '-L, --pair <listen=target>',
         'a pair to serve, LISTEN=TARGET[,TARGET…]; may be repeated',
-      ).argParser((word: string, previous: readonly string[] | undefined) => [...(previous ?? []), word]),
+      ).argParser(collect),
     )
     .addOption(
       new Option('--config <file>', 'serve the pairs of a JSON file; SIGHUP takes it anew').conflicts('pair'),

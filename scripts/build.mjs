@@ -28,7 +28,7 @@ await build({
   // Commander loads child_process for executable subcommands, which tnet has none of; it costs 3 ms.
   alias: { 'node:child_process': path('scripts/lazy-child-process.cjs') },
   define: { tnetVersion: JSON.stringify(version) },
-  external: ['chalk', 'ora'],
+  external: ['bcryptjs', 'chalk', 'ora'],
   logLevel: 'warning',
 });
 

@@ -1,4 +1,5 @@
-import { formatTarget, type Pair, type Target } from './pair.ts';
+import type { Pair } from './pair.ts';
+import { formatTarget, type Target } from './target.ts';
 import { Balancer, type Member } from './balancer.ts';
 import { defaultEjectMs, defaultFall, defaultRise } from './balance-settings.ts';
 import type { ProxyHost } from './host.ts';
@@ -100,8 +101,11 @@ export class BalancedUpstream implements Upstream {
   async #check(member: Member, limitMs: number): Promise<void> {
     const silent: ProxyHost = { ...this.#host, emit: () => undefined };
     const accepted = await dialTarget(member.endpoint, limitMs, silent).then(
-      (socket) => {
-        socket.destroy();
+      async (socket) => {
+        socket.on('error', () => undefined);
+        const { sendProxy } = this.#pair.values;
+        if (sendProxy) socket.end((await import('./proxy-header.ts')).createLocalHeader(sendProxy));
+        else socket.destroy();
         return true;
       },
       () => false,

@@ -4,9 +4,13 @@ import { finishFlows } from '../flow/finish.ts';
 import { startRelay, type Relay } from '../flow/relay.ts';
 import type { Socket } from '../net/index.ts';
 import { resetSocket } from '../net/reset.ts';
+import { ProtocolError } from '../protocol/protocol-error.ts';
 import type { ProxyHost } from './host.ts';
+import type { Intake } from './intake.ts';
 import type { OpenConnection } from './ledger.ts';
 import type { Plan } from './plan.ts';
+import { formatSource, sourceHost } from './proxy-source.ts';
+import type { OpenUpstream } from './upstream.ts';
 
 /** How a side is closed: with FIN (and whatever the system makes of unread bytes), or so that the peer sees a break. */
 type Closing = 'close' | 'reset';
@@ -44,19 +48,92 @@ export async function serveClient(
   const entry = host.ledger.enter(remote);
   const { id } = entry;
   host.emit({ event: 'accepted', id, local: formatLocal(client, address), remote });
-  const opened = await plan.upstream.open({ id, clientHost: client.remoteAddress ?? '' });
+  const known = hasToGreet(plan) ? await greet(client, entry, plan, host) : nothingKnown;
+  if (known?.serve) {
+    const error = await known.serve().then(ignoreError, (failure: unknown) => failure as Error);
+    leave(entry, host, { reason: error ? 'aborted' : 'eof', error, client: 'close', target: 'close' });
+    client.destroy();
+    return;
+  }
+  const opened = known && (await openUpstream(client, entry, known, plan, host));
   if (!opened) {
     leave(entry, host, { reason: 'aborted', client: 'reset', target: 'close' });
-    await resetSocket(client);
+    if (client.writableEnded) closeAfterAnswer(client);
+    else await resetSocket(client);
     return;
   }
   const { socket: target } = opened;
   entry.target = opened.target;
   host.emit({ event: 'connected', id, local: formatLocal(target, opened.target), remote: opened.target });
+  if (known.head) target.write(known.head);
+  if (known.early) target.write(known.early);
   const outcome = await join(client, target, entry, plan);
   opened.release?.();
   leave(entry, host, outcome);
   await Promise.all([closeSide(client, outcome.client), closeSide(target, outcome.target)]);
+}
+
+/** What a client is refused with that connects more often than it may. */
+export const tooManyNew = 'too many new connections';
+
+const nothingKnown: Intake = {};
+
+function hasToGreet({ steps, createHead }: Plan): boolean {
+  return steps.length > 0 || createHead !== undefined;
+}
+
+/** Hears what the client wants; undefined when it cannot be served, which has been reported. */
+async function greet(
+  client: Socket,
+  { id, remote }: OpenConnection,
+  { steps, rate, pair, createHead }: Plan,
+  host: ProxyHost,
+): Promise<Intake | undefined> {
+  let known = nothingKnown;
+  try {
+    for (const step of steps) known = await step(client, known);
+    if (createHead) known = { ...known, head: createHead(client, known) };
+  } catch (error) {
+    if (host.signal.aborted) return undefined;
+    host.ledger.refuse('handshake');
+    host.fail(remote, error, id);
+    if (error instanceof ProtocolError && error.reply) client.end(error.reply);
+    return undefined;
+  }
+  if (!known.header) return known;
+  host.emit({ event: 'client', id, remote, client: formatSource(known.header) });
+  if (!pair.values.acceptProxy || rate?.take(sourceHost(known.header) ?? '', performance.now()) !== false)
+    return known;
+  host.ledger.refuse(tooManyNew);
+  host.emit({ event: 'refused', remote: formatSource(known.header), reason: tooManyNew });
+  return undefined;
+}
+
+function openUpstream(
+  client: Socket,
+  { id, remote }: OpenConnection,
+  known: Intake,
+  { upstream }: Plan,
+  host: ProxyHost,
+): Promise<OpenUpstream | undefined> | undefined {
+  const request = { id, clientHost: sourceHost(known.header) ?? client.remoteAddress ?? '' };
+  if (known.open) return known.open(request);
+  if (upstream) return upstream.open(request);
+  const reason = 'no route';
+  host.ledger.refuse(reason);
+  host.emit({ event: 'refused', remote, reason });
+  return undefined;
+}
+
+/** How long a client that was answered and refused may take to read the answer. */
+const answerMs = 1_000;
+
+/** A client that still sends would lose the answer to a reset: what it sends is read and dropped for a while. */
+function closeAfterAnswer(client: Socket): void {
+  const timer = setTimeout(() => client.destroy(), answerMs);
+  client.once('close', () => clearTimeout(timer));
+  client.once('end', () => client.destroy());
+  client.resume();
 }
 
 /** Relays until both directions are over or a limit says so. */
@@ -136,7 +213,7 @@ async function closeSide(socket: Socket, closing: Closing): Promise<void> {
   else socket.destroy();
 }
 
-function ignoreError(): void {
+function ignoreError(): undefined {
   return undefined;
 }
 

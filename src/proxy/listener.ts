@@ -1,6 +1,6 @@
 import { formatBound, formatRemote, serve } from '../endpoint/serve.ts';
 import type { Server, Socket } from '../net/index.ts';
-import { serveClient } from './connection.ts';
+import { serveClient, tooManyNew } from './connection.ts';
 import type { ProxyHost } from './host.ts';
 import type { Plan } from './plan.ts';
 
@@ -41,14 +41,14 @@ export class Listener {
 
   /** Serves by another plan from the next client on. */
   replacePlan(plan: Plan): void {
-    this.#plan.upstream.close();
+    this.#plan.close();
     this.#plan = plan;
     this.#applyLimit();
   }
 
   /** Stops accepting; what has been accepted goes on. Settles when the address is free again. */
   close(): void {
-    this.#plan.upstream.close();
+    this.#plan.close();
     this.#server.close();
   }
 
@@ -74,7 +74,9 @@ export class Listener {
 
   #findRefusal(client: Socket, { pair: { values }, rate }: Plan): string | undefined {
     if (values.reject && this.#open >= (values.maxConnections ?? Infinity)) return 'too many connections';
-    if (rate && !rate.take(client.remoteAddress ?? '', performance.now())) return 'too many new connections';
+    // Behind another proxy all clients have its address: who they are is known once the header has been read.
+    if (values.acceptProxy) return undefined;
+    if (rate && !rate.take(client.remoteAddress ?? '', performance.now())) return tooManyNew;
     return undefined;
   }
 

@@ -46,7 +46,7 @@ export class Proxy {
       }
     } catch (error) {
       for (const listener of opened.values()) listener.close();
-      for (const plan of plans) plan.upstream.close();
+      for (const plan of plans) plan.close();
       throw error;
     }
     for (const { address } of opened.values()) this.#host.emit({ event: 'listening', address });

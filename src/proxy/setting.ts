@@ -21,6 +21,8 @@ export interface Setting<Value> {
   /** As commander takes it: `-i, --idle <time>`. */
   readonly flags: string;
   readonly help: string;
+  /** Whether the flag may be repeated, and a file has a list. */
+  readonly isList?: boolean;
   /** What the configuration file may hold. */
   readonly schema: JsonSchema;
   /** @throws TnetError TNET_E_USAGE that says what is expected */
@@ -139,4 +141,22 @@ export function choice<const Value extends string>(
 /** A text that its own rule reads. */
 export function text<Value>(flags: string, help: string, read: (text: string) => Value): Setting<Value> {
   return { flags, help, schema: { type: 'string' }, read: (value) => read(toText(value)) };
+}
+
+/** A list of texts that each their own rule reads. */
+export function list<Value>(
+  flags: string,
+  help: string,
+  read: (text: string) => Value,
+): Setting<readonly Value[]> {
+  return {
+    flags,
+    help,
+    isList: true,
+    schema: { type: 'array', items: { type: 'string' } },
+    read(value) {
+      if (!Array.isArray(value)) throw new TnetError('TNET_E_USAGE', 'A list of texts is needed.');
+      return value.map((entry) => read(toText(entry)));
+    },
+  };
 }

@@ -2,7 +2,7 @@ import { formatEndpoint, formatHostPort, type Endpoint } from '../endpoint/endpo
 import { isIP } from '../net/ip.ts';
 import { resolveAddresses, resolveService } from '../net/resolve.ts';
 import { defaultResolveMs, type BalanceValues } from './balance-settings.ts';
-import type { Target } from './pair.ts';
+import type { Target } from './target.ts';
 
 /** A target with an address that can be dialled without a name server. */
 export interface ResolvedTarget {

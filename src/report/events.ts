@@ -16,6 +16,8 @@ export type Event =
     }
   | { readonly event: 'connected'; readonly id: number; readonly local: string; readonly remote: string }
   | { readonly event: 'accepted'; readonly id: number; readonly local: string; readonly remote: string }
+  /** A PROXY header has said who the client of a connection is. */
+  | { readonly event: 'client'; readonly id: number; readonly remote: string; readonly client: string }
   /** A client was turned away. */
   | { readonly event: 'refused'; readonly remote: string; readonly reason: string }
   /** A connection is over. `sentBytes` went to the peer, `receivedBytes` came from it. */

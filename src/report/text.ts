@@ -16,6 +16,8 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
       return { text: `connected to ${event.remote} from ${event.local}`, from: 1 };
     case 'accepted':
       return { text: `connection from ${event.remote}`, from: 1 };
+    case 'client':
+      return { text: `${event.remote}: its client is ${event.client}`, from: 1 };
     case 'refused':
       return { text: `refused ${event.remote}: ${event.reason}`, from: 0 };
     case 'ended':

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import test, { type ExecutionContext } from 'ava';
+import { errorCode } from '../../src/errors.ts';
 import { closedPort, runCli, startCli } from '../helpers/cli.ts';
 import { startDns, type Zone } from '../helpers/dns.ts';
 import { exchange, startNamed } from '../helpers/proxy.ts';
@@ -90,7 +91,7 @@ test.serial('a name that nobody knows resets its clients and is named', async (t
   const dns = await startDns(t, {});
   const cli = startCli(t, ['proxy', '0', 'no.test:1', '--dns-server', dns.address]);
   const { error } = await exchange(t, await cli.address());
-  t.is(error?.code, 'ECONNRESET');
+  t.is(errorCode(error), 'ECONNRESET');
   await cli.said(/no\.test:1: host name not found \(ENOTFOUND\)/);
 });
 
