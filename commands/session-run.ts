@@ -43,7 +43,7 @@ export function sessionOptions(
   return {
     remote,
     input: input?.stream,
-    inputMayWait: input?.kind !== 'file',
+    inputKind: input?.kind,
     output: output?.stream,
     halfClose: flags.shutdown,
     keepSending: flags.keepSending,

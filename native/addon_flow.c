@@ -155,6 +155,16 @@ static napi_value start(napi_env env, napi_callback_info info) {
   return make_number(env, flow->id);
 }
 
+/* gather(on): flows that are started between true and false begin together. */
+static napi_value gather(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  bool on;
+  if (!get_arguments(env, info, &arguments)) return NULL;
+  if (!ok(env, napi_get_value_bool(env, arguments.values[0], &on))) return NULL;
+  gather_commands(arguments.data, on);
+  return NULL;
+}
+
 static napi_value command(napi_env env, napi_callback_info info, enum operation operation) {
   struct arguments arguments;
   double id;
@@ -205,7 +215,7 @@ static napi_value describe(napi_env env, napi_callback_info info) {
 bool add_flow_functions(napi_env env, napi_value exports, struct engine *engine) {
   return add_function(env, exports, "listen", listen_for_endings, engine) &&
          add_function(env, exports, "start", start, engine) && add_function(env, exports, "stop", stop, engine) &&
-         add_function(env, exports, "finish", finish, engine) &&
+         add_function(env, exports, "finish", finish, engine) && add_function(env, exports, "gather", gather, engine) &&
          add_function(env, exports, "read", read_state, engine) &&
          add_function(env, exports, "describe", describe, engine);
 }

@@ -59,16 +59,32 @@ int send_command(struct engine *engine, enum operation operation, void *subject)
   engine->commands[engine->command_count++] = (struct command){operation, subject};
   /* Memory can wait for the next command that cannot. */
   bool is_release = operation == RELEASE_FLOW || operation == RELEASE_LANE || operation == RELEASE_CONNECTION;
-  bool wake = !engine->woken && !is_release;
+  bool wake = !engine->woken && !engine->gathering && !is_release;
   if (wake) engine->woken = true;
   pthread_mutex_unlock(&engine->lock);
   if (wake) wake_loop(engine->loop);
   return 0;
 }
 
+/* What is sent between on and off is obeyed in one go: nothing happens to the first before the last is known. */
+void gather_commands(struct engine *engine, bool on) {
+  pthread_mutex_lock(&engine->lock);
+  engine->gathering = on;
+  bool wake = !on && engine->command_count > 0 && !engine->woken;
+  if (wake) engine->woken = true;
+  pthread_mutex_unlock(&engine->lock);
+  if (wake) wake_loop(engine->loop);
+}
+
 /* The caller frees the commands. */
 size_t take_commands(struct engine *engine, struct command **commands) {
   pthread_mutex_lock(&engine->lock);
+  if (engine->gathering) {
+    engine->woken = false;
+    pthread_mutex_unlock(&engine->lock);
+    *commands = NULL;
+    return 0;
+  }
   size_t count = engine->command_count;
   *commands = engine->commands;
   engine->commands = NULL;

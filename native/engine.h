@@ -55,8 +55,7 @@ struct end {
   int error;      /* what broke it: the kernel tells it once, and two flows want to know */
   bool shared;    /* in the table: other flows may find it by its inode */
   struct connection *connection; /* of an express lane, which closes the end itself */
-  dev_t device;
-  ino_t inode;
+  uint64_t device, inode;
   struct flow *reader, *writer;
   struct end *next; /* in the table of shared ends, then in the graveyard */
 };

@@ -44,6 +44,7 @@ struct engine {
   struct connection *connection_news, **connection_news_tail;
   struct lane *lane_news;
   bool woken; /* the engine thread has been told of the commands */
+  bool gathering; /* the commands are to be obeyed together, with what is still to come */
   bool told;  /* the JavaScript thread has been told of the endings */
 
   /* The JavaScript thread's. */
@@ -61,6 +62,7 @@ struct engine {
 struct engine *create_engine(napi_env env);
 int start_loop(struct engine *engine); /* 0 or errno */
 void destroy_engine(void *engine);
+void gather_commands(struct engine *engine, bool on);
 int send_command(struct engine *engine, enum operation operation, void *subject); /* 0 or ENOMEM */
 size_t take_commands(struct engine *engine, struct command **commands);               /* [engine thread] */
 void report_ended(struct loop *loop, struct flow *flow);                              /* [engine thread] */

@@ -57,6 +57,7 @@ export function buildNative({ target, sanitize, output, strict = false } = {}) {
   const fresh = `${file}.${process.pid}`;
   const args = [
     ...flagsFor(sanitize),
+    ...(target ? ['-include', path('native/old-glibc.h')] : []),
     `-I${path('node_modules/node-api-headers/include')}`,
     ...sources.map((name) => path(`native/${name}`)),
     '-o',

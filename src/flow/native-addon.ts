@@ -57,6 +57,8 @@ export interface NativeAddon {
   listen(listener: (endings: Float64Array) => void): void;
   /** Starts a flow on duplicates of both descriptors. `head` is sent first; a source of -1 ends after it. */
   start(sourceFd: number, sinkFd: number, head: Uint8Array | undefined, halfClose: boolean): number;
+  /** Flows that are started between `true` and `false` begin together, in the thread too. */
+  gather(on: boolean): void;
   stop(id: number): void;
   finish(id: number): void;
   /** Fills `state` with `bytesRead, bytesSent, idleMs, blocked`; leaves it alone when the flow is over. */

@@ -2,8 +2,8 @@ import { Writable, type Duplex, type Readable } from 'node:stream';
 import { TnetError } from '../errors.ts';
 import type { Ending } from './ending.ts';
 import { finishFlows } from './finish.ts';
-import type { Flow } from './flow.ts';
-import { startFlow } from './start-flow.ts';
+import type { Flow, FlowOptions } from './flow.ts';
+import { startFlow, startFlowPair } from './start-flow.ts';
 
 /**
  * A local pair of ends (stdin and stdout, as a rule) joined to a connection, with the rules for the end of data that
@@ -17,8 +17,10 @@ export interface SessionOptions {
   readonly input?: Readable;
   /** Absent: what the peer sends is read and dropped (`--send-only`). */
   readonly output?: Writable;
-  /** Whether reading the input may wait for long while it is open. True for pipes and terminals, false for files. */
-  readonly inputMayWait?: boolean;
+  /**
+   * What the input is: a `file` never waits for its own source, a `terminal` has given all there is. Default `pipe`.
+   */
+  readonly inputKind?: 'terminal' | 'pipe' | 'file' | 'device';
   /** Our side is half-closed when the input ends. Default true. */
   readonly halfClose?: boolean;
   /** After the peer's end, go on sending until the input ends. Default false. */
@@ -48,10 +50,10 @@ export interface SessionEnding {
 
 /**
  * How long an input that is a pipe must be quiet after the peer's end before it counts as having nothing more to give:
- * one that has spoken and waits, one that has never spoken (its program may just be starting), and one that went on
- * speaking after the peer's end (a stream, whose program may be slow or starved).
+ * one that waits (or whose program is just starting, or starved), and one that went on speaking after the peer's end,
+ * which is a stream.
  */
-const quietMs = { waiting: 100, silent: 250, streaming: 5_000 } as const;
+const quietMs = { waiting: 500, streaming: 5_000 } as const;
 
 /** How long a peer that has ended its side may leave what we still have for it untaken. */
 const untakenMs = 10_000;
@@ -75,22 +77,25 @@ class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     const onActivity = () => this.#idleTimer?.refresh();
-    this.#in = startFlow({
+    const receive: FlowOptions = {
       source: options.remote,
       sink: options.output ?? discard(),
       transforms: options.receiveTransforms ?? [],
       onEnd: 'keep-open',
       onActivity,
-    });
-    this.#out =
-      options.input &&
-      startFlow({
-        source: options.input,
-        sink: options.remote,
-        transforms: options.sendTransforms ?? [],
-        onEnd: options.halfClose === false ? 'keep-open' : 'half-close',
-        onActivity,
-      });
+    };
+    if (!options.input) {
+      this.#in = startFlow(receive);
+      return;
+    }
+    const send: FlowOptions = {
+      source: options.input,
+      sink: options.remote,
+      transforms: options.sendTransforms ?? [],
+      onEnd: options.halfClose === false ? 'keep-open' : 'half-close',
+      onActivity,
+    };
+    [this.#out, this.#in] = startFlowPair(send, receive);
   }
 
   async run(): Promise<SessionEnding> {
@@ -155,6 +160,10 @@ class Session {
   #sendWhatIsThere(): void {
     const out = this.#out;
     if (!out) return;
+    if (this.#options.inputKind === 'terminal' && out.bytes === out.bytesRead) {
+      out.stop('aborted');
+      return;
+    }
     const bytesAtEnd = out.bytesRead;
     let { bytes, bytesRead } = out;
     let movedAt = performance.now();
@@ -166,9 +175,8 @@ class Session {
       const stillMs = now - movedAt;
       if (bytes < bytesRead || out.blocked) {
         if (stillMs >= untakenMs) out.stop('limit', createUntakenError(bytesRead - bytes));
-      } else if (this.#options.inputMayWait !== false) {
-        const limitMs =
-          bytesRead > bytesAtEnd ? quietMs.streaming : bytesRead > 0 ? quietMs.waiting : quietMs.silent;
+      } else if (this.#options.inputKind !== 'file') {
+        const limitMs = bytesRead > bytesAtEnd ? quietMs.streaming : quietMs.waiting;
         if (stillMs >= limitMs) out.stop('aborted');
       }
     };

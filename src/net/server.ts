@@ -169,12 +169,10 @@ class ServerClass extends net.Server {
 
   /** node:net calls this whenever a connection has closed. */
   _emitCloseIfDrained(): void {
-    const { gate, lookForDescriptors } = this[kState];
-    if (gate?.isShut) {
-      if (!isFull(this)) gate.open('full');
-      // The descriptor of the connection is closed a little later.
-      if (gate.isShutFor('descriptors') && lookForDescriptors) setImmediate(lookForDescriptors);
-    }
+    const { gate, retryTimer, lookForDescriptors } = this[kState];
+    if (gate?.isShut && !isFull(this)) gate.open('full');
+    // The descriptor of the connection is closed a little later.
+    if (retryTimer && lookForDescriptors) setImmediate(lookForDescriptors);
     base._emitCloseIfDrained.call(this);
   }
 }

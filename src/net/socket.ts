@@ -106,6 +106,9 @@ export class SocketClass extends PatientSocket {
   }
 }
 
+// Found on the prototype: looking for what no object has costs more, several times a connection.
+Object.assign(SocketClass.prototype, { [kHeld]: undefined, [kType]: undefined, [kSecure]: undefined });
+
 function initialiseSocket(socket: SocketClass, options: SocketOptions | null | undefined): void {
   if (typeof options !== 'object' || options === null) return;
   if (options.dataBeforeError) socket[kHeld] = createHeldErrors();
