@@ -70,5 +70,6 @@ export function exitStatus(error: unknown): number {
 
 /** What a failure is about: the error's own subject, or what the command was working on. */
 export function subjectOf(error: unknown, otherwise: string): string {
-  return error instanceof TnetError && error.subject !== undefined ? error.subject : otherwise;
+  const subject = (error as { subject?: unknown } | null | undefined)?.subject;
+  return typeof subject === 'string' ? subject : otherwise;
 }

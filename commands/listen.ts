@@ -6,6 +6,12 @@ import { runSession, type SessionEnding } from '../src/flow/session.ts';
 import type { Socket } from '../src/net/index.ts';
 import { createContext, subjectOf, type Context, type ReportOptions } from './context.ts';
 import { addOptions, addReportOptions } from './options.ts';
+import {
+  addAdmissionOptions,
+  createAdmission,
+  toPlainEndpoint,
+  type AdmissionFlags,
+} from './admission-options.ts';
 import { readFamily, readServerAddress, type ServerAddressOptions } from './server-address.ts';
 import {
   isReaderGone,
@@ -17,7 +23,7 @@ import {
 import { ServerRun } from './server-run.ts';
 import { parseTimeMs } from './values.ts';
 
-interface ListenOptions extends ReportOptions, ServerAddressOptions, SessionFlags {
+interface ListenOptions extends ReportOptions, ServerAddressOptions, SessionFlags, AdmissionFlags {
   readonly numeric?: boolean;
   readonly keepOpen?: boolean;
   readonly maxConnections?: number;
@@ -37,23 +43,25 @@ export function defineListen(command: Command): void {
   );
   addOptions(command, 'idle', 'quit', 'halfClose', 'noShutdown');
   addOptions(command, 'receiveOnly', 'sendOnly', 'keepSending', 'crlf');
+  addAdmissionOptions(command);
   addReportOptions(command).action(runListen);
 }
 
 async function runListen(words: string[], options: ListenOptions, command: Command): Promise<void> {
   const context = createContext(command, options);
   const endpoint = readServerAddress(words, options);
+  const admission = await createAdmission(context, options, endpoint);
   const run = new ServerRun(context);
   const firstClient = limitFirstClient(context, run, options.wait);
   const serveClient = options.keepOpen ? serveMany(context, run, options) : serveOne(context, run, options);
   try {
-    const server = await serve(endpoint, {
+    const server = await serve(toPlainEndpoint(endpoint), {
       family: readFamily(options),
       numericOnly: options.numeric,
       maxConnections: options.keepOpen ? options.maxConnections : 1,
       onConnection(socket) {
         clearTimeout(firstClient);
-        serveClient(socket);
+        admission(run, socket, serveClient);
       },
     });
     run.started(server);

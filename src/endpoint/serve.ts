@@ -5,6 +5,7 @@ import { errorCode, TnetError } from '../errors.ts';
 import { Server, type Socket } from '../net/index.ts';
 import { requireNumericHost } from './numeric.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
+import { presentedAddresses } from './presented-address.ts';
 
 export interface ServeOptions {
   /** Only addresses of this family. Default: both. */
@@ -82,11 +83,15 @@ export function formatBound(server: Server): string {
 /** The peer's address of an accepted or opened socket; a Unix client has none of its own. */
 export function formatRemote(socket: Socket, server: string): string {
   const { remoteAddress, remotePort } = socket;
+  const presented = presentedAddresses(socket);
+  if (presented) return presented.remote;
   return remoteAddress === undefined ? server : formatHostPort(remoteAddress, remotePort ?? 0);
 }
 
 /** Our own address of a socket. */
 export function formatLocal(socket: Socket, server: string): string {
   const { localAddress, localPort } = socket;
+  const presented = presentedAddresses(socket);
+  if (presented) return presented.local;
   return localAddress === undefined ? server : formatHostPort(localAddress, localPort ?? 0);
 }

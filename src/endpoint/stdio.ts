@@ -76,15 +76,20 @@ export function openOutput(fd = 1): Output {
       ),
     };
   }
-  const stream = kind === 'terminal' ? new WriteStream(fd) : createWriteStream('', { fd, autoClose: false });
-  return {
-    stream,
-    kind,
-    close: once(
-      () => stream.destroy(),
-      () => closeDescriptor(fd),
-    ),
-  };
+  if (kind === 'terminal') {
+    const stream = new WriteStream(fd);
+    return {
+      stream,
+      kind,
+      close: once(
+        () => stream.destroy(),
+        () => closeDescriptor(fd),
+      ),
+    };
+  }
+  // Not destroyed: a file's stream closes the descriptor then, some time after we have given the number away again.
+  const stream = createWriteStream('', { fd, autoClose: false });
+  return { stream, kind, close: once(() => closeDescriptor(fd)) };
 }
 
 function closePipe(socket: Socket): void {

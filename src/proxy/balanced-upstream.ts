@@ -3,9 +3,15 @@ import { formatTarget, type Target } from './target.ts';
 import { Balancer, type Member } from './balancer.ts';
 import { defaultEjectMs, defaultFall, defaultRise } from './balance-settings.ts';
 import type { ProxyHost } from './host.ts';
-import { defaultConnectMs } from './limit-settings.ts';
 import { resolveTarget, type ResolvedTarget } from './target-names.ts';
-import { dialTarget, type OpenUpstream, type Upstream, type UpstreamRequest } from './upstream.ts';
+import {
+  connectTarget,
+  dialTarget,
+  type DialPlan,
+  type OpenUpstream,
+  type Upstream,
+  type UpstreamRequest,
+} from './upstream.ts';
 
 /** How long a name that could not be looked up is left alone. */
 const lookAgainMs = 2_000;
@@ -17,6 +23,7 @@ const longestCheckMs = 5_000;
 export class BalancedUpstream implements Upstream {
   readonly #pair: Pair;
   readonly #host: ProxyHost;
+  readonly #plan: DialPlan;
   readonly #balancer: Balancer;
   /** What each target of the pair stands for at the moment. */
   readonly #resolved = new Map<Target, readonly ResolvedTarget[]>();
@@ -24,10 +31,11 @@ export class BalancedUpstream implements Upstream {
   readonly #ready: Promise<unknown>;
   #isClosed = false;
 
-  constructor(pair: Pair, host: ProxyHost) {
+  constructor(pair: Pair, plan: DialPlan) {
     const { balance = 'round-robin', healthFall, healthRise, eject, health } = pair.values;
     this.#pair = pair;
-    this.#host = host;
+    this.#host = plan.host;
+    this.#plan = plan;
     this.#balancer = new Balancer({
       way: balance,
       fall: healthFall ?? defaultFall,
@@ -38,7 +46,7 @@ export class BalancedUpstream implements Upstream {
     if (health !== undefined) void this.#ready.then(() => this.#checkAll(health));
   }
 
-  async open({ id, clientHost }: UpstreamRequest): Promise<OpenUpstream | undefined> {
+  async open({ id, clientHost, head }: UpstreamRequest): Promise<OpenUpstream | undefined> {
     await this.#ready;
     const isStopped = () => this.#host.signal.aborted;
     const members = this.#balancer.order(clientHost, performance.now());
@@ -50,11 +58,7 @@ export class BalancedUpstream implements Upstream {
         member.open--;
       };
       try {
-        const socket = await dialTarget(
-          member.endpoint,
-          this.#pair.values.waitConnect ?? defaultConnectMs,
-          this.#host,
-        );
+        const socket = await connectTarget(member.endpoint, this.#plan, { head, name: member.host });
         if (this.#balancer.taken(member)) this.#tell(member, true);
         return { socket, target: member.name, release };
       } catch (error) {

@@ -8,6 +8,8 @@ export interface Member {
   /** As the user would write it; tells members apart. */
   readonly name: string;
   readonly endpoint: Endpoint;
+  /** The name that it was found by, if it was. */
+  readonly host: string | undefined;
   /** Connections to it that are open or being made. */
   open: number;
   /** By the active checks; true while there are none. */
@@ -38,7 +40,7 @@ export class Balancer {
   }
 
   /** Replaces the members; one that stays (by name) keeps what is known about it. */
-  setMembers(targets: readonly { readonly name: string; readonly endpoint: Endpoint }[]): void {
+  setMembers(targets: readonly Pick<Member, 'name' | 'endpoint' | 'host'>[]): void {
     const known = new Map(this.members.map((member) => [member.name, member]));
     const unique = new Map(targets.map((target) => [target.name, target]));
     this.members = [...unique.values()].map((target) => known.get(target.name) ?? createMember(target));
@@ -109,8 +111,8 @@ export class Balancer {
   }
 }
 
-function createMember({ name, endpoint }: { name: string; endpoint: Endpoint }): Member {
-  return { name, endpoint, open: 0, isUp: true, contraryChecks: 0, refusals: 0, ejectedUntil: 0 };
+function createMember({ name, endpoint, host }: Pick<Member, 'name' | 'endpoint' | 'host'>): Member {
+  return { name, endpoint, host, open: 0, isUp: true, contraryChecks: 0, refusals: 0, ejectedUntil: 0 };
 }
 
 /** Rendezvous hashing: a member that leaves moves its own clients only. */

@@ -65,7 +65,6 @@ export async function serveClient(
   const { socket: target } = opened;
   entry.target = opened.target;
   host.emit({ event: 'connected', id, local: formatLocal(target, opened.target), remote: opened.target });
-  if (known.head) target.write(known.head);
   if (known.early) target.write(known.early);
   const outcome = await join(client, target, entry, plan);
   opened.release?.();
@@ -116,7 +115,8 @@ function openUpstream(
   { upstream }: Plan,
   host: ProxyHost,
 ): Promise<OpenUpstream | undefined> | undefined {
-  const request = { id, clientHost: sourceHost(known.header) ?? client.remoteAddress ?? '' };
+  const { header, head } = known;
+  const request = { id, clientHost: sourceHost(header) ?? client.remoteAddress ?? '', head };
   if (known.open) return known.open(request);
   if (upstream) return upstream.open(request);
   const reason = 'no route';

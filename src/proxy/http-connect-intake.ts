@@ -6,7 +6,7 @@ import { refusal, violation } from '../protocol/protocol-error.ts';
 import { HeadReader } from './head-reader.ts';
 import type { Intake } from './intake.ts';
 import type { SocksIntakeOptions } from './socks-intake.ts';
-import { dialTarget, type OpenUpstream } from './upstream.ts';
+import { connectTarget, type OpenUpstream } from './upstream.ts';
 
 /**
  * Reads a client's CONNECT request.
@@ -23,9 +23,9 @@ export async function takeConnectClient(
   return {
     ...known,
     early,
-    async open({ id }): Promise<OpenUpstream | undefined> {
+    async open({ id, head }): Promise<OpenUpstream | undefined> {
       try {
-        const socket = await dialTarget({ kind: 'tcp', host, port }, options.connectMs, options.host);
+        const socket = await connectTarget({ kind: 'tcp', host, port }, options.dial, { head });
         client.write(encodeConnectReply(200));
         return { socket, target };
       } catch (error) {

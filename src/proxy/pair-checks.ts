@@ -29,6 +29,7 @@ export function checkPair(pair: Pair, name: NamePart): void {
   checkServer(pair, name);
   checkNeeds(pair.values, name);
   checkClashes(pair.values, name);
+  checkTls(pair.values, name);
   checkBalance(pair, name);
 }
 
@@ -37,6 +38,9 @@ const listenKinds: readonly Endpoint['kind'][] = ['tcp', 'unix', 'fd'];
 function checkEnds({ listen, targets, values }: Pair, name: NamePart): void {
   if (!listenKinds.includes(listen.kind))
     throw refuse(name('listen'), `cannot listen on ${formatEndpoint(listen)}`);
+  if (targets.some(({ kind }) => kind === 'tls')) {
+    throw refuse(name('targets'), 'tls:// stands before all targets or before none');
+  }
   const namesOwn = values.socks === true || values.httpConnect === true;
   if (namesOwn && targets.length > 0) {
     throw refuse(
@@ -87,7 +91,13 @@ const needs: readonly (readonly [Name, readonly Name[]])[] = [
   ],
   ['probability', faultNames.filter((key) => !['probability', 'seed', 'direction'].includes(key))],
   ['seed', ['latency', 'slice', 'sliceSize', 'corrupt', 'probability']],
-  ['handshakeLimit', ['acceptProxy', 'socks', 'httpConnect', 'route']],
+  ['handshakeLimit', ['acceptProxy', 'tlsIn', 'socks', 'httpConnect', 'route']],
+  ['tlsCert', ['tlsIn']],
+  ['tlsKey', ['tlsCert']],
+  ['tlsCa', ['tlsOut']],
+  ['tlsServername', ['tlsOut']],
+  ['tlsInsecure', ['tlsOut']],
+  ['tlsAlpn', ['tlsIn', 'tlsOut']],
   ['healthRise', ['health']],
 ];
 
@@ -110,6 +120,25 @@ function checkClashes(values: PairValues, name: NamePart): void {
   for (const [key, others, reason] of clashes) {
     const other = values[key] ? others.find((each) => values[each] !== undefined) : undefined;
     if (other) throw refuse(name(other), `makes no sense with ${name(key)}: ${reason}`);
+  }
+}
+
+function checkTls({ tlsIn, tlsOut, tlsCert, route, socks, httpConnect }: PairValues, name: NamePart): void {
+  if (tlsIn && tlsCert === undefined) throw refuse(name('tlsIn'), `needs ${name('tlsCert')}`);
+  if (tlsOut && (socks ?? httpConnect)) {
+    throw refuse(
+      name('tlsOut'),
+      `makes no sense with ${name(socks ? 'socks' : 'httpConnect')}: clients bring their own`,
+    );
+  }
+  if (tlsIn && route?.some(({ kind }) => kind !== 'proto')) {
+    throw refuse(
+      name('route'),
+      `sni: and alpn: make no sense with ${name('tlsIn')}: the proxy takes TLS off`,
+    );
+  }
+  if (route?.some(({ targets }) => targets.some(({ kind }) => kind === 'tls'))) {
+    throw refuse(name('route'), `tls:// is written ${name('tlsOut')} here`);
   }
 }
 

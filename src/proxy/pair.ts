@@ -6,12 +6,14 @@ import { checkPair } from './pair-checks.ts';
 import { faultSettings } from './fault-settings.ts';
 import { limitSettings } from './limit-settings.ts';
 import { protocolSettings } from './protocol-settings.ts';
+import { secureSettings } from './secure-settings.ts';
 import { parseTarget, type Target } from './target.ts';
 import type { Setting, ValuesOf } from './setting.ts';
 
 /** Every setting that a pair can have: a flag on the command line and a property in a configuration file. */
 export const pairSettings = {
   ...protocolSettings,
+  ...secureSettings,
   ...balanceSettings,
   ...limitSettings,
   ...faultSettings,
@@ -54,8 +56,25 @@ export function readPair(written: WrittenPair, { name, family }: ReadPairOptions
     family,
   );
   const targets = written.targets.map((target) => at(name('targets'), () => parseTarget(target)));
-  checkPair({ listen, targets, values }, name);
-  return { listen, targets, values };
+  const pair = unwrapTls({ listen, targets, values });
+  checkPair(pair, name);
+  return pair;
+}
+
+/** `tls://` before an address is another way to write --tls-in or --tls-out. */
+function unwrapTls({ listen, targets, values }: Pair): Pair {
+  const isSecure = ({ kind }: Target) => kind === 'tls';
+  // Where only some targets are secure, the rest stays as it is, for checkPair() to refuse.
+  const allSecure = targets.length > 0 && targets.every(isSecure);
+  return {
+    listen: listen.kind === 'tls' ? { ...listen, kind: 'tcp', host: listen.host ?? '127.0.0.1' } : listen,
+    targets: allSecure ? targets.map((target) => ({ ...target, kind: 'tcp' }) as Target) : targets,
+    values: {
+      ...values,
+      ...(listen.kind === 'tls' && { tlsIn: true }),
+      ...(allSecure && { tlsOut: true }),
+    },
+  };
 }
 
 function readValues(values: Readonly<Record<string, unknown>>, name: NamePart): PairValues {

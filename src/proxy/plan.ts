@@ -9,7 +9,7 @@ import { isBalanced } from './pair-checks.ts';
 import type { Pair } from './pair.ts';
 import { RateLimit } from './rate-limit.ts';
 import { prepareSteps } from './steps.ts';
-import { createDirectUpstream, type Upstream } from './upstream.ts';
+import { createDirectUpstream, type DialPlan, type Upstream } from './upstream.ts';
 
 /** A pair made ready to serve: what it needs is loaded, and what it keeps between connections is there. */
 export interface Plan {
@@ -31,13 +31,16 @@ export interface Plan {
 /**
  * Makes a pair ready. What a pair does not use is not loaded. Opens no listening socket.
  *
- * @throws TnetError TNET_E_ADDRESS for a name where -n forbids one, TNET_E_CONFIG for a htpasswd file
+ * @throws TnetError TNET_E_ADDRESS for a name where -n forbids one, TNET_E_CONFIG for a htpasswd file,
+ *   TNET_E_USAGE for a certificate
  */
 export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
   const { values } = pair;
   const upstreams: Upstream[] = [];
+  const secure = values.tlsOut ? (await import('./secure-plan.ts')).createSecureTarget(values) : undefined;
+  const dialPlan: DialPlan = { host, timeoutMs: values.waitConnect ?? defaultConnectMs, secure };
   const create = async (targets: Pair['targets']) => {
-    const upstream = await createUpstream({ ...pair, targets }, host);
+    const upstream = await createUpstream({ ...pair, targets }, dialPlan);
     upstreams.push(upstream);
     return upstream;
   };
@@ -60,13 +63,13 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
   };
 }
 
-async function createUpstream(pair: Pair, host: ProxyHost): Promise<Upstream> {
+async function createUpstream(pair: Pair, plan: DialPlan): Promise<Upstream> {
   if (isBalanced(pair)) {
     const { BalancedUpstream } = await import('./balanced-upstream.ts');
-    return new BalancedUpstream(pair, host);
+    return new BalancedUpstream(pair, plan);
   }
   const [target] = pair.targets;
   if (!target || target.kind === 'srv') throw new Error('a pair that is not balanced has one address');
-  if (host.numericOnly) requireNumericHost(target);
-  return createDirectUpstream(target, pair.values.waitConnect ?? defaultConnectMs, host);
+  if (plan.host.numericOnly) requireNumericHost(target);
+  return createDirectUpstream(target, plan);
 }

@@ -13,7 +13,7 @@ import type { ProxyHost } from './host.ts';
 import type { Intake } from './intake.ts';
 import { acceptBound } from './socks-bind.ts';
 import { serveAssociate } from './socks-associate.ts';
-import { dialTarget, type OpenUpstream } from './upstream.ts';
+import { connectTarget, type DialPlan, type OpenUpstream } from './upstream.ts';
 import type { Users } from './users.ts';
 
 export interface SocksIntakeOptions {
@@ -21,7 +21,8 @@ export interface SocksIntakeOptions {
   /** Undefined: anybody. */
   readonly users: Users | undefined;
   readonly handshakeMs: number;
-  readonly connectMs: number;
+  /** How what clients name is connected to. */
+  readonly dial: DialPlan;
 }
 
 /**
@@ -43,12 +44,16 @@ export async function takeSocksClient(
   return {
     ...known,
     early,
-    async open({ id }): Promise<OpenUpstream | undefined> {
+    async open({ id, head }): Promise<OpenUpstream | undefined> {
       try {
         const socket =
           command === 'bind'
-            ? await acceptBound(client, request, { ...options, announce: (bound) => reply('granted', bound) })
-            : await dialTarget({ kind: 'tcp', host, port }, options.connectMs, options.host);
+            ? await acceptBound(client, request, {
+                host: options.host,
+                connectMs: options.dial.timeoutMs,
+                announce: (bound) => reply('granted', bound),
+              })
+            : await connectTarget({ kind: 'tcp', host, port }, options.dial, { head });
         const own = command === 'bind' ? peerOf(socket) : addressOf(socket);
         reply('granted', own);
         return { socket, target };

@@ -7,7 +7,7 @@ import type { Route } from './route.ts';
 import type { Upstream } from './upstream.ts';
 
 /**
- * The steps by which a pair's clients say what they want, in their order: PROXY header, then SOCKS or HTTP CONNECT or
+ * The steps by which a pair's clients say what they want, in their order: PROXY header, TLS, then SOCKS or HTTP CONNECT or
  * the first bytes' route. Each is loaded only when the pair has it. None: the target is dialled at once.
  *
  * @param createUpstream makes the upstream of a route
@@ -24,13 +24,17 @@ export async function prepareSteps(
     const { readProxyHeader } = await import('./proxy-header.ts');
     steps.push((client, known) => readProxyHeader(client, known, handshakeMs));
   }
+  if (values.tlsIn) {
+    const { createSecureStep } = await import('./secure-plan.ts');
+    steps.push(createSecureStep(values, handshakeMs));
+  }
   if (values.socks ?? values.httpConnect) {
     const { createServerStep } = await import('./server-step.ts');
     const { readUsers } = await import('./users.ts');
     const protocols = { socks: values.socks === true, httpConnect: values.httpConnect === true };
     const users = values.authFile === undefined ? undefined : await readUsers(values.authFile);
-    const connectMs = values.waitConnect ?? defaultConnectMs;
-    steps.push(createServerStep(protocols, { host, users, handshakeMs, connectMs }));
+    const dial = { host, timeoutMs: values.waitConnect ?? defaultConnectMs };
+    steps.push(createServerStep(protocols, { host, users, handshakeMs, dial }));
   }
   if (values.route) steps.push(await prepareRoutes(values.route, handshakeMs, createUpstream));
   return steps;

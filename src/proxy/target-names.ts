@@ -8,6 +8,8 @@ import type { Target } from './target.ts';
 export interface ResolvedTarget {
   readonly name: string;
   readonly endpoint: Endpoint;
+  /** The name that was looked up. */
+  readonly host: string | undefined;
 }
 
 export interface Resolution {
@@ -31,7 +33,10 @@ export async function resolveTarget(
 ): Promise<Resolution> {
   if (target.kind === 'srv') return resolveSrv(target.name, values, family);
   if (target.kind !== 'tcp' || isIP(target.host ?? 'localhost') !== 0) {
-    return { targets: [{ name: formatEndpoint(target), endpoint: target }], refreshMs: Infinity };
+    return {
+      targets: [{ name: formatEndpoint(target), endpoint: target, host: undefined }],
+      refreshMs: Infinity,
+    };
   }
   return resolveHost(target.host ?? 'localhost', target.port, values, family);
 }
@@ -47,6 +52,7 @@ async function resolveHost(
     targets: addresses.map(({ address }) => ({
       name: formatHostPort(address, port),
       endpoint: { kind: 'tcp', host: address, port },
+      host,
     })),
     refreshMs: Math.max(leastMs, ttlMs),
   };

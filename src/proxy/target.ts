@@ -19,7 +19,7 @@ export function parseTarget(text: string): Target {
   const [, name] = /^srv:\/\/(.*)$/i.exec(text) ?? [];
   const target: Target =
     name === undefined ? parseEndpoint(text) : { kind: 'srv', name: checkService(name, text) };
-  if (target.kind === 'tcp' || target.kind === 'unix' || target.kind === 'srv') return target;
+  if (['tcp', 'tls', 'unix', 'srv'].includes(target.kind)) return target;
   throw new TnetError('TNET_E_USAGE', `cannot connect to ${formatTarget(target)}`);
 }
 

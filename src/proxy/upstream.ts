@@ -5,6 +5,7 @@ import { errorCode } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
 import { describeError } from '../report/sentences.ts';
 import type { ProxyHost } from './host.ts';
+import type { SecureTarget } from './secure-plan.ts';
 
 /** A connection to a target. The socket is the caller's to close; `release` is to be called once it is over. */
 export interface OpenUpstream {
@@ -19,6 +20,17 @@ export interface UpstreamRequest {
   readonly id: number;
   /** The client's address without its port. */
   readonly clientHost: string;
+  /** What the target is told before all else, TLS included. */
+  readonly head?: Buffer | undefined;
+}
+
+/** How targets are connected to. */
+export interface DialPlan {
+  readonly host: ProxyHost;
+  /** Limit for DNS, connecting and TLS together, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Makes the target speak TLS; undefined: plain. */
+  readonly secure?: SecureTarget | undefined;
 }
 
 /** Where a pair's clients are connected to. */
@@ -33,12 +45,13 @@ export interface Upstream {
 const descriptorWaitMs = 50;
 
 /** An upstream of one target. */
-export function createDirectUpstream(target: Endpoint, timeoutMs: number, host: ProxyHost): Upstream {
+export function createDirectUpstream(target: Endpoint, plan: DialPlan): Upstream {
+  const { host } = plan;
   return {
-    async open({ id }) {
+    async open({ id, head }) {
       const subject = formatEndpoint(target);
       try {
-        return { socket: await dialTarget(target, timeoutMs, host), target: subject };
+        return { socket: await connectTarget(target, plan, { head }), target: subject };
       } catch (error) {
         if (!host.signal.aborted) host.fail(subject, error, id);
         return undefined;
@@ -46,6 +59,31 @@ export function createDirectUpstream(target: Endpoint, timeoutMs: number, host: 
     },
     close: () => undefined,
   };
+}
+
+/**
+ * Connects to a target, tells it its head, and makes it speak TLS if that is planned.
+ *
+ * @param name what the target's certificate must be for. Default: the host that is dialled
+ * @throws as dial() and secureClient() do; then nothing stays open
+ */
+export async function connectTarget(
+  target: Endpoint,
+  { host, timeoutMs, secure }: DialPlan,
+  { head, name }: { readonly head?: Buffer | undefined; readonly name?: string | undefined },
+): Promise<Socket> {
+  const deadline = performance.now() + timeoutMs;
+  const socket = await dialTarget(target, timeoutMs, host);
+  if (head) socket.write(head);
+  if (!secure) return socket;
+  try {
+    const dialled = target.kind === 'tcp' ? target.host : undefined;
+    await secure(socket, name ?? dialled ?? 'localhost', Math.max(1, deadline - performance.now()));
+    return socket;
+  } catch (error) {
+    socket.on('error', () => undefined).destroy();
+    throw error;
+  }
 }
 
 /**

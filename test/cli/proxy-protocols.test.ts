@@ -45,6 +45,7 @@ for (const version of [1, 2] as const) {
       const inner = await startProxy(t, words, '--accept-proxy', '--send-proxy', String(version));
       const outer = await startProxy(t, inner.address, '--send-proxy', String(version));
       const client = await connectPeer(t, outer.address);
+      const { localPort } = client;
       client.end('hello');
       const upstream = await server.accept();
       upstream.end();
@@ -55,7 +56,7 @@ for (const version of [1, 2] as const) {
       >;
       t.deepEqual(decoded.header.ends, {
         family: 'tcp4',
-        source: { host: '127.0.0.1', port: client.localPort! },
+        source: { host: '127.0.0.1', port: localPort! },
         destination: { host: '127.0.0.1', port: portOf(outer.address) },
       });
       t.is(decoded.header.version, version);
@@ -140,11 +141,12 @@ test.serial('haproxy before and behind it speaks PROXY in both versions', async 
     t.teardown(() => haproxy.kill('SIGKILL'));
     let client: net.Socket | undefined;
     while (!client) client = await connectPeer(t, `127.0.0.1:${front}`).catch(() => undefined);
+    const { localPort } = client;
     client.end('hello');
     const upstream = await server.accept();
     upstream.end();
     const text = (await collect(upstream)).toString();
-    t.is(text, `PROXY TCP4 127.0.0.1 127.0.0.1 ${client.localPort!} ${front}\r\nhello`);
+    t.is(text, `PROXY TCP4 127.0.0.1 127.0.0.1 ${localPort!} ${front}\r\nhello`);
   }
 });
 

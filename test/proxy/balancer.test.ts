@@ -4,7 +4,7 @@ import { RateLimit } from '../../src/proxy/rate-limit.ts';
 
 function balancerOf(way: BalanceWay, ...names: string[]): Balancer {
   const balancer = new Balancer({ way, fall: 2, rise: 2, ejectMs: 1000 });
-  balancer.setMembers(names.map((name) => ({ name, endpoint: { kind: 'tcp', port: 1 } })));
+  balancer.setMembers(names.map((name) => ({ name, endpoint: { kind: 'tcp', port: 1 }, host: undefined })));
   return balancer;
 }
 
@@ -74,7 +74,9 @@ test('a member that stays keeps what is known about it', (t) => {
   const balancer = balancerOf('first', 'a', 'b');
   const [, b] = balancer.members;
   b!.open = 5;
-  balancer.setMembers(['b', 'c', 'c'].map((name) => ({ name, endpoint: { kind: 'tcp', port: 1 } })));
+  balancer.setMembers(
+    ['b', 'c', 'c'].map((name) => ({ name, endpoint: { kind: 'tcp', port: 1 }, host: undefined })),
+  );
   t.deepEqual(
     balancer.members.map(({ name, open }) => [name, open]),
     [
