@@ -13,6 +13,7 @@ export interface ProxyOptions extends ReportOptions {
   readonly pair?: readonly string[];
   readonly config?: string;
   readonly drain: number;
+  readonly metrics?: string;
 }
 
 const settings: Readonly<Record<string, Setting<unknown>>> = pairSettings;
@@ -43,6 +44,7 @@ export function addProxyOptions(command: Command): Command {
     .addOption(
       new Option('--config <file>', 'serve the pairs of a JSON file; SIGHUP takes it anew').conflicts('pair'),
     )
+    .addOption(new Option('--metrics <address>', 'serve /metrics for Prometheus and /healthz there'))
     .addOption(
       new Option('--drain <time>', 'at SIGTERM, let connections go on for at most this long')
         .argParser(parseTimeMs)

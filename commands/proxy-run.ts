@@ -1,3 +1,4 @@
+import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
 import { Ledger } from '../src/proxy/ledger.ts';
 import type { Pair } from '../src/proxy/pair.ts';
 import { Proxy, ServeError } from '../src/proxy/proxy.ts';
@@ -23,9 +24,11 @@ export class ProxyRun {
   readonly #ledger = new Ledger();
   readonly #stopping = new AbortController();
   readonly #proxy: Proxy;
+  /** Whether new clients are accepted. */
+  #isReady = false;
   /** Runs reloads one after the other. */
   #reloading: Promise<void> = Promise.resolve();
-  /** What gives the signals back to the system. */
+  /** What gives the signals back to the system, and closes what is not a connection. */
   readonly #releases: (() => void)[] = [];
 
   constructor(context: Context, options: ProxyOptions) {
@@ -43,9 +46,11 @@ export class ProxyRun {
   }
 
   /** Binds and serves. A failure is reported, and sets the exit status. */
-  async start(pairs: readonly Pair[]): Promise<void> {
+  async start(pairs: readonly Pair[], metrics?: Endpoint): Promise<void> {
     try {
+      if (metrics) await this.#serveMetrics(metrics);
       await this.#proxy.serve(pairs);
+      this.#isReady = true;
     } catch (error) {
       this.#release();
       this.#fail(error);
@@ -57,6 +62,20 @@ export class ProxyRun {
       'abort',
       () => void this.#end(interruption.status ?? exitCodes.sigterm),
     );
+  }
+
+  async #serveMetrics(endpoint: Endpoint): Promise<void> {
+    const subject = formatEndpoint(endpoint);
+    const { serveMetrics } = await import('../src/proxy/metrics-server.ts');
+    const options = { sum: () => this.#ledger.sum(), isReady: () => this.#isReady };
+    const { server, address } = await serveMetrics(endpoint, options).catch((error: unknown) => {
+      throw new ServeError(subject, error);
+    });
+    this.#releases.push(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    this.#context.reporter.emit({ event: 'metrics', url: `http://${address}/metrics` });
   }
 
   /** Takes the pairs anew at every SIGHUP; a mistake is reported, and all stays as it is. */
@@ -77,6 +96,7 @@ export class ProxyRun {
 
   async #end(status: number): Promise<void> {
     this.#context.exit(status);
+    this.#isReady = false;
     await this.#reloading;
     this.#proxy.stop();
     const limitMs = status === exitCodes.sigterm ? this.#options.drain : 0;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { parseEndpoint } from '../src/endpoint/parse.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { readConfigFile } from '../src/proxy/config-file.ts';
 import type { Pair } from '../src/proxy/pair.ts';
@@ -35,9 +36,10 @@ async function runProxy(
   const words = listen === undefined ? [] : [listen, ...targets];
   const read = createPairReader(words, options);
   const pairs = await read();
+  const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
   const run = new ProxyRun(context, options);
   if (options.config !== undefined) run.reloadOnHangup(options.config, read);
-  await run.start(pairs);
+  await run.start(pairs, metrics);
 }
 
 /** Reads what is to be served: once from the command line, or each time anew from the file. */

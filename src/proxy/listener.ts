@@ -5,7 +5,7 @@ import type { ProxyHost } from './host.ts';
 import type { Plan } from './plan.ts';
 
 /** Descriptors that accepting leaves free: each client needs one more for its target, and the process some of its own. */
-const descriptorReserve = 12;
+const descriptorReserve = 24;
 
 /** A bound address with the plan by which its clients are served. */
 export class Listener {

@@ -71,6 +71,8 @@ export type Event =
       readonly failed?: number;
       readonly refused?: Readonly<Record<string, number>>;
     }
+  /** A proxy's metrics are served at `url`. */
+  | { readonly event: 'metrics'; readonly url: string }
   /** A proxy has taken its configuration file anew. */
   | { readonly event: 'reloaded'; readonly file: string; readonly pairs: number }
   /** A target is used again, or left out, because of its checks or of clients that it refused. */

@@ -37,6 +37,8 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
         text: `${renderCount(event.connections, 'connection')}${renderState(event)}, ${renderTotals(event)}`,
         from: 0,
       };
+    case 'metrics':
+      return { text: `metrics at ${event.url}`, from: 0 };
     case 'reloaded':
       return { text: `${event.file}: taken anew, ${renderCount(event.pairs, 'pair')}`, from: 0 };
     case 'target-up':

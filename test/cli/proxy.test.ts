@@ -208,7 +208,7 @@ test.serial('SIGTERM lets connections end by themselves, and ends them at the dr
 
 test.serial('with 64 descriptors, 200 clients are served in turn and none is lost', async (t) => {
   const target = await startEcho(t);
-  const { address } = await startLimited(t, 64, ['proxy', '127.0.0.1:0', target]);
+  const { address, stderr } = await startLimited(t, 64, ['proxy', '127.0.0.1:0', target]);
   const answers = await Promise.all(
     Array.from({ length: 200 }, async (_, index) => {
       const sent = payload(2_000 + index);
@@ -219,6 +219,7 @@ test.serial('with 64 descriptors, 200 clients are served in turn and none is los
   t.deepEqual(
     answers.filter((answer) => answer !== 'same'),
     [],
+    stderr(),
   );
 });
 
@@ -229,4 +230,34 @@ test.serial('the target is dialled before the client says anything', async (t) =
   const upstream = await server.accept();
   upstream.write('220 ready');
   t.is(String((await once(client, 'data'))[0]), '220 ready');
+});
+
+test.serial('--metrics serves Prometheus its sums, and its health until it drains', async (t) => {
+  const target = await startEcho(t);
+  const { cli, address } = await startProxy(t, target, '--metrics', '127.0.0.1:0', '--rate', '2/h');
+  const [, url] = await cli.said(/metrics at (http:\S+)/);
+  const health = () => fetch(new URL('/healthz', url)).then(({ status }) => status);
+  t.is(await health(), 200);
+  await exchange(t, address, 'hello');
+  const held = await connectPeer(t, address);
+  held.write('a');
+  await once(held, 'data');
+  await waitEnd(t, address);
+  const text = await (await fetch(url!)).text();
+  for (const line of [
+    'tnet_proxy_connections_total 2',
+    'tnet_proxy_open_connections 1',
+    'tnet_proxy_received_bytes_total 6',
+    'tnet_proxy_sent_bytes_total 6',
+    'tnet_proxy_refused_total{reason="too many new connections"} 1',
+  ]) {
+    t.true(text.includes(`${line}\n`), line);
+  }
+  t.regex(text, /^process_resident_memory_bytes /m);
+  cli.child.kill('SIGTERM');
+  await cli.said(/waiting for 1 connection/);
+  t.is(await health(), 503);
+  held.end();
+  await collect(held);
+  t.is((await cli.exit).code, 143);
 });
