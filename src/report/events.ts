@@ -75,8 +75,10 @@ export type Event =
   | { readonly event: 'metrics'; readonly url: string }
   /** A proxy has taken its configuration file anew. */
   | { readonly event: 'reloaded'; readonly file: string; readonly pairs: number }
-  /** A target is used again, or left out, because of its checks or of clients that it refused. */
-  | { readonly event: 'target-up' | 'target-down'; readonly target: string }
+  /** A target is used again: its checks succeed, or a client was connected to it. */
+  | { readonly event: 'target-up'; readonly target: string }
+  /** A target is left out, because of its checks or of clients that it refused. */
+  | { readonly event: 'target-down'; readonly target: string }
   /** A proxy accepts no more, and waits for its open connections. */
   | { readonly event: 'draining'; readonly open: number; readonly limitMs: number }
   | {
