@@ -32,7 +32,7 @@ const quiet = (command) =>
 /** Asks the kernel's table, as a connection would count as the one that is measured. */
 async function listening(port) {
   const pattern = new RegExp(`:${port.toString(16).toUpperCase().padStart(4, '0')} 0+:0000 0A`);
-  for (let i = 0; i < 3000; i++) {
+  for (let i = 0; i < 1000; i++) {
     if (pattern.test(readFileSync('/proc/net/tcp', 'utf8'))) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
@@ -58,7 +58,7 @@ function haproxy(port, target, splice) {
     config,
     `global
   nbthread 1
-  maxconn 20000
+  maxconn 4000
 defaults
   mode tcp
   timeout connect 5s
