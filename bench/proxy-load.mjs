@@ -28,6 +28,8 @@ await once(target, 'listening');
 const proxy = spawn(process.execPath, [tnet, 'proxy', '127.0.0.1:0', `127.0.0.1:${target.address().port}`], {
   stdio: ['ignore', 'ignore', 'pipe'],
 });
+process.on('exit', () => proxy.kill('SIGKILL'));
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => proxy.kill('SIGKILL'));
 let lines = 0;
 let said = '';
 proxy.stderr.setEncoding('utf8').on('data', (text) => {
