@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint';
  * bin → commands → { endpoint, flow, record, report, access, transform, protocol } → net → node:*.
  */
 const sockets = ['node:net', 'node:tls', 'node:dgram', 'net', 'tls', 'dgram'];
-const middle = ['endpoint', 'flow', 'record', 'report', 'access', 'transform', 'protocol'];
+const middle = ['endpoint', 'flow', 'record', 'report', 'access', 'transform', 'protocol', 'proxy'];
 const siblings = (...names) => names.map((name) => `**/${name}/**`);
 
 function layer(files, { paths = [], patterns = [] }) {

@@ -36,6 +36,10 @@ export const errorTable = {
     exit: exitCodes.usage,
     meaning: 'This system, Node version or build lacks what was asked for.',
   },
+  TNET_E_CONFIG: {
+    exit: exitCodes.usage,
+    meaning: 'A configuration file is wrong; its subject says where.',
+  },
   TNET_E_TIMEOUT: { exit: exitCodes.timeLimit, meaning: 'A time limit that was asked for has run out.' },
   TNET_E_CONNECT: { exit: exitCodes.failed, meaning: 'No address of the host accepted the connection.' },
   TNET_E_OVERRUN: {

@@ -29,6 +29,8 @@ export interface ServeOptions<C = Socket> {
   readonly admit?: (address: string | undefined) => string | undefined;
   /** Told of every client that is turned away. */
   readonly onRefused?: (remote: string, reason: string) => void;
+  /** Descriptors to leave free; see ServerOptions. Default 8. */
+  readonly descriptorReserve?: number;
   readonly onConnection: (connection: C) => void;
 }
 
@@ -42,7 +44,13 @@ export interface ServeOptions<C = Socket> {
 export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<Server> {
   if (options.numericOnly) requireNumericHost(endpoint);
   const server = new Server(
-    { allowHalfOpen: true, dataBeforeError: true, noDelay: true, overflow: 'wait' },
+    {
+      allowHalfOpen: true,
+      dataBeforeError: true,
+      noDelay: true,
+      overflow: 'wait',
+      descriptorReserve: options.descriptorReserve,
+    },
     (socket) => receive(server, socket, options),
   );
   if (options.maxConnections !== undefined && !options.rejectOverflow) {

@@ -110,9 +110,36 @@ function keyOf(socket: net.Socket): ConnectionKey | undefined {
   return { local: toKernelForm(localAddress, localPort), remote: toKernelForm(remoteAddress, remotePort) };
 }
 
+/** One table being read, and the reading that begins when it is done. */
+interface TableReading {
+  readonly current: Promise<string>;
+  next: Promise<string> | undefined;
+}
+
+const readings = new Map<string, TableReading>();
+
+/**
+ * Reads a table of /proc/self/net, once for everybody who asks while an earlier reading runs: it has a line for every
+ * connection of the machine, and many sockets may wait at once. A reading that began before the question is no answer.
+ */
+function readTable(table: string): Promise<string> {
+  const running = readings.get(table);
+  if (running) return (running.next ??= running.current.then(() => startReading(table)));
+  return startReading(table);
+}
+
+function startReading(table: string): Promise<string> {
+  const current = readFile(`/proc/self/net/${table}`, 'latin1').catch(() => '');
+  const reading: TableReading = { current, next: undefined };
+  readings.set(table, reading);
+  return current.finally(() => {
+    if (readings.get(table) === reading && !reading.next) readings.delete(table);
+  });
+}
+
 async function readRow({ local, remote }: ConnectionKey): Promise<ConnectionRow | undefined> {
   const table = local.length > '00000000:0000'.length ? 'tcp6' : 'tcp';
-  const text = await readFile(`/proc/self/net/${table}`, 'latin1').catch(() => '');
+  const text = await readTable(table);
   const needle = ` ${local} ${remote} `;
   const start = text.indexOf(needle);
   if (start < 0) return undefined;

@@ -60,6 +60,8 @@ export type Event =
       readonly durationMs: number;
     }
   | { readonly event: 'accepted'; readonly id: number; readonly local: string; readonly remote: string }
+  /** A PROXY header has said who the client of a connection is. */
+  | { readonly event: 'client'; readonly id: number; readonly remote: string; readonly client: string }
   /** A proxy has opened the way to `target`: the next proxy, or what was asked for. */
   | { readonly event: 'proxied'; readonly proxy: string; readonly target: string }
   /** A TLS handshake is done. `verified`: the peer's certificate was checked and accepted. */
@@ -129,7 +131,21 @@ export type Event =
       readonly sentBytes: number;
       readonly receivedBytes: number;
       readonly durationMs: number;
+      /** Of a proxy: connections open now, those that ended with an error, and clients turned away by reason. */
+      readonly open?: number;
+      readonly failed?: number;
+      readonly refused?: Readonly<Record<string, number>>;
     }
+  /** A proxy's metrics are served at `url`. */
+  | { readonly event: 'metrics'; readonly url: string }
+  /** A proxy has taken its configuration file anew. */
+  | { readonly event: 'reloaded'; readonly file: string; readonly pairs: number }
+  /** A target is used again: its checks succeed, or a client was connected to it. */
+  | { readonly event: 'target-up'; readonly target: string }
+  /** A target is left out, because of its checks or of clients that it refused. */
+  | { readonly event: 'target-down'; readonly target: string }
+  /** A proxy accepts no more, and waits for its open connections. */
+  | { readonly event: 'draining'; readonly open: number; readonly limitMs: number }
   | {
       readonly event: 'error';
       readonly id?: number;

@@ -30,6 +30,8 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
       return { text: renderTiming(event), from: 0 };
     case 'accepted':
       return { text: `connection from ${event.remote}`, from: 1 };
+    case 'client':
+      return { text: `${event.remote}: its client is ${event.client}`, from: 1 };
     case 'proxied':
       return { text: `through ${event.proxy} to ${event.target}`, from: 1 };
     case 'tls':
@@ -60,10 +62,37 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
     case 'ended':
       return { text: `${event.remote}: ${event.reason}, ${renderTotals(event)}`, from: 1 };
     case 'totals':
-      return { text: `${renderCount(event.connections, 'connection')}, ${renderTotals(event)}`, from: 0 };
+      return {
+        text: `${renderCount(event.connections, 'connection')}${renderState(event)}, ${renderTotals(event)}`,
+        from: 0,
+      };
+    case 'metrics':
+      return { text: `metrics at ${event.url}`, from: 0 };
+    case 'reloaded':
+      return { text: `${event.file}: taken anew, ${renderCount(event.pairs, 'pair')}`, from: 0 };
+    case 'target-up':
+      return { text: `${event.target}: up`, from: 0 };
+    case 'target-down':
+      return { text: `${event.target}: down, left out`, from: 0 };
+    case 'draining':
+      return {
+        text: `waiting for ${renderCount(event.open, 'connection')}, at most ${event.limitMs} ms`,
+        from: 0,
+      };
     case 'error':
       return { text: `${event.subject}: ${event.message} (${event.code})`, from: 0 };
   }
+}
+
+/** What only a proxy's totals have: connections still open, and what went wrong. */
+function renderState({ open = 0, failed = 0, refused = {} }: Extract<Event, { event: 'totals' }>): string {
+  const parts = [
+    [open, 'open'],
+    [failed, 'failed'],
+    ...Object.entries(refused).map(([reason, count]) => [count, `refused (${reason})`] as const),
+  ] as const;
+  const told = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  return told.length > 0 ? ` (${told.join(', ')})` : '';
 }
 
 function renderTls({ remote, protocol, cipher, alpn, verified }: Extract<Event, { event: 'tls' }>): string {

@@ -1,0 +1,150 @@
+import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
+import { Ledger } from '../src/proxy/ledger.ts';
+import type { Pair } from '../src/proxy/pair.ts';
+import { Proxy, ServeError } from '../src/proxy/proxy.ts';
+import type { Context } from './context.ts';
+import type { ProxyOptions } from './proxy-options.ts';
+import { elapsedMs } from './server-run.ts';
+import { readFamily } from './server-address.ts';
+import { catchInterruption } from './signals.ts';
+import { exitCodes } from '../src/exit-codes.ts';
+
+/** How often a draining proxy looks whether its last connection is gone. */
+const drainLookMs = 20;
+
+/**
+ * The life of `tnet proxy`: SIGHUP reloads, SIGUSR1 prints the totals, SIGTERM stops accepting and lets connections
+ * go on for the drain limit, SIGINT ends them at once (what has been read is delivered). A second SIGINT or SIGTERM
+ * ends the process.
+ */
+export class ProxyRun {
+  readonly #context: Context;
+  readonly #options: ProxyOptions;
+  readonly #startedAt = performance.now();
+  readonly #ledger = new Ledger();
+  readonly #stopping = new AbortController();
+  readonly #proxy: Proxy;
+  /** Whether new clients are accepted. */
+  #isReady = false;
+  /** Runs reloads one after the other. */
+  #reloading: Promise<void> = Promise.resolve();
+  /** What gives the signals back to the system, and closes what is not a connection. */
+  readonly #releases: (() => void)[] = [];
+
+  constructor(context: Context, options: ProxyOptions) {
+    this.#context = context;
+    this.#options = options;
+    const { reporter } = context;
+    this.#proxy = new Proxy({
+      ledger: this.#ledger,
+      emit: (event) => reporter.emit(event),
+      fail: (subject, error, id) => reporter.fail(subject, error, id),
+      signal: this.#stopping.signal,
+      family: readFamily(options),
+      numericOnly: options.numeric,
+    });
+  }
+
+  /** Binds and serves. A failure is reported, and sets the exit status. */
+  async start(pairs: readonly Pair[], metrics?: Endpoint): Promise<void> {
+    try {
+      if (metrics) await this.#serveMetrics(metrics);
+      await this.#proxy.serve(pairs);
+      this.#isReady = true;
+    } catch (error) {
+      this.#release();
+      this.#fail(error);
+      return;
+    }
+    this.#on('SIGUSR1', () => this.#reportTotals());
+    const interruption = catchInterruption();
+    interruption.signal.addEventListener(
+      'abort',
+      () => void this.#end(interruption.status ?? exitCodes.sigterm),
+    );
+  }
+
+  async #serveMetrics(endpoint: Endpoint): Promise<void> {
+    const subject = formatEndpoint(endpoint);
+    const { serveMetrics } = await import('../src/proxy/metrics-server.ts');
+    const options = { sum: () => this.#ledger.sum(), isReady: () => this.#isReady };
+    const { server, address } = await serveMetrics(endpoint, options).catch((error: unknown) => {
+      throw new ServeError(subject, error);
+    });
+    this.#releases.push(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    this.#context.reporter.emit({ event: 'metrics', url: `http://${address}/metrics` });
+  }
+
+  /** Takes the pairs anew at every SIGHUP; a mistake is reported, and all stays as it is. */
+  reloadOnHangup(file: string, read: () => Promise<Pair[]>): void {
+    const reload = async () => {
+      try {
+        const pairs = await read();
+        await this.#proxy.serve(pairs);
+        this.#context.reporter.emit({ event: 'reloaded', file, pairs: pairs.length });
+      } catch (error) {
+        this.#report(error);
+      }
+    };
+    this.#on('SIGHUP', () => {
+      this.#reloading = this.#reloading.then(reload);
+    });
+  }
+
+  async #end(status: number): Promise<void> {
+    this.#context.exit(status);
+    this.#isReady = false;
+    await this.#reloading;
+    this.#proxy.stop();
+    const limitMs = status === exitCodes.sigterm ? this.#options.drain : 0;
+    const { open } = this.#ledger;
+    if (open.size > 0 && limitMs > 0) {
+      this.#context.reporter.emit({ event: 'draining', open: open.size, limitMs });
+      await this.#waitUntilIdle(limitMs);
+    }
+    this.#stopping.abort();
+    this.#proxy.finish();
+    await this.#waitUntilIdle(Infinity);
+    this.#release();
+    this.#reportTotals();
+  }
+
+  async #waitUntilIdle(limitMs: number): Promise<void> {
+    const deadline = performance.now() + limitMs;
+    while (this.#ledger.open.size > 0 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, drainLookMs));
+    }
+  }
+
+  #reportTotals(): void {
+    const totals = {
+      event: 'totals',
+      ...this.#ledger.sum(),
+      durationMs: elapsedMs(this.#startedAt),
+    } as const;
+    this.#context.reporter.emit(totals);
+  }
+
+  #fail(error: unknown): void {
+    if (error instanceof ServeError) this.#context.fail(error.subject, error.cause);
+    else throw error;
+  }
+
+  #report(error: unknown): void {
+    const { reporter } = this.#context;
+    if (error instanceof ServeError) reporter.fail(error.subject, error.cause);
+    else reporter.fail((error as { subject?: string }).subject ?? this.#options.config ?? '', error);
+  }
+
+  #on(signal: NodeJS.Signals, listener: () => void): void {
+    process.on(signal, listener);
+    this.#releases.push(() => process.off(signal, listener));
+  }
+
+  #release(): void {
+    for (const release of this.#releases) release();
+  }
+}

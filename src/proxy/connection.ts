@@ -1,0 +1,223 @@
+import { formatLocal, formatRemote } from '../endpoint/serve.ts';
+import { TnetError } from '../errors.ts';
+import { finishFlows } from '../flow/finish.ts';
+import { startRelay, type Relay } from '../flow/relay.ts';
+import type { Socket } from '../net/index.ts';
+import { resetSocket } from '../net/reset.ts';
+import { ProtocolError } from '../protocol/protocol-error.ts';
+import type { ProxyHost } from './host.ts';
+import type { Intake } from './intake.ts';
+import type { OpenConnection } from './ledger.ts';
+import type { Plan } from './plan.ts';
+import { formatSource, sourceHost } from './proxy-source.ts';
+import type { OpenUpstream } from './upstream.ts';
+
+/** How a side is closed: with FIN (and whatever the system makes of unread bytes), or so that the peer sees a break. */
+type Closing = 'close' | 'reset';
+
+/** How a connection ended, and what is due to each side. */
+interface Outcome {
+  readonly reason: string;
+  readonly error?: Error;
+  readonly client: Closing;
+  readonly target: Closing;
+}
+
+/** Why the proxy itself ended a connection. */
+interface Cut {
+  readonly reason: 'timeout' | 'aborted' | 'limit';
+  readonly closing: Closing;
+  readonly error?: Error;
+}
+
+/**
+ * Serves one client from its arrival to its end, and reports both. The target is dialled before the client is read.
+ * Closes both sockets. Never rejects.
+ *
+ * @param address what the listener has bound; names a client that has no address
+ */
+export async function serveClient(
+  client: Socket,
+  address: string,
+  plan: Plan,
+  host: ProxyHost,
+): Promise<void> {
+  // A client that leaves while the target is dialled must not be an uncaught error.
+  client.on('error', ignoreError);
+  const remote = formatRemote(client, address);
+  const entry = host.ledger.enter(remote);
+  const { id } = entry;
+  host.emit({ event: 'accepted', id, local: formatLocal(client, address), remote });
+  const known = hasToGreet(plan) ? await greet(client, entry, plan, host) : nothingKnown;
+  if (known?.serve) {
+    const error = await known.serve().then(ignoreError, (failure: unknown) => failure as Error);
+    leave(entry, host, { reason: error ? 'aborted' : 'eof', error, client: 'close', target: 'close' });
+    client.destroy();
+    return;
+  }
+  const opened = known && (await openUpstream(client, entry, known, plan, host));
+  if (!opened) {
+    leave(entry, host, { reason: 'aborted', client: 'reset', target: 'close' });
+    if (client.writableEnded) closeAfterAnswer(client);
+    else await resetSocket(client);
+    return;
+  }
+  const { socket: target } = opened;
+  entry.target = opened.target;
+  host.emit({ event: 'connected', id, local: formatLocal(target, opened.target), remote: opened.target });
+  if (known.early) target.write(known.early);
+  const outcome = await join(client, target, entry, plan);
+  opened.release?.();
+  leave(entry, host, outcome);
+  await Promise.all([closeSide(client, outcome.client), closeSide(target, outcome.target)]);
+}
+
+/** What a client is refused with that connects more often than it may. */
+export const tooManyNew = 'too many new connections';
+
+const nothingKnown: Intake = {};
+
+function hasToGreet({ steps, createHead }: Plan): boolean {
+  return steps.length > 0 || createHead !== undefined;
+}
+
+/** Hears what the client wants; undefined when it cannot be served, which has been reported. */
+async function greet(
+  client: Socket,
+  { id, remote }: OpenConnection,
+  { steps, rate, pair, createHead }: Plan,
+  host: ProxyHost,
+): Promise<Intake | undefined> {
+  let known = nothingKnown;
+  try {
+    for (const step of steps) known = await step(client, known);
+    if (createHead) known = { ...known, head: createHead(client, known) };
+  } catch (error) {
+    if (host.signal.aborted) return undefined;
+    host.ledger.refuse('handshake');
+    host.fail(remote, error, id);
+    if (error instanceof ProtocolError && error.reply) client.end(error.reply);
+    return undefined;
+  }
+  if (!known.header) return known;
+  host.emit({ event: 'client', id, remote, client: formatSource(known.header) });
+  if (!pair.values.acceptProxy || rate?.take(sourceHost(known.header) ?? '', performance.now()) !== false)
+    return known;
+  host.ledger.refuse(tooManyNew);
+  host.emit({ event: 'refused', remote: formatSource(known.header), reason: tooManyNew });
+  return undefined;
+}
+
+function openUpstream(
+  client: Socket,
+  { id, remote }: OpenConnection,
+  known: Intake,
+  { upstream }: Plan,
+  host: ProxyHost,
+): Promise<OpenUpstream | undefined> | undefined {
+  const { header, head } = known;
+  const request = { id, clientHost: sourceHost(header) ?? client.remoteAddress ?? '', head };
+  if (known.open) return known.open(request);
+  if (upstream) return upstream.open(request);
+  const reason = 'no route';
+  host.ledger.refuse(reason);
+  host.emit({ event: 'refused', remote, reason });
+  return undefined;
+}
+
+/** How long a client that was answered and refused may take to read the answer. */
+const answerMs = 1_000;
+
+/** A client that still sends would lose the answer to a reset: what it sends is read and dropped for a while. */
+function closeAfterAnswer(client: Socket): void {
+  const timer = setTimeout(() => client.destroy(), answerMs);
+  client.once('close', () => clearTimeout(timer));
+  client.once('end', () => client.destroy());
+  client.resume();
+}
+
+/** Relays until both directions are over or a limit says so. */
+async function join(client: Socket, target: Socket, entry: OpenConnection, plan: Plan): Promise<Outcome> {
+  let cut: Cut | undefined;
+  const cutOff = (how: Cut) => {
+    cut ??= how;
+    relay.stop(how.reason, how.error);
+  };
+  const faults = plan.createFaults?.(entry.id, () => cutOff({ reason: 'limit', closing: 'close' }));
+  const limits = watchLimits(plan, faults?.resetAfterMs, cutOff);
+  const relay: Relay = startRelay({
+    client,
+    target,
+    upTransforms: faults?.up,
+    downTransforms: faults?.down,
+    onActivity: limits?.onActivity,
+  });
+  entry.relay = relay;
+  const { up, down, broken, error } = await relay.ended;
+  limits?.clear();
+  if (cut) return { reason: cut.reason, error: cut.error, client: cut.closing, target: cut.closing };
+  return {
+    reason: error ? 'reset' : up.reason === 'eof' ? down.reason : up.reason,
+    error,
+    client: broken === 'target' ? 'reset' : 'close',
+    target: broken === 'client' ? 'reset' : 'close',
+  };
+}
+
+interface Limits {
+  readonly onActivity: (() => void) | undefined;
+  readonly clear: () => void;
+}
+
+/** The timers that were asked for; none without. A cut stream must not look whole, so time limits end with a reset. */
+function watchLimits(
+  { pair: { values } }: Plan,
+  resetAfterMs: number | undefined,
+  cutOff: (how: Cut) => void,
+): Limits | undefined {
+  const { idle, timeout } = values;
+  const timers: NodeJS.Timeout[] = [];
+  const after = (delayMs: number, how: Cut) => {
+    const timer = setTimeout(cutOff, delayMs, how);
+    timers.push(timer);
+    return timer;
+  };
+  if (resetAfterMs !== undefined) after(resetAfterMs, { reason: 'limit', closing: 'reset' });
+  if (timeout !== undefined) after(timeout, timedOut(`open for ${timeout} ms`));
+  const idleTimer =
+    idle === undefined ? undefined : after(idle, timedOut(`no byte in either direction for ${idle} ms`));
+  if (timers.length === 0) return undefined;
+  return {
+    onActivity: idleTimer && (() => void idleTimer.refresh()),
+    clear: () => {
+      for (const timer of timers) clearTimeout(timer);
+    },
+  };
+}
+
+function timedOut(message: string): Cut {
+  return { reason: 'timeout', closing: 'reset', error: new TnetError('TNET_E_TIMEOUT', message) };
+}
+
+function leave(entry: OpenConnection, host: ProxyHost, { reason, error }: Outcome): void {
+  const { id, remote, startedAt, relay } = entry;
+  const carried = { sentBytes: relay?.down.bytes ?? 0, receivedBytes: relay?.up.bytes ?? 0 };
+  host.ledger.leave(entry, { ...carried, failed: error !== undefined || relay === undefined });
+  if (error) host.fail(remote, error, id);
+  const durationMs = Math.round((performance.now() - startedAt) * 1000) / 1000;
+  host.emit({ event: 'ended', id, remote, reason, ...carried, durationMs });
+}
+
+async function closeSide(socket: Socket, closing: Closing): Promise<void> {
+  if (closing === 'reset') await resetSocket(socket);
+  else socket.destroy();
+}
+
+function ignoreError(): undefined {
+  return undefined;
+}
+
+/** Ends a connection from our side: what it has read is delivered, within a bound. */
+export function finishConnection({ relay }: OpenConnection): void {
+  if (relay) finishFlows(relay.up, relay.down);
+}

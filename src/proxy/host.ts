@@ -1,0 +1,16 @@
+import type { Event } from '../report/events.ts';
+import type { Ledger } from './ledger.ts';
+
+/** What the parts of a proxy share. */
+export interface ProxyHost {
+  readonly ledger: Ledger;
+  readonly emit: (event: Event) => void;
+  /** Reports a failure as one line: what failed, why, and in which connection. */
+  readonly fail: (subject: string, error: unknown, id?: number) => void;
+  /** Aborted when everything is to end now: what has been read is delivered, and nothing new begins. */
+  readonly signal: AbortSignal;
+  /** Only addresses of this family. Default: both. */
+  readonly family?: 4 | 6;
+  /** Refuse host names: no DNS. Default false. */
+  readonly numericOnly?: boolean;
+}

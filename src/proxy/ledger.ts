@@ -1,0 +1,71 @@
+import type { Relay } from '../flow/relay.ts';
+
+/** What a proxy has done so far, over all its listeners. `sentBytes` went to clients, `receivedBytes` came from them. */
+export interface Totals {
+  readonly connections: number;
+  readonly open: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  /** How many connections ended with an error. */
+  readonly failed: number;
+  /** How many clients were turned away, by reason. */
+  readonly refused: Readonly<Record<string, number>>;
+}
+
+/** One open connection, as the ledger knows it. */
+export interface OpenConnection {
+  readonly id: number;
+  readonly remote: string;
+  /** What the client is connected to; undefined while that is not decided. */
+  target: string | undefined;
+  readonly startedAt: number;
+  /** Undefined until both ends are joined. */
+  relay: Relay | undefined;
+}
+
+/** Counts connections, bytes and refusals. */
+export class Ledger {
+  readonly open = new Set<OpenConnection>();
+  readonly #refused = new Map<string, number>();
+  #connections = 0;
+  #failed = 0;
+  #sentBytes = 0;
+  #receivedBytes = 0;
+
+  /** Enters a connection; its number counts from 1. */
+  enter(remote: string): OpenConnection {
+    const id = ++this.#connections;
+    const entry = { id, remote, target: undefined, startedAt: performance.now(), relay: undefined };
+    this.open.add(entry);
+    return entry;
+  }
+
+  /** Strikes a connection off, with what it carried. */
+  leave(entry: OpenConnection, carried: { sentBytes: number; receivedBytes: number; failed: boolean }): void {
+    this.open.delete(entry);
+    this.#sentBytes += carried.sentBytes;
+    this.#receivedBytes += carried.receivedBytes;
+    if (carried.failed) this.#failed++;
+  }
+
+  refuse(reason: string): void {
+    this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
+  }
+
+  /** What has been done up to now, open connections included. */
+  sum(): Totals {
+    let [sentBytes, receivedBytes] = [this.#sentBytes, this.#receivedBytes];
+    for (const { relay } of this.open) {
+      sentBytes += relay?.down.bytes ?? 0;
+      receivedBytes += relay?.up.bytes ?? 0;
+    }
+    return {
+      connections: this.#connections,
+      open: this.open.size,
+      sentBytes,
+      receivedBytes,
+      failed: this.#failed,
+      refused: Object.fromEntries(this.#refused),
+    };
+  }
+}

@@ -1,0 +1,91 @@
+import { formatBound, formatRemote, serve } from '../endpoint/serve.ts';
+import type { Server, Socket } from '../net/index.ts';
+import { serveClient, tooManyNew } from './connection.ts';
+import type { ProxyHost } from './host.ts';
+import type { Plan } from './plan.ts';
+
+/** Descriptors that accepting leaves free: each client needs one more for its target, and the process some of its own. */
+const descriptorReserve = 24;
+
+/** A bound address with the plan by which its clients are served. */
+export class Listener {
+  readonly #host: ProxyHost;
+  readonly #server: Server;
+  #plan: Plan;
+  #open = 0;
+  /** What has really been bound. */
+  readonly address: string;
+
+  private constructor(server: Server, plan: Plan, host: ProxyHost) {
+    this.#server = server;
+    this.#plan = plan;
+    this.#host = host;
+    this.address = formatBound(server);
+  }
+
+  /** Binds a plan's address. @throws as serve() does */
+  static async open(plan: Plan, host: ProxyHost): Promise<Listener> {
+    // Bound and taken over in the same turn: no client can come between.
+    const accept = (client: Socket) => listener.#accept(client);
+    const server = await serve(plan.pair.listen, {
+      family: host.family,
+      numericOnly: host.numericOnly,
+      descriptorReserve,
+      onConnection: accept,
+    });
+    const listener = new Listener(server, plan, host);
+    listener.#watch();
+    listener.#applyLimit();
+    return listener;
+  }
+
+  /** Serves by another plan from the next client on. */
+  replacePlan(plan: Plan): void {
+    this.#plan.close();
+    this.#plan = plan;
+    this.#applyLimit();
+  }
+
+  /** Stops accepting; what has been accepted goes on. Settles when the address is free again. */
+  close(): void {
+    this.#plan.close();
+    this.#server.close();
+  }
+
+  #watch(): void {
+    const { fail } = this.#host;
+    this.#server.on('error', (error) => fail(this.address, error));
+    this.#server.on('exhausted', (error) => fail(this.address, error));
+  }
+
+  /** Without --reject, the server itself lets the rest wait. */
+  #applyLimit(): void {
+    const { maxConnections, reject } = this.#plan.pair.values;
+    this.#server.maxConnections = reject ? Infinity : (maxConnections ?? Infinity);
+  }
+
+  #accept(client: Socket): void {
+    const plan = this.#plan;
+    const reason = this.#findRefusal(client, plan);
+    if (reason !== undefined) return this.#refuse(client, reason);
+    this.#open++;
+    void serveClient(client, this.address, plan, this.#host).finally(() => this.#open--);
+  }
+
+  #findRefusal(client: Socket, { pair: { values }, rate }: Plan): string | undefined {
+    if (values.reject && this.#open >= (values.maxConnections ?? Infinity)) return 'too many connections';
+    // Behind another proxy all clients have its address: who they are is known once the header has been read.
+    if (values.acceptProxy) return undefined;
+    if (rate && !rate.take(client.remoteAddress ?? '', performance.now())) return tooManyNew;
+    return undefined;
+  }
+
+  #refuse(client: Socket, reason: string): void {
+    const { ledger, emit } = this.#host;
+    ledger.refuse(reason);
+    emit({ event: 'refused', remote: formatRemote(client, this.address), reason });
+    client.on('error', () => undefined);
+    if (client.remoteAddress === undefined) client.destroy();
+    else client.resetAndDestroy();
+  }
+}

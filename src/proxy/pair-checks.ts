@@ -1,0 +1,153 @@
+import { formatEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
+import { TnetError } from '../errors.ts';
+import { isIPv4 } from '../net/ip.ts';
+import { faultSettings } from './fault-settings.ts';
+import { balanceSettings } from './balance-settings.ts';
+import type { NamePart, Pair, PairValues } from './pair.ts';
+
+type Name = keyof PairValues;
+
+/** Whether the targets are to be chosen among, and not simply dialled. */
+export function isBalanced({ targets, values }: Pick<Pair, 'targets' | 'values'>): boolean {
+  return (
+    targets.length > 1 ||
+    targets.some(({ kind }) => kind === 'srv') ||
+    values.balance !== undefined ||
+    values.health !== undefined ||
+    values.resolve !== undefined ||
+    values.dnsServer !== undefined
+  );
+}
+
+/**
+ * Checks that the parts of a pair make sense together.
+ *
+ * @throws TnetError TNET_E_USAGE with the part that does not as its subject
+ */
+export function checkPair(pair: Pair, name: NamePart): void {
+  checkEnds(pair, name);
+  checkServer(pair, name);
+  checkNeeds(pair.values, name);
+  checkClashes(pair.values, name);
+  checkTls(pair.values, name);
+  checkBalance(pair, name);
+}
+
+const listenKinds: readonly Endpoint['kind'][] = ['tcp', 'unix', 'fd'];
+
+function checkEnds({ listen, targets, values }: Pair, name: NamePart): void {
+  if (!listenKinds.includes(listen.kind))
+    throw refuse(name('listen'), `cannot listen on ${formatEndpoint(listen)}`);
+  if (targets.some(({ kind }) => kind === 'tls')) {
+    throw refuse(name('targets'), 'tls:// stands before all targets or before none');
+  }
+  const namesOwn = values.socks === true || values.httpConnect === true;
+  if (namesOwn && targets.length > 0) {
+    throw refuse(
+      name('targets'),
+      `makes no sense with ${name(values.socks ? 'socks' : 'httpConnect')}: clients name it`,
+    );
+  }
+  if (!namesOwn && targets.length === 0 && !values.route) throw refuse(name('targets'), 'a target is needed');
+}
+
+/** A server that connects anybody to anything is not offered to a network by mistake. */
+function checkServer({ listen, values }: Pair, name: NamePart): void {
+  const kind = values.socks ? 'socks' : values.httpConnect ? 'httpConnect' : undefined;
+  if (!kind) {
+    if (values.authFile !== undefined) {
+      throw refuse(name('authFile'), `makes sense only with ${name('socks')} or ${name('httpConnect')}`);
+    }
+    return;
+  }
+  const senseless = (['route', ...Object.keys(balanceSettings)] as Name[]).find(
+    (key) => values[key] !== undefined,
+  );
+  if (senseless)
+    throw refuse(name(senseless), `makes no sense with ${name(kind)}: clients name their target`);
+  if (
+    values.authFile !== undefined ||
+    listen.kind === 'unix' ||
+    (listen.kind === 'tcp' && isLoopback(listen.host))
+  )
+    return;
+  throw refuse(
+    name(kind),
+    `${formatEndpoint(listen)} may be reached from other machines: give ${name('authFile')}, or listen on loopback`,
+  );
+}
+
+function isLoopback(host = ''): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+}
+
+/** Settings that say something about another one that is not there. */
+const faultNames = Object.keys(faultSettings) as Name[];
+const needs: readonly (readonly [Name, readonly Name[]])[] = [
+  ['reject', ['maxConnections']],
+  [
+    'direction',
+    faultNames.filter((key) => !['probability', 'seed', 'direction', 'resetAfter'].includes(key)),
+  ],
+  ['probability', faultNames.filter((key) => !['probability', 'seed', 'direction'].includes(key))],
+  ['seed', ['latency', 'slice', 'sliceSize', 'corrupt', 'probability']],
+  ['handshakeLimit', ['acceptProxy', 'tlsIn', 'socks', 'httpConnect', 'route']],
+  ['tlsCert', ['tlsIn']],
+  ['tlsKey', ['tlsCert']],
+  ['tlsCa', ['tlsOut']],
+  ['tlsServername', ['tlsOut']],
+  ['tlsInsecure', ['tlsOut']],
+  ['tlsAlpn', ['tlsIn', 'tlsOut']],
+  ['healthRise', ['health']],
+];
+
+function checkNeeds(values: PairValues, name: NamePart): void {
+  for (const [key, others] of needs) {
+    if (values[key] === undefined || others.some((other) => values[other] !== undefined)) continue;
+    throw refuse(name(key), `makes sense only with ${others.map(name).join(' or ')}`);
+  }
+}
+
+const clashes: readonly (readonly [Name, readonly Name[], string])[] = [
+  [
+    'blackhole',
+    ['latency', 'bandwidth', 'corrupt', 'slice', 'sliceSize', 'sliceDelay', 'dropAfter', 'slowClose'],
+    'nothing is handed on',
+  ],
+];
+
+function checkClashes(values: PairValues, name: NamePart): void {
+  for (const [key, others, reason] of clashes) {
+    const other = values[key] ? others.find((each) => values[each] !== undefined) : undefined;
+    if (other) throw refuse(name(other), `makes no sense with ${name(key)}: ${reason}`);
+  }
+}
+
+function checkTls({ tlsIn, tlsOut, tlsCert, route, socks, httpConnect }: PairValues, name: NamePart): void {
+  if (tlsIn && tlsCert === undefined) throw refuse(name('tlsIn'), `needs ${name('tlsCert')}`);
+  if (tlsOut && (socks ?? httpConnect)) {
+    throw refuse(
+      name('tlsOut'),
+      `makes no sense with ${name(socks ? 'socks' : 'httpConnect')}: clients bring their own`,
+    );
+  }
+  if (tlsIn && route?.some(({ kind }) => kind !== 'proto')) {
+    throw refuse(
+      name('route'),
+      `sni: and alpn: make no sense with ${name('tlsIn')}: the proxy takes TLS off`,
+    );
+  }
+  if (route?.some(({ targets }) => targets.some(({ kind }) => kind === 'tls'))) {
+    throw refuse(name('route'), `tls:// is written ${name('tlsOut')} here`);
+  }
+}
+
+function checkBalance(pair: Pair, name: NamePart): void {
+  const senseless = (['healthFall', 'eject'] as const).find((key) => pair.values[key] !== undefined);
+  if (!senseless || isBalanced(pair)) return;
+  throw refuse(name(senseless), `makes sense only with several targets, or with ${name('health')}`);
+}
+
+function refuse(subject: string, message: string): TnetError {
+  return new TnetError('TNET_E_USAGE', message, { subject });
+}

@@ -1,0 +1,105 @@
+import type { Endpoint } from '../endpoint/endpoint.ts';
+import { parseEndpoint } from '../endpoint/parse.ts';
+import { TnetError } from '../errors.ts';
+import { balanceSettings } from './balance-settings.ts';
+import { checkPair } from './pair-checks.ts';
+import { faultSettings } from './fault-settings.ts';
+import { limitSettings } from './limit-settings.ts';
+import { protocolSettings } from './protocol-settings.ts';
+import { secureSettings } from './secure-settings.ts';
+import { parseTarget, type Target } from './target.ts';
+import type { Setting, ValuesOf } from './setting.ts';
+
+/** Every setting that a pair can have: a flag on the command line and a property in a configuration file. */
+export const pairSettings = {
+  ...protocolSettings,
+  ...secureSettings,
+  ...balanceSettings,
+  ...limitSettings,
+  ...faultSettings,
+} as const;
+
+export type PairValues = ValuesOf<typeof pairSettings>;
+
+/** Where to listen, where to connect, and how. */
+export interface Pair {
+  readonly listen: Endpoint;
+  readonly targets: readonly Target[];
+  readonly values: PairValues;
+}
+
+/** What a pair is made of, as written: text not read yet. */
+export interface WrittenPair {
+  readonly listen: string;
+  readonly targets: readonly string[];
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** Names a part of what was written, for an error: `--latency`, `/pairs/0/latency`. */
+export type NamePart = (part: string) => string;
+
+export interface ReadPairOptions {
+  readonly name: NamePart;
+  /** Which loopback address a port on its own means. Default 4. */
+  readonly family?: 4 | 6;
+}
+
+/**
+ * Reads a pair and checks that its parts make sense together. Nothing is opened.
+ *
+ * @throws TnetError TNET_E_USAGE or TNET_E_ADDRESS, with the part that is wrong as its subject
+ */
+export function readPair(written: WrittenPair, { name, family }: ReadPairOptions): Pair {
+  const values = readValues(written.values, name);
+  const listen = bindLoopback(
+    at(name('listen'), () => parseEndpoint(written.listen)),
+    family,
+  );
+  const targets = written.targets.map((target) => at(name('targets'), () => parseTarget(target)));
+  const pair = unwrapTls({ listen, targets, values });
+  checkPair(pair, name);
+  return pair;
+}
+
+/** `tls://` before an address is another way to write --tls-in or --tls-out. */
+function unwrapTls({ listen, targets, values }: Pair): Pair {
+  const isSecure = ({ kind }: Target) => kind === 'tls';
+  // Where only some targets are secure, the rest stays as it is, for checkPair() to refuse.
+  const allSecure = targets.length > 0 && targets.every(isSecure);
+  return {
+    listen: listen.kind === 'tls' ? { ...listen, kind: 'tcp', host: listen.host ?? '127.0.0.1' } : listen,
+    targets: allSecure ? targets.map((target) => ({ ...target, kind: 'tcp' }) as Target) : targets,
+    values: {
+      ...values,
+      ...(listen.kind === 'tls' && { tlsIn: true }),
+      ...(allSecure && { tlsOut: true }),
+    },
+  };
+}
+
+function readValues(values: Readonly<Record<string, unknown>>, name: NamePart): PairValues {
+  const settings: Readonly<Record<string, Setting<unknown>>> = pairSettings;
+  const read = Object.entries(values).map(([key, value]) => {
+    const setting = settings[key];
+    if (!setting) throw new TnetError('TNET_E_USAGE', 'there is no such setting', { subject: name(key) });
+    return [key, at(name(key), () => setting.read(value))];
+  });
+  return Object.fromEntries(read) as PairValues;
+}
+
+/** Runs a reader; what it finds wrong is told with the place. */
+function at<Value>(place: string, read: () => Value): Value {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof TnetError)) throw error;
+    const subject = error.subject === undefined ? place : `${place}: ${error.subject}`;
+    throw new TnetError(error.code, error.message, { subject, cause: error });
+  }
+}
+
+/** A relay is for this machine unless a host is named: exposing the target takes a word. */
+function bindLoopback(endpoint: Endpoint, family: 4 | 6 | undefined): Endpoint {
+  if (endpoint.kind !== 'tcp' || endpoint.host !== undefined) return endpoint;
+  return { ...endpoint, host: family === 6 ? '::1' : '127.0.0.1' };
+}

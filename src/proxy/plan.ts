@@ -1,0 +1,75 @@
+import { requireNumericHost } from '../endpoint/numeric.ts';
+import type { Socket } from '../net/index.ts';
+import { faultSettings } from './fault-settings.ts';
+import type { Faults } from './faults.ts';
+import type { ProxyHost } from './host.ts';
+import type { Intake, IntakeStep } from './intake.ts';
+import { defaultConnectMs } from './limit-settings.ts';
+import { isBalanced } from './pair-checks.ts';
+import type { Pair } from './pair.ts';
+import { RateLimit } from './rate-limit.ts';
+import { prepareSteps } from './steps.ts';
+import { createDirectUpstream, type DialPlan, type Upstream } from './upstream.ts';
+
+/** A pair made ready to serve: what it needs is loaded, and what it keeps between connections is there. */
+export interface Plan {
+  readonly pair: Pair;
+  /** How clients say what they want; none: they are connected at once. */
+  readonly steps: readonly IntakeStep[];
+  /** Where clients go that named no target of their own; undefined: nowhere. */
+  readonly upstream: Upstream | undefined;
+  /** Undefined: no limit. */
+  readonly rate: RateLimit | undefined;
+  /** Draws what is done to a connection; undefined when nothing is done to any. */
+  readonly createFaults: ((connection: number, onDrop: () => void) => Faults) | undefined;
+  /** Makes what a target is told first; undefined: nothing. Throws a ProtocolError for what cannot be told. */
+  readonly createHead: ((client: Socket, known: Intake) => Buffer) | undefined;
+  /** Ends what the plan keeps running. Connections go on. */
+  readonly close: () => void;
+}
+
+/**
+ * Makes a pair ready. What a pair does not use is not loaded. Opens no listening socket.
+ *
+ * @throws TnetError TNET_E_ADDRESS for a name where -n forbids one, TNET_E_CONFIG for a htpasswd file,
+ *   TNET_E_USAGE for a certificate
+ */
+export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
+  const { values } = pair;
+  const upstreams: Upstream[] = [];
+  const secure = values.tlsOut ? (await import('./secure-plan.ts')).createSecureTarget(values) : undefined;
+  const dialPlan: DialPlan = { host, timeoutMs: values.waitConnect ?? defaultConnectMs, secure };
+  const create = async (targets: Pair['targets']) => {
+    const upstream = await createUpstream({ ...pair, targets }, dialPlan);
+    upstreams.push(upstream);
+    return upstream;
+  };
+  const hasFaults = Object.keys(faultSettings).some(
+    (key) => values[key as keyof typeof values] !== undefined,
+  );
+  const faults = hasFaults ? await import('./faults.ts') : undefined;
+  const header = values.sendProxy && (await import('./proxy-header.ts'));
+  return {
+    pair,
+    steps: await prepareSteps(pair, host, (route) => create(route.targets)),
+    upstream: pair.targets.length === 0 ? undefined : await create(pair.targets),
+    rate: values.rate && new RateLimit(values.rate),
+    createFaults: faults && ((connection, onDrop) => faults.createFaults(values, connection, onDrop)),
+    createHead:
+      header && ((client, known) => header.createProxyHeader(values.sendProxy ?? 1, client, known.header)),
+    close() {
+      for (const upstream of upstreams) upstream.close();
+    },
+  };
+}
+
+async function createUpstream(pair: Pair, plan: DialPlan): Promise<Upstream> {
+  if (isBalanced(pair)) {
+    const { BalancedUpstream } = await import('./balanced-upstream.ts');
+    return new BalancedUpstream(pair, plan);
+  }
+  const [target] = pair.targets;
+  if (!target || target.kind === 'srv') throw new Error('a pair that is not balanced has one address');
+  if (plan.host.numericOnly) requireNumericHost(target);
+  return createDirectUpstream(target, plan);
+}

@@ -1,0 +1,94 @@
+import { formatEndpoint } from '../endpoint/endpoint.ts';
+import { finishConnection } from './connection.ts';
+import type { ProxyHost } from './host.ts';
+import { Listener } from './listener.ts';
+import type { Pair } from './pair.ts';
+import { preparePlan, type Plan } from './plan.ts';
+
+/** An address that could not be bound. `cause` is the system's error or a TnetError. */
+export class ServeError extends Error {
+  readonly subject: string;
+
+  constructor(subject: string, cause: unknown) {
+    super(`cannot listen on ${subject}`, { cause });
+    this.subject = subject;
+  }
+}
+
+/** A set of pairs being served, which can be replaced by another one while it runs. */
+export class Proxy {
+  readonly #host: ProxyHost;
+  #listeners = new Map<string, Listener>();
+
+  constructor(host: ProxyHost) {
+    this.#host = host;
+  }
+
+  /** What has been bound, in the order of the pairs. */
+  get addresses(): string[] {
+    return [...this.#listeners.values()].map(({ address }) => address);
+  }
+
+  /**
+   * Serves these pairs from now on. An address that is served already stays bound and takes its new settings for its
+   * next clients; one that is no longer named is closed, and its connections go on. When one cannot be bound, all
+   * stays as it was.
+   *
+   * @throws ServeError
+   */
+  async serve(pairs: readonly Pair[]): Promise<void> {
+    const plans = await Promise.all(pairs.map((pair) => preparePlan(pair, this.#host)));
+    const wanted = nameListeners(plans);
+    const opened = new Map<string, Listener>();
+    try {
+      for (const [key, plan] of wanted) {
+        if (!this.#listeners.has(key)) opened.set(key, await this.#open(plan));
+      }
+    } catch (error) {
+      for (const listener of opened.values()) listener.close();
+      for (const plan of plans) plan.close();
+      throw error;
+    }
+    for (const { address } of opened.values()) this.#host.emit({ event: 'listening', address });
+    const next = new Map<string, Listener>();
+    for (const [key, plan] of wanted) {
+      const kept = this.#listeners.get(key);
+      kept?.replacePlan(plan);
+      const listener = kept ?? opened.get(key);
+      if (listener) next.set(key, listener);
+    }
+    for (const [key, listener] of this.#listeners) if (!next.has(key)) listener.close();
+    this.#listeners = next;
+  }
+
+  async #open(plan: Plan): Promise<Listener> {
+    try {
+      return await Listener.open(plan, this.#host);
+    } catch (error) {
+      throw new ServeError(formatEndpoint(plan.pair.listen), error);
+    }
+  }
+
+  /** Stops accepting. Connections go on. */
+  stop(): void {
+    for (const listener of this.#listeners.values()) listener.close();
+    this.#listeners.clear();
+  }
+
+  /** Ends all connections from our side: what they have read is delivered, within a bound. */
+  finish(): void {
+    for (const entry of this.#host.ledger.open) finishConnection(entry);
+  }
+}
+
+/** A name for each pair's listener that stays the same over a reload. Port 0 may be named several times. */
+function nameListeners(plans: readonly Plan[]): Map<string, Plan> {
+  const named = new Map<string, Plan>();
+  for (const plan of plans) {
+    const address = formatEndpoint(plan.pair.listen);
+    let key = address;
+    for (let nth = 2; named.has(key); nth++) key = `${address} ${nth}`;
+    named.set(key, plan);
+  }
+  return named;
+}

@@ -1,0 +1,30 @@
+import { TnetError } from '../errors.ts';
+import { parseTarget, type Target } from './target.ts';
+
+/** Clients that show themselves in a certain way, and where they are sent. */
+export interface Route {
+  /** By the name a TLS client asks for, by a protocol it offers in ALPN, or by what its first bytes are. */
+  readonly kind: 'sni' | 'alpn' | 'proto';
+  /** Lower case. For sni, `*.example.com` is any name one level below. */
+  readonly name: string;
+  readonly targets: readonly Target[];
+}
+
+/**
+ * Reads a route: `sni:a.example=TARGET`, `alpn:h2=TARGET`, `proto:ssh=TARGET`, with several targets cut by commas.
+ *
+ * @throws TnetError TNET_E_USAGE or TNET_E_ADDRESS
+ */
+export function parseRoute(text: string): Route {
+  const [, kind, name, targets] = /^(sni|alpn|proto):([^=]+)=(.+)$/.exec(text) ?? [];
+  if (kind === undefined || name === undefined || targets === undefined) {
+    throw new TnetError('TNET_E_USAGE', 'expected sni:NAME=TARGET, alpn:NAME=TARGET or proto:NAME=TARGET', {
+      subject: text,
+    });
+  }
+  return {
+    kind: kind as Route['kind'],
+    name: kind === 'alpn' ? name : name.toLowerCase(),
+    targets: targets.split(',').map(parseTarget),
+  };
+}

@@ -1,0 +1,71 @@
+import { formatEndpoint, formatHostPort, type Endpoint } from '../endpoint/endpoint.ts';
+import { isIP } from '../net/ip.ts';
+import { resolveAddresses, resolveService } from '../net/resolve.ts';
+import { defaultResolveMs, type BalanceValues } from './balance-settings.ts';
+import type { Target } from './target.ts';
+
+/** A target with an address that can be dialled without a name server. */
+export interface ResolvedTarget {
+  readonly name: string;
+  readonly endpoint: Endpoint;
+  /** The name that was looked up. */
+  readonly host: string | undefined;
+}
+
+export interface Resolution {
+  readonly targets: readonly ResolvedTarget[];
+  /** When to look again, in milliseconds; Infinity when there was no name to look up. */
+  readonly refreshMs: number;
+}
+
+/** Records with less time to live than this are kept as long. */
+const leastMs = 1_000;
+
+/**
+ * What a target's name stands for now: each address of a host, and each host of a service, is a target.
+ *
+ * @throws the resolver's error
+ */
+export async function resolveTarget(
+  target: Target,
+  values: BalanceValues,
+  family?: 4 | 6,
+): Promise<Resolution> {
+  if (target.kind === 'srv') return resolveSrv(target.name, values, family);
+  if (target.kind !== 'tcp' || isIP(target.host ?? 'localhost') !== 0) {
+    return {
+      targets: [{ name: formatEndpoint(target), endpoint: target, host: undefined }],
+      refreshMs: Infinity,
+    };
+  }
+  return resolveHost(target.host ?? 'localhost', target.port, values, family);
+}
+
+async function resolveHost(
+  host: string,
+  port: number,
+  { dnsServer: server, resolve = defaultResolveMs }: BalanceValues,
+  family?: 4 | 6,
+): Promise<Resolution> {
+  const { addresses, ttlMs = resolve } = await resolveAddresses(host, { server, family });
+  return {
+    targets: addresses.map(({ address }) => ({
+      name: formatHostPort(address, port),
+      endpoint: { kind: 'tcp', host: address, port },
+      host,
+    })),
+    refreshMs: Math.max(leastMs, ttlMs),
+  };
+}
+
+async function resolveSrv(name: string, values: BalanceValues, family?: 4 | 6): Promise<Resolution> {
+  const { dnsServer: server, resolve = defaultResolveMs } = values;
+  const records = await resolveService(name, { server });
+  const hosts = await Promise.all(
+    records.map((record) => resolveHost(record.name, record.port, values, family)),
+  );
+  return {
+    targets: hosts.flatMap(({ targets }) => targets),
+    refreshMs: Math.min(resolve, ...hosts.map(({ refreshMs }) => refreshMs)),
+  };
+}

@@ -1,0 +1,29 @@
+import { formatEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
+import { parseEndpoint } from '../endpoint/parse.ts';
+import { TnetError } from '../errors.ts';
+
+/** Where clients are connected to: an address, or a service that DNS lists (`srv://_http._tcp.example.com`). */
+export type Target = Endpoint | { readonly kind: 'srv'; readonly name: string };
+
+/** The target as the user would write it. */
+export function formatTarget(target: Target): string {
+  return target.kind === 'srv' ? `srv://${target.name}` : formatEndpoint(target);
+}
+
+/**
+ * Reads a target that can be connected to.
+ *
+ * @throws TnetError TNET_E_ADDRESS, or TNET_E_USAGE for an end that nobody can connect to
+ */
+export function parseTarget(text: string): Target {
+  const [, name] = /^srv:\/\/(.*)$/i.exec(text) ?? [];
+  const target: Target =
+    name === undefined ? parseEndpoint(text) : { kind: 'srv', name: checkService(name, text) };
+  if (['tcp', 'tls', 'unix', 'srv'].includes(target.kind)) return target;
+  throw new TnetError('TNET_E_USAGE', `cannot connect to ${formatTarget(target)}`);
+}
+
+function checkService(name: string, text: string): string {
+  if (/^[a-z0-9_][a-z0-9._-]*$/i.test(name)) return name;
+  throw new TnetError('TNET_E_ADDRESS', 'expected srv://_SERVICE._tcp.DOMAIN', { subject: text });
+}

@@ -1,0 +1,117 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { dial } from '../endpoint/dial.ts';
+import { formatEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
+import { errorCode } from '../errors.ts';
+import type { Socket } from '../net/index.ts';
+import { describeError } from '../report/sentences.ts';
+import type { ProxyHost } from './host.ts';
+import type { SecureTarget } from './secure-plan.ts';
+
+/** A connection to a target. The socket is the caller's to close; `release` is to be called once it is over. */
+export interface OpenUpstream {
+  readonly socket: Socket;
+  readonly target: string;
+  readonly release?: () => void;
+}
+
+/** Who asks for a target. */
+export interface UpstreamRequest {
+  /** The connection's number, for what is reported. */
+  readonly id: number;
+  /** The client's address without its port. */
+  readonly clientHost: string;
+  /** What the target is told before all else, TLS included. */
+  readonly head?: Buffer | undefined;
+}
+
+/** How targets are connected to. */
+export interface DialPlan {
+  readonly host: ProxyHost;
+  /** Limit for DNS, connecting and TLS together, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Makes the target speak TLS; undefined: plain. */
+  readonly secure?: SecureTarget | undefined;
+}
+
+/** Where a pair's clients are connected to. */
+export interface Upstream {
+  /** Connects to a target. Undefined when none accepted; then each one's failure has been reported. */
+  open(request: UpstreamRequest): Promise<OpenUpstream | undefined>;
+  /** Ends its checks and timers. Connections go on. */
+  close(): void;
+}
+
+/** How long a dial waits for a free descriptor before it looks again. */
+const descriptorWaitMs = 50;
+
+/** An upstream of one target. */
+export function createDirectUpstream(target: Endpoint, plan: DialPlan): Upstream {
+  const { host } = plan;
+  return {
+    async open({ id, head }) {
+      const subject = formatEndpoint(target);
+      try {
+        return { socket: await connectTarget(target, plan, { head }), target: subject };
+      } catch (error) {
+        if (!host.signal.aborted) host.fail(subject, error, id);
+        return undefined;
+      }
+    },
+    close: () => undefined,
+  };
+}
+
+/**
+ * Connects to a target, tells it its head, and makes it speak TLS if that is planned.
+ *
+ * @param name what the target's certificate must be for. Default: the host that is dialled
+ * @throws as dial() and secureClient() do; then nothing stays open
+ */
+export async function connectTarget(
+  target: Endpoint,
+  { host, timeoutMs, secure }: DialPlan,
+  { head, name }: { readonly head?: Buffer | undefined; readonly name?: string | undefined },
+): Promise<Socket> {
+  const deadline = performance.now() + timeoutMs;
+  const socket = await dialTarget(target, timeoutMs, host);
+  if (head) socket.write(head);
+  if (!secure) return socket;
+  try {
+    const dialled = target.kind === 'tcp' ? target.host : undefined;
+    await secure(socket, name ?? dialled ?? 'localhost', Math.max(1, deadline - performance.now()));
+    return socket;
+  } catch (error) {
+    socket.on('error', () => undefined).destroy();
+    throw error;
+  }
+}
+
+/**
+ * Connects to a target. When the process has no free descriptor, it waits for one: the client has been accepted, and
+ * another one will leave.
+ *
+ * @throws as dial() does
+ */
+export async function dialTarget(target: Endpoint, timeoutMs: number, host: ProxyHost): Promise<Socket> {
+  const { signal, family, numericOnly } = host;
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await dial(target, {
+        family,
+        numericOnly,
+        signal,
+        timeoutMs: Math.max(1, Math.ceil(deadline - performance.now())),
+        onAttempt: (address) => host.emit({ event: 'attempt', address }),
+        onAttemptFailed(address, error) {
+          const code = errorCode(error) ?? 'ERROR';
+          host.emit({ event: 'attempt-failed', address, code, message: describeError(error) });
+        },
+      });
+    } catch (error) {
+      const isExhausted = errorCode(error) === 'EMFILE' || errorCode(error) === 'ENFILE';
+      if (!isExhausted || performance.now() + descriptorWaitMs >= deadline) throw error;
+      await delay(descriptorWaitMs, undefined, { signal });
+    }
+  }
+}

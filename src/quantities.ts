@@ -1,0 +1,105 @@
+import { TnetError } from './errors.ts';
+
+const timeUnitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, '': 1000 };
+const sizeUnits: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+
+/** The longest delay of a Node timer; a longer one would fire at once. */
+const maxDelayMs = 2 ** 31 - 1;
+
+/** A value that cannot be read: the message says what was expected, the caller says where it stands. */
+function badValue(message: string): TnetError {
+  return new TnetError('TNET_E_USAGE', message);
+}
+
+/**
+ * TIME: `500ms`, `2s`, `1.5m`, `1h`; a bare number is seconds.
+ *
+ * @returns milliseconds
+ * @throws TnetError TNET_E_USAGE
+ */
+export function readTimeMs(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|)$/.exec(text);
+  if (!match) throw badValue('A time is a number with ms, s, m or h; seconds without one.');
+  const [, digits = '', unit = ''] = match;
+  const delayMs = Math.round(Number(digits) * (timeUnitsMs[unit] ?? 1000));
+  if (delayMs > maxDelayMs) throw badValue('The longest time is 24 days.');
+  return delayMs;
+}
+
+/**
+ * SIZE: `512`, `64k`, `10M`, `1G`, in powers of 1024.
+ *
+ * @returns bytes
+ * @throws TnetError TNET_E_USAGE
+ */
+export function readSizeBytes(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([kKmMgG]?)$/.exec(text);
+  if (!match) throw badValue('A size is a number of bytes, with k, M or G for powers of 1024.');
+  const [, digits = '', unit = ''] = match;
+  return Math.round(Number(digits) * (sizeUnits[unit.toLowerCase()] ?? 1));
+}
+
+/**
+ * A whole number of at least `least`.
+ *
+ * @throws TnetError TNET_E_USAGE
+ */
+export function readCount(text: string, least: number): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(count) || count < least) {
+    throw badValue(`A whole number of at least ${least} is needed.`);
+  }
+  return count;
+}
+
+/** So many events in so much time. */
+export interface Rate {
+  readonly count: number;
+  readonly perMs: number;
+}
+
+/**
+ * RATE: `10` or `10/s`, `100/m`, `1000/h`, `5/10s`.
+ *
+ * @throws TnetError TNET_E_USAGE
+ */
+export function readRate(text: string): Rate {
+  const match = /^(\d+)(?:\/(\d+(?:\.\d+)?)?(ms|s|m|h))?$/.exec(text);
+  const [, digits = '', amount = '1', unit = 's'] = match ?? [];
+  const perMs = Number(amount) * (timeUnitsMs[unit] ?? 1000);
+  if (!match || Number(digits) === 0 || perMs === 0) {
+    throw badValue('A rate is a number with a time, such as 10/s, 100/m or 5/10s.');
+  }
+  return { count: Number(digits), perMs };
+}
+
+/** A value, and how far it may lie from it either way. */
+export interface Spread {
+  readonly mean: number;
+  readonly spread: number;
+}
+
+/**
+ * `A` or `A±B` (also written `A+-B`), each read by `read`.
+ *
+ * @throws TnetError TNET_E_USAGE, also when B is greater than A
+ */
+export function readSpread(text: string, read: (part: string) => number): Spread {
+  const [first = '', second, ...more] = text.split(/±|\+-/);
+  const spread = second === undefined ? 0 : read(second);
+  const mean = read(first);
+  if (more.length > 0) throw badValue('One ± is allowed.');
+  if (spread > mean) throw badValue('What follows ± is at most what stands before it.');
+  return { mean, spread };
+}
+
+/**
+ * A share or chance from 0 to 1.
+ *
+ * @throws TnetError TNET_E_USAGE
+ */
+export function readFraction(text: string): number {
+  const value = Number(text);
+  if (!/^\d*\.?\d+(e-?\d+)?$/i.test(text) || value > 1) throw badValue('A number from 0 to 1 is needed.');
+  return value;
+}

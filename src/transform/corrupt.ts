@@ -1,0 +1,42 @@
+import { Transform, type TransformCallback } from 'node:stream';
+import type { Random } from './random.ts';
+
+/**
+ * Replaces bytes by other ones. Which, and by what, depends on the seed and the place in the stream only.
+ */
+export class Corrupt extends Transform {
+  readonly #share: number;
+  readonly #random: Random;
+  /** How many bytes pass before the next one is replaced. */
+  #untouched: number;
+
+  /** @param share how likely each byte is to be replaced, from 0 to 1 */
+  constructor(share: number, random: Random) {
+    super();
+    this.#share = share;
+    this.#random = random;
+    this.#untouched = this.#drawUntouched();
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    if (this.#untouched >= chunk.length) {
+      this.#untouched -= chunk.length;
+      return done(null, chunk);
+    }
+    const changed = Buffer.from(chunk);
+    let at = this.#untouched;
+    while (at < changed.length) {
+      changed[at] = (changed[at] ?? 0) ^ (1 + Math.floor(this.#random() * 255));
+      at += 1 + this.#drawUntouched();
+    }
+    this.#untouched = at - changed.length;
+    done(null, changed);
+  }
+
+  /** The gap between two replaced bytes is distributed geometrically. */
+  #drawUntouched(): number {
+    if (this.#share <= 0) return Infinity;
+    if (this.#share >= 1) return 0;
+    return Math.floor(Math.log(1 - this.#random()) / Math.log(1 - this.#share));
+  }
+}

@@ -1,0 +1,174 @@
+import { once } from 'node:events';
+import { PassThrough, type Readable, type Transform } from 'node:stream';
+import fc from 'fast-check';
+import test from 'ava';
+import { Bandwidth } from '../../src/transform/bandwidth.ts';
+import { Blackhole } from '../../src/transform/blackhole.ts';
+import { ByteLimit } from '../../src/transform/byte-limit.ts';
+import { Corrupt } from '../../src/transform/corrupt.ts';
+import { Latency } from '../../src/transform/latency.ts';
+import { createRandom } from '../../src/transform/random.ts';
+import { Slice } from '../../src/transform/slice.ts';
+import { SlowClose } from '../../src/transform/slow-close.ts';
+import { payload, sameBytes } from '../helpers/bytes.ts';
+
+/** Writes the chunks, ends, and gives what comes out. */
+async function pass(transform: Transform, chunks: readonly Buffer[]): Promise<Buffer[]> {
+  const out: Buffer[] = [];
+  transform.on('data', (chunk: Buffer) => out.push(chunk));
+  const ended = once(transform, 'end');
+  for (const chunk of chunks) if (!transform.write(chunk)) await once(transform, 'drain');
+  transform.end();
+  await ended;
+  return out;
+}
+
+/** Milliseconds until the stream's end. */
+async function timeUntilEnd(stream: Readable): Promise<number> {
+  const startedAt = performance.now();
+  stream.resume();
+  await once(stream, 'end');
+  return performance.now() - startedAt;
+}
+
+const nearTo = (actual: number, wanted: number) => actual >= wanted * 0.9 && actual <= wanted * 1.1 + 30;
+
+test('the same seed draws the same numbers, and another word another row', (t) => {
+  const draw = (...words: [number, ...(string | number)[]]) => {
+    const random = createRandom(...words);
+    return Array.from({ length: 20 }, random);
+  };
+  t.deepEqual(draw(1, 'up'), draw(1, 'up'));
+  t.notDeepEqual(draw(1, 'up'), draw(1, 'down'));
+  t.notDeepEqual(draw(1), draw(2));
+  const many = createRandom(7);
+  const mean = Array.from({ length: 10_000 }, many).reduce((sum, value) => sum + value) / 10_000;
+  t.true(Math.abs(mean - 0.5) < 0.02);
+});
+
+test('corruption replaces the same bytes however the stream is cut', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 300 }), fc.nat(50), async (bytes, size) => {
+      const whole = Buffer.from(bytes);
+      const pieces = [];
+      for (let at = 0; at < whole.length; at += size + 1) pieces.push(whole.subarray(at, at + size + 1));
+      const once_ = Buffer.concat(await pass(new Corrupt(0.2, createRandom(5)), [whole]));
+      const cut = Buffer.concat(await pass(new Corrupt(0.2, createRandom(5)), pieces));
+      return once_.equals(cut) && whole.equals(Buffer.from(bytes));
+    }),
+    { numRuns: 50 },
+  );
+  t.pass();
+});
+
+test('corruption replaces about the share of bytes that was asked for', async (t) => {
+  const sent = Buffer.alloc(1_000_000);
+  const got = Buffer.concat(await pass(new Corrupt(0.001, createRandom(3)), [sent]));
+  const changed = got.filter((byte) => byte !== 0).length;
+  t.true(changed > 850 && changed < 1150, `${changed} bytes`);
+  t.is(got.length, sent.length);
+});
+
+for (const share of [0, 1]) {
+  test(`corruption of ${share} changes ${share === 0 ? 'no' : 'every'} byte`, async (t) => {
+    const got = Buffer.concat(await pass(new Corrupt(share, createRandom(3)), [Buffer.alloc(1000)]));
+    t.is(got.filter((byte) => byte !== 0).length, share * 1000);
+  });
+}
+
+test('slicing keeps every byte and cuts at the same places for the same seed', async (t) => {
+  const sent = payload(5_000);
+  const slice = () => new Slice({ sizeBytes: { mean: 64, spread: 63 }, delayMs: 0, random: createRandom(9) });
+  const first = await pass(slice(), [sent]);
+  const again = await pass(slice(), [sent]);
+  sameBytes(t, Buffer.concat(first), sent);
+  t.deepEqual(
+    first.map(({ length }) => length),
+    again.map(({ length }) => length),
+  );
+  t.true(first.every(({ length }) => length >= 1 && length <= 127));
+});
+
+test('latency holds bytes and the end back by its time, and keeps their order', async (t) => {
+  const line = new Latency({ delayMs: { mean: 200, spread: 50 }, random: createRandom(1) });
+  const startedAt = performance.now();
+  const sent = payload(100_000);
+  const out: Buffer[] = [];
+  line.on('data', (chunk: Buffer) => out.push(chunk));
+  for (let at = 0; at < sent.length; at += 1000) line.write(sent.subarray(at, at + 1000));
+  line.end();
+  const ended = once(line, 'end');
+  await once(line, 'data');
+  const firstAt = performance.now() - startedAt;
+  await ended;
+  t.true(firstAt >= 149, `${firstAt} ms`);
+  sameBytes(t, Buffer.concat(out), sent);
+});
+
+test('latency stops taking bytes when its reader takes none', async (t) => {
+  const line = new Latency({ delayMs: { mean: 1, spread: 0 }, random: createRandom(1) });
+  const chunk = Buffer.alloc(64 * 1024);
+  let taken = 0;
+  while (line.write(chunk) || taken < 32 * 1024 * 1024) {
+    taken += chunk.length;
+    if (line.writableNeedDrain && !(await Promise.race([once(line, 'drain'), sleep(100)]))) break;
+  }
+  t.true(taken < 16 * 1024 * 1024, `${taken} bytes`);
+  line.destroy();
+});
+
+async function sleep(ms: number): Promise<undefined> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return undefined;
+}
+
+for (const rate of [5_000, 200_000, 5_000_000]) {
+  test(`a bandwidth of ${rate} bytes a second carries within a tenth of it`, async (t) => {
+    // A busy machine makes a run late, never early: the fastest of three tells.
+    const took: number[] = [];
+    while (took.length < 3 && !took.some((time) => nearTo(time, 600))) {
+      const line = new Bandwidth(rate);
+      const source = new PassThrough();
+      source.pipe(line);
+      source.end(Buffer.alloc(rate * 0.6));
+      took.push(await timeUntilEnd(line));
+    }
+    t.true(
+      took.every((time) => time >= 540) && took.some((time) => nearTo(time, 600)),
+      `${took.join(' ')} ms`,
+    );
+  });
+}
+
+test('a byte limit hands on what it allows, and says once that it is reached', async (t) => {
+  let calls = 0;
+  const limit = new ByteLimit(1500, () => calls++);
+  const out: Buffer[] = [];
+  limit.on('data', (chunk: Buffer) => out.push(chunk));
+  limit.write(Buffer.alloc(1000, 1));
+  limit.write(Buffer.alloc(1000, 2));
+  limit.write(Buffer.alloc(1000, 3));
+  await sleep(30);
+  t.is(Buffer.concat(out).length, 1500);
+  t.is(calls, 1);
+});
+
+test('a black hole hands on neither bytes nor the end', async (t) => {
+  const hole = new Blackhole();
+  hole.on('data', () => t.fail());
+  hole.on('end', () => t.fail());
+  hole.end(payload(100_000));
+  await sleep(50);
+  t.pass();
+});
+
+test('a slow close hands bytes on at once and the end later', async (t) => {
+  const line = new SlowClose(200);
+  const ended = once(line, 'end');
+  line.end('x');
+  const startedAt = performance.now();
+  await once(line, 'data');
+  const dataAt = performance.now() - startedAt;
+  await ended;
+  t.true(performance.now() - startedAt - dataAt > 100);
+});
