@@ -53,8 +53,6 @@ export async function buildProgram(version: string, only?: string): Promise<Comm
     .option('-v, --verbose', 'with --version: also the Node version and the flow engine')
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
-    // Else the program's own -v would take the -v of every command.
-    .enablePositionalOptions()
     .configureHelp({ showGlobalOptions: false })
     .configureOutput({ outputError: () => undefined })
     .showSuggestionAfterError(true)
