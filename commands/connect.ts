@@ -16,11 +16,14 @@ import {
 } from './datagram-options.ts';
 import { addExecOptions, readProgram, type ExecFlags } from './exec-options.ts';
 import { addOptions, addReportOptions } from './options.ts';
+import { addProxyOptions, readProxies, type ProxyFlags } from './connect-proxy.ts';
+import { addClientSecureOptions, type ClientSecureFlags } from './secure-options.ts';
 import { readFamily } from './server-address.ts';
 import { runStdioSession, type SessionFlags } from './session-run.ts';
 import { catchInterruption, type Interruption } from './signals.ts';
 
-interface ConnectOptions extends ReportOptions, SessionFlags, DatagramFlags, ExecFlags {
+interface ConnectOptions
+  extends ReportOptions, SessionFlags, DatagramFlags, ExecFlags, ClientSecureFlags, ProxyFlags {
   readonly unix?: string;
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
@@ -42,6 +45,8 @@ export function defineConnect(command: Command): void {
   addOptions(command, 'connectLimit', 'idle', 'quit', 'halfClose', 'noShutdown');
   addOptions(command, 'receiveOnly', 'sendOnly', 'keepSending', 'crlf');
   addExecOptions(command, 'waitReply');
+  addClientSecureOptions(command);
+  addProxyOptions(command);
   addReportOptions(command).action(runConnect);
 }
 
@@ -51,8 +56,9 @@ async function runConnect(words: string[], options: ConnectOptions, command: Com
   const program = await readProgram(options);
   checkWaitReply(endpoint, options);
   const localPort = options.sourcePort === undefined ? undefined : parsePort(options.sourcePort);
+  const way = await readWay(context, endpoint, options);
   using interruption = catchInterruption();
-  const socket = await open(context, endpoint, options, localPort, interruption);
+  const socket = await open(context, endpoint, options, { ...way, localPort }, interruption);
   if (!socket) return;
   const remote = formatRemote(socket, formatEndpoint(endpoint));
   const local = formatLocal(socket, formatEndpoint(endpoint));
@@ -77,21 +83,40 @@ function readTarget(words: readonly string[], options: ConnectOptions): Endpoint
   return parseWords(words);
 }
 
+/** What the connection goes through: proxies, a PROXY header, TLS. Files are read before any socket opens. */
+async function readWay(context: Context, endpoint: Endpoint, options: ConnectOptions): Promise<DialOptions> {
+  const { reporter } = context;
+  const isSecure = options.tls || endpoint.kind === 'tls';
+  return {
+    proxies: readProxies(options),
+    sendProxyHeader: options.sendProxy,
+    onHop: (proxy, target) => reporter.emit({ event: 'proxied', proxy, target }),
+    secure: isSecure
+      ? (await import('./secure-run.ts')).readClientSecure(
+          options,
+          endpoint,
+          formatEndpoint(endpoint),
+          reporter,
+        )
+      : undefined,
+  };
+}
+
 /** The connection, or undefined when there is none: then the failure is reported and the exit status set. */
 async function open(
   context: Context,
   endpoint: Endpoint,
   options: ConnectOptions,
-  localPort: number | undefined,
+  way: DialOptions,
   interruption: Interruption,
 ): Promise<Connection | undefined> {
   const { reporter } = context;
   try {
     return await openConnection(endpoint, {
+      ...way,
       family: readFamily(options),
       numericOnly: options.numeric,
       localAddress: options.source,
-      localPort,
       timeoutMs: options.waitConnect,
       signal: interruption.signal,
       onAttempt: (address) => reporter.emit({ event: 'attempt', address }),

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { TnetError } from '../src/errors.ts';
 import { Reporter } from '../src/report/reporter.ts';
 import type { Verbosity } from '../src/report/text.ts';
 import { exitStatus } from './exit-status.ts';
@@ -49,5 +48,6 @@ export function commandName(command: Command): string {
 
 /** What a failure is about: the error's own subject, or what the command was working on. */
 export function subjectOf(error: unknown, otherwise: string): string {
-  return error instanceof TnetError && error.subject !== undefined ? error.subject : otherwise;
+  const subject = (error as { subject?: unknown } | null | undefined)?.subject;
+  return typeof subject === 'string' ? subject : otherwise;
 }

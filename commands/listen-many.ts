@@ -89,7 +89,7 @@ export async function serveMany(
     const ending = await runSession({
       ...options,
       input: seat.input,
-      inputKind: seat.branch ? 'pipe' : options.inputKind,
+      inputKind: seat.branch === undefined ? options.inputKind : 'pipe',
       output: file?.stream ?? seat.output,
       receiveTransforms: [
         ...(options.receiveTransforms ?? []),

@@ -9,6 +9,12 @@ import { createContext, subjectOf, type Context, type ReportOptions } from './co
 import { addUdpOption, applyUdp, type DatagramFlags } from './datagram-options.ts';
 import { reportDatagrams } from './datagram-report.ts';
 import {
+  addAdmissionOptions,
+  createAdmission,
+  toPlainEndpoint,
+  type AdmissionFlags,
+} from './admission-options.ts';
+import {
   addExecOptions,
   addInsecureExecOption,
   readProgram,
@@ -29,6 +35,7 @@ interface ListenOptions
     SessionFlags,
     BindFlags,
     AccessFlags,
+    AdmissionFlags,
     DatagramFlags,
     ExecFlags,
     ManyFlags {
@@ -60,16 +67,19 @@ export function defineListen(command: Command): void {
   addInsecureExecOption(command);
   addOptions(command, 'idle', 'quit', 'halfClose', 'noShutdown');
   addOptions(command, 'receiveOnly', 'sendOnly', 'keepSending', 'crlf');
+  addAdmissionOptions(command);
   addReportOptions(command).action(runListen);
 }
 
 async function runListen(words: string[], options: ListenOptions, command: Command): Promise<void> {
   const context = createContext(command, options);
   checkFlags(options);
-  const endpoints = readServerAddresses(words, options).map((endpoint) => applyUdp(endpoint, options));
+  const asked = readServerAddresses(words, options).map((endpoint) => applyUdp(endpoint, options));
+  const endpoints = asked.map(toPlainEndpoint);
   const program = await readProgram(options);
   if (program) requireGuard(endpoints, options);
   prepareOutputDir(options);
+  const admission = await createAdmission(context, options, asked);
   const run = new ServerRun(context);
   const { signal } = run.interruption;
   try {
@@ -84,7 +94,7 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
       onConnection(client) {
         clearTimeout(firstClient);
         reportDatagrams(context, client, run.address);
-        serveClient(client);
+        admission(run, client, serveClient);
       },
     });
     if (!isBound) clearTimeout(firstClient);

@@ -32,7 +32,7 @@ await build({
   // Commander loads child_process for executable subcommands, which tnet has none of; it costs 3 ms.
   alias: { 'node:child_process': path('scripts/lazy-child-process.cjs') },
   define: { tnetVersion: JSON.stringify(version), 'import.meta.dirname': '__dirname' },
-  external: ['chalk', 'ora'],
+  external: ['chalk', 'ora', 'node-forge'],
   logLevel: 'warning',
 });
 

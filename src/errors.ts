@@ -42,6 +42,18 @@ export const errorTable = {
     exit: exitCodes.failed,
     meaning: 'A client took its bytes too slowly and was dropped, so that the others need not wait.',
   },
+  TNET_E_PROXY: {
+    exit: exitCodes.failed,
+    meaning: 'A proxy on the way refused, failed or could not be understood.',
+  },
+  TNET_E_TLS: {
+    exit: exitCodes.failed,
+    meaning: 'TLS could not be established, or the peer is not the one that was asked for.',
+  },
+  TNET_E_TRUNCATED: {
+    exit: exitCodes.failed,
+    meaning: 'A TLS peer ended the connection without ending TLS first: its data may be cut short.',
+  },
   TNET_E_UNSENT: {
     exit: exitCodes.failed,
     meaning: 'The peer ended the connection without taking everything that was to be sent.',

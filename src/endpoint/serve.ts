@@ -8,6 +8,7 @@ import { findListenerPath } from '../net/listener-path.ts';
 import { breakConnection, type Connection } from './connection.ts';
 import { requireNumericHost } from './numeric.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
+import { presentedAddresses } from './presented-address.ts';
 
 export interface ServeOptions<C = Socket> {
   /** Only addresses of this family. Default: both. */
@@ -130,11 +131,15 @@ export function formatBound(server: BoundServer): string {
 /** The peer's address of an accepted or opened socket; a Unix client has none of its own. */
 export function formatRemote(socket: Connection, server: string): string {
   const { remoteAddress, remotePort } = socket;
+  const presented = presentedAddresses(socket);
+  if (presented) return presented.remote;
   return remoteAddress === undefined ? server : formatHostPort(remoteAddress, remotePort ?? 0);
 }
 
 /** Our own address of a socket. */
 export function formatLocal(socket: Connection, server: string): string {
   const { localAddress, localPort } = socket;
+  const presented = presentedAddresses(socket);
+  if (presented) return presented.local;
   return localAddress === undefined ? server : formatHostPort(localAddress, localPort ?? 0);
 }

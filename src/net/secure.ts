@@ -95,4 +95,4 @@ function createTimeoutError(timeoutMs: number): Error {
 }
 
 /** Makes the certificates and keys of a connection ready for use; see tls.createSecureContext(). */
-export const { createSecureContext, checkServerIdentity, getCiphers } = tls;
+export const { createSecureContext, checkServerIdentity, getCACertificates, getCiphers } = tls;

@@ -56,8 +56,10 @@ export class SocketClass extends PatientSocket {
    */
   setSecure(options: SecureUpgradeOptions = {}, listener?: () => void): this {
     if (listener) this.once('secure', listener);
-    this[kHeld] = undefined;
-    startSecureLayer(this, this[kSecure], options, (layer) => (this[kSecure] = layer));
+    startSecureLayer(this, this[kSecure], options, (layer) => {
+      this[kSecure] = layer;
+      if (this[kHeld]) this[kHeld].isSecure = true;
+    });
     return this;
   }
 
@@ -100,8 +102,7 @@ export class SocketClass extends PatientSocket {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    const layer = this[kSecure];
-    if (layer) Object.assign(this, { _handle: layer.closingHandle() });
+    this[kSecure]?.release();
     super._destroy(error, done);
   }
 }

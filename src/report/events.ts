@@ -20,6 +20,35 @@ export type Event =
     }
   | { readonly event: 'connected'; readonly id: number; readonly local: string; readonly remote: string }
   | { readonly event: 'accepted'; readonly id: number; readonly local: string; readonly remote: string }
+  /** A proxy has opened the way to `target`: the next proxy, or what was asked for. */
+  | { readonly event: 'proxied'; readonly proxy: string; readonly target: string }
+  /** A TLS handshake is done. `verified`: the peer's certificate was checked and accepted. */
+  | {
+      readonly event: 'tls';
+      readonly remote: string;
+      readonly protocol: string;
+      readonly cipher: string;
+      readonly alpn?: string;
+      readonly verified: boolean;
+    }
+  /** A certificate that the peer showed: its own has depth 0, the next has issued it, and so on. */
+  | {
+      readonly event: 'certificate';
+      readonly remote: string;
+      readonly depth: number;
+      readonly subject: string;
+      readonly issuer: string;
+      readonly names: readonly string[];
+      readonly validFrom: string;
+      readonly validTo: string;
+      readonly daysLeft: number;
+      readonly fingerprint: string;
+      readonly keyPin: string;
+    }
+  /** A server has made a certificate for this run. */
+  | { readonly event: 'throwaway-certificate'; readonly fingerprint: string }
+  /** Something works, but not as safely as it could. */
+  | { readonly event: 'warning'; readonly message: string }
   /** A client was turned away. */
   | { readonly event: 'refused'; readonly remote: string; readonly reason: string }
   /** Datagrams from a peer came faster than they were taken, and were lost. */

@@ -20,6 +20,16 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
       return { text: `connected to ${event.remote} from ${event.local}`, from: 1 };
     case 'accepted':
       return { text: `connection from ${event.remote}`, from: 1 };
+    case 'proxied':
+      return { text: `through ${event.proxy} to ${event.target}`, from: 1 };
+    case 'tls':
+      return { text: renderTls(event), from: 1 };
+    case 'certificate':
+      return { text: renderCertificate(event), from: 1 };
+    case 'throwaway-certificate':
+      return { text: `throw-away certificate with SHA-256 fingerprint ${event.fingerprint}`, from: 0 };
+    case 'warning':
+      return { text: `WARNING: ${event.message}`, from: 0 };
     case 'refused':
       return { text: `refused ${event.remote}: ${event.reason}`, from: 0 };
     case 'datagrams-lost':
@@ -44,6 +54,27 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
     case 'error':
       return { text: `${event.subject}: ${event.message} (${event.code})`, from: 0 };
   }
+}
+
+function renderTls({ remote, protocol, cipher, alpn, verified }: Extract<Event, { event: 'tls' }>): string {
+  const parts = [protocol, cipher, ...(alpn === undefined ? [] : [`ALPN ${alpn}`])];
+  return `${remote}: ${parts.join(', ')}, certificate ${verified ? 'verified' : 'not verified'}`;
+}
+
+function renderCertificate(event: Extract<Event, { event: 'certificate' }>): string {
+  const { depth, subject, issuer, names, validTo, daysLeft, fingerprint, keyPin } = event;
+  const until = validTo.slice(0, 10);
+  const validity =
+    daysLeft < 0 ? `expired on ${until}` : `valid until ${until} (${renderCount(daysLeft, 'day')} left)`;
+  const parts = [
+    subject,
+    ...(names.length > 0 ? [`for ${names.join(', ')}`] : []),
+    validity,
+    subject === issuer ? 'self-signed' : `issued by ${issuer}`,
+    `SHA-256 ${fingerprint}`,
+    `key sha256//${keyPin}`,
+  ];
+  return `${event.remote}: certificate ${depth}: ${parts.join('; ')}`;
 }
 
 function renderTotals(totals: { sentBytes: number; receivedBytes: number; durationMs: number }): string {

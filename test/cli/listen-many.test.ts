@@ -202,7 +202,7 @@ test.serial('a client whose file is on a full disk is broken off, and the others
     t.pass();
     return;
   }
-  t.teardown(() => spawnSync('umount', [dir]));
+  t.teardown(() => spawnSync('umount', ['-l', dir]));
   const server = startCli(t, ['listen', '-k', '-d', '-v', '--output-dir', dir, '127.0.0.1:0']);
   const address = await server.address();
   const large = await connectPeer(t, address);
