@@ -28,8 +28,17 @@ const shared = {
     new Option('--send-only', 'end once stdin is sent and acknowledged; drop what the peer sends').conflicts(
       'recvOnly',
     ),
+  timeout: () =>
+    new Option('--timeout <time>', 'end the whole run after this long, with status 124').argParser(
+      parseTimeMs,
+    ),
   keepSending: () => new Option('--keep-sending', "after the peer's end, go on sending until stdin ends"),
   crlf: () => new Option('-C, --send-crlf', 'send CRLF for each LF; a CRLF is left as it is'),
+  crlfDirection: () =>
+    new Option(
+      '--crlf <direction>',
+      'CRLF for LF: out when sending, in: LF for CRLF received, or both',
+    ).choices(['in', 'out', 'both']),
   verbose: () => new Option('-v, --verbose', 'say more; -vv still more').default(0, 'off').argParser(countUp),
   json: () => new Option('--json', 'report events as JSON, one object a line, on stderr'),
   noColor: () => new Option('--no-color', 'no colour, even on a terminal'),

@@ -1,3 +1,4 @@
+import { Readable, type Duplex } from 'node:stream';
 import { openInput, openOutput, type Input, type Output } from '../src/endpoint/stdio.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { runSession, type SessionEnding, type SessionOptions } from '../src/flow/session.ts';
@@ -6,6 +7,7 @@ import { Socket } from '../src/net/index.ts';
 import type { DatagramPeer } from '../src/net/datagram-peer.ts';
 import { waitAcknowledged } from '../src/net/tuning.ts';
 import { CrlfOut } from '../src/transform/crlf.ts';
+import { CrlfIn } from '../src/transform/crlf-in.ts';
 import type { Context } from './context.ts';
 import { elapsedMs } from './server-run.ts';
 import type { Interruption } from './signals.ts';
@@ -21,6 +23,28 @@ export interface SessionFlags {
   readonly sendCrlf?: boolean;
   /** See DatagramFlags. */
   readonly waitReply?: number;
+  readonly crlf?: 'in' | 'out' | 'both';
+}
+
+/** Transforms of both directions. `receive` is in the order of the bytes: the connection's side first. */
+export interface TransformPair {
+  readonly send: Duplex[];
+  readonly receive: Duplex[];
+}
+
+/** What a command puts into a session beside what the flags say. */
+export interface SessionParts {
+  readonly stdio: Stdio;
+  /** Next to stdin and stdout. */
+  readonly local: TransformPair;
+  /** Next to the connection. */
+  readonly wire: TransformPair;
+  /** Something is sent although stdin is not read. */
+  readonly sendsOnItsOwn: boolean;
+  /** Ends the session, as an interruption does. */
+  readonly signal: AbortSignal;
+  /** Called when the session is over and before its end is reported. */
+  readonly onEnded: () => void;
 }
 
 /** stdin and stdout, as far as the flags want them. */
@@ -55,8 +79,25 @@ export function sessionOptions(
     quitAfterMs: flags.quit,
     idleMs: flags.idle,
     replyQuietMs: flags.waitReply,
-    sendTransforms: flags.sendCrlf ? [new CrlfOut()] : [],
+    sendTransforms: sendsCrlf(flags) ? [new CrlfOut()] : [],
+    receiveTransforms: flags.crlf === 'in' || flags.crlf === 'both' ? [new CrlfIn()] : [],
     signal,
+  };
+}
+
+function sendsCrlf({ sendCrlf, crlf }: SessionFlags): boolean {
+  return sendCrlf === true || crlf === 'out' || crlf === 'both';
+}
+
+/** Adds what a command puts into a session to what the flags ask for. */
+function addParts(options: SessionOptions, parts: SessionParts): SessionOptions {
+  const { local, wire, sendsOnItsOwn } = parts;
+  const hasNoInput = options.input === undefined && sendsOnItsOwn;
+  return {
+    ...options,
+    ...(hasNoInput && { input: Readable.from([]), halfClose: false }),
+    sendTransforms: [...local.send, ...(options.sendTransforms ?? []), ...wire.send],
+    receiveTransforms: [...wire.receive, ...(options.receiveTransforms ?? []), ...local.receive],
   };
 }
 
@@ -67,13 +108,17 @@ export async function runStdioSession(
   remote: string,
   flags: SessionFlags,
   interruption: Interruption,
+  parts?: SessionParts,
 ): Promise<void> {
   const startedAt = performance.now();
-  const stdio = openStdio(flags);
+  const stdio = parts?.stdio ?? openStdio(flags);
+  const signal = parts ? AbortSignal.any([interruption.signal, parts.signal]) : interruption.signal;
+  const plain = sessionOptions(socket, flags, stdio, signal);
   const ending = await runSession({
-    ...sessionOptions(socket, flags, stdio, interruption.signal),
+    ...(parts ? addParts(plain, parts) : plain),
     onReceived: () => stdio.output?.close(),
   });
+  parts?.onEnded();
   if (flags.sendOnly && !ending.error) await awaitDelivery(socket, flags, interruption.signal);
   reportEnding(context, ending, remote, startedAt);
   if (flags.waitReply !== undefined && !ending.error) requireReply(context, socket, remote, flags.waitReply);

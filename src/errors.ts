@@ -54,6 +54,14 @@ export const errorTable = {
     exit: exitCodes.failed,
     meaning: 'A TLS peer ended the connection without ending TLS first: its data may be cut short.',
   },
+  TNET_E_UNSTABLE: {
+    exit: exitCodes.failed,
+    meaning: 'The connection did not stay open for the time that was asked for.',
+  },
+  TNET_E_EXPECT: {
+    exit: exitCodes.failed,
+    meaning: 'The peer did not send what a step of the dialogue expected.',
+  },
   TNET_E_UNSENT: {
     exit: exitCodes.failed,
     meaning: 'The peer ended the connection without taking everything that was to be sent.',

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { TnetError } from '../errors.ts';
-import { connectTcp } from '../net/happy-eyeballs.ts';
+import { connectTcp, type RaceOptions } from '../net/happy-eyeballs.ts';
 import { connect, type Socket } from '../net/index.ts';
 import { requireNumericHost } from './numeric.ts';
 import type { ProxyEnds } from '../protocol/proxy-protocol/index.ts';
@@ -21,6 +21,10 @@ export interface DialOptions {
   /** Limit for DNS, all attempts, proxies and TLS together. Default: none. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Finds a host's addresses. Default: the system's resolver. */
+  readonly lookup?: RaceOptions['lookup'];
+  /** Called with the host's addresses, in the order in which they will be tried. */
+  readonly onLookup?: RaceOptions['onLookup'];
   readonly onAttempt?: (address: string) => void;
   readonly onAttemptFailed?: (address: string, error: Error) => void;
   /** Called with the connection before anything is sent on it. */
@@ -106,6 +110,8 @@ async function dialTcp(
     localPort,
     timeoutMs,
     signal,
+    lookup: host === 'localhost' ? findLoopback : options.lookup,
+    onLookup: options.onLookup,
     onAttempt: (attempt) => onAttempt?.(formatHostPort(attempt.address, attempt.port)),
     onAttemptFailed: (attempt, error) =>
       onAttemptFailed?.(formatHostPort(attempt.address, attempt.port), error),
@@ -113,6 +119,18 @@ async function dialTcp(
   options.tune?.(socket);
   return socket;
 }
+
+/**
+ * The addresses of localhost. The name is not for DNS to answer, and a hosts file often has one of the two only, so a
+ * server on the other would not be found. Source: RFC 6761, 6.3.
+ */
+const findLoopback: NonNullable<RaceOptions['lookup']> = (_host, { family }, callback) => {
+  const addresses = [
+    { address: '127.0.0.1', family: 4 },
+    { address: '::1', family: 6 },
+  ].filter((one) => !family || one.family === family);
+  process.nextTick(callback, null, addresses);
+};
 
 const socketOptions = { allowHalfOpen: true, dataBeforeError: true, noDelay: true } as const;
 

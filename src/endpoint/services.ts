@@ -53,17 +53,41 @@ export function findService(name: string): number | undefined {
   return findInFile(name) ?? wellKnown[name.toLowerCase()];
 }
 
-function findInFile(name: string): number | undefined {
+let namesByPort: ReadonlyMap<number, string> | undefined;
+
+/** The service name of a TCP port, or undefined. The list is read once. */
+export function nameService(port: number): string | undefined {
+  namesByPort ??= new Map([
+    ...Object.entries(wellKnown).map(([name, number]): [number, string] => [number, name]),
+    // The first name of a port is the one to keep, and a Map keeps the last.
+    ...[...readFile()].reverse().map(({ name, port: number }): [number, string] => [number, name]),
+  ]);
+  return namesByPort.get(port);
+}
+
+function findInFile(wanted: string): number | undefined {
+  for (const { name, aliases, port } of readFile()) {
+    if (name === wanted || aliases.includes(wanted)) return port;
+  }
+  return undefined;
+}
+
+interface ServiceLine {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly port: number;
+}
+
+/** The TCP lines of /etc/services. */
+function* readFile(): Generator<ServiceLine> {
   let text: string;
   try {
     text = readFileSync('/etc/services', 'latin1');
   } catch {
-    return undefined;
+    return;
   }
   for (const line of text.split('\n')) {
-    const [first, port, ...aliases] = line.replace(/#.*/, '').trim().split(/\s+/);
-    if (port?.endsWith('/tcp') && (first === name || aliases.includes(name)))
-      return Number.parseInt(port, 10);
+    const [name = '', port, ...aliases] = line.replace(/#.*/, '').trim().split(/\s+/);
+    if (port?.endsWith('/tcp')) yield { name, aliases, port: Number.parseInt(port, 10) };
   }
-  return undefined;
 }

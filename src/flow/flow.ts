@@ -29,6 +29,8 @@ export interface Flow {
   readonly bytes: number;
   /** Bytes read from the source so far. */
   readonly bytesRead: number;
+  /** Bytes that are on their way from the source to the sink; transforms may have made them more or fewer. */
+  readonly untakenBytes: number;
   /** Whether the sink is not taking bytes at this moment. */
   readonly blocked: boolean;
   /** Settles once, never rejects. After it the flow holds no listener on either end. */

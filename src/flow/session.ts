@@ -171,7 +171,7 @@ class Session {
   #sendWhatIsThere(): void {
     const out = this.#out;
     if (!out) return;
-    if (this.#options.inputKind === 'terminal' && out.bytes === out.bytesRead) {
+    if (this.#options.inputKind === 'terminal' && out.untakenBytes === 0) {
       out.stop('aborted');
       return;
     }
@@ -184,8 +184,8 @@ class Session {
       const now = performance.now();
       if (hasMoved) movedAt = now;
       const stillMs = now - movedAt;
-      if (bytes < bytesRead || out.blocked) {
-        if (stillMs >= untakenMs) out.stop('limit', createUntakenError(bytesRead - bytes));
+      if (out.untakenBytes > 0 || out.blocked) {
+        if (stillMs >= untakenMs) out.stop('limit', createUntakenError(out.untakenBytes));
       } else if (this.#options.inputKind !== 'file') {
         const limitMs = bytesRead > bytesAtEnd ? quietMs.streaming : quietMs.waiting;
         if (stillMs >= limitMs) out.stop('aborted');

@@ -152,6 +152,10 @@ class RunningSpliceFlow implements SpliceFlow {
     return this.#read()[2] ?? 0;
   }
 
+  get untakenBytes(): number {
+    return this.bytesRead - this.bytes;
+  }
+
   get blocked(): boolean {
     return this.#read()[3] === 1;
   }

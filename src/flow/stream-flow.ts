@@ -57,6 +57,11 @@ class StreamFlow implements Flow {
     this.#watchSource();
   }
 
+  get untakenBytes(): number {
+    const held = (this.#options.transforms ?? []).map((one) => one.writableLength + one.readableLength);
+    return held.reduce((sum, bytes) => sum + bytes, this.#pendingBytes);
+  }
+
   get blocked(): boolean {
     return this.#options.sink.writableNeedDrain;
   }

@@ -18,7 +18,47 @@ export type Event =
       readonly code: string;
       readonly message: string;
     }
+  /** An attempt failed and will be repeated. `of` is absent when there is no limit to the number. */
+  | {
+      readonly event: 'retry';
+      readonly address: string;
+      readonly retry: number;
+      readonly of?: number;
+      readonly delayMs: number;
+      readonly code: string;
+      readonly message: string;
+    }
+  /** An address has been checked. `port`, `remote` and `service` where there are such; `code` and `message` unless open. */
+  | {
+      readonly event: 'checked';
+      readonly address: string;
+      readonly host: string;
+      readonly port?: number;
+      readonly service?: string;
+      readonly remote?: string;
+      readonly state: CheckState;
+      readonly code?: string;
+      readonly message?: string;
+      readonly durationMs: number;
+    }
   | { readonly event: 'connected'; readonly id: number; readonly local: string; readonly remote: string }
+  /** A person at a terminal has the session; `escape` is the key of the command mode, or `none`. */
+  | { readonly event: 'interactive'; readonly escape: string }
+  /** A word of the telnet negotiation. */
+  | {
+      readonly event: 'telnet';
+      readonly id: number;
+      readonly direction: 'received' | 'sent';
+      readonly what: string;
+    }
+  /** How long a part of the run took. `address` and `outcome` are an attempt's. */
+  | {
+      readonly event: 'timing';
+      readonly phase: TimingPhase;
+      readonly address?: string;
+      readonly outcome?: string;
+      readonly durationMs: number;
+    }
   | { readonly event: 'accepted'; readonly id: number; readonly local: string; readonly remote: string }
   /** A proxy has opened the way to `target`: the next proxy, or what was asked for. */
   | { readonly event: 'proxied'; readonly proxy: string; readonly target: string }
@@ -97,5 +137,14 @@ export type Event =
       readonly code: string;
       readonly message: string;
     };
+
+/** What a check found: a server, a refusal, nothing within the limit, or a failure before that (DNS, routes). */
+export type CheckState = 'open' | 'closed' | 'silent' | 'failed';
+
+/**
+ * `dns`: the lookup. `attempt`: one address. `connect`: from the start to the connection, with both. `tls`: the
+ * handshake. `first-byte`: from the connection to the peer's first byte. `total`: the whole run.
+ */
+export type TimingPhase = 'dns' | 'attempt' | 'connect' | 'tls' | 'first-byte' | 'total';
 
 export type EventName = Event['event'];

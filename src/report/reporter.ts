@@ -16,6 +16,8 @@ export interface ReporterOptions {
 
 /** Says what happens, as lines for people or for programs. */
 export class Reporter {
+  /** What ends a line: CR LF while the terminal is in a mode that makes nothing of a LF. */
+  lineEnd: '\n' | '\r\n' = '\n';
   readonly #options: ReporterOptions;
 
   constructor(options: ReporterOptions) {
@@ -25,11 +27,11 @@ export class Reporter {
   emit(event: Event): void {
     const { name, verbosity, json, write } = this.#options;
     if (json) {
-      write(`${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
+      write(`${JSON.stringify({ time: new Date().toISOString(), ...event })}${this.lineEnd}`);
       return;
     }
     const { text, from } = renderEvent(event);
-    if (verbosity >= from) write(`${paintFor(event.event, `${name}:`)} ${text}\n`);
+    if (verbosity >= from) write(`${paintFor(event.event, `${name}:`)} ${text}${this.lineEnd}`);
   }
 
   /** One line for a failure. `subject` is what failed, as the user knows it: an address, a path, a file. */

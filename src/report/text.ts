@@ -1,4 +1,4 @@
-import type { Event } from './events.ts';
+import type { Event, EventName } from './events.ts';
 
 /** How much is said: 0 always, 1 with `-v`, 2 with `-vv`. */
 export type Verbosity = 0 | 1 | 2;
@@ -16,8 +16,18 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
       return { text: `trying ${event.address}`, from: 2 };
     case 'attempt-failed':
       return { text: `${event.address}: ${event.message} (${event.code})`, from: 1 };
+    case 'retry':
+      return { text: renderRetry(event), from: 1 };
+    case 'checked':
+      return { text: renderCheck(event), from: 1 };
     case 'connected':
       return { text: `connected to ${event.remote} from ${event.local}`, from: 1 };
+    case 'interactive':
+      return { text: `the escape key is ${event.escape}`, from: event.escape === 'none' ? 1 : 0 };
+    case 'telnet':
+      return { text: `telnet: ${event.direction} ${event.what}`, from: 2 };
+    case 'timing':
+      return { text: renderTiming(event), from: 0 };
     case 'accepted':
       return { text: `connection from ${event.remote}`, from: 1 };
     case 'proxied':
@@ -75,6 +85,30 @@ function renderCertificate(event: Extract<Event, { event: 'certificate' }>): str
     `key sha256//${keyPin}`,
   ];
   return `${event.remote}: certificate ${depth}: ${parts.join('; ')}`;
+}
+
+type EventOf<Name extends EventName> = Extract<Event, { readonly event: Name }>;
+
+function renderRetry({ address, message, code, delayMs, retry, of }: EventOf<'retry'>): string {
+  const seconds = (delayMs / 1000).toFixed(1);
+  return `${address}: ${message} (${code}); retry ${retry}${of === undefined ? '' : ` of ${of}`} in ${seconds} s`;
+}
+
+function renderTiming({ phase, address, outcome, durationMs }: EventOf<'timing'>): string {
+  const what = address === undefined ? phase.replace('-', ' ') : `${phase} ${address}`;
+  return `timing: ${what} ${durationMs.toFixed(3)} ms${outcome === undefined ? '' : `, ${outcome}`}`;
+}
+
+/** As OpenBSD's nc says it, so that scripts that read its -v lines find what they look for. */
+function renderCheck(event: EventOf<'checked'>): string {
+  const { host, port, remote, service, state, code, message } = event;
+  const name = remote === undefined || remote === host ? host : `${host} (${remote})`;
+  if (state !== 'open') {
+    const place = port === undefined ? host : `${host} port ${port} (tcp)`;
+    return `connect to ${place} failed: ${message} (${code})`;
+  }
+  if (port === undefined) return `connection to ${name} succeeded!`;
+  return `connection to ${name} ${port} port [tcp/${service ?? '*'}] succeeded!`;
 }
 
 function renderTotals(totals: { sentBytes: number; receivedBytes: number; durationMs: number }): string {

@@ -21,6 +21,11 @@ export interface TelnetCodecOptions {
   readonly terminalSpeed?: readonly [transmit: number, receive: number];
   /** Whether BINARY (RFC 856) is accepted, and offered when active. Default `accept`. */
   readonly binary?: 'accept' | 'offer' | 'refuse';
+  /**
+   * The answer to DO TIMING-MARK (RFC 860). Both mark the place; servers that ask it at the start take a WILL for the
+   * word of a client that edits lines itself while SGA is off, and then echo nothing. Default `will`.
+   */
+  readonly timingMark?: 'will' | 'wont';
   /** How CR LF of the peer is handed on. Default `crlf`: as it came. */
   readonly newline?: TelnetNewline;
 }

@@ -214,7 +214,7 @@ export class TelnetCodec {
   }
 
   #receiveTimingMark(verb: TelnetVerb): void {
-    if (verb === 'do') this.#reply(encodeNegotiation('will', TIMING_MARK));
+    if (verb === 'do') this.#reply(encodeNegotiation(this.#options.timingMark ?? 'will', TIMING_MARK));
     if ((verb === 'will' || verb === 'wont') && this.#openMarks > 0) {
       this.#openMarks -= 1;
       this.#emit({ type: 'timing-mark', verb });

@@ -106,6 +106,12 @@ const rows: Row[] = [
     data: 'a',
     replies: 'fffb06fffb06',
   },
+  {
+    what: 'DO TIMING-MARK can be answered with WONT (RFC 860)',
+    options: { ...client, timingMark: 'wont' },
+    input: hex('fffd06'),
+    replies: 'fffc06',
+  },
   { what: 'WILL TIMING-MARK out of nowhere is not answered', input: hex('fffb06 fffc06 fffe06') },
   { what: 'DO END-OF-RECORD is agreed to (RFC 885)', input: hex('fffd19 fffb19'), replies: 'fffb19fffd19' },
   {

@@ -1,0 +1,122 @@
+import type { ReadStream } from 'node:tty';
+import { formatEscape, type EscapeKey } from './escape-key.ts';
+import { isForeground, runStty } from './stty.ts';
+
+/**
+ * How the terminal gives a person's keys.
+ *
+ * - `line`: whole lines, which the terminal echoes and lets edit; the escape key is given at once.
+ * - `hidden-line`: the same without echo: the peer echoes, or hides what is typed.
+ * - `character`: each key as it is typed, unchanged, not echoed; nothing that is printed is changed either.
+ * - `own`: as it was found.
+ */
+export type TerminalMode = 'line' | 'hidden-line' | 'character' | 'own';
+
+/** A window in characters. */
+export interface WindowSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export interface TerminalOptions {
+  readonly stream: ReadStream;
+  readonly fd: number;
+  /** The window changed, or may have while we were stopped. */
+  readonly onResize?: () => void;
+}
+
+/**
+ * The terminal on stdin: taken in one of four modes, and given back at the end, on SIGTSTP, SIGHUP and SIGQUIT, and
+ * when the process crashes. SIGINT and SIGTERM are the caller's, who calls `release()` first of all.
+ *
+ * The modes are set with stty(1). Node's setRawMode() has one raw mode only, which still turns a LF that is printed
+ * into CRLF, and so breaks the screens of full-screen programs; it is what is used where stty is missing.
+ */
+export class Terminal {
+  readonly #options: TerminalOptions;
+  /** The settings as they were found, in stty's words. */
+  readonly #found: string | undefined;
+  #mode: TerminalMode = 'own';
+  #escape: EscapeKey = 'none';
+
+  constructor(options: TerminalOptions) {
+    this.#options = options;
+    this.#found = runStty(options.fd, '-g');
+    process.on('SIGTSTP', this.#onStop).on('SIGCONT', this.#onContinue).on('SIGWINCH', this.#onResize);
+    process.on('SIGHUP', this.#onEnd).on('SIGQUIT', this.#onEnd).on('exit', this.#give);
+  }
+
+  get mode(): TerminalMode {
+    return this.#mode;
+  }
+
+  /** The size of the window, or undefined when the terminal does not know. */
+  get size(): WindowSize | undefined {
+    const [, rows, columns] = /^(\d+) (\d+)$/.exec(runStty(this.#options.fd, 'size') ?? '') ?? [];
+    const size = { columns: Number(columns), rows: Number(rows) };
+    return size.columns > 0 && size.rows > 0 ? size : undefined;
+  }
+
+  /** Takes the terminal in a mode. @param escape the key that a line mode gives at once. */
+  take(mode: TerminalMode, escape: EscapeKey): void {
+    if (mode === this.#mode && escape === this.#escape) return;
+    this.#mode = mode;
+    this.#escape = escape;
+    this.#apply(mode);
+  }
+
+  /** Gives the terminal back for good. May be called more than once. */
+  release(): void {
+    this.take('own', 'none');
+    process.off('SIGTSTP', this.#onStop).off('SIGCONT', this.#onContinue).off('SIGWINCH', this.#onResize);
+    process.off('SIGHUP', this.#onEnd).off('SIGQUIT', this.#onEnd).off('exit', this.#give);
+  }
+
+  /** Stops the process, as Ctrl-Z does. */
+  suspend(): void {
+    process.kill(process.pid, 'SIGTSTP');
+  }
+
+  readonly #give = () => this.#apply('own');
+
+  readonly #onResize = () => this.#options.onResize?.();
+
+  /** Stops by the system's own action, which leaves alone a process that no shell could continue. */
+  readonly #onStop = () => {
+    this.#give();
+    process.off('SIGTSTP', this.#onStop);
+    process.kill(process.pid, 'SIGTSTP');
+  };
+
+  /** Continued in the foreground by `fg`; in the background by `bg`, and then stops as it would by tcsetattr(3). */
+  readonly #onContinue = () => {
+    process.off('SIGTSTP', this.#onStop).on('SIGTSTP', this.#onStop);
+    if (!isForeground()) {
+      process.kill(process.pid, 'SIGTTOU');
+      return;
+    }
+    this.#apply(this.#mode);
+    this.#onResize();
+  };
+
+  readonly #onEnd = (signal: NodeJS.Signals) => {
+    this.release();
+    process.kill(process.pid, signal);
+  };
+
+  #apply(mode: TerminalMode): void {
+    const { fd, stream } = this.#options;
+    if (this.#found === undefined) {
+      stream.setRawMode(mode === 'character');
+      return;
+    }
+    runStty(fd, this.#found, ...this.#changesFor(mode));
+  }
+
+  #changesFor(mode: TerminalMode): readonly string[] {
+    if (mode === 'own') return [];
+    if (mode === 'character') return ['raw', '-echo', '-iexten'];
+    const eol = this.#escape === 'none' ? [] : ['eol', formatEscape(this.#escape)];
+    return mode === 'hidden-line' ? [...eol, '-echo'] : eol;
+  }
+}

@@ -1,0 +1,71 @@
+import { Transform, type TransformCallback } from 'node:stream';
+
+const LF = 0x0a;
+const CR = 0x0d;
+
+/** What a line of the command mode does: go back to the session, or ask for another command. */
+export type CommandOutcome = 'session' | 'ask';
+
+export interface EscapeKeysOptions {
+  /** The byte of the key that opens the command mode. */
+  readonly escape: number | 'none';
+  /** The escape key was typed: what follows, up to the end of the line, is a command. */
+  readonly onEscape: () => void;
+  readonly onCommand: (line: string) => CommandOutcome;
+  /** stdin ended in the command mode. */
+  readonly onEnd: () => void;
+}
+
+/** The longest command that is kept; the rest of a longer line is dropped. */
+const commandLimitBytes = 1024;
+
+/**
+ * Passes a person's keys on, and takes out the commands: the escape key and the line that follows it. Works with keys
+ * one by one, with whole lines, and with pasted text.
+ */
+export class EscapeKeys extends Transform {
+  escape: number | 'none';
+  readonly #options: EscapeKeysOptions;
+  /** The command as typed so far; undefined in the session. */
+  #command: number[] | undefined;
+
+  constructor(options: EscapeKeysOptions) {
+    super();
+    this.#options = options;
+    this.escape = options.escape;
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    let at = 0;
+    while (at < chunk.length) at = this.#command ? this.#readCommand(chunk, at) : this.#readKeys(chunk, at);
+    done();
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.#command) this.#options.onEnd();
+    done();
+  }
+
+  #readKeys(chunk: Buffer, from: number): number {
+    const escape = this.escape === 'none' ? -1 : chunk.indexOf(this.escape, from);
+    const end = escape < 0 ? chunk.length : escape;
+    if (end > from) this.push(chunk.subarray(from, end));
+    if (escape < 0) return end;
+    this.#command = [];
+    this.#options.onEscape();
+    // A terminal that gives whole lines gives the escape with the end of its line.
+    return escape + (chunk[escape + 1] === LF ? 2 : 1);
+  }
+
+  #readCommand(chunk: Buffer, from: number): number {
+    const command = this.#command ?? [];
+    const byte = chunk[from];
+    if (byte === LF || byte === CR) {
+      const line = Buffer.from(command).toString().trim();
+      this.#command = this.#options.onCommand(line) === 'ask' ? [] : undefined;
+    } else if (byte !== undefined && command.length < commandLimitBytes) {
+      command.push(byte);
+    }
+    return from + 1;
+  }
+}
