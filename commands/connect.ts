@@ -21,6 +21,7 @@ import {
   addWaitReplyOption,
   applyUdp,
   checkWaitReply,
+  refuseOverUdp,
   type DatagramFlags,
 } from './datagram-options.ts';
 import { addExecOptions, readProgram, type ExecFlags } from './exec-options.ts';
@@ -92,6 +93,7 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
   }
   const endpoint = applyUdp(readTarget(words, options), options);
   checkWaitReply(endpoint, options);
+  refuseOverUdp(endpoint, isPatient(options) ? { ...options, retry: true } : options);
   const socket = await open(call, endpoint);
   if (socket) await converse(call, endpoint, socket);
   call.timing?.finished();
@@ -194,6 +196,9 @@ async function checkThenRun(
     options.unix === undefined && words.length > 0
       ? parseTargets(words)
       : oneTarget(readTarget(words, options));
+  if (options.udp || words.some((word) => word.startsWith('udp://'))) {
+    refuseOverUdp({ kind: 'udp', port: 0 }, { check: true });
+  }
   const { runCheck } = await import('./connect-check.ts');
   const wantsAll = commandLine !== undefined || isPatient(options);
   const status = await runCheck({

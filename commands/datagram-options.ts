@@ -44,3 +44,30 @@ export function checkWaitReply(endpoint: Endpoint, { waitReply }: DatagramFlags)
   if (waitReply === undefined || endpoint.kind === 'udp') return;
   throw new TnetError('TNET_E_USAGE', '--wait-reply goes with -u; -q limits the wait on a connection');
 }
+
+/** Flags of connect that need a connection, by the name that commander gives their value. */
+const connectionFlags: Readonly<Record<string, string>> = {
+  tls: '--tls',
+  via: '-x',
+  sendProxy: '--send-proxy',
+  telnet: '-t',
+  check: '-z',
+  retry: '--retry',
+  stable: '--stable',
+};
+
+/**
+ * Makes sure that nothing is asked of UDP that it cannot give. No answer is no open port, and datagrams go through no
+ * TLS: to go on without it would send them in the clear.
+ *
+ * @throws TnetError TNET_E_USAGE
+ */
+export function refuseOverUdp(endpoint: Endpoint, flags: object): void {
+  if (endpoint.kind !== 'udp') return;
+  const given = Object.entries(connectionFlags).find(
+    ([name]) => (flags as Record<string, unknown>)[name] !== undefined,
+  );
+  if (!given) return;
+  const [, flag] = given;
+  throw new TnetError('TNET_E_USAGE', `${flag} needs a connection, and UDP has none`);
+}

@@ -85,7 +85,7 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
   try {
     const access = await openAccess(context, options, endpoints, signal);
     const firstClient = limitFirstClient(context, run, options.wait);
-    const serveClient = await chooseService(context, run, options, endpoints, program);
+    const serveClient = await chooseService(context, run, options, asked, program);
     const isBound = await bindServers(context, run, endpoints, options, {
       ...access,
       maxConnections: options.keepOpen ? options.maxConnections : 1,

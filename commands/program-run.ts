@@ -9,6 +9,11 @@ import type { ExecFlags } from './exec-options.ts';
 import { elapsedMs, type ConnectionReport, type ServerRun } from './server-run.ts';
 import type { Interruption } from './signals.ts';
 
+interface ProgramFlags extends ExecFlags {
+  readonly keepOpen?: boolean;
+  readonly tls?: boolean;
+}
+
 /** What a connection is called in the program's environment. */
 export interface ConnectionFacts {
   readonly id: number;
@@ -70,7 +75,8 @@ function describeConnection(client: Connection, facts: ConnectionFacts): Record<
 }
 
 /** `tcp`, `udp`, `unix` or `tls`, for TNET_PROTO. */
-export function protocolOf(endpoint: Endpoint, client: Connection): string {
+function protocolOf(endpoint: Endpoint, client: Connection, { tls }: ProgramFlags): string {
+  if (tls) return 'tls';
   if (endpoint.kind !== 'fd') return endpoint.kind;
   return client.remoteAddress === undefined ? 'unix' : 'tcp';
 }
@@ -82,10 +88,10 @@ export async function runServerProgram(
   program: ProgramEndpoint,
   client: Connection,
   endpoint: Endpoint,
-  flags: ExecFlags & { readonly keepOpen?: boolean },
+  flags: ProgramFlags,
 ): Promise<void> {
   const report = run.accepted(client);
-  const facts = { id: report.id, protocol: protocolOf(endpoint, client), path: run.address };
+  const facts = { id: report.id, protocol: protocolOf(endpoint, client, flags), path: run.address };
   const status = await serveProgram(context, program, client, report, facts, flags, run.interruption);
   if (!flags.keepOpen && run.interruption.status === undefined) context.exit(status);
 }
@@ -96,7 +102,7 @@ export async function runClientProgram(
   program: ProgramEndpoint,
   server: Connection,
   endpoint: Endpoint,
-  flags: ExecFlags,
+  flags: ProgramFlags,
   interruption: Interruption,
 ): Promise<void> {
   const startedAt = performance.now();
@@ -109,7 +115,7 @@ export async function runClientProgram(
       context.reporter.emit({ event: 'ended', id: 1, remote, reason, sentBytes, receivedBytes, durationMs });
     },
   };
-  const facts = { id: 1, protocol: endpoint.kind, path: name };
+  const facts = { id: 1, protocol: protocolOf(endpoint, server, flags), path: name };
   const status = await serveProgram(context, program, server, report, facts, flags, interruption);
   context.exit(interruption.status ?? status);
 }

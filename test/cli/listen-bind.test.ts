@@ -4,7 +4,7 @@ import { readFileSync, readdirSync, statSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import test from 'ava';
-import { runCli, startCli, tnetPath } from '../helpers/cli.ts';
+import { closedPort, runCli, startCli, tnetPath } from '../helpers/cli.ts';
 import { readText } from '../helpers/lines.ts';
 import { connectPeer } from '../helpers/peers.ts';
 import { testWith } from '../helpers/programs.ts';
@@ -132,7 +132,7 @@ function startActivated(t: Parameters<typeof startCli>[0], sockets: string[], wo
 }
 
 activate('listen without an address takes the socket that systemd hands over', async (t) => {
-  const port = 20_000 + (process.pid % 10_000);
+  const port = await closedPort();
   const server = startActivated(t, [`127.0.0.1:${port}`], ['listen', '-v']);
   await server.stderr.until(/Listening on/);
   const client = await connectPeer(t, `127.0.0.1:${port}`);
@@ -143,7 +143,7 @@ activate('listen without an address takes the socket that systemd hands over', a
 });
 
 activate('several sockets are taken over, and the Unix path is not removed', async (t) => {
-  const port = 30_000 + (process.pid % 10_000);
+  const port = await closedPort();
   const path = join(tempDir(t), 's');
   const server = startActivated(t, [`127.0.0.1:${port}`, path], ['echo', '-v']);
   await server.stderr.until(/Listening on[^]*Listening on/);

@@ -198,6 +198,14 @@ const faults: [words: string[], message: RegExp][] = [
   [['connect', '-u', '-U', '/tmp/s'], /no Unix datagram sockets.*\(TNET_E_UNSUPPORTED\)/],
   [['listen', '-u', '-U', '/tmp/s'], /no Unix datagram sockets.*\(TNET_E_UNSUPPORTED\)/],
   [['connect', '--wait-reply=1s', '127.0.0.1', '9'], /--wait-reply goes with -u/],
+  [['connect', '-z', '-u', '127.0.0.1', '9'], /-z needs a connection, and UDP has none/],
+  [['connect', '-z', 'udp://127.0.0.1:9'], /-z needs a connection, and UDP has none/],
+  [['connect', '-u', '--wait', '1s', '127.0.0.1', '9'], /needs a connection, and UDP has none/],
+  [['connect', '-u', '--tls', '127.0.0.1', '9'], /--tls needs a connection, and UDP has none/],
+  [['connect', '-x', 'socks5://127.0.0.1:1', 'udp://127.0.0.1:9'], /-x needs a connection, and UDP has none/],
+  [['connect', '-t', '-u', '127.0.0.1', '9'], /-t needs a connection, and UDP has none/],
+  [['listen', '-u', '--tls', '127.0.0.1:0'], /not for datagrams/],
+  [['listen', '-u', '--accept-proxy', '127.0.0.1:0'], /not for datagrams/],
   [['connect', '-u', '--wait-reply=soon', '127.0.0.1', '9'], /A time is a number/],
 ];
 
