@@ -4,14 +4,15 @@ import type { Endpoint } from '../src/endpoint/endpoint.ts';
 import type { Targets } from '../src/endpoint/targets.ts';
 import { errorCode } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
-import type { Socket } from '../src/net/index.ts';
+import type { Connection } from '../src/endpoint/connection.ts';
 import type { Event } from '../src/report/events.ts';
 import { describeError } from '../src/report/sentences.ts';
 import { CheckScreen } from './check-screen.ts';
 import type { CheckOptions } from './connect-check-options.ts';
 import { isPatient } from './connect-wait-options.ts';
 import { openPatiently, readPatience } from './connect-wait.ts';
-import { exitStatus, type Context } from './context.ts';
+import { exitStatus } from './exit-status.ts';
+import type { Context } from './context.ts';
 import type { Interruption } from './signals.ts';
 
 export interface CheckRun {
@@ -24,7 +25,10 @@ export interface CheckRun {
   readonly hasOwnLimit: boolean;
   readonly interruption: Interruption;
   /** Opens one connection as the other flags ask. */
-  readonly open: (endpoint: Endpoint, limits: Pick<DialOptions, 'timeoutMs' | 'lookup'>) => Promise<Socket>;
+  readonly open: (
+    endpoint: Endpoint,
+    limits: Pick<DialOptions, 'timeoutMs' | 'lookup'>,
+  ) => Promise<Connection>;
 }
 
 type Checked = Extract<Event, { readonly event: 'checked' }>;

@@ -1,5 +1,5 @@
 import { ReadStream } from 'node:tty';
-import type { Socket } from '../src/net/index.ts';
+import type { Connection } from '../src/endpoint/connection.ts';
 import { readSteps, describeMiss, type StepOptions } from './connect-steps.ts';
 import type { TerminalFlags } from './connect-terminal-options.ts';
 import type { Timing } from './connect-timing.ts';
@@ -10,7 +10,7 @@ import type { Interruption } from './signals.ts';
 /** What connect adds to a plain session. */
 export interface SessionExtras {
   readonly context: Context;
-  readonly socket: Socket;
+  readonly socket: Connection;
   readonly remote: string;
   readonly options: SessionFlags & TerminalFlags & StepOptions;
   readonly interruption: Interruption;

@@ -1,5 +1,5 @@
 import type { TerminalMode, WindowSize } from '../src/endpoint/terminal.ts';
-import type { Socket } from '../src/net/index.ts';
+import type { Connection } from '../src/endpoint/connection.ts';
 import {
   nameOption,
   TelnetCodec,
@@ -18,7 +18,7 @@ const terminalSpeed = [38_400, 38_400] as const;
 
 export interface TelnetLinkOptions {
   readonly context: Context;
-  readonly socket: Socket;
+  readonly socket: Connection;
   readonly isActive: boolean;
   /** Whether a person sits at a terminal. */
   readonly isInteractive: boolean;
@@ -31,7 +31,7 @@ export class TelnetLink {
   onModeChange: (() => void) | undefined;
   readonly #codec: TelnetCodec;
   readonly #context: Context;
-  readonly #socket: Socket;
+  readonly #socket: Connection;
 
   constructor({ context, socket, isActive, isInteractive }: TelnetLinkOptions) {
     this.#context = context;

@@ -2,11 +2,12 @@ import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
 import { connectPatiently, type Patience } from '../src/endpoint/patience.ts';
 import { errorCode } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
-import type { Socket } from '../src/net/index.ts';
+import type { Connection } from '../src/endpoint/connection.ts';
 import { describeError } from '../src/report/sentences.ts';
 import { CheckScreen } from './check-screen.ts';
 import type { WaitOptions } from './connect-wait-options.ts';
-import { exitStatus, type Context, type ReportOptions } from './context.ts';
+import { exitStatus } from './exit-status.ts';
+import type { Context, ReportOptions } from './context.ts';
 
 /** Attempts of --wait are short, because a server that starts up may leave the first ones unanswered. */
 const waitingAttemptMs = 5_000;
@@ -32,8 +33,8 @@ export async function openPatiently(
   endpoint: Endpoint,
   patience: Patience,
   signal: AbortSignal,
-  attempt: (timeoutMs: number) => Promise<Socket>,
-): Promise<Socket> {
+  attempt: (timeoutMs: number) => Promise<Connection>,
+): Promise<Connection> {
   const address = formatEndpoint(endpoint);
   return connectPatiently({
     ...patience,
@@ -59,8 +60,8 @@ export async function waitForServer(
   options: WaitOptions & ReportOptions,
   hasOwnLimit: boolean,
   signal: AbortSignal,
-  attempt: (timeoutMs: number) => Promise<Socket>,
-): Promise<Socket> {
+  attempt: (timeoutMs: number) => Promise<Connection>,
+): Promise<Connection> {
   const screen = new CheckScreen(1, options, true);
   try {
     return await openPatiently(context, endpoint, readPatience(options, hasOwnLimit), signal, attempt);

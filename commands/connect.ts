@@ -1,31 +1,35 @@
 import { Option, type Command } from 'commander';
-import { dial, type DialOptions } from '../src/endpoint/dial.ts';
+import type { Connection } from '../src/endpoint/connection.ts';
 import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
 import { parsePath, parsePort, parseWords } from '../src/endpoint/parse.ts';
 import { formatLocal, formatRemote } from '../src/endpoint/serve.ts';
-import { oneTarget, parseTargets } from '../src/endpoint/targets.ts';
-import { errorCode, TnetError } from '../src/errors.ts';
+import { oneTarget, parseTargets, type Targets } from '../src/endpoint/targets.ts';
+import { TnetError } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
-import type { Socket } from '../src/net/index.ts';
-import { describeError } from '../src/report/sentences.ts';
 import { splitAtSeparator, takeOptionalValuesAfterEquals } from './arguments.ts';
+import { callOnce, openCall, readWay, type Call, type CallFlags } from './connect-call.ts';
 import { addCheckOptions, type CheckOptions } from './connect-check-options.ts';
+import { addProxyOptions } from './connect-proxy.ts';
 import { addStepOptions, type StepOptions } from './connect-steps.ts';
-import { addTerminalOptions, impliedTelnetMode, type TerminalFlags } from './connect-terminal-options.ts';
-import type { Timing } from './connect-timing.ts';
+import { addTerminalOptions, type TerminalFlags } from './connect-terminal-options.ts';
 import { addWaitOptions, isPatient } from './connect-wait-options.ts';
-import { createContext, subjectOf, type Context } from './context.ts';
+import { createContext, type Context } from './context.ts';
+import {
+  addUdpOption,
+  addWaitReplyOption,
+  applyUdp,
+  checkWaitReply,
+  type DatagramFlags,
+} from './datagram-options.ts';
+import { addExecOptions, readProgram, type ExecFlags } from './exec-options.ts';
 import { addOptions, addReportOptions } from './options.ts';
-import { readFamily } from './server-address.ts';
+import { addClientSecureOptions } from './secure-options.ts';
 import { runStdioSession, type SessionFlags } from './session-run.ts';
-import { catchInterruption, type Interruption, type RunLimit } from './signals.ts';
+import { catchInterruption, type RunLimit } from './signals.ts';
 
-interface ConnectOptions extends CheckOptions, SessionFlags, StepOptions, TerminalFlags {
+interface ConnectOptions
+  extends CallFlags, CheckOptions, SessionFlags, StepOptions, TerminalFlags, DatagramFlags, ExecFlags {
   readonly unix?: string;
-  readonly ipv4?: boolean;
-  readonly ipv6?: boolean;
-  readonly numeric?: boolean;
-  readonly source?: string;
   readonly sourcePort?: string;
   readonly timeout?: number;
   readonly timing?: boolean;
@@ -35,6 +39,8 @@ interface ConnectOptions extends CheckOptions, SessionFlags, StepOptions, Termin
 export function defineConnect(command: Command): void {
   command.argument('[address...]', 'HOST PORT, HOST:PORT, [V6]:PORT, /path, unix:@name; with -z also many');
   addOptions(command, 'unix', 'ipv4', 'ipv6', 'numeric');
+  addUdpOption(command);
+  addWaitReplyOption(command);
   command
     .addOption(new Option('-s, --source <address>', 'connect from this address'))
     .addOption(new Option('-p, --source-port <port>', 'connect from this port'));
@@ -45,42 +51,60 @@ export function defineConnect(command: Command): void {
   addOptions(command, 'receiveOnly', 'sendOnly', 'keepSending', 'crlf', 'crlfDirection');
   addTerminalOptions(command);
   addStepOptions(command);
+  addExecOptions(command, 'waitReply', 'telnet', 'raw', 'delay', 'expect', 'send', 'crlf', 'check');
+  addClientSecureOptions(command);
+  addProxyOptions(command);
   command.addOption(new Option('--timing', 'report how long each part took'));
-  takeOptionalValuesAfterEquals(command, impliedTelnetMode);
+  takeOptionalValuesAfterEquals(command, { '--telnet': 'passive', '--wait-reply': '2s' });
   addReportOptions(command).action(runConnect);
 }
 
 async function runConnect(operands: string[], options: ConnectOptions, command: Command): Promise<void> {
   const context = createContext(command, options);
   const { words, commandLine } = splitAtSeparator(operands, command);
+  const isCheck = wantsCheck(words, options, commandLine);
+  const targets = isCheck ? readTargets(words, options) : undefined;
+  const endpoint = targets ? undefined : applyUdp(readTarget(words, options), options);
+  const program = await readProgram(options);
   const localPort = options.sourcePort === undefined ? undefined : parsePort(options.sourcePort);
-  using interruption = catchInterruption(readRunLimit(context, options));
   const hasOwnLimit = command.getOptionValueSource('waitConnect') === 'cli';
   const timing = options.timing
     ? new (await import('./connect-timing.ts')).Timing(context.reporter)
     : undefined;
-  const call: Call = { context, options, localPort, hasOwnLimit, interruption, timing };
-  if (wantsCheck(words, options, commandLine)) {
-    await checkThenRun(call, words, commandLine);
-    return;
-  }
-  const endpoint = readTarget(words, options);
-  const socket = await open(call, endpoint);
-  if (socket) await converse(call, endpoint, socket);
-  call.timing?.finished();
+  using interruption = catchInterruption(readRunLimit(context, options));
+  const call = { context, options, localPort, hasOwnLimit, interruption, timing };
+  if (targets) await checkThenRun(call, targets, options, commandLine);
+  if (!endpoint) return;
+  checkWaitReply(endpoint, options);
+  const socket = await openCall(call, endpoint, await readWay(call, endpoint));
+  if (socket) await converse(call, endpoint, socket, options, program);
+  timing?.finished();
 }
 
 /** The session on an open connection. */
-async function converse(call: Call, endpoint: Endpoint, socket: Socket): Promise<void> {
-  const { context, options, interruption, timing } = call;
+async function converse(
+  { context, interruption, timing }: Call,
+  endpoint: Endpoint,
+  socket: Connection,
+  options: ConnectOptions,
+  program: Awaited<ReturnType<typeof readProgram>>,
+): Promise<void> {
   const remote = formatRemote(socket, formatEndpoint(endpoint));
   const local = formatLocal(socket, formatEndpoint(endpoint));
   context.reporter.emit({ event: 'connected', id: 1, local, remote });
-  timing?.connected(endpoint, remote);
+  timing?.connected(remote);
+  if (endpoint.kind === 'udp') {
+    const { reportDatagrams } = await import('./datagram-report.ts');
+    reportDatagrams(context, socket, remote);
+  }
+  if (program) {
+    const { runClientProgram } = await import('./program-run.ts');
+    return runClientProgram(context, program, socket, endpoint, options, interruption);
+  }
   if (isPlain(options)) return runStdioSession(context, socket, remote, options, interruption);
   const { prepareSession } = await import('./connect-session.ts');
   const parts = await prepareSession({ context, socket, remote, options, interruption, timing });
-  await runStdioSession(context, socket, remote, options, interruption, parts);
+  return runStdioSession(context, socket, remote, options, interruption, parts);
 }
 
 /** Whether nothing stands between stdin, stdout and the connection but what every session has. */
@@ -88,21 +112,10 @@ function isPlain({ telnet, raw, delay, expect, send, timing }: ConnectOptions): 
   return ![telnet, raw, delay, expect, send, timing].some((flag) => flag !== undefined);
 }
 
-/** What every connection of a run is opened with. */
-interface Call {
-  readonly context: Context;
-  readonly options: ConnectOptions;
-  readonly localPort: number | undefined;
-  /** Whether -w was given. */
-  readonly hasOwnLimit: boolean;
-  readonly interruption: Interruption;
-  readonly timing: Timing | undefined;
-}
-
 function readRunLimit(context: Context, { timeout }: ConnectOptions): RunLimit | undefined {
   if (timeout === undefined) return undefined;
   const onTimeout = () =>
-    context.reporter.fail(`--timeout`, new TnetError('TNET_E_TIMEOUT', `the run took ${timeout} ms`));
+    context.reporter.fail('--timeout', new TnetError('TNET_E_TIMEOUT', `the run took ${timeout} ms`));
   return { timeoutMs: timeout, onTimeout };
 }
 
@@ -126,77 +139,37 @@ function wantsCheck(
   return isPatient(options) && words.length > 1 && parseTargets(words).count > 1;
 }
 
+/** @throws TnetError TNET_E_ADDRESS, TNET_E_USAGE */
+function readTargets(words: readonly string[], options: ConnectOptions): Targets {
+  if (options.udp) {
+    throw new TnetError('TNET_E_USAGE', 'UDP cannot be checked: nothing tells whether a datagram was taken');
+  }
+  if (options.unix === undefined && words.length > 0) return parseTargets(words);
+  return oneTarget(readTarget(words, options));
+}
+
 async function checkThenRun(
   call: Call,
-  words: readonly string[],
+  targets: Targets,
+  options: ConnectOptions,
   commandLine: readonly string[] | undefined,
 ): Promise<void> {
-  const { context, options, interruption, hasOwnLimit } = call;
+  const { context, interruption, hasOwnLimit } = call;
   if (commandLine?.length === 0) throw new TnetError('TNET_E_USAGE', 'no command follows the --');
-  const targets =
-    options.unix === undefined && words.length > 0
-      ? parseTargets(words)
-      : oneTarget(readTarget(words, options));
   const { runCheck } = await import('./connect-check.ts');
-  const wantsAll = commandLine !== undefined || isPatient(options);
   const status = await runCheck({
     context,
     targets,
     options,
-    wantsAll,
+    wantsAll: commandLine !== undefined || isPatient(options),
     hasOwnLimit,
     interruption,
-    open: (endpoint, limits) => callOnce(call, endpoint, limits),
+    open: async (endpoint, limits) =>
+      callOnce(call, endpoint, { ...(await readWay(call, endpoint)), ...limits }),
   });
   context.exit(status);
   if (status !== exitCodes.ok || commandLine === undefined) return;
   interruption[Symbol.dispose]();
   const { runThen } = await import('./connect-then.ts');
   await runThen(context, commandLine);
-}
-
-/** The connection, or undefined when there is none: then the failure is reported and the exit status set. */
-async function open(call: Call, endpoint: Endpoint): Promise<Socket | undefined> {
-  const { context, options, interruption, hasOwnLimit } = call;
-  try {
-    if (!isPatient(options)) return await callOnce(call, endpoint, { timeoutMs: options.waitConnect });
-    const { waitForServer } = await import('./connect-wait.ts');
-    return await waitForServer(context, endpoint, options, hasOwnLimit, interruption.signal, (timeoutMs) =>
-      callOnce(call, endpoint, { timeoutMs }),
-    );
-  } catch (error) {
-    if (interruption.status !== undefined) context.exit(interruption.status);
-    else context.fail(subjectOf(error, formatEndpoint(endpoint)), error);
-    return undefined;
-  }
-}
-
-/** One attempt to connect, at all addresses of the host. */
-function callOnce(
-  { context: { reporter }, options, localPort, interruption, timing }: Call,
-  endpoint: Endpoint,
-  limits: Pick<DialOptions, 'timeoutMs' | 'lookup'>,
-): Promise<Socket> {
-  // A check or a wait says of itself how each try ended.
-  const isTold = options.verbose > 1 || !(options.check ?? isPatient(options));
-  timing?.tryStarted();
-  return dial(endpoint, {
-    ...limits,
-    family: readFamily(options),
-    numericOnly: options.numeric,
-    localAddress: options.source,
-    localPort,
-    signal: interruption.signal,
-    onLookup: () => timing?.lookedUp(endpoint),
-    onAttempt(address) {
-      timing?.attemptStarted(address);
-      if (isTold) reporter.emit({ event: 'attempt', address });
-    },
-    onAttemptFailed(address, error) {
-      timing?.attemptFailed(address, error);
-      if (!isTold) return;
-      const code = errorCode(error) ?? 'ERROR';
-      reporter.emit({ event: 'attempt-failed', address, code, message: describeError(error) });
-    },
-  });
 }

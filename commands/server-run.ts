@@ -1,6 +1,6 @@
-import { formatBound, formatLocal, formatRemote } from '../src/endpoint/serve.ts';
+import type { Connection } from '../src/endpoint/connection.ts';
+import { formatBound, formatLocal, formatRemote, type BoundServer } from '../src/endpoint/serve.ts';
 import type { EndingReason } from '../src/flow/ending.ts';
-import type { Server, Socket } from '../src/net/index.ts';
 import type { Context } from './context.ts';
 import { catchInterruption, type Interruption } from './signals.ts';
 
@@ -31,7 +31,8 @@ export class ServerRun {
   readonly interruption: Interruption = catchInterruption();
   readonly #context: Context;
   readonly #startedAt = performance.now();
-  #server: Server | undefined;
+  readonly #servers = new Set<BoundServer>();
+  readonly #stopping = new AbortController();
   #address = '';
   #count = 0;
   #sentBytes = 0;
@@ -41,8 +42,13 @@ export class ServerRun {
     this.#context = context;
     this.interruption.signal.addEventListener('abort', () => {
       if (this.interruption.status !== undefined) context.exit(this.interruption.status);
-      this.#server?.close(() => this.#reportTotals());
+      this.#closeServers(() => this.#reportTotals());
     });
+  }
+
+  /** Aborts when accepting is over: stopped or interrupted. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
   }
 
   /** How many connections have been accepted so far. */
@@ -56,19 +62,16 @@ export class ServerRun {
   }
 
   /** Takes over a server that has been bound. */
-  started(server: Server): void {
+  started(server: BoundServer): void {
     const { reporter } = this.#context;
-    this.#server = server;
+    this.#servers.add(server);
     this.#address = formatBound(server);
-    reporter.emit({ event: 'listening', address: this.#address });
-    server.on('error', (error) => reporter.fail(this.#address, error));
-    server.on('drop', (data) => {
-      const remote = data?.remoteAddress ?? this.#address;
-      reporter.emit({ event: 'refused', remote, reason: 'too many connections' });
-    });
+    const address = this.#address;
+    reporter.emit({ event: 'listening', address });
+    server.on('error', (error) => reporter.fail(address, error));
   }
 
-  accepted(socket: Socket): ConnectionReport {
+  accepted(socket: Connection): ConnectionReport {
     const id = ++this.#count;
     const startedAt = performance.now();
     const remote = formatRemote(socket, this.#address);
@@ -89,8 +92,18 @@ export class ServerRun {
 
   /** Stops accepting; what has been accepted goes on. */
   stop(): void {
-    this.#server?.close();
-    this.#server = undefined;
+    this.#closeServers();
+  }
+
+  #closeServers(done?: () => void): void {
+    this.#stopping.abort();
+    let open = this.#servers.size;
+    for (const server of this.#servers) {
+      server.close(() => {
+        if (--open === 0) done?.();
+      });
+    }
+    this.#servers.clear();
   }
 
   #reportTotals(): void {

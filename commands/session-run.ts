@@ -1,8 +1,10 @@
 import { Readable, type Duplex } from 'node:stream';
 import { openInput, openOutput, type Input, type Output } from '../src/endpoint/stdio.ts';
-import { errorCode } from '../src/errors.ts';
+import { errorCode, TnetError } from '../src/errors.ts';
 import { runSession, type SessionEnding, type SessionOptions } from '../src/flow/session.ts';
-import type { Socket } from '../src/net/index.ts';
+import type { Connection } from '../src/endpoint/connection.ts';
+import { Socket } from '../src/net/index.ts';
+import type { DatagramPeer } from '../src/net/datagram-peer.ts';
 import { waitAcknowledged } from '../src/net/tuning.ts';
 import { CrlfOut } from '../src/transform/crlf.ts';
 import { CrlfIn } from '../src/transform/crlf-in.ts';
@@ -20,9 +22,11 @@ export interface SessionFlags {
   readonly keepSending?: boolean;
   readonly sendCrlf?: boolean;
   readonly crlf?: 'in' | 'out' | 'both';
+  /** See DatagramFlags. */
+  readonly waitReply?: number;
 }
 
-/** Transforms of both directions. `receive` is in the order of the bytes: the connection's side first. */
+/** Transforms of both directions, each in the order of the bytes. */
 export interface TransformPair {
   readonly send: Duplex[];
   readonly receive: Duplex[];
@@ -59,7 +63,7 @@ export function openStdio(flags: SessionFlags): Stdio {
 
 /** The session that the flags ask for, between stdin and stdout and a connection. */
 export function sessionOptions(
-  remote: Socket,
+  remote: Connection,
   flags: SessionFlags,
   { input, output }: Stdio,
   signal: AbortSignal,
@@ -67,13 +71,14 @@ export function sessionOptions(
   return {
     remote,
     input: input?.stream,
-    inputMayWait: input?.kind !== 'file',
+    inputKind: input?.kind,
     output: output?.stream,
     halfClose: flags.shutdown,
     keepSending: flags.keepSending,
     sendOnly: flags.sendOnly,
     quitAfterMs: flags.quit,
     idleMs: flags.idle,
+    replyQuietMs: flags.waitReply,
     sendTransforms: sendsCrlf(flags) ? [new CrlfOut()] : [],
     receiveTransforms: flags.crlf === 'in' || flags.crlf === 'both' ? [new CrlfIn()] : [],
     signal,
@@ -99,7 +104,7 @@ function addParts(options: SessionOptions, parts: SessionParts): SessionOptions 
 /** Joins stdin and stdout to one connection until the session's end, and reports it. Closes all three. */
 export async function runStdioSession(
   context: Context,
-  socket: Socket,
+  socket: Connection,
   remote: string,
   flags: SessionFlags,
   interruption: Interruption,
@@ -116,6 +121,7 @@ export async function runStdioSession(
   parts?.onEnded();
   if (flags.sendOnly && !ending.error) await awaitDelivery(socket, flags, interruption.signal);
   reportEnding(context, ending, remote, startedAt);
+  if (flags.waitReply !== undefined && !ending.error) requireReply(context, socket, remote, flags.waitReply);
   if (interruption.status !== undefined) context.exit(interruption.status);
   stdio.input?.close();
   stdio.output?.close();
@@ -123,8 +129,15 @@ export async function runStdioSession(
 }
 
 /** --send-only ends when the peer's system has everything; an interruption ends the wait. */
-async function awaitDelivery(socket: Socket, flags: SessionFlags, signal: AbortSignal): Promise<void> {
+async function awaitDelivery(socket: Connection, flags: SessionFlags, signal: AbortSignal): Promise<void> {
+  if (!(socket instanceof Socket)) return;
   await waitAcknowledged(socket, { fin: flags.shutdown, signal }).catch(() => undefined);
+}
+
+/** --wait-reply without a reply is a time limit that ran out; a reply may be a datagram without a byte. */
+function requireReply(context: Context, peer: Connection, remote: string, waitMs: number): void {
+  if ((peer as Partial<DatagramPeer>).received !== 0) return;
+  context.fail(remote, new TnetError('TNET_E_TIMEOUT', `no reply within ${waitMs} ms`));
 }
 
 function reportEnding(context: Context, ending: SessionEnding, remote: string, startedAt: number): void {
@@ -141,7 +154,7 @@ function reportEnding(context: Context, ending: SessionEnding, remote: string, s
     remote,
     reason: ending.reason,
     sentBytes: ending.sent?.bytes ?? 0,
-    receivedBytes: ending.received.bytes,
+    receivedBytes: ending.receivedBytes,
     durationMs: elapsedMs(startedAt),
   });
 }

@@ -15,6 +15,7 @@ NAPI_MODULE_INIT() {
     return NULL;
   }
   if (!ok(env, napi_add_env_cleanup_hook(env, destroy_engine, engine))) return NULL;
-  if (!add_flow_functions(env, exports, engine) || !add_option_functions(env, exports)) return NULL;
+  if (!add_flow_functions(env, exports, engine) || !add_lane_functions(env, exports, engine)) return NULL;
+  if (!add_option_functions(env, exports)) return NULL;
   return exports;
 }

@@ -43,10 +43,7 @@ static void forget_flow(struct engine *engine, struct flow *flow) {
   (void)send_command(engine, RELEASE_FLOW, flow);
 }
 
-static void hand_out(napi_env env, napi_value listener, void *context, void *data) {
-  struct engine *engine = context;
-  (void)data;
-  if (!env) return; /* the environment is going away, and destroy_engine may have run */
+static void hand_out_endings(napi_env env, napi_value listener, struct engine *engine) {
   struct flow *ended = take_ended(engine);
   size_t count = 0;
   for (const struct flow *flow = ended; flow; flow = flow->next_ended) count++;
@@ -60,12 +57,18 @@ static void hand_out(napi_env env, napi_value listener, void *context, void *dat
     forget_flow(engine, ended);
     ended = next;
   }
-  engine->live -= count;
-  if (engine->live == 0) ok(env, napi_unref_threadsafe_function(env, engine->listener));
+  count_down(engine, count);
   if (array && ok(env, napi_get_global(env, &global))) {
     /* An exception that the listener throws is reported by Node as uncaught. */
     (void)napi_call_function(env, global, listener, 1, &array, NULL);
   }
+}
+
+static void hand_out(napi_env env, napi_value listener, void *context, void *data) {
+  (void)data;
+  if (!env) return; /* the environment is going away, and destroy_engine may have run */
+  hand_out_endings(env, listener, context);
+  hand_out_lane_news(env, context);
 }
 
 /* listen(listener): who is told of the endings. Once, before the first flow. */
@@ -121,7 +124,8 @@ static void discard_flow(struct flow *flow) {
 static int launch(struct engine *engine, struct flow *flow) {
   int error = start_loop(engine);
   if (error) return error;
-  if (!add_slot(engine, flow)) return ENOMEM;
+  flow->id = add_slot(engine, FLOW, flow);
+  if (flow->id == 0) return ENOMEM;
   error = send_command(engine, START_FLOW, flow);
   if (error) drop_slot(engine, flow->id);
   return error;
@@ -147,15 +151,25 @@ static napi_value start(napi_env env, napi_callback_info info) {
     discard_flow(flow);
     return throw_errno(env, "start", error);
   }
-  if (engine->live++ == 0) ok(env, napi_ref_threadsafe_function(env, engine->listener));
+  count_up(engine);
   return make_number(env, flow->id);
+}
+
+/* gather(on): flows that are started between true and false begin together. */
+static napi_value gather(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  bool on;
+  if (!get_arguments(env, info, &arguments)) return NULL;
+  if (!ok(env, napi_get_value_bool(env, arguments.values[0], &on))) return NULL;
+  gather_commands(arguments.data, on);
+  return NULL;
 }
 
 static napi_value command(napi_env env, napi_callback_info info, enum operation operation) {
   struct arguments arguments;
   double id;
   if (!get_arguments(env, info, &arguments) || !get_number(&arguments, 0, &id)) return NULL;
-  struct flow *flow = find_flow(arguments.data, id);
+  struct flow *flow = find_slot(arguments.data, FLOW, id);
   int error = flow ? send_command(arguments.data, operation, flow) : 0;
   return error ? throw_errno(env, "command", error) : NULL;
 }
@@ -178,7 +192,7 @@ static napi_value read_state(napi_env env, napi_callback_info info) {
   size_t length;
   if (!get_arguments(env, info, &arguments) || !get_number(&arguments, 0, &id)) return NULL;
   if (!get_bytes(&arguments, 1, &bytes, &length) || length < STATE_FIELDS) return NULL;
-  const struct flow *flow = find_flow(arguments.data, id);
+  const struct flow *flow = find_slot(arguments.data, FLOW, id);
   if (!flow) return NULL;
   uint64_t active = __atomic_load_n(&flow->active_ns, __ATOMIC_RELAXED), now = clock_ns();
   double *fields = (double *)(void *)bytes;
@@ -201,7 +215,7 @@ static napi_value describe(napi_env env, napi_callback_info info) {
 bool add_flow_functions(napi_env env, napi_value exports, struct engine *engine) {
   return add_function(env, exports, "listen", listen_for_endings, engine) &&
          add_function(env, exports, "start", start, engine) && add_function(env, exports, "stop", stop, engine) &&
-         add_function(env, exports, "finish", finish, engine) &&
+         add_function(env, exports, "finish", finish, engine) && add_function(env, exports, "gather", gather, engine) &&
          add_function(env, exports, "read", read_state, engine) &&
          add_function(env, exports, "describe", describe, engine);
 }

@@ -16,20 +16,34 @@ static bool is_stream(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
 }
 
-static enum kind kind_of(int fd, const struct stat *status) {
-  if (S_ISSOCK(status->st_mode)) return is_stream(fd) ? KIND_SOCKET : KIND_OTHER;
-  if (S_ISFIFO(status->st_mode)) return KIND_PIPE;
-  if (S_ISREG(status->st_mode) || S_ISBLK(status->st_mode)) return KIND_FILE;
-  if (S_ISCHR(status->st_mode)) return isatty(fd) ? KIND_TERMINAL : KIND_DEVICE;
+struct identity {
+  mode_t mode;
+  uint64_t device, inode;
+};
+
+/* statx, not fstat: glibc has had a symbol for fstat only since 2.33. */
+static bool identify(int fd, struct identity *identity) {
+  struct statx status;
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO, &status) != 0) return false;
+  identity->mode = status.stx_mode;
+  identity->device = (uint64_t)status.stx_dev_major << 32 | status.stx_dev_minor;
+  identity->inode = status.stx_ino;
+  return true;
+}
+
+static enum kind kind_of(int fd, mode_t mode) {
+  if (S_ISSOCK(mode)) return is_stream(fd) ? KIND_SOCKET : KIND_OTHER;
+  if (S_ISFIFO(mode)) return KIND_PIPE;
+  if (S_ISREG(mode) || S_ISBLK(mode)) return KIND_FILE;
+  if (S_ISCHR(mode)) return isatty(fd) ? KIND_TERMINAL : KIND_DEVICE;
   return KIND_OTHER;
 }
 
 /* KIND_OTHER with errno set when the descriptor is bad. */
 enum kind describe_descriptor(int fd) {
-  struct stat status;
+  struct identity identity;
   errno = 0;
-  if (fstat(fd, &status) != 0) return KIND_OTHER;
-  return kind_of(fd, &status);
+  return identify(fd, &identity) ? kind_of(fd, identity.mode) : KIND_OTHER;
 }
 
 static bool can_splice(int fd, enum kind kind) {
@@ -41,7 +55,7 @@ static bool can_splice(int fd, enum kind kind) {
   return kind == KIND_PIPE;
 }
 
-static struct end **bucket_of(struct loop *loop, dev_t device, ino_t inode) {
+static struct end **bucket_of(struct loop *loop, uint64_t device, uint64_t inode) {
   return &loop->table[(inode ^ device) % END_TABLE];
 }
 
@@ -49,9 +63,9 @@ static struct flow **role_of(struct end *end, enum side side) {
   return side == SIDE_SOURCE ? &end->reader : &end->writer;
 }
 
-static struct end *find_shared(struct loop *loop, const struct stat *status, enum side side) {
-  struct end *end = *bucket_of(loop, status->st_dev, status->st_ino);
-  while (end && (end->inode != status->st_ino || end->device != status->st_dev || *role_of(end, side))) {
+static struct end *find_shared(struct loop *loop, const struct identity *identity, enum side side) {
+  struct end *end = *bucket_of(loop, identity->device, identity->inode);
+  while (end && (end->inode != identity->inode || end->device != identity->device || *role_of(end, side))) {
     end = end->next;
   }
   return end;
@@ -65,37 +79,51 @@ static bool watch(struct loop *loop, struct end *end) {
   return errno == EPERM; /* regular files and devices without poll: always ready */
 }
 
-static struct end *create_end(struct loop *loop, int fd, const struct stat *status) {
+static struct end *create_end(struct loop *loop, int fd, const struct identity *identity) {
   struct end *end = calloc(1, sizeof *end);
   if (!end) return NULL;
   end->fd = fd;
-  end->kind = kind_of(fd, status);
+  end->kind = kind_of(fd, identity->mode);
   end->splices = can_splice(fd, end->kind);
   end->polled = end->may_nowait = end->can_read = end->can_write = true;
-  end->device = status->st_dev;
-  end->inode = status->st_ino;
+  end->device = identity->device;
+  end->inode = identity->inode;
   if (!watch(loop, end)) {
     free(end);
     return NULL;
   }
   if (end->kind == KIND_SOCKET) {
     struct end **bucket = bucket_of(loop, end->device, end->inode);
+    end->shared = true;
     end->next = *bucket;
     *bucket = end;
   }
   return end;
 }
 
+/* Takes over a non-blocking stream socket that nobody else has. NULL with errno; then `fd` is still the caller's. */
+struct end *open_lane_end(struct loop *loop, int fd, struct connection *connection) {
+  struct end *end = calloc(1, sizeof *end);
+  if (!end) return NULL;
+  end->fd = fd;
+  end->kind = KIND_SOCKET;
+  end->splices = end->polled = end->can_read = end->can_write = true;
+  end->connection = connection;
+  if (watch(loop, end)) return end;
+  free(end);
+  return NULL;
+}
+
 /* Takes over `fd`, which is closed exactly once: here, or when the last flow leaves the end. */
 struct end *open_end(struct loop *loop, int fd, struct flow *flow, enum side side, int *error) {
-  struct stat status;
+  struct identity identity;
   struct end *end = NULL;
   errno = 0;
-  if (fstat(fd, &status) == 0) {
+  if (identify(fd, &identity)) {
     /* Only a socket's inode is one object with both directions; a pipe's two ends have the same inode. */
-    if (S_ISSOCK(status.st_mode)) end = find_shared(loop, &status, side);
+    if (S_ISSOCK(identity.mode)) end = find_shared(loop, &identity, side);
     if (end) close(fd);
-    else end = create_end(loop, fd, &status);
+    else end = create_end(loop, fd, &identity);
   }
   if (!end) {
     *error = errno ? errno : ENOMEM;
@@ -115,11 +143,16 @@ static void forget_shared(struct loop *loop, struct end *end) {
 void leave_end(struct loop *loop, struct end *end, struct flow *flow) {
   if (end->reader == flow) end->reader = NULL;
   if (end->writer == flow) end->writer = NULL;
-  if (end->reader || end->writer || end->fd < 0) return;
-  if (end->kind == KIND_SOCKET) forget_shared(loop, end);
+  if (end->reader || end->writer || end->fd < 0 || end->connection) return;
+  if (end->shared) forget_shared(loop, end);
   /* Closing a duplicate does not end epoll's watch: JavaScript still holds the same open file. */
   if (end->polled) epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, end->fd, NULL);
   close(end->fd);
+  bury_end(loop, end);
+}
+
+/* Its descriptor is closed or somebody else's now. */
+void bury_end(struct loop *loop, struct end *end) {
   end->fd = -1;
   end->next = loop->graveyard;
   loop->graveyard = end;
@@ -150,6 +183,7 @@ void end_event(struct loop *loop, struct end *end, uint32_t events) {
   if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) end->can_read = true;
   if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) end->can_write = true;
   if (events & EPOLLERR) note_break(end);
+  if (end->connection) connection_event(loop, end);
   if (end->reader) queue_flow(loop, end->reader);
   if (end->writer) queue_flow(loop, end->writer);
 }

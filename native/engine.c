@@ -1,5 +1,7 @@
 /* The engine of one JavaScript environment: its thread, its two mailboxes, and its end. */
 #include "engine_api.h"
+#include "lane.h"
+#include "value.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,6 +13,7 @@ struct engine *create_engine(napi_env env) {
   if (!engine) return NULL;
   engine->env = env;
   engine->ended_tail = &engine->ended;
+  engine->connection_news_tail = &engine->connection_news;
   engine->free_slot = UINT32_MAX;
   pthread_mutex_init(&engine->lock, NULL);
   return engine;
@@ -41,7 +44,7 @@ int start_loop(struct engine *engine) {
 }
 
 /* Commands are obeyed in the order in which they are sent. */
-int send_command(struct engine *engine, enum operation operation, struct flow *flow) {
+int send_command(struct engine *engine, enum operation operation, void *subject) {
   pthread_mutex_lock(&engine->lock);
   if (engine->command_count == engine->command_room) {
     size_t room = engine->command_room ? engine->command_room * 2 : 16;
@@ -53,18 +56,35 @@ int send_command(struct engine *engine, enum operation operation, struct flow *f
     engine->commands = commands;
     engine->command_room = room;
   }
-  engine->commands[engine->command_count++] = (struct command){operation, flow};
+  engine->commands[engine->command_count++] = (struct command){operation, subject};
   /* Memory can wait for the next command that cannot. */
-  bool wake = !engine->woken && operation != RELEASE_FLOW;
+  bool is_release = operation == RELEASE_FLOW || operation == RELEASE_LANE || operation == RELEASE_CONNECTION;
+  bool wake = !engine->woken && !engine->gathering && !is_release;
   if (wake) engine->woken = true;
   pthread_mutex_unlock(&engine->lock);
   if (wake) wake_loop(engine->loop);
   return 0;
 }
 
+/* What is sent between on and off is obeyed in one go: nothing happens to the first before the last is known. */
+void gather_commands(struct engine *engine, bool on) {
+  pthread_mutex_lock(&engine->lock);
+  engine->gathering = on;
+  bool wake = !on && engine->command_count > 0 && !engine->woken;
+  if (wake) engine->woken = true;
+  pthread_mutex_unlock(&engine->lock);
+  if (wake) wake_loop(engine->loop);
+}
+
 /* The caller frees the commands. */
 size_t take_commands(struct engine *engine, struct command **commands) {
   pthread_mutex_lock(&engine->lock);
+  if (engine->gathering) {
+    engine->woken = false;
+    pthread_mutex_unlock(&engine->lock);
+    *commands = NULL;
+    return 0;
+  }
   size_t count = engine->command_count;
   *commands = engine->commands;
   engine->commands = NULL;
@@ -87,7 +107,8 @@ void report_ended(struct loop *loop, struct flow *flow) {
 /* Once a round, so that the endings of a round arrive as one batch. */
 void tell_javascript(struct engine *engine) {
   pthread_mutex_lock(&engine->lock);
-  bool tell = engine->ended && !engine->told;
+  bool news = engine->ended || engine->connection_news || engine->lane_news;
+  bool tell = news && !engine->told;
   if (tell) engine->told = true;
   pthread_mutex_unlock(&engine->lock);
   if (!tell) return;
@@ -110,6 +131,15 @@ struct flow *take_ended(struct engine *engine) {
   return ended;
 }
 
+void count_up(struct engine *engine) {
+  if (engine->live++ == 0) ok(engine->env, napi_ref_threadsafe_function(engine->env, engine->listener));
+}
+
+void count_down(struct engine *engine, size_t count) {
+  engine->live -= count;
+  if (count > 0 && engine->live == 0) ok(engine->env, napi_unref_threadsafe_function(engine->env, engine->listener));
+}
+
 static void stop_thread(struct engine *engine) {
   while (send_command(engine, QUIT, NULL) != 0) usleep(1000);
   pthread_join(engine->thread, NULL);
@@ -119,7 +149,10 @@ static void free_released(struct engine *engine) {
   struct command *commands = NULL;
   size_t count = take_commands(engine, &commands);
   for (size_t i = 0; i < count; i++) {
-    if (commands[i].operation == RELEASE_FLOW) free_flow(commands[i].flow);
+    enum operation operation = commands[i].operation;
+    if (operation == RELEASE_FLOW) free_flow(commands[i].subject);
+    if (operation == RELEASE_LANE || operation == RELEASE_CONNECTION) free(commands[i].subject);
+    if (operation == OPEN_LANE) abandon_lane(commands[i].subject);
   }
   free(commands);
 }
@@ -134,6 +167,21 @@ static void abandon_flow(struct loop *loop, struct flow *flow) {
   free_flow(flow);
 }
 
+static void free_news(struct engine *engine) {
+  struct connection *connection = take_connection_news(engine);
+  while (connection) {
+    struct connection *next = connection->next_news;
+    free(connection);
+    connection = next;
+  }
+  struct lane *lane = take_lane_news(engine);
+  while (lane) {
+    struct lane *next = lane->next_news;
+    free(lane);
+    lane = next;
+  }
+}
+
 /* The environment's clean-up hook: after it no descriptor and no thread is left. */
 void destroy_engine(void *argument) {
   struct engine *engine = argument;
@@ -141,9 +189,12 @@ void destroy_engine(void *argument) {
     stop_thread(engine);
     free_released(engine);
     for (uint32_t i = 0; i < engine->slot_count; i++) {
-      if (engine->slots[i].flow) abandon_flow(engine->loop, engine->slots[i].flow);
+      if (engine->slots[i].kind == FLOW && engine->slots[i].subject) {
+        abandon_flow(engine->loop, engine->slots[i].subject);
+      }
     }
     destroy_loop(engine->loop);
+    free_news(engine); /* every lane and connection has ended now, and those that JavaScript has not let go have news */
   }
   pthread_mutex_destroy(&engine->lock);
   free(engine->commands);

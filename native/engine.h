@@ -32,11 +32,17 @@ enum kind { KIND_SOCKET, KIND_PIPE, KIND_FILE, KIND_DEVICE, KIND_TERMINAL, KIND_
 enum side { SIDE_NONE, SIDE_SOURCE, SIDE_SINK };
 enum step { STEP_MOVED, STEP_WAIT, STEP_OVER };
 
+/* What an event of epoll is about: the first member of what its data points at. */
+enum watch { WATCH_END, WATCH_LISTENER };
+
+struct connection;
 struct flow;
+struct lane;
 struct loop;
 
 /* A descriptor that the engine owns. The two flows of a relay share the ends of their sockets. */
 struct end {
+  enum watch watch;
   int fd;
   enum kind kind;
   bool polled;    /* epoll can watch it; if not it is always ready, as regular files are */
@@ -47,8 +53,9 @@ struct end {
   bool hung;      /* an end or an error has been seen: a short read does not mean that nothing follows */
   bool urgent;    /* has had TCP urgent data, which stops splice but not recv */
   int error;      /* what broke it: the kernel tells it once, and two flows want to know */
-  dev_t device;
-  ino_t inode;
+  bool shared;    /* in the table: other flows may find it by its inode */
+  struct connection *connection; /* of an express lane, which closes the end itself */
+  uint64_t device, inode;
   struct flow *reader, *writer;
   struct end *next; /* in the table of shared ends, then in the graveyard */
 };
@@ -94,6 +101,13 @@ struct flow {
 
 enum { END_TABLE = 1024, POOL_MOST = 16 };
 
+/* A closing connection's socket, which is reset when its peer has what was sent, or when its time is over. */
+struct parting {
+  int fd;
+  uint64_t until_ns;
+  struct parting *next;
+};
+
 struct loop {
   int epoll_fd, wake_fd;
   uint64_t now_ns;
@@ -102,6 +116,9 @@ struct loop {
   struct end *graveyard; /* events already fetched may still point at these */
   struct pipe_pair *pool;
   size_t pooled;
+  struct lane *lanes;
+  struct parting *partings;
+  uint64_t tick_ns; /* when lanes and partings are looked at again */
   struct engine *engine;
   unsigned char buffer[BUFFER_BYTES];
 };
@@ -109,7 +126,9 @@ struct loop {
 /* end.c */
 enum kind describe_descriptor(int fd);
 struct end *open_end(struct loop *loop, int fd, struct flow *flow, enum side side, int *error);
+struct end *open_lane_end(struct loop *loop, int fd, struct connection *connection);
 void leave_end(struct loop *loop, struct end *end, struct flow *flow);
+void bury_end(struct loop *loop, struct end *end);
 void end_event(struct loop *loop, struct end *end, uint32_t events);
 void bury_ends(struct loop *loop);
 bool end_is_ready(const struct end *end, short events);
@@ -127,8 +146,16 @@ void empty_pool(struct loop *loop);
 enum step deliver(struct loop *loop, struct flow *flow);
 enum step fetch(struct loop *loop, struct flow *flow);
 
+/* lane.c, for the loop */
+void lane_event(struct loop *loop, struct lane *lane);
+void connection_event(struct loop *loop, struct end *end);
+int lane_timeout_ms(const struct loop *loop);
+void tick_lanes(struct loop *loop);
+void destroy_lanes(struct loop *loop);
+
 /* flow.c */
 void begin_flow(struct loop *loop, struct flow *flow);
+void begin_lane_flow(struct loop *loop, struct flow *flow, struct end *source, struct end *sink);
 void turn_flow(struct loop *loop, struct flow *flow);
 void finish_flow(struct loop *loop, struct flow *flow);
 void stop_flow(struct loop *loop, struct flow *flow);

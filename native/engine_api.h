@@ -7,15 +7,30 @@
 #include <node_api.h>
 #include <pthread.h>
 
-enum operation { START_FLOW, FINISH_FLOW, STOP_FLOW, RELEASE_FLOW, QUIT };
+enum operation {
+  START_FLOW,
+  FINISH_FLOW,
+  STOP_FLOW,
+  RELEASE_FLOW,
+  OPEN_LANE,
+  CLOSE_LANE,
+  STOP_LANE,
+  RELEASE_LANE,
+  STOP_CONNECTION,
+  RELEASE_CONNECTION,
+  QUIT
+};
 
 struct command {
   enum operation operation;
-  struct flow *flow;
+  void *subject; /* a flow, a lane or a connection */
 };
 
+enum subject { NO_SUBJECT, FLOW, LANE, CONNECTION };
+
 struct slot {
-  struct flow *flow;
+  void *subject;
+  enum subject kind;
   uint32_t generation;
   uint32_t next_free;
 };
@@ -26,12 +41,16 @@ struct engine {
   struct command *commands;
   size_t command_count, command_room;
   struct flow *ended, **ended_tail;
+  struct connection *connection_news, **connection_news_tail;
+  struct lane *lane_news;
   bool woken; /* the engine thread has been told of the commands */
+  bool gathering; /* the commands are to be obeyed together, with what is still to come */
   bool told;  /* the JavaScript thread has been told of the endings */
 
   /* The JavaScript thread's. */
   napi_env env;
   napi_threadsafe_function listener;
+  napi_ref lane_listener;
   pthread_t thread;
   struct loop *loop;
   struct slot *slots;
@@ -43,15 +62,18 @@ struct engine {
 struct engine *create_engine(napi_env env);
 int start_loop(struct engine *engine); /* 0 or errno */
 void destroy_engine(void *engine);
-int send_command(struct engine *engine, enum operation operation, struct flow *flow); /* 0 or ENOMEM */
+void gather_commands(struct engine *engine, bool on);
+int send_command(struct engine *engine, enum operation operation, void *subject); /* 0 or ENOMEM */
 size_t take_commands(struct engine *engine, struct command **commands);               /* [engine thread] */
 void report_ended(struct loop *loop, struct flow *flow);                              /* [engine thread] */
 void tell_javascript(struct engine *engine);                                          /* [engine thread] */
 struct flow *take_ended(struct engine *engine);
+void count_up(struct engine *engine); /* what runs keeps the process alive */
+void count_down(struct engine *engine, size_t count);
 
 /* slots.c */
-bool add_slot(struct engine *engine, struct flow *flow);
-struct flow *find_flow(const struct engine *engine, double id);
+double add_slot(struct engine *engine, enum subject kind, void *subject); /* 0 when there is no memory */
+void *find_slot(const struct engine *engine, enum subject kind, double id);
 void drop_slot(struct engine *engine, double id);
 
 #endif

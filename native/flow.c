@@ -87,6 +87,16 @@ void begin_flow(struct loop *loop, struct flow *flow) {
   else queue_flow(loop, flow);
 }
 
+/* Both ends are open: a flow of an express lane. */
+void begin_lane_flow(struct loop *loop, struct flow *flow, struct end *source, struct end *sink) {
+  flow->begun = true;
+  flow->source = source;
+  flow->sink = sink;
+  source->reader = flow;
+  sink->writer = flow;
+  queue_flow(loop, flow);
+}
+
 static enum step take_steps(struct loop *loop, struct flow *flow) {
   uint64_t enough = flow->bytes_read + TURN_BYTES;
   for (int steps = 0;; steps++) {

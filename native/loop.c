@@ -1,5 +1,6 @@
 /* The engine's thread: commands, events, turns. */
 #include "engine_api.h"
+#include "lane.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ struct loop *create_loop(struct engine *engine, int *error) {
 
 /* After the thread has ended, or when it never began. */
 void destroy_loop(struct loop *loop) {
+  destroy_lanes(loop);
   empty_pool(loop);
   bury_ends(loop);
   if (loop->epoll_fd >= 0) close(loop->epoll_fd);
@@ -61,7 +63,6 @@ void queue_flow(struct loop *loop, struct flow *flow) {
   loop->queue_tail = &flow->next;
 }
 
-/* The whole queue is taken each round, so a flow that ended in this round is in no queue when its release comes. */
 static void run_queue(struct loop *loop) {
   struct flow *flow = loop->queue;
   loop->queue = NULL;
@@ -78,16 +79,32 @@ static void run_queue(struct loop *loop) {
 static bool obey(struct loop *loop, const struct command *command) {
   switch (command->operation) {
     case START_FLOW:
-      begin_flow(loop, command->flow);
+      begin_flow(loop, command->subject);
       return true;
     case FINISH_FLOW:
-      finish_flow(loop, command->flow);
+      finish_flow(loop, command->subject);
       return true;
     case STOP_FLOW:
-      stop_flow(loop, command->flow);
+      stop_flow(loop, command->subject);
       return true;
     case RELEASE_FLOW:
-      free_flow(command->flow);
+      free_flow(command->subject);
+      return true;
+    case OPEN_LANE:
+      begin_lane(loop, command->subject);
+      return true;
+    case CLOSE_LANE:
+      close_lane(loop, command->subject);
+      return true;
+    case STOP_LANE:
+      stop_lane(loop, command->subject);
+      return true;
+    case STOP_CONNECTION:
+      stop_connection(loop, command->subject, ECANCELED);
+      return true;
+    case RELEASE_LANE:
+    case RELEASE_CONNECTION:
+      free(command->subject);
       return true;
     case QUIT:
     default:
@@ -104,6 +121,12 @@ static bool obey_all(struct loop *loop) {
   return running;
 }
 
+static void handle_event(struct loop *loop, const struct epoll_event *event) {
+  const enum watch *watched = event->data.ptr;
+  if (*watched == WATCH_END) end_event(loop, event->data.ptr, event->events);
+  else lane_event(loop, event->data.ptr);
+}
+
 static void read_clock(struct loop *loop) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -115,18 +138,21 @@ void *run_loop(void *argument) {
   struct epoll_event events[EVENTS_AT_ONCE];
   bool running = true;
   while (running) {
-    int count = epoll_wait(loop->epoll_fd, events, EVENTS_AT_ONCE, loop->queue ? 0 : -1);
+    int timeout_ms = loop->queue ? 0 : lane_timeout_ms(loop);
+    int count = epoll_wait(loop->epoll_fd, events, EVENTS_AT_ONCE, timeout_ms);
     bool commanded = false;
     read_clock(loop);
     for (int i = 0; i < count; i++) {
-      if (events[i].data.ptr) end_event(loop, events[i].data.ptr, events[i].events);
+      if (events[i].data.ptr) handle_event(loop, &events[i]);
       else commanded = true;
     }
+    run_queue(loop);
+    tick_lanes(loop);
+    /* After the queue: what was told of in an earlier round is in no queue any more when its release comes. */
     if (commanded) {
       note_wake(loop);
       running = obey_all(loop);
     }
-    run_queue(loop);
     bury_ends(loop);
     tell_javascript(loop->engine);
   }

@@ -1,4 +1,4 @@
-/* Numbers for flows: JavaScript never holds a pointer, and a number from before is never taken for a new flow. */
+/* Numbers for flows, lanes and connections: JavaScript never holds a pointer, and a number from before is never taken for a new one. */
 #include "engine_api.h"
 
 #include <stdlib.h>
@@ -20,14 +20,14 @@ static bool grow(struct engine *engine) {
   return true;
 }
 
-bool add_slot(struct engine *engine, struct flow *flow) {
-  if (engine->free_slot == (uint32_t)NO_SLOT && !grow(engine)) return false;
+double add_slot(struct engine *engine, enum subject kind, void *subject) {
+  if (engine->free_slot == (uint32_t)NO_SLOT && !grow(engine)) return 0;
   uint32_t index = engine->free_slot;
   struct slot *slot = &engine->slots[index];
   engine->free_slot = slot->next_free;
-  slot->flow = flow;
-  flow->id = slot->generation * GENERATION_STEP + index;
-  return true;
+  slot->subject = subject;
+  slot->kind = kind;
+  return slot->generation * GENERATION_STEP + index;
 }
 
 static struct slot *slot_of(const struct engine *engine, double id) {
@@ -36,19 +36,19 @@ static struct slot *slot_of(const struct engine *engine, double id) {
   uint32_t index = (uint32_t)(number % (uint64_t)GENERATION_STEP);
   if (index >= engine->slot_count) return NULL;
   struct slot *slot = &engine->slots[index];
-  return slot->flow && slot->generation == number / (uint64_t)GENERATION_STEP ? slot : NULL;
+  return slot->subject && slot->generation == number / (uint64_t)GENERATION_STEP ? slot : NULL;
 }
 
-/* NULL for a flow whose ending has been handed out. */
-struct flow *find_flow(const struct engine *engine, double id) {
+/* NULL for what is over, once its ending has been handed out. */
+void *find_slot(const struct engine *engine, enum subject kind, double id) {
   const struct slot *slot = slot_of(engine, id);
-  return slot ? slot->flow : NULL;
+  return slot && slot->kind == kind ? slot->subject : NULL;
 }
 
 void drop_slot(struct engine *engine, double id) {
   struct slot *slot = slot_of(engine, id);
   if (!slot) return;
-  slot->flow = NULL;
+  slot->subject = NULL;
   slot->generation++;
   slot->next_free = engine->free_slot;
   engine->free_slot = (uint32_t)(slot - engine->slots);

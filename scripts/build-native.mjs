@@ -1,8 +1,9 @@
 // Builds the native addon: native/*.c → native/build/tnet.node, or a prebuilt one for another machine.
 //
 //   node scripts/build-native.mjs                          for this machine
-//   node scripts/build-native.mjs --sanitize               with AddressSanitizer and UndefinedBehaviorSanitizer
-//   node scripts/build-native.mjs --sanitize=thread        with ThreadSanitizer
+//   node scripts/build-native.mjs --sanitize               native/build/tnet-address.node, with AddressSanitizer and
+//                                                          UndefinedBehaviorSanitizer; TNET_NATIVE=PATH uses it
+//   node scripts/build-native.mjs --sanitize=thread        native/build/tnet-thread.node, with ThreadSanitizer
 //   node scripts/build-native.mjs --target linux-arm64     → prebuilds/linux-arm64/tnet.node (linux-x64 likewise)
 //
 // No node-gyp: a Node-API addon needs two header files and a C compiler. tnet works without the addon, so a machine
@@ -48,13 +49,15 @@ export function buildNative({ target, sanitize, output, strict = false } = {}) {
   const compiler = target && target !== here ? compilers[target] : (process.env.CC ?? 'cc');
   if (!compiler)
     throw new Error(`no compiler is known for ${target}: one of ${Object.keys(compilers).join(', ')}`);
-  const file = output ?? path(target ? `prebuilds/${target}/tnet.node` : 'native/build/tnet.node');
+  const built = `native/build/tnet${sanitize ? `-${sanitize}` : ''}.node`;
+  const file = output ?? path(target ? `prebuilds/${target}/tnet.node` : built);
   mkdirSync(new URL('.', pathToFileURL(file)), { recursive: true });
   const sources = readdirSync(path('native')).filter((name) => name.endsWith('.c'));
   // Into a file of its own first: a process that has the old one loaded must not see it change.
   const fresh = `${file}.${process.pid}`;
   const args = [
     ...flagsFor(sanitize),
+    ...(target ? ['-include', path('native/old-glibc.h')] : []),
     `-I${path('node_modules/node-api-headers/include')}`,
     ...sources.map((name) => path(`native/${name}`)),
     '-o',

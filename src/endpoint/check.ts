@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import { errorCode } from '../errors.ts';
 import { readDescriptorLimit, readNextDescriptor } from '../net/descriptor-limit.ts';
 import type { RaceOptions } from '../net/happy-eyeballs.ts';
-import type { Socket } from '../net/index.ts';
+import type { Connection } from './connection.ts';
 import { formatEndpoint, formatHostPort, type Endpoint } from './endpoint.ts';
 import { nameService } from './services.ts';
 import { nameTarget } from './targets.ts';
@@ -25,7 +25,7 @@ export interface CheckResult {
 
 export interface CheckOptions {
   /** Opens one connection. It is closed at once, without a byte sent. */
-  readonly open: (endpoint: Endpoint) => Promise<Socket>;
+  readonly open: (endpoint: Endpoint) => Promise<Connection>;
   /** Attempts side by side. */
   readonly atOnce: number;
   /** Called in the order in which the answers come. Returning `stop` leaves the rest unchecked. */

@@ -3,7 +3,12 @@ import { TnetError } from '../errors.ts';
 import { connectTcp, type RaceOptions } from '../net/happy-eyeballs.ts';
 import { connect, type Socket } from '../net/index.ts';
 import { requireNumericHost } from './numeric.ts';
+import type { ProxyEnds } from '../protocol/proxy-protocol/index.ts';
+import { Deadline } from './deadline.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
+import type { Target } from './proxy-chain.ts';
+import type { ProxyHop } from './proxy-url.ts';
+import type { ClientSecureSettings } from './secure.ts';
 
 export interface DialOptions {
   /** Only addresses of this family. Default: both. */
@@ -13,34 +18,94 @@ export interface DialOptions {
   /** The address and port to connect from. Default: the system's choice. */
   readonly localAddress?: string;
   readonly localPort?: number;
-  /** Limit for DNS and all attempts together. Default: none. */
+  /** Limit for DNS, all attempts, proxies and TLS together. Default: none. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   /** Finds a host's addresses. Default: the system's resolver. */
   readonly lookup?: RaceOptions['lookup'];
-  /** Called with the host's addresses, in the order in which they will be tried. */
-  readonly onLookup?: RaceOptions['onLookup'];
+  /** Called when a host's addresses are known: the target's, or the first proxy's. */
+  readonly onLookup?: (host: string) => void;
   readonly onAttempt?: (address: string) => void;
   readonly onAttemptFailed?: (address: string, error: Error) => void;
+  /** Called with the connection before anything is sent on it. */
+  readonly tune?: (socket: Socket) => void;
+  /** The proxies to go through, the one that is called directly first. Default: none. */
+  readonly proxies?: readonly ProxyHop[];
+  readonly onHop?: (proxy: string, target: string) => void;
+  /** Send a PROXY header of this version before anything else. */
+  readonly sendProxyHeader?: 1 | 2;
+  /** The client's ends in that header. Default: the connection's own. */
+  readonly proxyEnds?: ProxyEnds;
+  /** Secure the connection. A `tls` endpoint is secured without it too, and its certificate checked. */
+  readonly secure?: ClientSecureSettings;
+  /** Called with the time that TLS took, STARTTLS included, in milliseconds. */
+  readonly onSecured?: (durationMs: number) => void;
 }
 
 /**
- * Opens a connection to an endpoint. The socket is half-open capable, sends small writes at once (no Nagle), and
- * delivers what was received before an error. The caller closes it.
+ * Opens a connection to an endpoint: through proxies, with a PROXY header and TLS, as far as the options say. The
+ * socket is half-open capable, sends small writes at once (no Nagle), and delivers what was received before an error.
+ * The caller closes it; when this throws, nothing stays open.
  *
- * @throws the system's error (`ECONNREFUSED`, …), an AggregateError when several addresses failed, or TnetError
- *   TNET_E_TIMEOUT, TNET_E_ADDRESS.
+ * @throws the system's error (`ECONNREFUSED`, …), an AggregateError when several addresses failed, TnetError
+ *   TNET_E_TIMEOUT, TNET_E_ADDRESS, TNET_E_PROXY, or what secureClient() throws.
  */
 export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promise<Socket> {
-  const { family, localAddress, localPort, timeoutMs, signal, onAttempt, onAttemptFailed } = options;
-  if (endpoint.kind === 'unix') return dialPath(endpoint.path, options);
-  if (endpoint.kind !== 'tcp') {
+  if (endpoint.kind !== 'unix' && endpoint.kind !== 'tcp' && endpoint.kind !== 'tls') {
     const message = `cannot connect to ${formatEndpoint(endpoint)}`;
     throw new TnetError('TNET_E_UNSUPPORTED', message, { subject: formatEndpoint(endpoint) });
   }
-  const { host = 'localhost', port } = endpoint;
-  if (options.numericOnly) requireNumericHost({ ...endpoint, host });
-  return connectTcp({
+  const what = `no connection to ${formatEndpoint(endpoint)}`;
+  using deadline = new Deadline(what, options.timeoutMs, options.signal);
+  const socket = await openTransport(endpoint, options, deadline);
+  try {
+    await prepare(socket, endpoint, options, deadline.signal);
+    return socket;
+  } catch (error) {
+    socket.on('error', () => undefined).destroy();
+    throw error;
+  }
+}
+
+type Dialled = Extract<Endpoint, { kind: 'unix' | 'tcp' | 'tls' }>;
+
+async function openTransport(endpoint: Dialled, options: DialOptions, deadline: Deadline): Promise<Socket> {
+  const { proxies = [], onHop } = options;
+  if (endpoint.kind === 'unix') {
+    if (proxies.length === 0) return dialPath(endpoint.path, options);
+    throw new TnetError('TNET_E_USAGE', 'a proxy reaches hosts and ports, not Unix sockets');
+  }
+  const target = { host: endpoint.host ?? 'localhost', port: endpoint.port };
+  if (proxies.length === 0) return dialTcp(target, options, deadline);
+  const { connectThrough } = await import('./proxy-chain.ts');
+  const connectFirst = (hop: Target) => dialTcp(hop, options, deadline);
+  return connectThrough(proxies, target, { connect: connectFirst, signal: deadline.signal, onHop });
+}
+
+/** What goes over the connection before its stream. */
+async function prepare(socket: Socket, endpoint: Dialled, options: DialOptions, signal: AbortSignal) {
+  const { sendProxyHeader, secure } = options;
+  if (sendProxyHeader) {
+    const { encodeHeader } = await import('./proxy-header.ts');
+    socket.write(encodeHeader(sendProxyHeader, socket, options.proxyEnds));
+  }
+  if (!secure && endpoint.kind !== 'tls') return;
+  const { secureClient, createDefaultSettings } = await import('./secure.ts');
+  const host = endpoint.kind === 'unix' ? 'localhost' : (endpoint.host ?? 'localhost');
+  const startedAt = performance.now();
+  await secureClient(socket, secure ?? createDefaultSettings(), host, signal);
+  options.onSecured?.(performance.now() - startedAt);
+}
+
+async function dialTcp(
+  { host, port }: Target,
+  options: DialOptions,
+  { leftMs: timeoutMs }: Deadline,
+): Promise<Socket> {
+  // The race has the limit's rest as its own, and names the addresses it has tried when that runs out.
+  const { family, numericOnly, localAddress, localPort, signal, onAttempt, onAttemptFailed } = options;
+  if (numericOnly) requireNumericHost({ kind: 'tcp', host, port });
+  const socket = await connectTcp({
     ...socketOptions,
     host,
     port,
@@ -50,11 +115,13 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
     timeoutMs,
     signal,
     lookup: host === 'localhost' ? findLoopback : options.lookup,
-    onLookup: options.onLookup,
+    onLookup: () => options.onLookup?.(host),
     onAttempt: (attempt) => onAttempt?.(formatHostPort(attempt.address, attempt.port)),
     onAttemptFailed: (attempt, error) =>
       onAttemptFailed?.(formatHostPort(attempt.address, attempt.port), error),
   });
+  options.tune?.(socket);
+  return socket;
 }
 
 /**
@@ -71,13 +138,14 @@ const findLoopback: NonNullable<RaceOptions['lookup']> = (_host, { family }, cal
 
 const socketOptions = { allowHalfOpen: true, dataBeforeError: true, noDelay: true } as const;
 
-async function dialPath(path: string, { onAttempt, onAttemptFailed }: DialOptions): Promise<Socket> {
+async function dialPath(path: string, { onAttempt, onAttemptFailed, tune }: DialOptions): Promise<Socket> {
   const subject = formatPath(path);
   onAttempt?.(subject);
   const socket = connect({ ...socketOptions, path });
   try {
     // A Unix socket connects or fails at once: no limit is needed.
     await once(socket, 'connect');
+    tune?.(socket);
     return socket;
   } catch (error) {
     onAttemptFailed?.(subject, error as Error);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { TnetError } from '../errors.ts';
-import type { Socket } from '../net/index.ts';
+import type { Connection } from './connection.ts';
 import { staysOpen } from './stability.ts';
 
 /** How long and how often to try. */
@@ -32,7 +32,7 @@ export interface PatienceOptions extends Patience {
   /** What is waited for, for errors. */
   readonly subject: string;
   /** Opens one connection within `timeoutMs`. */
-  readonly attempt: (timeoutMs: number) => Promise<Socket>;
+  readonly attempt: (timeoutMs: number) => Promise<Connection>;
   /** Whether a failure may pass by itself. */
   readonly mayPass: (error: unknown) => boolean;
   /** A failure in words, for the error that ends the waiting. */
@@ -53,7 +53,7 @@ const jitter = 0.25;
  * @throws the last attempt's error; TnetError TNET_E_TIMEOUT when `withinMs` has run out, with that as its cause;
  *   TNET_E_UNSTABLE when the connection did not stay open; the signal's reason.
  */
-export async function connectPatiently(options: PatienceOptions): Promise<Socket> {
+export async function connectPatiently(options: PatienceOptions): Promise<Connection> {
   const { retries, attemptMs, withinMs = Infinity, stableMs = 0, signal, random = Math.random } = options;
   const startedAt = performance.now();
   const leftMs = () => withinMs - (performance.now() - startedAt);

@@ -1,5 +1,5 @@
 import { TnetError } from '../errors.ts';
-import type { Socket } from '../net/index.ts';
+import type { Connection } from './connection.ts';
 
 /** A peer that has sent this much is talking to us: no more is read ahead. */
 const readAheadBytes = 64 * 1024;
@@ -12,7 +12,7 @@ const readAheadBytes = 64 * 1024;
  *
  * @throws TnetError TNET_E_UNSTABLE when the peer ended or reset the connection; the signal's reason.
  */
-export async function staysOpen(socket: Socket, forMs: number, signal?: AbortSignal): Promise<void> {
+export async function staysOpen(socket: Connection, forMs: number, signal?: AbortSignal): Promise<void> {
   const chunks: Buffer[] = [];
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   const fail = (cause?: Error) => {

@@ -57,10 +57,19 @@ export interface NativeAddon {
   listen(listener: (endings: Float64Array) => void): void;
   /** Starts a flow on duplicates of both descriptors. `head` is sent first; a source of -1 ends after it. */
   start(sourceFd: number, sinkFd: number, head: Uint8Array | undefined, halfClose: boolean): number;
+  /** Flows that are started between `true` and `false` begin together, in the thread too. */
+  gather(on: boolean): void;
   stop(id: number): void;
   finish(id: number): void;
   /** Fills `state` with `bytesRead, bytesSent, idleMs, blocked`; leaves it alone when the flow is over. */
   read(id: number, state: Float64Array): void;
+  /** Registers who is told of express lanes: express-lane.ts has the rows. Once, after `listen`. */
+  listenToLanes(listener: (news: Float64Array) => void): void;
+  /** `limits` are `noDelay, maxConnections, idleMs, connectMs`; a port of -1 makes an address a Unix path. */
+  openLane(listenFd: number, addresses: readonly string[], ports: Int32Array, limits: Float64Array): number;
+  closeLane(id: number): void;
+  stopLane(id: number): void;
+  stopConnection(id: number): void;
   /** An index of `descriptorKinds`, or a negative errno. */
   describe(fd: number): number;
   getOption(fd: number, name: NumberOption): number;
@@ -110,9 +119,11 @@ function find(): { addon?: NativeAddon; status: NativeStatus } {
 }
 
 function search(): { addon?: NativeAddon; status: NativeStatus } {
-  if (process.env['TNET_NATIVE'] === '0') return without('TNET_NATIVE=0 turns it off');
+  const wish = process.env['TNET_NATIVE'];
+  if (wish === '0') return without('TNET_NATIVE=0 turns it off');
   if (process.platform !== 'linux') return without(`it needs Linux, and this is ${process.platform}`);
-  const files = candidates(import.meta.dirname);
+  // A path is another build of the addon, with a sanitizer in it for instance.
+  const files = wish?.startsWith('/') ? [wish] : candidates(import.meta.dirname);
   let reason = `there is no addon for ${process.platform}-${process.arch}`;
   for (const file of files) {
     try {

@@ -37,10 +37,7 @@ export function startNativeFlow(
   options: NativeFlowOptions,
   onEnded: (ending: NativeEnding) => void,
 ): number {
-  if (!listening) {
-    addon.listen(deliverEndings);
-    listening = addon;
-  }
+  listenToEngine(addon);
   try {
     const id = addon.start(options.sourceFd, options.sinkFd, options.head, options.halfClose);
     running.set(id, onEnded);
@@ -48,6 +45,13 @@ export function startNativeFlow(
   } catch (error) {
     throw withCode(error);
   }
+}
+
+/** Has the engine tell this module of endings. Without it nothing can be started. */
+export function listenToEngine(addon: NativeAddon): void {
+  if (listening === addon) return;
+  addon.listen(deliverEndings);
+  listening = addon;
 }
 
 /** An error for `errno` (positive), as Node's own calls throw it. */

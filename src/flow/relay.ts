@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Ending } from './ending.ts';
 import type { Flow } from './flow.ts';
-import { startFlow } from './start-flow.ts';
+import { startFlowPair } from './start-flow.ts';
 
 /**
  * Two connections joined faithfully: half-close carried both ways, FIN for FIN, RST for RST, no timer.
@@ -37,8 +37,10 @@ export interface Relay {
 /** Starts relaying between two connections. Both must have been created with `allowHalfOpen`. */
 export function startRelay(options: RelayOptions): Relay {
   const { client, target, onActivity } = options;
-  const up = startFlow({ source: client, sink: target, transforms: options.upTransforms, onActivity });
-  const down = startFlow({ source: target, sink: client, transforms: options.downTransforms, onActivity });
+  const [up, down] = startFlowPair(
+    { source: client, sink: target, transforms: options.upTransforms, onActivity },
+    { source: target, sink: client, transforms: options.downTransforms, onActivity },
+  );
   return {
     up,
     down,

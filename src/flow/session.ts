@@ -2,8 +2,8 @@ import { Writable, type Duplex, type Readable } from 'node:stream';
 import { TnetError } from '../errors.ts';
 import type { Ending } from './ending.ts';
 import { finishFlows } from './finish.ts';
-import type { Flow } from './flow.ts';
-import { startFlow } from './start-flow.ts';
+import type { Flow, FlowOptions } from './flow.ts';
+import { startFlow, startFlowPair } from './start-flow.ts';
 
 /**
  * A local pair of ends (stdin and stdout, as a rule) joined to a connection, with the rules for the end of data that
@@ -17,8 +17,10 @@ export interface SessionOptions {
   readonly input?: Readable;
   /** Absent: what the peer sends is read and dropped (`--send-only`). */
   readonly output?: Writable;
-  /** Whether reading the input may wait for long while it is open. True for pipes and terminals, false for files. */
-  readonly inputMayWait?: boolean;
+  /**
+   * What the input is: a `file` never waits for its own source, a `terminal` has given all there is. Default `pipe`.
+   */
+  readonly inputKind?: 'terminal' | 'pipe' | 'file' | 'device';
   /** Our side is half-closed when the input ends. Default true. */
   readonly halfClose?: boolean;
   /** After the peer's end, go on sending until the input ends. Default false. */
@@ -27,6 +29,8 @@ export interface SessionOptions {
   readonly sendOnly?: boolean;
   /** End at most this long after the input's end. Default: no limit. */
   readonly quitAfterMs?: number;
+  /** After the input's end, end when no byte has come from the peer for this long. Default: no limit. */
+  readonly replyQuietMs?: number;
   /** End when no byte has moved in either direction for this long. Default: no limit. */
   readonly idleMs?: number;
   readonly sendTransforms?: readonly Duplex[];
@@ -44,13 +48,22 @@ export interface SessionEnding {
   readonly side?: 'input' | 'output' | 'remote';
   readonly sent: Ending | undefined;
   readonly received: Ending;
+  /** What the peer sent, before any transform. */
+  readonly receivedBytes: number;
 }
 
-/** How long the input must be quiet after the peer's end before it counts as having nothing more to give. */
-const quietMs = 100;
+/**
+ * How long an input that is a pipe must be quiet after the peer's end before it counts as having nothing more to give:
+ * one that waits (or whose program is just starting, or starved), and one that went on speaking after the peer's end,
+ * which is a stream.
+ */
+const quietMs = { waiting: 500, streaming: 5_000 } as const;
 
 /** How long a peer that has ended its side may leave what we still have for it untaken. */
 const untakenMs = 10_000;
+
+/** How often a session whose peer has ended looks whether its input still moves. */
+const lookMs = 25;
 
 /** Runs a session to its end. Never rejects. The caller closes `remote`, `input` and `output` afterwards. */
 export async function runSession(options: SessionOptions): Promise<SessionEnding> {
@@ -62,28 +75,36 @@ class Session {
   readonly #options: SessionOptions;
   readonly #out: Flow | undefined;
   readonly #in: Flow;
-  readonly #timers = new Set<NodeJS.Timeout>();
+  #quitTimer: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
+  #replyTimer: NodeJS.Timeout | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     const onActivity = () => this.#idleTimer?.refresh();
-    this.#in = startFlow({
+    const onReply = () => this.#replyTimer?.refresh();
+    const receive: FlowOptions = {
       source: options.remote,
       sink: options.output ?? discard(),
       transforms: options.receiveTransforms ?? [],
       onEnd: 'keep-open',
+      onActivity() {
+        onActivity();
+        onReply();
+      },
+    };
+    if (!options.input) {
+      this.#in = startFlow(receive);
+      return;
+    }
+    const send: FlowOptions = {
+      source: options.input,
+      sink: options.remote,
+      transforms: options.sendTransforms ?? [],
+      onEnd: options.halfClose === false ? 'keep-open' : 'half-close',
       onActivity,
-    });
-    this.#out =
-      options.input &&
-      startFlow({
-        source: options.input,
-        sink: options.remote,
-        transforms: options.sendTransforms ?? [],
-        onEnd: options.halfClose === false ? 'keep-open' : 'half-close',
-        onActivity,
-      });
+    };
+    [this.#out, this.#in] = startFlowPair(send, receive);
   }
 
   async run(): Promise<SessionEnding> {
@@ -92,8 +113,9 @@ class Session {
       const [first] = await this.#firstEnd();
       return first === 'in' ? await this.#afterPeer() : await this.#afterInput();
     } finally {
-      for (const timer of this.#timers) clearTimeout(timer);
+      clearTimeout(this.#quitTimer);
       clearTimeout(this.#idleTimer);
+      clearTimeout(this.#replyTimer);
     }
   }
 
@@ -105,11 +127,12 @@ class Session {
 
   /** The input has ended, or sending broke: the peer's side is still open. */
   async #afterInput(): Promise<SessionEnding> {
-    const { quitAfterMs, sendOnly } = this.#options;
+    const { quitAfterMs, sendOnly, replyQuietMs } = this.#options;
     const sent = await this.#out?.ended;
     if (sent?.reason === 'eof') {
       if (sendOnly) this.#in.stop('aborted');
-      else if (quitAfterMs !== undefined) this.#after(quitAfterMs, () => this.#quit());
+      else if (quitAfterMs !== undefined) this.#quitTimer = setTimeout(() => this.#quit(), quitAfterMs);
+      if (replyQuietMs !== undefined) this.#replyTimer = setTimeout(() => this.#quit(), replyQuietMs);
     } else if (sent?.side === 'source') {
       // Reading the input failed: the peer must not take what it got for the whole.
       this.#in.stop('aborted');
@@ -148,22 +171,28 @@ class Session {
   #sendWhatIsThere(): void {
     const out = this.#out;
     if (!out) return;
+    if (this.#options.inputKind === 'terminal' && out.untakenBytes === 0) {
+      out.stop('aborted');
+      return;
+    }
+    const bytesAtEnd = out.bytesRead;
     let { bytes, bytesRead } = out;
-    let untakenSince = Date.now();
+    let movedAt = performance.now();
     const look = (): void => {
-      const isQuiet = out.bytesRead === bytesRead && out.untakenBytes === 0 && !out.blocked;
-      if (isQuiet && this.#options.inputMayWait !== false) return out.stop('aborted');
-      const now = Date.now();
-      if (out.bytes !== bytes || isQuiet) untakenSince = now;
-      if (now - untakenSince >= untakenMs) {
-        const message = `the peer ended the connection and did not take the last ${out.untakenBytes} bytes`;
-        return out.stop('limit', new TnetError('TNET_E_UNSENT', message));
-      }
+      const hasMoved = out.bytesRead !== bytesRead || out.bytes !== bytes;
       ({ bytes, bytesRead } = out);
-      this.#after(quietMs, look);
+      const now = performance.now();
+      if (hasMoved) movedAt = now;
+      const stillMs = now - movedAt;
+      if (out.untakenBytes > 0 || out.blocked) {
+        if (stillMs >= untakenMs) out.stop('limit', createUntakenError(out.untakenBytes));
+      } else if (this.#options.inputKind !== 'file') {
+        const limitMs = bytesRead > bytesAtEnd ? quietMs.streaming : quietMs.waiting;
+        if (stillMs >= limitMs) out.stop('aborted');
+      }
     };
-    this.#after(quietMs, look);
-    void out.ended.then(() => this.#clearTimers());
+    const timer = setInterval(look, lookMs);
+    void out.ended.then(() => clearInterval(timer));
   }
 
   #watchLimits(): void {
@@ -185,24 +214,15 @@ class Session {
       { ending: received, side: received.side === 'sink' ? 'output' : 'remote' } as const,
       { ending: sent, side: sent?.side === 'source' ? 'input' : 'remote' } as const,
     ].find(({ ending }) => ending?.error !== undefined);
-    if (broken?.ending) {
-      return { reason: broken.ending.reason, error: broken.ending.error, side: broken.side, sent, received };
-    }
-    return { reason: received.reason, sent, received };
+    const ends = { sent, received, receivedBytes: this.#in.bytesRead };
+    if (!broken?.ending) return { reason: received.reason, ...ends };
+    return { reason: broken.ending.reason, error: broken.ending.error, side: broken.side, ...ends };
   }
+}
 
-  #after(delayMs: number, action: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      action();
-    }, delayMs);
-    this.#timers.add(timer);
-  }
-
-  #clearTimers(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
-  }
+function createUntakenError(untaken: number): TnetError {
+  const message = `the peer ended the connection and did not take the last ${untaken} bytes`;
+  return new TnetError('TNET_E_UNSENT', message);
 }
 
 /** A sink that takes everything and keeps nothing. */

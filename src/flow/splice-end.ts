@@ -14,6 +14,8 @@ interface HandleStream {
   readonly connecting?: boolean;
   readonly allowHalfOpen?: boolean;
   readonly writable?: boolean;
+  /** tnet's Socket after setSecure(): its handle still has the descriptor, but not the bytes its user sees. */
+  readonly secureLayer?: unknown;
 }
 
 interface FileStream {
@@ -54,8 +56,8 @@ function check(addon: NativeAddon, fd: number): number | undefined {
 
 /** Only node:net's own handles: a TLS socket has a descriptor too, but not the bytes its user sees. */
 function handleOf(stream: Readable | Writable): StreamHandle | undefined {
-  const { _handle: handle, connecting } = stream as HandleStream;
-  if (!handle || connecting) return undefined;
+  const { _handle: handle, connecting, secureLayer } = stream as HandleStream;
+  if (!handle || connecting || secureLayer !== undefined) return undefined;
   return ['TCP', 'Pipe'].includes(handle.constructor.name) ? handle : undefined;
 }
 

@@ -21,6 +21,26 @@ export interface SpliceFlowOptions extends Omit<FlowOptions, 'source' | 'sink'> 
   readonly sink: Writable | number;
 }
 
+/**
+ * Lets the two flows of a connection begin together, each when it is ready and neither before the other. One that
+ * begins alone may use up the reset that the other has to tell.
+ */
+class Gate {
+  readonly #addon: NativeAddon;
+  readonly #begins: (() => void)[] = [];
+
+  constructor(addon: NativeAddon) {
+    this.#addon = addon;
+  }
+
+  arrive(begin: () => void): void {
+    if (this.#begins.push(begin) < 2) return;
+    this.#addon.gather(true);
+    for (const beginOne of this.#begins) beginOne();
+    this.#addon.gather(false);
+  }
+}
+
 /** A flow in the native engine. */
 export interface SpliceFlow extends Flow {
   /** Milliseconds since it last moved a byte. */
@@ -40,18 +60,28 @@ const activityIntervalMs = 100;
  * descriptors, so the streams stay their owner's, who destroys them when both directions are over. `onActivity` comes
  * ten times a second at most, with sums.
  *
- * The two flows of one socket must both be here, or neither (see `canSpliceFlow`): the kernel tells a reset once, and
- * of two engines only one would hear of it.
+ * The two flows of one socket are for `spliceFlowPair`: the kernel tells a reset once, and of two engines only one
+ * would hear of it.
  */
 export function spliceFlow(options: SpliceFlowOptions): SpliceFlow | undefined {
   const found = findDescriptors(options);
-  return found && new RunningSpliceFlow(found, options);
+  return found && new RunningSpliceFlow(found, options, (begin) => begin());
 }
 
-/** Whether `spliceFlow` would start this flow. Touches neither end. */
-export function canSpliceFlow(options: Pick<SpliceFlowOptions, 'source' | 'sink' | 'transforms'>): boolean {
-  return findDescriptors(options) !== undefined;
+/** As `spliceFlow`, for the two opposite flows of a connection: both, or undefined. */
+export function spliceFlowPair(
+  first: SpliceFlowOptions,
+  second: SpliceFlowOptions,
+): [SpliceFlow, SpliceFlow] | undefined {
+  const [one, other] = [findDescriptors(first), findDescriptors(second)];
+  if (!one || !other) return undefined;
+  const gate = new Gate(one.addon);
+  const whenReady: Ready = (begin) => gate.arrive(begin);
+  return [new RunningSpliceFlow(one, first, whenReady), new RunningSpliceFlow(other, second, whenReady)];
 }
+
+/** Calls `begin` when the flow may begin. */
+type Ready = (begin: () => void) => void;
 
 interface Descriptors {
   readonly addon: NativeAddon;
@@ -88,7 +118,7 @@ class RunningSpliceFlow implements SpliceFlow {
   #activityTimer: NodeJS.Timeout | undefined;
   #activityBytes = 0;
 
-  constructor({ addon, sourceFd, sinkFd }: Descriptors, options: SpliceFlowOptions) {
+  constructor({ addon, sourceFd, sinkFd }: Descriptors, options: SpliceFlowOptions, whenReady: Ready) {
     const { promise, resolve } = Promise.withResolvers<Ending>();
     this.ended = promise;
     this.#settle = resolve;
@@ -104,9 +134,10 @@ class RunningSpliceFlow implements SpliceFlow {
     guardErrors(options.source);
     guardErrors(options.sink);
     this.#listen('on');
-    if (!this.#taken.head) whenFlushed(options.sink, () => this.#begin());
+    const begin = () => whenFlushed(options.sink, () => whenReady(() => this.#begin()));
     // Taking the last bytes of a source that has broken makes it say so in the next tick.
-    else process.nextTick(() => whenFlushed(options.sink, () => this.#begin()));
+    if (this.#taken.head) process.nextTick(begin);
+    else begin();
   }
 
   get bytes(): number {

@@ -1,7 +1,19 @@
 import type { Flow, FlowOptions } from './flow.ts';
+import { spliceFlow, spliceFlowPair } from './splice-flow.ts';
 import { startStreamFlow } from './stream-flow.ts';
 
-/** Joins a source to a sink with the engine that fits the two ends. */
+/**
+ * Joins a source to a sink with the engine that fits: the native one when both are raw descriptors and nothing looks
+ * at the bytes, else Node streams. For a flow whose two ends no other flow uses; see startFlowPair.
+ */
 export function startFlow(options: FlowOptions): Flow {
-  return startStreamFlow(options);
+  return spliceFlow(options) ?? startStreamFlow(options);
+}
+
+/**
+ * Starts the two opposite flows of one connection, both in the same engine: the kernel tells a reset once, and of two
+ * engines only one would hear of it.
+ */
+export function startFlowPair(first: FlowOptions, second: FlowOptions): [Flow, Flow] {
+  return spliceFlowPair(first, second) ?? [startStreamFlow(first), startStreamFlow(second)];
 }

@@ -41,10 +41,12 @@ export class AcceptGate {
 
   shut(reason: ShutReason): void {
     this.#reasons.add(reason);
-    const { _handle: handle } = this.#server;
-    if (this.#parked || !handle) return;
-    this.#parked = parkListener(handle);
-    if (this.#parked) this.#server._handle = this.#parked.handle;
+    this.#park();
+  }
+
+  /** As shut(), but only where the listener can be parked: holding connections back would not free anything. */
+  shutIfParked(reason: ShutReason): void {
+    if (this.#park()) this.#reasons.add(reason);
   }
 
   open(reason: ShutReason): void {
@@ -69,6 +71,15 @@ export class AcceptGate {
     for (const client of this.#held.splice(0)) client.close();
     this.#reasons.clear();
     this.#parked = undefined;
+  }
+
+  #park(): boolean {
+    const { _handle: handle } = this.#server;
+    if (!this.#parked && handle) {
+      this.#parked = parkListener(handle);
+      if (this.#parked) this.#server._handle = this.#parked.handle;
+    }
+    return this.#parked !== undefined;
   }
 
   #unpark(): void {

@@ -31,7 +31,7 @@ export function installAcceptor(server: StatefulServer, handle: ListeningHandle,
     if (gate.isShut) {
       if (!gate.hold(client)) drop(server, client);
     } else deliver(client);
-    if (client.fd >= lastFreeFd && !gate.isShutFor('descriptors') && internals(server)._handle) {
+    if (client.fd >= lastFreeFd && !state.retryTimer && internals(server)._handle) {
       pauseForDescriptors(server, gate, lastFreeFd);
       server.emit('exhausted', createExhaustedError(limit, client.fd));
     }
@@ -71,13 +71,17 @@ export function removeAcceptor(server: StatefulServer): void {
   state.gate = undefined;
 }
 
-/** Accepting goes on when descriptors are free again, which is looked at when a connection closes and all retryMs. */
+/**
+ * Stops accepting where it can be stopped. It goes on when descriptors are free again, which is looked at when a
+ * connection closes and every retryMs; until then nothing more is reported.
+ */
 function pauseForDescriptors(server: StatefulServer, gate: AcceptGate, lastFreeFd: number): void {
   const state = server[kState];
-  gate.shut('descriptors');
+  gate.shutIfParked('descriptors');
   const look = () => {
     if (readNextDescriptor() < lastFreeFd) {
       clearInterval(state.retryTimer);
+      state.retryTimer = undefined;
       gate.open('descriptors');
     }
   };

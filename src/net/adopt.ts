@@ -24,7 +24,9 @@ export function adoptHandle(server: StatefulServer, handle: AcceptedHandle): voi
     (socket.setKeepAlive as SetKeepAlive)(true, idleMs, keepAliveInterval, keepAliveCount);
   }
   fields._connections++;
-  Object.assign(socket, { server, _server: server });
+  const owned = socket as unknown as { server: StatefulServer; _server: StatefulServer };
+  owned.server = server;
+  owned._server = server;
   server.emit('connection', socket);
   if (serverSocketChannel.hasSubscribers) serverSocketChannel.publish({ socket });
 }

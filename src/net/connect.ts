@@ -21,7 +21,8 @@ export function connect(...args: unknown[]): Socket {
   const [options] = normalized;
   const socket = new SocketClass(options);
   if (options.timeout) socket.setTimeout(options.timeout);
-  return socket.connect(normalized);
+  // An array that is marked as normalized, which node:net takes but its types do not know.
+  return socket.connect(normalized as unknown as net.NetConnectOpts);
 }
 
 /** Creates a server; see Server. `listener` is added to its 'connection' event. */

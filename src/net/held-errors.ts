@@ -18,12 +18,14 @@ export interface HeldErrors {
   connectionError: Error | undefined;
   /** Whether the peer's FIN has been read. */
   ended: boolean;
+  /** Set when TLS has taken the descriptor over: errors of the connection come from there. */
+  isSecure: boolean;
 }
 
 export type WriteCallback = (error?: Error | null) => void;
 
 export function createHeldErrors(): HeldErrors {
-  return { read: undefined, write: undefined, connectionError: undefined, ended: false };
+  return { read: undefined, write: undefined, connectionError: undefined, ended: false, isSecure: false };
 }
 
 const deadConnection = new Set([

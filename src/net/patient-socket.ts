@@ -21,16 +21,27 @@ export class PatientSocket extends net.Socket {
   override destroy(error?: Error): this {
     const held = this[kHeld];
     if (!held) return super.destroy(error);
-    if (error && isOwnReadError(this, error) && this.readableLength > 0 && !this.destroyed && !held.read) {
-      held.read = error;
-      // A reader that waits for more than there is must come and take the rest, as at an end.
-      if (this.listenerCount('readable') > 0) process.nextTick(() => this.emit('readable'));
-      return this;
-    }
+    if (error && isOwnReadError(this, error) && this.#holdReadError(held, error)) return this;
     // Destroyed first: the error that ends the socket is this one, and the failed write only gets its callback.
     super.destroy(error);
     releaseWrite(held);
     return this;
+  }
+
+  /** Ends the socket with an error of its read side: with `dataBeforeError`, after the reader has taken every byte. */
+  failReading(error: Error): void {
+    const held = this[kHeld];
+    if (held && this.#holdReadError(held, error)) return;
+    super.destroy(error);
+    if (held) releaseWrite(held);
+  }
+
+  #holdReadError(held: HeldErrors, error: Error): boolean {
+    if (this.readableLength === 0 || this.destroyed || held.read) return false;
+    held.read = error;
+    // A reader that waits for more than there is must come and take the rest, as at an end.
+    if (this.listenerCount('readable') > 0) process.nextTick(() => this.emit('readable'));
+    return true;
   }
 
   override push(chunk: unknown, encoding?: BufferEncoding): boolean {
@@ -38,7 +49,8 @@ export class PatientSocket extends net.Socket {
     if (chunk !== null || !held || held.ended) return super.push(chunk, encoding);
     held.ended = true;
     // Once our own end is on its way a write of any length fails, and says nothing of the peer.
-    const error = held.connectionError ?? (this.writableEnded ? undefined : probe(this));
+    const isOurs = !this.writableEnded && !held.isSecure;
+    const error = held.connectionError ?? (isOurs ? probe(this) : undefined);
     if (error && codeOf(error) !== 'EPIPE') {
       this.destroy(toReadError(error));
       return false;

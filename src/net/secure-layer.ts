@@ -1,6 +1,10 @@
-import net from 'node:net';
+import type net from 'node:net';
+import type { Duplex } from 'node:stream';
 import type tls from 'node:tls';
+import { TnetError } from '../errors.ts';
 import type { WriteCallback } from './held-errors.ts';
+import { PatientSocket } from './patient-socket.ts';
+import { SecureCarrier } from './secure-carrier.ts';
 
 /** What setSecure() takes: a client's options of tls.connect(), a server's of tls.TLSSocket. */
 export interface SecureUpgradeOptions extends tls.ConnectionOptions, Omit<tls.TLSSocketOptions, 'server'> {
@@ -19,15 +23,14 @@ export interface SecureLayer {
 }
 
 interface SocketInternals {
-  _handle: object | null;
-  _parent: net.Socket | null;
-  _server: object | null;
+  readonly _handle: object | null;
+  readonly _server: object | null;
 }
 
 /**
  * Puts TLS under a connected socket once everything written to it in the clear is on its way.
  *
- *     socket ──▶ tls.TLSSocket ──▶ carrier: a net.Socket on the socket's handle
+ *     socket ──▶ tls.TLSSocket ──▶ SecureCarrier ──▶ a net.Socket on the socket's handle
  *
  * `install` is called when the layer takes over; writes made before that wait for it.
  */
@@ -70,38 +73,59 @@ function waitForClearText(socket: net.Socket, start: () => void): void {
 }
 
 function createLayer(socket: net.Socket, options: SecureUpgradeOptions): SecureLayer {
-  // Loaded when it is first needed: node:tls costs more to load than all of this module.
-  const { connect, TLSSocket, createSecureContext } = process.getBuiltinModule('node:tls');
-  const fields = socket as unknown as SocketInternals;
-  const early = takeBuffered(socket);
-  const carrier = new net.Socket({
-    handle: fields._handle,
-    allowHalfOpen: socket.allowHalfOpen,
-    manualStart: true,
-  } as unknown as net.SocketConstructorOpts);
-  if (early.length > 0) carrier.unshift(early);
-  const parts = carrier as unknown as SocketInternals;
-  // Activity on the carrier refreshes the socket's own timeout.
-  parts._parent = socket;
-
-  const isServer = options.isServer ?? fields._server !== null;
-  const secure = isServer
-    ? new TLSSocket(carrier, {
-        ...options,
-        isServer: true,
-        secureContext: options.secureContext ?? createSecureContext(options),
-      })
-    : connect({ ...options, socket: carrier });
-  secure.once(isServer ? 'secure' : 'secureConnect', () => socket.emit('secure'));
+  const carrier = new SecureCarrier(socket, takeBuffered(socket));
+  const isServer = options.isServer ?? (socket as unknown as SocketInternals)._server !== null;
+  const secure = startTls(carrier, options, isServer);
+  let isEstablished = false;
+  let isEnded = false;
+  const establish = () => {
+    const refusal = isServer ? findClientFault(secure, options) : undefined;
+    if (refusal) {
+      fail(refusal);
+      return;
+    }
+    isEstablished = true;
+    const tell = () => {
+      if (!socket.destroyed) socket.emit('secure');
+    };
+    // A server hears of it while its handshake is not quite over: an end() then would go without close_notify.
+    if (isServer) setImmediate(tell);
+    else tell();
+  };
+  const fail = (error: Error) => {
+    isEnded = true;
+    if (socket instanceof PatientSocket) socket.failReading(error);
+    else socket.destroy(error);
+  };
+  secure.once(isServer ? 'secure' : 'secureConnect', establish);
+  // TLS always flows, so that nothing decrypted waits where an error would drop it: the connection is held instead.
   secure.on('data', (chunk: Buffer) => {
-    if (!socket.push(chunk)) secure.pause();
+    if (!socket.push(chunk)) carrier.pauseReading();
   });
-  secure.on('end', () => socket.push(null));
-  secure.on('error', (error: Error) => socket.destroy(error));
-  secure.on('close', () => socket.destroy());
+  secure.on('end', () => {
+    if (isEnded) return;
+    if (!isEstablished) return fail(describeRawEnd(carrier, handshakeCut));
+    if (carrier.rawEnd !== 'open') return fail(describeRawEnd(carrier, streamCut));
+    isEnded = true;
+    socket.push(null);
+  });
+  secure.on('error', (error: Error) => {
+    if (isEnded && socket.writableFinished) return;
+    const isCut = !isEstablished && carrier.rawEnd !== 'open';
+    fail(isCut ? describeRawEnd(carrier, handshakeCut) : error);
+  });
+  secure.on('close', () => {
+    if (!isEnded) socket.destroy();
+  });
+  // After the peer's proper end a failure is one of writing.
+  carrier.on('raw-end', () => {
+    if (isEnded && carrier.rawEnd instanceof Error && !socket.writableFinished)
+      socket.destroy(carrier.rawEnd);
+  });
+  carrier.resumeReading();
   return {
     tls: secure,
-    read: () => void secure.resume(),
+    read: () => carrier.resumeReading(),
     write(chunks, done) {
       secure.cork();
       const last = chunks.length - 1;
@@ -112,10 +136,36 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): SecureL
     },
     end: (done) => void secure.end(done),
     release() {
-      parts._handle = null;
+      isEnded = true;
+      carrier.release();
       secure.destroy();
     },
   };
+}
+
+function startTls(carrier: Duplex, options: SecureUpgradeOptions, isServer: boolean): tls.TLSSocket {
+  // Loaded when it is first needed: node:tls costs more to load than all of this module.
+  const { connect, TLSSocket, createSecureContext } = process.getBuiltinModule('node:tls');
+  if (!isServer) return connect({ ...options, socket: carrier });
+  const secureContext = options.secureContext ?? createSecureContext(options);
+  return new TLSSocket(carrier, { ...options, isServer: true, secureContext });
+}
+
+/** tls.Server checks a client's certificate; for a lone socket nobody does. Source: onServerSocketSecure in node:tls. */
+function findClientFault(secure: tls.TLSSocket, options: SecureUpgradeOptions): Error | undefined {
+  if (!options.requestCert) return undefined;
+  const { _handle: handle } = secure as unknown as { _handle: { verifyError(): Error | null } };
+  const fault = handle.verifyError() ?? undefined;
+  secure.authorized = fault === undefined;
+  return options.rejectUnauthorized === false ? undefined : fault;
+}
+
+const handshakeCut = 'the peer ended the connection during the TLS handshake';
+const streamCut = 'the peer ended the connection without ending TLS: what it sent may be cut short';
+
+function describeRawEnd({ rawEnd }: SecureCarrier, sentence: string): Error {
+  if (rawEnd instanceof Error) return rawEnd;
+  return new TnetError(sentence === handshakeCut ? 'TNET_E_TLS' : 'TNET_E_TRUNCATED', sentence);
 }
 
 /** Bytes that were read in the clear and that nobody has taken: the beginning of the handshake. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type net from 'node:net';
 import tls from 'node:tls';
+import { TnetError } from '../errors.ts';
 import { connectTcp, type RaceOptions } from './happy-eyeballs.ts';
 
 /** node:tls's own types, so that no other folder imports it. */
@@ -72,16 +73,26 @@ export async function upgrade(socket: net.Socket, options: UpgradeOptions): Prom
         secureContext: rest.secureContext ?? tls.createSecureContext(rest),
       })
     : tls.connect({ ...rest, socket });
-  const limits = [signal, timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)];
-  const ends = AbortSignal.any(limits.filter((end) => end !== undefined));
+  const limit = new AbortController();
+  const timer =
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => limit.abort(createTimeoutError(timeoutMs)), timeoutMs);
+  const ends = signal ? AbortSignal.any([signal, limit.signal]) : limit.signal;
   try {
     await once(secure, isServer ? 'secure' : 'secureConnect', { signal: ends });
     return secure;
   } catch (error) {
     secure.on('error', () => undefined).destroy();
     throw ends.aborted ? (ends.reason as Error) : error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 
+function createTimeoutError(timeoutMs: number): Error {
+  return new TnetError('TNET_E_TIMEOUT', `no TLS handshake within ${Math.round(timeoutMs)} ms`);
+}
+
 /** Makes the certificates and keys of a connection ready for use; see tls.createSecureContext(). */
-export const { createSecureContext, checkServerIdentity, getCiphers } = tls;
+export const { createSecureContext, checkServerIdentity, getCACertificates, getCiphers } = tls;

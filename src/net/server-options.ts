@@ -17,8 +17,9 @@ export interface ServerOptions extends net.ServerOpts {
   readonly closeAfterError?: boolean | undefined;
   /**
    * Descriptors to leave free. When an accepted one comes closer to the process's limit, 'exhausted' is emitted with
-   * an EMFILE error, and accepting pauses until a connection ends or 100 ms have passed. 0 switches it off; then
-   * libuv accepts and closes what it has no descriptor for, and nobody is told. Default 8.
+   * an EMFILE error, and accepting pauses until some are free again. A server that cannot be paused in its backlog
+   * (Unix sockets, and TCP before Node 24.20) only reports. 0 switches it off; then libuv accepts and closes what it
+   * has no descriptor for, and nobody is told. Default 8. Only Linux tells the limit.
    */
   readonly descriptorReserve?: number | undefined;
 }

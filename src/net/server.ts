@@ -107,6 +107,15 @@ class ServerClass extends net.Server {
     return this;
   }
 
+  override listen(options: ListenOptions, listener?: () => void): this;
+  override listen(port?: number, host?: string, backlog?: number, listener?: () => void): this;
+  override listen(port?: number, host?: string, listener?: () => void): this;
+  override listen(port?: number, backlog?: number, listener?: () => void): this;
+  override listen(port?: number, listener?: () => void): this;
+  override listen(path: string, backlog?: number, listener?: () => void): this;
+  override listen(path: string, listener?: () => void): this;
+  override listen(handle: unknown, backlog?: number, listener?: () => void): this;
+  override listen(handle: unknown, listener?: () => void): this;
   override listen(...args: unknown[]): this {
     const state = this[kState];
     const [given] = args;
@@ -160,12 +169,10 @@ class ServerClass extends net.Server {
 
   /** node:net calls this whenever a connection has closed. */
   _emitCloseIfDrained(): void {
-    const { gate, lookForDescriptors } = this[kState];
-    if (gate?.isShut) {
-      if (!isFull(this)) gate.open('full');
-      // The descriptor of the connection is closed a little later.
-      if (gate.isShutFor('descriptors') && lookForDescriptors) setImmediate(lookForDescriptors);
-    }
+    const { gate, retryTimer, lookForDescriptors } = this[kState];
+    if (gate?.isShut && !isFull(this)) gate.open('full');
+    // The descriptor of the connection is closed a little later.
+    if (retryTimer && lookForDescriptors) setImmediate(lookForDescriptors);
     base._emitCloseIfDrained.call(this);
   }
 }

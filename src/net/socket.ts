@@ -28,6 +28,9 @@ export class SocketClass extends PatientSocket {
   /** Set by setSecure(): from then on bytes go through it. */
   declare [kSecure]: SecureLayer | undefined;
 
+  /** Characters and bytes that wait in Node to be sent. Undefined without a connection, as in node:net. */
+  declare readonly bufferSize: number;
+
   constructor(options?: SocketOptions) {
     super(withoutNulls(options));
     initialiseSocket(this, options);
@@ -53,11 +56,17 @@ export class SocketClass extends PatientSocket {
    */
   setSecure(options: SecureUpgradeOptions = {}, listener?: () => void): this {
     if (listener) this.once('secure', listener);
-    this[kHeld] = undefined;
-    startSecureLayer(this, this[kSecure], options, (layer) => (this[kSecure] = layer));
+    startSecureLayer(this, this[kSecure], options, (layer) => {
+      this[kSecure] = layer;
+      if (this[kHeld]) this[kHeld].isSecure = true;
+    });
     return this;
   }
 
+  override connect(options: net.SocketConnectOpts, listener?: () => void): this;
+  override connect(port: number, host: string, listener?: () => void): this;
+  override connect(port: number, listener?: () => void): this;
+  override connect(path: string, listener?: () => void): this;
   override connect(...args: unknown[]): this {
     if (this.destroyed) {
       this[kSecure] = undefined;
@@ -97,6 +106,9 @@ export class SocketClass extends PatientSocket {
     super._destroy(error, done);
   }
 }
+
+// Found on the prototype: looking for what no object has costs more, several times a connection.
+Object.assign(SocketClass.prototype, { [kHeld]: undefined, [kType]: undefined, [kSecure]: undefined });
 
 function initialiseSocket(socket: SocketClass, options: SocketOptions | null | undefined): void {
   if (typeof options !== 'object' || options === null) return;

@@ -19,8 +19,24 @@ const sentences: Readonly<Record<string, string>> = {
 export function describeError(error: unknown): string {
   const code = errorCode(error);
   if (code !== undefined && sentences[code] !== undefined) return sentences[code];
+  if (code?.startsWith('ERR_SSL_')) return describeTlsError(code, error);
   const { errno, message } = error as { errno?: unknown; message?: unknown };
   if (typeof errno === 'number' && code?.startsWith('E')) return getSystemErrorMessage(errno);
   const [line] = String(message ?? error).split('\n');
   return line === undefined || line === '' ? (code ?? 'unknown error') : line;
+}
+
+/** OpenSSL's codes for a peer that speaks something else: they come with any first bytes that are not TLS. */
+const notTls = new Set([
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_HTTP_REQUEST',
+  'ERR_SSL_UNKNOWN_PROTOCOL',
+]);
+
+/** OpenSSL's message is a line of numbers and file names; its reason is what a person can use. */
+function describeTlsError(code: string, error: unknown): string {
+  if (notTls.has(code)) return 'the peer does not speak TLS here';
+  const { reason } = error as { reason?: string };
+  return `TLS failed: ${reason ?? code.slice('ERR_SSL_'.length).toLowerCase().replaceAll('_', ' ')}`;
 }

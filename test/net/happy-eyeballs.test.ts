@@ -4,7 +4,7 @@ import nodeNet from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { connectTcp, interleave, type RaceOptions } from '../../src/net/happy-eyeballs.ts';
 import { Server } from '../../src/net/index.ts';
-import { hasIpv6, listen, portOf } from './support/sockets.ts';
+import { canPark, hasIpv6, listen, portOf } from './support/sockets.ts';
 
 /** A resolver that answers with these addresses. */
 function answer(...addresses: string[]): NonNullable<RaceOptions['lookup']> {
@@ -23,10 +23,8 @@ async function closedPort(t: ExecutionContext): Promise<number> {
 
 /** Connections to it are neither accepted nor refused: its backlog is full. */
 async function stalledPort(t: ExecutionContext, host: string): Promise<number> {
-  const server = nodeNet.createServer();
   // A parked listener accepts nothing, and a backlog of one is soon full.
   const tnet = new Server();
-  server.close();
   tnet.listen({ port: 0, host, backlog: 1 });
   await once(tnet, 'listening');
   tnet.pause(60_000);
@@ -85,6 +83,7 @@ test('a refused address starts the next one at once', async (t) => {
 });
 
 test('an address that does not answer is raced by the next one, and destroyed when that one wins', async (t) => {
+  if (!(await canPark())) return void t.pass('no listener can be stalled');
   const port = await stalledPort(t, '127.0.0.2');
   const server = new Server().listen(port, '127.0.0.1');
   t.teardown(() => server.close());
@@ -140,6 +139,7 @@ test('the limit covers a resolver that never answers', async (t) => {
 });
 
 test('the limit covers all attempts together and the error names them', async (t) => {
+  if (!(await canPark())) return void t.pass('no listener can be stalled');
   const port = await stalledPort(t, '127.0.0.2');
   const error = await t.throwsAsync<Error & { code: string }>(
     connectTcp({ host: '127.0.0.2', port, timeoutMs: 50 }),

@@ -119,3 +119,13 @@ export function pattern(length: number): Buffer {
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+/** Whether this Node can leave a TCP server's connections in the backlog; 24.19 cannot. */
+export async function canPark(): Promise<boolean> {
+  const server = new Server().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  server.pause(1);
+  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+  server.close();
+  return fd === -1;
+}

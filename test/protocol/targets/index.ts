@@ -1,7 +1,9 @@
 import type { CodecTarget } from '../helpers/codec-target.ts';
 import { httpConnectTargets } from './http-connect.ts';
+import { peekTargets } from './peeks.ts';
 import { proxyProtocolTargets } from './proxy-protocol.ts';
 import { socksTargets } from './socks.ts';
+import { starttlsTargets } from './starttls.ts';
 import { telnetTargets } from './telnet.ts';
 
 /** Every codec of src/protocol, for the property tests and the fuzzer. */
@@ -10,4 +12,6 @@ export const codecTargets: readonly CodecTarget[] = [
   ...socksTargets,
   ...httpConnectTargets,
   ...proxyProtocolTargets,
+  ...peekTargets,
+  ...starttlsTargets,
 ];

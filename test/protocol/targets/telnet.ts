@@ -59,8 +59,27 @@ const client: TelnetCodecOptions = {
   terminalSpeed: [38400, 38400],
 };
 
+/** Data on its way out: the server has to read what the client was given, in the form of the NVT. */
+function runEncode(chunks: readonly Buffer[]): unknown {
+  const client = new TelnetCodec({ role: 'client' });
+  const wire: Buffer[] = [];
+  for (const chunk of chunks) {
+    wire.push(client.encode(chunk));
+    checkBuffered(client.bufferedBytes, 1);
+  }
+  const encoded = Buffer.concat([...wire, client.flush()]);
+  const events = new TelnetCodec({ role: 'server' }).receive(encoded);
+  const read = events
+    .map((event) => (event.type === 'data' ? event.bytes.toString('latin1') : event.type))
+    .join('');
+  const given = Buffer.concat(chunks).toString('latin1');
+  if (read !== given.replaceAll(/(?<!\r)\n/g, '\r\n')) throw new Finding('the peer reads something else');
+  return encoded.toString('hex');
+}
+
 export const telnetTargets: CodecTarget[] = [
   { name: 'telnet-client', seeds, run: (chunks) => runTelnet(client, chunks) },
+  { name: 'telnet-encode', seeds: [...seeds, hex('0d0a0d0d0a0a0dff0a00')], run: runEncode },
   {
     name: 'telnet-server',
     seeds,

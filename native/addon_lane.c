@@ -1,0 +1,163 @@
+/* The addon's functions for express lanes. */
+#include "addon.h"
+#include "lane.h"
+#include "value.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { OPTION_FIELDS = 4, ADDRESS_BYTES = 128 };
+
+static bool fill_ipv6(struct sockaddr_in6 *address, char *text) {
+  char *zone = strchr(text, '%');
+  if (zone) {
+    *zone++ = '\0';
+    address->sin6_scope_id = if_nametoindex(zone);
+    if (address->sin6_scope_id == 0) return false;
+  }
+  address->sin6_family = AF_INET6;
+  return inet_pton(AF_INET6, text, &address->sin6_addr) == 1;
+}
+
+/* A port of -1 makes `text` a Unix path; a leading NUL makes that one abstract. */
+static bool fill_target(struct target *target, char *text, size_t length, int port) {
+  struct sockaddr_in *ipv4 = (struct sockaddr_in *)&target->address;
+  struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)&target->address;
+  struct sockaddr_un *local = (struct sockaddr_un *)&target->address;
+  memset(&target->address, 0, sizeof target->address);
+  if (port < 0) {
+    if (length >= sizeof local->sun_path) return false;
+    local->sun_family = AF_UNIX;
+    memcpy(local->sun_path, text, length);
+    target->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (text[0] == '\0' ? 0 : 1));
+    return true;
+  }
+  target->length = sizeof *ipv4;
+  ipv4->sin_family = AF_INET;
+  ipv4->sin_port = htons((uint16_t)port);
+  if (inet_pton(AF_INET, text, &ipv4->sin_addr) == 1) return true;
+  target->length = sizeof *ipv6;
+  memset(ipv6, 0, sizeof *ipv6);
+  ipv6->sin6_port = htons((uint16_t)port);
+  return fill_ipv6(ipv6, text);
+}
+
+static bool read_target(const struct arguments *arguments, struct lane *lane, uint32_t index, int port) {
+  char text[ADDRESS_BYTES];
+  size_t length = 0;
+  napi_env env = arguments->env;
+  napi_value element;
+  if (!ok(env, napi_get_element(env, arguments->values[1], index, &element))) return false;
+  if (!ok(env, napi_get_value_string_utf8(env, element, text, sizeof text, &length))) return false;
+  if (fill_target(&lane->targets[index], text, length, port)) return true;
+  throw_errno(env, "target", EINVAL);
+  return false;
+}
+
+static bool read_lane(const struct arguments *arguments, struct lane *lane) {
+  uint8_t *bytes;
+  size_t count;
+  if (!get_bytes(arguments, 2, &bytes, &count)) return false;
+  const int32_t *ports = (const int32_t *)(void *)bytes;
+  for (uint32_t i = 0; i < count && i < TARGETS_MOST; i++) {
+    if (!read_target(arguments, lane, i, ports[i])) return false;
+    lane->target_count++;
+  }
+  if (!get_bytes(arguments, 3, &bytes, &count) || count < OPTION_FIELDS) return false;
+  const double *options = (const double *)(void *)bytes;
+  lane->no_delay = options[0] != 0;
+  lane->most = (uint32_t)options[1];
+  lane->idle_ns = (uint64_t)(options[2] * 1e6);
+  lane->connect_ns = (uint64_t)(options[3] * 1e6);
+  return true;
+}
+
+static int duplicate_listener(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return -1;
+  if (flags & O_NONBLOCK) return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  errno = EINVAL; /* accept would hold up every other flow */
+  return -1;
+}
+
+static int launch_lane(struct engine *engine, struct lane *lane) {
+  int error = start_loop(engine);
+  if (error) return error;
+  lane->id = add_slot(engine, LANE, lane);
+  if (lane->id == 0) return ENOMEM;
+  error = send_command(engine, OPEN_LANE, lane);
+  if (error) drop_slot(engine, lane->id);
+  else count_up(engine);
+  return error;
+}
+
+/*
+ * openLane(listenFd, addresses, ports, [noDelay, connectionsMost, idleMs, connectMs]) → id. The listening descriptor
+ * is duplicated; whoever has it should stop accepting.
+ */
+static napi_value open_lane(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  int32_t listen_fd;
+  if (!get_arguments(env, info, &arguments) || !get_int(&arguments, 0, &listen_fd)) return NULL;
+  struct lane *lane = calloc(1, sizeof *lane);
+  if (!lane) return throw_errno(env, "openLane", ENOMEM);
+  lane->watch = WATCH_LISTENER;
+  if (!read_lane(&arguments, lane)) {
+    free(lane);
+    return NULL;
+  }
+  lane->listen_fd = duplicate_listener(listen_fd);
+  int error = lane->listen_fd < 0 ? errno : launch_lane(arguments.data, lane);
+  if (!error) return make_number(env, lane->id);
+  if (lane->listen_fd >= 0) close(lane->listen_fd);
+  free(lane);
+  return throw_errno(env, "openLane", error);
+}
+
+/* listenToLanes(listener): who is told of lanes and their connections. Once, after listen(). */
+static napi_value listen_to_lanes(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  if (!get_arguments(env, info, &arguments)) return NULL;
+  struct engine *engine = arguments.data;
+  if (!engine->lane_listener) ok(env, napi_create_reference(env, arguments.values[0], 1, &engine->lane_listener));
+  return NULL;
+}
+
+static napi_value command(napi_env env, napi_callback_info info, enum subject kind, enum operation operation) {
+  struct arguments arguments;
+  double id;
+  if (!get_arguments(env, info, &arguments) || !get_number(&arguments, 0, &id)) return NULL;
+  void *subject = find_slot(arguments.data, kind, id);
+  int error = subject ? send_command(arguments.data, operation, subject) : 0;
+  return error ? throw_errno(env, "command", error) : NULL;
+}
+
+/* closeLane(id): no new connections; those that are there go on. */
+static napi_value close_one(napi_env env, napi_callback_info info) {
+  return command(env, info, LANE, CLOSE_LANE);
+}
+
+/* stopLane(id): no new connections; those that are there are reset. */
+static napi_value stop_one(napi_env env, napi_callback_info info) {
+  return command(env, info, LANE, STOP_LANE);
+}
+
+/* stopConnection(id): resets both sides. */
+static napi_value stop_connection_of(napi_env env, napi_callback_info info) {
+  return command(env, info, CONNECTION, STOP_CONNECTION);
+}
+
+bool add_lane_functions(napi_env env, napi_value exports, struct engine *engine) {
+  return add_function(env, exports, "listenToLanes", listen_to_lanes, engine) &&
+         add_function(env, exports, "openLane", open_lane, engine) &&
+         add_function(env, exports, "closeLane", close_one, engine) &&
+         add_function(env, exports, "stopLane", stop_one, engine) &&
+         add_function(env, exports, "stopConnection", stop_connection_of, engine);
+}

@@ -1,0 +1,108 @@
+/* Hands the news of express lanes to their listener, a batch of rows at a time. */
+#include "addon.h"
+#include "lane.h"
+#include "value.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+enum { NEWS_FIELDS = 14, NEWS_LANE = 8 };
+
+static void write_peer(double *fields, const struct sockaddr_storage *peer) {
+  const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)peer;
+  const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)peer;
+  uint32_t words[4] = {0};
+  if (peer->ss_family == AF_INET) words[0] = ipv4->sin_addr.s_addr;
+  if (peer->ss_family == AF_INET6) memcpy(words, &ipv6->sin6_addr, sizeof words);
+  fields[0] = peer->ss_family == AF_INET ? 4 : peer->ss_family == AF_INET6 ? 6 : 0;
+  fields[1] = fields[0] == 0 ? 0 : ntohs(ipv4->sin_port); /* the port is in the same place in both */
+  for (int i = 0; i < 4; i++) fields[2 + i] = ntohl(words[i]);
+}
+
+/* [what, lane, connection, errno, side, bytesUp, bytesDown, attempt, family, port, address in four words] */
+static void write_connection(double *fields, const struct connection *connection, unsigned news) {
+  memset(fields, 0, NEWS_FIELDS * sizeof *fields);
+  fields[0] = news;
+  fields[1] = connection->lane->id;
+  fields[2] = connection->id;
+  if (news & NEWS_ENDED) {
+    fields[3] = connection->error;
+    fields[4] = connection->broken;
+    fields[5] = (double)connection->up.bytes_sent;
+    fields[6] = (double)connection->down.bytes_sent;
+  }
+  if (news & NEWS_CONNECTED) fields[7] = (double)connection->attempt;
+  if (news & NEWS_ACCEPTED) write_peer(fields + 8, &connection->peer);
+}
+
+static void hand_out_connection(struct engine *engine, struct connection *connection, double *fields) {
+  pthread_mutex_lock(&engine->lock);
+  unsigned news = connection->news;
+  connection->news = 0;
+  pthread_mutex_unlock(&engine->lock);
+  if (news & NEWS_ACCEPTED) connection->id = add_slot(engine, CONNECTION, connection);
+  write_connection(fields, connection, news);
+  if (!(news & NEWS_ENDED)) return;
+  drop_slot(engine, connection->id);
+  (void)send_command(engine, RELEASE_CONNECTION, connection);
+}
+
+static void hand_out_lane(struct engine *engine, struct lane *lane, double *fields) {
+  memset(fields, 0, NEWS_FIELDS * sizeof *fields);
+  pthread_mutex_lock(&engine->lock);
+  bool over = lane->told_over;
+  fields[3] = lane->told_error;
+  lane->has_news = false;
+  pthread_mutex_unlock(&engine->lock);
+  fields[0] = NEWS_LANE | (over ? NEWS_ENDED : 0);
+  fields[1] = lane->id;
+  if (!over) return;
+  drop_slot(engine, lane->id);
+  count_down(engine, 1);
+  (void)send_command(engine, RELEASE_LANE, lane);
+}
+
+static napi_value make_rows(napi_env env, size_t count, double **fields) {
+  napi_value buffer, array;
+  void *data = NULL;
+  size_t length = count * NEWS_FIELDS;
+  if (!ok(env, napi_create_arraybuffer(env, length * sizeof **fields, &data, &buffer))) return NULL;
+  if (!ok(env, napi_create_typedarray(env, napi_float64_array, length, buffer, 0, &array))) return NULL;
+  *fields = data;
+  return array;
+}
+
+static void call_listener(napi_env env, const struct engine *engine, napi_value rows) {
+  napi_value global, listener;
+  if (!ok(env, napi_get_global(env, &global))) return;
+  if (!ok(env, napi_get_reference_value(env, engine->lane_listener, &listener))) return;
+  (void)napi_call_function(env, global, listener, 1, &rows, NULL);
+}
+
+/* Lanes after connections: a lane is released with its last one. */
+void hand_out_lane_news(napi_env env, struct engine *engine) {
+  if (!engine->lane_listener) return;
+  pthread_mutex_lock(&engine->lock);
+  struct connection *connection = take_connection_news(engine);
+  struct lane *lane = take_lane_news(engine);
+  pthread_mutex_unlock(&engine->lock);
+  size_t count = 0;
+  double *fields = NULL, unread[NEWS_FIELDS];
+  for (const struct connection *one = connection; one; one = one->next_news) count++;
+  for (const struct lane *one = lane; one; one = one->next_news) count++;
+  if (count == 0) return;
+  napi_value rows = make_rows(env, count, &fields);
+  while (connection) {
+    struct connection *next = connection->next_news;
+    hand_out_connection(engine, connection, fields ? fields : unread);
+    if (fields) fields += NEWS_FIELDS;
+    connection = next;
+  }
+  while (lane) {
+    struct lane *next = lane->next_news;
+    hand_out_lane(engine, lane, fields ? fields : unread);
+    if (fields) fields += NEWS_FIELDS;
+    lane = next;
+  }
+  if (rows) call_listener(env, engine, rows);
+}

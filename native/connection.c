@@ -1,0 +1,165 @@
+/* One connection of an express lane: dial the target, run both flows, part from both sides. */
+#include "lane.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void end_connection(struct loop *loop, struct connection *connection);
+
+static void set_no_delay(int fd, int family) {
+  int on = 1;
+  if (family == AF_INET || family == AF_INET6) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+/* Closes a socket in order, or passes the other side's reset on. */
+static void part(struct loop *loop, struct end *end, bool reset) {
+  if (!end || end->fd < 0) return;
+  if (reset) reset_socket(loop, end->fd);
+  else close(end->fd);
+  bury_end(loop, end);
+}
+
+/* The other flow of a broken connection: what the broken side sent before is still on its way, and ends by itself. */
+static void stop_other(struct loop *loop, struct connection *connection, const struct flow *broken) {
+  struct flow *other = broken == &connection->up ? &connection->down : &connection->up;
+  if (broken->side != SIDE_SINK) stop_flow(loop, other);
+}
+
+static void flow_is_over(struct loop *loop, struct flow *flow) {
+  struct connection *connection = flow->owner;
+  bool is_up = flow == &connection->up;
+  if (flow->error && flow->error != ECANCELED && !connection->error) {
+    connection->error = flow->error;
+    connection->broken = is_up == (flow->side == SIDE_SOURCE) ? SIDE_SOURCE : SIDE_SINK;
+  }
+  if (flow->error) stop_other(loop, connection, flow);
+  if (connection->up.ended && connection->down.ended) end_connection(loop, connection);
+}
+
+static void unlink_connection(struct connection *connection) {
+  struct lane *lane = connection->lane;
+  if (connection->previous) connection->previous->next = connection->next;
+  else lane->connections = connection->next;
+  if (connection->next) connection->next->previous = connection->previous;
+  lane->live--;
+}
+
+static void end_connection(struct loop *loop, struct connection *connection) {
+  if (connection->ended) return;
+  struct lane *lane = connection->lane;
+  bool broke = connection->error != 0;
+  connection->ended = true;
+  part(loop, connection->client, broke && connection->broken != SIDE_SOURCE);
+  part(loop, connection->target, broke && connection->broken != SIDE_SINK);
+  unlink_connection(connection);
+  tell_connection(loop, connection, NEWS_ENDED);
+  if (!lane->closing) arm_lane(loop, lane, true);
+  else close_lane(loop, lane);
+}
+
+static void prepare_flow(struct connection *connection, struct flow *flow) {
+  flow->source_fd = flow->sink_fd = -1;
+  flow->half_close = true;
+  flow->over = flow_is_over;
+  flow->owner = connection;
+}
+
+static void join(struct loop *loop, struct connection *connection) {
+  connection->dialing = false;
+  connection->error = 0; /* an earlier address's */
+  connection->up.active_ns = connection->down.active_ns = loop->now_ns;
+  tell_connection(loop, connection, NEWS_CONNECTED);
+  begin_lane_flow(loop, &connection->up, connection->client, connection->target);
+  begin_lane_flow(loop, &connection->down, connection->target, connection->client);
+}
+
+/* 0: connected or under way. Otherwise errno, and nothing is left open. */
+static int dial(struct loop *loop, struct connection *connection, const struct target *target) {
+  int family = target->address.ss_family;
+  int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  if (connection->lane->no_delay) set_no_delay(fd, family);
+  bool connected = connect(fd, (const struct sockaddr *)&target->address, target->length) == 0;
+  int error = connected || errno == EINPROGRESS ? 0 : errno;
+  if (!error) {
+    /* Only now: an unconnected socket would say at once that it is hung up. */
+    connection->target = open_lane_end(loop, fd, connection);
+    if (!connection->target) error = errno ? errno : ENOMEM;
+  }
+  if (error) close(fd);
+  else if (connected) join(loop, connection);
+  return error;
+}
+
+/* Tries the lane's addresses from `connection->attempt` on; without one that takes it, the client is
+   reset, and the first address's error is told. */
+static void dial_next(struct loop *loop, struct connection *connection) {
+  const struct lane *lane = connection->lane;
+  for (; connection->attempt < lane->target_count; connection->attempt++) {
+    int error = dial(loop, connection, &lane->targets[connection->attempt]);
+    if (!error) return;
+    if (!connection->error) connection->error = error;
+  }
+  connection->broken = SIDE_SINK;
+  connection->up.ended = connection->down.ended = true;
+  end_connection(loop, connection);
+}
+
+/* An event on one of its sockets. Only a connect under way is not a flow's business. */
+void connection_event(struct loop *loop, struct end *end) {
+  struct connection *connection = end->connection;
+  if (!connection->dialing || end != connection->target) return;
+  if (!end->error) {
+    join(loop, connection);
+    return;
+  }
+  connection->error = end->error;
+  close(end->fd);
+  bury_end(loop, end);
+  connection->target = NULL;
+  connection->attempt++;
+  dial_next(loop, connection);
+}
+
+/* Takes over `fd`. */
+void accept_connection(struct loop *loop, struct lane *lane, int fd, const struct sockaddr_storage *peer) {
+  struct connection *connection = calloc(1, sizeof *connection);
+  struct end *client = connection ? open_lane_end(loop, fd, connection) : NULL;
+  if (!client) {
+    free(connection);
+    close(fd);
+    return;
+  }
+  if (lane->no_delay) set_no_delay(fd, peer->ss_family);
+  connection->lane = lane;
+  connection->client = client;
+  connection->peer = *peer;
+  connection->dialing = true;
+  connection->begun_ns = loop->now_ns;
+  prepare_flow(connection, &connection->up);
+  prepare_flow(connection, &connection->down);
+  connection->next = lane->connections;
+  if (connection->next) connection->next->previous = connection;
+  lane->connections = connection;
+  lane->live++;
+  tell_connection(loop, connection, NEWS_ACCEPTED);
+  dial_next(loop, connection);
+}
+
+/* Ends it now, with resets to both sides. */
+void stop_connection(struct loop *loop, struct connection *connection, int error) {
+  if (connection->ended) return;
+  connection->error = error;
+  connection->broken = SIDE_NONE;
+  if (connection->dialing) {
+    connection->up.ended = connection->down.ended = true;
+    end_connection(loop, connection);
+    return;
+  }
+  stop_flow(loop, &connection->up);
+  stop_flow(loop, &connection->down);
+}

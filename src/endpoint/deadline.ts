@@ -1,0 +1,35 @@
+import { TnetError } from '../errors.ts';
+
+/**
+ * One limit for everything that opening a connection takes: name, connection, proxies, TLS. `signal` is aborted with
+ * a TNET_E_TIMEOUT when the limit runs out, or with the outer signal's reason.
+ */
+export class Deadline implements Disposable {
+  readonly signal: AbortSignal;
+  readonly #endsAt: number;
+  readonly #timer: NodeJS.Timeout | undefined;
+
+  /** `what` ends the sentence of the failure: `no connection to a:80 within 30000 ms`. No limit: `timeoutMs` absent. */
+  constructor(what: string, timeoutMs: number | undefined, outer?: AbortSignal) {
+    const controller = new AbortController();
+    this.#endsAt = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
+    if (timeoutMs !== undefined && timeoutMs !== Infinity) {
+      const expire = () => {
+        controller.abort(new TnetError('TNET_E_TIMEOUT', `${what} within ${timeoutMs} ms`));
+      };
+      // A turn later, so that an answer or an error of this very turn comes first.
+      this.#timer = setTimeout(() => setImmediate(expire), timeoutMs);
+    }
+    this.signal = outer ? AbortSignal.any([controller.signal, outer]) : controller.signal;
+  }
+
+  /** Milliseconds left, at least 1; undefined without a limit. */
+  get leftMs(): number | undefined {
+    return this.#endsAt === Infinity ? undefined : Math.max(1, Math.ceil(this.#endsAt - performance.now()));
+  }
+
+  /** Ends the limit. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { errorCode, TnetError } from '../errors.ts';
+import { createSecureContext, getCACertificates } from '../net/secure.ts';
+
+/** Files in PEM, as the flags name them. */
+export interface SecureFiles {
+  /** Authorities to trust. */
+  readonly ca?: string | undefined;
+  /** Our certificate, with those that lead to its authority behind it. */
+  readonly cert?: string | undefined;
+  /** The key of our certificate. Default: it is in the certificate's file. */
+  readonly key?: string | undefined;
+}
+
+/** Our certificate and its key, in PEM. */
+export interface OwnCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/**
+ * Reads our certificate and key. Undefined when no file is named.
+ *
+ * @throws TnetError TNET_E_USAGE when a file cannot be read or holds something else.
+ */
+export function readOwnCertificate({ cert, key }: SecureFiles): OwnCertificate | undefined {
+  if (cert === undefined) {
+    if (key === undefined) return undefined;
+    throw new TnetError('TNET_E_USAGE', '--tls-key needs --tls-cert: a key alone says nothing');
+  }
+  const certText = readPem(cert, 'CERTIFICATE');
+  return { cert: certText, key: readPem(key ?? cert, 'PRIVATE KEY') };
+}
+
+/**
+ * Makes certificates, key and authorities ready. Without a `ca` file a client trusts the authorities of the system
+ * and Node's own.
+ *
+ * @throws TnetError TNET_E_USAGE when a file cannot be read, holds something else, or key and certificate do not
+ *   belong together.
+ */
+export function createContext(
+  files: SecureFiles,
+  own: OwnCertificate | undefined,
+  verify: boolean,
+): ReturnType<typeof createSecureContext> {
+  const ca = files.ca !== undefined ? splitCertificates(files.ca) : verify ? defaultAuthorities() : undefined;
+  try {
+    return createSecureContext({ ca, ...own });
+  } catch (error) {
+    const isMismatch = errorCode(error) === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH';
+    const reason = (error as { reason?: string }).reason ?? (error as Error).message;
+    const message = isMismatch ? 'the key is not the one of the certificate' : `cannot be used: ${reason}`;
+    const subject = (isMismatch ? files.key : undefined) ?? files.cert ?? files.ca;
+    throw new TnetError('TNET_E_USAGE', message, { cause: error, ...(subject && { subject }) });
+  }
+}
+
+/** The system's store and Node's, which is what is there on a system without one. Source: Node doc, tls.getCACertificates(). */
+function defaultAuthorities(): string[] {
+  return [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
+}
+
+/**
+ * Reads a pin: SHA-256 in hex (with or without colons) or in base64 (with or without curl's `sha256//`).
+ *
+ * @throws TnetError TNET_E_USAGE
+ */
+export function parsePin(text: string): Buffer {
+  const hex = text.replaceAll(':', '');
+  if (/^[0-9a-f]{64}$/i.test(hex)) return Buffer.from(hex, 'hex');
+  const base64 = text.replace(/^sha256\/\//, '');
+  if (/^[A-Za-z0-9+/]{43}=?$/.test(base64)) return Buffer.from(base64, 'base64');
+  throw new TnetError('TNET_E_USAGE', 'a pin is a SHA-256 in hex or in base64', { subject: text });
+}
+
+function splitCertificates(file: string): string[] {
+  return readPem(file, 'CERTIFICATE').match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g) ?? [];
+}
+
+/** A PEM file that holds at least one block of the kind; certificates are read once, to find a broken one now. */
+function readPem(file: string, kind: 'CERTIFICATE' | 'PRIVATE KEY'): string {
+  let text: string;
+  try {
+    text = readFileSync(file, 'latin1');
+  } catch (error) {
+    const message = `cannot be read (${errorCode(error) ?? 'unknown'})`;
+    throw new TnetError('TNET_E_USAGE', message, { subject: file, cause: error });
+  }
+  if (!new RegExp(`-----BEGIN ([A-Z ]+ )?${kind}-----`).test(text)) {
+    throw new TnetError('TNET_E_USAGE', `holds no ${kind.toLowerCase()} in PEM`, { subject: file });
+  }
+  if (kind === 'CERTIFICATE') checkCertificate(file, text);
+  return text;
+}
+
+function checkCertificate(file: string, text: string): void {
+  try {
+    new X509Certificate(text);
+  } catch (error) {
+    throw new TnetError('TNET_E_USAGE', 'holds a certificate that cannot be read', {
+      subject: file,
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,97 @@
+import { Duplex } from 'node:stream';
+import type net from 'node:net';
+import { createHeldErrors } from './held-errors.ts';
+import { kHeld, PatientSocket } from './patient-socket.ts';
+
+interface WithHandle {
+  _handle: object | null;
+  _parent: net.Socket | null;
+}
+
+/** Reads and writes the descriptor, and leaves it open when it fails or is done: the socket closes it. */
+class Carrier extends PatientSocket {
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    (this as unknown as WithHandle)._handle = null;
+    super._destroy(error, done);
+  }
+}
+
+/**
+ * The encrypted bytes of a connection, as a stream for TLS to run on.
+ *
+ * node:tls tells neither a cut connection from a proper end (close_notify) nor delivers what it has decrypted before a
+ * reset. So it gets this stream instead of the descriptor: the stream alone sees the connection's own end and
+ * failures, shows TLS an end in every case, and keeps what it was (`rawEnd`) for the layer to judge.
+ */
+export class SecureCarrier extends Duplex {
+  /** How the connection under TLS ended: set a turn after everything before it has been decrypted. */
+  rawEnd: 'open' | 'ended' | Error = 'open';
+  readonly #carrier: Carrier;
+
+  /** Takes the socket's descriptor over. `early` are bytes of it that were read already. */
+  constructor(socket: net.Socket, early: Buffer) {
+    // Not closed by itself: the socket closes the descriptor, and TLS what is its own.
+    super({ allowHalfOpen: true, autoDestroy: false, emitClose: false });
+    const carrier = new Carrier({
+      handle: (socket as unknown as WithHandle)._handle,
+      allowHalfOpen: true,
+      manualStart: true,
+    } as unknown as net.SocketConstructorOpts);
+    carrier[kHeld] = createHeldErrors();
+    // Activity on the carrier refreshes the socket's own timeout.
+    (carrier as unknown as WithHandle)._parent = socket;
+    if (early.length > 0) carrier.unshift(early);
+    carrier.on('data', (chunk: Buffer) => void this.push(chunk));
+    carrier.once('end', () => this.#finish('ended'));
+    carrier.on('error', (error: Error) => this.#finish(error));
+    this.#carrier = carrier;
+  }
+
+  /** Stops reading the connection until `resumeReading()`. */
+  pauseReading(): void {
+    this.#carrier.pause();
+  }
+
+  resumeReading(): void {
+    this.#carrier.resume();
+  }
+
+  /** Lets go of the descriptor, which stays open. */
+  release(): void {
+    this.#carrier.destroy();
+  }
+
+  override _read(): void {
+    // Bytes come as they arrive: the layer pauses the connection, not this stream.
+  }
+
+  // A failed write is never answered: the connection's failure follows on the read side, after the last byte.
+  override _write(chunk: Buffer, encoding: BufferEncoding, done: () => void): void {
+    this.#carrier.write(chunk, encoding, (error) => {
+      if (!error) done();
+    });
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: () => void): void {
+    this.#carrier.cork();
+    const last = chunks.pop();
+    for (const { chunk } of chunks) this.#carrier.write(chunk);
+    this._write(last?.chunk ?? Buffer.alloc(0), 'buffer' as BufferEncoding, done);
+    this.#carrier.uncork();
+  }
+
+  override _final(done: () => void): void {
+    this.#carrier.end(done);
+  }
+
+  #finish(how: 'ended' | Error): void {
+    // A turn later: the end that TLS has found in the bytes before this one has been told by then.
+    setImmediate(() => {
+      if (this.rawEnd instanceof Error) return;
+      const isFirst = this.rawEnd === 'open';
+      this.rawEnd = how;
+      if (isFirst) this.push(null);
+      this.emit('raw-end');
+    });
+  }
+}

@@ -1,0 +1,53 @@
+import test from 'ava';
+import { parseCount, parseSizeBytes, parseTimeMs } from '../../commands/values.ts';
+
+const times: readonly (readonly [text: string, ms: number])[] = [
+  ['0', 0],
+  ['2', 2000],
+  ['0.5', 500],
+  ['500ms', 500],
+  ['2s', 2000],
+  ['1.5m', 90_000],
+  ['1h', 3_600_000],
+];
+
+for (const [text, ms] of times) {
+  test(`the time ${text} is ${ms} ms`, (t) => {
+    t.is(parseTimeMs(text), ms);
+  });
+}
+
+for (const text of ['', 's', '-1', '1d', '1 s', '1e3', 'soon', '1.s', '999h', 'Infinity']) {
+  test(`the time ${JSON.stringify(text)} is refused`, (t) => {
+    t.throws(() => parseTimeMs(text));
+  });
+}
+
+const sizes: readonly (readonly [text: string, bytes: number])[] = [
+  ['0', 0],
+  ['512', 512],
+  ['64k', 65_536],
+  ['64K', 65_536],
+  ['1.5k', 1536],
+  ['10M', 10_485_760],
+  ['1G', 1_073_741_824],
+];
+
+for (const [text, bytes] of sizes) {
+  test(`the size ${text} is ${bytes} bytes`, (t) => {
+    t.is(parseSizeBytes(text), bytes);
+  });
+}
+
+for (const text of ['', 'k', '-1', '1kb', '1 k', '0x10']) {
+  test(`the size ${JSON.stringify(text)} is refused`, (t) => {
+    t.throws(() => parseSizeBytes(text));
+  });
+}
+
+test('a count is a whole number of at least the least', (t) => {
+  t.is(parseCount(1)('1'), 1);
+  t.is(parseCount(0)('0'), 0);
+  for (const text of ['0', '-1', '1.5', '1x', '', ' 1', '9007199254740993'])
+    t.throws(() => parseCount(1)(text), undefined, text);
+});

@@ -1,0 +1,84 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A certificate and its key: the files, and what is in them. */
+export interface Pair {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/** A small authority made for one test file. */
+export interface Authority {
+  readonly caFile: string;
+  readonly ca: Buffer;
+  /** Issues a certificate for the names, such as `DNS:localhost,IP:127.0.0.1`. `days` below zero has expired. */
+  readonly issue: (name: string, names: string, days?: number) => Pair;
+  /** A certificate that nobody vouches for. */
+  readonly selfSign: (name: string, names: string) => Pair;
+  /** Removes everything. */
+  readonly remove: () => void;
+}
+
+/** Makes an authority with openssl(1), in a temporary folder. */
+export function createAuthority(): Authority {
+  const dir = mkdtempSync(join(tmpdir(), 'tnet-ca-'));
+  const openssl = (...args: string[]) =>
+    execFileSync('openssl', args, { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
+  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const pair = (name: string): Pair => {
+    const certFile = join(dir, `${name}.pem`);
+    const keyFile = join(dir, `${name}.key`);
+    return { certFile, keyFile, cert: readFileSync(certFile), key: readFileSync(keyFile) };
+  };
+  const selfSign = (name: string, names: string): Pair => {
+    const extension = names === '' ? [] : ['-addext', `subjectAltName=${names}`];
+    openssl(
+      'req',
+      '-x509',
+      ...newKey,
+      '-keyout',
+      `${name}.key`,
+      '-out',
+      `${name}.pem`,
+      '-days',
+      '30',
+      '-subj',
+      `/CN=${name}`,
+      ...extension,
+    );
+    return pair(name);
+  };
+  const authority = selfSign('ca', '');
+  return {
+    caFile: authority.certFile,
+    ca: authority.cert,
+    selfSign,
+    issue(name, names, days = 30) {
+      writeFileSync(join(dir, `${name}.ext`), `subjectAltName=${names}\n`);
+      openssl('req', ...newKey, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
+      openssl(
+        'x509',
+        '-req',
+        '-in',
+        `${name}.csr`,
+        '-CA',
+        'ca.pem',
+        '-CAkey',
+        'ca.key',
+        '-CAcreateserial',
+        '-out',
+        `${name}.pem`,
+        '-days',
+        String(days),
+        '-extfile',
+        `${name}.ext`,
+      );
+      return pair(name);
+    },
+    remove: () => rmSync(dir, { recursive: true, force: true }),
+  };
+}
