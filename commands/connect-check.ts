@@ -11,8 +11,8 @@ import { CheckScreen } from './check-screen.ts';
 import type { CheckOptions } from './connect-check-options.ts';
 import { isPatient } from './connect-wait-options.ts';
 import { openPatiently, readPatience } from './connect-wait.ts';
-import { type Context } from './context.ts';
 import { exitStatus } from './exit-status.ts';
+import type { Context } from './context.ts';
 import type { Interruption } from './signals.ts';
 
 export interface CheckRun {

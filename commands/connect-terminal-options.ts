@@ -11,9 +11,6 @@ export interface TerminalFlags {
   readonly delay?: number;
 }
 
-/** What `-t` means without `=`: only port 23 is spoken to first. */
-export const impliedTelnetMode = { '--telnet': 'passive' } as const;
-
 export function addTerminalOptions(command: Command): void {
   command
     .addOption(

@@ -1,5 +1,4 @@
 import { Transform } from 'node:stream';
-import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
 import { errorCode } from '../src/errors.ts';
 import { isIP } from '../src/net/ip.ts';
 import type { TimingPhase } from '../src/report/events.ts';
@@ -21,7 +20,8 @@ export class Timing {
 
   /** A part that somebody else has measured: `tls`. */
   report(phase: TimingPhase, durationMs: number): void {
-    this.#reporter.emit({ event: 'timing', phase, durationMs });
+    const rounded = Math.round(durationMs * 1000) / 1000;
+    this.#reporter.emit({ event: 'timing', phase, durationMs: rounded });
   }
 
   /** A new try to connect begins: its lookup is measured from here. */
@@ -30,8 +30,7 @@ export class Timing {
     this.#attempts.clear();
   }
 
-  lookedUp(endpoint: Endpoint): void {
-    const host = 'host' in endpoint ? (endpoint.host ?? 'localhost') : '';
+  lookedUp(host: string): void {
     if (isIP(host) === 0) this.report('dns', elapsedMs(this.#triedAt));
   }
 
@@ -43,10 +42,9 @@ export class Timing {
     this.#reportAttempt(address, errorCode(error) ?? 'ERROR');
   }
 
-  /** @param remote the address that won; the other attempts were given up. */
-  connected(endpoint: Endpoint, remote: string): void {
+  /** @param winner the address that connected; the other attempts were given up. */
+  connected(winner: string): void {
     this.#connectedAt = performance.now();
-    const winner = endpoint.kind === 'unix' ? formatEndpoint(endpoint) : remote;
     for (const address of [...this.#attempts.keys()])
       this.#reportAttempt(address, address === winner ? 'connected' : 'given up');
     this.report('connect', elapsedMs(this.#startedAt));

@@ -6,8 +6,8 @@ import type { Connection } from '../src/endpoint/connection.ts';
 import { describeError } from '../src/report/sentences.ts';
 import { CheckScreen } from './check-screen.ts';
 import type { WaitOptions } from './connect-wait-options.ts';
-import { type Context, type ReportOptions } from './context.ts';
 import { exitStatus } from './exit-status.ts';
+import type { Context, ReportOptions } from './context.ts';
 
 /** Attempts of --wait are short, because a server that starts up may leave the first ones unanswered. */
 const waitingAttemptMs = 5_000;

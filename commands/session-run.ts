@@ -21,12 +21,12 @@ export interface SessionFlags {
   readonly sendOnly?: boolean;
   readonly keepSending?: boolean;
   readonly sendCrlf?: boolean;
+  readonly crlf?: 'in' | 'out' | 'both';
   /** See DatagramFlags. */
   readonly waitReply?: number;
-  readonly crlf?: 'in' | 'out' | 'both';
 }
 
-/** Transforms of both directions. `receive` is in the order of the bytes: the connection's side first. */
+/** Transforms of both directions, each in the order of the bytes. */
 export interface TransformPair {
   readonly send: Duplex[];
   readonly receive: Duplex[];

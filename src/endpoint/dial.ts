@@ -23,8 +23,8 @@ export interface DialOptions {
   readonly signal?: AbortSignal;
   /** Finds a host's addresses. Default: the system's resolver. */
   readonly lookup?: RaceOptions['lookup'];
-  /** Called with the host's addresses, in the order in which they will be tried. */
-  readonly onLookup?: RaceOptions['onLookup'];
+  /** Called when a host's addresses are known: the target's, or the first proxy's. */
+  readonly onLookup?: (host: string) => void;
   readonly onAttempt?: (address: string) => void;
   readonly onAttemptFailed?: (address: string, error: Error) => void;
   /** Called with the connection before anything is sent on it. */
@@ -38,6 +38,8 @@ export interface DialOptions {
   readonly proxyEnds?: ProxyEnds;
   /** Secure the connection. A `tls` endpoint is secured without it too, and its certificate checked. */
   readonly secure?: ClientSecureSettings;
+  /** Called with the time that TLS took, STARTTLS included, in milliseconds. */
+  readonly onSecured?: (durationMs: number) => void;
 }
 
 /**
@@ -90,7 +92,9 @@ async function prepare(socket: Socket, endpoint: Dialled, options: DialOptions, 
   if (!secure && endpoint.kind !== 'tls') return;
   const { secureClient, createDefaultSettings } = await import('./secure.ts');
   const host = endpoint.kind === 'unix' ? 'localhost' : (endpoint.host ?? 'localhost');
+  const startedAt = performance.now();
   await secureClient(socket, secure ?? createDefaultSettings(), host, signal);
+  options.onSecured?.(performance.now() - startedAt);
 }
 
 async function dialTcp(
@@ -111,7 +115,7 @@ async function dialTcp(
     timeoutMs,
     signal,
     lookup: host === 'localhost' ? findLoopback : options.lookup,
-    onLookup: options.onLookup,
+    onLookup: () => options.onLookup?.(host),
     onAttempt: (attempt) => onAttempt?.(formatHostPort(attempt.address, attempt.port)),
     onAttemptFailed: (attempt, error) =>
       onAttemptFailed?.(formatHostPort(attempt.address, attempt.port), error),

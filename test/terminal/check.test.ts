@@ -1,0 +1,45 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { closedPort } from '../helpers/cli.ts';
+import { testWith } from '../helpers/programs.ts';
+import { openScreen, tnetCommand } from '../helpers/tmux.ts';
+
+const test = testWith('tmux', 'bash', 'stty');
+
+test('-zv on a terminal shows a table, in the order of the command line', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as { port: number };
+  const closed = await closedPort();
+  const screen = await openScreen(t);
+  screen.run(`clear; ${tnetCommand} connect -zv 127.0.0.1 ${closed} ${port}; echo "status $?"!`);
+  await screen.shows(/status 0!/);
+  const lines = screen
+    .text()
+    .split('\n')
+    .filter((line) => line !== '');
+  t.regex(lines[0]!, /^HOST {7}PORT +SERVICE +STATE +TIME$/);
+  t.regex(lines[1]!, new RegExp(`^127\\.0\\.0\\.1 {2}${closed} +closed +[\\d.]+ ms$`));
+  t.regex(lines[2]!, new RegExp(`^127\\.0\\.0\\.1 {2}${port} +open +[\\d.]+ ms$`));
+});
+
+test('a long check on a terminal shows a bar, and leaves nothing of it behind', async (t) => {
+  const screen = await openScreen(t);
+  screen.run(`clear; ${tnetCommand} connect -z 127.0.0.1 1-20000; echo "status $?"!`);
+  await screen.shows(/[█░]{24} \d+ %, \d+ of 20000, \d+ open/);
+  await screen.shows(/status \d!/);
+  t.false(screen.text().includes('░'));
+});
+
+test('--wait on a terminal shows a spinner, and the session follows on a clean line', async (t) => {
+  const port = await closedPort();
+  const screen = await openScreen(t);
+  screen.run(`clear; ${tnetCommand} connect --wait 60s 127.0.0.1 ${port}; echo "status $?"!`);
+  await screen.shows(/waiting: 0 of 1 accept/);
+  const server = createServer((socket) => socket.end('up\n')).listen(port, '127.0.0.1');
+  t.teardown(() => server.close());
+  await screen.shows(/status 0!/);
+  t.false(screen.text().includes('waiting'));
+  t.regex(screen.text(), /^up$/m);
+});
