@@ -9,12 +9,13 @@ import { describeError } from '../src/report/sentences.ts';
 import { createContext, subjectOf, type Context, type ReportOptions } from './context.ts';
 import { addOptions, addReportOptions } from './options.ts';
 import { addProxyOptions, readProxies, type ProxyFlags } from './connect-proxy.ts';
+import { addRecordingOptions, createRecorder, type RecordingFlags } from './recording-options.ts';
 import { addClientSecureOptions, type ClientSecureFlags } from './secure-options.ts';
 import { readFamily } from './server-address.ts';
 import { runStdioSession, type SessionFlags } from './session-run.ts';
 import { catchInterruption, type Interruption } from './signals.ts';
 
-interface ConnectOptions extends ReportOptions, SessionFlags, ClientSecureFlags, ProxyFlags {
+interface ConnectOptions extends ReportOptions, SessionFlags, ClientSecureFlags, ProxyFlags, RecordingFlags {
   readonly unix?: string;
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
@@ -35,6 +36,7 @@ export function defineConnect(command: Command): void {
   addOptions(command, 'receiveOnly', 'sendOnly', 'keepSending', 'crlf');
   addClientSecureOptions(command);
   addProxyOptions(command);
+  addRecordingOptions(command);
   addReportOptions(command).action(runConnect);
 }
 
@@ -43,11 +45,13 @@ async function runConnect(words: string[], options: ConnectOptions, command: Com
   const endpoint = readTarget(words, options);
   const localPort = options.sourcePort === undefined ? undefined : parsePort(options.sourcePort);
   const way = await readWay(context, endpoint, options);
+  const recorder = await createRecorder(context, options);
   using interruption = catchInterruption();
   const socket = await open(context, endpoint, options, { ...way, localPort }, interruption);
   if (!socket) return;
   const remote = formatRemote(socket, formatEndpoint(endpoint));
   const local = formatLocal(socket, formatEndpoint(endpoint));
+  recorder?.open(socket, 1, 'dialled', formatEndpoint(endpoint));
   context.reporter.emit({ event: 'connected', id: 1, local, remote });
   await runStdioSession(context, socket, remote, options, interruption);
 }

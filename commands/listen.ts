@@ -12,9 +12,11 @@ import {
   toPlainEndpoint,
   type AdmissionFlags,
 } from './admission-options.ts';
+import { addRecordingOptions, createRecorder, recordOf, type RecordingFlags } from './recording-options.ts';
 import { readFamily, readServerAddress, type ServerAddressOptions } from './server-address.ts';
 import {
   isReaderGone,
+  recordedEnding,
   openStdio,
   sessionOptions,
   runStdioSession,
@@ -23,7 +25,8 @@ import {
 import { ServerRun } from './server-run.ts';
 import { parseTimeMs } from './values.ts';
 
-interface ListenOptions extends ReportOptions, ServerAddressOptions, SessionFlags, AdmissionFlags {
+interface ListenOptions
+  extends ReportOptions, ServerAddressOptions, SessionFlags, AdmissionFlags, RecordingFlags {
   readonly numeric?: boolean;
   readonly keepOpen?: boolean;
   readonly maxConnections?: number;
@@ -44,6 +47,7 @@ export function defineListen(command: Command): void {
   addOptions(command, 'idle', 'quit', 'halfClose', 'noShutdown');
   addOptions(command, 'receiveOnly', 'sendOnly', 'keepSending', 'crlf');
   addAdmissionOptions(command);
+  addRecordingOptions(command);
   addReportOptions(command).action(runListen);
 }
 
@@ -51,7 +55,8 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
   const context = createContext(command, options);
   const endpoint = readServerAddress(words, options);
   const admission = await createAdmission(context, options, endpoint);
-  const run = new ServerRun(context);
+  const recorder = await createRecorder(context, options);
+  const run = new ServerRun(context, recorder);
   const firstClient = limitFirstClient(context, run, options.wait);
   const serveClient = options.keepOpen ? serveMany(context, run, options) : serveOne(context, run, options);
   try {
@@ -93,6 +98,7 @@ function serveMany(context: Context, run: ServerRun, options: ListenOptions): (s
       sessionOptions(socket, options, { input: claimed, output }, run.interruption.signal),
     );
     claimed?.close();
+    recordOf(socket)?.closed(recordedEnding(ending));
     socket.destroy();
     const totals = { sentBytes: ending.sent?.bytes ?? 0, receivedBytes: ending.received.bytes };
     connection.ended(ending.side === 'output' ? { reason: 'aborted' } : ending, totals);

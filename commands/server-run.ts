@@ -2,6 +2,7 @@ import { formatBound, formatLocal, formatRemote } from '../src/endpoint/serve.ts
 import type { EndingReason } from '../src/flow/ending.ts';
 import type { Server, Socket } from '../src/net/index.ts';
 import type { Context } from './context.ts';
+import type { Recorder } from './recording-options.ts';
 import { catchInterruption, type Interruption } from './signals.ts';
 
 interface Totals {
@@ -30,6 +31,7 @@ export interface ConnectionReport {
 export class ServerRun {
   readonly interruption: Interruption = catchInterruption();
   readonly #context: Context;
+  readonly #recorder: Recorder | undefined;
   readonly #startedAt = performance.now();
   #server: Server | undefined;
   #address = '';
@@ -37,8 +39,10 @@ export class ServerRun {
   #sentBytes = 0;
   #receivedBytes = 0;
 
-  constructor(context: Context) {
+  /** `recorder` records the connections that are accepted. Default: none are. */
+  constructor(context: Context, recorder?: Recorder) {
     this.#context = context;
+    this.#recorder = recorder;
     this.interruption.signal.addEventListener('abort', () => {
       if (this.interruption.status !== undefined) context.exit(this.interruption.status);
       this.#server?.close(() => this.#reportTotals());
@@ -73,6 +77,7 @@ export class ServerRun {
     const startedAt = performance.now();
     const remote = formatRemote(socket, this.#address);
     const { reporter } = this.#context;
+    this.#recorder?.open(socket, id, 'accepted', this.#address);
     reporter.emit({ event: 'accepted', id, local: formatLocal(socket, this.#address), remote });
     return {
       id,

@@ -5,6 +5,7 @@ import type { Socket } from '../src/net/index.ts';
 import { waitAcknowledged } from '../src/net/tuning.ts';
 import { CrlfOut } from '../src/transform/crlf.ts';
 import type { Context } from './context.ts';
+import { recordOf } from './recording-options.ts';
 import { elapsedMs } from './server-run.ts';
 import type { Interruption } from './signals.ts';
 
@@ -40,6 +41,7 @@ export function sessionOptions(
   { input, output }: Stdio,
   signal: AbortSignal,
 ): SessionOptions {
+  const record = recordOf(remote);
   return {
     remote,
     input: input?.stream,
@@ -50,7 +52,8 @@ export function sessionOptions(
     sendOnly: flags.sendOnly,
     quitAfterMs: flags.quit,
     idleMs: flags.idle,
-    sendTransforms: flags.sendCrlf ? [new CrlfOut()] : [],
+    sendTransforms: [...(flags.sendCrlf ? [new CrlfOut()] : []), ...(record ? [record.sent] : [])],
+    receiveTransforms: record ? [record.received] : [],
     signal,
   };
 }
@@ -70,6 +73,7 @@ export async function runStdioSession(
     onReceived: () => stdio.output?.close(),
   });
   if (flags.sendOnly && !ending.error) await awaitDelivery(socket, flags, interruption.signal);
+  recordOf(socket)?.closed(recordedEnding(ending));
   reportEnding(context, ending, remote, startedAt);
   if (interruption.status !== undefined) context.exit(interruption.status);
   stdio.input?.close();
@@ -99,6 +103,11 @@ function reportEnding(context: Context, ending: SessionEnding, remote: string, s
     receivedBytes: ending.received.bytes,
     durationMs: elapsedMs(startedAt),
   });
+}
+
+/** How a recording tells the end: only the peer's side can have been reset. */
+export function recordedEnding({ reason, side }: SessionEnding): SessionEnding['reason'] {
+  return reason === 'reset' && side !== 'remote' ? 'aborted' : reason;
 }
 
 /** The reader of our stdout has left, as `| head` does: nobody wants more, and that is no failure. */
