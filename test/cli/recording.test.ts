@@ -143,6 +143,7 @@ test.serial(
     const file = join(tempDir(t), 'record');
     const cli = startCli(t, ['connect', '-o', file, ...server.words]);
     const peer = await server.accept();
+    peer.resume();
     for (const word of ['one', 'two', 'three']) {
       peer.write(word);
       t.is(String(((await once(cli.stdout, 'data')) as [Buffer])[0]), word);
