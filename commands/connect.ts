@@ -11,11 +11,13 @@ import { addOptions, addReportOptions } from './options.ts';
 import { addProxyOptions, readProxies, type ProxyFlags } from './connect-proxy.ts';
 import { addRecordingOptions, createRecorder, type RecordingFlags } from './recording-options.ts';
 import { addClientSecureOptions, type ClientSecureFlags } from './secure-options.ts';
+import { addSocketOptions, readTuner, type SocketFlags } from './socket-options.ts';
 import { readFamily } from './server-address.ts';
 import { runStdioSession, type SessionFlags } from './session-run.ts';
 import { catchInterruption, type Interruption } from './signals.ts';
 
-interface ConnectOptions extends ReportOptions, SessionFlags, ClientSecureFlags, ProxyFlags, RecordingFlags {
+interface ConnectOptions
+  extends ReportOptions, SessionFlags, ClientSecureFlags, ProxyFlags, RecordingFlags, SocketFlags {
   readonly unix?: string;
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
@@ -37,6 +39,7 @@ export function defineConnect(command: Command): void {
   addClientSecureOptions(command);
   addProxyOptions(command);
   addRecordingOptions(command);
+  addSocketOptions(command);
   addReportOptions(command).action(runConnect);
 }
 
@@ -71,6 +74,7 @@ async function readWay(context: Context, endpoint: Endpoint, options: ConnectOpt
   const { reporter } = context;
   const isSecure = options.tls || endpoint.kind === 'tls';
   return {
+    tune: await readTuner(options, endpoint),
     proxies: readProxies(options),
     sendProxyHeader: options.sendProxy,
     onHop: (proxy, target) => reporter.emit({ event: 'proxied', proxy, target }),

@@ -13,6 +13,7 @@ import {
   type AdmissionFlags,
 } from './admission-options.ts';
 import { addRecordingOptions, createRecorder, recordOf, type RecordingFlags } from './recording-options.ts';
+import { addSocketOptions, readTuner, type SocketFlags } from './socket-options.ts';
 import { readFamily, readServerAddress, type ServerAddressOptions } from './server-address.ts';
 import {
   isReaderGone,
@@ -26,7 +27,7 @@ import { ServerRun } from './server-run.ts';
 import { parseTimeMs } from './values.ts';
 
 interface ListenOptions
-  extends ReportOptions, ServerAddressOptions, SessionFlags, AdmissionFlags, RecordingFlags {
+  extends ReportOptions, ServerAddressOptions, SessionFlags, AdmissionFlags, RecordingFlags, SocketFlags {
   readonly numeric?: boolean;
   readonly keepOpen?: boolean;
   readonly maxConnections?: number;
@@ -48,6 +49,7 @@ export function defineListen(command: Command): void {
   addOptions(command, 'receiveOnly', 'sendOnly', 'keepSending', 'crlf');
   addAdmissionOptions(command);
   addRecordingOptions(command);
+  addSocketOptions(command);
   addReportOptions(command).action(runListen);
 }
 
@@ -55,6 +57,7 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
   const context = createContext(command, options);
   const endpoint = readServerAddress(words, options);
   const admission = await createAdmission(context, options, endpoint);
+  const tune = await readTuner(options, endpoint);
   const recorder = await createRecorder(context, options);
   const run = new ServerRun(context, recorder);
   const firstClient = limitFirstClient(context, run, options.wait);
@@ -66,6 +69,7 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
       maxConnections: options.keepOpen ? options.maxConnections : 1,
       onConnection(socket) {
         clearTimeout(firstClient);
+        run.tune(socket, tune);
         admission(run, socket, serveClient);
       },
     });

@@ -92,6 +92,15 @@ export class ServerRun {
     };
   }
 
+  /** Sets options on an accepted socket. A client that is gone already takes none, which is told and no more. */
+  tune(socket: Socket, apply: ((socket: Socket) => void) | undefined): void {
+    try {
+      apply?.(socket);
+    } catch (error) {
+      this.#context.reporter.fail(formatRemote(socket, this.#address), error);
+    }
+  }
+
   /** Stops accepting; what has been accepted goes on. */
   stop(): void {
     this.#server?.close();
