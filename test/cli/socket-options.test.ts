@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import test from 'ava';
 import { createTuner } from '../../src/endpoint/socket-tuning.ts';
 import { loadNativeAddon } from '../../src/flow/native-addon.ts';
-import { connect, type Socket } from '../../src/net/index.ts';
+import { connect } from '../../src/net/index.ts';
 import { descriptorOf } from '../../src/net/tuning.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
 import { connectPeer, startPeerServer } from '../helpers/peers.ts';
