@@ -2,11 +2,13 @@
  * The flow engine without the command line around it, for bench/engine.mjs.
  *
  *   node bench/engine-peer.ts relay LISTEN-PORT TARGET-PORT     until it is killed
+ *   node bench/engine-peer.ts lane LISTEN-PORT TARGET-PORT      the same, in an express lane
  *   node bench/engine-peer.ts send PORT                         stdin → socket
  *   node bench/engine-peer.ts take PORT                         socket → stdout
  */
 import { once } from 'node:events';
 import net from 'node:net';
+import { openExpressLane } from '../src/flow/express-lane.ts';
 import { spliceFlow, type SpliceFlowOptions } from '../src/flow/splice-flow.ts';
 
 const [mode, ...ports] = process.argv.slice(2);
@@ -35,6 +37,14 @@ if (mode === 'relay') {
     void relay(client);
   });
   server.listen(port, '127.0.0.1');
+} else if (mode === 'lane') {
+  const server = net.createServer().listen({ port, host: '127.0.0.1', backlog: 4096 });
+  await once(server, 'listening');
+  const { fd: listenFd } = (server as unknown as { _handle: { fd: number } })._handle;
+  const targets = [{ address: '127.0.0.1', port: targetPort }];
+  let connections = 0;
+  openExpressLane({ listenFd, targets, onEvents: (events) => void (connections += events.length) });
+  server.close();
 } else if (mode === 'send') {
   const socket = net.connect({ ...half, port });
   await once(socket, 'connect');

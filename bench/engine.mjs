@@ -18,7 +18,7 @@ const file = join(folder, 'zeros');
 execFileSync('cc', ['-O2', '-o', load, here('engine-load.c')]);
 const peer = `${process.execPath} ${here('engine-peer.ts')}`;
 const ticks = 100;
-let nextPort = 21000 + (process.pid % 2000) * 10;
+let nextPort = 10000 + (process.pid % 2000) * 10;
 
 const has = (program) => (process.env.PATH ?? '').split(':').some((at) => existsSync(join(at, program)));
 const sh = (command, env = {}) =>
@@ -32,7 +32,7 @@ const quiet = (command) =>
 /** Asks the kernel's table, as a connection would count as the one that is measured. */
 async function listening(port) {
   const pattern = new RegExp(`:${port.toString(16).toUpperCase().padStart(4, '0')} 0+:0000 0A`);
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < 1000; i++) {
     if (pattern.test(readFileSync('/proc/net/tcp', 'utf8'))) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
@@ -58,6 +58,7 @@ function haproxy(port, target, splice) {
     config,
     `global
   nbthread 1
+  maxconn 4000
 defaults
   mode tcp
   timeout connect 5s
@@ -73,12 +74,13 @@ listen relay
 }
 
 const relays = {
+  'tnet lane': (port, target) => sh(`${peer} lane ${port} ${target}`),
   'tnet native': (port, target) => sh(`${peer} relay ${port} ${target}`),
   'node pipe()': (port, target) => sh(`${peer} relay ${port} ${target}`, { TNET_NATIVE: '0' }),
   'socat 8 KiB': (port, target) =>
-    sh(`socat -T60 TCP-LISTEN:${port},bind=127.0.0.1,reuseaddr TCP:127.0.0.1:${target}`),
+    sh(`socat TCP-LISTEN:${port},bind=127.0.0.1,reuseaddr TCP:127.0.0.1:${target}`),
   'socat 64 KiB': (port, target) =>
-    sh(`socat -T60 -b65536 TCP-LISTEN:${port},bind=127.0.0.1,reuseaddr TCP:127.0.0.1:${target}`),
+    sh(`socat -b65536 TCP-LISTEN:${port},bind=127.0.0.1,reuseaddr TCP:127.0.0.1:${target}`),
   haproxy: (port, target) => sh(haproxy(port, target, false)),
   'haproxy splice': (port, target) => sh(haproxy(port, target, true)),
 };
@@ -117,20 +119,25 @@ async function relayStream(name) {
   });
 }
 
-async function relayPing(name) {
+/** Runs the load's `command` through `name`'s relay to an echo server; its two figures. */
+async function throughRelay(name, command) {
   const target = nextPort++;
-  const echo = quiet(`${load} echo ${target}`);
+  const echo = quiet(`exec ${load} serve ${target}`);
   await listening(target);
-  return relayed(name, target, async (port) => {
-    const child = quiet(`${load} ping ${port} 20000`);
-    let text = '';
-    child.stdout.on('data', (chunk) => (text += chunk));
-    await timed(child);
+  try {
+    return await relayed(name, target, async (port) => {
+      const child = quiet(`${load} ${command(port)}`);
+      let text = '';
+      child.stdout.on('data', (chunk) => (text += chunk));
+      const seconds = await timed(child);
+      return { seconds, figures: text.trim().split(' ').map(Number) };
+    });
+  } finally {
     echo.kill();
-    const [p50, p99] = text.trim().split(' ').map(Number);
-    return { seconds: p50 / 1e6, p50, p99 };
-  });
+  }
 }
+
+const manyAtOnce = Object.fromEntries(Object.entries(relays).filter(([name]) => !name.startsWith('socat')));
 
 const senders = {
   'tnet native': (port) => `${peer} send ${port}`,
@@ -169,7 +176,21 @@ async function take(name) {
 
 const works = {
   'relay, one stream': [relays, relayStream],
-  'relay, ping-pong': [relays, relayPing],
+  'ping-pong on 1 connection': [
+    relays,
+    (name) => throughRelay(name, (port) => `pings ${port} 20000 1`),
+    pingCells,
+  ],
+  'ping-pong on 64 connections': [
+    manyAtOnce,
+    (name) => throughRelay(name, (port) => `pings ${port} 1000 64`),
+    pingCells,
+  ],
+  'connections per second': [
+    manyAtOnce,
+    (name) => throughRelay(name, (port) => `rate ${port} 10000 64`),
+    rateCells,
+  ],
   'pipe to socket': [senders, (name) => send(name, (command) => `${load} feed ${bytes} | ${command}`)],
   'file to socket': [senders, (name) => send(name, (command) => `${command} < ${file}`)],
   'socket to pipe': [takers, take],
@@ -177,28 +198,37 @@ const works = {
 
 const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
 
-function print(title, results) {
+function pingCells(list) {
+  const [p50, p99] = [0, 1].map((at) => median(list.map(({ figures }) => figures[at])));
+  return [`p50 ${p50.toFixed(1)} us`, `p99 ${p99.toFixed(1)} us`];
+}
+
+function rateCells(list) {
+  const rates = list.map(({ figures }) => figures[0]);
+  return [`${median(rates).toFixed(0)} per second (${Math.min(...rates)}–${Math.max(...rates)})`];
+}
+
+function timeCells(list) {
+  const seconds = list.map((result) => result.seconds);
+  const cells = [
+    `${median(seconds).toFixed(2)} s (${Math.min(...seconds).toFixed(2)}–${Math.max(...seconds).toFixed(2)})`,
+    `${(gigabytes / median(seconds)).toFixed(2)} GB/s`,
+  ];
+  if (list[0].cpu !== undefined) cells.push(`${median(list.map((one) => one.cpu)).toFixed(2)} CPU-s/GB`);
+  return cells;
+}
+
+function print(title, results, toCells) {
   process.stdout.write(`\n${title} (${gigabytes} GB, ${rounds} rounds)\n`);
   for (const [name, list] of results) {
-    const seconds = list.map((result) => result.seconds);
-    const cells = [name.padEnd(16)];
-    if (list[0].p50) {
-      cells.push(`p50 ${median(list.map((one) => one.p50)).toFixed(1)} us`);
-      cells.push(`p99 ${median(list.map((one) => one.p99)).toFixed(1)} us`);
-    } else {
-      cells.push(
-        `${median(seconds).toFixed(2)} s (${Math.min(...seconds).toFixed(2)}–${Math.max(...seconds).toFixed(2)})`,
-      );
-      cells.push(`${(gigabytes / median(seconds)).toFixed(2)} GB/s`);
-      if (list[0].cpu !== undefined) cells.push(`${median(list.map((one) => one.cpu)).toFixed(2)} CPU-s/GB`);
-    }
+    const cells = [name.padEnd(16), ...toCells(list)];
     process.stdout.write(`  ${cells.join('  ')}\n`);
   }
 }
 
 execFileSync(load, ['feed', String(bytes)], { stdio: ['ignore', openSync(file, 'w'), 'inherit'] });
 try {
-  for (const [title, [programs, run]] of Object.entries(works)) {
+  for (const [title, [programs, run, toCells = timeCells]] of Object.entries(works)) {
     if (wanted.length && !wanted.some((word) => title.includes(word))) continue;
     const names = Object.keys(programs).filter(
       (name) => /^(tnet|node)/.test(name) || has(name.split(' ')[0]),
@@ -207,7 +237,7 @@ try {
     for (let round = 0; round < rounds; round++) {
       for (const name of names) results.get(name).push(await run(name));
     }
-    print(title, results);
+    print(title, results, toCells);
   }
 } finally {
   rmSync(folder, { recursive: true });

@@ -1,9 +1,11 @@
 import { Option, type Command } from 'commander';
+import type { Connection } from '../src/endpoint/connection.ts';
 import { admit, type AdmitOptions } from '../src/endpoint/admit.ts';
 import type { Endpoint } from '../src/endpoint/endpoint.ts';
 import { presentAddresses } from '../src/endpoint/presented-address.ts';
 import { formatLocal, formatRemote } from '../src/endpoint/serve.ts';
-import type { Socket } from '../src/net/index.ts';
+import { TnetError } from '../src/errors.ts';
+import { Socket } from '../src/net/index.ts';
 import type { Context } from './context.ts';
 import { addServerSecureOptions, type SecureFlags } from './secure-options.ts';
 import type { ServerRun } from './server-run.ts';
@@ -22,31 +24,38 @@ export function addAdmissionOptions(command: Command): void {
 }
 
 /** Lets a client in, or turns it away and says why. */
-export type Admission = (run: ServerRun, socket: Socket, serve: (socket: Socket) => void) => void;
+export type Admission = (run: ServerRun, client: Connection, serve: (client: Connection) => void) => void;
 
 /**
- * What the flags ask of every client before it is served; `endpoint` is where the server listens.
+ * What the flags ask of every client before it is served; `endpoints` are where the server listens.
  *
- * @throws TnetError TNET_E_USAGE for files that cannot be used.
+ * @throws TnetError TNET_E_USAGE for files that cannot be used, and for datagrams, which have no such beginning.
  */
 export async function createAdmission(
   context: Context,
   flags: AdmissionFlags,
-  endpoint: Endpoint,
+  endpoints: readonly Endpoint[],
 ): Promise<Admission> {
   const { reporter } = context;
-  const secure = flags.tls || endpoint.kind === 'tls' ? await readSecure() : undefined;
+  const secureEndpoint = endpoints.find(({ kind }) => flags.tls === true || kind === 'tls');
+  const secure = secureEndpoint && (await readSecure(secureEndpoint));
   const options: AdmitOptions = { acceptProxy: flags.acceptProxy === true, ...(secure && { secure }) };
   // At once where there is nothing to wait for.
-  if (!flags.acceptProxy && !secure) return (_run, socket, serve) => serve(socket);
-  return (run, socket, serve) => void letIn(run, socket, serve);
+  if (!flags.acceptProxy && !secure) return (_run, client, serve) => serve(client);
+  if (endpoints.some(({ kind }) => kind === 'udp')) {
+    throw new TnetError('TNET_E_USAGE', '--tls and --accept-proxy are for streams, not for datagrams');
+  }
+  return (run, client, serve) => {
+    if (client instanceof Socket) void letIn(run, client, serve);
+    else serve(client);
+  };
 
-  async function readSecure() {
+  async function readSecure(endpoint: Endpoint) {
     const { readServerSecure } = await import('./secure-run.ts');
     return readServerSecure(flags, endpoint, reporter);
   }
 
-  async function letIn(run: ServerRun, socket: Socket, serve: (socket: Socket) => void): Promise<void> {
+  async function letIn(run: ServerRun, socket: Socket, serve: (client: Connection) => void): Promise<void> {
     const { signal } = run.interruption;
     // A client that leaves meanwhile must not be an uncaught error, and is to be named all the same.
     socket.on('error', () => undefined);

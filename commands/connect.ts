@@ -1,12 +1,20 @@
 import { Option, type Command } from 'commander';
 import { dial, type DialOptions } from '../src/endpoint/dial.ts';
+import type { Connection } from '../src/endpoint/connection.ts';
 import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
 import { parsePath, parsePort, parseWords } from '../src/endpoint/parse.ts';
 import { formatLocal, formatRemote } from '../src/endpoint/serve.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
-import type { Socket } from '../src/net/index.ts';
 import { describeError } from '../src/report/sentences.ts';
 import { createContext, subjectOf, type Context, type ReportOptions } from './context.ts';
+import {
+  addUdpOption,
+  addWaitReplyOption,
+  applyUdp,
+  checkWaitReply,
+  type DatagramFlags,
+} from './datagram-options.ts';
+import { addExecOptions, readProgram, type ExecFlags } from './exec-options.ts';
 import { addOptions, addReportOptions } from './options.ts';
 import { addProxyOptions, readProxies, type ProxyFlags } from './connect-proxy.ts';
 import { addRecordingOptions, createRecorder, type RecordingFlags } from './recording-options.ts';
@@ -17,7 +25,15 @@ import { runStdioSession, type SessionFlags } from './session-run.ts';
 import { catchInterruption, type Interruption } from './signals.ts';
 
 interface ConnectOptions
-  extends ReportOptions, SessionFlags, ClientSecureFlags, ProxyFlags, RecordingFlags, SocketFlags {
+  extends
+    ReportOptions,
+    SessionFlags,
+    DatagramFlags,
+    ExecFlags,
+    ClientSecureFlags,
+    ProxyFlags,
+    RecordingFlags,
+    SocketFlags {
   readonly unix?: string;
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
@@ -31,11 +47,14 @@ interface ConnectOptions
 export function defineConnect(command: Command): void {
   command.argument('[address...]', 'HOST PORT, HOST:PORT, [V6]:PORT, /path, unix:@name');
   addOptions(command, 'unix', 'ipv4', 'ipv6', 'numeric');
+  addUdpOption(command);
+  addWaitReplyOption(command);
   command
     .addOption(new Option('-s, --source <address>', 'connect from this address'))
     .addOption(new Option('-p, --source-port <port>', 'connect from this port'));
   addOptions(command, 'connectLimit', 'idle', 'quit', 'halfClose', 'noShutdown');
   addOptions(command, 'receiveOnly', 'sendOnly', 'keepSending', 'crlf');
+  addExecOptions(command, 'waitReply');
   addClientSecureOptions(command);
   addProxyOptions(command);
   addRecordingOptions(command);
@@ -45,7 +64,9 @@ export function defineConnect(command: Command): void {
 
 async function runConnect(words: string[], options: ConnectOptions, command: Command): Promise<void> {
   const context = createContext(command, options);
-  const endpoint = readTarget(words, options);
+  const endpoint = applyUdp(readTarget(words, options), options);
+  const program = await readProgram(options);
+  checkWaitReply(endpoint, options);
   const localPort = options.sourcePort === undefined ? undefined : parsePort(options.sourcePort);
   const way = await readWay(context, endpoint, options);
   const recorder = await createRecorder(context, options);
@@ -56,7 +77,14 @@ async function runConnect(words: string[], options: ConnectOptions, command: Com
   const local = formatLocal(socket, formatEndpoint(endpoint));
   recorder?.open(socket, 1, 'dialled', formatEndpoint(endpoint));
   context.reporter.emit({ event: 'connected', id: 1, local, remote });
-  await runStdioSession(context, socket, remote, options, interruption);
+  if (endpoint.kind === 'udp') {
+    const { reportDatagrams } = await import('./datagram-report.ts');
+    reportDatagrams(context, socket, remote);
+  }
+  if (program) {
+    const { runClientProgram } = await import('./program-run.ts');
+    await runClientProgram(context, program, socket, endpoint, options, interruption);
+  } else await runStdioSession(context, socket, remote, options, interruption);
 }
 
 function readTarget(words: readonly string[], options: ConnectOptions): Endpoint {
@@ -74,7 +102,7 @@ async function readWay(context: Context, endpoint: Endpoint, options: ConnectOpt
   const { reporter } = context;
   const isSecure = options.tls || endpoint.kind === 'tls';
   return {
-    tune: await readTuner(options, endpoint),
+    tune: await readTuner(options, [endpoint]),
     proxies: readProxies(options),
     sendProxyHeader: options.sendProxy,
     onHop: (proxy, target) => reporter.emit({ event: 'proxied', proxy, target }),
@@ -96,10 +124,10 @@ async function open(
   options: ConnectOptions,
   way: DialOptions,
   interruption: Interruption,
-): Promise<Socket | undefined> {
+): Promise<Connection | undefined> {
   const { reporter } = context;
   try {
-    return await dial(endpoint, {
+    return await openConnection(endpoint, {
       ...way,
       family: readFamily(options),
       numericOnly: options.numeric,
@@ -117,4 +145,10 @@ async function open(
     else context.fail(subjectOf(error, formatEndpoint(endpoint)), error);
     return undefined;
   }
+}
+
+async function openConnection(endpoint: Endpoint, options: DialOptions): Promise<Connection> {
+  if (endpoint.kind !== 'udp') return dial(endpoint, options);
+  const { dialDatagram } = await import('../src/endpoint/dial-datagram.ts');
+  return dialDatagram(endpoint, options);
 }

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
-import { errorCode, TnetError } from '../src/errors.ts';
-import { exitCodes } from '../src/exit-codes.ts';
 import { Reporter } from '../src/report/reporter.ts';
 import type { Verbosity } from '../src/report/text.ts';
+import { exitStatus } from './exit-status.ts';
 
 /** The flags that every command has (see addReportOptions). */
 export interface ReportOptions {
@@ -45,27 +44,6 @@ export function createContext(command: Command, options: ReportOptions): Context
 /** `tnet connect`, as the lines on stderr begin. */
 export function commandName(command: Command): string {
   return command.parent ? `${command.parent.name()} ${command.name()}` : command.name();
-}
-
-/** Failures of this machine's own set-up: another address, path, permission or limit is needed, not another try. */
-const setupCodes = new Set([
-  'EACCES',
-  'EPERM',
-  'EADDRINUSE',
-  'EADDRNOTAVAIL',
-  'EMFILE',
-  'ENFILE',
-  'EISDIR',
-  'EBADF',
-  'ENOSPC',
-  'EINVAL',
-  'EAFNOSUPPORT',
-]);
-
-/** The exit status for a failure: see exit-codes.ts. */
-export function exitStatus(error: unknown): number {
-  if (error instanceof TnetError) return error.exitCode;
-  return setupCodes.has(errorCode(error) ?? '') ? exitCodes.usage : exitCodes.failed;
 }
 
 /** What a failure is about: the error's own subject, or what the command was working on. */

@@ -1,40 +1,45 @@
 import type { Command } from 'commander';
-import { serve } from '../src/endpoint/serve.ts';
+import type { Connection } from '../src/endpoint/connection.ts';
 import { finishFlows } from '../src/flow/finish.ts';
 import { startFlow } from '../src/flow/start-flow.ts';
-import type { Socket } from '../src/net/index.ts';
+import { addAccessOptions, openAccess, type AccessFlags } from './access-options.ts';
+import { addBindOptions, bindServers, type BindFlags } from './bind-options.ts';
 import { createContext, subjectOf, type ReportOptions } from './context.ts';
 import { addOptions, addReportOptions } from './options.ts';
-import { readFamily, readServerAddress, type ServerAddressOptions } from './server-address.ts';
+import { readServerAddresses, type ServerAddressOptions } from './server-address.ts';
 import { ServerRun } from './server-run.ts';
 
-interface EchoOptions extends ReportOptions, ServerAddressOptions {
+interface EchoOptions extends ReportOptions, ServerAddressOptions, BindFlags, AccessFlags {
+  readonly ipv4?: boolean;
+  readonly ipv6?: boolean;
   readonly maxConnections?: number;
 }
 
 /** `tnet echo [options] [ADDRESS]`: an echo server. Source: RFC 862. */
 export function defineEcho(command: Command): void {
   command.argument('[address...]', 'PORT, HOST:PORT, HOST PORT or /path');
-  addOptions(command, 'port', 'unix', 'ipv4', 'ipv6', 'maxConnections');
+  addOptions(command, 'port', 'unix', 'ipv4', 'ipv6', 'numeric', 'maxConnections');
+  addBindOptions(command);
+  addAccessOptions(command);
   addReportOptions(command).action(runEcho);
 }
 
 async function runEcho(words: string[], options: EchoOptions, command: Command): Promise<void> {
   const context = createContext(command, options);
-  const endpoint = readServerAddress(words, options);
+  const endpoints = readServerAddresses(words, options);
   const run = new ServerRun(context);
   try {
-    const server = await serve(endpoint, {
-      family: readFamily(options),
+    const access = await openAccess(context, options, endpoints, run.interruption.signal);
+    await bindServers(context, run, endpoints, options, {
+      ...access,
       maxConnections: options.maxConnections,
-      onConnection: (socket) => void echo(socket),
+      onConnection: (client) => void echo(client),
     });
-    run.started(server);
   } catch (error) {
-    context.fail(subjectOf(error, words.join(' ') || (options.unix ?? options.port ?? '')), error);
+    context.fail(subjectOf(error, words.join(' ')), error);
   }
 
-  async function echo(socket: Socket): Promise<void> {
+  async function echo(socket: Connection): Promise<void> {
     const connection = run.accepted(socket);
     const flow = startFlow({ source: socket, sink: socket });
     const interrupt = () => finishFlows(flow);

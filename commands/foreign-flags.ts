@@ -39,6 +39,8 @@ const hints: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     '--unixsock': 'use -U',
     '--udp': 'use -u',
     '--crlf-out': 'use -C',
+    '--allowfile': 'a file is named in --allow with a slash: --allow ./FILE',
+    '--denyfile': 'a file is named in --deny with a slash: --deny ./FILE',
     '--hex-dump': 'use -o FILE --format hex',
     '--append-output': 'recordings are not appended to: name a new file with -o',
     '--proxy': 'use -x',

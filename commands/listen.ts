@@ -1,50 +1,74 @@
 import { Option, type Command } from 'commander';
-import { serve } from '../src/endpoint/serve.ts';
-import { formatEndpoint } from '../src/endpoint/endpoint.ts';
+import type { Connection } from '../src/endpoint/connection.ts';
+import type { Endpoint } from '../src/endpoint/endpoint.ts';
+import type { ProgramEndpoint } from '../src/endpoint/program.ts';
 import { TnetError } from '../src/errors.ts';
-import { runSession, type SessionEnding } from '../src/flow/session.ts';
-import type { Socket } from '../src/net/index.ts';
+import { addAccessOptions, openAccess, type AccessFlags } from './access-options.ts';
+import { addBindOptions, bindServers, type BindFlags } from './bind-options.ts';
 import { createContext, subjectOf, type Context, type ReportOptions } from './context.ts';
-import { addOptions, addReportOptions } from './options.ts';
+import { addUdpOption, applyUdp, type DatagramFlags } from './datagram-options.ts';
+import { reportDatagrams } from './datagram-report.ts';
 import {
   addAdmissionOptions,
   createAdmission,
   toPlainEndpoint,
   type AdmissionFlags,
 } from './admission-options.ts';
-import { addRecordingOptions, createRecorder, recordOf, type RecordingFlags } from './recording-options.ts';
-import { addSocketOptions, readTuner, type SocketFlags } from './socket-options.ts';
-import { readFamily, readServerAddress, type ServerAddressOptions } from './server-address.ts';
 import {
-  isReaderGone,
-  recordedEnding,
-  openStdio,
-  sessionOptions,
-  runStdioSession,
-  type SessionFlags,
-} from './session-run.ts';
+  addExecOptions,
+  addInsecureExecOption,
+  readProgram,
+  requireGuard,
+  type ExecFlags,
+} from './exec-options.ts';
+import { addManyOptions, prepareOutputDir, type ManyFlags } from './listen-many.ts';
+import { addOptions, addReportOptions } from './options.ts';
+import { readServerAddresses, type ServerAddressOptions } from './server-address.ts';
+import { addRecordingOptions, createRecorder, type RecordingFlags } from './recording-options.ts';
+import { addSocketOptions, readTuner, type SocketFlags } from './socket-options.ts';
 import { ServerRun } from './server-run.ts';
+import { runStdioSession, type SessionFlags } from './session-run.ts';
 import { parseTimeMs } from './values.ts';
 
 interface ListenOptions
-  extends ReportOptions, ServerAddressOptions, SessionFlags, AdmissionFlags, RecordingFlags, SocketFlags {
+  extends
+    ReportOptions,
+    ServerAddressOptions,
+    SessionFlags,
+    BindFlags,
+    AccessFlags,
+    AdmissionFlags,
+    RecordingFlags,
+    SocketFlags,
+    DatagramFlags,
+    ExecFlags,
+    ManyFlags {
+  readonly ipv4?: boolean;
+  readonly ipv6?: boolean;
   readonly numeric?: boolean;
   readonly keepOpen?: boolean;
   readonly maxConnections?: number;
+  readonly reject?: boolean;
   readonly wait?: number;
 }
 
 /** `tnet listen [options] [ADDRESS]`: nc -l. */
 export function defineListen(command: Command): void {
-  command.argument('[address...]', 'PORT, HOST:PORT, HOST PORT, /path or unix:@name');
+  command.argument('[address...]', 'PORT, HOST:PORT, HOST PORT, /path, unix:@name or fd:N');
   addOptions(command, 'port', 'unix', 'ipv4', 'ipv6', 'numeric');
+  addUdpOption(command);
   command
     .addOption(new Option('-s, --source <address>', 'listen on this address'))
     .addOption(new Option('-k, --keep-open', 'go on listening; serve clients at the same time'));
   addOptions(command, 'maxConnections');
-  command.addOption(
-    new Option('-w, --wait <time>', 'limit for the first client to come').argParser(parseTimeMs),
-  );
+  command
+    .addOption(new Option('--reject', 'with -m: reset clients over the limit instead of letting them wait'))
+    .addOption(new Option('-w, --wait <time>', 'limit for the first client to come').argParser(parseTimeMs));
+  addBindOptions(command);
+  addAccessOptions(command);
+  addManyOptions(command);
+  addExecOptions(command, 'broadcast', 'broker', 'chat', 'label', 'outputDir');
+  addInsecureExecOption(command);
   addOptions(command, 'idle', 'quit', 'halfClose', 'noShutdown');
   addOptions(command, 'receiveOnly', 'sendOnly', 'keepSending', 'crlf');
   addAdmissionOptions(command);
@@ -55,66 +79,76 @@ export function defineListen(command: Command): void {
 
 async function runListen(words: string[], options: ListenOptions, command: Command): Promise<void> {
   const context = createContext(command, options);
-  const endpoint = readServerAddress(words, options);
-  const admission = await createAdmission(context, options, endpoint);
-  const tune = await readTuner(options, endpoint);
+  checkFlags(options);
+  const asked = readServerAddresses(words, options).map((endpoint) => applyUdp(endpoint, options));
+  const endpoints = asked.map(toPlainEndpoint);
+  const program = await readProgram(options);
+  if (program) requireGuard(endpoints, options);
+  prepareOutputDir(options);
+  const admission = await createAdmission(context, options, asked);
+  const tune = await readTuner(options, endpoints);
   const recorder = await createRecorder(context, options);
   const run = new ServerRun(context, recorder);
-  const firstClient = limitFirstClient(context, run, options.wait);
-  const serveClient = options.keepOpen ? serveMany(context, run, options) : serveOne(context, run, options);
+  const { signal } = run.interruption;
   try {
-    const server = await serve(toPlainEndpoint(endpoint), {
-      family: readFamily(options),
-      numericOnly: options.numeric,
+    const access = await openAccess(context, options, endpoints, signal);
+    const firstClient = limitFirstClient(context, run, options.wait);
+    const serveClient = await chooseService(context, run, options, endpoints, program);
+    const isBound = await bindServers(context, run, endpoints, options, {
+      ...access,
       maxConnections: options.keepOpen ? options.maxConnections : 1,
-      onConnection(socket) {
+      rejectOverflow: options.reject,
+      onlyFirst: !options.keepOpen,
+      onConnection(client) {
         clearTimeout(firstClient);
-        run.tune(socket, tune);
-        admission(run, socket, serveClient);
+        run.tune(client, tune);
+        reportDatagrams(context, client, run.address);
+        admission(run, client, serveClient);
       },
     });
-    run.started(server);
+    if (!isBound) clearTimeout(firstClient);
   } catch (error) {
-    clearTimeout(firstClient);
-    context.fail(subjectOf(error, formatEndpoint(endpoint)), error);
+    run.stop();
+    context.fail(subjectOf(error, words.join(' ')), error);
   }
 }
 
+function checkFlags({ keepOpen, reject, maxConnections, label, outputDir }: ListenOptions): void {
+  const needed = [
+    { flag: '--reject', given: reject, has: maxConnections !== undefined, other: '-m' },
+    { flag: '--label', given: label, has: keepOpen, other: '-k' },
+    { flag: '--output-dir', given: outputDir !== undefined, has: keepOpen, other: '-k' },
+  ].find(({ given, has }) => given && !has);
+  if (needed) throw new TnetError('TNET_E_USAGE', `${needed.flag} goes with ${needed.other}`);
+}
+
+async function chooseService(
+  context: Context,
+  run: ServerRun,
+  options: ListenOptions,
+  endpoints: readonly Endpoint[],
+  program: ProgramEndpoint | undefined,
+): Promise<(client: Connection) => void> {
+  if (program) {
+    const { runServerProgram } = await import('./program-run.ts');
+    const [endpoint = { kind: 'stdio' }] = endpoints;
+    return (client) => {
+      if (!options.keepOpen) run.stop();
+      void runServerProgram(context, run, program, client, endpoint, options);
+    };
+  }
+  if (!options.keepOpen) return serveOne(context, run, options);
+  const { serveMany } = await import('./listen-many.ts');
+  return serveMany(context, run, options);
+}
+
 /** Without -k: the first client is the only one, and the session's end is the command's. */
-function serveOne(context: Context, run: ServerRun, options: ListenOptions): (socket: Socket) => void {
-  return (socket) => {
+function serveOne(context: Context, run: ServerRun, options: ListenOptions): (client: Connection) => void {
+  return (client) => {
     run.stop();
-    const { remote } = run.accepted(socket);
-    void runStdioSession(context, socket, remote, options, run.interruption);
+    const { remote } = run.accepted(client);
+    void runStdioSession(context, client, remote, options, run.interruption);
   };
-}
-
-/** With -k: every client's bytes go to stdout, and stdin goes to the first. */
-function serveMany(context: Context, run: ServerRun, options: ListenOptions): (socket: Socket) => void {
-  const { input, output } = openStdio(options);
-  // The null device, which a shell gives to a command in the background, is no input whose end a client should see.
-  let unclaimed = input?.kind === 'device' ? undefined : input;
-  const serveClient = async (socket: Socket): Promise<void> => {
-    const connection = run.accepted(socket);
-    const claimed = unclaimed;
-    unclaimed = undefined;
-    const ending = await runSession(
-      sessionOptions(socket, options, { input: claimed, output }, run.interruption.signal),
-    );
-    claimed?.close();
-    recordOf(socket)?.closed(recordedEnding(ending));
-    socket.destroy();
-    const totals = { sentBytes: ending.sent?.bytes ?? 0, receivedBytes: ending.received.bytes };
-    connection.ended(ending.side === 'output' ? { reason: 'aborted' } : ending, totals);
-    if (ending.side === 'output') outputFailed(context, run, ending);
-  };
-  return (socket) => void serveClient(socket);
-}
-
-/** Nothing can be delivered any more: the server ends, quietly when it is stdout's reader that left. */
-function outputFailed(context: Context, run: ServerRun, ending: SessionEnding): void {
-  if (!isReaderGone(ending)) context.fail('stdout', ending.error);
-  run.stop();
 }
 
 function limitFirstClient(

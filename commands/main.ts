@@ -2,7 +2,7 @@ import { CommanderError } from 'commander';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import { describeError } from '../src/report/sentences.ts';
-import { exitStatus } from './context.ts';
+import { exitStatus } from './exit-status.ts';
 import { buildProgram, describeUsageError, findCommand } from './program.ts';
 
 /** Put in by scripts/build.mjs from package.json. */
@@ -13,6 +13,12 @@ export async function main(): Promise<void> {
   const args = process.argv.slice(2);
   const name = findCommand(args);
   try {
+    if (name === undefined && wantsBuild(args)) {
+      process.stdout.write(await describeBuild());
+      return;
+    }
+    // isip's answers have no colour, and its start is not to wait for any.
+    if (name !== undefined && name !== 'isip') await prepareColor(args);
     const program = await buildProgram(tnetVersion, name ?? '');
     if (args.length === 0) {
       process.stderr.write(program.helpInformation());
@@ -23,6 +29,25 @@ export async function main(): Promise<void> {
   } catch (error) {
     reportFailure(name, error);
   }
+}
+
+async function prepareColor(args: readonly string[]): Promise<void> {
+  const { loadPaint, wantsColor } = await import('../src/report/paint.ts');
+  if (wantsColor(args, 2)) await loadPaint();
+}
+
+/** `tnet --version --verbose`. */
+function wantsBuild(args: readonly string[]): boolean {
+  const isVerbose = args.includes('-v') || args.includes('--verbose');
+  return isVerbose && (args.includes('-V') || args.includes('--version'));
+}
+
+/** What runs here: the version, the Node, and the flow engine with the reason when it is not the native one. */
+async function describeBuild(): Promise<string> {
+  const { nativeStatus } = await import('../src/flow/native-addon.ts');
+  const { used, file, reason } = nativeStatus();
+  const engine = used ? `native (${file ?? ''})` : `Node streams (${reason ?? ''})`;
+  return `tnet ${tnetVersion}\nnode ${process.versions.node}\nflow engine: ${engine}\n`;
 }
 
 function reportFailure(name: string | undefined, error: unknown): void {

@@ -48,6 +48,9 @@ export async function buildProgram(version: string, only?: string): Promise<Comm
   program
     .description('Listen, connect, echo, proxy: bytes between two ends, and none lost.')
     .version(version, '-V, --version', 'print the version')
+    // Else tnet's own -v would take the commands' -v.
+    .enablePositionalOptions()
+    .option('-v, --verbose', 'with --version: also the Node version and the flow engine')
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
     .configureHelp({ showGlobalOptions: false })

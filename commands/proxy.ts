@@ -48,6 +48,7 @@ async function runProxy(
       family: readFamily(options),
       numericOnly: options.numeric,
       maxConnections: options.maxConnections,
+      onRefused: (remote, reason) => reporter.emit({ event: 'refused', remote, reason }),
       onConnection: (client) => void serveClient(client),
     });
     run.started(server);

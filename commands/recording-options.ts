@@ -1,6 +1,8 @@
+import type { Duplex } from 'node:stream';
 import { Option, type Command } from 'commander';
+import type { Connection } from '../src/endpoint/connection.ts';
 import { presentedAddresses } from '../src/endpoint/presented-address.ts';
-import type { Socket } from '../src/net/index.ts';
+import { Socket } from '../src/net/index.ts';
 import type { RecordedEnd, RecordFormatName } from '../src/record/record-format.ts';
 import type { ConnectionRecord, Recording } from '../src/record/recording.ts';
 import { exitCodes } from '../src/exit-codes.ts';
@@ -33,11 +35,11 @@ export class Recorder {
   }
 
   /** Begins the record of a connection; `server` is what a Unix server is bound to, or was called by. */
-  open(socket: Socket, id: number, role: 'dialled' | 'accepted', server: string): void {
+  open(socket: Connection, id: number, role: 'dialled' | 'accepted', server: string): void {
     const { localAddress, localPort, remoteAddress, remotePort } = socket;
     const [localPath, remotePath] = role === 'dialled' ? ['', server] : [server, ''];
     const notes = [
-      socket.secureLayer ? 'TLS, recorded in the clear' : undefined,
+      socket instanceof Socket && socket.secureLayer ? 'TLS, recorded in the clear' : undefined,
       role === 'accepted' ? presentedNote(socket) : undefined,
     ].filter((note) => note !== undefined);
     const record = this.#recording.open({
@@ -46,6 +48,7 @@ export class Recorder {
         local: toEnd(localAddress, localPort, localPath),
         remote: toEnd(remoteAddress, remotePort, remotePath),
         role,
+        transport: socket instanceof Socket ? 'tcp' : 'udp',
         ...(notes.length > 0 && { note: notes.join('; ') }),
       },
       halfClose: this.#flags.shutdown,
@@ -55,11 +58,23 @@ export class Recorder {
   }
 }
 
-const records = new WeakMap<Socket, ConnectionRecord>();
+const records = new WeakMap<Connection, ConnectionRecord>();
 
 /** The record of a connection, when it is being recorded. */
-export function recordOf(socket: Socket): ConnectionRecord | undefined {
+export function recordOf(socket: Connection): ConnectionRecord | undefined {
   return records.get(socket);
+}
+
+/** What records a connection's two directions: none when it is not recorded. */
+export function recordTransforms(socket: Connection): {
+  readonly sendTransforms: readonly Duplex[];
+  readonly receiveTransforms: readonly Duplex[];
+} {
+  const record = recordOf(socket);
+  return {
+    sendTransforms: record ? [record.sent] : [],
+    receiveTransforms: record ? [record.received] : [],
+  };
 }
 
 /**
@@ -80,7 +95,7 @@ export async function createRecorder(context: Context, flags: RecordingFlags): P
 }
 
 /** Packets have the connection's own addresses; what a PROXY header says goes beside them. */
-function presentedNote(socket: Socket): string | undefined {
+function presentedNote(socket: Connection): string | undefined {
   const presented = presentedAddresses(socket);
   return presented?.remoteHost === undefined ? undefined : `PROXY header from ${presented.remote}`;
 }

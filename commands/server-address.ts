@@ -1,6 +1,7 @@
 import type { Endpoint } from '../src/endpoint/endpoint.ts';
 import { parsePath, parsePort, parseWords } from '../src/endpoint/parse.ts';
 import { TnetError } from '../src/errors.ts';
+import { takeActivatedSockets } from './activation.ts';
 
 /** The flags and words that name where a server listens. */
 export interface ServerAddressOptions {
@@ -30,6 +31,18 @@ export function readServerAddress(words: readonly string[], options: ServerAddre
     throw new TnetError('TNET_E_USAGE', '-s names the host, and the address has one already');
   }
   return { ...endpoint, host: options.source };
+}
+
+/**
+ * The endpoints that a server command is to bind: the one that is named (see readServerAddress), or without one every
+ * socket that systemd hands over.
+ *
+ * @throws TnetError TNET_E_ADDRESS, TNET_E_USAGE
+ */
+export function readServerAddresses(words: readonly string[], options: ServerAddressOptions): Endpoint[] {
+  const isNamed = words.length > 0 || options.unix !== undefined || options.port !== undefined;
+  const activated = takeActivatedSockets();
+  return isNamed || activated.length === 0 ? [readServerAddress(words, options)] : activated;
 }
 
 /** The address family that -4 or -6 asks for. */

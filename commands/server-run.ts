@@ -1,8 +1,9 @@
-import { formatBound, formatLocal, formatRemote } from '../src/endpoint/serve.ts';
+import type { Connection } from '../src/endpoint/connection.ts';
+import { formatBound, formatLocal, formatRemote, type BoundServer } from '../src/endpoint/serve.ts';
 import type { EndingReason } from '../src/flow/ending.ts';
-import type { Server, Socket } from '../src/net/index.ts';
+import { Socket } from '../src/net/index.ts';
 import type { Context } from './context.ts';
-import type { Recorder } from './recording-options.ts';
+import { recordOf, type Recorder } from './recording-options.ts';
 import { catchInterruption, type Interruption } from './signals.ts';
 
 interface Totals {
@@ -33,7 +34,8 @@ export class ServerRun {
   readonly #context: Context;
   readonly #recorder: Recorder | undefined;
   readonly #startedAt = performance.now();
-  #server: Server | undefined;
+  readonly #servers = new Set<BoundServer>();
+  readonly #stopping = new AbortController();
   #address = '';
   #count = 0;
   #sentBytes = 0;
@@ -45,8 +47,13 @@ export class ServerRun {
     this.#recorder = recorder;
     this.interruption.signal.addEventListener('abort', () => {
       if (this.interruption.status !== undefined) context.exit(this.interruption.status);
-      this.#server?.close(() => this.#reportTotals());
+      this.#closeServers(() => this.#reportTotals());
     });
+  }
+
+  /** Aborts when accepting is over: stopped or interrupted. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
   }
 
   /** How many connections have been accepted so far. */
@@ -60,19 +67,16 @@ export class ServerRun {
   }
 
   /** Takes over a server that has been bound. */
-  started(server: Server): void {
+  started(server: BoundServer): void {
     const { reporter } = this.#context;
-    this.#server = server;
+    this.#servers.add(server);
     this.#address = formatBound(server);
-    reporter.emit({ event: 'listening', address: this.#address });
-    server.on('error', (error) => reporter.fail(this.#address, error));
-    server.on('drop', (data) => {
-      const remote = data?.remoteAddress ?? this.#address;
-      reporter.emit({ event: 'refused', remote, reason: 'too many connections' });
-    });
+    const address = this.#address;
+    reporter.emit({ event: 'listening', address });
+    server.on('error', (error) => reporter.fail(address, error));
   }
 
-  accepted(socket: Socket): ConnectionReport {
+  accepted(socket: Connection): ConnectionReport {
     const id = ++this.#count;
     const startedAt = performance.now();
     const remote = formatRemote(socket, this.#address);
@@ -85,6 +89,7 @@ export class ServerRun {
       ended: (ending, totals) => {
         this.#sentBytes += totals.sentBytes;
         this.#receivedBytes += totals.receivedBytes;
+        recordOf(socket)?.closed(ending.reason);
         if (ending.error) reporter.fail(remote, ending.error, id);
         const durationMs = elapsedMs(startedAt);
         reporter.emit({ event: 'ended', id, remote, reason: ending.reason, ...totals, durationMs });
@@ -93,18 +98,28 @@ export class ServerRun {
   }
 
   /** Sets options on an accepted socket. A client that is gone already takes none, which is told and no more. */
-  tune(socket: Socket, apply: ((socket: Socket) => void) | undefined): void {
+  tune(client: Connection, apply: ((socket: Socket) => void) | undefined): void {
     try {
-      apply?.(socket);
+      if (client instanceof Socket) apply?.(client);
     } catch (error) {
-      this.#context.reporter.fail(formatRemote(socket, this.#address), error);
+      this.#context.reporter.fail(formatRemote(client, this.#address), error);
     }
   }
 
   /** Stops accepting; what has been accepted goes on. */
   stop(): void {
-    this.#server?.close();
-    this.#server = undefined;
+    this.#closeServers();
+  }
+
+  #closeServers(done?: () => void): void {
+    this.#stopping.abort();
+    let open = this.#servers.size;
+    for (const server of this.#servers) {
+      server.close(() => {
+        if (--open === 0) done?.();
+      });
+    }
+    this.#servers.clear();
   }
 
   #reportTotals(): void {

@@ -1,11 +1,13 @@
 import { openInput, openOutput, type Input, type Output } from '../src/endpoint/stdio.ts';
-import { errorCode } from '../src/errors.ts';
+import { errorCode, TnetError } from '../src/errors.ts';
 import { runSession, type SessionEnding, type SessionOptions } from '../src/flow/session.ts';
-import type { Socket } from '../src/net/index.ts';
+import type { Connection } from '../src/endpoint/connection.ts';
+import { Socket } from '../src/net/index.ts';
+import type { DatagramPeer } from '../src/net/datagram-peer.ts';
 import { waitAcknowledged } from '../src/net/tuning.ts';
 import { CrlfOut } from '../src/transform/crlf.ts';
 import type { Context } from './context.ts';
-import { recordOf } from './recording-options.ts';
+import { recordOf, recordTransforms } from './recording-options.ts';
 import { elapsedMs } from './server-run.ts';
 import type { Interruption } from './signals.ts';
 
@@ -18,6 +20,8 @@ export interface SessionFlags {
   readonly sendOnly?: boolean;
   readonly keepSending?: boolean;
   readonly sendCrlf?: boolean;
+  /** See DatagramFlags. */
+  readonly waitReply?: number;
 }
 
 /** stdin and stdout, as far as the flags want them. */
@@ -36,12 +40,12 @@ export function openStdio(flags: SessionFlags): Stdio {
 
 /** The session that the flags ask for, between stdin and stdout and a connection. */
 export function sessionOptions(
-  remote: Socket,
+  remote: Connection,
   flags: SessionFlags,
   { input, output }: Stdio,
   signal: AbortSignal,
 ): SessionOptions {
-  const record = recordOf(remote);
+  const { sendTransforms, receiveTransforms } = recordTransforms(remote);
   return {
     remote,
     input: input?.stream,
@@ -52,8 +56,9 @@ export function sessionOptions(
     sendOnly: flags.sendOnly,
     quitAfterMs: flags.quit,
     idleMs: flags.idle,
-    sendTransforms: [...(flags.sendCrlf ? [new CrlfOut()] : []), ...(record ? [record.sent] : [])],
-    receiveTransforms: record ? [record.received] : [],
+    receiveTransforms,
+    sendTransforms: [...(flags.sendCrlf ? [new CrlfOut()] : []), ...sendTransforms],
+    replyQuietMs: flags.waitReply,
     signal,
   };
 }
@@ -61,7 +66,7 @@ export function sessionOptions(
 /** Joins stdin and stdout to one connection until the session's end, and reports it. Closes all three. */
 export async function runStdioSession(
   context: Context,
-  socket: Socket,
+  socket: Connection,
   remote: string,
   flags: SessionFlags,
   interruption: Interruption,
@@ -75,6 +80,7 @@ export async function runStdioSession(
   if (flags.sendOnly && !ending.error) await awaitDelivery(socket, flags, interruption.signal);
   recordOf(socket)?.closed(recordedEnding(ending));
   reportEnding(context, ending, remote, startedAt);
+  if (flags.waitReply !== undefined && !ending.error) requireReply(context, socket, remote, flags.waitReply);
   if (interruption.status !== undefined) context.exit(interruption.status);
   stdio.input?.close();
   stdio.output?.close();
@@ -82,8 +88,15 @@ export async function runStdioSession(
 }
 
 /** --send-only ends when the peer's system has everything; an interruption ends the wait. */
-async function awaitDelivery(socket: Socket, flags: SessionFlags, signal: AbortSignal): Promise<void> {
+async function awaitDelivery(socket: Connection, flags: SessionFlags, signal: AbortSignal): Promise<void> {
+  if (!(socket instanceof Socket)) return;
   await waitAcknowledged(socket, { fin: flags.shutdown, signal }).catch(() => undefined);
+}
+
+/** --wait-reply without a reply is a time limit that ran out; a reply may be a datagram without a byte. */
+function requireReply(context: Context, peer: Connection, remote: string, waitMs: number): void {
+  if ((peer as Partial<DatagramPeer>).received !== 0) return;
+  context.fail(remote, new TnetError('TNET_E_TIMEOUT', `no reply within ${waitMs} ms`));
 }
 
 function reportEnding(context: Context, ending: SessionEnding, remote: string, startedAt: number): void {
@@ -100,7 +113,7 @@ function reportEnding(context: Context, ending: SessionEnding, remote: string, s
     remote,
     reason: ending.reason,
     sentBytes: ending.sent?.bytes ?? 0,
-    receivedBytes: ending.received.bytes,
+    receivedBytes: ending.receivedBytes,
     durationMs: elapsedMs(startedAt),
   });
 }

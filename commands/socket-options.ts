@@ -49,13 +49,16 @@ export function addSocketOptions(command: Command): void {
  */
 export async function readTuner(
   flags: SocketFlags,
-  endpoint: Endpoint,
+  endpoints: readonly Endpoint[],
 ): Promise<((socket: Socket) => void) | undefined> {
   const { nodelay, keepalive, tos, rcvbuf, sndbuf, ttl, linger } = flags;
   if ([nodelay, keepalive, tos, rcvbuf, sndbuf, ttl, linger].every((value) => value === undefined)) {
     return undefined;
   }
-  if (endpoint.kind === 'unix') refuseOnUnix({ nodelay, keepalive, tos, ttl, linger });
+  if (endpoints.some(({ kind }) => kind === 'udp')) {
+    throw new TnetError('TNET_E_USAGE', 'the socket options are for connections, not for datagrams');
+  }
+  if (endpoints.some(({ kind }) => kind === 'unix')) refuseOnUnix({ nodelay, keepalive, tos, ttl, linger });
   const { createTuner } = await import('../src/endpoint/socket-tuning.ts');
   return createTuner({
     noDelay: nodelay,

@@ -48,3 +48,16 @@ export function parseCount(least: number): (text: string) => number {
 export function countUp(_value: string, previous: number): number {
   return previous + 1;
 }
+
+/** Gathers the values of a flag that may be given several times. */
+export function collectWords(word: string, previous: readonly string[] = []): string[] {
+  return [...previous, word];
+}
+
+/** Permission bits in octal: `0600`, `660`. */
+export function parseFileMode(text: string): number {
+  if (!/^0?[0-7]{3}$/.test(text)) {
+    throw new InvalidArgumentError('Permissions are three octal digits, such as 0600.');
+  }
+  return Number.parseInt(text, 8);
+}

@@ -19,12 +19,29 @@ export const errorTable = {
     exit: exitCodes.usage,
     meaning: 'A Unix socket path is taken: by a live server, or by a file that is no socket.',
   },
+  TNET_E_DESCRIPTOR: {
+    exit: exitCodes.usage,
+    meaning: 'A descriptor from the parent process is not open, or not what it has to be.',
+  },
+  TNET_E_ACCESS: {
+    exit: exitCodes.usage,
+    meaning: 'An access list cannot be read: its file, an entry, or a host name of it.',
+  },
+  TNET_E_EXPOSED: {
+    exit: exitCodes.usage,
+    meaning: 'A program would be open to other machines without --allow or --insecure-exec.',
+  },
+  TNET_E_PROGRAM: { exit: exitCodes.usage, meaning: 'The program of -e cannot be started.' },
   TNET_E_UNSUPPORTED: {
     exit: exitCodes.usage,
     meaning: 'This system, Node version or build lacks what was asked for.',
   },
   TNET_E_TIMEOUT: { exit: exitCodes.timeLimit, meaning: 'A time limit that was asked for has run out.' },
   TNET_E_CONNECT: { exit: exitCodes.failed, meaning: 'No address of the host accepted the connection.' },
+  TNET_E_OVERRUN: {
+    exit: exitCodes.failed,
+    meaning: 'A client took its bytes too slowly and was dropped, so that the others need not wait.',
+  },
   TNET_E_PROXY: {
     exit: exitCodes.failed,
     meaning: 'A proxy on the way refused, failed or could not be understood.',

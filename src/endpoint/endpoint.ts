@@ -8,6 +8,8 @@ export type Endpoint =
   | { readonly kind: 'unix'; readonly path: string }
   /** A descriptor that the parent process opened. */
   | { readonly kind: 'fd'; readonly fd: number }
+  /** A program and its arguments; its stdin and stdout are the end. */
+  | { readonly kind: 'exec'; readonly words: readonly string[] }
   | { readonly kind: 'stdio' };
 
 /** The endpoint as the user would write it: `127.0.0.1:80`, `[::1]:80`, `/tmp/x.sock`, `unix:@name`, `-`. */
@@ -22,6 +24,8 @@ export function formatEndpoint(endpoint: Endpoint): string {
       return formatPath(endpoint.path);
     case 'fd':
       return `fd:${endpoint.fd}`;
+    case 'exec':
+      return endpoint.words.join(' ');
     case 'stdio':
       return '-';
   }

@@ -1,4 +1,4 @@
-import type { Socket } from '../net/index.ts';
+import type { Connection } from './connection.ts';
 
 /** The ends of a connection as they are reported: its own, or as a proxy before us saw them. */
 export interface PresentedAddresses {
@@ -9,14 +9,14 @@ export interface PresentedAddresses {
   readonly remotePort?: number;
 }
 
-const presented = new WeakMap<Socket, PresentedAddresses>();
+const presented = new WeakMap<Connection, PresentedAddresses>();
 
 /** Makes formatRemote() and formatLocal() show these addresses for the socket from now on. */
-export function presentAddresses(socket: Socket, addresses: PresentedAddresses): void {
+export function presentAddresses(socket: Connection, addresses: PresentedAddresses): void {
   presented.set(socket, addresses);
 }
 
 /** What presentAddresses() has been told of the socket, which outlasts the connection. */
-export function presentedAddresses(socket: Socket): PresentedAddresses | undefined {
+export function presentedAddresses(socket: Connection): PresentedAddresses | undefined {
   return presented.get(socket);
 }

@@ -2,21 +2,34 @@ import { once } from 'node:events';
 
 import { lstatSync } from 'node:fs';
 import { errorCode, TnetError } from '../errors.ts';
-import { Server, type Socket } from '../net/index.ts';
+import type { Socket } from '../net/index.ts';
+import { Server, type AddressInfo } from '../net/index.ts';
+import { findListenerPath } from '../net/listener-path.ts';
+import { breakConnection, type Connection } from './connection.ts';
 import { requireNumericHost } from './numeric.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
 import { presentedAddresses } from './presented-address.ts';
 
-export interface ServeOptions {
+export interface ServeOptions<C = Socket> {
   /** Only addresses of this family. Default: both. */
   readonly family?: 4 | 6;
   /** Refuse host names: no DNS. Default false. */
   readonly numericOnly?: boolean;
   /** The rest wait in the backlog until a connection ends. Default: no limit. */
   readonly maxConnections?: number;
+  /** UDP: the first peer is the only one. Default false. */
+  readonly onlyFirst?: boolean;
+  /** Connections over maxConnections are reset instead of waiting. Default false. */
+  readonly rejectOverflow?: boolean;
   /** Permission bits of a Unix socket's file. Default: what the umask leaves. */
   readonly mode?: number;
-  readonly onConnection: (socket: Socket) => void;
+  /** Stop accepting for this long after each connection. Default: never. */
+  readonly pauseMs?: number;
+  /** Judges a client's IP address before `onConnection`: a reason turns it away with a reset. */
+  readonly admit?: (address: string | undefined) => string | undefined;
+  /** Told of every client that is turned away. */
+  readonly onRefused?: (remote: string, reason: string) => void;
+  readonly onConnection: (connection: C) => void;
 }
 
 /**
@@ -30,12 +43,18 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
   if (options.numericOnly) requireNumericHost(endpoint);
   const server = new Server(
     { allowHalfOpen: true, dataBeforeError: true, noDelay: true, overflow: 'wait' },
-    options.onConnection,
+    (socket) => receive(server, socket, options),
   );
-  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
+  if (options.maxConnections !== undefined && !options.rejectOverflow) {
+    server.maxConnections = options.maxConnections;
+  }
+  server.on('drop', (data) => {
+    options.onRefused?.(data?.remoteAddress ?? formatBound(server), tooMany);
+  });
   if (endpoint.kind === 'unix')
     server.listen({ path: endpoint.path, replaceStale: true, mode: options.mode });
   else if (endpoint.kind === 'tcp') server.listen(listenOptions(endpoint, options.family));
+  else if (endpoint.kind === 'fd') server.listen({ fd: endpoint.fd });
   else {
     const subject = formatEndpoint(endpoint);
     throw new TnetError('TNET_E_UNSUPPORTED', `cannot listen on ${subject}`, { subject });
@@ -43,9 +62,28 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
   try {
     await once(server, 'listening');
   } catch (error) {
+    if (endpoint.kind === 'fd') throw explainDescriptorError(endpoint.fd, error);
     throw endpoint.kind === 'unix' ? explainPathError(endpoint.path, error) : error;
   }
+  if (endpoint.kind === 'fd') adopted.set(server, endpoint.fd);
   return server;
+}
+
+/** Servers on a descriptor from outside: node:net does not know the path of a Unix socket that it did not bind. */
+const adopted = new WeakMap<object, number>();
+
+const tooMany = 'too many connections';
+
+function receive(server: Server, socket: Socket, options: ServeOptions): void {
+  const { admit, maxConnections = Infinity, rejectOverflow, pauseMs, onRefused, onConnection } = options;
+  if (pauseMs !== undefined) server.pause(pauseMs);
+  const isOver = rejectOverflow === true && server.connections > maxConnections;
+  const reason = admit?.(socket.remoteAddress) ?? (isOver ? tooMany : undefined);
+  if (reason === undefined) return onConnection(socket);
+  // A client that breaks off first must not be an uncaught error.
+  socket.on('error', () => undefined);
+  onRefused?.(formatRemote(socket, formatBound(server)), reason);
+  breakConnection(socket);
 }
 
 /** EADDRINUSE on a path does not say who has it. */
@@ -58,21 +96,40 @@ function explainPathError(path: string, error: unknown): unknown {
   return new TnetError('TNET_E_PATH_IN_USE', message, { subject: path, cause: error });
 }
 
+function explainDescriptorError(fd: number, error: unknown): unknown {
+  const message = `the descriptor is no socket that listens (${errorCode(error) ?? 'ERROR'})`;
+  return new TnetError('TNET_E_DESCRIPTOR', message, { subject: `fd:${fd}`, cause: error });
+}
+
 function listenOptions(endpoint: Extract<Endpoint, { kind: 'tcp' }>, family: 4 | 6 | undefined) {
   const anyAddress = family === 4 ? '0.0.0.0' : family === 6 ? '::' : undefined;
   const host = endpoint.host ?? anyAddress;
   return { host, port: endpoint.port, ipv6Only: family === 6 };
 }
 
+/** A server of any kind that has been bound. */
+export interface BoundServer {
+  address(): AddressInfo | string | null;
+  close(callback?: () => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}
+
 /** What a server has really bound, as the user would write it. */
-export function formatBound(server: Server): string {
+export function formatBound(server: BoundServer): string {
   const address = server.address();
   if (typeof address === 'string') return formatPath(address);
-  return address === null ? '(closed)' : formatHostPort(address.address, address.port);
+  if (address?.address !== undefined) {
+    const scheme = server instanceof Server ? '' : 'udp://';
+    return `${scheme}${formatHostPort(address.address, address.port)}`;
+  }
+  const fd = adopted.get(server);
+  if (fd === undefined) return '(closed)';
+  const path = findListenerPath(fd);
+  return path === undefined ? `fd:${fd}` : formatPath(path);
 }
 
 /** The peer's address of an accepted or opened socket; a Unix client has none of its own. */
-export function formatRemote(socket: Socket, server: string): string {
+export function formatRemote(socket: Connection, server: string): string {
   const { remoteAddress, remotePort } = socket;
   const presented = presentedAddresses(socket);
   if (presented) return presented.remote;
@@ -80,7 +137,7 @@ export function formatRemote(socket: Socket, server: string): string {
 }
 
 /** Our own address of a socket. */
-export function formatLocal(socket: Socket, server: string): string {
+export function formatLocal(socket: Connection, server: string): string {
   const { localAddress, localPort } = socket;
   const presented = presentedAddresses(socket);
   if (presented) return presented.local;

@@ -1,4 +1,4 @@
-import { closeSync, createReadStream, createWriteStream, fstatSync, openSync } from 'node:fs';
+import { closeSync, createReadStream, createWriteStream, fstatSync, openSync, write, writev } from 'node:fs';
 import { devNull } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { isatty, ReadStream, WriteStream } from 'node:tty';
@@ -76,21 +76,22 @@ export function openOutput(fd = 1): Output {
       ),
     };
   }
-  if (kind === 'terminal') {
-    const stream = new WriteStream(fd);
-    return {
-      stream,
-      kind,
-      close: once(
-        () => stream.destroy(),
-        () => closeDescriptor(fd),
-      ),
-    };
-  }
-  // Not destroyed: a file's stream closes the descriptor then, some time after we have given the number away again.
-  const stream = createWriteStream('', { fd, autoClose: false });
-  return { stream, kind, close: once(() => closeDescriptor(fd)) };
+  const stream = kind === 'terminal' ? new WriteStream(fd) : createWriteStream('', { fd, fs: keptOpen });
+  return {
+    stream,
+    kind,
+    close: once(
+      () => stream.destroy(),
+      () => closeDescriptor(fd),
+    ),
+  };
 }
+
+/**
+ * The destroy() of a file stream closes its descriptor whatever autoClose says, and in another thread: by then the
+ * number may be another file's.
+ */
+const keptOpen = { write, writev, close: (_fd: number, done: (error: null) => void) => done(null) };
 
 function closePipe(socket: Socket): void {
   restoreBlocking(socket);

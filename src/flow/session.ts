@@ -29,6 +29,8 @@ export interface SessionOptions {
   readonly sendOnly?: boolean;
   /** End at most this long after the input's end. Default: no limit. */
   readonly quitAfterMs?: number;
+  /** After the input's end, end when no byte has come from the peer for this long. Default: no limit. */
+  readonly replyQuietMs?: number;
   /** End when no byte has moved in either direction for this long. Default: no limit. */
   readonly idleMs?: number;
   readonly sendTransforms?: readonly Duplex[];
@@ -46,6 +48,8 @@ export interface SessionEnding {
   readonly side?: 'input' | 'output' | 'remote';
   readonly sent: Ending | undefined;
   readonly received: Ending;
+  /** What the peer sent, before any transform. */
+  readonly receivedBytes: number;
 }
 
 /**
@@ -73,16 +77,21 @@ class Session {
   readonly #in: Flow;
   #quitTimer: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
+  #replyTimer: NodeJS.Timeout | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     const onActivity = () => this.#idleTimer?.refresh();
+    const onReply = () => this.#replyTimer?.refresh();
     const receive: FlowOptions = {
       source: options.remote,
       sink: options.output ?? discard(),
       transforms: options.receiveTransforms ?? [],
       onEnd: 'keep-open',
-      onActivity,
+      onActivity() {
+        onActivity();
+        onReply();
+      },
     };
     if (!options.input) {
       this.#in = startFlow(receive);
@@ -106,6 +115,7 @@ class Session {
     } finally {
       clearTimeout(this.#quitTimer);
       clearTimeout(this.#idleTimer);
+      clearTimeout(this.#replyTimer);
     }
   }
 
@@ -117,11 +127,12 @@ class Session {
 
   /** The input has ended, or sending broke: the peer's side is still open. */
   async #afterInput(): Promise<SessionEnding> {
-    const { quitAfterMs, sendOnly } = this.#options;
+    const { quitAfterMs, sendOnly, replyQuietMs } = this.#options;
     const sent = await this.#out?.ended;
     if (sent?.reason === 'eof') {
       if (sendOnly) this.#in.stop('aborted');
       else if (quitAfterMs !== undefined) this.#quitTimer = setTimeout(() => this.#quit(), quitAfterMs);
+      if (replyQuietMs !== undefined) this.#replyTimer = setTimeout(() => this.#quit(), replyQuietMs);
     } else if (sent?.side === 'source') {
       // Reading the input failed: the peer must not take what it got for the whole.
       this.#in.stop('aborted');
@@ -203,10 +214,9 @@ class Session {
       { ending: received, side: received.side === 'sink' ? 'output' : 'remote' } as const,
       { ending: sent, side: sent?.side === 'source' ? 'input' : 'remote' } as const,
     ].find(({ ending }) => ending?.error !== undefined);
-    if (broken?.ending) {
-      return { reason: broken.ending.reason, error: broken.ending.error, side: broken.side, sent, received };
-    }
-    return { reason: received.reason, sent, received };
+    const ends = { sent, received, receivedBytes: this.#in.bytesRead };
+    if (!broken?.ending) return { reason: received.reason, ...ends };
+    return { reason: broken.ending.reason, error: broken.ending.error, side: broken.side, ...ends };
   }
 }
 

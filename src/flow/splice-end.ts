@@ -12,10 +12,10 @@ interface StreamHandle {
 interface HandleStream {
   readonly _handle?: StreamHandle | null;
   readonly connecting?: boolean;
-  /** Set on a socket after setSecure(): its descriptor carries what only TLS can read. */
-  readonly secureLayer?: unknown;
   readonly allowHalfOpen?: boolean;
   readonly writable?: boolean;
+  /** tnet's Socket after setSecure(): its handle still has the descriptor, but not the bytes its user sees. */
+  readonly secureLayer?: unknown;
 }
 
 interface FileStream {
@@ -57,7 +57,7 @@ function check(addon: NativeAddon, fd: number): number | undefined {
 /** Only node:net's own handles: a TLS socket has a descriptor too, but not the bytes its user sees. */
 function handleOf(stream: Readable | Writable): StreamHandle | undefined {
   const { _handle: handle, connecting, secureLayer } = stream as HandleStream;
-  if (!handle || connecting || secureLayer) return undefined;
+  if (!handle || connecting || secureLayer !== undefined) return undefined;
   return ['TCP', 'Pipe'].includes(handle.constructor.name) ? handle : undefined;
 }
 

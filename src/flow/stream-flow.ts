@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { flushMark } from '../net/flush-mark.ts';
 import type { Ending } from './ending.ts';
 import type { Flow, FlowOptions } from './flow.ts';
 
@@ -157,7 +158,7 @@ class StreamFlow implements Flow {
     } else if (onEnd === 'half-close' && !this.#sourceFailure) {
       sink.end(done);
     } else {
-      sink.write(Buffer.alloc(0), done);
+      sink.write(flushMark, done);
     }
   }
 

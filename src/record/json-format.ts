@@ -13,11 +13,12 @@ export function createJsonFormat(): RecordFormat {
   return {
     begin: () => nothing,
     opened(connection, atMicros) {
-      const { local, remote, role, note } = connection;
+      const { local, remote, role, transport, note } = connection;
       const ends = { local: formatEnd(local), remote: formatEnd(remote) };
       return line(connection, atMicros, {
         event: 'open',
         role,
+        transport,
         ...ends,
         ...(note !== undefined && { note }),
       });

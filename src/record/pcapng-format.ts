@@ -8,7 +8,14 @@ import {
   type RecordedEnd,
   type RecordFormat,
 } from './record-format.ts';
-import { encodePacket, maxSegmentBytes, tcpFlags, type PacketEnd } from './tcp-packet.ts';
+import {
+  encodeDatagram,
+  encodePacket,
+  maxDatagramBytes,
+  maxSegmentBytes,
+  tcpFlags,
+  type PacketEnd,
+} from './packet.ts';
 
 const { fin, syn, rst, psh, ack } = tcpFlags;
 
@@ -53,6 +60,7 @@ export function createPcapngFormat(): RecordFormat {
     begin: encodeFileHeader,
 
     opened(connection, atMicros) {
+      if (connection.transport === 'udp') return nothing;
       const conversation = createConversation(connection);
       conversations.set(connection.id, conversation);
       const [caller, called] =
@@ -64,8 +72,9 @@ export function createPcapngFormat(): RecordFormat {
       ]);
     },
 
-    data({ id }, direction, bytes, _offset, atMicros) {
-      const conversation = conversations.get(id);
+    data(connection, direction, bytes, _offset, atMicros) {
+      if (connection.transport === 'udp') return datagram(connection, direction, bytes, atMicros);
+      const conversation = conversations.get(connection.id);
       if (!conversation) return nothing;
       const packets: Buffer[] = [];
       for (let at = 0; at < bytes.length; at += maxSegmentBytes) {
@@ -96,6 +105,24 @@ export function createPcapngFormat(): RecordFormat {
       return isOver ? nothing : packet(conversation, 'sent', rst | ack, atMicros);
     },
   };
+}
+
+/** A datagram is told from the next by its packet: none is made up beside those that were sent. */
+function datagram(
+  connection: RecordedConnection,
+  direction: RecordedDirection,
+  bytes: Buffer,
+  atMicros: number,
+): Buffer {
+  const { local, remote } = createConversation(connection);
+  const [from, to] = direction === 'sent' ? [local, remote] : [remote, local];
+  const way = direction === 'sent' ? 'outbound' : 'inbound';
+  const parts: Buffer[] = [];
+  for (let at = 0; at < Math.max(bytes.length, 1); at += maxDatagramBytes) {
+    const packet = encodeDatagram(from.end, to.end, bytes.subarray(at, at + maxDatagramBytes));
+    parts.push(encodePacketBlock(packet, atMicros, way, describe(connection)));
+  }
+  return Buffer.concat(parts);
 }
 
 function opposite(direction: RecordedDirection): RecordedDirection {

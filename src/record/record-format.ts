@@ -8,6 +8,8 @@ export interface RecordedConnection {
   readonly remote: RecordedEnd;
   /** Who called: `dialled` means that we did, `accepted` that the peer did. */
   readonly role: 'dialled' | 'accepted';
+  /** `tcp` is any stream; with `udp` each chunk is a datagram. */
+  readonly transport: 'tcp' | 'udp';
   /** What else there is to say, such as that the bytes were encrypted on the wire. */
   readonly note?: string | undefined;
 }

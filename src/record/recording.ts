@@ -63,6 +63,9 @@ export class Recording {
     const file = this.#file;
     const format = this.#format;
     return new Transform({
+      // Chunks stay as they are, also those without bytes: a datagram may be one.
+      objectMode: true,
+      highWaterMark: 2,
       transform(chunk: Buffer, _encoding, done) {
         // Handed on before it is recorded: only the bytes after it wait for a slow disk.
         this.push(chunk);

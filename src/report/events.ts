@@ -5,6 +5,10 @@
 export type Event =
   /** A server has been bound. */
   | { readonly event: 'listening'; readonly address: string }
+  /** The address is in use; it is tried again after `delayMs`. */
+  | { readonly event: 'bind-retry'; readonly address: string; readonly delayMs: number }
+  /** The access lists have been read again; the counts are entries. */
+  | { readonly event: 'access-reloaded'; readonly allowed: number; readonly denied: number }
   /** One address of the peer is being tried. */
   | { readonly event: 'attempt'; readonly address: string }
   /** One address did not accept; another may follow. */
@@ -47,6 +51,27 @@ export type Event =
   | { readonly event: 'warning'; readonly message: string }
   /** A client was turned away. */
   | { readonly event: 'refused'; readonly remote: string; readonly reason: string }
+  /** Datagrams from a peer came faster than they were taken, and were lost. */
+  | {
+      readonly event: 'datagrams-lost';
+      readonly remote: string;
+      readonly datagrams: number;
+      readonly bytes: number;
+    }
+  /** A chunk of input was too long for one datagram and was sent as several, of at most `limitBytes`. */
+  | {
+      readonly event: 'datagram-cut';
+      readonly remote: string;
+      readonly bytes: number;
+      readonly limitBytes: number;
+    }
+  /** A program of -e or -c has ended: with a status, or by a signal. */
+  | {
+      readonly event: 'program-ended';
+      readonly id: number;
+      readonly status: number;
+      readonly signal?: string;
+    }
   /** A connection is over. `sentBytes` went to the peer, `receivedBytes` came from it. */
   | {
       readonly event: 'ended';

@@ -1,5 +1,6 @@
 import { errorCode } from '../errors.ts';
 import type { Event } from './events.ts';
+import { paintFor } from './paint.ts';
 import { describeError } from './sentences.ts';
 import { renderEvent, type Verbosity } from './text.ts';
 
@@ -28,7 +29,7 @@ export class Reporter {
       return;
     }
     const { text, from } = renderEvent(event);
-    if (verbosity >= from) write(`${name}: ${text}\n`);
+    if (verbosity >= from) write(`${paintFor(event.event, `${name}:`)} ${text}\n`);
   }
 
   /** One line for a failure. `subject` is what failed, as the user knows it: an address, a path, a file. */

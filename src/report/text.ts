@@ -8,6 +8,10 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
   switch (event.event) {
     case 'listening':
       return { text: `listening on ${event.address}`, from: 0 };
+    case 'bind-retry':
+      return { text: `${event.address}: in use, next try in ${event.delayMs / 1000} s`, from: 1 };
+    case 'access-reloaded':
+      return { text: `access lists read again: ${event.allowed} allowed, ${event.denied} denied`, from: 1 };
     case 'attempt':
       return { text: `trying ${event.address}`, from: 2 };
     case 'attempt-failed':
@@ -27,7 +31,22 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
     case 'warning':
       return { text: `WARNING: ${event.message}`, from: 0 };
     case 'refused':
-      return { text: `refused ${event.remote}: ${event.reason}`, from: 1 };
+      return { text: `refused ${event.remote}: ${event.reason}`, from: 0 };
+    case 'datagrams-lost':
+      return {
+        text: `${event.remote}: ${renderCount(event.datagrams, 'datagram')} lost, which came faster than they were taken`,
+        from: 0,
+      };
+    case 'datagram-cut':
+      return {
+        text: `${event.remote}: ${event.bytes} bytes of input cut into datagrams of ${event.limitBytes} and less`,
+        from: 1,
+      };
+    case 'program-ended':
+      return {
+        text: `the program of connection ${event.id} ended ${event.signal === undefined ? `with status ${event.status}` : `by ${event.signal}`}`,
+        from: 1,
+      };
     case 'ended':
       return { text: `${event.remote}: ${event.reason}, ${renderTotals(event)}`, from: 1 };
     case 'totals':

@@ -155,3 +155,27 @@ test.serial(
     t.is((await cli.exit).code, 0);
   },
 );
+
+test.serial('what a program says and hears is recorded too', async (t) => {
+  const server = await startPeerServer(
+    t,
+    'tcp',
+    (socket) => void collect(socket).then((bytes) => socket.end(bytes)),
+  );
+  const file = join(tempDir(t), 'record');
+  const run = await runCli(t, [
+    'connect',
+    '-o',
+    file,
+    '--format',
+    'json',
+    '-c',
+    'echo question; exec cat >/dev/null',
+    ...server.words,
+  ]);
+  t.is(run.code, 0, run.stderr);
+  const lines = readLines(file);
+  t.is(bytesOf(lines, 'sent').toString(), 'question\n');
+  t.is(bytesOf(lines, 'received').toString(), 'question\n');
+  t.is(lines.at(-1)!.event, 'close');
+});

@@ -97,3 +97,15 @@ test.serial('a regular file at a socket path is left alone and refused with stat
   const { readFileSync } = await import('node:fs');
   t.is(readFileSync(path, 'utf8'), 'keep me');
 });
+
+test.serial(
+  'tnet --version --verbose says which flow engine is used, and why not the native one',
+  async (t) => {
+    const { code, stdout } = await runCli(t, ['--version', '--verbose'], '', { env: { TNET_NATIVE: '0' } });
+    t.is(code, 0);
+    t.regex(
+      stdout.toString(),
+      /^tnet \S+\nnode \S+\nflow engine: Node streams \(TNET_NATIVE=0 turns it off\)\n$/,
+    );
+  },
+);

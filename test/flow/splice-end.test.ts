@@ -256,6 +256,9 @@ test('declines what it cannot carry, so that the stream engine does', async (t) 
   t.is(spliceFlow({ source: socket, sink: new PassThrough() }), undefined);
   t.is(spliceFlow({ source: socket, sink: other, transforms: [new PassThrough()] }), undefined);
   t.is(spliceFlow({ source: socket, sink: 1_000_000 }), undefined);
+  const secure = Object.assign(Object.create(socket) as typeof socket, { secureLayer: {} });
+  t.is(spliceFlow({ source: secure, sink: other }), undefined);
+  t.is(spliceFlow({ source: other, sink: secure }), undefined);
   socket.destroy();
   t.is(spliceFlow({ source: socket, sink: other }), undefined);
   other.setEncoding('utf8');

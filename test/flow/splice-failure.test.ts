@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { closeSync } from 'node:fs';
 import net from 'node:net';
 import { loadNativeAddon } from '../../src/flow/native-addon.ts';
-import { spliceFlow } from '../../src/flow/splice-flow.ts';
+import { spliceFlow, spliceFlowPair } from '../../src/flow/splice-flow.ts';
 import { Socket } from '../../src/net/socket.ts';
 import {
   collect,
@@ -84,6 +84,26 @@ nativeTest(
     t.is((await received).toString(), 'answer');
   },
 );
+
+nativeTest('tells both flows of a connection of a reset, although one has bytes to send first', async (t) => {
+  const [client, front] = await createSocketPair(t);
+  const [back, target] = await createSocketPair(t);
+  front.once('readable', () => undefined);
+  client.write('head');
+  await until(() => front.readableLength === 4);
+  (front as unknown as { _handle: { readStop: () => void } })._handle.readStop();
+  client.resetAndDestroy();
+  await until(() => addon!.tcpInfo(fdOf(front)).state === 7);
+  const received = once(target.resume(), 'data');
+  const [up, down] = must(spliceFlowPair({ source: front, sink: back }, { source: back, sink: front }));
+  const ending = await up.ended;
+  t.is((await down.ended).side, 'sink');
+  t.is(ending.reason, 'reset');
+  t.is(ending.side, 'source');
+  t.is(ending.bytes, 4);
+  t.is(String((await received)[0]), 'head');
+  t.true(back.writable);
+});
 
 nativeTest('delivers what a blocked sink has not taken when the source resets behind it', async (t) => {
   const [client, source] = await createSocketPair(t);

@@ -16,6 +16,7 @@ const dialled: RecordedConnection = {
   local: { host: '192.0.2.1', port: 40_000 },
   remote: { host: '198.51.100.2', port: 7 },
   role: 'dialled',
+  transport: 'tcp',
 };
 
 interface Exchange {
@@ -260,4 +261,16 @@ test('a reader of the recording that takes nothing stops the connection; when it
   t.is(passed, chunkCount * chunk.length);
   t.deepEqual(failures, ['EPIPE']);
   t.true(existsSync(fifo));
+});
+
+testWith('tshark')('datagrams are packets of their own, also those without bytes', async (t) => {
+  const datagrams = [Buffer.from('one'), Buffer.alloc(0), payload(65_507)];
+  const udp: RecordedConnection = { ...dialled, transport: 'udp' };
+  const { file, out } = await recordExchange(t, 'pcapng', { sent: datagrams, received: [payload(3)] }, udp);
+  sameBytes(t, out.sent, Buffer.concat(datagrams));
+  const fields = ['-T', 'fields', '-e', 'udp.length', '-e', 'udp.srcport', '-e', 'udp.checksum.status'];
+  const lines = tshark(file, '-o', 'udp.check_checksum:TRUE', ...fields)
+    .trim()
+    .split('\n');
+  t.deepEqual(lines, ['11\t40000\t1', '11\t7\t1', '8\t40000\t1', '65515\t40000\t1']);
 });

@@ -24,6 +24,8 @@ const ipv6HeaderBytes = 40;
 const tcpHeaderBytes = 20;
 const hopLimit = 64;
 const tcpProtocol = 6;
+const udpProtocol = 17;
+const udpHeaderBytes = 8;
 const window = 65_535;
 
 /** Maximum segment size, no operation, window scale by 7: 8 MiB may be on the way (RFC 9293, RFC 7323). */
@@ -33,9 +35,6 @@ const synOptions = Buffer.from([2, 4, maxSegmentBytes >> 8, maxSegmentBytes & 25
 export function encodePacket(segment: TcpSegment): Buffer {
   const { from, to, flags, payload } = segment;
   const options = flags & tcpFlags.syn ? synOptions : Buffer.alloc(0);
-  const tcpBytes = tcpHeaderBytes + options.length + payload.length;
-  const ipHeader =
-    from.address.length === 4 ? encodeIpv4(from, to, tcpBytes) : encodeIpv6(from, to, tcpBytes);
   const tcp = Buffer.alloc(tcpHeaderBytes);
   tcp.writeUInt16BE(from.port, 0);
   tcp.writeUInt16BE(to.port, 2);
@@ -44,31 +43,58 @@ export function encodePacket(segment: TcpSegment): Buffer {
   tcp[12] = ((tcpHeaderBytes + options.length) / 4) << 4;
   tcp[13] = flags;
   tcp.writeUInt16BE(window, 14);
-  const pseudoHeader = sum(from.address) + sum(to.address) + tcpProtocol + tcpBytes;
   // Options have an even length, so each part may be summed on its own.
-  tcp.writeUInt16BE(fold(pseudoHeader + sum(tcp) + sum(options) + sum(payload)), 16);
-  return Buffer.concat([ipHeader, tcp, options, payload]);
+  return encodeIp(from, to, tcpProtocol, [tcp, options, payload], 16);
 }
 
-function encodeIpv4(from: PacketEnd, to: PacketEnd, tcpBytes: number): Buffer {
+/** What fits into one IPv4 packet beside its header and UDP's. */
+export const maxDatagramBytes = 65_507;
+
+/** An IP packet with a UDP datagram in it and a right checksum (RFC 768). */
+export function encodeDatagram(from: PacketEnd, to: PacketEnd, payload: Buffer): Buffer {
+  const udp = Buffer.alloc(udpHeaderBytes);
+  udp.writeUInt16BE(from.port, 0);
+  udp.writeUInt16BE(to.port, 2);
+  udp.writeUInt16BE(udpHeaderBytes + payload.length, 4);
+  return encodeIp(from, to, udpProtocol, [udp, payload], 6);
+}
+
+/** Puts the checksum into the first part, at `checksumAt`, and an IP header before it all. */
+function encodeIp(
+  from: PacketEnd,
+  to: PacketEnd,
+  protocol: number,
+  parts: readonly [header: Buffer, ...Buffer[]],
+  checksumAt: number,
+): Buffer {
+  const bytes = parts.reduce((total, part) => total + part.length, 0);
+  const pseudoHeader = sum(from.address) + sum(to.address) + protocol + bytes;
+  const checksum = fold(parts.reduce((total, part) => total + sum(part), pseudoHeader));
+  // In UDP, 0 says that there is none; all ones is the same number.
+  parts[0].writeUInt16BE(checksum === 0 && protocol === udpProtocol ? 0xffff : checksum, checksumAt);
+  const encode = from.address.length === 4 ? encodeIpv4 : encodeIpv6;
+  return Buffer.concat([encode(from, to, protocol, bytes), ...parts]);
+}
+
+function encodeIpv4(from: PacketEnd, to: PacketEnd, protocol: number, bytes: number): Buffer {
   const header = Buffer.alloc(ipv4HeaderBytes);
   header[0] = 0x45;
-  header.writeUInt16BE(ipv4HeaderBytes + tcpBytes, 2);
+  header.writeUInt16BE(ipv4HeaderBytes + bytes, 2);
   // Don't fragment.
   header[6] = 0x40;
   header[8] = hopLimit;
-  header[9] = tcpProtocol;
+  header[9] = protocol;
   from.address.copy(header, 12);
   to.address.copy(header, 16);
   header.writeUInt16BE(fold(sum(header)), 10);
   return header;
 }
 
-function encodeIpv6(from: PacketEnd, to: PacketEnd, tcpBytes: number): Buffer {
+function encodeIpv6(from: PacketEnd, to: PacketEnd, protocol: number, bytes: number): Buffer {
   const header = Buffer.alloc(ipv6HeaderBytes);
   header[0] = 0x60;
-  header.writeUInt16BE(tcpBytes, 4);
-  header[6] = tcpProtocol;
+  header.writeUInt16BE(bytes, 4);
+  header[6] = protocol;
   header[7] = hopLimit;
   from.address.copy(header, 8);
   to.address.copy(header, 24);

@@ -1,0 +1,118 @@
+import { breakConnection, type Connection } from '../src/endpoint/connection.ts';
+import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
+import type { ProgramEndpoint } from '../src/endpoint/program.ts';
+import { formatRemote } from '../src/endpoint/serve.ts';
+import { TnetError } from '../src/errors.ts';
+import { subjectOf, type Context } from './context.ts';
+import { exitStatus } from './exit-status.ts';
+import type { ExecFlags } from './exec-options.ts';
+import { recordOf, recordTransforms } from './recording-options.ts';
+import { elapsedMs, type ConnectionReport, type ServerRun } from './server-run.ts';
+import type { Interruption } from './signals.ts';
+
+/** What a connection is called in the program's environment. */
+export interface ConnectionFacts {
+  readonly id: number;
+  readonly protocol: string;
+  /** Where there is no address: the Unix path. */
+  readonly path: string;
+}
+
+/** Runs a program for one connection until both are done, and reports it. Gives the exit status for it: the program's own,
+ * or that of what broke the connection. */
+export async function serveProgram(
+  context: Context,
+  program: ProgramEndpoint,
+  client: Connection,
+  report: Pick<ConnectionReport, 'ended'>,
+  facts: ConnectionFacts,
+  flags: ExecFlags,
+  interruption: Interruption,
+): Promise<number> {
+  // A client that leaves while the program is being started must not be an uncaught error.
+  client.on('error', () => undefined);
+  const { startProgram } = await import('../src/endpoint/program.ts');
+  const { runProgramSession } = await import('../src/flow/program-session.ts');
+  const idleMs = flags.idle;
+  try {
+    const { input, output, exited, end } = await startProgram(program, describeConnection(client, facts));
+    const { signal } = interruption;
+    const ending = await runProgramSession({
+      ...{ remote: client, input, output, exited, endProgram: end },
+      ...{ idleMs, signal },
+      ...recordTransforms(client),
+    });
+    const exit = await exited;
+    context.reporter.emit({ event: 'program-ended', id: facts.id, ...exit });
+    const error =
+      ending.reason === 'timeout'
+        ? new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${idleMs ?? 0} ms`)
+        : ending.error;
+    report.ended({ reason: ending.reason, error }, ending);
+    client.destroy();
+    return error ? exitStatus(error) : exit.status;
+  } catch (error) {
+    report.ended({ reason: 'aborted', error: error as Error }, { sentBytes: 0, receivedBytes: 0 });
+    breakConnection(client);
+    return exitStatus(error);
+  }
+}
+
+function describeConnection(client: Connection, facts: ConnectionFacts): Record<string, string> {
+  const unmap = (address: string | undefined) => (address ?? facts.path).replace(/^::ffff:(?=\d+\.)/, '');
+  const port = (number: number | undefined) => (number === undefined ? '' : String(number));
+  return {
+    TNET_REMOTE_ADDR: unmap(client.remoteAddress),
+    TNET_REMOTE_PORT: port(client.remotePort),
+    TNET_LOCAL_ADDR: unmap(client.localAddress),
+    TNET_LOCAL_PORT: port(client.localPort),
+    TNET_PROTO: facts.protocol,
+    TNET_CONNECTION_ID: String(facts.id),
+  };
+}
+
+/** `tcp`, `udp`, `unix` or `tls`, for TNET_PROTO. */
+export function protocolOf(endpoint: Endpoint, client: Connection): string {
+  if (endpoint.kind !== 'fd') return endpoint.kind;
+  return client.remoteAddress === undefined ? 'unix' : 'tcp';
+}
+
+/** Serves a client with a program. With -k its status is only reported; without, it is the command's. */
+export async function runServerProgram(
+  context: Context,
+  run: ServerRun,
+  program: ProgramEndpoint,
+  client: Connection,
+  endpoint: Endpoint,
+  flags: ExecFlags & { readonly keepOpen?: boolean },
+): Promise<void> {
+  const report = run.accepted(client);
+  const facts = { id: report.id, protocol: protocolOf(endpoint, client), path: run.address };
+  const status = await serveProgram(context, program, client, report, facts, flags, run.interruption);
+  if (!flags.keepOpen && run.interruption.status === undefined) context.exit(status);
+}
+
+/** Joins an opened connection to a program, whose status is the command's. */
+export async function runClientProgram(
+  context: Context,
+  program: ProgramEndpoint,
+  server: Connection,
+  endpoint: Endpoint,
+  flags: ExecFlags,
+  interruption: Interruption,
+): Promise<void> {
+  const startedAt = performance.now();
+  const name = formatEndpoint(endpoint);
+  const remote = formatRemote(server, name);
+  const report: Pick<ConnectionReport, 'ended'> = {
+    ended({ reason, error }, { sentBytes, receivedBytes }) {
+      recordOf(server)?.closed(reason);
+      if (error) context.reporter.fail(subjectOf(error, remote), error, 1);
+      const durationMs = elapsedMs(startedAt);
+      context.reporter.emit({ event: 'ended', id: 1, remote, reason, sentBytes, receivedBytes, durationMs });
+    },
+  };
+  const facts = { id: 1, protocol: endpoint.kind, path: name };
+  const status = await serveProgram(context, program, server, report, facts, flags, interruption);
+  context.exit(interruption.status ?? status);
+}

@@ -1,0 +1,84 @@
+import { lookup } from 'node:dns/promises';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { errorCode, TnetError } from '../errors.ts';
+import { isIP } from '../net/ip.ts';
+import { parseBlock, type Block } from '../net/prefix.ts';
+
+/** One entry of an access list, with what it stands for. */
+export interface AccessEntry {
+  /** As it was written. */
+  readonly text: string;
+  /** One for an address or a CIDR block; every address of a host name. */
+  readonly blocks: readonly Block[];
+}
+
+export interface EntryOptions {
+  /** Refuse host names: no DNS. Default false. */
+  readonly numericOnly?: boolean | undefined;
+}
+
+/**
+ * Reads the words of `--allow` or `--deny`: each holds entries with commas between them, and an entry is a CIDR block,
+ * an address, a host name, or a file. A file is written with a slash (`./hosts`), and has one entry a line; `#` begins
+ * a comment. Host names are looked up now.
+ *
+ * @throws TnetError TNET_E_ACCESS, with the entry and, for one in a file, its line.
+ */
+export async function readEntries(
+  words: readonly string[],
+  options: EntryOptions = {},
+): Promise<AccessEntry[]> {
+  const texts = words.flatMap((word) => word.split(',')).map((text) => text.trim());
+  const read = texts.map((text) =>
+    isFile(text) ? readEntryFile(text, options) : readEntry(text, text, options),
+  );
+  return (await Promise.all(read)).flat();
+}
+
+/** `10.0.0.0/99` is a block with a mistake, not a file. */
+function isFile(text: string): boolean {
+  return text.includes('/') && isIP(text.slice(0, text.lastIndexOf('/'))) === 0;
+}
+
+async function readEntryFile(file: string, options: EntryOptions): Promise<AccessEntry[]> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw accessError(file, `the file cannot be read (${errorCode(error) ?? 'ERROR'})`, error);
+  });
+  const entries = text.split('\n').map((line, index) => {
+    const entry = line.replace(/#.*/, '').trim();
+    return entry === '' ? undefined : readEntry(entry, `${file}:${index + 1}`, options);
+  });
+  return Promise.all(entries.filter((entry) => entry !== undefined));
+}
+
+async function readEntry(text: string, subject: string, options: EntryOptions): Promise<AccessEntry> {
+  const where = subject === text ? '' : `${text}: `;
+  if (text === '') throw accessError(subject, 'the entry is empty');
+  if (text.includes('/') || isIP(text) !== 0) {
+    try {
+      return { text, blocks: [parseBlock(unmap(text))] };
+    } catch (error) {
+      throw accessError(subject, `${where}${(error as Error).message}`, error);
+    }
+  }
+  if (options.numericOnly) throw accessError(subject, `${where}not an IP address, and -n forbids DNS`);
+  try {
+    const addresses = await lookup(text, { all: true });
+    return { text, blocks: addresses.map(({ address }) => parseBlock(address)) };
+  } catch (error) {
+    const hint = existsSync(text) ? `; the file of that name is written ./${text}` : '';
+    throw accessError(subject, `${where}the host name is not found${hint}`, error);
+  }
+}
+
+/** `::ffff:10.0.0.0/104` is 10.0.0.0/8: a client shows with one address or the other, as the socket has it. */
+function unmap(text: string): string {
+  const [, address, digits = '128'] = /^::ffff:(\d+\.\d+\.\d+\.\d+)(?:\/(\d+))?$/i.exec(text) ?? [];
+  const bits = Number(digits) - 96;
+  return address === undefined || bits < 0 ? text : `${address}/${bits}`;
+}
+
+function accessError(subject: string, message: string, cause?: unknown): TnetError {
+  return new TnetError('TNET_E_ACCESS', message, { subject, cause });
+}

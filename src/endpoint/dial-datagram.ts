@@ -1,0 +1,43 @@
+import { lookup } from 'node:dns/promises';
+import { TnetError } from '../errors.ts';
+import { connectDatagram } from '../net/datagram-client.ts';
+import type { DatagramPeer } from '../net/datagram-peer.ts';
+import { formatHostPort, type Endpoint } from './endpoint.ts';
+import type { DialOptions } from './dial.ts';
+import { requireNumericHost } from './numeric.ts';
+
+/**
+ * Opens a UDP socket to an endpoint's first address. Nothing is sent, so that it succeeds says nothing of the peer.
+ *
+ * @throws the system's error, or TnetError TNET_E_TIMEOUT (of DNS), TNET_E_ADDRESS.
+ */
+export async function dialDatagram(
+  { host = 'localhost', port }: Extract<Endpoint, { kind: 'udp' }>,
+  { family, numericOnly, localAddress, localPort, timeoutMs, signal, onAttempt }: DialOptions,
+): Promise<DatagramPeer> {
+  if (numericOnly) requireNumericHost({ kind: 'udp', host, port });
+  const limit = new AbortController();
+  const timer = timeoutMs === undefined ? undefined : setTimeout(() => limit.abort(), timeoutMs);
+  const aborted = AbortSignal.any([limit.signal, ...(signal ? [signal] : [])]);
+  try {
+    const { address } = await Promise.race([lookup(host, { family: family ?? 0 }), rejectOn(aborted)]);
+    onAttempt?.(formatHostPort(address, port));
+    return await connectDatagram({ address, port, localAddress, localPort });
+  } catch (error) {
+    if (!limit.signal.aborted) throw error;
+    throw new TnetError('TNET_E_TIMEOUT', `no address within ${timeoutMs ?? 0} ms`, {
+      subject: host,
+      cause: error,
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function rejectOn(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+}

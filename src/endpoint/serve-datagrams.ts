@@ -1,0 +1,58 @@
+import { lookup } from 'node:dns/promises';
+import { errorCode } from '../errors.ts';
+import { isIP } from '../net/ip.ts';
+import { bindDatagram, type DatagramSocket } from '../net/datagram.ts';
+import type { DatagramPeer } from '../net/datagram-peer.ts';
+import { DatagramServer } from '../net/datagram-server.ts';
+import { formatHostPort, type Endpoint } from './endpoint.ts';
+import { requireNumericHost } from './numeric.ts';
+import type { ServeOptions } from './serve.ts';
+
+type UdpEndpoint = Extract<Endpoint, { kind: 'udp' }>;
+
+/**
+ * Binds a UDP endpoint; `onConnection` gets a DatagramPeer for every peer. Over maxConnections, the datagrams of
+ * further peers are turned away until one is let go.
+ *
+ * @throws the system's error (`EADDRINUSE`, `EACCES`, …)
+ */
+export async function serveDatagrams(
+  endpoint: UdpEndpoint,
+  options: ServeOptions<DatagramPeer>,
+): Promise<DatagramServer> {
+  if (options.numericOnly) requireNumericHost(endpoint);
+  const socket = await bind(endpoint, options.family);
+  const { onConnection, onRefused, admit, maxConnections, onlyFirst } = options;
+  return new DatagramServer(socket, {
+    onlyFirst,
+    maxPeers: maxConnections,
+    admit,
+    onRefused: (remote, reason) => onRefused?.(formatHostPort(remote.address, remote.port), reason),
+    onPeer: onConnection,
+  });
+}
+
+async function bind({ host, port }: UdpEndpoint, family: 4 | 6 | undefined): Promise<DatagramSocket> {
+  if (host === undefined && family === undefined) {
+    try {
+      return await bindDatagram({ type: 'udp6', address: '::', port });
+    } catch (error) {
+      // As node:net does where IPv6 is off.
+      if (!['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'].includes(errorCode(error) ?? '')) throw error;
+      return bindDatagram({ type: 'udp4', address: '0.0.0.0', port });
+    }
+  }
+  const found = await findAddress(host, family);
+  if (found.family === 4) return bindDatagram({ type: 'udp4', address: found.address, port });
+  return bindDatagram({ type: 'udp6', ipv6Only: true, address: found.address, port });
+}
+
+async function findAddress(
+  host: string | undefined,
+  family: 4 | 6 | undefined,
+): Promise<{ address: string; family: number }> {
+  if (host === undefined)
+    return family === 4 ? { address: '0.0.0.0', family: 4 } : { address: '::', family: 6 };
+  const given = isIP(host);
+  return given === 0 ? lookup(host, { family: family ?? 0 }) : { address: host, family: given };
+}

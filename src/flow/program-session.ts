@@ -1,0 +1,128 @@
+import { Writable, type Duplex, type Readable } from 'node:stream';
+import { errorCode } from '../errors.ts';
+import type { Ending } from './ending.ts';
+import { finishFlows } from './finish.ts';
+import { startFlow, startFlowPair } from './start-flow.ts';
+
+/** A connection joined to a program: what the peer sends is its stdin, and its stdout goes to the peer. */
+export interface ProgramSessionOptions {
+  readonly remote: Duplex;
+  readonly input: Writable;
+  readonly output: Readable;
+  /** Settles when the program has exited. */
+  readonly exited: Promise<unknown>;
+  /** Ends the program: the peer has broken off, a limit has run out, or the session was interrupted. */
+  readonly endProgram: () => void;
+  /** End when no byte has moved in either direction for this long. Default: no limit. */
+  readonly idleMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly sendTransforms?: readonly Duplex[];
+  readonly receiveTransforms?: readonly Duplex[];
+}
+
+export interface ProgramSessionEnding {
+  readonly reason: Ending['reason'];
+  /** What broke the connection. That the program takes no more input is no failure. */
+  readonly error?: Error | undefined;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+}
+
+/** How long a peer may keep its side open after the program has gone and everything was sent. */
+const lingerMs = 2_000;
+
+/**
+ * Runs the session to its end: the program has exited and its output is delivered. Half-close goes both ways: the
+ * peer's end closes the program's stdin, and the end of its stdout half-closes the connection. Never rejects; the
+ * caller closes `remote`.
+ */
+export async function runProgramSession(options: ProgramSessionOptions): Promise<ProgramSessionEnding> {
+  const { remote, input, output, exited, endProgram, idleMs, signal } = options;
+  const idle = watchIdle(idleMs, () => {
+    up.stop('timeout');
+    down.stop('timeout');
+    endProgram();
+  });
+  const [up, down] = startFlowPair(
+    { source: remote, sink: input, transforms: options.receiveTransforms, onActivity: idle.refresh },
+    { source: output, sink: remote, transforms: options.sendTransforms, onActivity: idle.refresh },
+  );
+  const interrupt = () => {
+    endProgram();
+    finishFlows(up, down);
+  };
+  if (signal?.aborted) interrupt();
+  else signal?.addEventListener('abort', interrupt, { once: true });
+
+  const received = up.ended.then((ending) => {
+    if (isPeerGone(ending, 'source')) endProgram();
+    else if (ending.side === 'sink') dropRest(remote);
+    return ending;
+  });
+  const sent = down.ended.then((ending) => {
+    if (isPeerGone(ending, 'sink')) endProgram();
+    return ending;
+  });
+  await Promise.all([exited, sent]);
+  idle.cancel();
+  signal?.removeEventListener('abort', interrupt);
+  if (!idle.hasFired() && signal?.aborted !== true) await awaitPeer(remote, sent);
+  up.stop('aborted');
+  const [upEnding, downEnding] = [await received, await sent];
+  const error = [breakOf(upEnding, 'source'), breakOf(downEnding, 'sink')].find((one) => one !== undefined);
+  return {
+    reason: idle.hasFired() ? 'timeout' : error ? 'reset' : downEnding.reason,
+    error,
+    receivedBytes: up.bytesRead,
+    sentBytes: downEnding.bytes,
+  };
+}
+
+function watchIdle(idleMs: number | undefined, onIdle: () => void) {
+  let fired = false;
+  const fire = () => {
+    fired = true;
+    onIdle();
+  };
+  const timer = idleMs === undefined ? undefined : setTimeout(fire, idleMs);
+  return {
+    hasFired: () => fired,
+    refresh: () => void timer?.refresh(),
+    cancel: () => clearTimeout(timer),
+  };
+}
+
+function isPeerGone(ending: Ending, side: 'source' | 'sink'): boolean {
+  return ending.reason !== 'eof' && ending.side === side;
+}
+
+function breakOf(ending: Ending, side: 'source' | 'sink'): Error | undefined {
+  return ending.side === side ? ending.error : undefined;
+}
+
+/** The program reads no more: what the peer still sends goes nowhere, and must not make the system send a reset. */
+function dropRest(remote: Duplex): void {
+  startFlow({
+    source: remote,
+    sink: new Writable({ write: (_chunk, _encoding, done) => done() }),
+    onEnd: 'keep-open',
+  });
+}
+
+/**
+ * Waits for the peer's end, for a while: closing with its bytes unread would send a reset, which may take from it what
+ * it has not read yet.
+ */
+async function awaitPeer(remote: Duplex, sent: Promise<Ending>): Promise<void> {
+  if ((await sent).reason !== 'eof' || remote.readableEnded || remote.destroyed) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, lingerMs);
+    const settle = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    remote.once('end', settle);
+    remote.once('close', settle);
+    remote.once('error', (error) => (errorCode(error) === undefined ? undefined : settle()));
+  });
+}

@@ -1,0 +1,126 @@
+import type { RemoteInfo, Socket } from 'node:dgram';
+import { EventEmitter } from 'node:events';
+import { connectSocket, joinPeer } from './datagram-client.ts';
+import { DatagramPeer } from './datagram-peer.ts';
+
+/** The most peers that are remembered when no limit is given; the one that was silent for longest makes way. */
+export const rememberedPeers = 1024;
+
+export interface DatagramServerOptions {
+  /** The first peer is the only one: the socket is connected to it. Default false. */
+  readonly onlyFirst?: boolean | undefined;
+  /** Datagrams of more peers than this are turned away. Default: rememberedPeers, the longest silent makes way. */
+  readonly maxPeers?: number | undefined;
+  /** Judges a sender's address: a reason turns its datagrams away. */
+  readonly admit?: ((address: string) => string | undefined) | undefined;
+  /** Told of every datagram that is turned away. */
+  readonly onRefused?: ((remote: RemoteInfo, reason: string) => void) | undefined;
+  /** Called with every new peer; its first datagram is in it already. */
+  readonly onPeer: (peer: DatagramPeer) => void;
+}
+
+/**
+ * The peers of a bound UDP socket, each as a stream of its own. UDP says neither hello nor goodbye: a peer begins with
+ * its first datagram and is over when its stream is destroyed; another datagram makes it a new one.
+ *
+ * Emits 'error' with what the socket reports.
+ */
+export class DatagramServer extends EventEmitter {
+  readonly #socket: Socket;
+  readonly #options: DatagramServerOptions;
+  /** By sender, the longest silent first. */
+  readonly #peers = new Map<string, DatagramPeer>();
+  /** Takes no more peers; the socket is closed with the last of them. */
+  #isClosing = false;
+  #isLocked = false;
+  #onClosed: (() => void) | undefined;
+
+  constructor(socket: Socket, options: DatagramServerOptions) {
+    super();
+    this.#socket = socket;
+    this.#options = options;
+    socket.on('message', (datagram, remote) => this.#receive(datagram, remote));
+    socket.on('error', (error) => {
+      if (!this.#isLocked) this.emit('error', error);
+    });
+    socket.once('close', () => this.#onClosed?.());
+  }
+
+  address(): ReturnType<Socket['address']> {
+    return this.#socket.address();
+  }
+
+  /** Takes no more peers. The socket is closed when the last of those there are is destroyed. */
+  close(callback?: () => void): void {
+    this.#isClosing = true;
+    this.#onClosed = callback;
+    if (this.#peers.size === 0) this.#socket.close();
+  }
+
+  #receive(datagram: Buffer, remote: RemoteInfo): void {
+    const key = `${remote.address} ${remote.port}`;
+    const known = this.#peers.get(key);
+    if (known) {
+      this.#peers.delete(key);
+      this.#peers.set(key, known);
+      known.deliver(datagram);
+      return;
+    }
+    const reason = this.#judge(remote);
+    if (reason !== undefined) this.#options.onRefused?.(remote, reason);
+    else if (this.#options.onlyFirst) this.#lock(key, remote, datagram);
+    else this.#open(key, remote).deliver(datagram);
+  }
+
+  #judge({ address }: RemoteInfo): string | undefined {
+    const { admit, maxPeers = Infinity } = this.#options;
+    if (this.#isClosing || this.#isLocked) return 'another peer was first';
+    return admit?.(address) ?? (this.#peers.size >= maxPeers ? 'too many peers' : undefined);
+  }
+
+  #open(key: string, remote: RemoteInfo): DatagramPeer {
+    if (this.#options.maxPeers === undefined && this.#peers.size >= rememberedPeers) {
+      const [silent] = this.#peers.values();
+      silent?.push(null);
+      silent?.destroy();
+    }
+    const local = this.#socket.address();
+    const peer = new DatagramPeer({
+      remoteAddress: remote.address,
+      remotePort: remote.port,
+      localAddress: local.address,
+      localPort: local.port,
+      send: (datagram, done) => this.#socket.send(datagram, remote.port, remote.address, done),
+      close: () => this.#forget(key),
+    });
+    this.#peers.set(key, peer);
+    this.#options.onPeer(peer);
+    return peer;
+  }
+
+  /** Gives the socket to its first peer. What the peer sends while the socket is being connected waits. */
+  #lock(key: string, remote: RemoteInfo, first: Buffer): void {
+    this.#isLocked = true;
+    const waiting = [first];
+    const hold = { deliver: (datagram: Buffer) => waiting.push(datagram) } as unknown as DatagramPeer;
+    this.#peers.set(key, hold);
+    connectSocket(this.#socket, remote.port, remote.address).then(
+      () => {
+        const peer = joinPeer(this.#socket, () => this.#peers.delete(key));
+        this.#peers.set(key, peer);
+        this.#options.onPeer(peer);
+        for (const datagram of waiting) peer.deliver(datagram);
+      },
+      (error: unknown) => {
+        this.#isLocked = false;
+        this.#peers.delete(key);
+        this.emit('error', error);
+      },
+    );
+  }
+
+  #forget(key: string): void {
+    this.#peers.delete(key);
+    if (this.#isClosing && this.#peers.size === 0) this.#socket.close();
+  }
+}

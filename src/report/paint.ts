@@ -1,0 +1,39 @@
+import { isatty } from 'node:tty';
+import type { EventName } from './events.ts';
+
+type Paint = (text: string) => string;
+
+let painters: Partial<Record<EventName, Paint>> = {};
+
+/**
+ * Whether lines for people on a descriptor are coloured: only on a terminal that can, unless FORCE_COLOR says so, and
+ * never against NO_COLOR or `--no-color`. Source: no-color.org, force-color.org.
+ */
+export function wantsColor(
+  args: readonly string[],
+  fd: number,
+  env: NodeJS.ProcessEnv = process.env,
+): boolean {
+  if (args.includes('--no-color') || (env.NO_COLOR ?? '') !== '') return false;
+  if ((env.FORCE_COLOR ?? '') !== '') return env.FORCE_COLOR !== '0';
+  return isatty(fd) && env.TERM !== 'dumb';
+}
+
+/** Loads chalk. Without this call nothing is coloured, and chalk is not loaded. */
+export async function loadPaint(): Promise<void> {
+  const { Chalk } = await import('chalk');
+  const chalk = new Chalk({ level: 1 });
+  painters = {
+    error: chalk.red,
+    'attempt-failed': chalk.yellow,
+    refused: chalk.yellow,
+    listening: chalk.green,
+    connected: chalk.green,
+    accepted: chalk.green,
+  };
+}
+
+/** The text in the colour of its event. */
+export function paintFor(event: EventName, text: string): string {
+  return painters[event]?.(text) ?? text;
+}

@@ -1,0 +1,32 @@
+import type { Readable } from 'node:stream';
+
+/** What a stream has given so far, and a wait for more. */
+export interface Reading {
+  readonly text: () => string;
+  /** Waits until the text so far matches, and gives the match. */
+  readonly until: (pattern: RegExp) => Promise<RegExpExecArray>;
+}
+
+/** Reads a stream as text from now on. */
+export function readText(stream: Readable): Reading {
+  stream.setMaxListeners(0);
+  let text = '';
+  const looks = new Set<() => void>();
+  stream.on('data', (chunk: Buffer) => {
+    text += chunk.toString('latin1');
+    for (const look of looks) look();
+  });
+  const until = (pattern: RegExp) =>
+    new Promise<RegExpExecArray>((resolve, reject) => {
+      const look = () => {
+        const match = pattern.exec(text);
+        if (!match) return;
+        looks.delete(look);
+        resolve(match);
+      };
+      looks.add(look);
+      stream.once('close', () => reject(new Error(`the stream ended without ${String(pattern)}:\n${text}`)));
+      look();
+    });
+  return { text: () => text, until };
+}
