@@ -9,10 +9,11 @@ import { isPatient, type WaitOptions } from './connect-wait-options.ts';
 import { subjectOf, type Context, type ReportOptions } from './context.ts';
 import type { ClientSecureFlags } from './secure-options.ts';
 import { readFamily } from './server-address.ts';
+import { readTuner, type SocketFlags } from './socket-options.ts';
 import type { Interruption } from './signals.ts';
 
 /** The flags that say how a connection is opened. */
-export interface CallFlags extends ReportOptions, WaitOptions, ClientSecureFlags, ProxyFlags {
+export interface CallFlags extends ReportOptions, WaitOptions, ClientSecureFlags, ProxyFlags, SocketFlags {
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
   readonly numeric?: boolean;
@@ -38,6 +39,7 @@ export async function readWay(
 ): Promise<DialOptions> {
   const isSecure = options.tls || endpoint.kind === 'tls';
   return {
+    tune: await readTuner(options, [endpoint]),
     proxies: readProxies(options),
     sendProxyHeader: options.sendProxy,
     onHop: (proxy, target) => reporter.emit({ event: 'proxied', proxy, target }),

@@ -24,12 +24,22 @@ import {
 } from './datagram-options.ts';
 import { addExecOptions, readProgram, type ExecFlags } from './exec-options.ts';
 import { addOptions, addReportOptions } from './options.ts';
+import { addRecordingOptions, createRecorder, type RecordingFlags } from './recording-options.ts';
 import { addClientSecureOptions } from './secure-options.ts';
+import { addSocketOptions } from './socket-options.ts';
 import { runStdioSession, type SessionFlags } from './session-run.ts';
 import { catchInterruption, type RunLimit } from './signals.ts';
 
 interface ConnectOptions
-  extends CallFlags, CheckOptions, SessionFlags, StepOptions, TerminalFlags, DatagramFlags, ExecFlags {
+  extends
+    CallFlags,
+    CheckOptions,
+    SessionFlags,
+    StepOptions,
+    TerminalFlags,
+    DatagramFlags,
+    ExecFlags,
+    RecordingFlags {
   readonly unix?: string;
   readonly sourcePort?: string;
   readonly timeout?: number;
@@ -55,6 +65,8 @@ export function defineConnect(command: Command): void {
   addExecOptions(command, 'waitReply', 'telnet', 'raw', 'delay', 'expect', 'send', 'crlf', 'check');
   addClientSecureOptions(command);
   addProxyOptions(command);
+  addRecordingOptions(command);
+  addSocketOptions(command);
   command.addOption(new Option('--timing', 'report how long each part took'));
   takeOptionalValuesAfterEquals(command, { '--telnet': 'passive', '--wait-reply': '2s' });
   addReportOptions(command).action(runConnect);
@@ -75,6 +87,7 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
   const timing = options.timing
     ? new (await import('./connect-timing.ts')).Timing(context.reporter)
     : undefined;
+  const recorder = await createRecorder(context, options);
   using interruption = catchInterruption(readRunLimit(context, options));
   const call = { context, options, localPort, hasOwnLimit, interruption, timing };
   if (targets) await checkThenRun(call, targets, options, commandLine);
@@ -82,7 +95,10 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
   checkWaitReply(endpoint, options);
   refuseOverUdp(endpoint, isPatient(options) ? { ...options, retry: true } : options);
   const socket = await openCall(call, endpoint, await readWay(call, endpoint));
-  if (socket) await converse(call, endpoint, socket, options, program);
+  if (socket) {
+    recorder?.open(socket, 1, 'dialled', formatEndpoint(endpoint));
+    await converse(call, endpoint, socket, options, program);
+  }
   timing?.finished();
 }
 

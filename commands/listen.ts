@@ -24,6 +24,8 @@ import {
 import { addManyOptions, prepareOutputDir, type ManyFlags } from './listen-many.ts';
 import { addOptions, addReportOptions } from './options.ts';
 import { readServerAddresses, type ServerAddressOptions } from './server-address.ts';
+import { addRecordingOptions, createRecorder, type RecordingFlags } from './recording-options.ts';
+import { addSocketOptions, readTuner, type SocketFlags } from './socket-options.ts';
 import { ServerRun } from './server-run.ts';
 import { runStdioSession, type SessionFlags } from './session-run.ts';
 import { parseTimeMs } from './values.ts';
@@ -36,6 +38,8 @@ interface ListenOptions
     BindFlags,
     AccessFlags,
     AdmissionFlags,
+    RecordingFlags,
+    SocketFlags,
     DatagramFlags,
     ExecFlags,
     ManyFlags {
@@ -68,6 +72,8 @@ export function defineListen(command: Command): void {
   addOptions(command, 'idle', 'quit', 'halfClose', 'noShutdown');
   addOptions(command, 'receiveOnly', 'sendOnly', 'keepSending', 'crlf');
   addAdmissionOptions(command);
+  addRecordingOptions(command);
+  addSocketOptions(command);
   addReportOptions(command).action(runListen);
 }
 
@@ -80,7 +86,9 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
   if (program) requireGuard(endpoints, options);
   prepareOutputDir(options);
   const admission = await createAdmission(context, options, asked);
-  const run = new ServerRun(context);
+  const tune = await readTuner(options, endpoints);
+  const recorder = await createRecorder(context, options);
+  const run = new ServerRun(context, recorder);
   const { signal } = run.interruption;
   try {
     const access = await openAccess(context, options, endpoints, signal);
@@ -93,6 +101,7 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
       onlyFirst: !options.keepOpen,
       onConnection(client) {
         clearTimeout(firstClient);
+        run.tune(client, tune);
         reportDatagrams(context, client, run.address);
         admission(run, client, serveClient);
       },

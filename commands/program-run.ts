@@ -6,6 +6,7 @@ import { TnetError } from '../src/errors.ts';
 import { subjectOf, type Context } from './context.ts';
 import { exitStatus } from './exit-status.ts';
 import type { ExecFlags } from './exec-options.ts';
+import { recordOf, recordTransforms } from './recording-options.ts';
 import { elapsedMs, type ConnectionReport, type ServerRun } from './server-run.ts';
 import type { Interruption } from './signals.ts';
 
@@ -44,6 +45,7 @@ export async function serveProgram(
     const ending = await runProgramSession({
       ...{ remote: client, input, output, exited, endProgram: end },
       ...{ idleMs, signal },
+      ...recordTransforms(client),
     });
     const exit = await exited;
     context.reporter.emit({ event: 'program-ended', id: facts.id, ...exit });
@@ -110,6 +112,7 @@ export async function runClientProgram(
   const remote = formatRemote(server, name);
   const report: Pick<ConnectionReport, 'ended'> = {
     ended({ reason, error }, { sentBytes, receivedBytes }) {
+      recordOf(server)?.closed(reason);
       if (error) context.reporter.fail(subjectOf(error, remote), error, 1);
       const durationMs = elapsedMs(startedAt);
       context.reporter.emit({ event: 'ended', id: 1, remote, reason, sentBytes, receivedBytes, durationMs });

@@ -1,7 +1,9 @@
 import type { Connection } from '../src/endpoint/connection.ts';
 import { formatBound, formatLocal, formatRemote, type BoundServer } from '../src/endpoint/serve.ts';
 import type { EndingReason } from '../src/flow/ending.ts';
+import { Socket } from '../src/net/index.ts';
 import type { Context } from './context.ts';
+import { recordOf, type Recorder } from './recording-options.ts';
 import { catchInterruption, type Interruption } from './signals.ts';
 
 interface Totals {
@@ -30,6 +32,7 @@ export interface ConnectionReport {
 export class ServerRun {
   readonly interruption: Interruption = catchInterruption();
   readonly #context: Context;
+  readonly #recorder: Recorder | undefined;
   readonly #startedAt = performance.now();
   readonly #servers = new Set<BoundServer>();
   readonly #stopping = new AbortController();
@@ -38,8 +41,10 @@ export class ServerRun {
   #sentBytes = 0;
   #receivedBytes = 0;
 
-  constructor(context: Context) {
+  /** `recorder` records the connections that are accepted. Default: none are. */
+  constructor(context: Context, recorder?: Recorder) {
     this.#context = context;
+    this.#recorder = recorder;
     this.interruption.signal.addEventListener('abort', () => {
       if (this.interruption.status !== undefined) context.exit(this.interruption.status);
       this.#closeServers(() => this.#reportTotals());
@@ -76,6 +81,7 @@ export class ServerRun {
     const startedAt = performance.now();
     const remote = formatRemote(socket, this.#address);
     const { reporter } = this.#context;
+    this.#recorder?.open(socket, id, 'accepted', this.#address);
     reporter.emit({ event: 'accepted', id, local: formatLocal(socket, this.#address), remote });
     return {
       id,
@@ -83,11 +89,21 @@ export class ServerRun {
       ended: (ending, totals) => {
         this.#sentBytes += totals.sentBytes;
         this.#receivedBytes += totals.receivedBytes;
+        recordOf(socket)?.closed(ending.reason);
         if (ending.error) reporter.fail(remote, ending.error, id);
         const durationMs = elapsedMs(startedAt);
         reporter.emit({ event: 'ended', id, remote, reason: ending.reason, ...totals, durationMs });
       },
     };
+  }
+
+  /** Sets options on an accepted socket. A client that is gone already takes none, which is told and no more. */
+  tune(client: Connection, apply: ((socket: Socket) => void) | undefined): void {
+    try {
+      if (client instanceof Socket) apply?.(client);
+    } catch (error) {
+      this.#context.reporter.fail(formatRemote(client, this.#address), error);
+    }
   }
 
   /** Stops accepting; what has been accepted goes on. */

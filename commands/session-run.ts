@@ -9,6 +9,7 @@ import { waitAcknowledged } from '../src/net/tuning.ts';
 import { CrlfOut } from '../src/transform/crlf.ts';
 import { CrlfIn } from '../src/transform/crlf-in.ts';
 import type { Context } from './context.ts';
+import { recordOf, recordTransforms } from './recording-options.ts';
 import { elapsedMs } from './server-run.ts';
 import type { Interruption } from './signals.ts';
 
@@ -68,6 +69,7 @@ export function sessionOptions(
   { input, output }: Stdio,
   signal: AbortSignal,
 ): SessionOptions {
+  const { sendTransforms, receiveTransforms } = recordTransforms(remote);
   return {
     remote,
     input: input?.stream,
@@ -78,9 +80,13 @@ export function sessionOptions(
     sendOnly: flags.sendOnly,
     quitAfterMs: flags.quit,
     idleMs: flags.idle,
+    // The recording is next to the connection: it shows what goes over it, but for telnet's own commands.
+    receiveTransforms: [
+      ...receiveTransforms,
+      ...(flags.crlf === 'in' || flags.crlf === 'both' ? [new CrlfIn()] : []),
+    ],
+    sendTransforms: [...(sendsCrlf(flags) ? [new CrlfOut()] : []), ...sendTransforms],
     replyQuietMs: flags.waitReply,
-    sendTransforms: sendsCrlf(flags) ? [new CrlfOut()] : [],
-    receiveTransforms: flags.crlf === 'in' || flags.crlf === 'both' ? [new CrlfIn()] : [],
     signal,
   };
 }
@@ -120,6 +126,7 @@ export async function runStdioSession(
   });
   parts?.onEnded();
   if (flags.sendOnly && !ending.error) await awaitDelivery(socket, flags, interruption.signal);
+  recordOf(socket)?.closed(recordedEnding(ending));
   reportEnding(context, ending, remote, startedAt);
   if (flags.waitReply !== undefined && !ending.error) requireReply(context, socket, remote, flags.waitReply);
   if (interruption.status !== undefined) context.exit(interruption.status);
@@ -157,6 +164,11 @@ function reportEnding(context: Context, ending: SessionEnding, remote: string, s
     receivedBytes: ending.receivedBytes,
     durationMs: elapsedMs(startedAt),
   });
+}
+
+/** How a recording tells the end: only the peer's side can have been reset. */
+export function recordedEnding({ reason, side }: SessionEnding): SessionEnding['reason'] {
+  return reason === 'reset' && side !== 'remote' ? 'aborted' : reason;
 }
 
 /** The reader of our stdout has left, as `| head` does: nobody wants more, and that is no failure. */

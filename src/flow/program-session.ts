@@ -16,6 +16,8 @@ export interface ProgramSessionOptions {
   /** End when no byte has moved in either direction for this long. Default: no limit. */
   readonly idleMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  readonly sendTransforms?: readonly Duplex[];
+  readonly receiveTransforms?: readonly Duplex[];
 }
 
 export interface ProgramSessionEnding {
@@ -42,8 +44,8 @@ export async function runProgramSession(options: ProgramSessionOptions): Promise
     endProgram();
   });
   const [up, down] = startFlowPair(
-    { source: remote, sink: input, onActivity: idle.refresh },
-    { source: output, sink: remote, onActivity: idle.refresh },
+    { source: remote, sink: input, transforms: options.receiveTransforms, onActivity: idle.refresh },
+    { source: output, sink: remote, transforms: options.sendTransforms, onActivity: idle.refresh },
   );
   const interrupt = () => {
     endProgram();

@@ -34,6 +34,12 @@ export async function unsentBytes(socket: net.Socket): Promise<number | undefine
   return row && queuedBytes(socket) + row.unsent;
 }
 
+/** The number of a socket's open descriptor; undefined without one. It stays the socket's to close. */
+export function descriptorOf(socket: net.Socket): number | undefined {
+  const { _handle: handle } = socket as unknown as { _handle: { fd?: number } | null };
+  return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
+}
+
 /**
  * How waiting for acknowledgement ended: `acknowledged`: the peer's kernel has everything (with `fin` also our FIN);
  * `closed`: the connection is gone, and whether the rest arrived cannot be told; `timeout`: the limit ran out;

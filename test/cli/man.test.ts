@@ -14,7 +14,7 @@ function readPage(name: string): string {
 /** The list item of an option: `.It Fl p , Fl \-port Ar port`. */
 function manItem({ short, long, flags }: Option): string {
   const names = [short, long].filter((name) => name !== undefined);
-  const argument = /[<[]([^\]>]+)[\]>]/.exec(flags);
+  const argument = /[<[](.+)[\]>]/.exec(flags);
   const value = argument === null ? '' : ` Ar ${argument[1]!}`;
   return `.It ${names.map((name) => `Fl ${name.slice(1).replace('-', '\\-')}`).join(' , ')}`.concat(value);
 }

@@ -1,0 +1,108 @@
+import type { Duplex } from 'node:stream';
+import { Option, type Command } from 'commander';
+import type { Connection } from '../src/endpoint/connection.ts';
+import { presentedAddresses } from '../src/endpoint/presented-address.ts';
+import { Socket } from '../src/net/index.ts';
+import type { RecordedEnd, RecordFormatName } from '../src/record/record-format.ts';
+import type { ConnectionRecord, Recording } from '../src/record/recording.ts';
+import { exitCodes } from '../src/exit-codes.ts';
+import type { Context } from './context.ts';
+
+/** The flags that record what goes over the connections. */
+export interface RecordingFlags {
+  readonly output?: string;
+  readonly format?: RecordFormatName;
+  readonly shutdown: boolean;
+}
+
+const formats: readonly RecordFormatName[] = ['hex', 'raw', 'json', 'pcapng'];
+
+/** Adds -o and --format. */
+export function addRecordingOptions(command: Command): void {
+  command
+    .addOption(new Option('-o, --output <file>', 'record what goes both ways in a new file'))
+    .addOption(new Option('--format <format>', 'how -o writes it (default: hex)').choices(formats));
+}
+
+/** Records every connection that it is told of in the file of -o, and remembers the record of each. */
+export class Recorder {
+  readonly #recording: Recording;
+  readonly #flags: RecordingFlags;
+
+  constructor(recording: Recording, flags: RecordingFlags) {
+    this.#recording = recording;
+    this.#flags = flags;
+  }
+
+  /** Begins the record of a connection; `server` is what a Unix server is bound to, or was called by. */
+  open(socket: Connection, id: number, role: 'dialled' | 'accepted', server: string): void {
+    const { localAddress, localPort, remoteAddress, remotePort } = socket;
+    const [localPath, remotePath] = role === 'dialled' ? ['', server] : [server, ''];
+    const notes = [
+      socket instanceof Socket && socket.secureLayer ? 'TLS, recorded in the clear' : undefined,
+      role === 'accepted' ? presentedNote(socket) : undefined,
+    ].filter((note) => note !== undefined);
+    const record = this.#recording.open({
+      connection: {
+        id,
+        local: toEnd(localAddress, localPort, localPath),
+        remote: toEnd(remoteAddress, remotePort, remotePath),
+        role,
+        transport: socket instanceof Socket ? 'tcp' : 'udp',
+        ...(notes.length > 0 && { note: notes.join('; ') }),
+      },
+      halfClose: this.#flags.shutdown,
+      hasPeerEnded: () => socket.readableEnded && !socket.errored,
+    });
+    records.set(socket, record);
+  }
+}
+
+const records = new WeakMap<Connection, ConnectionRecord>();
+
+/** The record of a connection, when it is being recorded. */
+export function recordOf(socket: Connection): ConnectionRecord | undefined {
+  return records.get(socket);
+}
+
+/** What records a connection's two directions: none when it is not recorded. */
+export function recordTransforms(socket: Connection): {
+  readonly sendTransforms: readonly Duplex[];
+  readonly receiveTransforms: readonly Duplex[];
+} {
+  const record = recordOf(socket);
+  return {
+    sendTransforms: record ? [record.sent] : [],
+    receiveTransforms: record ? [record.received] : [],
+  };
+}
+
+/**
+ * The recorder that -o asks for, or undefined. A file that fails later is reported, the connections go on, and the
+ * exit status is that of a local failure.
+ *
+ * @throws TnetError TNET_E_USAGE
+ */
+export async function createRecorder(context: Context, flags: RecordingFlags): Promise<Recorder | undefined> {
+  const { output, format = 'hex' } = flags;
+  if (output === undefined) return undefined;
+  const { createRecording } = await import('../src/record/recording.ts');
+  const onError = (error: Error) => {
+    context.reporter.fail(output, error);
+    context.exit(exitCodes.usage);
+  };
+  return new Recorder(await createRecording(output, format, onError), flags);
+}
+
+/** Packets have the connection's own addresses; what a PROXY header says goes beside them. */
+function presentedNote(socket: Connection): string | undefined {
+  const presented = presentedAddresses(socket);
+  return presented?.remoteHost === undefined ? undefined : `PROXY header from ${presented.remote}`;
+}
+
+function toEnd(address: string | undefined, port: number | undefined, path: string): RecordedEnd {
+  if (address === undefined) return { path };
+  const [plain = address] = address.split('%');
+  const host = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(plain)?.[1] ?? plain;
+  return { host, port: port ?? 0 };
+}

@@ -1,0 +1,52 @@
+import {
+  formatEnd,
+  formatMicros,
+  nothing,
+  type RecordedConnection,
+  type RecordedDirection,
+  type RecordFormat,
+} from './record-format.ts';
+
+const lineBytes = 16;
+const hexWidth = lineBytes * 3 - 1;
+
+/**
+ * Text for people and for grep. A line of data is
+ *
+ *     TIME ID DIRECTION OFFSET HEX |ASCII|
+ *
+ * with `>` for sent and `<` for received, the offset in its direction in hex, and at most 16 bytes. Lines with `=` tell
+ * what happened.
+ */
+export function createHexFormat(): RecordFormat {
+  const say = ({ id }: RecordedConnection, atMicros: number, text: string) =>
+    Buffer.from(`${formatMicros(atMicros)} ${id} = ${text}\n`);
+  return {
+    begin: () => nothing,
+    opened(connection, atMicros) {
+      const { local, remote, role, note } = connection;
+      const text = `${role} ${formatEnd(local)} ${role === 'dialled' ? '->' : '<-'} ${formatEnd(remote)}`;
+      return say(connection, atMicros, note === undefined ? text : `${text} (${note})`);
+    },
+    data: ({ id }, direction, bytes, offset, atMicros) =>
+      Buffer.from(formatLines(`${formatMicros(atMicros)} ${id} ${mark(direction)}`, bytes, offset), 'latin1'),
+    ended: (connection, direction, atMicros) => say(connection, atMicros, `end of ${mark(direction)}`),
+    closed: (connection, ending, atMicros) => say(connection, atMicros, `closed: ${ending}`),
+  };
+}
+
+function mark(direction: RecordedDirection): '>' | '<' {
+  return direction === 'sent' ? '>' : '<';
+}
+
+function formatLines(head: string, bytes: Buffer, offset: number): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += lineBytes) {
+    const line = bytes.subarray(at, at + lineBytes);
+    const hex = line.toString('hex').replace(/..(?=.)/g, '$& ');
+    const ascii = line.toString('latin1').replace(/[^\x20-\x7e]/g, '.');
+    const place = (offset + at).toString(16).padStart(8, '0');
+    text += `${head} ${place} ${hex.padEnd(hexWidth)} |${ascii}|\n`;
+  }
+  return text;
+}

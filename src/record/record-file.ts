@@ -1,0 +1,51 @@
+import { closeSync, createWriteStream, fstatSync, openSync, type WriteStream } from 'node:fs';
+import { errorCode, TnetError } from '../errors.ts';
+
+/** What may wait for the disk before writers are asked to wait too. */
+const pendingLimitBytes = 1024 * 1024;
+
+/**
+ * Appends to a file that was created for it. Nothing is kept back: what is written reaches the file even when the
+ * process is about to end. A failure is told once; from then on writes do nothing.
+ */
+export class RecordFile {
+  readonly #stream: WriteStream;
+  #hasFailed = false;
+
+  /** @throws TnetError TNET_E_USAGE for a file that has something in it or cannot be opened. */
+  constructor(path: string, onError: (error: Error) => void) {
+    this.#stream = createWriteStream(path, { fd: openNew(path), highWaterMark: pendingLimitBytes });
+    this.#stream.on('error', (error) => {
+      this.#hasFailed = true;
+      this.#stream.emit('drain');
+      onError(error);
+    });
+  }
+
+  /** Writes, and calls `done` when the next bytes may come. */
+  write(bytes: Buffer, done: () => void): void {
+    if (bytes.length === 0 || this.#hasFailed || this.#stream.write(bytes)) done();
+    else this.#stream.once('drain', done);
+  }
+}
+
+/** Opens a new file, an empty one (as mktemp(1) makes it), a pipe or a device. For this user only: it holds secrets. */
+function openNew(path: string): number {
+  const fd = open(path, 'wx') ?? open(path, 'a');
+  const status = fd === undefined ? undefined : fstatSync(fd);
+  if (fd !== undefined && (!status?.isFile() || status.size === 0)) return fd;
+  if (fd !== undefined) closeSync(fd);
+  const message = 'the file has something in it: a recording goes to a new file';
+  throw new TnetError('TNET_E_USAGE', message, { subject: path });
+}
+
+/** Undefined when the file must not exist, and does. */
+function open(path: string, flags: 'wx' | 'a'): number | undefined {
+  try {
+    return openSync(path, flags, 0o600);
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST' && flags === 'wx') return undefined;
+    const message = `cannot be opened to record (${errorCode(error) ?? 'unknown'})`;
+    throw new TnetError('TNET_E_USAGE', message, { subject: path, cause: error });
+  }
+}

@@ -1,0 +1,65 @@
+/** One end of a connection: an address, or a Unix path (empty when it has none). */
+export type RecordedEnd = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** A connection as a recording names it. */
+export interface RecordedConnection {
+  readonly id: number;
+  readonly local: RecordedEnd;
+  readonly remote: RecordedEnd;
+  /** Who called: `dialled` means that we did, `accepted` that the peer did. */
+  readonly role: 'dialled' | 'accepted';
+  /** `tcp` is any stream; with `udp` each chunk is a datagram. */
+  readonly transport: 'tcp' | 'udp';
+  /** What else there is to say, such as that the bytes were encrypted on the wire. */
+  readonly note?: string | undefined;
+}
+
+/** `sent` goes to the peer, `received` comes from it. */
+export type RecordedDirection = 'sent' | 'received';
+
+/** Why a connection is over: `eof` when both sides ended, `reset` when the peer broke off, else our own doing. */
+export type RecordedEnding = 'eof' | 'reset' | 'timeout' | 'aborted' | 'limit';
+
+/**
+ * How occurrences become bytes of a file. Each method gives the bytes to append, none if the format does not tell
+ * that. Times are microseconds since 1970. A format may keep state for each connection, from `opened` to `closed`.
+ */
+export interface RecordFormat {
+  /** The beginning of the file. */
+  begin(): Buffer;
+  opened(connection: RecordedConnection, atMicros: number): Buffer;
+  /** `offset`: how many bytes went in this direction before. */
+  data(
+    connection: RecordedConnection,
+    direction: RecordedDirection,
+    bytes: Buffer,
+    offset: number,
+    atMicros: number,
+  ): Buffer;
+  /** The end of one direction: a FIN. */
+  ended(connection: RecordedConnection, direction: RecordedDirection, atMicros: number): Buffer;
+  closed(connection: RecordedConnection, ending: RecordedEnding, atMicros: number): Buffer;
+}
+
+/** The formats by the name that --format takes. */
+export const recordFormatNames = ['hex', 'raw', 'json', 'pcapng'] as const;
+export type RecordFormatName = (typeof recordFormatNames)[number];
+
+export const nothing = Buffer.alloc(0);
+
+/** Microseconds since 1970. */
+export function nowMicros(): number {
+  return Math.round((performance.timeOrigin + performance.now()) * 1000);
+}
+
+/** `2026-11-23T07:20:57.123456Z` */
+export function formatMicros(atMicros: number): string {
+  const text = new Date(Math.floor(atMicros / 1000)).toISOString();
+  return `${text.slice(0, -1)}${String(atMicros % 1000).padStart(3, '0')}Z`;
+}
+
+/** An end as it is written everywhere: `127.0.0.1:80`, `[::1]:80`, a path. */
+export function formatEnd(end: RecordedEnd): string {
+  if ('path' in end) return end.path === '' ? 'unix:' : end.path.replace(/^\0/, 'unix:@');
+  return end.host.includes(':') ? `[${end.host}]:${end.port}` : `${end.host}:${end.port}`;
+}

@@ -1,0 +1,131 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import test from 'ava';
+import { createTuner } from '../../src/endpoint/socket-tuning.ts';
+import { loadNativeAddon } from '../../src/flow/native-addon.ts';
+import { connect } from '../../src/net/index.ts';
+import { descriptorOf } from '../../src/net/tuning.ts';
+import { runCli, startCli } from '../helpers/cli.ts';
+import { connectPeer, startPeerServer } from '../helpers/peers.ts';
+import { testWith } from '../helpers/programs.ts';
+
+const addon = loadNativeAddon();
+if (!addon) console.log('skipped: there is no native addon here');
+const testNative = addon ? test.serial : test.serial.skip;
+
+/** What ss(8) says of the connection from a port of this machine. */
+function askSystem(localPort: number): string {
+  return execFileSync('ss', ['-tonimH', '--tos', `sport = :${localPort}`]).toString();
+}
+
+testWith('ss')(
+  'connect sets keepalive and type of service, and calls from the address it is given',
+  async (t) => {
+    const server = await startPeerServer(t, 'tcp');
+    const flags = ['-s', '127.0.0.5', '--keepalive', '600s,10s,4', '--tos', 'lowdelay'];
+    const cli = startCli(t, ['connect', '-v', ...flags, ...server.words]);
+    const peer = await server.accept();
+    await cli.said(/connected to/);
+    const shown = askSystem(peer.remotePort!);
+    t.regex(shown, / 127\.0\.0\.5:\d+ /);
+    t.regex(shown, /timer:\(keepalive,9min\d+sec,0\)/);
+    t.regex(shown, /tos:0x10/);
+    cli.stdin.end();
+    peer.end();
+    t.is((await cli.exit).code, 0, cli.stderr());
+  },
+);
+
+testWith('ss')('listen sets them on every client', async (t) => {
+  const cli = startCli(t, ['listen', '-k', '-v', '--keepalive', '300', '--tos', '0xb8', '127.0.0.1:0'], {
+    stdin: 'null',
+  });
+  const port = await cli.port();
+  for (let round = 0; round < 2; round++) {
+    const peer = await connectPeer(t, `127.0.0.1:${port}`);
+    await cli.said(new RegExp(`connection from 127\\.0\\.0\\.1:${peer.localPort}`));
+    const shown = execFileSync('ss', ['-tonimH', '--tos', `dport = :${peer.localPort}`]).toString();
+    t.regex(shown, /timer:\(keepalive,4min\d+sec,0\) tos:0xb8/);
+  }
+});
+
+testNative('the buffers, the hops, the lingering and Nagle are set through the addon', async (t) => {
+  const server = await startPeerServer(t, 'tcp');
+  const socket = connect(server.target as never);
+  t.teardown(() => socket.destroy());
+  await once(socket, 'connect');
+  const fd = descriptorOf(socket)!;
+  const tuning = { receiveBufferBytes: 50_000, sendBufferBytes: 60_000, hopLimit: 9, lingerSeconds: 3 };
+  createTuner({ ...tuning, noDelay: true })(socket);
+  const names = ['rcvbuf', 'sndbuf', 'ttl', 'linger', 'nodelay'] as const;
+  t.deepEqual(
+    names.map((name) => addon!.getOption(fd, name)),
+    [100_000, 120_000, 9, 3, 1],
+  );
+  createTuner({ noDelay: false })(socket);
+  t.is(addon!.getOption(fd, 'nodelay'), 0);
+});
+
+testNative('--linger 0 makes the end of connect a reset', async (t) => {
+  const server = await startPeerServer(t, 'tcp');
+  const cli = startCli(t, ['connect', '--linger', '0', '--no-shutdown', '-q', '0', ...server.words], {
+    stdin: 'null',
+  });
+  const peer = await server.accept();
+  peer.resume();
+  const [error] = (await once(peer, 'error')) as [NodeJS.ErrnoException];
+  t.is(error.code, 'ECONNRESET');
+  t.is((await cli.exit).code, 0, cli.stderr());
+});
+
+test.serial('an option that needs the addon is exit 2 without it, and says why', async (t) => {
+  const env = { TNET_NATIVE: '0' };
+  for (const flags of [
+    ['--rcvbuf', '64k'],
+    ['--sndbuf', '64k'],
+    ['--ttl', '3'],
+    ['--linger', '1'],
+  ]) {
+    const run = await runCli(t, ['connect', ...flags, '127.0.0.1', '1'], '', { env });
+    t.is(run.code, 2);
+    t.is(
+      run.stderr,
+      `tnet connect: ${flags[0]}: needs tnet's native addon: TNET_NATIVE=0 turns it off (TNET_E_UNSUPPORTED)\n`,
+    );
+  }
+});
+
+test.serial('values that the system does not have are exit 2', async (t) => {
+  const cases: readonly (readonly string[])[] = [
+    ['--keepalive', '500ms'],
+    ['--keepalive', '1,2,3,4'],
+    ['--keepalive', '10,5,200'],
+    ['--tos', '256'],
+    ['--tos', 'fast'],
+    ['--ttl', '0'],
+    ['--ttl', '256'],
+    ['--rcvbuf', '0'],
+    ['--linger', '1500ms'],
+  ];
+  await Promise.all(
+    cases.map(async (flags) => {
+      const run = await runCli(t, ['connect', ...flags, '127.0.0.1', '1']);
+      t.is(run.code, 2, flags.join(' '));
+      t.regex(run.stderr, new RegExp(`option '${flags[0]} `));
+    }),
+  );
+  const unix = await runCli(t, ['connect', '--ttl', '3', '-U', '/nowhere']);
+  t.is(unix.code, 2);
+  t.regex(unix.stderr, /a Unix socket has no --ttl \(TNET_E_USAGE\)/);
+});
+
+test('a socket without a descriptor has none to give', (t) => {
+  t.is(
+    descriptorOf(
+      connect({ port: 1, host: '127.0.0.1' } as never)
+        .on('error', () => undefined)
+        .destroy(),
+    ),
+    undefined,
+  );
+});
