@@ -18,13 +18,16 @@ async function exchange(
   stdin: string | Buffer = '',
   env: Record<string, string> = { TERM: 'xterm' },
 ) {
+  const { promise: ended, resolve } = Promise.withResolvers<undefined>();
   const server = await startScriptedServer(t, (socket) => {
+    socket.once('close', () => resolve(undefined));
     socket.setNoDelay(true);
     for (const chunk of greeting) socket.write(chunk);
     socket.end();
   });
   const words = ['connect', '--keep-sending', ...args, '127.0.0.1', String(server.port)];
   const result = await runCli(t, words, stdin, { env });
+  await ended;
   return { ...result, sent: server.received() };
 }
 
