@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
@@ -18,11 +18,14 @@ const fromTerminal = ['SIGINT', 'SIGQUIT'] as const;
  */
 export async function runThen(context: Context, commandLine: readonly string[]): Promise<void> {
   const [file = '', ...args] = commandLine;
-  const child = spawn(file, args, { stdio: 'inherit' });
-  const handOn = (signal: NodeJS.Signals) => void child.kill(signal);
+  const running: { child?: ChildProcess } = {};
+  const handOn = (signal: NodeJS.Signals) => void running.child?.kill(signal);
   const ignore = () => undefined;
   for (const signal of handedOn) process.on(signal, handOn);
   for (const signal of fromTerminal) process.on(signal, isatty(0) ? ignore : handOn);
+  // After the signals are ours: the command may be quick to ask for one.
+  const child = spawn(file, args, { stdio: 'inherit' });
+  running.child = child;
   try {
     const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
     context.exit(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
