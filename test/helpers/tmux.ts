@@ -53,7 +53,8 @@ export async function openScreen(t: ExecutionContext): Promise<Screen> {
   const shell = `env -i PATH='${process.env.PATH ?? ''}' TERM=xterm PS1='ready> ' bash --norc --noprofile`;
   tmux('-f', '/dev/null', 'new-session', '-d', '-x', '100', '-y', '30', shell);
   t.teardown(() => void tmux('kill-server'));
-  const text = () => tmux('capture-pane', '-p');
+  // Lines that the screen has wrapped are one again: where a long path breaks must not matter.
+  const text = () => tmux('capture-pane', '-p', '-J').replace(/ +$/gm, '');
   const press = (...keys: readonly string[]) => void tmux('send-keys', ...keys);
   const shows = (pattern: RegExp) => until(text, pattern);
   let asked = 0;
