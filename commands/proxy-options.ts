@@ -4,6 +4,7 @@ import { pairSettings, readPair, type Pair } from '../src/proxy/pair.ts';
 import type { Setting } from '../src/proxy/setting.ts';
 import { parseTimeMs } from './values.ts';
 import type { ReportOptions } from './context.ts';
+import { addLiveOption } from './live-options.ts';
 
 /** The flags of `tnet proxy` beside those of pairSettings, which have their written value under their own name. */
 export interface ProxyOptions extends ReportOptions {
@@ -14,6 +15,7 @@ export interface ProxyOptions extends ReportOptions {
   readonly config?: string;
   readonly drain: number;
   readonly metrics?: string;
+  readonly live?: boolean;
 }
 
 const settings: Readonly<Record<string, Setting<unknown>>> = pairSettings;
@@ -33,8 +35,8 @@ function collect(word: string, previous: readonly string[] | undefined): readonl
 }
 
 /** Adds the flags that say what is served. */
-export function addProxyOptions(command: Command): Command {
-  return command
+export function addProxyOptions(command: Command): void {
+  command
     .addOption(
       new Option(
         '-L, --pair <listen=target>',
@@ -50,6 +52,7 @@ export function addProxyOptions(command: Command): Command {
         .argParser(parseTimeMs)
         .default(10_000, '10s'),
     );
+  addLiveOption(command);
 }
 
 /** The settings that the command line gives, as written. */

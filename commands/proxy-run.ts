@@ -3,6 +3,7 @@ import { Ledger } from '../src/proxy/ledger.ts';
 import type { Pair } from '../src/proxy/pair.ts';
 import { Proxy, ServeError } from '../src/proxy/proxy.ts';
 import type { Context } from './context.ts';
+import { startLive } from './live-options.ts';
 import type { ProxyOptions } from './proxy-options.ts';
 import { elapsedMs } from './server-run.ts';
 import { readFamily } from './server-address.ts';
@@ -42,6 +43,7 @@ export class ProxyRun {
       signal: this.#stopping.signal,
       family: readFamily(options),
       numericOnly: options.numeric,
+      isWatched: options.live,
     });
   }
 
@@ -62,6 +64,7 @@ export class ProxyRun {
       'abort',
       () => void this.#end(interruption.status ?? exitCodes.sigterm),
     );
+    if (this.#options.live) await this.#show(interruption.signal);
   }
 
   async #serveMetrics(endpoint: Endpoint): Promise<void> {
@@ -76,6 +79,22 @@ export class ProxyRun {
       server.closeAllConnections();
     });
     this.#context.reporter.emit({ event: 'metrics', url: `http://${address}/metrics` });
+  }
+
+  /** Shows the connections until the first signal: a second one, which ends the process, must find the terminal as it was. */
+  async #show(signal: AbortSignal): Promise<void> {
+    const { addresses } = this.#proxy;
+    const names = {
+      title: `tnet proxy ${addresses.join(' ')}`,
+      received: 'up',
+      sent: 'down',
+      remote: 'client',
+      target: 'target',
+    };
+    const look = () => ({ totals: this.#ledger.sum(), connections: this.#ledger.list() });
+    const stop = await startLive(this.#context, names, look);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop);
   }
 
   /** Takes the pairs anew at every SIGHUP; a mistake is reported, and all stays as it is. */

@@ -13,4 +13,6 @@ export interface ProxyHost {
   readonly family?: 4 | 6;
   /** Refuse host names: no DNS. Default false. */
   readonly numericOnly?: boolean;
+  /** Whether each connection's counts are shown while it runs. Default false. */
+  readonly isWatched?: boolean;
 }

@@ -23,6 +23,12 @@ export interface OpenConnection {
   relay: Relay | undefined;
 }
 
+/** One open connection at a moment. `sentBytes` went to the client, `receivedBytes` came from it. */
+export interface CarriedConnection extends Omit<OpenConnection, 'relay'> {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+}
+
 /** Counts connections, bytes and refusals. */
 export class Ledger {
   readonly open = new Set<OpenConnection>();
@@ -50,6 +56,18 @@ export class Ledger {
 
   refuse(reason: string): void {
     this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
+  }
+
+  /** The open connections with what each has carried up to now. */
+  list(): CarriedConnection[] {
+    return Array.from(this.open, ({ id, remote, target, startedAt, relay }) => ({
+      id,
+      remote,
+      target,
+      startedAt,
+      sentBytes: relay?.down.bytes ?? 0,
+      receivedBytes: relay?.up.bytes ?? 0,
+    }));
   }
 
   /** What has been done up to now, open connections included. */

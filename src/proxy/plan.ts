@@ -20,6 +20,11 @@ export interface Plan {
   readonly upstream: Upstream | undefined;
   /** Undefined: no limit. */
   readonly rate: RateLimit | undefined;
+  /**
+   * Whether anything wants to see a connection while it runs: its bytes, or how many they are. Without it nobody has
+   * to know more of one than how it began and ended.
+   */
+  readonly isWatched: boolean;
   /** Draws what is done to a connection; undefined when nothing is done to any. */
   readonly createFaults: ((connection: number, onDrop: () => void) => Faults) | undefined;
   /** Makes what a target is told first; undefined: nothing. Throws a ProtocolError for what cannot be told. */
@@ -54,6 +59,7 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
     steps: await prepareSteps(pair, host, (route) => create(route.targets)),
     upstream: pair.targets.length === 0 ? undefined : await create(pair.targets),
     rate: values.rate && new RateLimit(values.rate),
+    isWatched: hasFaults || host.isWatched === true,
     createFaults: faults && ((connection, onDrop) => faults.createFaults(values, connection, onDrop)),
     createHead:
       header && ((client, known) => header.createProxyHeader(values.sendProxy ?? 1, client, known.header)),

@@ -18,20 +18,23 @@ export interface ReporterOptions {
 export class Reporter {
   /** What ends a line: CR LF while the terminal is in a mode that makes nothing of a LF. */
   lineEnd: '\n' | '\r\n' = '\n';
-  readonly #options: ReporterOptions;
+  /** Takes each finished line. A screen that is drawn on the same terminal takes this over while it is there. */
+  write: (line: string) => void;
+  readonly #options: Omit<ReporterOptions, 'write'>;
 
-  constructor(options: ReporterOptions) {
+  constructor({ write, ...options }: ReporterOptions) {
+    this.write = write;
     this.#options = options;
   }
 
   emit(event: Event): void {
-    const { name, verbosity, json, write } = this.#options;
+    const { name, verbosity, json } = this.#options;
     if (json) {
-      write(`${JSON.stringify({ time: new Date().toISOString(), ...event })}${this.lineEnd}`);
+      this.write(`${JSON.stringify({ time: new Date().toISOString(), ...event })}${this.lineEnd}`);
       return;
     }
     const { text, from } = renderEvent(event);
-    if (verbosity >= from) write(`${paintFor(event.event, `${name}:`)} ${text}${this.lineEnd}`);
+    if (verbosity >= from) this.write(`${paintFor(event.event, `${name}:`)} ${text}${this.lineEnd}`);
   }
 
   /** One line for a failure. `subject` is what failed, as the user knows it: an address, a path, a file. */

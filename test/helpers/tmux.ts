@@ -12,6 +12,8 @@ export interface Screen {
   readonly press: (...keys: readonly string[]) => void;
   /** What is on the screen. */
   readonly text: () => string;
+  /** The same with its colours, as escape sequences. */
+  readonly paintedText: () => string;
   /** Waits until the screen matches. */
   readonly shows: (pattern: RegExp) => Promise<RegExpExecArray>;
   readonly resize: (columns: number, rows: number) => void;
@@ -44,14 +46,17 @@ async function until(look: () => string, pattern: RegExp): Promise<RegExpExecArr
   }
 }
 
-/** Opens a screen of 100 columns and 30 rows, with a shell whose prompt is `ready> `. */
-export async function openScreen(t: ExecutionContext): Promise<Screen> {
+/** Opens a screen, with a shell whose prompt is `ready> `. `environment` is added to the shell's. */
+export async function openScreen(
+  t: ExecutionContext,
+  { columns = 100, rows = 30, environment = '' } = {},
+): Promise<Screen> {
   const dir = tempDir(t);
   const socket = join(dir, `tmux-${++count}`);
   const tmux = (...args: readonly string[]) =>
     execFileSync('tmux', ['-S', socket, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  const shell = `env -i PATH='${process.env.PATH ?? ''}' TERM=xterm PS1='ready> ' bash --norc --noprofile`;
-  tmux('-f', '/dev/null', 'new-session', '-d', '-x', '100', '-y', '30', shell);
+  const shell = `env -i PATH='${process.env.PATH ?? ''}' TERM=xterm ${environment} PS1='ready> ' bash --norc --noprofile`;
+  tmux('-f', '/dev/null', 'new-session', '-d', '-x', String(columns), '-y', String(rows), shell);
   t.teardown(() => void tmux('kill-server'));
   // Lines that the screen has wrapped are one again: where a long path breaks must not matter.
   const text = () => tmux('capture-pane', '-p', '-J').replace(/ +$/gm, '');
@@ -71,6 +76,7 @@ export async function openScreen(t: ExecutionContext): Promise<Screen> {
     isSet: (pattern) => until(readSettings, pattern),
     press,
     text,
+    paintedText: () => tmux('capture-pane', '-p', '-e'),
     shows,
     ask,
     resize: (columns, rows) => void tmux('resize-window', '-x', String(columns), '-y', String(rows)),

@@ -1,0 +1,73 @@
+import type { LiveConnection, LiveRate, LiveSample } from './live-sample.ts';
+
+/** How fast old speed is forgotten: after so long a rate has moved two thirds of the way to the new one. */
+const memoryMs = 1_000;
+
+/** Less than this many bytes a second is nothing: what fades away must not look as if bytes still moved. */
+const leastRate = 1;
+
+interface Track {
+  at: number;
+  receivedBytes: number;
+  sentBytes: number;
+  received: number;
+  sent: number;
+}
+
+/** Turns byte counts that grow into rates, smoothed over about a second. Forgets connections that are gone. */
+export class LiveRates {
+  #tracks = new Map<number, Track>();
+  readonly #total: Track;
+
+  /** `startedAt`, as all times here, is on performance.now()'s clock: from then on bytes are counted. */
+  constructor(startedAt: number) {
+    this.#total = begin(startedAt);
+  }
+
+  /** Takes a sample's counts. */
+  update({ totals, connections }: LiveSample, now: number): void {
+    advance(this.#total, totals, now);
+    const tracks = new Map<number, Track>();
+    for (const connection of connections) {
+      const track = this.#tracks.get(connection.id) ?? begin(connection.startedAt);
+      advance(track, connection, now);
+      tracks.set(connection.id, track);
+    }
+    this.#tracks = tracks;
+  }
+
+  get total(): LiveRate {
+    return toRate(this.#total);
+  }
+
+  of({ id }: LiveConnection): LiveRate {
+    const track = this.#tracks.get(id);
+    return track ? toRate(track) : { received: 0, sent: 0 };
+  }
+}
+
+function begin(at: number): Track {
+  return { at, receivedBytes: 0, sentBytes: 0, received: 0, sent: 0 };
+}
+
+function advance(
+  track: Track,
+  { receivedBytes, sentBytes }: { receivedBytes: number; sentBytes: number },
+  now: number,
+) {
+  const passedMs = now - track.at;
+  if (passedMs <= 0) return;
+  const weight = 1 - Math.exp(-passedMs / memoryMs);
+  const perSecond = 1000 / passedMs;
+  track.received += ((receivedBytes - track.receivedBytes) * perSecond - track.received) * weight;
+  track.sent += ((sentBytes - track.sentBytes) * perSecond - track.sent) * weight;
+  Object.assign(track, { at: now, receivedBytes, sentBytes });
+}
+
+function toRate({ received, sent }: Track): LiveRate {
+  return { received: floor(received), sent: floor(sent) };
+}
+
+function floor(rate: number): number {
+  return rate < leastRate ? 0 : Math.round(rate);
+}

@@ -1,0 +1,153 @@
+import { stripVTControlCharacters } from 'node:util';
+import type { LiveRates } from './live-rates.ts';
+import type { LiveConnection, LiveSample, LiveTotals } from './live-sample.ts';
+import { formatSize, formatSpan } from './short-numbers.ts';
+
+/** A window in characters. */
+export interface WindowSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** What a view calls what it shows. */
+export interface LiveNames {
+  /** What runs: `tnet proxy 127.0.0.1:8080`. */
+  readonly title: string;
+  /** What bytes received from and sent to a peer are called: `up` and `down`. */
+  readonly received: string;
+  readonly sent: string;
+  /** What a peer is called, and what it is joined to; undefined: it is joined to nothing that has a name. */
+  readonly remote: string;
+  readonly target?: string;
+}
+
+export interface LiveFrame {
+  readonly sample: LiveSample;
+  readonly rates: LiveRates;
+  /** On performance.now()'s clock, as `startedAt` of the sample's connections. */
+  readonly now: number;
+  readonly startedAt: number;
+  /** The last things that were reported, oldest first. */
+  readonly messages: readonly string[];
+}
+
+/** How a line is shown. */
+export type LineStyle = 'title' | 'totals' | 'head' | 'busy' | 'idle' | 'message';
+
+export interface StyledLine {
+  readonly text: string;
+  readonly style: LineStyle;
+}
+
+/** The share of a window's rows that messages may have at most. */
+const messageShare = 4;
+const gap = '  ';
+const numberWidth = 6;
+const idWidth = 5;
+const ageWidth = 6;
+
+/**
+ * The lines of a live view, from the top: title, totals, a table of the connections with the busiest first, and the
+ * last messages. Fits the window, whatever it is.
+ */
+export function renderLive(names: LiveNames, frame: LiveFrame, { columns, rows }: WindowSize): StyledLine[] {
+  const { sample, rates, now, messages } = frame;
+  const top: StyledLine[] = [
+    { text: spread(names.title, formatSpan(now - frame.startedAt), columns), style: 'title' },
+    { text: renderTotals(names, sample.totals, rates), style: 'totals' },
+    { text: '', style: 'totals' },
+    { text: renderHead(names, columns), style: 'head' },
+  ];
+  const bottom = messages
+    .slice(Math.max(0, messages.length - Math.floor(rows / messageShare)))
+    .map((text): StyledLine => ({ text: stripVTControlCharacters(text), style: 'message' }));
+  const room = Math.max(0, rows - top.length - bottom.length);
+  const sorted = sample.connections.toSorted(
+    (one, other) => busyness(other) - busyness(one) || one.id - other.id,
+  );
+  const isLong = sorted.length > room;
+  const shown = sorted.slice(0, isLong ? Math.max(0, room - 1) : room);
+  const body = shown.map((connection): StyledLine => {
+    const style = busyness(connection) > 0 ? 'busy' : 'idle';
+    return { text: renderRow(names, connection, frame, columns), style };
+  });
+  if (isLong) body.push({ text: `and ${sorted.length - shown.length} more`, style: 'idle' });
+  while (bottom.length > 0 && body.length < room) body.push({ text: '', style: 'idle' });
+  return [...top, ...body, ...bottom]
+    .slice(0, rows)
+    .map(({ text, style }) => ({ text: clipEnd(text, columns), style }));
+
+  function busyness(connection: LiveConnection): number {
+    const { received, sent } = rates.of(connection);
+    return received + sent;
+  }
+}
+
+/** The totals as one line: also what is printed where there is no screen to draw on. */
+export function renderTotals(names: LiveNames, totals: LiveTotals, rates: LiveRates): string {
+  const { connections, open, failed = 0, refused = {} } = totals;
+  const refusals = Object.values(refused).reduce((sum, count) => sum + count, 0);
+  const { received, sent } = rates.total;
+  return [
+    `${open} open`,
+    `${connections} in all`,
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(refusals > 0 ? [`${refusals} refused`] : []),
+    `${names.received} ${formatSize(totals.receivedBytes)} ${formatSize(received)}/s`,
+    `${names.sent} ${formatSize(totals.sentBytes)} ${formatSize(sent)}/s`,
+  ].join(', ');
+}
+
+function renderHead(names: LiveNames, columns: number): string {
+  const { received, sent } = names;
+  const heads = [received, `${received}/s`, sent, `${sent}/s`].map((head) => head.toUpperCase());
+  return joinCells(
+    names,
+    ['ID', names.remote.toUpperCase(), (names.target ?? '').toUpperCase(), ...heads, 'AGE'],
+    columns,
+  );
+}
+
+function renderRow(names: LiveNames, connection: LiveConnection, frame: LiveFrame, columns: number): string {
+  const { id, remote, target = '', receivedBytes, sentBytes, startedAt } = connection;
+  const { received, sent } = frame.rates.of(connection);
+  const numbers = [receivedBytes, received, sentBytes, sent].map(formatSize);
+  return joinCells(
+    names,
+    [String(id), remote, target, ...numbers, formatSpan(frame.now - startedAt)],
+    columns,
+  );
+}
+
+/** Numbers have the width they need; the addresses share what is left, and lose their beginning when it is too little. */
+function joinCells(names: LiveNames, cells: readonly string[], columns: number): string {
+  const [id = '', remote = '', target = '', ...rest] = cells;
+  const addresses = names.target === undefined ? [remote] : [remote, target];
+  const numbers = rest.map((cell, index) =>
+    cell.padStart(index === rest.length - 1 ? ageWidth : numberWidth),
+  );
+  const fixed = idWidth + numbers.reduce((sum, cell) => sum + gap.length + cell.length, 0);
+  const share = Math.floor((columns - fixed) / addresses.length) - gap.length;
+  const width = Math.max(4, Math.min(share, longestAddress));
+  const shown = addresses.map((address) => clipStart(address, width).padEnd(width));
+  return [id.padStart(idWidth), ...shown, ...numbers].join(gap);
+}
+
+/** An IPv6 address with brackets and port. */
+const longestAddress = 47;
+
+function spread(left: string, right: string, columns: number): string {
+  const space = columns - left.length - right.length;
+  return space < 1 ? left : left + ' '.repeat(space) + right;
+}
+
+/** Of an address the end tells more. */
+function clipStart(text: string, width: number): string {
+  const characters = Array.from(text);
+  return characters.length <= width ? text : `…${characters.slice(characters.length - width + 1).join('')}`;
+}
+
+function clipEnd(text: string, width: number): string {
+  const characters = Array.from(text);
+  return characters.length <= width ? text : characters.slice(0, width).join('');
+}

@@ -1,0 +1,144 @@
+import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
+import type { ExecutionContext } from 'ava';
+import { closedPort, startCli } from '../helpers/cli.ts';
+import { connectPeer } from '../helpers/peers.ts';
+import { testWith } from '../helpers/programs.ts';
+import { startEcho } from '../helpers/proxy.ts';
+import { readText } from '../helpers/lines.ts';
+import { openScreen, tnetCommand, type Screen } from '../helpers/tmux.ts';
+
+const test = testWith('tmux', 'bash', 'stty', 'pgrep');
+
+interface Shown {
+  readonly screen: Screen;
+  readonly address: string;
+  readonly pid: () => number;
+}
+
+/** Shows a proxy in front of an echo server on a screen. */
+async function show(t: ExecutionContext, size: Parameters<typeof openScreen>[1], flags = ''): Promise<Shown> {
+  const target = await startEcho(t);
+  const address = `127.0.0.1:${await closedPort()}`;
+  const screen = await openScreen(t, size);
+  const words = `proxy ${address} ${target} --live${flags}`;
+  screen.run(`clear; (exec ${tnetCommand} ${words}); echo "status $?"!`);
+  const pid = () => Number(execFileSync('pgrep', ['-f', `${words}$`], { encoding: 'utf8' }).trim());
+  return { screen, address, pid };
+}
+
+/** A client that has had `bytes` echoed, and stays. */
+async function holdClient(t: ExecutionContext, address: string, bytes: number): Promise<void> {
+  const client = await connectPeer(t, address);
+  client.write(Buffer.alloc(bytes));
+  for (let got = 0; got < bytes;) got += ((await once(client, 'data')) as [Buffer])[0].length;
+}
+
+for (const [columns, rows] of [
+  [80, 24],
+  [200, 50],
+] as const) {
+  test(`--live shows each connection with its bytes and rates at ${columns}×${rows}, and leaves no trace`, async (t) => {
+    const { screen, address } = await show(t, { columns, rows });
+    const before = await screen.shows(/0 open, 0 in all/).then(() => screen.text());
+    t.regex(before, new RegExp(`^tnet proxy ${address} +\\ds$`, 'm'));
+    await holdClient(t, address, 300_000);
+    await holdClient(t, address, 0);
+    await screen.shows(/^2 open, 2 in all, up 293k \S+\/s, down 293k \S+\/s$/m);
+    await screen.shows(/^ +ID +CLIENT +TARGET +UP +UP\/S +DOWN +DOWN\/S +AGE$/m);
+    await screen.shows(/^ +1 +127\.0\.0\.1:\d+ +127\.0\.0\.1:\d+ +293k +\S+ +293k +\S+ +\ds$/m);
+    await screen.shows(/^ +2 +127\.0\.0\.1:\d+ +127\.0\.0\.1:\d+ +0 +0 +0 +0 +\ds$/m);
+    screen.press('C-c');
+    await screen.shows(/status 130!/);
+    t.notRegex(screen.text(), /CLIENT|293k/);
+    t.regex(screen.text(), /2 connections, 300000 bytes in, 300000 bytes out/);
+  });
+}
+
+test('--live is redrawn for a window that grows or shrinks', async (t) => {
+  const { screen, address } = await show(t, { columns: 80, rows: 24 });
+  await screen.shows(/0 open/);
+  await holdClient(t, address, 10);
+  await screen.shows(/^ +1 /m);
+  for (const [columns, rows] of [
+    [200, 50],
+    [40, 6],
+    [80, 24],
+  ] as const) {
+    screen.resize(columns, rows);
+    await screen.shows(
+      new RegExp(`^tnet proxy ${address} {${columns - 13 - address.length - 3},}\\d+s$`, 'm'),
+    );
+    const lines = screen.text().trimEnd().split('\n');
+    t.is(lines.filter((line) => line.startsWith('tnet proxy')).length, 1);
+    t.is(lines.length, 5, screen.text());
+  }
+});
+
+test('--live shows what is reported, and prints it when the view ends', async (t) => {
+  const { screen, address } = await show(t, { columns: 120, rows: 24 }, ' -v');
+  await screen.shows(/0 open/);
+  await holdClient(t, address, 1);
+  await screen.shows(/^tnet proxy: connection from 127\.0\.0\.1:\d+$/m);
+  screen.press('C-c');
+  await screen.shows(/status 130!/);
+  t.regex(screen.text(), /connection from 127\.0\.0\.1:\d+\n[^]*1 connection, 1 byte in/);
+});
+
+for (const [signal, status] of [
+  ['TERM', 143],
+  ['INT', 130],
+  ['QUIT', 131],
+  ['HUP', 129],
+] as const) {
+  test(`kill -${signal} while --live is on gives the terminal back, with status ${status}`, async (t) => {
+    const { screen, pid } = await show(t, {});
+    await screen.shows(/0 open/);
+    process.kill(pid(), `SIG${signal}`);
+    await screen.shows(new RegExp(`status ${status}!`));
+    t.notRegex(screen.text(), /0 open, 0 in all, up/);
+    t.regex(await screen.settings(), / icanon .*\n?.* echo /);
+    screen.run('printf "%s\\n" wrapped-$(printf %0150d 0)');
+    await screen.shows(/wrapped-0{150}/);
+  });
+}
+
+test('Ctrl-Z gives the terminal back, and fg shows the view again', async (t) => {
+  const { screen, pid } = await show(t, {});
+  await screen.shows(/0 open/);
+  process.kill(pid(), 'SIGTSTP');
+  screen.press('C-z');
+  await screen.shows(/Stopped/);
+  t.notRegex(screen.text(), /0 open/);
+  screen.run('fg');
+  await screen.shows(/0 open/);
+});
+
+test('--live is coloured on a terminal, and not with NO_COLOR', async (t) => {
+  const coloured = await show(t, {});
+  await coloured.screen.shows(/0 open/);
+  t.true(coloured.screen.paintedText().includes('\x1b['));
+  const plain = await show(t, { environment: 'NO_COLOR=1' });
+  await plain.screen.shows(/0 open/);
+  t.false(plain.screen.paintedText().includes('\x1b['));
+});
+
+test('where TERM is dumb, --live prints a line of totals when something has changed', async (t) => {
+  const { screen, address } = await show(t, { environment: 'TERM=dumb' });
+  await screen.shows(/^0 open, 0 in all, up 0 0\/s, down 0 0\/s$/m);
+  await holdClient(t, address, 2_048);
+  await screen.shows(/^1 open, 1 in all, up 2\.0k \S+\/s, down 2\.0k \S+\/s$/m);
+  screen.press('C-c');
+  await screen.shows(/status 130!/);
+  t.regex(screen.text(), /^0 open/m);
+});
+
+test('without a terminal, --live prints the same lines on standard output', async (t) => {
+  const cli = startCli(t, ['proxy', '127.0.0.1:0', await startEcho(t), '--live']);
+  const out = readText(cli.stdout);
+  await out.until(/^0 open, 0 in all/);
+  await holdClient(t, await cli.address(), 10);
+  await out.until(/\n1 open, 1 in all, up 10 \S+\/s, down 10 \S+\/s\n/);
+  cli.child.kill('SIGINT');
+  t.is((await cli.exit).code, 130);
+});
