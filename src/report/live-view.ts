@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import type { WriteStream } from 'node:tty';
 import { canDraw, FullScreen } from './full-screen.ts';
 import { LiveRates } from './live-rates.ts';
 import type { LiveSample } from './live-sample.ts';
@@ -53,15 +54,11 @@ async function loadStyles(): Promise<Styles> {
   };
 }
 
-function drawView(
-  { names, look }: LiveViewOptions,
-  stream: Parameters<typeof canDraw>[0],
-  styles: Styles,
-): LiveView {
+function drawView({ names, look }: LiveViewOptions, stream: WriteStream, styles: Styles): LiveView {
   const startedAt = performance.now();
   const rates = new LiveRates(startedAt);
   const messages: string[] = [];
-  const screen = new FullScreen(stream as ConstructorParameters<typeof FullScreen>[0], (size) => {
+  const screen = new FullScreen(stream, (size) => {
     const now = performance.now();
     const sample = look();
     rates.update(sample, now);
