@@ -49,24 +49,35 @@ interface ConnectOptions
 /** `tnet connect [options] ADDRESS`: nc's and telnet's client. */
 export function defineConnect(command: Command): void {
   command.argument('[address...]', 'HOST PORT, HOST:PORT, [V6]:PORT, /path, unix:@name; with -z also many');
+  command.optionsGroup('Address:');
   addOptions(command, 'unix', 'ipv4', 'ipv6', 'numeric');
   addUdpOption(command);
-  addWaitReplyOption(command);
   command
     .addOption(new Option('-s, --source <address>', 'connect from this address'))
     .addOption(new Option('-p, --source-port <port>', 'connect from this port'));
-  addOptions(command, 'connectLimit', 'timeout');
+  command.optionsGroup('Time limits and tries:');
+  addOptions(command, 'connectLimit', 'idle', 'timeout');
   addWaitOptions(command);
+  command.optionsGroup('Port check:');
   addCheckOptions(command);
-  addOptions(command, 'idle', 'quit', 'halfClose', 'noShutdown');
-  addOptions(command, 'receiveOnly', 'sendOnly', 'keepSending', 'crlf', 'crlfDirection');
+  command.optionsGroup('The end of data:');
+  addOptions(command, 'quit', 'halfClose', 'noShutdown', 'receiveOnly', 'sendOnly', 'keepSending');
+  addWaitReplyOption(command);
+  command.optionsGroup('Lines, telnet and the terminal:');
+  addOptions(command, 'crlf', 'crlfDirection');
   addTerminalOptions(command);
+  command.optionsGroup('Dialogue and programs:');
   addStepOptions(command);
   addExecOptions(command, 'waitReply', 'telnet', 'raw', 'delay', 'expect', 'send', 'crlf', 'check');
+  command.optionsGroup('TLS:');
   addClientSecureOptions(command);
+  command.optionsGroup('Proxies:');
   addProxyOptions(command);
+  command.optionsGroup('Recording:');
   addRecordingOptions(command);
+  command.optionsGroup('Socket options:');
   addSocketOptions(command);
+  command.optionsGroup('Reports:');
   command.addOption(new Option('--timing', 'report how long each part took'));
   takeOptionalValuesAfterEquals(command, { '--telnet': 'passive', '--wait-reply': '2s' });
   addReportOptions(command).action(runConnect);

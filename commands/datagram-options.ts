@@ -15,7 +15,7 @@ export function addUdpOption(command: Command): Command {
 
 export function addWaitReplyOption(command: Command): Command {
   return command.addOption(
-    new Option('--wait-reply [time]', 'with -u: after stdin, end when no reply has come for this long (2s)')
+    new Option('--wait-reply [time]', 'with -u: after stdin, end when no reply has come for this long')
       .argParser(parseTimeMs)
       .preset('2s'),
   );

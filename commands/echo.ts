@@ -18,8 +18,11 @@ interface EchoOptions extends ReportOptions, ServerAddressOptions, BindFlags, Ac
 /** `tnet echo [options] [ADDRESS]`: an echo server. Source: RFC 862. */
 export function defineEcho(command: Command): void {
   command.argument('[address...]', 'PORT, HOST:PORT, HOST PORT or /path');
-  addOptions(command, 'port', 'unix', 'ipv4', 'ipv6', 'numeric', 'maxConnections');
+  command.optionsGroup('Address:');
+  addOptions(command, 'port', 'unix', 'ipv4', 'ipv6', 'numeric');
   addBindOptions(command);
+  command.optionsGroup('Clients:');
+  addOptions(command, 'maxConnections');
   addAccessOptions(command);
   addReportOptions(command).action(runEcho);
 }

@@ -55,24 +55,35 @@ interface ListenOptions
 /** `tnet listen [options] [ADDRESS]`: nc -l. */
 export function defineListen(command: Command): void {
   command.argument('[address...]', 'PORT, HOST:PORT, HOST PORT, /path, unix:@name or fd:N');
+  command.optionsGroup('Address:');
   addOptions(command, 'port', 'unix', 'ipv4', 'ipv6', 'numeric');
   addUdpOption(command);
-  command
-    .addOption(new Option('-s, --source <address>', 'listen on this address'))
-    .addOption(new Option('-k, --keep-open', 'go on listening; serve clients at the same time'));
-  addOptions(command, 'maxConnections');
-  command
-    .addOption(new Option('--reject', 'with -m: reset clients over the limit instead of letting them wait'))
-    .addOption(new Option('-w, --wait <time>', 'limit for the first client to come').argParser(parseTimeMs));
+  command.addOption(new Option('-s, --source <address>', 'listen on this address'));
   addBindOptions(command);
+  command.optionsGroup('Clients:');
+  command.addOption(new Option('-k, --keep-open', 'go on listening; serve clients at the same time'));
+  addOptions(command, 'maxConnections');
+  command.addOption(
+    new Option('--reject', 'with -m: reset clients over the limit instead of letting them wait'),
+  );
   addAccessOptions(command);
   addManyOptions(command);
+  command.optionsGroup('Time limits:');
+  command.addOption(
+    new Option('-w, --wait <time>', 'limit for the first client to come').argParser(parseTimeMs),
+  );
+  addOptions(command, 'idle');
+  command.optionsGroup('The end of data:');
+  addOptions(command, 'quit', 'halfClose', 'noShutdown', 'receiveOnly', 'sendOnly', 'keepSending');
+  command.optionsGroup('Lines and programs:');
+  addOptions(command, 'crlf');
   addExecOptions(command, 'broadcast', 'broker', 'chat', 'label', 'outputDir');
   addInsecureExecOption(command);
-  addOptions(command, 'idle', 'quit', 'halfClose', 'noShutdown');
-  addOptions(command, 'receiveOnly', 'sendOnly', 'keepSending', 'crlf');
+  command.optionsGroup('TLS and PROXY headers:');
   addAdmissionOptions(command);
+  command.optionsGroup('Recording:');
   addRecordingOptions(command);
+  command.optionsGroup('Socket options:');
   addSocketOptions(command);
   addReportOptions(command).action(runListen);
 }

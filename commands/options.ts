@@ -54,5 +54,5 @@ export function addOptions(command: Command, ...names: SharedOption[]): Command 
 
 /** What every command has. */
 export function addReportOptions(command: Command): Command {
-  return addOptions(command, 'verbose', 'json', 'noColor');
+  return addOptions(command.optionsGroup('Reports:'), 'verbose', 'json', 'noColor');
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { usageHint } from './foreign-flags.ts';
+import { helpFooter, helpLayout } from './help-layout.ts';
 
 type Define = (command: Command) => void;
 
@@ -53,13 +54,15 @@ export async function buildProgram(version: string, only?: string): Promise<Comm
     .option('-v, --verbose', 'with --version: also the Node version and the flow engine')
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
-    .configureHelp({ showGlobalOptions: false })
+    .configureHelp(helpLayout)
     .configureOutput({ outputError: () => undefined })
     .showSuggestionAfterError(true)
     .exitOverride();
   for (const { name, summary, load } of commandTable) {
-    const command = program.command(name).description(summary).helpOption('-h, --help', 'show this help');
+    const command = program.command(name).description(summary);
     if (only === undefined || only === name) (await load())(command);
+    // After the command's own options: it stands in the group of the last of them.
+    command.helpOption('-h, --help', 'show this help').addHelpText('after', helpFooter(command));
   }
   return program;
 }

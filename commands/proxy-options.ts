@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { TnetError } from '../src/errors.ts';
-import { pairSettings, readPair, type Pair } from '../src/proxy/pair.ts';
+import { pairSettingGroups, pairSettings, readPair, type Pair } from '../src/proxy/pair.ts';
 import type { Setting } from '../src/proxy/setting.ts';
 import { parseTimeMs } from './values.ts';
 import type { ReportOptions } from './context.ts';
@@ -22,9 +22,12 @@ const settings: Readonly<Record<string, Setting<unknown>>> = pairSettings;
 
 /** Adds the flags that say how a pair is served: one for every setting. They are read by readPairs(). */
 export function addPairOptions(command: Command): Command {
-  for (const { flags, help, isList } of Object.values(settings)) {
-    const option = new Option(flags, help);
-    command.addOption(isList ? option.argParser(collect) : option);
+  for (const [heading, group] of pairSettingGroups) {
+    command.optionsGroup(heading);
+    for (const { flags, help, isList } of Object.values(group)) {
+      const option = new Option(flags, help);
+      command.addOption(isList ? option.argParser(collect) : option);
+    }
   }
   return command;
 }

@@ -20,6 +20,7 @@ export function defineProxy(command: Command): void {
   command
     .argument('[listen]', 'where to listen: PORT (loopback), HOST:PORT, /path, fd:N')
     .argument('[target...]', 'where to connect: PORT, HOST:PORT, /path');
+  command.optionsGroup('What is served:');
   addProxyOptions(command);
   addOptions(command, 'ipv4', 'ipv6', 'numeric');
   addPairOptions(command);

@@ -21,7 +21,7 @@ const formats: readonly RecordFormatName[] = ['hex', 'raw', 'json', 'pcapng'];
 export function addRecordingOptions(command: Command): void {
   command
     .addOption(new Option('-o, --output <file>', 'record what goes both ways in a new file'))
-    .addOption(new Option('--format <format>', 'how -o writes it (default: hex)').choices(formats));
+    .addOption(new Option('--format <format>', 'how -o writes it; default: hex').choices(formats));
 }
 
 /** Records every connection that it is told of in the file of -o, and remembers the record of each. */

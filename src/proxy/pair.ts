@@ -8,7 +8,7 @@ import { limitSettings } from './limit-settings.ts';
 import { protocolSettings } from './protocol-settings.ts';
 import { secureSettings } from './secure-settings.ts';
 import { parseTarget, type Target } from './target.ts';
-import type { Setting, ValuesOf } from './setting.ts';
+import type { Setting, SettingTable, ValuesOf } from './setting.ts';
 
 /** Every setting that a pair can have: a flag on the command line and a property in a configuration file. */
 export const pairSettings = {
@@ -18,6 +18,15 @@ export const pairSettings = {
   ...limitSettings,
   ...faultSettings,
 } as const;
+
+/** The settings by what they are about, under the headings that help gives them. */
+export const pairSettingGroups: readonly (readonly [heading: string, settings: SettingTable])[] = [
+  ['Protocols:', protocolSettings],
+  ['TLS:', secureSettings],
+  ['Several targets:', balanceSettings],
+  ['Limits:', limitSettings],
+  ['Faults on purpose:', faultSettings],
+];
 
 export type PairValues = ValuesOf<typeof pairSettings>;
 
