@@ -1,15 +1,11 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import type net from 'node:net';
-import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { SMTPServer } from 'smtp-server';
 import { createAuthority } from '../helpers/certificates.ts';
-import { closedPort, runCli, startCli } from '../helpers/cli.ts';
+import { runCli, startCli } from '../helpers/cli.ts';
 import { startPeerServer } from '../helpers/peers.ts';
-import { startProgram, waitForPort } from '../helpers/processes.ts';
-import { tempDir } from '../helpers/temp.ts';
+import { startPostgres, testWithPostgres } from '../helpers/postgres.ts';
 
 const authority = createAuthority();
 const server = authority.issue('server', 'DNS:localhost,IP:127.0.0.1');
@@ -104,51 +100,9 @@ test.serial('a server that is silent before TLS is a time limit', async (t) => {
   t.is(run.code, 124);
 });
 
-/** Postgres of Debian is not in the path. */
-const postgresFolder = '/usr/lib/postgresql/15/bin';
-
-async function startPostgres(t: ExecutionContext): Promise<number> {
-  const [uid = 0, gid = 0] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, 'postgres'])));
-  const dir = tempDir(t);
-  const data = join(dir, 'data');
-  mkdirSync(data, { mode: 0o700 });
-  for (const path of [dir, data]) chownSync(path, uid, gid);
-  const asPostgres = { uid, gid, cwd: dir, env: { ...process.env, PGDATA: data } };
-  const initdb = ['-A', 'trust', '-N', '--no-locale', '-E', 'UTF8'];
-  execFileSync(join(postgresFolder, 'initdb'), initdb, { ...asPostgres, stdio: 'ignore' });
-  for (const [from, name] of [
-    [server.certFile, 'server.crt'],
-    [server.keyFile, 'server.key'],
-  ] as const) {
-    copyFileSync(from, join(data, name));
-    chmodSync(join(data, name), 0o600);
-    chownSync(join(data, name), uid, gid);
-  }
-  const port = await closedPort();
-  const settings = [
-    'ssl=on',
-    `port=${port}`,
-    'listen_addresses=127.0.0.1',
-    `unix_socket_directories=${dir}`,
-    'fsync=off',
-  ];
-  const child = startProgram(
-    t,
-    join(postgresFolder, 'postgres'),
-    settings.flatMap((setting) => ['-c', setting]),
-    asPostgres,
-  );
-  await waitForPort(port, child);
-  return port;
-}
-
-const hasPostgres = existsSync(join(postgresFolder, 'postgres'));
-if (!hasPostgres) console.log('skipped: PostgreSQL 15 is not installed');
-const testPostgres = hasPostgres ? test.serial : test.serial.skip;
-
-testPostgres('--starttls postgres speaks TLS with PostgreSQL after its SSLRequest', async (t) => {
+testWithPostgres()('--starttls postgres speaks TLS with PostgreSQL after its SSLRequest', async (t) => {
   t.timeout(60_000);
-  const port = await startPostgres(t);
+  const { port } = await startPostgres(t, server);
   const cli = startCli(t, ['connect', '-v', '--starttls', 'postgres', ...trust, '127.0.0.1', String(port)]);
   await cli.said(/TLSv1\.[23], .*certificate verified/);
   const words = Buffer.from('user\0postgres\0database\0postgres\0\0');
