@@ -38,6 +38,11 @@ export const commandTable: readonly CommandEntry[] = [
     summary: 'tell whether words are IP addresses: 4, 6 or 0',
     load: async () => (await import('./isip.ts')).defineIsip,
   },
+  {
+    name: 'completion',
+    summary: 'print a completion script for bash, zsh or fish',
+    load: async () => (await import('./completion.ts')).defineCompletion,
+  },
 ];
 
 /**

@@ -14,7 +14,7 @@ export function tnetCallsOf(line: string): string[][] {
 
 /** One token: white space, a comment, a redirection, an operator, or a word with its quoted parts. */
 const token =
-  /\s+|#.*|\d?[<>]{1,2}&?\s*(?:'[^']*'|"[^"]*"|[^\s;|&<>()])+|&&|\|\||[;|&(){}]|(?:'[^']*'|"[^"]*"|\\.|\$\([^)]*\)|[^\s;|&<>()'"])+/y;
+  /\s+|#.*|\d?[<>]{1,2}&?\s*(?:'[^']*'|"[^"]*"|[^\s;|&<>()])+|<\(|&&|\|\||[;|&(){}]|(?:'[^']*'|"[^"]*"|\\.|\$\([^)]*\)|[^\s;|&<>()'"])+/y;
 
 function splitCommands(line: string): string[][] {
   const commands: string[][] = [[]];
@@ -24,8 +24,8 @@ function splitCommands(line: string): string[][] {
     const [text] = token.exec(line) ?? [''];
     if (text === '') throw new Error(`not understood at ${at}: ${line}`);
     if (text.startsWith('#')) break;
-    if (/^\s|^\d?[<>]/.test(text)) continue;
-    if (/^[;|&(){}]/.test(text)) commands.push([]);
+    if (/^\s|^\d?[<>](?!\()/.test(text)) continue;
+    if (/^[<;|&(){}]/.test(text)) commands.push([]);
     else commands.at(-1)!.push(unquote(text));
   }
   return commands.filter((words) => words.length > 0);

@@ -1,0 +1,26 @@
+import { Argument, type Command } from 'commander';
+import type { CompletionModel } from './completion/model.ts';
+
+type Writer = (model: CompletionModel) => string;
+
+const shells: Readonly<Record<string, () => Promise<Writer>>> = {
+  bash: async () => (await import('./completion/bash.ts')).writeBashCompletion,
+  zsh: async () => (await import('./completion/zsh.ts')).writeZshCompletion,
+  fish: async () => (await import('./completion/fish.ts')).writeFishCompletion,
+};
+
+/** `tnet completion SHELL`: prints a script that makes the shell complete tnet's command lines. */
+export function defineCompletion(command: Command): void {
+  command
+    .addArgument(new Argument('<shell>', 'the shell to print it for').choices(Object.keys(shells)))
+    .action(printCompletion);
+}
+
+async function printCompletion(shell: string): Promise<void> {
+  const [{ buildProgram }, { readCompletionModel }] = await Promise.all([
+    import('./program.ts'),
+    import('./completion/model.ts'),
+  ]);
+  const write = await shells[shell]?.();
+  if (write) process.stdout.write(write(readCompletionModel(await buildProgram(''))));
+}
