@@ -41,10 +41,10 @@ export function readSteps({ expect, send }: StepOptions): readonly Step[] | unde
   return expect ?? send;
 }
 
-/** A pattern for bytes: a character above 127 stands for the bytes of its UTF-8 form. */
+/** A pattern for bytes: a character above 127 stands for the bytes of its UTF-8 form, ^ and $ for the ends of a line. */
 function parseExpect(text: string): Step {
   try {
-    return { kind: 'expect', text, pattern: new RegExp(Buffer.from(text).toString('latin1')) };
+    return { kind: 'expect', text, pattern: new RegExp(Buffer.from(text).toString('latin1'), 'm') };
   } catch (error) {
     const [reason] = (error as Error).message.split('\n');
     throw new TnetError('TNET_E_USAGE', `--expect: ${reason ?? 'the pattern cannot be read'}`);

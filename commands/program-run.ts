@@ -2,6 +2,7 @@ import { breakConnection, type Connection } from '../src/endpoint/connection.ts'
 import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
 import type { ProgramEndpoint } from '../src/endpoint/program.ts';
 import { formatRemote } from '../src/endpoint/serve.ts';
+import { presentedAddresses } from '../src/endpoint/presented-address.ts';
 import { TnetError } from '../src/errors.ts';
 import { subjectOf, type Context } from './context.ts';
 import { exitStatus } from './exit-status.ts';
@@ -65,10 +66,12 @@ export async function serveProgram(
 
 function describeConnection(client: Connection, facts: ConnectionFacts): Record<string, string> {
   const unmap = (address: string | undefined) => (address ?? facts.path).replace(/^::ffff:(?=\d+\.)/, '');
+  // Behind a proxy the client is who the PROXY header says it is.
+  const presented = presentedAddresses(client);
   const port = (number: number | undefined) => (number === undefined ? '' : String(number));
   return {
-    TNET_REMOTE_ADDR: unmap(client.remoteAddress),
-    TNET_REMOTE_PORT: port(client.remotePort),
+    TNET_REMOTE_ADDR: presented?.remoteHost ?? unmap(client.remoteAddress),
+    TNET_REMOTE_PORT: port(presented?.remotePort ?? client.remotePort),
     TNET_LOCAL_ADDR: unmap(client.localAddress),
     TNET_LOCAL_PORT: port(client.localPort),
     TNET_PROTO: facts.protocol,

@@ -36,6 +36,16 @@ test.serial('--expect and --send are gone through in their order, and stdin foll
   t.is(stdout.toString(), '220 ready\r\n250 ONE\r\n250 TWO\r\n250 stdin\r\n');
 });
 
+test.serial(
+  '^ of --expect is the beginning of a line, also of one that came with the last match',
+  async (t) => {
+    const server = await startScriptedServer(t, (socket) => socket.end('220 ready\r\n221 bye\r\n'));
+    const steps = ['--expect', '^220 ', '--expect', '^221 bye$'];
+    const { code, stderr } = await runCli(t, ['connect', ...steps, '127.0.0.1', String(server.port)]);
+    t.is(code, 0, stderr);
+  },
+);
+
 test.serial('a step that fails ends with status 1 and says what came instead', async (t) => {
   const server = await startGreeter(t);
   const args = ['connect', '--expect', '220', '--send', 'x', '--expect', '^354', '--step-timeout', '300ms'];
