@@ -1,14 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, watch } from 'node:fs';
 import net from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { collect, payload, sameBytes } from '../helpers/bytes.ts';
 import { closedPort, runCli, startCli } from '../helpers/cli.ts';
 import { serverWords, toTarget, type Family } from '../helpers/peers.ts';
 import { testWith } from '../helpers/programs.ts';
 import { tempDir } from '../helpers/temp.ts';
+import { untilBound } from '../helpers/until-bound.ts';
 
 type Peer = 'nc.openbsd' | 'ncat' | 'socat';
 
@@ -59,21 +58,6 @@ async function freeTarget(t: ExecutionContext, family: Family): Promise<net.NetC
     : { host: '127.0.0.1', port: await closedPort() };
 }
 
-/** Waits until a foreign server has bound its path, or its port shows in the system's table. */
-async function untilBound(target: net.NetConnectOpts): Promise<void> {
-  if ('path' in target) {
-    const { path } = target;
-    if (existsSync(path)) return;
-    const watcher = watch(dirname(path));
-    while (!existsSync(path)) await once(watcher, 'change');
-    watcher.close();
-    return;
-  }
-  const { readFileSync } = await import('node:fs');
-  const key = new RegExp(`:${target.port.toString(16).toUpperCase().padStart(4, '0')} 00000000:0000 0A`);
-  while (!key.test(readFileSync('/proc/net/tcp', 'latin1'))) await new Promise(setImmediate);
-}
-
 for (const peer of ['nc.openbsd', 'ncat', 'socat'] as const) {
   for (const family of ['tcp', 'unix'] as const) {
     testWith(peer)(`${peer} as a client of tnet echo on ${family} gets every byte back`, async (t) => {
@@ -103,7 +87,7 @@ for (const peer of ['nc.openbsd', 'ncat', 'socat'] as const) {
         const child = start(t, peer, listenWords(peer, target));
         const [up, down] = [payload(700_000), payload(600_000)];
         const received = collect(child.stdout!);
-        await untilBound(target);
+        await untilBound('path' in target ? { path: target.path } : { tcp: target.port });
         const words = 'path' in target ? ['-U', target.path] : ['127.0.0.1', String(target.port)];
         const running = runCli(t, ['connect', ...words], up);
         child.stdin!.end(down);

@@ -1,0 +1,53 @@
+import dgram from 'node:dgram';
+import { once } from 'node:events';
+import { untilBound } from '../until-bound.ts';
+import { input, startCommand, unusedPort } from './command.ts';
+import type { Scene } from './scene.ts';
+
+/** A client meets a UDP server at `{host} {port}` that answers each datagram. */
+const answersDatagrams: Scene = {
+  proof: ['got 12 bytes', 'hello\nworld\n'],
+  async run(t, text) {
+    const got: Buffer[] = [];
+    const port = await unusedPort();
+    const server = dgram.createSocket('udp4');
+    t.teardown(() => server.close());
+    server.on('message', (bytes, from) => {
+      got.push(bytes);
+      server.send(`got ${bytes.length} bytes\n`, from.port, from.address);
+    });
+    server.bind(port, '127.0.0.1');
+    await once(server, 'listening');
+    const command = startCommand(t, text, { host: '127.0.0.1', port });
+    command.child.stdin!.end(input);
+    await command.says('got 12 bytes\n');
+    command.end();
+    const outcome = await command.outcome('');
+    return { ...outcome, wire: Buffer.concat(got) };
+  },
+};
+
+/** A datagram comes to the command at `{host} {port}`, which answers; then the command is ended. */
+const datagramCaller: Scene = {
+  proof: ['from the caller'],
+  async run(t, text) {
+    const port = await unusedPort();
+    const command = startCommand(t, text, { host: '127.0.0.1', port });
+    await untilBound({ udp: port });
+    const client = dgram.createSocket('udp4');
+    t.teardown(() => client.close());
+    client.connect(port, '127.0.0.1');
+    await once(client, 'connect');
+    client.send('from the caller\n');
+    const wire: Buffer[] = [];
+    if (/-e |-c |EXEC|PIPE|echo/.test(text)) wire.push(((await once(client, 'message')) as [Buffer])[0]);
+    else await command.says('from the caller\n');
+    command.end();
+    return command.outcome(Buffer.concat(wire));
+  },
+};
+
+export const datagramScenes: Readonly<Record<string, Scene>> = {
+  'answers datagrams': answersDatagrams,
+  'datagram caller': datagramCaller,
+};

@@ -1,0 +1,13 @@
+import type { ExecutionContext } from 'ava';
+import type { Outcome } from './command.ts';
+
+/** What two commands are run in: each gets the same, one after the other. */
+export interface Scene {
+  /** Programs that the scene itself needs. */
+  readonly needs?: readonly string[];
+  /**
+   * What ours must have written or sent, or its exit status: two commands that do nothing must not be taken for the same.
+   */
+  readonly proof: readonly string[] | number;
+  readonly run: (t: ExecutionContext, command: string) => Promise<Outcome>;
+}
