@@ -5,9 +5,12 @@ import type { Setting } from '../src/proxy/setting.ts';
 import { parseTimeMs } from './values.ts';
 import type { ReportOptions } from './context.ts';
 import { addLiveOption } from './live-options.ts';
+import { addRecordingOptions, type RecordingFlags } from './recording-options.ts';
+import { addTapOption } from './tap-options.ts';
+import type { TapStyle } from '../src/record/tap-format.ts';
 
 /** The flags of `tnet proxy` beside those of pairSettings, which have their written value under their own name. */
-export interface ProxyOptions extends ReportOptions {
+export interface ProxyOptions extends ReportOptions, Pick<RecordingFlags, 'output' | 'format'> {
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
   readonly numeric?: boolean;
@@ -16,6 +19,7 @@ export interface ProxyOptions extends ReportOptions {
   readonly drain: number;
   readonly metrics?: string;
   readonly live?: boolean;
+  readonly tap?: TapStyle;
 }
 
 const settings: Readonly<Record<string, Setting<unknown>>> = pairSettings;
@@ -55,6 +59,9 @@ export function addProxyOptions(command: Command): void {
         .argParser(parseTimeMs)
         .default(10_000, '10s'),
     );
+  command.optionsGroup('What is seen:');
+  addTapOption(command);
+  addRecordingOptions(command);
   addLiveOption(command);
 }
 

@@ -5,6 +5,7 @@ import { Proxy, ServeError } from '../src/proxy/proxy.ts';
 import type { Context } from './context.ts';
 import { startLive } from './live-options.ts';
 import type { ProxyOptions } from './proxy-options.ts';
+import type { ProxyViews } from './proxy-views.ts';
 import { elapsedMs } from './server-run.ts';
 import { readFamily } from './server-address.ts';
 import { catchInterruption } from './signals.ts';
@@ -21,6 +22,7 @@ const drainLookMs = 20;
 export class ProxyRun {
   readonly #context: Context;
   readonly #options: ProxyOptions;
+  readonly #views: ProxyViews;
   readonly #startedAt = performance.now();
   readonly #ledger = new Ledger();
   readonly #stopping = new AbortController();
@@ -32,9 +34,10 @@ export class ProxyRun {
   /** What gives the signals back to the system, and closes what is not a connection. */
   readonly #releases: (() => void)[] = [];
 
-  constructor(context: Context, options: ProxyOptions) {
+  constructor(context: Context, options: ProxyOptions, views: ProxyViews) {
     this.#context = context;
     this.#options = options;
+    this.#views = views;
     const { reporter } = context;
     this.#proxy = new Proxy({
       ledger: this.#ledger,
@@ -44,6 +47,7 @@ export class ProxyRun {
       family: readFamily(options),
       numericOnly: options.numeric,
       isWatched: options.live,
+      recordings: views.recordings,
     });
   }
 
@@ -127,6 +131,7 @@ export class ProxyRun {
     this.#stopping.abort();
     this.#proxy.finish();
     await this.#waitUntilIdle(Infinity);
+    await this.#views.close();
     this.#release();
     this.#reportTotals();
   }

@@ -13,6 +13,7 @@ import {
   type ProxyOptions,
 } from './proxy-options.ts';
 import { ProxyRun } from './proxy-run.ts';
+import { openViews } from './proxy-views.ts';
 import { readFamily } from './server-address.ts';
 
 /** `tnet proxy [options] LISTEN TARGET…`: a relay that changes nothing unless asked, not even how a connection ends. */
@@ -38,7 +39,7 @@ async function runProxy(
   const read = createPairReader(words, options);
   const pairs = await read();
   const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
-  const run = new ProxyRun(context, options);
+  const run = new ProxyRun(context, options, await openViews(context, options));
   if (options.config !== undefined) run.reloadOnHangup(options.config, read);
   await run.start(pairs, metrics);
 }

@@ -3,7 +3,8 @@ import { Option, type Command } from 'commander';
 import type { Connection } from '../src/endpoint/connection.ts';
 import { presentedAddresses } from '../src/endpoint/presented-address.ts';
 import { Socket } from '../src/net/index.ts';
-import type { RecordedEnd, RecordFormatName } from '../src/record/record-format.ts';
+import { toRecordedEnd } from '../src/record/record-end.ts';
+import type { RecordFormatName } from '../src/record/record-format.ts';
 import type { ConnectionRecord, Recording } from '../src/record/recording.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import type { Context } from './context.ts';
@@ -45,14 +46,14 @@ export class Recorder {
     const record = this.#recording.open({
       connection: {
         id,
-        local: toEnd(localAddress, localPort, localPath),
-        remote: toEnd(remoteAddress, remotePort, remotePath),
+        local: toRecordedEnd(localAddress, localPort, localPath),
+        remote: toRecordedEnd(remoteAddress, remotePort, remotePath),
         role,
         transport: socket instanceof Socket ? 'tcp' : 'udp',
         ...(notes.length > 0 && { note: notes.join('; ') }),
       },
-      halfClose: this.#flags.shutdown,
-      hasPeerEnded: () => socket.readableEnded && !socket.errored,
+      hasEnded: (direction) =>
+        direction === 'sent' ? this.#flags.shutdown : socket.readableEnded && !socket.errored,
     });
     records.set(socket, record);
   }
@@ -77,13 +78,22 @@ export function recordTransforms(socket: Connection): {
   };
 }
 
+/** The recorder that -o asks for, or undefined; see openRecording(). */
+export async function createRecorder(context: Context, flags: RecordingFlags): Promise<Recorder | undefined> {
+  const recording = await openRecording(context, flags);
+  return recording && new Recorder(recording, flags);
+}
+
 /**
- * The recorder that -o asks for, or undefined. A file that fails later is reported, the connections go on, and the
+ * The recording that -o asks for, or undefined. A file that fails later is reported, the connections go on, and the
  * exit status is that of a local failure.
  *
  * @throws TnetError TNET_E_USAGE
  */
-export async function createRecorder(context: Context, flags: RecordingFlags): Promise<Recorder | undefined> {
+export async function openRecording(
+  context: Context,
+  flags: Pick<RecordingFlags, 'output' | 'format'>,
+): Promise<Recording | undefined> {
   const { output, format = 'hex' } = flags;
   if (output === undefined) return undefined;
   const { createRecording } = await import('../src/record/recording.ts');
@@ -91,18 +101,11 @@ export async function createRecorder(context: Context, flags: RecordingFlags): P
     context.reporter.fail(output, error);
     context.exit(exitCodes.usage);
   };
-  return new Recorder(await createRecording(output, format, onError), flags);
+  return createRecording(output, format, onError);
 }
 
 /** Packets have the connection's own addresses; what a PROXY header says goes beside them. */
 function presentedNote(socket: Connection): string | undefined {
   const presented = presentedAddresses(socket);
   return presented?.remoteHost === undefined ? undefined : `PROXY header from ${presented.remote}`;
-}
-
-function toEnd(address: string | undefined, port: number | undefined, path: string): RecordedEnd {
-  if (address === undefined) return { path };
-  const [plain = address] = address.split('%');
-  const host = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(plain)?.[1] ?? plain;
-  return { host, port: port ?? 0 };
 }

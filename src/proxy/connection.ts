@@ -1,10 +1,14 @@
+import { describeRelayed } from './recorded-connection.ts';
 import { formatLocal, formatRemote } from '../endpoint/serve.ts';
 import { TnetError } from '../errors.ts';
+import type { EndingReason } from '../flow/ending.ts';
 import { finishFlows } from '../flow/finish.ts';
 import { startRelay, type Relay } from '../flow/relay.ts';
 import type { Socket } from '../net/index.ts';
 import { resetSocket } from '../net/reset.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
+import type { RecordedEnding } from '../record/record-format.ts';
+import type { ConnectionRecord } from '../record/recording.ts';
 import type { ProxyHost } from './host.ts';
 import type { Intake } from './intake.ts';
 import type { OpenConnection } from './ledger.ts';
@@ -17,7 +21,7 @@ type Closing = 'close' | 'reset';
 
 /** How a connection ended, and what is due to each side. */
 interface Outcome {
-  readonly reason: string;
+  readonly reason: EndingReason;
   readonly error?: Error;
   readonly client: Closing;
   readonly target: Closing;
@@ -65,8 +69,15 @@ export async function serveClient(
   const { socket: target } = opened;
   entry.target = opened.target;
   host.emit({ event: 'connected', id, local: formatLocal(target, opened.target), remote: opened.target });
-  if (known.early) target.write(known.early);
-  const outcome = await join(client, target, entry, plan);
+  const connection = describeRelayed(client, address, { id, target: opened.target, known });
+  const records = (host.recordings ?? []).map((recording) =>
+    recording.open({
+      connection,
+      hasEnded: (direction) => hasEnded(direction === 'sent' ? client : target),
+    }),
+  );
+  const outcome = await join({ client, target, early: known.early, records }, entry, plan);
+  for (const record of records) record.closed(toRecordedEnding(outcome));
   opened.release?.();
   leave(entry, host, outcome);
   await Promise.all([closeSide(client, outcome.client), closeSide(target, outcome.target)]);
@@ -136,8 +147,24 @@ function closeAfterAnswer(client: Socket): void {
   client.resume();
 }
 
-/** Relays until both directions are over or a limit says so. */
-async function join(client: Socket, target: Socket, entry: OpenConnection, plan: Plan): Promise<Outcome> {
+/** What is joined. */
+interface Ends {
+  readonly client: Socket;
+  readonly target: Socket;
+  /** Bytes of the client's that come before what its socket gives. */
+  readonly early: Buffer | undefined;
+  readonly records: readonly ConnectionRecord[];
+}
+
+/**
+ * Relays until both directions are over or a limit says so. Recorded is what the client has sent, before any fault,
+ * and what it gets, after all of them.
+ */
+async function join(
+  { client, target, early, records }: Ends,
+  entry: OpenConnection,
+  plan: Plan,
+): Promise<Outcome> {
   let cut: Cut | undefined;
   const cutOff = (how: Cut) => {
     cut ??= how;
@@ -145,11 +172,13 @@ async function join(client: Socket, target: Socket, entry: OpenConnection, plan:
   };
   const faults = plan.createFaults?.(entry.id, () => cutOff({ reason: 'limit', closing: 'close' }));
   const limits = watchLimits(plan, faults?.resetAfterMs, cutOff);
+  const upTransforms = [...records.map(({ sent }) => sent), ...(faults?.up ?? [])];
+  if (early) (upTransforms[0] ?? target).write(early);
   const relay: Relay = startRelay({
     client,
     target,
-    upTransforms: faults?.up,
-    downTransforms: faults?.down,
+    upTransforms,
+    downTransforms: [...(faults?.down ?? []), ...records.map(({ received }) => received)],
     onActivity: limits?.onActivity,
   });
   entry.relay = relay;
@@ -162,6 +191,16 @@ async function join(client: Socket, target: Socket, entry: OpenConnection, plan:
     client: broken === 'target' ? 'reset' : 'close',
     target: broken === 'client' ? 'reset' : 'close',
   };
+}
+
+/** Whether a side has ended with a FIN. */
+function hasEnded(side: Socket): boolean {
+  return side.readableEnded && !side.errored;
+}
+
+/** Of the client's connection: its own break is a reset, a broken target makes it our doing. */
+function toRecordedEnding({ reason, client }: Outcome): RecordedEnding {
+  return reason === 'reset' && client === 'reset' ? 'aborted' : reason;
 }
 
 interface Limits {

@@ -1,4 +1,5 @@
 import type { Event } from '../report/events.ts';
+import type { Recording } from '../record/recording.ts';
 import type { Ledger } from './ledger.ts';
 
 /** What the parts of a proxy share. */
@@ -13,6 +14,8 @@ export interface ProxyHost {
   readonly family?: 4 | 6;
   /** Refuse host names: no DNS. Default false. */
   readonly numericOnly?: boolean;
+  /** Where the bytes of every connection are recorded or shown. Default: nowhere. */
+  readonly recordings?: readonly Recording[];
   /** Whether each connection's counts are shown while it runs. Default false. */
   readonly isWatched?: boolean;
 }

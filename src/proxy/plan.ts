@@ -59,7 +59,7 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
     steps: await prepareSteps(pair, host, (route) => create(route.targets)),
     upstream: pair.targets.length === 0 ? undefined : await create(pair.targets),
     rate: values.rate && new RateLimit(values.rate),
-    isWatched: hasFaults || host.isWatched === true,
+    isWatched: hasFaults || host.isWatched === true || (host.recordings ?? []).length > 0,
     createFaults: faults && ((connection, onDrop) => faults.createFaults(values, connection, onDrop)),
     createHead:
       header && ((client, known) => header.createProxyHeader(values.sendProxy ?? 1, client, known.header)),

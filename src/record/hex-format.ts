@@ -24,12 +24,20 @@ export function createHexFormat(): RecordFormat {
   return {
     begin: () => nothing,
     opened(connection, atMicros) {
-      const { local, remote, role, note } = connection;
-      const text = `${role} ${formatEnd(local)} ${role === 'dialled' ? '->' : '<-'} ${formatEnd(remote)}`;
-      return say(connection, atMicros, note === undefined ? text : `${text} (${note})`);
+      const { local, remote, role, target, note } = connection;
+      const parts = [
+        `${role} ${formatEnd(local)} ${role === 'accepted' ? '<-' : '->'} ${formatEnd(remote)}`,
+        ...(target === undefined ? [] : [`to ${target}`]),
+        ...(note === undefined ? [] : [`(${note})`]),
+      ];
+      return say(connection, atMicros, parts.join(' '));
     },
     data: ({ id }, direction, bytes, offset, atMicros) =>
-      Buffer.from(formatLines(`${formatMicros(atMicros)} ${id} ${mark(direction)}`, bytes, offset), 'latin1'),
+      Buffer.from(
+        formatHexLines(bytes, offset)
+          .map((line) => `${formatMicros(atMicros)} ${id} ${mark(direction)} ${line}\n`)
+          .join(''),
+      ),
     ended: (connection, direction, atMicros) => say(connection, atMicros, `end of ${mark(direction)}`),
     closed: (connection, ending, atMicros) => say(connection, atMicros, `closed: ${ending}`),
   };
@@ -39,14 +47,15 @@ function mark(direction: RecordedDirection): '>' | '<' {
   return direction === 'sent' ? '>' : '<';
 }
 
-function formatLines(head: string, bytes: Buffer, offset: number): string {
-  let text = '';
+/** `OFFSET HEX |ASCII|`, 16 bytes a line. */
+export function formatHexLines(bytes: Buffer, offset: number): string[] {
+  const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += lineBytes) {
     const line = bytes.subarray(at, at + lineBytes);
     const hex = line.toString('hex').replace(/..(?=.)/g, '$& ');
     const ascii = line.toString('latin1').replace(/[^\x20-\x7e]/g, '.');
     const place = (offset + at).toString(16).padStart(8, '0');
-    text += `${head} ${place} ${hex.padEnd(hexWidth)} |${ascii}|\n`;
+    lines.push(`${place} ${hex.padEnd(hexWidth)} |${ascii}|`);
   }
-  return text;
+  return lines;
 }

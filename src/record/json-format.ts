@@ -13,13 +13,14 @@ export function createJsonFormat(): RecordFormat {
   return {
     begin: () => nothing,
     opened(connection, atMicros) {
-      const { local, remote, role, transport, note } = connection;
+      const { local, remote, role, transport, target, note } = connection;
       const ends = { local: formatEnd(local), remote: formatEnd(remote) };
       return line(connection, atMicros, {
         event: 'open',
         role,
         transport,
         ...ends,
+        ...(target !== undefined && { target }),
         ...(note !== undefined && { note }),
       });
     },

@@ -27,6 +27,7 @@ interface Side {
 }
 
 interface Conversation {
+  readonly role: RecordedConnection['role'];
   readonly local: Side;
   readonly remote: Side;
 }
@@ -41,7 +42,7 @@ export function createPcapngFormat(): RecordFormat {
   const conversations = new Map<number, Conversation>();
 
   const packet = (
-    { local, remote }: Conversation,
+    { local, remote, role }: Conversation,
     direction: RecordedDirection,
     flags: number,
     atMicros: number,
@@ -53,7 +54,7 @@ export function createPcapngFormat(): RecordFormat {
     const acknowledgement = flags & ack ? to.sequence : 0;
     from.sequence = (sequence + payload.length + (flags & (syn | fin) ? 1 : 0)) >>> 0;
     const bytes = encodePacket({ from: from.end, to: to.end, sequence, acknowledgement, flags, payload });
-    return encodePacketBlock(bytes, atMicros, direction === 'sent' ? 'outbound' : 'inbound', comment);
+    return encodePacketBlock(bytes, atMicros, wayOf(direction, role), comment);
   };
 
   return {
@@ -64,7 +65,7 @@ export function createPcapngFormat(): RecordFormat {
       const conversation = createConversation(connection);
       conversations.set(connection.id, conversation);
       const [caller, called] =
-        connection.role === 'dialled' ? (['sent', 'received'] as const) : (['received', 'sent'] as const);
+        connection.role === 'accepted' ? (['received', 'sent'] as const) : (['sent', 'received'] as const);
       return Buffer.concat([
         packet(conversation, caller, syn, atMicros, nothing, describe(connection)),
         packet(conversation, called, syn | ack, atMicros),
@@ -99,10 +100,12 @@ export function createPcapngFormat(): RecordFormat {
       const conversation = conversations.get(id);
       conversations.delete(id);
       if (!conversation) return nothing;
-      if (ending === 'reset') return packet(conversation, 'received', rst | ack, atMicros);
+      const [ours, theirs] =
+        conversation.role === 'relayed' ? (['received', 'sent'] as const) : (['sent', 'received'] as const);
+      if (ending === 'reset') return packet(conversation, theirs, rst | ack, atMicros);
       const isOver = conversation.local.hasEnded && conversation.remote.hasEnded;
       // We have closed a connection that the peer has not ended: its system answers whatever it sends with a reset.
-      return isOver ? nothing : packet(conversation, 'sent', rst | ack, atMicros);
+      return isOver ? nothing : packet(conversation, ours, rst | ack, atMicros);
     },
   };
 }
@@ -116,13 +119,18 @@ function datagram(
 ): Buffer {
   const { local, remote } = createConversation(connection);
   const [from, to] = direction === 'sent' ? [local, remote] : [remote, local];
-  const way = direction === 'sent' ? 'outbound' : 'inbound';
+  const way = wayOf(direction, connection.role);
   const parts: Buffer[] = [];
   for (let at = 0; at < Math.max(bytes.length, 1); at += maxDatagramBytes) {
     const packet = encodeDatagram(from.end, to.end, bytes.subarray(at, at + maxDatagramBytes));
     parts.push(encodePacketBlock(packet, atMicros, way, describe(connection)));
   }
   return Buffer.concat(parts);
+}
+
+/** Which way a packet went over the interface: what a proxy's client sends comes in. */
+function wayOf(direction: RecordedDirection, role: RecordedConnection['role']): 'inbound' | 'outbound' {
+  return (direction === 'sent') === (role === 'relayed') ? 'inbound' : 'outbound';
 }
 
 function opposite(direction: RecordedDirection): RecordedDirection {
@@ -136,8 +144,9 @@ function firstSequence(id: number, side: number): number {
 
 function createConversation({ id, local, remote, role }: RecordedConnection): Conversation {
   const [localPort, remotePort] =
-    role === 'dialled' ? [callerPort(id), unixPort] : [unixPort, callerPort(id)];
+    role === 'accepted' ? [unixPort, callerPort(id)] : [callerPort(id), unixPort];
   return {
+    role,
     local: { end: toPacketEnd(local, localPort), sequence: firstSequence(id, 0), hasEnded: false },
     remote: { end: toPacketEnd(remote, remotePort), sequence: firstSequence(id, 1), hasEnded: false },
   };
@@ -158,8 +167,13 @@ function toPacketEnd(end: RecordedEnd, madeUpPort: number): PacketEnd {
   return { address: ipToBytes(end.host) ?? loopback, port: end.port };
 }
 
-function describe({ id, local, remote, note }: RecordedConnection): string {
+function describe({ id, local, remote, target, note }: RecordedConnection): string {
   const unix = [local, remote].filter((end) => 'path' in end && end.path !== '').map(formatEnd);
-  const parts = [`connection ${id}`, ...(unix.length > 0 ? [`Unix socket ${unix.join(', ')}`] : []), note];
+  const parts = [
+    `connection ${id}`,
+    ...(unix.length > 0 ? [`Unix socket ${unix.join(', ')}`] : []),
+    target === undefined ? undefined : `to ${target}`,
+    note,
+  ];
   return parts.filter((part) => part !== undefined).join('; ');
 }

@@ -1,32 +1,19 @@
-import { closeSync, createWriteStream, fstatSync, openSync, type WriteStream } from 'node:fs';
+import { closeSync, createWriteStream, fstatSync, openSync } from 'node:fs';
 import { errorCode, TnetError } from '../errors.ts';
+import { RecordSink } from './record-sink.ts';
 
 /** What may wait for the disk before writers are asked to wait too. */
 const pendingLimitBytes = 1024 * 1024;
 
 /**
- * Appends to a file that was created for it. Nothing is kept back: what is written reaches the file even when the
- * process is about to end. A failure is told once; from then on writes do nothing.
+ * Opens a file to append to that was created for it. Nothing is kept back: what is written reaches the file even when
+ * the process is about to end.
+ *
+ * @throws TnetError TNET_E_USAGE for a file that has something in it or cannot be opened.
  */
-export class RecordFile {
-  readonly #stream: WriteStream;
-  #hasFailed = false;
-
-  /** @throws TnetError TNET_E_USAGE for a file that has something in it or cannot be opened. */
-  constructor(path: string, onError: (error: Error) => void) {
-    this.#stream = createWriteStream(path, { fd: openNew(path), highWaterMark: pendingLimitBytes });
-    this.#stream.on('error', (error) => {
-      this.#hasFailed = true;
-      this.#stream.emit('drain');
-      onError(error);
-    });
-  }
-
-  /** Writes, and calls `done` when the next bytes may come. */
-  write(bytes: Buffer, done: () => void): void {
-    if (bytes.length === 0 || this.#hasFailed || this.#stream.write(bytes)) done();
-    else this.#stream.once('drain', done);
-  }
+export function openRecordFile(path: string, onError: (error: Error) => void): RecordSink {
+  const stream = createWriteStream(path, { fd: openNew(path), highWaterMark: pendingLimitBytes });
+  return new RecordSink(stream, onError);
 }
 
 /** Opens a new file, an empty one (as mktemp(1) makes it), a pipe or a device. For this user only: it holds secrets. */

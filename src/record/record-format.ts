@@ -6,18 +6,23 @@ export interface RecordedConnection {
   readonly id: number;
   readonly local: RecordedEnd;
   readonly remote: RecordedEnd;
-  /** Who called: `dialled` means that we did, `accepted` that the peer did. */
-  readonly role: 'dialled' | 'accepted';
+  /**
+   * Who called: `dialled` means that we did, `accepted` that the peer did. `relayed`: the connection of a proxy's
+   * client, as that client has it: `local` is the client and `remote` the address that it called.
+   */
+  readonly role: 'dialled' | 'accepted' | 'relayed';
   /** `tcp` is any stream; with `udp` each chunk is a datagram. */
   readonly transport: 'tcp' | 'udp';
+  /** What a proxy has joined the connection to. */
+  readonly target?: string | undefined;
   /** What else there is to say, such as that the bytes were encrypted on the wire. */
   readonly note?: string | undefined;
 }
 
-/** `sent` goes to the peer, `received` comes from it. */
+/** `sent` goes from the local end to the remote one, `received` the other way. */
 export type RecordedDirection = 'sent' | 'received';
 
-/** Why a connection is over: `eof` when both sides ended, `reset` when the peer broke off, else our own doing. */
+/** Why a connection is over: `eof` when both sides ended, `reset` when the peer (or a proxy's client) broke off, else our own doing. */
 export type RecordedEnding = 'eof' | 'reset' | 'timeout' | 'aborted' | 'limit';
 
 /**

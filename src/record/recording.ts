@@ -1,5 +1,5 @@
 import { Transform } from 'node:stream';
-import { RecordFile } from './record-file.ts';
+import { openRecordFile } from './record-file.ts';
 import {
   nowMicros,
   type RecordedConnection,
@@ -8,6 +8,7 @@ import {
   type RecordFormat,
   type RecordFormatName,
 } from './record-format.ts';
+import type { RecordSink } from './record-sink.ts';
 
 /** The record of one connection while it runs. */
 export interface ConnectionRecord {
@@ -21,35 +22,33 @@ export interface ConnectionRecord {
 
 export interface ConnectionRecordOptions {
   readonly connection: RecordedConnection;
-  /** Whether the end of what is sent half-closes the connection. Default true. */
-  readonly halfClose?: boolean;
-  /** Whether the peer has really ended: a flow that is cut short ends too. */
-  readonly hasPeerEnded: () => boolean;
+  /** Whether a direction whose flow has ended was really ended by a FIN: a flow that is cut short ends too. */
+  readonly hasEnded: (direction: RecordedDirection) => boolean;
 }
 
-/** A file with the bytes of any number of connections, each with its direction, time and id. */
+/** The bytes of any number of connections, each with its direction, time and id, in a file or another sink. */
 export class Recording {
-  readonly #file: RecordFile;
+  readonly #sink: RecordSink;
   readonly #format: RecordFormat;
 
-  constructor(file: RecordFile, format: RecordFormat) {
-    this.#file = file;
+  constructor(sink: RecordSink, format: RecordFormat) {
+    this.#sink = sink;
     this.#format = format;
     this.#write(format.begin());
   }
 
   /** Begins the record of a connection. */
-  open({ connection, halfClose = true, hasPeerEnded }: ConnectionRecordOptions): ConnectionRecord {
+  open({ connection, hasEnded }: ConnectionRecordOptions): ConnectionRecord {
     const format = this.#format;
     const write = (bytes: Buffer) => this.#write(bytes);
     write(format.opened(connection, nowMicros()));
     let isClosed = false;
-    const end = (direction: RecordedDirection, isReal: boolean) => {
-      if (isReal && !isClosed) write(format.ended(connection, direction, nowMicros()));
+    const end = (direction: RecordedDirection) => {
+      if (!isClosed && hasEnded(direction)) write(format.ended(connection, direction, nowMicros()));
     };
     return {
-      sent: this.#tap(connection, 'sent', () => end('sent', halfClose)),
-      received: this.#tap(connection, 'received', () => end('received', hasPeerEnded())),
+      sent: this.#tap(connection, 'sent', () => end('sent')),
+      received: this.#tap(connection, 'received', () => end('received')),
       closed(ending) {
         if (isClosed) return;
         isClosed = true;
@@ -58,9 +57,14 @@ export class Recording {
     };
   }
 
+  /** Waits until everything so far has been written, or writing has failed. */
+  flush(): Promise<void> {
+    return this.#sink.flush();
+  }
+
   #tap(connection: RecordedConnection, direction: RecordedDirection, onEnd: () => void): Transform {
     let offset = 0;
-    const file = this.#file;
+    const sink = this.#sink;
     const format = this.#format;
     return new Transform({
       // Chunks stay as they are, also those without bytes: a datagram may be one.
@@ -71,7 +75,7 @@ export class Recording {
         this.push(chunk);
         const record = format.data(connection, direction, chunk, offset, nowMicros());
         offset += chunk.length;
-        file.write(record, done);
+        sink.write(record, done);
       },
       flush(done) {
         onEnd();
@@ -81,7 +85,7 @@ export class Recording {
   }
 
   #write(bytes: Buffer): void {
-    this.#file.write(bytes, () => undefined);
+    this.#sink.write(bytes, () => undefined);
   }
 }
 
@@ -97,7 +101,7 @@ export async function createRecording(
   onError: (error: Error) => void,
 ): Promise<Recording> {
   const format = await loadFormat(name);
-  return new Recording(new RecordFile(path, onError), format);
+  return new Recording(openRecordFile(path, onError), format);
 }
 
 async function loadFormat(name: RecordFormatName): Promise<RecordFormat> {

@@ -54,18 +54,10 @@ async function recordExchange(
 ): Promise<{ file: string; out: { sent: Buffer; received: Buffer } }> {
   const file = join(tempDir(t), 'record');
   const recording = await createRecording(file, format, (error) => t.fail(error.message));
-  const record = recording.open({ connection, hasPeerEnded: () => ending !== 'reset' });
+  const record = recording.open({ connection, hasEnded: (way) => way === 'sent' || ending !== 'reset' });
   const out = await pass(record, exchange, ending);
-  await settle(file);
+  await recording.flush();
   return { file, out };
-}
-
-/** Waits until a file has not grown for a while. */
-async function settle(file: string): Promise<void> {
-  for (let size = -1; size !== statSync(file).size;) {
-    size = statSync(file).size;
-    await new Promise((resolve) => setTimeout(resolve, 30));
-  }
 }
 
 const chunks = fc.array(
@@ -80,7 +72,7 @@ for (const format of ['hex', 'raw', 'json', 'pcapng'] as const) {
     let id = 0;
     await fc.assert(
       fc.asyncProperty(chunks, chunks, async (sent, received) => {
-        const record = recording.open({ connection: { ...dialled, id: ++id }, hasPeerEnded: () => true });
+        const record = recording.open({ connection: { ...dialled, id: ++id }, hasEnded: () => true });
         const out = await pass(record, { sent, received });
         return out.sent.equals(Buffer.concat(sent)) && out.received.equals(Buffer.concat(received));
       }),
@@ -248,7 +240,7 @@ test('a reader of the recording that takes nothing stops the connection; when it
   t.teardown(() => reader.kill('SIGKILL'));
   const failures: (string | undefined)[] = [];
   const recording = await createRecording(fifo, 'raw', (error) => failures.push(errorCode(error)));
-  const { sent } = recording.open({ connection: dialled, hasPeerEnded: () => true });
+  const { sent } = recording.open({ connection: dialled, hasEnded: () => true });
   let passed = 0;
   sent.on('data', (chunk: Buffer) => (passed += chunk.length));
   const chunk = payload(65_536);
