@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection } from '../src/endpoint/connection.ts';
 import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
+import type { UdpEndpoint } from '../src/endpoint/serve-datagrams.ts';
 import { formatBound, serve, type BoundServer, type ServeOptions } from '../src/endpoint/serve.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { subjectOf, type Context } from './context.ts';
@@ -38,6 +39,12 @@ export function addBindOptions(command: Command): Command {
     .addOption(new Option('--ready-file <file>', 'once bound, write the address to this file'));
 }
 
+/** How a command serves what it binds. */
+export interface BindOptions extends ServeOptions<Connection> {
+  /** Binds a UDP endpoint. Default: every peer is a connection; see serveDatagrams(). */
+  readonly bindDatagrams?: (endpoint: UdpEndpoint, options: ServeOptions<Connection>) => Promise<BoundServer>;
+}
+
 /**
  * Binds every endpoint and hands the servers to `run`, then tells who waits for them to be ready. A failure is
  * reported, sets the exit status, and leaves nothing bound.
@@ -47,7 +54,7 @@ export async function bindServers(
   run: ServerRun,
   endpoints: readonly Endpoint[],
   flags: BindFlags,
-  options: ServeOptions<Connection>,
+  options: BindOptions,
 ): Promise<boolean> {
   let subject = '';
   try {
@@ -78,7 +85,7 @@ async function bind(
   run: ServerRun,
   endpoint: Endpoint,
   flags: BindFlags,
-  options: ServeOptions<Connection>,
+  options: BindOptions,
 ): Promise<BoundServer | undefined> {
   const { mode, pause: pauseMs, numeric: numericOnly } = flags;
   const bindOptions = { ...options, family: readFamily(flags), numericOnly, mode, pauseMs };
@@ -97,9 +104,10 @@ async function bind(
   }
 }
 
-async function open(endpoint: Endpoint, options: ServeOptions<Connection>): Promise<BoundServer> {
+async function open(endpoint: Endpoint, options: BindOptions): Promise<BoundServer> {
   const onConnection = (connection: Connection) => options.onConnection(connection);
   if (endpoint.kind !== 'udp') return serve(endpoint, { ...options, onConnection });
+  if (options.bindDatagrams) return options.bindDatagrams(endpoint, options);
   const { serveDatagrams } = await import('../src/endpoint/serve-datagrams.ts');
   return serveDatagrams(endpoint, { ...options, onConnection });
 }

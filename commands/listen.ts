@@ -62,10 +62,7 @@ export function defineListen(command: Command): void {
   addBindOptions(command);
   command.optionsGroup('Clients:');
   command.addOption(new Option('-k, --keep-open', 'go on listening; serve clients at the same time'));
-  addOptions(command, 'maxConnections');
-  command.addOption(
-    new Option('--reject', 'with -m: reset clients over the limit instead of letting them wait'),
-  );
+  addOptions(command, 'maxConnections', 'reject');
   addAccessOptions(command);
   addManyOptions(command);
   command.optionsGroup('Time limits:');

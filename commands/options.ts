@@ -13,6 +13,7 @@ const shared = {
   port: () => new Option('-p, --port <port>', 'the port to listen on; 0 takes any free one'),
   maxConnections: () =>
     new Option('-m, --max-connections <n>', 'serve at most n connections at once').argParser(parseCount(1)),
+  reject: () => new Option('--reject', 'with -m: reset clients over the limit instead of letting them wait'),
   connectLimit: () =>
     new Option('-w, --wait-connect <time>', 'limit for DNS and connecting, all addresses together')
       .argParser(parseTimeMs)

@@ -20,8 +20,19 @@ interface ConnectionEnding {
 export interface ConnectionReport {
   readonly id: number;
   readonly remote: string;
+  /** Counts what the connection has moved so far into the run's sums, until its end. */
+  watch(moved: () => Totals): void;
   /** Reports the end. The socket is the caller's to close. */
   ended(ending: ConnectionEnding, totals: Totals): void;
+}
+
+/** What a run has done so far, the open connections included as far as they are watched. */
+export interface RunSums extends Totals {
+  readonly connections: number;
+  readonly open: number;
+  /** Of a UDP service: datagrams that were taken, and those that were not. */
+  readonly datagrams: number;
+  readonly dropped: number;
 }
 
 /**
@@ -40,6 +51,9 @@ export class ServerRun {
   #count = 0;
   #sentBytes = 0;
   #receivedBytes = 0;
+  #datagrams = 0;
+  #dropped = 0;
+  readonly #open = new Map<number, (() => Totals) | undefined>();
 
   /** `recorder` records the connections that are accepted. Default: none are. */
   constructor(context: Context, recorder?: Recorder) {
@@ -59,6 +73,18 @@ export class ServerRun {
   /** How many connections have been accepted so far. */
   get count(): number {
     return this.#count;
+  }
+
+  get sums(): RunSums {
+    const moving = [...this.#open.values()].flatMap((moved) => moved?.() ?? []);
+    return {
+      connections: this.#count,
+      open: this.#open.size,
+      sentBytes: moving.reduce((sum, { sentBytes }) => sum + sentBytes, this.#sentBytes),
+      receivedBytes: moving.reduce((sum, { receivedBytes }) => sum + receivedBytes, this.#receivedBytes),
+      datagrams: this.#datagrams,
+      dropped: this.#dropped,
+    };
   }
 
   /** What the server has really bound. */
@@ -81,12 +107,15 @@ export class ServerRun {
     const startedAt = performance.now();
     const remote = formatRemote(socket, this.#address);
     const { reporter } = this.#context;
+    this.#open.set(id, undefined);
     this.#recorder?.open(socket, id, 'accepted', this.#address);
     reporter.emit({ event: 'accepted', id, local: formatLocal(socket, this.#address), remote });
     return {
       id,
       remote,
+      watch: (moved) => void this.#open.set(id, moved),
       ended: (ending, totals) => {
+        this.#open.delete(id);
         this.#sentBytes += totals.sentBytes;
         this.#receivedBytes += totals.receivedBytes;
         recordOf(socket)?.closed(ending.reason);
@@ -95,6 +124,20 @@ export class ServerRun {
         reporter.emit({ event: 'ended', id, remote, reason: ending.reason, ...totals, durationMs });
       },
     };
+  }
+
+  /** Reports a datagram that a service has taken, and its answer if there was one. */
+  datagram(remote: string, receivedBytes: number, sentBytes: number | undefined): void {
+    this.#datagrams++;
+    this.#receivedBytes += receivedBytes;
+    this.#sentBytes += sentBytes ?? 0;
+    const answer = sentBytes === undefined ? {} : { sentBytes };
+    this.#context.reporter.emit({ event: 'datagram', remote, receivedBytes, ...answer });
+  }
+
+  /** Counts a datagram that a service has not taken. */
+  datagramDropped(): void {
+    this.#dropped++;
   }
 
   /** Sets options on an accepted socket. A client that is gone already takes none, which is told and no more. */
@@ -123,12 +166,14 @@ export class ServerRun {
   }
 
   #reportTotals(): void {
+    const { connections, sentBytes, receivedBytes, datagrams, dropped } = this.sums;
     this.#context.reporter.emit({
       event: 'totals',
-      connections: this.#count,
-      sentBytes: this.#sentBytes,
-      receivedBytes: this.#receivedBytes,
+      connections,
+      sentBytes,
+      receivedBytes,
       durationMs: elapsedMs(this.#startedAt),
+      ...(datagrams + dropped > 0 && { datagrams, dropped }),
     });
   }
 }

@@ -25,7 +25,7 @@ export function parseCount(least: number): (text: string) => number {
 }
 
 /** What is wrong with a value, told the way that makes commander name its flag. */
-function asArgument<Value>(read: () => Value): Value {
+export function asArgument<Value>(read: () => Value): Value {
   try {
     return read();
   } catch (error) {

@@ -8,7 +8,7 @@ import { formatHostPort, type Endpoint } from './endpoint.ts';
 import { requireNumericHost } from './numeric.ts';
 import type { ServeOptions } from './serve.ts';
 
-type UdpEndpoint = Extract<Endpoint, { kind: 'udp' }>;
+export type UdpEndpoint = Extract<Endpoint, { kind: 'udp' }>;
 
 /**
  * Binds a UDP endpoint; `onConnection` gets a DatagramPeer for every peer. Over maxConnections, the datagrams of
@@ -20,8 +20,7 @@ export async function serveDatagrams(
   endpoint: UdpEndpoint,
   options: ServeOptions<DatagramPeer>,
 ): Promise<DatagramServer> {
-  if (options.numericOnly) requireNumericHost(endpoint);
-  const socket = await bind(endpoint, options.family);
+  const socket = await bindEndpoint(endpoint, options);
   const { onConnection, onRefused, admit, maxConnections, onlyFirst } = options;
   return new DatagramServer(socket, {
     onlyFirst,
@@ -32,7 +31,17 @@ export async function serveDatagrams(
   });
 }
 
-async function bind({ host, port }: UdpEndpoint, family: 4 | 6 | undefined): Promise<DatagramSocket> {
+/**
+ * Binds a UDP socket to an endpoint.
+ *
+ * @throws the system's error, or TnetError TNET_E_ADDRESS
+ */
+export async function bindEndpoint(
+  endpoint: UdpEndpoint,
+  { family, numericOnly }: Pick<ServeOptions, 'family' | 'numericOnly'>,
+): Promise<DatagramSocket> {
+  if (numericOnly) requireNumericHost(endpoint);
+  const { host, port } = endpoint;
   if (host === undefined && family === undefined) {
     try {
       return await bindDatagram({ type: 'udp6', address: '::', port });

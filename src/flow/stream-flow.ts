@@ -71,7 +71,10 @@ class StreamFlow implements Flow {
   }
 
   finish(): void {
-    if (!this.#settled) this.#sourceOnEnd();
+    if (this.#settled || this.#sourceEnded) return;
+    // What it gives after this would be written behind the end.
+    this.#options.source.pause();
+    this.#sourceOnEnd();
   }
 
   #watchSource(): void {

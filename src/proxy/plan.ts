@@ -7,7 +7,7 @@ import type { Intake, IntakeStep } from './intake.ts';
 import { defaultConnectMs } from './limit-settings.ts';
 import { isBalanced } from './pair-checks.ts';
 import type { Pair } from './pair.ts';
-import { RateLimit } from './rate-limit.ts';
+import { RateLimit } from '../access/rate-limit.ts';
 import { prepareSteps } from './steps.ts';
 import { createDirectUpstream, type DialPlan, type Upstream } from './upstream.ts';
 

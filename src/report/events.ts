@@ -107,6 +107,13 @@ export type Event =
       readonly bytes: number;
       readonly limitBytes: number;
     }
+  /** A UDP service has taken a datagram; `sentBytes` is its answer's, where there is one. */
+  | {
+      readonly event: 'datagram';
+      readonly remote: string;
+      readonly receivedBytes: number;
+      readonly sentBytes?: number;
+    }
   /** A program of -e or -c has ended: with a status, or by a signal. */
   | {
       readonly event: 'program-ended';
@@ -135,6 +142,9 @@ export type Event =
       readonly open?: number;
       readonly failed?: number;
       readonly refused?: Readonly<Record<string, number>>;
+      /** Of a UDP service: datagrams that were taken, and those that were not. */
+      readonly datagrams?: number;
+      readonly dropped?: number;
     }
   /** A proxy's metrics are served at `url`. */
   | { readonly event: 'metrics'; readonly url: string }

@@ -54,6 +54,14 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
         text: `${event.remote}: ${event.bytes} bytes of input cut into datagrams of ${event.limitBytes} and less`,
         from: 1,
       };
+    case 'datagram': {
+      const answer =
+        event.sentBytes === undefined ? 'no answer' : `answered with ${renderCount(event.sentBytes, 'byte')}`;
+      return {
+        text: `${event.remote}: datagram of ${renderCount(event.receivedBytes, 'byte')}, ${answer}`,
+        from: 1,
+      };
+    }
     case 'program-ended':
       return {
         text: `the program of connection ${event.id} ended ${event.signal === undefined ? `with status ${event.status}` : `by ${event.signal}`}`,
@@ -63,7 +71,7 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
       return { text: `${event.remote}: ${event.reason}, ${renderTotals(event)}`, from: 1 };
     case 'totals':
       return {
-        text: `${renderCount(event.connections, 'connection')}${renderState(event)}, ${renderTotals(event)}`,
+        text: `${renderTaken(event)}${renderState(event)}, ${renderTotals(event)}`,
         from: 0,
       };
     case 'metrics':
@@ -82,6 +90,12 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
     case 'error':
       return { text: `${event.subject}: ${event.message} (${event.code})`, from: 0 };
   }
+}
+
+/** What a server has taken: connections, or datagrams where it has no connections. */
+function renderTaken({ connections, datagrams, dropped = 0 }: EventOf<'totals'>): string {
+  if (datagrams === undefined) return renderCount(connections, 'connection');
+  return `${renderCount(datagrams, 'datagram')}${dropped > 0 ? ` (${dropped} more dropped)` : ''}`;
 }
 
 /** What only a proxy's totals have: connections still open, and what went wrong. */

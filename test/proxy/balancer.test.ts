@@ -1,6 +1,6 @@
 import test from 'ava';
 import { Balancer, type BalanceWay } from '../../src/proxy/balancer.ts';
-import { RateLimit } from '../../src/proxy/rate-limit.ts';
+import { RateLimit } from '../../src/access/rate-limit.ts';
 
 function balancerOf(way: BalanceWay, ...names: string[]): Balancer {
   const balancer = new Balancer({ way, fall: 2, rise: 2, ejectMs: 1000 });

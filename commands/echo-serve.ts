@@ -1,0 +1,111 @@
+import type { Command } from 'commander';
+import type { Connection } from '../src/endpoint/connection.ts';
+import type { Endpoint } from '../src/endpoint/endpoint.ts';
+import { TnetError } from '../src/errors.ts';
+import type { ServiceName } from '../src/protocol/small-services/index.ts';
+import type { Rate } from '../src/quantities.ts';
+import { openAccess, type Access } from './access-options.ts';
+import { createAdmission, toPlainEndpoint } from './admission-options.ts';
+import { bindServers, type BindOptions } from './bind-options.ts';
+import { createContext, subjectOf } from './context.ts';
+import { applyUdp } from './datagram-options.ts';
+import { checkServerFlags, type EchoOptions } from './echo-options.ts';
+import { createService, loadQuotes, type StartService } from './echo-services.ts';
+import { readServerAddresses } from './server-address.ts';
+import { ServerRun } from './server-run.ts';
+
+/** Datagrams that one address may send: where an answer is as long as the question, and where it may be longer. */
+const defaultRates = {
+  even: { count: 1000, perMs: 1000 },
+  amplifying: { count: 10, perMs: 1000 },
+} as const satisfies Record<string, Rate>;
+
+/** Serves the small service that the flags name until it is interrupted. */
+export async function serveEcho(words: string[], options: EchoOptions, command: Command): Promise<void> {
+  const context = createContext(command, options);
+  const asked = readServerAddresses(words, options)
+    .map((endpoint) => applyUdp(endpoint, options))
+    .map((endpoint) => keepLocal(endpoint, options));
+  checkServerFlags(options, asked);
+  const endpoints = asked.map(toPlainEndpoint);
+  const quotes = loadQuotes(options.quoteFile);
+  const admission = await createAdmission(context, options, asked);
+  const start = createService(options.service, quotes);
+  const run = new ServerRun(context);
+  try {
+    const access = await openAccess(context, options, endpoints, run.interruption.signal);
+    await bindServers(context, run, endpoints, options, {
+      ...access,
+      maxConnections: options.maxConnections,
+      rejectOverflow: options.reject,
+      onConnection(client) {
+        admission(run, client, (admitted) => void serveClient(run, admitted, start, options.idle));
+      },
+      bindDatagrams: bindAnswers(run, access, options, quotes),
+    });
+  } catch (error) {
+    run.stop();
+    context.fail(subjectOf(error, words.join(' ')), error);
+  }
+}
+
+/** A service that answers whoever sends is for this machine, unless a host is named. */
+function keepLocal(endpoint: Endpoint, { ipv6 }: EchoOptions): Endpoint {
+  if (endpoint.kind !== 'udp' || endpoint.host !== undefined) return endpoint;
+  return { ...endpoint, host: ipv6 ? '::1' : '127.0.0.1' };
+}
+
+async function serveClient(
+  run: ServerRun,
+  client: Connection,
+  start: StartService,
+  idleMs: number | undefined,
+): Promise<void> {
+  const connection = run.accepted(client);
+  const { signal } = run.interruption;
+  const flow = start(client, () => idleTimer?.refresh());
+  const expire = () => {
+    flow.stop(
+      'timeout',
+      new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${idleMs ?? 0} ms`),
+    );
+  };
+  const idleTimer = idleMs === undefined ? undefined : setTimeout(expire, idleMs);
+  const moved = () => ({ sentBytes: flow.sentBytes, receivedBytes: flow.receivedBytes });
+  connection.watch(moved);
+  const interrupt = () => flow.finish();
+  signal.addEventListener('abort', interrupt);
+  const ending = await flow.ended;
+  signal.removeEventListener('abort', interrupt);
+  clearTimeout(idleTimer);
+  connection.ended(ending, moved());
+  client.destroy();
+}
+
+/** How a UDP endpoint is bound: each datagram is answered by itself. */
+function bindAnswers(
+  run: ServerRun,
+  { admit, onRefused }: Access,
+  { service, rate = chooseRate(service) }: EchoOptions,
+  quotes: readonly Buffer[],
+): BindOptions['bindDatagrams'] {
+  return async (endpoint, bindOptions) => {
+    const [{ serveAnswers }, { answerDatagram }] = await Promise.all([
+      import('../src/endpoint/serve-answers.ts'),
+      import('../src/protocol/small-services/index.ts'),
+    ]);
+    return serveAnswers(endpoint, bindOptions, {
+      admit,
+      onRefused,
+      rate: rate === 'none' ? undefined : rate,
+      answer: (datagram) =>
+        answerDatagram(service, datagram, { at: new Date(), random: Math.random(), quotes }),
+      onDatagram: (remote, received, sent) => run.datagram(remote, received, sent),
+      onDropped: () => run.datagramDropped(),
+    });
+  };
+}
+
+function chooseRate(service: ServiceName): Rate {
+  return service === 'echo' || service === 'discard' ? defaultRates.even : defaultRates.amplifying;
+}
