@@ -7,7 +7,7 @@ import type { Rate } from '../src/quantities.ts';
 import { openAccess, type Access } from './access-options.ts';
 import { createAdmission, toPlainEndpoint } from './admission-options.ts';
 import { bindServers, type BindOptions } from './bind-options.ts';
-import { createContext, subjectOf } from './context.ts';
+import { createContext, subjectOf, type Context } from './context.ts';
 import { applyUdp } from './datagram-options.ts';
 import { checkServerFlags, type EchoOptions } from './echo-options.ts';
 import { createService, loadQuotes, type StartService } from './echo-services.ts';
@@ -26,7 +26,7 @@ export async function serveEcho(words: string[], options: EchoOptions, command: 
   const asked = readServerAddresses(words, options)
     .map((endpoint) => applyUdp(endpoint, options))
     .map((endpoint) => keepLocal(endpoint, options));
-  checkServerFlags(options, asked);
+  checkServerFlags(options, asked, command);
   const endpoints = asked.map(toPlainEndpoint);
   const quotes = loadQuotes(options.quoteFile);
   const admission = await createAdmission(context, options, asked);
@@ -34,7 +34,7 @@ export async function serveEcho(words: string[], options: EchoOptions, command: 
   const run = new ServerRun(context);
   try {
     const access = await openAccess(context, options, endpoints, run.interruption.signal);
-    await bindServers(context, run, endpoints, options, {
+    const isBound = await bindServers(context, run, endpoints, options, {
       ...access,
       maxConnections: options.maxConnections,
       rejectOverflow: options.reject,
@@ -43,10 +43,26 @@ export async function serveEcho(words: string[], options: EchoOptions, command: 
       },
       bindDatagrams: bindAnswers(run, access, options, quotes),
     });
+    if (isBound && options.live) await showLive(context, run, options.service);
   } catch (error) {
     run.stop();
     context.fail(subjectOf(error, words.join(' ')), error);
   }
+}
+
+/** Shows what is done until the first signal: a second one, which ends the process, must find the terminal as it was. */
+async function showLive(context: Context, run: ServerRun, service: ServiceName): Promise<void> {
+  const { startLive } = await import('./live-options.ts');
+  const names = {
+    title: `tnet echo ${service === 'echo' ? '' : `--service ${service} `}${run.address}`,
+    received: 'in',
+    sent: 'out',
+    remote: 'client',
+  };
+  const stop = await startLive(context, names, () => ({ totals: run.sums, connections: run.list }));
+  const { signal } = run.interruption;
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop);
 }
 
 /** A service that answers whoever sends is for this machine, unless a host is named. */

@@ -9,6 +9,11 @@ export function defineEcho(command: Command): void {
 }
 
 async function runEcho(words: string[], options: EchoOptions, command: Command): Promise<void> {
+  if (options.ping) {
+    const { pingEcho } = await import('./echo-ping.ts');
+    await pingEcho(words, options, command);
+    return;
+  }
   const { serveEcho } = await import('./echo-serve.ts');
   await serveEcho(words, options, command);
 }

@@ -25,7 +25,7 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     name: 'echo',
-    summary: 'serve an echo: every byte comes back',
+    summary: 'serve an echo or another small service, or measure one',
     load: async () => (await import('./echo.ts')).defineEcho,
   },
   {

@@ -28,6 +28,22 @@ const starttlsNames: readonly StarttlsProtocol[] = [
   'mysql',
 ];
 
+/** The flags that say which server a TLS client trusts. */
+const trust = {
+  servername: () => secure('--tls-servername <name>', 'ask for this name and check the certificate for it'),
+  insecure: () => secure('--tls-insecure', 'do not check the certificate'),
+  pin: () =>
+    secure(
+      '--tls-pin <sha256>',
+      'the SHA-256 of the key or certificate, hex or base64; may be repeated',
+    ).argParser(collect),
+} as const;
+
+/** Adds the flags of a TLS client that no server has, for a command that can be both. */
+export function addClientTrustOptions(command: Command): void {
+  for (const create of Object.values(trust)) command.addOption(create());
+}
+
 /** Adds the flags of a TLS client. */
 export function addClientSecureOptions(command: Command): void {
   command
@@ -35,15 +51,10 @@ export function addClientSecureOptions(command: Command): void {
     .addOption(secure('--tls-ca <file>', 'trust the authorities in this PEM file only'))
     .addOption(secure('--tls-cert <file>', 'show this certificate (PEM)'))
     .addOption(secure('--tls-key <file>', 'the key of --tls-cert; default: in the same file'))
-    .addOption(secure('--tls-servername <name>', 'ask for this name and check the certificate for it'))
+    .addOption(trust.servername())
     .addOption(secure('--tls-alpn <protocol>', 'offer this protocol; may be repeated').argParser(collect))
-    .addOption(secure('--tls-insecure', 'do not check the certificate'))
-    .addOption(
-      secure(
-        '--tls-pin <sha256>',
-        'the SHA-256 of the key or certificate, hex or base64; may be repeated',
-      ).argParser(collect),
-    )
+    .addOption(trust.insecure())
+    .addOption(trust.pin())
     .addOption(
       secure('--starttls <protocol>', 'begin in the clear as this protocol does').choices(starttlsNames),
     );

@@ -2,6 +2,7 @@ import type { Connection } from '../src/endpoint/connection.ts';
 import { formatBound, formatLocal, formatRemote, type BoundServer } from '../src/endpoint/serve.ts';
 import type { EndingReason } from '../src/flow/ending.ts';
 import { Socket } from '../src/net/index.ts';
+import type { LiveConnection } from '../src/report/live-sample.ts';
 import type { Context } from './context.ts';
 import { recordOf, type Recorder } from './recording-options.ts';
 import { catchInterruption, type Interruption } from './signals.ts';
@@ -9,6 +10,13 @@ import { catchInterruption, type Interruption } from './signals.ts';
 interface Totals {
   readonly sentBytes: number;
   readonly receivedBytes: number;
+}
+
+interface OpenConnection {
+  readonly id: number;
+  readonly remote: string;
+  readonly startedAt: number;
+  moved: (() => Totals) | undefined;
 }
 
 interface ConnectionEnding {
@@ -53,7 +61,7 @@ export class ServerRun {
   #receivedBytes = 0;
   #datagrams = 0;
   #dropped = 0;
-  readonly #open = new Map<number, (() => Totals) | undefined>();
+  readonly #open = new Map<number, OpenConnection>();
 
   /** `recorder` records the connections that are accepted. Default: none are. */
   constructor(context: Context, recorder?: Recorder) {
@@ -76,7 +84,7 @@ export class ServerRun {
   }
 
   get sums(): RunSums {
-    const moving = [...this.#open.values()].flatMap((moved) => moved?.() ?? []);
+    const moving = [...this.#open.values()].flatMap(({ moved }) => moved?.() ?? []);
     return {
       connections: this.#count,
       open: this.#open.size,
@@ -85,6 +93,14 @@ export class ServerRun {
       datagrams: this.#datagrams,
       dropped: this.#dropped,
     };
+  }
+
+  /** The open connections, as far as they are watched. */
+  get list(): readonly LiveConnection[] {
+    return [...this.#open.values()].map(({ moved, ...connection }) => ({
+      ...connection,
+      ...(moved?.() ?? { sentBytes: 0, receivedBytes: 0 }),
+    }));
   }
 
   /** What the server has really bound. */
@@ -107,13 +123,16 @@ export class ServerRun {
     const startedAt = performance.now();
     const remote = formatRemote(socket, this.#address);
     const { reporter } = this.#context;
-    this.#open.set(id, undefined);
+    const open: OpenConnection = { id, remote, startedAt, moved: undefined };
+    this.#open.set(id, open);
     this.#recorder?.open(socket, id, 'accepted', this.#address);
     reporter.emit({ event: 'accepted', id, local: formatLocal(socket, this.#address), remote });
     return {
       id,
       remote,
-      watch: (moved) => void this.#open.set(id, moved),
+      watch(moved) {
+        open.moved = moved;
+      },
       ended: (ending, totals) => {
         this.#open.delete(id);
         this.#sentBytes += totals.sentBytes;

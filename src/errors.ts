@@ -66,6 +66,10 @@ export const errorTable = {
     exit: exitCodes.failed,
     meaning: 'The peer did not send what a step of the dialogue expected.',
   },
+  TNET_E_ECHO: {
+    exit: exitCodes.failed,
+    meaning: 'What came back is not what was sent: bytes are wrong or missing.',
+  },
   TNET_E_UNSENT: {
     exit: exitCodes.failed,
     meaning: 'The peer ended the connection without taking everything that was to be sent.',

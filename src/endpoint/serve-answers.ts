@@ -25,6 +25,9 @@ export interface AnswerOptions {
 /** What waits to be sent; an answer beyond it is dropped. */
 const sendQueueBytes = 4 * 1024 * 1024;
 
+/** What the system is asked to keep for us; it may give less. */
+const receiveBufferBytes = 1024 * 1024;
+
 const oncePerMinute: Rate = { count: 1, perMs: 60_000 };
 const tenPerSecond: Rate = { count: 10, perMs: 1_000 };
 
@@ -48,6 +51,8 @@ export class DatagramResponder extends EventEmitter {
     this.#options = options;
     this.#limit = options.rate && new RateLimit(options.rate);
     this.#localPort = socket.address().port;
+    // As far as the system lets it grow: a burst must not be lost while an answer is on its way.
+    socket.setRecvBufferSize(receiveBufferBytes);
     socket.on('message', (datagram, remote) => this.#receive(datagram, remote));
     socket.on('error', (error) => this.emit('error', error));
   }

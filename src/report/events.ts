@@ -121,6 +121,37 @@ export type Event =
       readonly status: number;
       readonly signal?: string;
     }
+  /** With -v: a payload of --ping is back as a whole, and its bytes are right unless `isWrong`. */
+  | {
+      readonly event: 'reply';
+      readonly remote: string;
+      readonly sequence: number;
+      readonly roundTripMs: number;
+      readonly isWrong: boolean;
+    }
+  /** The result of --ping, on stdout. The round trips are absent when nothing came back. */
+  | {
+      readonly event: 'ping';
+      readonly remote: string;
+      readonly payloadBytes: number;
+      readonly sent: number;
+      readonly received: number;
+      readonly lost: number;
+      readonly pending: number;
+      readonly wrong: number;
+      readonly wrongBytes: number;
+      readonly duplicates: number;
+      readonly reordered: number;
+      readonly sentBytes: number;
+      readonly receivedBytes: number;
+      readonly durationMs: number;
+      readonly bytesPerSecond: number;
+      readonly minMs?: number;
+      readonly p50Ms?: number;
+      readonly p90Ms?: number;
+      readonly p99Ms?: number;
+      readonly maxMs?: number;
+    }
   /** A connection is over. `sentBytes` went to the peer, `receivedBytes` came from it. */
   | {
       readonly event: 'ended';

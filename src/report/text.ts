@@ -62,6 +62,13 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
         from: 1,
       };
     }
+    case 'reply':
+      return {
+        text: `payload ${event.sequence} is back in ${event.roundTripMs.toFixed(3)} ms${event.isWrong ? ', with wrong bytes' : ''}`,
+        from: 1,
+      };
+    case 'ping':
+      return { text: `${event.remote}: ${event.sent} sent, ${event.received} back`, from: 0 };
     case 'program-ended':
       return {
         text: `the program of connection ${event.id} ended ${event.signal === undefined ? `with status ${event.status}` : `by ${event.signal}`}`,
