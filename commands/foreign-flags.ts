@@ -8,6 +8,15 @@ const hints: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     '-k': '-k (keep listening) goes with: tnet listen',
     '-m': '-m (at most n connections) goes with: tnet listen',
   },
+  listen: {
+    '-l': 'leave it out: tnet listen always listens',
+  },
+  // Before a command, or without one.
+  '': {
+    '-l': 'to listen, use: tnet listen',
+    '-z': 'to check ports, use: tnet connect -z',
+    '-u': 'it belongs behind a command: tnet connect -u or tnet listen -u',
+  },
   '*': {
     '-X': 'name the proxy protocol in -x: socks4://, socks4a://, socks5:// or http://',
     '-P': 'name the proxy user in -x: socks5://user@host:port',
@@ -49,8 +58,11 @@ const hints: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
-/** What to use instead of an unknown flag, as the whole error line, or undefined. */
+/** What to use instead of an unknown flag or command, as the whole error line, or undefined. */
 export function usageHint(command: string | undefined, code: string, message: string): string | undefined {
+  if (code === 'commander.unknownCommand' && !message.includes('Did you mean')) {
+    return `${message}: tnet --help lists the commands; to connect, use: tnet connect HOST PORT`;
+  }
   if (code !== 'commander.unknownOption') return undefined;
   const flag = /unknown option '([^']+)'/.exec(message)?.[1] ?? '';
   const short = /^-[^-]/.test(flag) ? flag.slice(0, 2) : flag.replace(/=.*/, '');

@@ -25,7 +25,9 @@ export async function main(): Promise<void> {
       process.exitCode = exitCodes.usage;
       return;
     }
-    await program.parseAsync(args, { from: 'user' });
+    // commander answers `help nosuch` with the help of all; it is a mistake as `nosuch` is.
+    const isLost = args[0] === 'help' && args.length > 1 && name === undefined;
+    await program.parseAsync(isLost ? args.slice(1) : args, { from: 'user' });
   } catch (error) {
     reportFailure(name, error);
   }

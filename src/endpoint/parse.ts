@@ -17,6 +17,12 @@ export const maxPathBytes = process.platform === 'linux' ? 107 : 103;
 export function parseEndpoint(text: string): Endpoint {
   if (text === '') throw addressError(text, 'the address is empty');
   if (text === '-') return { kind: 'stdio' };
+  if (/^(TCP|UDP|UNIX|ABSTRACT|OPENSSL|EXEC|SYSTEM|STDIO|OPEN|PIPE|SOCKS)[A-Z0-9-]*[:,]/.test(text)) {
+    throw addressError(
+      text,
+      'an address of socat: here it is HOST:PORT, /path, tls://HOST:PORT or udp://HOST:PORT',
+    );
+  }
   if (text.startsWith('unix:')) return parsePath(text.slice('unix:'.length), text);
   if (text.includes('/') && !text.includes('://')) return parsePath(text, text);
   if (text.startsWith('fd:')) return parseDescriptor(text);
@@ -35,6 +41,9 @@ export function parseWords(words: readonly string[]): Endpoint {
   if (second === undefined) return parseEndpoint(first);
   if (rest.length > 0) {
     throw addressError(words.join(' '), 'too many words: an address is HOST PORT or one word');
+  }
+  if (/^(\[.*\]|[^:]*):\d+$/.test(first)) {
+    throw addressError(words.join(' '), 'two ports: an address is HOST PORT or HOST:PORT');
   }
   return { kind: 'tcp', host: parseHost(first, `${first} ${second}`), port: parsePort(second) };
 }
@@ -106,6 +115,10 @@ function parseBracketed(text: string): { host: string; port: number } {
 function parseLonePort(text: string): number {
   if (isIP(text) !== 0 || (/[.]/.test(text) && !/^\d+$/.test(text)))
     throw addressError(text, 'the port is missing');
+  if (/^[a-z][a-z0-9_-]*$/i.test(text) && findService(text) === undefined) {
+    const hint = `as a host it needs a port (${text}:PORT), as a path a slash (./${text})`;
+    throw addressError(text, `unknown service name; ${hint}`);
+  }
   return parsePort(text);
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 
-import { lstatSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { errorCode, TnetError } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
 import { Server, type AddressInfo } from '../net/index.ts';
@@ -96,6 +97,10 @@ function receive(server: Server, socket: Socket, options: ServeOptions): void {
 
 /** EADDRINUSE on a path does not say who has it. */
 function explainPathError(path: string, error: unknown): unknown {
+  // libuv reports EACCES for a folder that is not there.
+  if (errorCode(error) === 'EACCES' && !path.startsWith('\0') && !existsSync(dirname(path))) {
+    return new TnetError('TNET_E_ADDRESS', 'its folder does not exist', { subject: path, cause: error });
+  }
   if (errorCode(error) !== 'EADDRINUSE' || path.startsWith('\0')) return error;
   const isSocket = lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
   const message = isSocket

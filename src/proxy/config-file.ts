@@ -61,7 +61,7 @@ function parseJson(text: string, path: string): unknown {
     return JSON.parse(text) as unknown;
   } catch (error) {
     const message = (error as Error).message.replace(/\s+/g, ' ');
-    throw new TnetError('TNET_E_CONFIG', message, { subject: path, cause: error });
+    throw new TnetError('TNET_E_CONFIG', `not JSON: ${message}`, { subject: path, cause: error });
   }
 }
 

@@ -91,7 +91,10 @@ function readValues(values: Readonly<Record<string, unknown>>, name: NamePart): 
   const read = Object.entries(values).map(([key, value]) => {
     const setting = settings[key];
     if (!setting) throw new TnetError('TNET_E_USAGE', 'there is no such setting', { subject: name(key) });
-    return [key, at(name(key), () => setting.read(value))];
+    const place = name(key);
+    // A flag is shown with what it was given.
+    const shown = place.startsWith('--') && typeof value === 'string' ? `${place} ${value}` : place;
+    return [key, at(shown, () => setting.read(value))];
   });
   return Object.fromEntries(read) as PairValues;
 }

@@ -17,6 +17,7 @@ const sentences: Readonly<Record<string, string>> = {
 
 /** One plain sentence for any error, without its code. Never empty. */
 export function describeError(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 1) return describeAttempts(error.errors);
   const code = errorCode(error);
   if (code !== undefined && sentences[code] !== undefined) return sentences[code];
   if (code?.startsWith('ERR_SSL_')) return describeTlsError(code, error);
@@ -24,6 +25,23 @@ export function describeError(error: unknown): string {
   if (typeof errno === 'number' && code?.startsWith('E')) return getSystemErrorMessage(errno);
   const [line] = String(message ?? error).split('\n');
   return line === undefined || line === '' ? (code ?? 'unknown error') : line;
+}
+
+/** Every address that was tried, behind what it came to: `connection refused: 127.0.0.1:80, [::1]:80`. */
+function describeAttempts(errors: readonly unknown[]): string {
+  const bySentence = Map.groupBy(errors, describeError);
+  return [...bySentence]
+    .map(([sentence, same]) => {
+      const addresses = same.map(addressOf).filter((address) => address !== undefined);
+      return addresses.length === 0 ? sentence : `${sentence}: ${addresses.join(', ')}`;
+    })
+    .join('; ');
+}
+
+function addressOf(error: unknown): string | undefined {
+  const { address, port } = error as { address?: string; port?: number };
+  if (address === undefined || port === undefined) return address;
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** OpenSSL's codes for a peer that speaks something else: they come with any first bytes that are not TLS. */

@@ -21,7 +21,7 @@ test.serial('several pairs are served by one process, TCP and Unix', async (t) =
 });
 
 for (const [args, message] of [
-  [['1', '2', '--latency', 'soon'], /tnet proxy: --latency: A time is a number/],
+  [['1', '2', '--latency', 'soon'], /tnet proxy: --latency soon: A time is a number/],
   [['1', '2', '--reject'], /--reject: makes sense only with --max-connections/],
   [['1', '2', '--blackhole', '--latency', '1s'], /--latency: makes no sense with --blackhole/],
   [['1', '2', '--seed', '1'], /--seed: makes sense only with/],
@@ -32,6 +32,7 @@ for (const [args, message] of [
   [[], /name where to listen/],
   [['1', '-'], /TARGET: cannot connect to -/],
   [['--config', 'x', '1', '2'], /not both/],
+  [['--config', '/dev/null'], /\/dev\/null: not JSON: /],
   [['--config', '/nonexistent'], /\/nonexistent: the file cannot be read \(ENOENT\)/],
 ] as const) {
   test.serial(`proxy ${args.join(' ')} is a usage error in one line`, async (t) => {

@@ -29,6 +29,33 @@ const mistakes: readonly (readonly [args: readonly string[], line: RegExp])[] = 
   [['connect', '-U', ''], /the path is empty/],
   [['connect', '-U', '/tmp/a', '80'], /name one address/],
   [['connect', 'ftp://host:21'], /unknown scheme ftp:/],
+  [
+    ['connect', 'localhost'],
+    /^tnet connect: localhost: unknown service name; as a host it needs a port \(localhost:PORT\)/,
+  ],
+  [['connect', 'localhost:80', '81'], /^tnet connect: localhost:80 81: two ports: /],
+  [
+    ['connect', 'TCP:localhost:80'],
+    /^tnet connect: TCP:localhost:80: an address of socat: here it is HOST:PORT/,
+  ],
+  [
+    ['proxy', 'TCP-LISTEN:8080,fork', 'TCP:localhost:80'],
+    /^tnet proxy: LISTEN: TCP-LISTEN:8080,fork: an address of socat/,
+  ],
+  [
+    ['listen', '/nonexistent/folder/socket'],
+    /^tnet listen: \/nonexistent\/folder\/socket: its folder does not exist \(TNET_E_ADDRESS\)$/,
+  ],
+  [
+    ['listen', '-lvp', '80'],
+    /^tnet listen: unknown option '-lvp': leave it out: tnet listen always listens$/,
+  ],
+  [['-l', '80'], /^tnet: unknown option '-l': to listen, use: tnet listen$/],
+  [
+    ['localhost', '80'],
+    /^tnet: unknown command 'localhost': tnet --help lists the commands; to connect, use: tnet connect/,
+  ],
+  [['help', 'nosuch'], /^tnet: unknown command 'nosuch'/],
   [['connect', '-l', '80'], /unknown option '-l': to listen, use: tnet listen$/],
   [['connect', '-X', '5', 'h', '80'], /unknown option '-X': name the proxy protocol in -x/],
   [['connect', '-w', 'soon', 'h', '80'], /A time is a number with ms, s, m or h/],
