@@ -11,14 +11,17 @@ export interface TerminalFlags {
   readonly delay?: number;
 }
 
+export function addTelnetOption(command: Command): void {
+  command.addOption(
+    new Option('-t, --telnet [mode]', 'speak telnet; --telnet=active speaks first on any port').choices([
+      'passive',
+      'active',
+    ]),
+  );
+}
+
 export function addTerminalOptions(command: Command): void {
   command
-    .addOption(
-      new Option('-t, --telnet [mode]', 'speak telnet; --telnet=active speaks first on any port').choices([
-        'passive',
-        'active',
-      ]),
-    )
     .addOption(new Option('--raw', 'give each key on the terminal as it is typed; the escape key leaves'))
     .addOption(
       new Option('--escape <key>', 'the key for the command mode on a terminal: ^X, a character, or none')

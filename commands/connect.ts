@@ -10,10 +10,11 @@ import { splitAtSeparator, takeOptionalValuesAfterEquals } from './arguments.ts'
 import { callOnce, openCall, readWay, type Call, type CallFlags } from './connect-call.ts';
 import { addCheckOptions, type CheckOptions } from './connect-check-options.ts';
 import { addProxyOptions } from './connect-proxy.ts';
+import { isPlainSession } from './session-extras.ts';
 import { addStepOptions, type StepOptions } from './connect-steps.ts';
-import { addTerminalOptions, type TerminalFlags } from './connect-terminal-options.ts';
+import { addTelnetOption, addTerminalOptions, type TerminalFlags } from './connect-terminal-options.ts';
 import { addWaitOptions, isPatient } from './connect-wait-options.ts';
-import { createContext, type Context } from './context.ts';
+import { createContext } from './context.ts';
 import {
   addUdpOption,
   addWaitReplyOption,
@@ -27,8 +28,9 @@ import { addOptions, addReportOptions } from './options.ts';
 import { addRecordingOptions, createRecorder, type RecordingFlags } from './recording-options.ts';
 import { addClientSecureOptions } from './secure-options.ts';
 import { addSocketOptions } from './socket-options.ts';
+import { readRunLimit } from './run-limit.ts';
 import { runStdioSession, type SessionFlags } from './session-run.ts';
-import { catchInterruption, type RunLimit } from './signals.ts';
+import { catchInterruption } from './signals.ts';
 
 interface ConnectOptions
   extends
@@ -65,6 +67,7 @@ export function defineConnect(command: Command): void {
   addWaitReplyOption(command);
   command.optionsGroup('Lines, telnet and the terminal:');
   addOptions(command, 'crlf', 'crlfDirection');
+  addTelnetOption(command);
   addTerminalOptions(command);
   command.optionsGroup('Dialogue and programs:');
   addStepOptions(command);
@@ -133,22 +136,10 @@ async function converse(
     const { runClientProgram } = await import('./program-run.ts');
     return runClientProgram(context, program, socket, endpoint, options, interruption);
   }
-  if (isPlain(options)) return runStdioSession(context, socket, remote, options, interruption);
+  if (isPlainSession(options)) return runStdioSession(context, socket, remote, options, interruption);
   const { prepareSession } = await import('./connect-session.ts');
   const parts = await prepareSession({ context, socket, remote, options, interruption, timing });
   return runStdioSession(context, socket, remote, options, interruption, parts);
-}
-
-/** Whether nothing stands between stdin, stdout and the connection but what every session has. */
-function isPlain({ telnet, raw, delay, expect, send, timing }: ConnectOptions): boolean {
-  return ![telnet, raw, delay, expect, send, timing].some((flag) => flag !== undefined);
-}
-
-function readRunLimit(context: Context, { timeout }: ConnectOptions): RunLimit | undefined {
-  if (timeout === undefined) return undefined;
-  const onTimeout = () =>
-    context.reporter.fail('--timeout', new TnetError('TNET_E_TIMEOUT', `the run took ${timeout} ms`));
-  return { timeoutMs: timeout, onTimeout };
 }
 
 function readTarget(words: readonly string[], options: ConnectOptions): Endpoint {

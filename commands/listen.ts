@@ -21,6 +21,10 @@ import {
   requireGuard,
   type ExecFlags,
 } from './exec-options.ts';
+import { addStepOptions, type StepOptions } from './connect-steps.ts';
+import { addTerminalOptions, type TerminalFlags } from './connect-terminal-options.ts';
+import { readRunLimit } from './run-limit.ts';
+import { isPlainSession } from './session-extras.ts';
 import { addManyOptions, prepareOutputDir, type ManyFlags } from './listen-many.ts';
 import { addOptions, addReportOptions } from './options.ts';
 import { readServerAddresses, type ServerAddressOptions } from './server-address.ts';
@@ -42,7 +46,9 @@ interface ListenOptions
     SocketFlags,
     DatagramFlags,
     ExecFlags,
-    ManyFlags {
+    ManyFlags,
+    TerminalFlags,
+    StepOptions {
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
   readonly numeric?: boolean;
@@ -50,7 +56,11 @@ interface ListenOptions
   readonly maxConnections?: number;
   readonly reject?: boolean;
   readonly wait?: number;
+  readonly timeout?: number;
 }
+
+/** Flags of the one session without -k. */
+const sessionFlags = ['raw', 'delay', 'expect', 'send', 'crlf'];
 
 /** `tnet listen [options] [ADDRESS]`: nc -l. */
 export function defineListen(command: Command): void {
@@ -69,12 +79,14 @@ export function defineListen(command: Command): void {
   command.addOption(
     new Option('-w, --wait <time>', 'limit for the first client to come').argParser(parseTimeMs),
   );
-  addOptions(command, 'idle');
+  addOptions(command, 'timeout', 'idle');
   command.optionsGroup('The end of data:');
   addOptions(command, 'quit', 'halfClose', 'noShutdown', 'receiveOnly', 'sendOnly', 'keepSending');
   command.optionsGroup('Lines and programs:');
-  addOptions(command, 'crlf');
-  addExecOptions(command, 'broadcast', 'broker', 'chat', 'label', 'outputDir');
+  addOptions(command, 'crlf', 'crlfDirection');
+  addTerminalOptions(command);
+  addStepOptions(command);
+  addExecOptions(command, 'broadcast', 'broker', 'chat', 'label', 'outputDir', ...sessionFlags);
   addInsecureExecOption(command);
   command.optionsGroup('TLS and PROXY headers:');
   addAdmissionOptions(command);
@@ -96,7 +108,7 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
   const admission = await createAdmission(context, options, asked);
   const tune = await readTuner(options, endpoints);
   const recorder = await createRecorder(context, options);
-  const run = new ServerRun(context, recorder);
+  const run = new ServerRun(context, recorder, readRunLimit(context, options));
   const { signal } = run.interruption;
   try {
     const access = await openAccess(context, options, endpoints, signal);
@@ -121,7 +133,10 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
   }
 }
 
-function checkFlags({ keepOpen, reject, maxConnections, label, outputDir }: ListenOptions): void {
+function checkFlags(options: ListenOptions): void {
+  const { keepOpen, reject, maxConnections, label, outputDir } = options;
+  if (keepOpen && !isPlainSession(options))
+    throw new TnetError('TNET_E_USAGE', '--raw, --delay, --expect and --send go with one client, without -k');
   const needed = [
     { flag: '--reject', given: reject, has: maxConnections !== undefined, other: '-m' },
     { flag: '--label', given: label, has: keepOpen, other: '-k' },
@@ -155,8 +170,21 @@ function serveOne(context: Context, run: ServerRun, options: ListenOptions): (cl
   return (client) => {
     run.stop();
     const { remote } = run.accepted(client);
-    void runStdioSession(context, client, remote, options, run.interruption);
+    void converse(context, run, options, client, remote);
   };
+}
+
+async function converse(
+  context: Context,
+  { interruption }: ServerRun,
+  options: ListenOptions,
+  socket: Connection,
+  remote: string,
+): Promise<void> {
+  if (isPlainSession(options)) return runStdioSession(context, socket, remote, options, interruption);
+  const { prepareSession } = await import('./connect-session.ts');
+  const parts = await prepareSession({ context, socket, remote, options, interruption, timing: undefined });
+  return runStdioSession(context, socket, remote, options, interruption, parts);
 }
 
 function limitFirstClient(

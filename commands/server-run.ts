@@ -5,7 +5,7 @@ import { Socket } from '../src/net/index.ts';
 import type { LiveConnection } from '../src/report/live-sample.ts';
 import type { Context } from './context.ts';
 import { recordOf, type Recorder } from './recording-options.ts';
-import { catchInterruption, type Interruption } from './signals.ts';
+import { catchInterruption, type Interruption, type RunLimit } from './signals.ts';
 
 interface Totals {
   readonly sentBytes: number;
@@ -49,7 +49,7 @@ export interface RunSums extends Totals {
  * a server on a Unix socket removes its path.
  */
 export class ServerRun {
-  readonly interruption: Interruption = catchInterruption();
+  readonly interruption: Interruption;
   readonly #context: Context;
   readonly #recorder: Recorder | undefined;
   readonly #startedAt = performance.now();
@@ -63,8 +63,9 @@ export class ServerRun {
   #dropped = 0;
   readonly #open = new Map<number, OpenConnection>();
 
-  /** `recorder` records the connections that are accepted. Default: none are. */
-  constructor(context: Context, recorder?: Recorder) {
+  /** `recorder` records the connections that are accepted. Default: none are. `limit` ends the run. Default: nothing does. */
+  constructor(context: Context, recorder?: Recorder, limit?: RunLimit) {
+    this.interruption = catchInterruption(limit);
     this.#context = context;
     this.#recorder = recorder;
     this.interruption.signal.addEventListener('abort', () => {

@@ -42,6 +42,8 @@ export function catchInterruption(limit?: RunLimit): Interruption {
       limit.onTimeout();
       interrupt(exitCodes.timeLimit);
     }, limit.timeoutMs);
+  // Nothing is left to limit once nothing else keeps the process.
+  if (timer) timer.unref();
   process.on('SIGINT', onSigint);
   process.on('SIGTERM', onSigterm);
   return {

@@ -19,7 +19,9 @@ test.serial('--wait 10s on a closed port takes 10 s and ends with status 124', a
   t.is(last.message, 'no connection within 10000 ms: connection refused, ECONNREFUSED');
   // From the first failure on, so that the start of the program on a busy machine does not count.
   const tookMs = Date.parse(last.time) - Date.parse(first!.time);
-  t.true(Math.abs(tookMs - 10_000) < 300, `${tookMs} ms`);
+  t.log(`${tookMs} ms`);
+  // 10 s ± 0.3 on a machine that has a processor to spare; the upper limit is one for a busy machine.
+  t.true(tookMs > 9_700 && tookMs < 13_000, `${tookMs} ms`);
 });
 
 test.serial('--wait connects once the server accepts, and the session follows', async (t) => {

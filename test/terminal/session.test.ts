@@ -83,6 +83,7 @@ test('the command mode shows the status, sends commands, and changes the escape 
     (socket) => void socket.write(Buffer.concat([willEcho, Buffer.from('> ')])),
   );
   const screen = await openScreen(t);
+  const before = await screen.settings();
   start(screen, `-t 127.0.0.1 ${server.port}`);
   await screen.shows(/^>/m);
   const command = async (line: string) => {
@@ -110,7 +111,7 @@ test('the command mode shows the status, sends commands, and changes the escape 
   await screen.shows(/tnet>$/m);
   screen.press('q', 'Enter');
   await screen.shows(/status 0!/);
-  t.pass();
+  t.is(await screen.settings(), before);
 });
 
 test('Ctrl-Z in a line mode gives the terminal back, and fg takes it again', async (t) => {

@@ -1,0 +1,158 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import type { Event, EventName } from '../../src/report/events.ts';
+import { renderEvent, type Verbosity } from '../../src/report/text.ts';
+
+const totals = { sentBytes: 1, receivedBytes: 20, durationMs: 1500 };
+const certificate = {
+  event: 'certificate',
+  remote: 'h:443',
+  depth: 0,
+  subject: 'CN=h',
+  issuer: 'CN=ca',
+  names: ['DNS:h', 'DNS:www.h'],
+  validFrom: '2026-01-01T00:00:00.000Z',
+  validTo: '2026-12-31T00:00:00.000Z',
+  daysLeft: 1,
+  fingerprint: 'AB:CD',
+  keyPin: 'cGlu',
+} as const;
+const checked = { event: 'checked', address: 'h:80', host: 'h', port: 80, durationMs: 1 } as const;
+const retry = {
+  event: 'retry',
+  address: 'h:80',
+  retry: 2,
+  delayMs: 1250,
+  code: 'ECONNREFUSED',
+  message: 'connection refused',
+} as const;
+
+/** What scripts may look for: a changed sentence is a changed interface, and belongs in the change log. */
+const sentences: readonly (readonly [event: Event, from: Verbosity, text: string])[] = [
+  [{ event: 'listening', address: '127.0.0.1:80' }, 0, 'listening on 127.0.0.1:80'],
+  [{ event: 'bind-retry', address: 'h:80', delayMs: 1000 }, 1, 'h:80: in use, next try in 1 s'],
+  [{ event: 'access-reloaded', allowed: 2, denied: 0 }, 1, 'access lists read again: 2 allowed, 0 denied'],
+  [{ event: 'attempt', address: 'h:80' }, 2, 'trying h:80'],
+  [
+    { event: 'attempt-failed', address: 'h:80', code: 'ECONNREFUSED', message: 'connection refused' },
+    1,
+    'h:80: connection refused (ECONNREFUSED)',
+  ],
+  [{ ...retry, of: 3 }, 1, 'h:80: connection refused (ECONNREFUSED); retry 2 of 3 in 1.3 s'],
+  [retry, 1, 'h:80: connection refused (ECONNREFUSED); retry 2 in 1.3 s'],
+  [
+    { ...checked, state: 'open', remote: '10.0.0.1', service: 'http' },
+    1,
+    'connection to h (10.0.0.1) 80 port [tcp/http] succeeded!',
+  ],
+  [{ ...checked, state: 'open', remote: 'h' }, 1, 'connection to h 80 port [tcp/*] succeeded!'],
+  [
+    { event: 'checked', address: '/s', host: '/s', state: 'open', durationMs: 1 },
+    1,
+    'connection to /s succeeded!',
+  ],
+  [
+    { ...checked, state: 'closed', code: 'ECONNREFUSED', message: 'connection refused' },
+    1,
+    'connect to h port 80 (tcp) failed: connection refused (ECONNREFUSED)',
+  ],
+  [
+    { event: 'connected', id: 1, local: '10.0.0.2:5', remote: 'h:80' },
+    1,
+    'connected to h:80 from 10.0.0.2:5',
+  ],
+  [{ event: 'interactive', escape: '^]' }, 0, 'the escape key is ^]'],
+  [{ event: 'interactive', escape: 'none' }, 1, 'the escape key is none'],
+  [{ event: 'telnet', id: 1, direction: 'sent', what: 'DO ECHO' }, 2, 'telnet: sent DO ECHO'],
+  [{ event: 'timing', phase: 'first-byte', durationMs: 1.5 }, 0, 'timing: first byte 1.500 ms'],
+  [
+    { event: 'timing', phase: 'attempt', address: 'h:80', outcome: 'refused', durationMs: 1 },
+    0,
+    'timing: attempt h:80 1.000 ms, refused',
+  ],
+  [{ event: 'accepted', id: 1, local: 'a:1', remote: 'b:2' }, 1, 'connection from b:2'],
+  [{ event: 'client', id: 1, remote: 'b:2', client: 'c:3' }, 1, 'b:2: its client is c:3'],
+  [{ event: 'proxied', proxy: 'socks5://p:1080', target: 'h:80' }, 1, 'through socks5://p:1080 to h:80'],
+  [
+    {
+      event: 'tls',
+      remote: 'h:443',
+      protocol: 'TLSv1.3',
+      cipher: 'TLS_AES_256_GCM_SHA384',
+      alpn: 'h2',
+      verified: true,
+    },
+    1,
+    'h:443: TLSv1.3, TLS_AES_256_GCM_SHA384, ALPN h2, certificate verified',
+  ],
+  [
+    certificate,
+    1,
+    'h:443: certificate 0: CN=h; for DNS:h, DNS:www.h; valid until 2026-12-31 (1 day left); issued by CN=ca; SHA-256 AB:CD; key sha256//cGlu',
+  ],
+  [
+    { ...certificate, issuer: 'CN=h', names: [], daysLeft: -1 },
+    1,
+    'h:443: certificate 0: CN=h; expired on 2026-12-31; self-signed; SHA-256 AB:CD; key sha256//cGlu',
+  ],
+  [
+    { event: 'throwaway-certificate', fingerprint: 'AB:CD' },
+    0,
+    'throw-away certificate with SHA-256 fingerprint AB:CD',
+  ],
+  [{ event: 'warning', message: 'nothing is checked' }, 0, 'WARNING: nothing is checked'],
+  [{ event: 'refused', remote: 'b:2', reason: 'not allowed' }, 0, 'refused b:2: not allowed'],
+  [
+    { event: 'datagrams-lost', remote: 'b:2', datagrams: 1, bytes: 9 },
+    0,
+    'b:2: 1 datagram lost, which came faster than they were taken',
+  ],
+  [
+    { event: 'datagram-cut', remote: 'b:2', bytes: 70000, limitBytes: 65507 },
+    1,
+    'b:2: 70000 bytes of input cut into datagrams of 65507 and less',
+  ],
+  [{ event: 'program-ended', id: 3, status: 2 }, 1, 'the program of connection 3 ended with status 2'],
+  [
+    { event: 'program-ended', id: 3, status: 143, signal: 'SIGTERM' },
+    1,
+    'the program of connection 3 ended by SIGTERM',
+  ],
+  [
+    { event: 'ended', id: 1, remote: 'b:2', reason: 'eof', ...totals },
+    1,
+    'b:2: eof, 20 bytes in, 1 byte out in 1.500 s',
+  ],
+  [{ event: 'totals', connections: 1, ...totals }, 0, '1 connection, 20 bytes in, 1 byte out in 1.500 s'],
+  [
+    { event: 'totals', connections: 9, ...totals, open: 2, failed: 1, refused: { rate: 3 } },
+    0,
+    '9 connections (2 open, 1 failed, 3 refused (rate)), 20 bytes in, 1 byte out in 1.500 s',
+  ],
+  [{ event: 'metrics', url: 'http://h/metrics' }, 0, 'metrics at http://h/metrics'],
+  [{ event: 'reloaded', file: 'tnet.json', pairs: 2 }, 0, 'tnet.json: taken anew, 2 pairs'],
+  [{ event: 'target-up', target: 'h:80' }, 0, 'h:80: up'],
+  [{ event: 'target-down', target: 'h:80' }, 0, 'h:80: down, left out'],
+  [{ event: 'draining', open: 1, limitMs: 10000 }, 0, 'waiting for 1 connection, at most 10000 ms'],
+  [
+    { event: 'error', subject: 'h:80', code: 'ECONNRESET', message: 'connection reset by peer' },
+    0,
+    'h:80: connection reset by peer (ECONNRESET)',
+  ],
+];
+
+for (const [event, from, text] of sentences) {
+  test(`from verbosity ${from} on, people read: ${text}`, (t) => {
+    t.deepEqual(renderEvent(event), { text, from });
+  });
+}
+
+test('every event of docs/events.md that connect and listen have has its sentence here', (t) => {
+  const docs = readFileSync(new URL('../../docs/events.md', import.meta.url), 'utf8');
+  const names = [...docs.matchAll(/^\| `([a-z-]+)`/gm)].map(([, name]) => name as EventName);
+  const told = new Set(sentences.map(([{ event }]) => event));
+  t.deepEqual(
+    names.filter((name) => !told.has(name)),
+    [],
+  );
+});
