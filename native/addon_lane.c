@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { OPTION_FIELDS = 4, ADDRESS_BYTES = 128 };
+enum { OPTION_FIELDS = 6, STATE_FIELDS = 6, ADDRESS_BYTES = 128 };
 
 static bool fill_ipv6(struct sockaddr_in6 *address, char *text) {
   char *zone = strchr(text, '%');
@@ -76,6 +76,8 @@ static bool read_lane(const struct arguments *arguments, struct lane *lane) {
   lane->most = (uint32_t)options[1];
   lane->idle_ns = (uint64_t)(options[2] * 1e6);
   lane->connect_ns = (uint64_t)(options[3] * 1e6);
+  lane->life_ns = (uint64_t)(options[4] * 1e6);
+  lane->last_free_fd = (int)options[5];
   return true;
 }
 
@@ -99,25 +101,23 @@ static int launch_lane(struct engine *engine, struct lane *lane) {
 }
 
 /*
- * openLane(listenFd, addresses, ports, [noDelay, connectionsMost, idleMs, connectMs]) → id. The listening descriptor
- * is duplicated; whoever has it should stop accepting.
+ * openLane(listenFd, addresses, ports, [noDelay, connectionsMost, idleMs, connectMs, lifeMs, lastFreeFd]) → id. The
+ * listening descriptor is duplicated; whoever has it should stop accepting.
  */
 static napi_value open_lane(napi_env env, napi_callback_info info) {
   struct arguments arguments;
   int32_t listen_fd;
   if (!get_arguments(env, info, &arguments) || !get_int(&arguments, 0, &listen_fd)) return NULL;
-  struct lane *lane = calloc(1, sizeof *lane);
+  struct lane *lane = create_lane();
   if (!lane) return throw_errno(env, "openLane", ENOMEM);
-  lane->watch = WATCH_LISTENER;
   if (!read_lane(&arguments, lane)) {
-    free(lane);
+    free_lane(lane);
     return NULL;
   }
   lane->listen_fd = duplicate_listener(listen_fd);
   int error = lane->listen_fd < 0 ? errno : launch_lane(arguments.data, lane);
   if (!error) return make_number(env, lane->id);
-  if (lane->listen_fd >= 0) close(lane->listen_fd);
-  free(lane);
+  free_lane(lane);
   return throw_errno(env, "openLane", error);
 }
 
@@ -139,8 +139,14 @@ static napi_value command(napi_env env, napi_callback_info info, enum subject ki
   return error ? throw_errno(env, "command", error) : NULL;
 }
 
-/* closeLane(id): no new connections; those that are there go on. */
+/* closeLane(id): no new connections from now on, and the address is free; those that are there go on. */
 static napi_value close_one(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  double id;
+  if (!get_arguments(env, info, &arguments) || !get_number(&arguments, 0, &id)) return NULL;
+  const struct engine *engine = arguments.data;
+  struct lane *lane = find_slot(engine, LANE, id);
+  if (lane) shut_lane(engine->loop, lane);
   return command(env, info, LANE, CLOSE_LANE);
 }
 
@@ -154,10 +160,37 @@ static napi_value stop_connection_of(napi_env env, napi_callback_info info) {
   return command(env, info, CONNECTION, STOP_CONNECTION);
 }
 
+/* finishConnection(id): what has been read is delivered, and both sides are closed. */
+static napi_value finish_connection_of(napi_env env, napi_callback_info info) {
+  return command(env, info, CONNECTION, FINISH_CONNECTION);
+}
+
+static double *write_state(double *fields, struct flow *flow) {
+  *fields++ = (double)__atomic_load_n(&flow->bytes_read, __ATOMIC_RELAXED);
+  *fields++ = (double)__atomic_load_n(&flow->bytes_sent, __ATOMIC_RELAXED);
+  *fields++ = __atomic_load_n(&flow->blocked, __ATOMIC_RELAXED);
+  return fields;
+}
+
+/* readConnection(id, state): fills in bytesRead, bytesSent and blocked of both directions, up first. */
+static napi_value read_connection(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  double id;
+  uint8_t *bytes;
+  size_t length;
+  if (!get_arguments(env, info, &arguments) || !get_number(&arguments, 0, &id)) return NULL;
+  if (!get_bytes(&arguments, 1, &bytes, &length) || length < STATE_FIELDS) return NULL;
+  struct connection *connection = find_slot(arguments.data, CONNECTION, id);
+  if (connection) write_state(write_state((double *)(void *)bytes, &connection->up), &connection->down);
+  return NULL;
+}
+
 bool add_lane_functions(napi_env env, napi_value exports, struct engine *engine) {
   return add_function(env, exports, "listenToLanes", listen_to_lanes, engine) &&
          add_function(env, exports, "openLane", open_lane, engine) &&
          add_function(env, exports, "closeLane", close_one, engine) &&
          add_function(env, exports, "stopLane", stop_one, engine) &&
-         add_function(env, exports, "stopConnection", stop_connection_of, engine);
+         add_function(env, exports, "stopConnection", stop_connection_of, engine) &&
+         add_function(env, exports, "finishConnection", finish_connection_of, engine) &&
+         add_function(env, exports, "readConnection", read_connection, engine);
 }

@@ -3,24 +3,24 @@
 #include "lane.h"
 #include "value.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
-enum { NEWS_FIELDS = 14, NEWS_LANE = 8 };
+enum { NAME_FIELDS = 7, NEWS_FIELDS = 9 + TARGETS_MOST + 3 * NAME_FIELDS, NEWS_LANE = 8 };
 
-static void write_peer(double *fields, const struct sockaddr_storage *peer) {
-  const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)peer;
-  const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)peer;
-  uint32_t words[4] = {0};
-  if (peer->ss_family == AF_INET) words[0] = ipv4->sin_addr.s_addr;
-  if (peer->ss_family == AF_INET6) memcpy(words, &ipv6->sin6_addr, sizeof words);
-  fields[0] = peer->ss_family == AF_INET ? 4 : peer->ss_family == AF_INET6 ? 6 : 0;
-  fields[1] = fields[0] == 0 ? 0 : ntohs(ipv4->sin_port); /* the port is in the same place in both */
-  for (int i = 0; i < 4; i++) fields[2 + i] = ntohl(words[i]);
+/* [family, port, address in four words, scope] */
+static double *write_name(double *fields, const struct name *name) {
+  *fields++ = name->family;
+  *fields++ = name->port;
+  for (int i = 0; i < 4; i++) *fields++ = name->words[i];
+  *fields++ = name->scope;
+  return fields;
 }
 
-/* [what, lane, connection, errno, side, bytesUp, bytesDown, attempt, family, port, address in four words] */
-static void write_connection(double *fields, const struct connection *connection, unsigned news) {
+/*
+ * [what, lane, connection, errno, side, bytesUp, bytesDown, milliseconds, refused, errno of each refusal…, the client's
+ * name, our name on its side, our name on the target's side]
+ */
+static void write_connection(double *fields, const struct connection *connection, unsigned news, size_t refused) {
   memset(fields, 0, NEWS_FIELDS * sizeof *fields);
   fields[0] = news;
   fields[1] = connection->lane->id;
@@ -30,18 +30,23 @@ static void write_connection(double *fields, const struct connection *connection
     fields[4] = connection->broken;
     fields[5] = (double)connection->up.bytes_sent;
     fields[6] = (double)connection->down.bytes_sent;
+    fields[7] = (double)(connection->ended_ns - connection->begun_ns) / 1e6;
   }
-  if (news & NEWS_CONNECTED) fields[7] = (double)connection->attempt;
-  if (news & NEWS_ACCEPTED) write_peer(fields + 8, &connection->peer);
+  fields[8] = (double)refused;
+  for (size_t i = 0; i < refused; i++) fields[9 + i] = connection->refusals[i];
+  fields += 9 + TARGETS_MOST;
+  if (news & NEWS_ACCEPTED) write_name(write_name(fields, &connection->peer), &connection->local);
+  if (news & NEWS_CONNECTED) write_name(fields + 2 * NAME_FIELDS, &connection->target_local);
 }
 
 static void hand_out_connection(struct engine *engine, struct connection *connection, double *fields) {
   pthread_mutex_lock(&engine->lock);
   unsigned news = connection->news;
+  size_t refused = connection->refused;
   connection->news = 0;
   pthread_mutex_unlock(&engine->lock);
   if (news & NEWS_ACCEPTED) connection->id = add_slot(engine, CONNECTION, connection);
-  write_connection(fields, connection, news);
+  write_connection(fields, connection, news, refused);
   if (!(news & NEWS_ENDED)) return;
   drop_slot(engine, connection->id);
   (void)send_command(engine, RELEASE_CONNECTION, connection);

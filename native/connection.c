@@ -53,6 +53,8 @@ static void end_connection(struct loop *loop, struct connection *connection) {
   struct lane *lane = connection->lane;
   bool broke = connection->error != 0;
   connection->ended = true;
+  connection->ended_ns = loop->now_ns;
+  if (connection->dialing) lane->dialing--;
   part(loop, connection->client, broke && connection->broken != SIDE_SOURCE);
   part(loop, connection->target, broke && connection->broken != SIDE_SINK);
   unlink_connection(connection);
@@ -70,8 +72,11 @@ static void prepare_flow(struct connection *connection, struct flow *flow) {
 
 static void join(struct loop *loop, struct connection *connection) {
   connection->dialing = false;
+  connection->lane->dialing--;
   connection->error = 0; /* an earlier address's */
+  connection->joined_ns = loop->now_ns;
   connection->up.active_ns = connection->down.active_ns = loop->now_ns;
+  ask_name(&connection->target_local, connection->target->fd);
   tell_connection(loop, connection, NEWS_CONNECTED);
   begin_lane_flow(loop, &connection->up, connection->client, connection->target);
   begin_lane_flow(loop, &connection->down, connection->target, connection->client);
@@ -95,14 +100,29 @@ static int dial(struct loop *loop, struct connection *connection, const struct t
   return error;
 }
 
+static bool may_starve(const struct loop *loop, const struct connection *connection) {
+  uint64_t limit_ns = connection->lane->connect_ns;
+  return limit_ns == 0 || loop->now_ns - connection->begun_ns < limit_ns;
+}
+
+/* Notes that the address did not take it; the next one is to be tried. */
+static void refuse(struct connection *connection, int error) {
+  if (!connection->error) connection->error = error;
+  connection->refusals[connection->attempt++] = (uint8_t)error; /* Linux' go to 133 */
+}
+
 /* Tries the lane's addresses from `connection->attempt` on; without one that takes it, the client is
-   reset, and the first address's error is told. */
+   reset, and the first address's error is told. Without a free descriptor it waits for one: the client has been
+   accepted, and another one will leave. */
 static void dial_next(struct loop *loop, struct connection *connection) {
   const struct lane *lane = connection->lane;
-  for (; connection->attempt < lane->target_count; connection->attempt++) {
+  while (connection->attempt < lane->target_count) {
     int error = dial(loop, connection, &lane->targets[connection->attempt]);
     if (!error) return;
-    if (!connection->error) connection->error = error;
+    connection->starved = (error == EMFILE || error == ENFILE) && may_starve(loop, connection);
+    if (connection->starved) return;
+    refuse(connection, error);
+    if (connection->attempt < lane->target_count) tell_connection(loop, connection, NEWS_REFUSED);
   }
   connection->broken = SIDE_SINK;
   connection->up.ended = connection->down.ended = true;
@@ -117,11 +137,18 @@ void connection_event(struct loop *loop, struct end *end) {
     join(loop, connection);
     return;
   }
-  connection->error = end->error;
+  refuse(connection, end->error);
   close(end->fd);
   bury_end(loop, end);
   connection->target = NULL;
-  connection->attempt++;
+  if (connection->attempt < connection->lane->target_count) tell_connection(loop, connection, NEWS_REFUSED);
+  dial_next(loop, connection);
+}
+
+/* There may be a descriptor for it now. */
+void feed_connection(struct loop *loop, struct connection *connection) {
+  if (!connection->starved || connection->ended) return;
+  connection->starved = false;
   dial_next(loop, connection);
 }
 
@@ -137,8 +164,10 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
   if (lane->no_delay) set_no_delay(fd, peer->ss_family);
   connection->lane = lane;
   connection->client = client;
-  connection->peer = *peer;
+  fill_name(&connection->peer, peer);
+  ask_name(&connection->local, fd);
   connection->dialing = true;
+  lane->dialing++;
   connection->begun_ns = loop->now_ns;
   prepare_flow(connection, &connection->up);
   prepare_flow(connection, &connection->down);
@@ -162,4 +191,15 @@ void stop_connection(struct loop *loop, struct connection *connection, int error
   }
   stop_flow(loop, &connection->up);
   stop_flow(loop, &connection->down);
+}
+
+/* As if both sides had ended now: what has been read is delivered. */
+void finish_connection(struct loop *loop, struct connection *connection) {
+  if (connection->ended) return;
+  if (connection->dialing) {
+    stop_connection(loop, connection, ECANCELED);
+    return;
+  }
+  finish_flow(loop, &connection->up);
+  finish_flow(loop, &connection->down);
 }

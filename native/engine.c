@@ -151,8 +151,8 @@ static void free_released(struct engine *engine) {
   for (size_t i = 0; i < count; i++) {
     enum operation operation = commands[i].operation;
     if (operation == RELEASE_FLOW) free_flow(commands[i].subject);
-    if (operation == RELEASE_LANE || operation == RELEASE_CONNECTION) free(commands[i].subject);
-    if (operation == OPEN_LANE) abandon_lane(commands[i].subject);
+    if (operation == RELEASE_CONNECTION) free(commands[i].subject);
+    if (operation == RELEASE_LANE || operation == OPEN_LANE) free_lane(commands[i].subject);
   }
   free(commands);
 }
@@ -177,7 +177,7 @@ static void free_news(struct engine *engine) {
   struct lane *lane = take_lane_news(engine);
   while (lane) {
     struct lane *next = lane->next_news;
-    free(lane);
+    free_lane(lane);
     lane = next;
   }
 }

@@ -2,26 +2,83 @@
 #include "lane.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 enum { ACCEPTS_AT_ONCE = 64, PARTING_TICK_MS = 10, LANE_TICK_MS = 100 };
 
-void arm_lane(struct loop *loop, struct lane *lane, bool on) {
+struct lane *create_lane(void) {
+  struct lane *lane = calloc(1, sizeof *lane);
+  if (!lane) return NULL;
+  lane->watch = WATCH_LISTENER;
+  lane->listen_fd = -1;
+  pthread_mutex_init(&lane->listen_lock, NULL);
+  return lane;
+}
+
+void free_lane(struct lane *lane) {
+  if (lane->listen_fd >= 0) close(lane->listen_fd);
+  pthread_mutex_destroy(&lane->listen_lock);
+  free(lane);
+}
+
+/* Closes the listener. */
+void shut_lane(const struct loop *loop, struct lane *lane) {
+  pthread_mutex_lock(&lane->listen_lock);
+  if (lane->listen_fd >= 0) {
+    /* JavaScript may hold the same open file: closing the duplicate would not end the watch. */
+    epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, lane->listen_fd, NULL);
+    close(lane->listen_fd);
+    lane->listen_fd = -1;
+  }
+  pthread_mutex_unlock(&lane->listen_lock);
+}
+
+/* 0, or errno; EBADF when the listener is closed. */
+static int watch_listener(struct loop *loop, struct lane *lane, int operation, bool on) {
   struct epoll_event event = {.events = on ? EPOLLIN : 0, .data.ptr = lane};
-  if (lane->armed == on || lane->listen_fd < 0) return;
+  pthread_mutex_lock(&lane->listen_lock);
+  int error = lane->listen_fd < 0 ? EBADF : 0;
+  if (!error && epoll_ctl(loop->epoll_fd, operation, lane->listen_fd, &event) != 0) error = errno;
+  pthread_mutex_unlock(&lane->listen_lock);
+  return error;
+}
+
+/* -1 with errno, EBADF when the listener is closed. */
+static int accept_one(struct lane *lane, struct sockaddr_storage *peer) {
+  socklen_t length = sizeof *peer;
+  errno = EBADF;
+  pthread_mutex_lock(&lane->listen_lock);
+  int fd = -1;
+  if (lane->listen_fd >= 0) fd = accept4(lane->listen_fd, (struct sockaddr *)peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  pthread_mutex_unlock(&lane->listen_lock);
+  return fd;
+}
+
+/* Whether the next descriptor is one that may be given to a client. */
+static bool has_free_fd(const struct loop *loop, const struct lane *lane) {
+  int next_fd = fcntl(loop->wake_fd, F_DUPFD_CLOEXEC, 0);
+  if (next_fd >= 0) close(next_fd);
+  return next_fd >= 0 && next_fd < lane->last_free_fd;
+}
+
+void arm_lane(struct loop *loop, struct lane *lane, bool on) {
+  if (lane->armed == on) return;
   if (on && lane->most > 0 && lane->live >= lane->most) return;
-  if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, lane->listen_fd, &event) == 0) lane->armed = on;
+  if (on && lane->short_of_fds && !has_free_fd(loop, lane)) return;
+  if (on) lane->short_of_fds = false;
+  if (watch_listener(loop, lane, EPOLL_CTL_MOD, on) == 0) lane->armed = on;
 }
 
 void begin_lane(struct loop *loop, struct lane *lane) {
-  struct epoll_event event = {.events = EPOLLIN, .data.ptr = lane};
   lane->next = loop->lanes;
   loop->lanes = lane;
   lane->armed = true;
-  if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, lane->listen_fd, &event) == 0) return;
-  lane->accept_error = errno;
+  int error = watch_listener(loop, lane, EPOLL_CTL_ADD, true);
+  if (!error) return;
+  if (error != EBADF) lane->accept_error = error;
   close_lane(loop, lane);
 }
 
@@ -34,12 +91,7 @@ static void forget_lane(struct loop *loop, const struct lane *lane) {
 /* Stops accepting; over when the last connection is. */
 void close_lane(struct loop *loop, struct lane *lane) {
   lane->closing = true;
-  if (lane->listen_fd >= 0) {
-    /* JavaScript may hold the same open file: closing the duplicate would not end the watch. */
-    epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, lane->listen_fd, NULL);
-    close(lane->listen_fd);
-    lane->listen_fd = -1;
-  }
+  shut_lane(loop, lane);
   if (lane->live > 0 || lane->over) return;
   forget_lane(loop, lane);
   lane->over = true;
@@ -56,12 +108,6 @@ void stop_lane(struct loop *loop, struct lane *lane) {
   close_lane(loop, lane);
 }
 
-/* A lane whose thread ended before it began. */
-void abandon_lane(struct lane *lane) {
-  close(lane->listen_fd);
-  free(lane);
-}
-
 static bool is_shortage(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
@@ -73,22 +119,30 @@ static void note_shortage(struct loop *loop, struct lane *lane, int error) {
   tell_lane(loop, lane);
 }
 
+/* The clients that are there need one more each for their targets, and the process some of its own. */
+static bool leaves_enough(struct loop *loop, struct lane *lane, int fd) {
+  if (lane->last_free_fd == 0 || fd < lane->last_free_fd) return true;
+  lane->short_of_fds = true;
+  note_shortage(loop, lane, EMFILE);
+  return false;
+}
+
 void lane_event(struct loop *loop, struct lane *lane) {
-  for (int i = 0; i < ACCEPTS_AT_ONCE && lane->listen_fd >= 0; i++) {
+  for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
     struct sockaddr_storage peer = {0};
-    socklen_t length = sizeof peer;
     if (lane->most > 0 && lane->live >= lane->most) {
       arm_lane(loop, lane, false);
       return;
     }
-    int fd = accept4(lane->listen_fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept_one(lane, &peer);
     if (fd >= 0) {
       lane->accept_error = 0;
       accept_connection(loop, lane, fd, &peer);
+      if (!leaves_enough(loop, lane, fd)) return;
     } else if (is_shortage(errno)) {
       note_shortage(loop, lane, errno);
       return;
-    } else if (errno == EAGAIN) {
+    } else if (errno == EAGAIN || errno == EBADF) {
       return;
     } /* anything else is the one connection's fate: accept(2), Error handling */
   }
@@ -99,24 +153,35 @@ static uint64_t last_active(const struct connection *connection) {
   return up > down ? up : down;
 }
 
-static bool is_overdue(const struct loop *loop, const struct lane *lane, const struct connection *connection) {
-  if (connection->dialing) return lane->connect_ns > 0 && loop->now_ns - connection->begun_ns >= lane->connect_ns;
-  return lane->idle_ns > 0 && loop->now_ns - last_active(connection) >= lane->idle_ns;
+/* 0, or why its time is over: ETIMEDOUT for connecting and for idling, ECONNABORTED for its age. */
+static int find_overrun(const struct loop *loop, const struct lane *lane, const struct connection *connection) {
+  if (connection->dialing) {
+    return lane->connect_ns > 0 && loop->now_ns - connection->begun_ns >= lane->connect_ns ? ETIMEDOUT : 0;
+  }
+  if (lane->life_ns > 0 && loop->now_ns - connection->joined_ns >= lane->life_ns) return ECONNABORTED;
+  return lane->idle_ns > 0 && loop->now_ns - last_active(connection) >= lane->idle_ns ? ETIMEDOUT : 0;
+}
+
+/* Whether any of its connections has something that only the clock can tell. */
+static bool has_limits(const struct lane *lane) {
+  return (lane->live > 0 && (lane->idle_ns > 0 || lane->life_ns > 0)) || lane->dialing > 0;
 }
 
 static void tick_lane(struct loop *loop, struct lane *lane) {
   if (!lane->closing) arm_lane(loop, lane, true);
-  if (lane->idle_ns == 0 && lane->connect_ns == 0) return;
+  if (!has_limits(lane)) return;
   struct connection *connection = lane->connections;
   while (connection) {
     struct connection *next = connection->next;
-    if (is_overdue(loop, lane, connection)) stop_connection(loop, connection, ETIMEDOUT);
+    int overrun = find_overrun(loop, lane, connection);
+    if (overrun) stop_connection(loop, connection, overrun);
+    else feed_connection(loop, connection);
     connection = next;
   }
 }
 
 static bool wants_ticks(const struct lane *lane) {
-  return lane->idle_ns > 0 || lane->connect_ns > 0 || !lane->armed;
+  return has_limits(lane) || (!lane->armed && !lane->closing && (lane->most == 0 || lane->live < lane->most));
 }
 
 /* How long the thread may sleep. */

@@ -10,10 +10,19 @@
 
 #include "engine.h"
 
+#include <pthread.h>
 #include <sys/socket.h>
 
-enum news { NEWS_ACCEPTED = 1, NEWS_CONNECTED = 2, NEWS_ENDED = 4 };
-enum { TARGETS_MOST = 16 };
+enum news { NEWS_ACCEPTED = 1, NEWS_CONNECTED = 2, NEWS_ENDED = 4, NEWS_REFUSED = 16 };
+enum { TARGETS_MOST = 4 };
+
+/* An address of a socket, as much of it as is told. */
+struct name {
+  uint8_t family; /* 4, 6, or 0 for a Unix socket */
+  uint16_t port;
+  uint32_t words[4]; /* host byte order */
+  uint32_t scope;
+};
 
 struct target {
   socklen_t length;
@@ -24,19 +33,25 @@ struct lane {
   enum watch watch;
   /* Set before OPEN_LANE. */
   double id;
-  int listen_fd; /* a duplicate that the lane owns */
   bool no_delay;
   uint32_t most;         /* connections at once, 0 for no limit: more wait in the backlog */
+  int last_free_fd;      /* accepting pauses when this descriptor or a higher one was given out; 0 for no limit */
   uint64_t idle_ns;      /* 0 for no limit */
+  uint64_t life_ns;      /* from the connection to the target on; 0 for no limit */
   uint64_t connect_ns;   /* for all addresses together; 0 for the system's own */
   size_t target_count;
   struct target targets[TARGETS_MOST];
   /* The engine thread's. */
   bool armed, closing, over;
+  bool short_of_fds;
   int accept_error; /* why a listener that has connections waiting takes none: EMFILE and its kind */
   struct connection *connections;
-  uint32_t live;
+  uint32_t live, dialing;
   struct lane *next;
+  /* A duplicate that the lane owns, -1 once it is closed. Under its own lock: closing it is the JavaScript thread's, so
+     that the address is free and no client comes in any more when the call returns. */
+  pthread_mutex_t listen_lock;
+  int listen_fd;
   /* Under the engine's lock. */
   bool has_news, told_over;
   int told_error;
@@ -48,13 +63,15 @@ struct connection {
   double id; /* the JavaScript thread's: given when it first hears of it */
   struct flow up, down;
   struct end *client, *target;
-  struct sockaddr_storage peer;
+  struct name peer, local, target_local;
   size_t attempt; /* the target's index */
-  uint64_t begun_ns;
-  bool dialing, ended;
+  uint8_t refusals[TARGETS_MOST]; /* each earlier target's errno */
+  uint64_t begun_ns, joined_ns, ended_ns;
+  bool dialing, starved, ended; /* starved: it waits for a descriptor for its target */
   struct connection *next, *previous;
   /* Under the engine's lock until NEWS_ENDED is out, constant after it. */
   unsigned news;
+  size_t refused; /* how many refusals are there to be told */
   int error;
   enum side broken; /* SIDE_SOURCE: the client; SIDE_SINK: the target */
   struct connection *next_news;
@@ -64,12 +81,20 @@ struct connection {
 void begin_lane(struct loop *loop, struct lane *lane);
 void close_lane(struct loop *loop, struct lane *lane);
 void stop_lane(struct loop *loop, struct lane *lane);
-void abandon_lane(struct lane *lane);
+struct lane *create_lane(void);
+void free_lane(struct lane *lane);
+void shut_lane(const struct loop *loop, struct lane *lane); /* from any thread */
 void arm_lane(struct loop *loop, struct lane *lane, bool on);
 
 /* connection.c */
 void accept_connection(struct loop *loop, struct lane *lane, int fd, const struct sockaddr_storage *peer);
 void stop_connection(struct loop *loop, struct connection *connection, int error);
+void finish_connection(struct loop *loop, struct connection *connection);
+void feed_connection(struct loop *loop, struct connection *connection);
+
+/* name.c */
+void fill_name(struct name *name, const struct sockaddr_storage *address);
+void ask_name(struct name *name, int fd);
 
 /* parting.c */
 void reset_socket(struct loop *loop, int fd);

@@ -102,7 +102,12 @@ static bool obey(struct loop *loop, const struct command *command) {
     case STOP_CONNECTION:
       stop_connection(loop, command->subject, ECANCELED);
       return true;
+    case FINISH_CONNECTION:
+      finish_connection(loop, command->subject);
+      return true;
     case RELEASE_LANE:
+      free_lane(command->subject);
+      return true;
     case RELEASE_CONNECTION:
       free(command->subject);
       return true;

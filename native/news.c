@@ -11,6 +11,7 @@ void tell_connection(struct loop *loop, struct connection *connection, enum news
     engine->connection_news_tail = &connection->next_news;
   }
   connection->news |= (unsigned)news;
+  connection->refused = connection->attempt;
   pthread_mutex_unlock(&engine->lock);
 }
 

@@ -1,4 +1,5 @@
 import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
+import { formatLaneAddress } from './lane-address.ts';
 import { createErrnoError, listenToEngine } from './native-flow.ts';
 
 /** Where an express lane's connections go. Addresses are numeric: names are looked up before. */
@@ -17,7 +18,7 @@ export interface ExpressLaneOptions {
    * no waiting connection.
    */
   readonly listenFd: number;
-  /** Tried in order for each connection. At most 16. */
+  /** Tried in order for each connection. At most 4. */
   readonly targets: readonly LaneTarget[];
   /** TCP_NODELAY on both sides. Default true. */
   readonly noDelay?: boolean;
@@ -27,25 +28,55 @@ export interface ExpressLaneOptions {
   readonly idleMs?: number;
   /** The most for all targets together. Default 0: the system's own limit. */
   readonly connectMs?: number;
+  /** Resets a connection this long after it was connected to its target. Default 0: never. */
+  readonly lifeMs?: number;
+  /**
+   * Once an accepted connection has this descriptor or a higher one, accepting pauses until a lower one is free, which
+   * is a `shortage`. Default 0: the system's limit is the only one.
+   */
+  readonly lastFreeFd?: number;
   /** Called with what has happened, in order, in batches. */
   readonly onEvents?: (events: readonly LaneEvent[]) => void;
 }
 
+/** A socket's address. */
+export interface LaneName {
+  readonly address: string;
+  readonly port: number;
+}
+
 export type LaneEvent =
-  /** `address` and `port` are the client's; undefined for a Unix socket. */
-  | { readonly type: 'accepted'; readonly id: number; readonly address?: string; readonly port?: number }
-  /** `target` is an index of `targets`. */
-  | { readonly type: 'connected'; readonly id: number; readonly target: number }
+  /** The client's address, and ours of that connection; undefined for a Unix socket. */
+  | {
+      readonly type: 'accepted';
+      readonly id: number;
+      readonly remote: LaneName | undefined;
+      readonly local: LaneName | undefined;
+    }
+  /** A target did not take it, by its index in `targets`; the next one is tried. */
+  | { readonly type: 'refused'; readonly id: number; readonly target: number; readonly errno: number }
+  /** With our address of the connection to the target. */
+  | {
+      readonly type: 'connected';
+      readonly id: number;
+      readonly target: number;
+      readonly local: LaneName | undefined;
+    }
   | {
       readonly type: 'ended';
       readonly id: number;
       /** Bytes that the target took of the client's, and the other way round. */
       readonly upBytes: number;
       readonly downBytes: number;
-      /** What broke: ETIMEDOUT for a limit, ECANCELED when it was stopped. Both sides have been reset then. */
-      readonly error?: NodeJS.ErrnoException;
+      /** Since it was accepted. */
+      readonly durationMs: number;
+      /**
+       * What broke. Without `broken` it is ETIMEDOUT for connectMs and idleMs, ECONNABORTED for lifeMs, ECANCELED when it was
+       * stopped; both sides have been reset then.
+       */
+      readonly error: NodeJS.ErrnoException | undefined;
       /** Which side broke, when one did; no target that took the connection counts as the target's break. */
-      readonly broken?: 'client' | 'target';
+      readonly broken: 'client' | 'target' | undefined;
     }
   /** The system has no descriptors or memory for another connection; they wait in the backlog. Said once a shortage. */
   | { readonly type: 'shortage'; readonly error: NodeJS.ErrnoException };
@@ -62,9 +93,25 @@ export interface ExpressLane {
   stop(): void;
   /** Resets one connection. */
   stopConnection(id: number): void;
+  /** Ends one connection as if both sides had ended now; one that is not connected yet is reset. */
+  finishConnection(id: number): void;
+  /** What one connection has done; undefined when it is over. */
+  readConnection(id: number): { readonly up: LaneFlowState; readonly down: LaneFlowState } | undefined;
 }
 
-const rowLength = 14;
+/** One direction of a connection that runs. */
+export interface LaneFlowState {
+  readonly bytesRead: number;
+  readonly bytes: number;
+  readonly blocked: boolean;
+}
+
+/** Columns of a row; native/addon_news.c writes them. */
+const targetsMost = 4;
+const refusalsAt = 9;
+const namesAt = refusalsAt + targetsMost;
+const nameLength = 7;
+const rowLength = namesAt + 3 * nameLength;
 const [accepted, connected, over, ofLane] = [1, 2, 4, 8];
 
 const lanes = new Map<number, RunningLane>();
@@ -82,18 +129,27 @@ export function openExpressLane(options: ExpressLaneOptions): ExpressLane | unde
   return new RunningLane(addon, options);
 }
 
+function readState(state: Float64Array, at: number): LaneFlowState {
+  const [bytesRead = 0, bytes = 0, blocked] = state.subarray(at, at + 3);
+  return { bytesRead, bytes, blocked: blocked === 1 };
+}
+
 class RunningLane implements ExpressLane {
   connections = 0;
   readonly ended: Promise<void>;
   readonly onEvents: ExpressLaneOptions['onEvents'];
   readonly settle: () => void;
+  /** How many of a connection's refusals have been told, where there are any. */
+  readonly toldRefusals = new Map<number, number>();
   readonly #addon: NativeAddon;
   readonly #id: number;
+  readonly #state = new Float64Array(6);
 
   constructor(addon: NativeAddon, options: ExpressLaneOptions) {
-    const { listenFd, targets, noDelay = true, maxConnections = 0, idleMs = 0, connectMs = 0 } = options;
-    if (targets.length === 0 || targets.length > 16)
-      throw new RangeError('an express lane has 1 to 16 targets');
+    const { listenFd, targets, noDelay = true, maxConnections = 0, idleMs = 0 } = options;
+    const { connectMs = 0, lifeMs = 0, lastFreeFd = 0 } = options;
+    if (targets.length === 0 || targets.length > targetsMost)
+      throw new RangeError(`an express lane has 1 to ${targetsMost} targets`);
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.ended = promise;
     this.settle = () => resolve(undefined);
@@ -101,7 +157,8 @@ class RunningLane implements ExpressLane {
     this.#addon = addon;
     const addresses = targets.map((target) => ('path' in target ? target.path : target.address));
     const ports = Int32Array.from(targets, (target) => ('path' in target ? -1 : target.port));
-    const limits = Float64Array.of(noDelay ? 1 : 0, maxConnections, idleMs, connectMs);
+    const fd = Number.isFinite(lastFreeFd) ? lastFreeFd : 0;
+    const limits = Float64Array.of(noDelay ? 1 : 0, maxConnections, idleMs, connectMs, lifeMs, fd);
     try {
       this.#id = addon.openLane(listenFd, addresses, ports, limits);
     } catch (error) {
@@ -122,9 +179,20 @@ class RunningLane implements ExpressLane {
   stopConnection(id: number): void {
     this.#addon.stopConnection(id);
   }
+
+  finishConnection(id: number): void {
+    this.#addon.finishConnection(id);
+  }
+
+  readConnection(id: number): { up: LaneFlowState; down: LaneFlowState } | undefined {
+    const state = this.#state.fill(-1);
+    this.#addon.readConnection(id, state);
+    if (state[0] === -1) return undefined;
+    return { up: readState(state, 0), down: readState(state, 3) };
+  }
 }
 
-/** Rows of `what, lane, connection, errno, side, upBytes, downBytes, target, family, port, address in four words`. */
+/** Rows as native/addon_news.c describes them. */
 function deliverNews(rows: Float64Array): void {
   const batches = new Map<RunningLane, LaneEvent[]>();
   const closed: [number, RunningLane][] = [];
@@ -152,43 +220,33 @@ function addLaneEvents(row: Float64Array, batch: LaneEvent[]): void {
 }
 
 function addConnectionEvents(row: Float64Array, lane: RunningLane, batch: LaneEvent[]): void {
-  const [what = 0, , id = 0, errno = 0, side = 0, upBytes = 0, downBytes = 0, target = 0, family, port] = row;
+  const [what = 0, , id = 0, errno = 0, side = 0, upBytes = 0, downBytes = 0, durationMs = 0, refusals = 0] =
+    row;
   if (what & accepted) {
     lane.connections++;
-    const from = family ? { address: formatAddress(family, row.subarray(10)), port } : {};
-    batch.push({ type: 'accepted', id, ...from });
+    batch.push({ type: 'accepted', id, remote: readName(row, 0), local: readName(row, 1) });
   }
-  if (what & connected) batch.push({ type: 'connected', id, target });
+  if (refusals > 0) addRefusals(row, lane, batch);
+  if (what & connected) batch.push({ type: 'connected', id, target: refusals, local: readName(row, 2) });
   if (what & over) {
     lane.connections--;
+    if (refusals > 0) lane.toldRefusals.delete(id);
     const broken = side === 1 ? 'client' : side === 2 ? 'target' : undefined;
-    const error = errno === 0 ? undefined : createErrnoError(errno, broken === 'client' ? 'read' : 'connect');
-    batch.push({ type: 'ended', id, upBytes, downBytes, error, broken });
+    const error = errno === 0 ? undefined : createErrnoError(errno, broken === 'client' ? 'read' : 'write');
+    batch.push({ type: 'ended', id, upBytes, downBytes, durationMs, error, broken });
   }
 }
 
-function formatAddress(family: number, words: Float64Array): string {
-  const [first = 0] = words;
-  if (family === 4) return formatIPv4(first);
-  const groups = [...words].flatMap((word) => [Math.floor(word / 65_536), word % 65_536]);
-  // An IPv4 client of a dual-stack listener.
-  if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) {
-    return `::ffff:${formatIPv4(words[3] ?? 0)}`;
+function addRefusals(row: Float64Array, lane: RunningLane, batch: LaneEvent[]): void {
+  const [, , id = 0, , , , , , refusals = 0] = row;
+  for (let target = lane.toldRefusals.get(id) ?? 0; target < refusals; target++) {
+    batch.push({ type: 'refused', id, target, errno: row[refusalsAt + target] ?? 0 });
   }
-  return compressIPv6(groups.map((group) => group.toString(16)));
+  lane.toldRefusals.set(id, refusals);
 }
 
-function formatIPv4(word: number): string {
-  return [24, 16, 8, 0].map((shift) => Math.floor(word / 2 ** shift) % 256).join('.');
-}
-
-/** Source: RFC 5952, 4.2: the longest run of two or more zero groups, the first of equals. */
-function compressIPv6(groups: readonly string[]): string {
-  const text = groups.join(':');
-  const runs = text.match(/\b0(?::0)+\b/g) ?? [];
-  const longest = runs.reduce((best, run) => (run.length > best.length ? run : best), '');
-  if (longest === '') return text;
-  const at = text.search(new RegExp(`\\b${longest}\\b`));
-  const [before, after] = [text.slice(0, at), text.slice(at + longest.length)];
-  return `${before.replace(/:$/, '')}::${after.replace(/^:/, '')}`;
+function readName(row: Float64Array, nth: number): LaneName | undefined {
+  const at = namesAt + nth * nameLength;
+  const [family = 0, port = 0, ...words] = row.subarray(at, at + nameLength);
+  return family === 0 ? undefined : { address: formatLaneAddress(family, words), port };
 }

@@ -65,11 +65,17 @@ export interface NativeAddon {
   read(id: number, state: Float64Array): void;
   /** Registers who is told of express lanes: express-lane.ts has the rows. Once, after `listen`. */
   listenToLanes(listener: (news: Float64Array) => void): void;
-  /** `limits` are `noDelay, maxConnections, idleMs, connectMs`; a port of -1 makes an address a Unix path. */
+  /**
+   * `limits` are `noDelay, maxConnections, idleMs, connectMs, lifeMs, lastFreeFd`; a port of -1 makes an address a
+   * Unix path.
+   */
   openLane(listenFd: number, addresses: readonly string[], ports: Int32Array, limits: Float64Array): number;
   closeLane(id: number): void;
   stopLane(id: number): void;
   stopConnection(id: number): void;
+  finishConnection(id: number): void;
+  /** Fills `state` with `bytesRead, bytesSent, blocked` of both directions; leaves it alone when it is over. */
+  readConnection(id: number, state: Float64Array): void;
   /** An index of `descriptorKinds`, or a negative errno. */
   describe(fd: number): number;
   getOption(fd: number, name: NumberOption): number;

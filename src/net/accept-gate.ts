@@ -1,8 +1,11 @@
 import type { AcceptedHandle, ServerInternals } from './handles.ts';
 import { parkListener, type ParkedListener } from './listener-parking.ts';
 
-/** Why a server does not accept: `pause()`, as many connections as allowed, or too few free file descriptors. */
-export type ShutReason = 'paused' | 'full' | 'descriptors';
+/**
+ * Why a server does not accept: `pause()`, as many connections as allowed, too few free file descriptors, or somebody
+ * else accepts in its place.
+ */
+export type ShutReason = 'paused' | 'full' | 'descriptors' | 'lent';
 
 /** The most connections that are kept undelivered while a Unix server is shut: as many as its default backlog. */
 export const heldConnectionsLimit = 511;
@@ -45,8 +48,10 @@ export class AcceptGate {
   }
 
   /** As shut(), but only where the listener can be parked: holding connections back would not free anything. */
-  shutIfParked(reason: ShutReason): void {
-    if (this.#park()) this.#reasons.add(reason);
+  shutIfParked(reason: ShutReason): boolean {
+    if (!this.#park()) return false;
+    this.#reasons.add(reason);
+    return true;
   }
 
   open(reason: ShutReason): void {

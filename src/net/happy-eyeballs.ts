@@ -84,8 +84,8 @@ export async function connectTcp(options: RaceOptions): Promise<Socket> {
 }
 
 /** What an error has to tell: which addresses were tried, and why each that is over failed. */
-interface Progress {
-  readonly tried: Attempt[];
+export interface Progress {
+  readonly tried: Pick<Attempt, 'address' | 'family' | 'port'>[];
   readonly errors: Error[];
 }
 
@@ -200,7 +200,11 @@ export function interleave(addresses: readonly Candidate[]): Candidate[] {
     .filter((entry) => entry !== undefined);
 }
 
-function createRaceError({ host = 'localhost' }: RaceOptions, { tried, errors }: Progress): Error {
+/** The failure of a host whose addresses have all failed. */
+export function createRaceError(
+  { host = 'localhost' }: Pick<RaceOptions, 'host'>,
+  { tried, errors }: Progress,
+): Error {
   const [first] = errors;
   if (errors.length === 1 && first) return first;
   const code = errorCode(first);
@@ -209,8 +213,9 @@ function createRaceError({ host = 'localhost' }: RaceOptions, { tried, errors }:
   return Object.assign(new AggregateError(errors, message), { code });
 }
 
-function createTimeoutError(
-  { host = 'localhost', port, timeoutMs = 0 }: RaceOptions,
+/** The failure of a host for which there was not enough time. */
+export function createTimeoutError(
+  { host = 'localhost', port, timeoutMs = 0 }: Pick<RaceOptions, 'host' | 'port' | 'timeoutMs'>,
   { tried, errors }: Progress,
 ): Error {
   const list = tried.map(formatAttempt).join(', ');
@@ -221,6 +226,6 @@ function createTimeoutError(
   });
 }
 
-function formatAttempt({ address, family, port }: Attempt): string {
+function formatAttempt({ address, family, port }: Pick<Attempt, 'address' | 'family' | 'port'>): string {
   return family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }

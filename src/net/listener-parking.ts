@@ -45,8 +45,7 @@ function parkInMessage(handle: ListeningHandle): ParkedListener | undefined {
     port1.close();
     return undefined;
   }
-  const life = setInterval(() => undefined, longMs);
-  if (!hadRef) life.unref();
+  const life = startLife(hadRef);
   const take = (): ListeningHandle | undefined => {
     clearInterval(life);
     const received: { message: ListeningHandle } | undefined = receiveMessageOnPort(port2);
@@ -63,10 +62,20 @@ function parkInMessage(handle: ListeningHandle): ParkedListener | undefined {
 /** A day: setInterval's longest is 24.8 of them. */
 const longMs = 86_400_000;
 
-/** What a parked server shows as its handle: it answers as before, and keeps the process alive as before. */
-function createStandIn(
+/** What keeps the process alive instead of a parked handle. */
+export function startLife(hadRef: boolean): NodeJS.Timeout {
+  const life = setInterval(() => undefined, longMs);
+  return hadRef ? life : life.unref();
+}
+
+/**
+ * What a parked server shows as its handle: it answers as before, and keeps the process alive as before.
+ *
+ * @param name undefined for a Unix socket, whose name node:net keeps itself
+ */
+export function createStandIn(
   parked: ListeningHandle,
-  name: PeerName,
+  name: PeerName | undefined,
   life: NodeJS.Timeout,
   release: () => void,
 ): ListeningHandle {
@@ -82,9 +91,11 @@ function createStandIn(
     unref: () => void life.unref(),
     hasRef: () => life.hasRef(),
     getAsyncId: () => parked.getAsyncId(),
-    getsockname(out) {
-      Object.assign(out, name);
-      return 0;
-    },
+    ...(name && {
+      getsockname(out: PeerName) {
+        Object.assign(out, name);
+        return 0;
+      },
+    }),
   };
 }

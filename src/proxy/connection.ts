@@ -55,13 +55,13 @@ export async function serveClient(
   const known = hasToGreet(plan) ? await greet(client, entry, plan, host) : nothingKnown;
   if (known?.serve) {
     const error = await known.serve().then(ignoreError, (failure: unknown) => failure as Error);
-    leave(entry, host, { reason: error ? 'aborted' : 'eof', error, client: 'close', target: 'close' });
+    leave(entry, host, { reason: error ? 'aborted' : 'eof', error });
     client.destroy();
     return;
   }
   const opened = known && (await openUpstream(client, entry, known, plan, host));
   if (!opened) {
-    leave(entry, host, { reason: 'aborted', client: 'reset', target: 'close' });
+    leave(entry, host, { reason: 'aborted' });
     if (client.writableEnded) closeAfterAnswer(client);
     else await resetSocket(client);
     return;
@@ -234,16 +234,26 @@ function watchLimits(
   };
 }
 
-function timedOut(message: string): Cut {
+export function timedOut(message: string): Cut {
   return { reason: 'timeout', closing: 'reset', error: new TnetError('TNET_E_TIMEOUT', message) };
 }
 
-function leave(entry: OpenConnection, host: ProxyHost, { reason, error }: Outcome): void {
-  const { id, remote, startedAt, relay } = entry;
+/**
+ * Strikes a connection off and reports its end.
+ *
+ * @param lastedMs how long it was there. Default: until now
+ */
+export function leave(
+  entry: OpenConnection,
+  host: ProxyHost,
+  { reason, error }: Pick<Outcome, 'reason' | 'error'>,
+  lastedMs = performance.now() - entry.startedAt,
+): void {
+  const { id, remote, relay } = entry;
   const carried = { sentBytes: relay?.down.bytes ?? 0, receivedBytes: relay?.up.bytes ?? 0 };
   host.ledger.leave(entry, { ...carried, failed: error !== undefined || relay === undefined });
   if (error) host.fail(remote, error, id);
-  const durationMs = Math.round((performance.now() - startedAt) * 1000) / 1000;
+  const durationMs = Math.round(lastedMs * 1000) / 1000;
   host.emit({ event: 'ended', id, remote, reason, ...carried, durationMs });
 }
 

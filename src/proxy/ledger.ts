@@ -20,7 +20,7 @@ export interface OpenConnection {
   target: string | undefined;
   readonly startedAt: number;
   /** Undefined until both ends are joined. */
-  relay: Relay | undefined;
+  relay: Pick<Relay, 'up' | 'down' | 'stop'> | undefined;
 }
 
 /** One open connection at a moment. `sentBytes` went to the client, `receivedBytes` came from it. */

@@ -1,6 +1,7 @@
 import { formatBound, formatRemote, serve } from '../endpoint/serve.ts';
 import type { Server, Socket } from '../net/index.ts';
 import { serveClient, tooManyNew } from './connection.ts';
+import type { ExpressListener } from './express-listener.ts';
 import type { ProxyHost } from './host.ts';
 import type { Plan } from './plan.ts';
 
@@ -13,6 +14,8 @@ export class Listener {
   readonly #server: Server;
   #plan: Plan;
   #open = 0;
+  /** Serves the clients instead, where the plan allows it. */
+  #express: ExpressListener | string | undefined;
   /** What has really been bound. */
   readonly address: string;
 
@@ -35,7 +38,7 @@ export class Listener {
     });
     const listener = new Listener(server, plan, host);
     listener.#watch();
-    listener.#applyLimit();
+    listener.#applyPlan();
     return listener;
   }
 
@@ -43,12 +46,26 @@ export class Listener {
   replacePlan(plan: Plan): void {
     this.#plan.close();
     this.#plan = plan;
-    this.#applyLimit();
+    this.#applyPlan();
+    this.announceLane();
+  }
+
+  /** Says whether the engine serves the clients, and why not. */
+  announceLane(): void {
+    const express = typeof this.#express === 'object';
+    const reason = typeof this.#express === 'string' ? this.#express : undefined;
+    this.#host.emit({
+      event: 'lane',
+      address: this.address,
+      express,
+      ...(reason !== undefined && { reason }),
+    });
   }
 
   /** Stops accepting; what has been accepted goes on. Settles when the address is free again. */
   close(): void {
     this.#plan.close();
+    this.#closeLane();
     this.#server.close();
   }
 
@@ -56,6 +73,19 @@ export class Listener {
     const { fail } = this.#host;
     this.#server.on('error', (error) => fail(this.address, error));
     this.#server.on('exhausted', (error) => fail(this.address, error));
+  }
+
+  /** Who serves the clients from now on. */
+  #applyPlan(): void {
+    this.#closeLane();
+    this.#applyLimit();
+    const { open, obstacle } = this.#plan.express;
+    this.#express = obstacle ?? open?.(this.#server, this.address, descriptorReserve);
+  }
+
+  #closeLane(): void {
+    if (typeof this.#express === 'object') this.#express.close();
+    this.#express = undefined;
   }
 
   /** Without --reject, the server itself lets the rest wait. */

@@ -1,6 +1,7 @@
 import { requireNumericHost } from '../endpoint/numeric.ts';
 import type { Socket } from '../net/index.ts';
 import { faultSettings } from './fault-settings.ts';
+import { prepareExpress, type ExpressPlan } from './express-plan.ts';
 import type { Faults } from './faults.ts';
 import type { ProxyHost } from './host.ts';
 import type { Intake, IntakeStep } from './intake.ts';
@@ -29,6 +30,8 @@ export interface Plan {
   readonly createFaults: ((connection: number, onDrop: () => void) => Faults) | undefined;
   /** Makes what a target is told first; undefined: nothing. Throws a ProtocolError for what cannot be told. */
   readonly createHead: ((client: Socket, known: Intake) => Buffer) | undefined;
+  /** Whether the engine serves its clients alone. */
+  readonly express: ExpressPlan;
   /** Ends what the plan keeps running. Connections go on. */
   readonly close: () => void;
 }
@@ -54,7 +57,7 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
   );
   const faults = hasFaults ? await import('./faults.ts') : undefined;
   const header = values.sendProxy && (await import('./proxy-header.ts'));
-  return {
+  const plan: Omit<Plan, 'express'> = {
     pair,
     steps: await prepareSteps(pair, host, (route) => create(route.targets)),
     upstream: pair.targets.length === 0 ? undefined : await create(pair.targets),
@@ -67,6 +70,7 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
       for (const upstream of upstreams) upstream.close();
     },
   };
+  return { ...plan, express: await prepareExpress(plan, host) };
 }
 
 async function createUpstream(pair: Pair, plan: DialPlan): Promise<Upstream> {

@@ -49,7 +49,10 @@ export class Proxy {
       for (const plan of plans) plan.close();
       throw error;
     }
-    for (const { address } of opened.values()) this.#host.emit({ event: 'listening', address });
+    for (const listener of opened.values()) {
+      this.#host.emit({ event: 'listening', address: listener.address });
+      listener.announceLane();
+    }
     const next = new Map<string, Listener>();
     for (const [key, plan] of wanted) {
       const kept = this.#listeners.get(key);

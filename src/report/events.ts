@@ -177,6 +177,8 @@ export type Event =
       readonly datagrams?: number;
       readonly dropped?: number;
     }
+  /** Whether a proxy's clients at `address` are served by the native engine alone, and if not, why. */
+  | { readonly event: 'lane'; readonly address: string; readonly express: boolean; readonly reason?: string }
   /** A proxy's metrics are served at `url`. */
   | { readonly event: 'metrics'; readonly url: string }
   /** A proxy has taken its configuration file anew. */

@@ -81,6 +81,8 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
         text: `${renderTaken(event)}${renderState(event)}, ${renderTotals(event)}`,
         from: 0,
       };
+    case 'lane':
+      return { text: renderLane(event), from: 2 };
     case 'metrics':
       return { text: `metrics at ${event.url}`, from: 0 };
     case 'reloaded':
@@ -103,6 +105,10 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
 function renderTaken({ connections, datagrams, dropped = 0 }: EventOf<'totals'>): string {
   if (datagrams === undefined) return renderCount(connections, 'connection');
   return `${renderCount(datagrams, 'datagram')}${dropped > 0 ? ` (${dropped} more dropped)` : ''}`;
+}
+
+function renderLane({ address, express, reason = '' }: Extract<Event, { event: 'lane' }>): string {
+  return express ? `${address}: express lane` : `${address}: no express lane: ${reason}`;
 }
 
 /** What only a proxy's totals have: connections still open, and what went wrong. */

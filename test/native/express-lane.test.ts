@@ -80,7 +80,7 @@ nativeTest(
         socket.end(down);
       });
     });
-    const { events, connect, lane } = await openLane(t, [target]);
+    const { events, connect, lane, port } = await openLane(t, [target]);
     const client = await connect();
     const { localPort } = client;
     client.end(up);
@@ -88,10 +88,28 @@ nativeTest(
     t.true(down.equals(await collect(client)));
     await until(() => ended(events) !== undefined);
     const { id } = events[0] as { id: number };
+    const [, connected, ending] = events;
+    const local = connected?.type === 'connected' ? connected.local : undefined;
+    const durationMs = ending?.type === 'ended' ? ending.durationMs : 0;
+    t.true(durationMs > 0);
+    t.is(local?.address, '127.0.0.1');
     t.deepEqual(events, [
-      { type: 'accepted', id, address: '127.0.0.1', port: localPort },
-      { type: 'connected', id, target: 0 },
-      { type: 'ended', id, upBytes: up.length, downBytes: down.length, error: undefined, broken: undefined },
+      {
+        type: 'accepted',
+        id,
+        remote: { address: '127.0.0.1', port: localPort! },
+        local: { address: '127.0.0.1', port },
+      },
+      { type: 'connected', id, target: 0, local },
+      {
+        type: 'ended',
+        id,
+        upBytes: up.length,
+        downBytes: down.length,
+        durationMs,
+        error: undefined,
+        broken: undefined,
+      },
     ]);
     t.is(lane.connections, 0);
   },
@@ -147,7 +165,10 @@ nativeTest('resets the client when no target takes the connection, and says why'
   client.on('error', () => undefined);
   await whenClosed(client);
   await until(() => ended(events) !== undefined);
-  t.is(events.length, 2);
+  t.deepEqual(
+    events.map(({ type }) => type),
+    ['accepted', 'refused', 'refused', 'ended'],
+  );
   const ending = ended(events);
   t.is(ending?.type === 'ended' ? ending.error?.code : undefined, 'ECONNREFUSED');
 });
@@ -255,7 +276,7 @@ nativeTest('names IPv6 clients as RFC 5952 writes them', async (t) => {
     await collect(client);
   }
   await until(() => events.filter((event) => event.type === 'accepted').length === 2);
-  const addresses = events.flatMap((event) => (event.type === 'accepted' ? [event.address] : []));
+  const addresses = events.flatMap((event) => (event.type === 'accepted' ? [event.remote?.address] : []));
   t.deepEqual(addresses, ['::1', '::ffff:127.0.0.1']);
 });
 

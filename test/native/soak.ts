@@ -207,7 +207,7 @@ async function openLane(): Promise<ExpressLane> {
   const { fd: listenFd } = (server as unknown as { _handle: { fd: number } })._handle;
   const onEvents = (events: readonly LaneEvent[]) => {
     for (const event of events) {
-      if (event.type === 'accepted') lanePorts.set(event.id, event.port!);
+      if (event.type === 'accepted') lanePorts.set(event.id, event.remote!.port);
       if (event.type === 'ended') laneEndings.get(lanePorts.get(event.id)!)?.(event);
     }
   };

@@ -1,0 +1,61 @@
+import { nativeStatus } from '../flow/native-addon.ts';
+import { isIP } from '../net/ip.ts';
+import type { ProxyHost } from './host.ts';
+import { pairSettings, type Pair } from './pair.ts';
+import type { Plan } from './plan.ts';
+
+/** What the engine does itself. All else that a pair, a plan or a host has is done to each connection in JavaScript. */
+const knownSettings = new Set<string>([
+  'maxConnections',
+  'idle',
+  'timeout',
+  'waitConnect',
+] satisfies Setting[]);
+const knownParts = new Set<string>([
+  'pair',
+  'upstream',
+  'close',
+  'express',
+  // The engine tells what a connection has carried.
+  'isWatched',
+] satisfies (keyof Plan)[]);
+const knownOfHost = new Set<string>([
+  'ledger',
+  'emit',
+  'fail',
+  'signal',
+  'family',
+  'numericOnly',
+  'isWatched',
+] satisfies (keyof ProxyHost)[]);
+
+type Setting = keyof Pair['values'];
+
+/**
+ * Why the clients of a plan cannot take the express lane, as the end of a sentence; undefined when they can.
+ *
+ * What is not known to be done by the engine is a reason: a part that is added to a proxy keeps its clients in
+ * JavaScript until it is named here.
+ */
+export function findExpressObstacle(plan: Omit<Plan, 'express'>, host: ProxyHost): string | undefined {
+  const { used, reason } = nativeStatus();
+  if (!used) return `no native engine: ${reason ?? ''}`;
+  if (process.env['TNET_EXPRESS'] === '0') return 'TNET_EXPRESS=0 turns it off';
+  const { values, targets } = plan.pair;
+  const setting = findUnknown(values, knownSettings) as Setting | undefined;
+  if (setting) return `${/--[\w-]+/.exec(pairSettings[setting].flags)?.[0] ?? setting} needs JavaScript`;
+  const [target] = targets;
+  if (!target || targets.length > 1) return 'there is not one target';
+  if (target.kind !== 'tcp' && target.kind !== 'unix') return `the target is of the kind ${target.kind}`;
+  if (target.kind === 'tcp' && (target.host ?? 'localhost') !== 'localhost' && isIP(target.host ?? '') === 0)
+    return 'the target is a name';
+  const part = findUnknown(plan, knownParts) ?? findUnknown(host, knownOfHost);
+  return part && `${part} needs JavaScript`;
+}
+
+/** The first member that is there and not known. */
+function findUnknown(object: object, known: ReadonlySet<string>): string | undefined {
+  const isThere = (value: unknown) =>
+    value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0);
+  return Object.entries(object).find(([key, value]) => !known.has(key) && isThere(value))?.[0];
+}

@@ -1,0 +1,73 @@
+import { openExpressLane, type ExpressLane } from '../flow/express-lane.ts';
+import { loadNativeAddon } from '../flow/native-addon.ts';
+import { readDescriptorLimit } from '../net/descriptor-limit.ts';
+import type { Server } from '../net/index.ts';
+import { lendListener, type ListenerLoan } from '../net/listener-loan.ts';
+import { ExpressConnections } from './express-connections.ts';
+import type { ExpressTarget } from './express-target.ts';
+import type { ProxyHost } from './host.ts';
+import { defaultConnectMs } from './limit-settings.ts';
+import type { PairValues } from './pair.ts';
+
+/** What an express listener needs of a plan. */
+export interface ExpressRoute {
+  readonly target: ExpressTarget;
+  readonly values: PairValues;
+}
+
+/** The clients of a listener in the engine: it accepts, connects and relays, and JavaScript reports. */
+export class ExpressListener {
+  readonly #loan: ListenerLoan;
+  readonly #lane: ExpressLane;
+
+  private constructor(loan: ListenerLoan, lane: ExpressLane) {
+    this.#loan = loan;
+    this.#lane = lane;
+  }
+
+  /**
+   * Takes a server's listening socket over.
+   *
+   * @param address what the server has bound
+   * @param reserve descriptors that accepting leaves free
+   * @returns why it cannot be, as the end of a sentence; then the server goes on accepting
+   */
+  static open(
+    server: Server,
+    { target, values }: ExpressRoute,
+    { host, address, reserve }: { host: ProxyHost; address: string; reserve: number },
+  ): ExpressListener | string {
+    const addon = loadNativeAddon();
+    const loan = addon && lendListener(server, (fd) => addon.duplicate(fd));
+    if (!loan) return 'the listening socket is not a plain one';
+    const { maxConnections, idle, timeout, waitConnect = defaultConnectMs } = values;
+    const connections = new ExpressConnections({ host, address, target, values });
+    const failed = (reason: string) => {
+      loan.giveBack();
+      return reason;
+    };
+    try {
+      const lane = openExpressLane({
+        listenFd: loan.fd,
+        targets: target.addresses,
+        maxConnections,
+        idleMs: idle,
+        lifeMs: timeout,
+        connectMs: waitConnect,
+        lastFreeFd: readDescriptorLimit() - reserve,
+        onEvents: (events) => connections.report(events),
+      });
+      if (!lane) return failed('there is no native engine');
+      connections.watch(lane);
+      return new ExpressListener(loan, lane);
+    } catch (error) {
+      return failed((error as Error).message);
+    }
+  }
+
+  /** Gives the listening socket back. Connections go on. */
+  close(): void {
+    this.#lane.close();
+    this.#loan.giveBack();
+  }
+}
