@@ -43,7 +43,8 @@ export async function serveEcho(words: string[], options: EchoOptions, command: 
       },
       bindDatagrams: bindAnswers(run, access, options, quotes),
     });
-    if (isBound && options.live) await showLive(context, run, options.service);
+    const hasDatagrams = endpoints.some(({ kind }) => kind === 'udp');
+    if (isBound && options.live) await showLive(context, run, options.service, hasDatagrams);
   } catch (error) {
     run.stop();
     context.fail(subjectOf(error, words.join(' ')), error);
@@ -51,7 +52,12 @@ export async function serveEcho(words: string[], options: EchoOptions, command: 
 }
 
 /** Shows what is done until the first signal: a second one, which ends the process, must find the terminal as it was. */
-async function showLive(context: Context, run: ServerRun, service: ServiceName): Promise<void> {
+async function showLive(
+  context: Context,
+  run: ServerRun,
+  service: ServiceName,
+  hasDatagrams: boolean,
+): Promise<void> {
   const { startLive } = await import('./live-options.ts');
   const names = {
     title: `tnet echo ${service === 'echo' ? '' : `--service ${service} `}${run.address}`,
@@ -59,7 +65,11 @@ async function showLive(context: Context, run: ServerRun, service: ServiceName):
     sent: 'out',
     remote: 'client',
   };
-  const stop = await startLive(context, names, () => ({ totals: run.sums, connections: run.list }));
+  const look = () => {
+    const { datagrams, ...sums } = run.sums;
+    return { totals: { ...sums, ...(hasDatagrams && { datagrams }) }, connections: run.list };
+  };
+  const stop = await startLive(context, names, look);
   const { signal } = run.interruption;
   if (signal.aborted) stop();
   else signal.addEventListener('abort', stop);

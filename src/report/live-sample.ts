@@ -19,6 +19,9 @@ export interface LiveTotals {
   readonly failed?: number;
   /** Clients turned away, by reason. */
   readonly refused?: Readonly<Record<string, number>>;
+  /** Of a service without connections: datagrams that were taken, and those that were not. */
+  readonly datagrams?: number | undefined;
+  readonly dropped?: number | undefined;
 }
 
 /** What a live view shows of one moment. */

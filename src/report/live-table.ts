@@ -85,12 +85,14 @@ export function renderLive(names: LiveNames, frame: LiveFrame, { columns, rows }
 
 /** The totals as one line: also what is printed where there is no screen to draw on. */
 export function renderTotals(names: LiveNames, totals: LiveTotals, rates: LiveRates): string {
-  const { connections, open, failed = 0, refused = {} } = totals;
+  const { connections, open, failed = 0, refused = {}, datagrams, dropped = 0 } = totals;
   const refusals = Object.values(refused).reduce((sum, count) => sum + count, 0);
   const { received, sent } = rates.total;
   return [
-    `${open} open`,
-    `${connections} in all`,
+    ...(datagrams === undefined
+      ? [`${open} open`, `${connections} in all`]
+      : [`${datagrams} ${datagrams === 1 ? 'datagram' : 'datagrams'}`]),
+    ...(dropped > 0 ? [`${dropped} dropped`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(refusals > 0 ? [`${refusals} refused`] : []),
     `${names.received} ${formatSize(totals.receivedBytes)} ${formatSize(received)}/s`,

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
 import { payload, sameBytes } from '../helpers/bytes.ts';
 import { startCli } from '../helpers/cli.ts';
+import { readText } from '../helpers/lines.ts';
 
 async function openClient(t: ExecutionContext, port: number, localPort = 0, host = '127.0.0.1') {
   const socket = dgram.createSocket(host.includes(':') ? 'udp6' : 'udp4');
@@ -118,4 +119,13 @@ test.serial('--deny drops the datagrams of an address', async (t) => {
   client.send('x');
   await server.said(/refused 127\.0\.0\.1:\d+: /);
   t.pass();
+});
+
+test.serial('--live tells how many datagrams were taken', async (t) => {
+  const server = startCli(t, ['echo', '-u', '--live', '127.0.0.1:0']);
+  const stdout = readText(server.stdout);
+  await stdout.until(/^0 datagrams, in 0 0\/s, out 0 0\/s\n/);
+  const client = await openClient(t, await server.port());
+  t.is((await ask(client, 'four')).toString(), 'four');
+  await stdout.until(/^1 datagram, in 4 \d+\/s, out 4 \d+\/s\n/m);
 });

@@ -84,6 +84,16 @@ for (const [size, rate] of [
   });
 }
 
+for (const family of ['-4', '-6']) {
+  test.serial(`--ping -u ${family} of a lone port finds the echo that a lone port has opened`, async (t) => {
+    const server = startCli(t, ['echo', '-u', family, '0']);
+    const words = ['-u', family, '-c', '3', '--rate', '20/s', String(await server.port())];
+    const { code, result, stderr } = await runPing(t, ...words);
+    t.is(code, 0, stderr);
+    t.like(result, { ...clean, sent: 3, received: 3 });
+  });
+}
+
 test.serial(
   '--ping tls:// finds our TLS echo right, and refuses its certificate unless told otherwise',
   async (t) => {
