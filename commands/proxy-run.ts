@@ -54,14 +54,16 @@ export class ProxyRun {
   /** Binds and serves. A failure is reported, and sets the exit status. */
   async start(pairs: readonly Pair[], metrics?: Endpoint): Promise<void> {
     try {
+      const plans = await this.#proxy.prepare(pairs);
       if (metrics) await this.#serveMetrics(metrics);
-      await this.#proxy.serve(pairs);
+      await this.#proxy.serve(plans);
       this.#isReady = true;
     } catch (error) {
       this.#release();
       this.#fail(error);
       return;
     }
+    if (this.#options.config === undefined && this.#proxy.hasAccessLists) this.#reloadAccessOnHangup();
     this.#on('SIGUSR1', () => this.#reportTotals());
     const interruption = catchInterruption();
     interruption.signal.addEventListener(
@@ -101,12 +103,26 @@ export class ProxyRun {
     else signal.addEventListener('abort', stop);
   }
 
+  /** Reads the access lists again at every SIGHUP; without lists the signal keeps its meaning. */
+  #reloadAccessOnHangup(): void {
+    const reload = async () => {
+      try {
+        this.#context.reporter.emit({ event: 'access-reloaded', ...(await this.#proxy.reloadAccess()) });
+      } catch (error) {
+        this.#report(error);
+      }
+    };
+    this.#on('SIGHUP', () => {
+      this.#reloading = this.#reloading.then(reload);
+    });
+  }
+
   /** Takes the pairs anew at every SIGHUP; a mistake is reported, and all stays as it is. */
   reloadOnHangup(file: string, read: () => Promise<Pair[]>): void {
     const reload = async () => {
       try {
         const pairs = await read();
-        await this.#proxy.serve(pairs);
+        await this.#proxy.serve(await this.#proxy.prepare(pairs));
         this.#context.reporter.emit({ event: 'reloaded', file, pairs: pairs.length });
       } catch (error) {
         this.#report(error);

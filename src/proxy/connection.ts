@@ -96,7 +96,7 @@ function hasToGreet({ steps, createHead }: Plan): boolean {
 async function greet(
   client: Socket,
   { id, remote }: OpenConnection,
-  { steps, rate, pair, createHead }: Plan,
+  { steps, access, rate, pair, createHead }: Plan,
   host: ProxyHost,
 ): Promise<Intake | undefined> {
   let known = nothingKnown;
@@ -112,10 +112,14 @@ async function greet(
   }
   if (!known.header) return known;
   host.emit({ event: 'client', id, remote, client: formatSource(known.header) });
-  if (!pair.values.acceptProxy || rate?.take(sourceHost(known.header) ?? '', performance.now()) !== false)
-    return known;
-  host.ledger.refuse(tooManyNew);
-  host.emit({ event: 'refused', remote: formatSource(known.header), reason: tooManyNew });
+  if (!pair.values.acceptProxy) return known;
+  const source = sourceHost(known.header);
+  const reason =
+    (source === undefined ? undefined : access?.judge(source)) ??
+    (rate?.take(source ?? '', performance.now()) === false ? tooManyNew : undefined);
+  if (reason === undefined) return known;
+  host.ledger.refuse(reason);
+  host.emit({ event: 'refused', remote: formatSource(known.header), reason });
   return undefined;
 }
 

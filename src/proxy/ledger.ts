@@ -55,7 +55,9 @@ export class Ledger {
   }
 
   refuse(reason: string): void {
-    this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
+    // A long list of denials is one reason: it becomes a label of the metrics.
+    const kind = reason.startsWith('denied by ') ? 'denied' : reason;
+    this.#refused.set(kind, (this.#refused.get(kind) ?? 0) + 1);
   }
 
   /** The open connections with what each has carried up to now. */

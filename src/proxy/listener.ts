@@ -1,3 +1,4 @@
+import type { AccessList } from '../access/access-list.ts';
 import { formatBound, formatRemote, serve } from '../endpoint/serve.ts';
 import type { Server, Socket } from '../net/index.ts';
 import { serveClient, tooManyNew } from './connection.ts';
@@ -62,6 +63,17 @@ export class Listener {
     });
   }
 
+  get hasAccessList(): boolean {
+    return this.#plan.access !== undefined;
+  }
+
+  /** Reads the access lists again, if there are any. @throws TnetError TNET_E_ACCESS; the old ones stay in force */
+  async reloadAccess(): Promise<AccessList | undefined> {
+    const { access } = this.#plan;
+    await access?.reload();
+    return access;
+  }
+
   /** Stops accepting; what has been accepted goes on. Settles when the address is free again. */
   close(): void {
     this.#plan.close();
@@ -102,7 +114,11 @@ export class Listener {
     void serveClient(client, this.address, plan, this.#host).finally(() => this.#open--);
   }
 
-  #findRefusal(client: Socket, { pair: { values }, rate }: Plan): string | undefined {
+  #findRefusal(client: Socket, { pair: { values }, access, rate }: Plan): string | undefined {
+    // Only a Unix client has no address, and then only its PROXY header can say who it is.
+    const address = client.remoteAddress;
+    const denial = address === undefined && values.acceptProxy ? undefined : access?.judge(address);
+    if (denial !== undefined) return denial;
     if (values.reject && this.#open >= (values.maxConnections ?? Infinity)) return 'too many connections';
     // Behind another proxy all clients have its address: who they are is known once the header has been read.
     if (values.acceptProxy) return undefined;

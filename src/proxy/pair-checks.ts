@@ -26,6 +26,7 @@ export function isBalanced({ targets, values }: Pick<Pair, 'targets' | 'values'>
  */
 export function checkPair(pair: Pair, name: NamePart): void {
   checkEnds(pair, name);
+  checkAccess(pair, name);
   checkServer(pair, name);
   checkNeeds(pair.values, name);
   checkClashes(pair.values, name);
@@ -51,6 +52,13 @@ function checkEnds({ listen, targets, values }: Pair, name: NamePart): void {
   if (!namesOwn && targets.length === 0 && !values.route) throw refuse(name('targets'), 'a target is needed');
 }
 
+/** The lists judge IP addresses: a Unix client has one only when a PROXY header says so. */
+function checkAccess({ listen, values }: Pair, name: NamePart): void {
+  if (listen.kind !== 'unix' || values.acceptProxy) return;
+  const given = (['allow', 'deny'] as const).find((key) => values[key] !== undefined);
+  if (given) throw refuse(name(given), 'judges IP addresses, and a Unix socket has none: its mode guards it');
+}
+
 /** A server that connects anybody to anything is not offered to a network by mistake. */
 function checkServer({ listen, values }: Pair, name: NamePart): void {
   const kind = values.socks ? 'socks' : values.httpConnect ? 'httpConnect' : undefined;
@@ -67,13 +75,14 @@ function checkServer({ listen, values }: Pair, name: NamePart): void {
     throw refuse(name(senseless), `makes no sense with ${name(kind)}: clients name their target`);
   if (
     values.authFile !== undefined ||
+    values.allow !== undefined ||
     listen.kind === 'unix' ||
     (listen.kind === 'tcp' && isLoopback(listen.host))
   )
     return;
   throw refuse(
     name(kind),
-    `${formatEndpoint(listen)} may be reached from other machines: give ${name('authFile')}, or listen on loopback`,
+    `${formatEndpoint(listen)} may be reached from other machines: give ${name('authFile')} or ${name('allow')}, or listen on loopback`,
   );
 }
 

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../endpoint/endpoint.ts';
 import { parseEndpoint } from '../endpoint/parse.ts';
 import { TnetError } from '../errors.ts';
+import { accessSettings } from './access-settings.ts';
 import { balanceSettings } from './balance-settings.ts';
 import { checkPair } from './pair-checks.ts';
 import { faultSettings } from './fault-settings.ts';
@@ -15,6 +16,7 @@ export const pairSettings = {
   ...protocolSettings,
   ...secureSettings,
   ...balanceSettings,
+  ...accessSettings,
   ...limitSettings,
   ...faultSettings,
 } as const;
@@ -24,6 +26,7 @@ export const pairSettingGroups: readonly (readonly [heading: string, settings: S
   ['Protocols:', protocolSettings],
   ['TLS:', secureSettings],
   ['Several targets:', balanceSettings],
+  ['Access:', accessSettings],
   ['Limits:', limitSettings],
   ['Faults on purpose:', faultSettings],
 ];

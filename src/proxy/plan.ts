@@ -1,3 +1,4 @@
+import type { AccessList } from '../access/access-list.ts';
 import { requireNumericHost } from '../endpoint/numeric.ts';
 import type { Socket } from '../net/index.ts';
 import { faultSettings } from './fault-settings.ts';
@@ -19,6 +20,8 @@ export interface Plan {
   readonly steps: readonly IntakeStep[];
   /** Where clients go that named no target of their own; undefined: nowhere. */
   readonly upstream: Upstream | undefined;
+  /** Judges clients by their address; undefined: all are welcome. */
+  readonly access: AccessList | undefined;
   /** Undefined: no limit. */
   readonly rate: RateLimit | undefined;
   /**
@@ -40,7 +43,7 @@ export interface Plan {
  * Makes a pair ready. What a pair does not use is not loaded. Opens no listening socket.
  *
  * @throws TnetError TNET_E_ADDRESS for a name where -n forbids one, TNET_E_CONFIG for a htpasswd file,
- *   TNET_E_USAGE for a certificate
+ *   TNET_E_USAGE for a certificate, TNET_E_ACCESS for an access list
  */
 export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
   const { values } = pair;
@@ -61,6 +64,7 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
     pair,
     steps: await prepareSteps(pair, host, (route) => create(route.targets)),
     upstream: pair.targets.length === 0 ? undefined : await create(pair.targets),
+    access: await readAccess(pair, host),
     rate: values.rate && new RateLimit(values.rate),
     isWatched: hasFaults || host.isWatched === true || (host.recordings ?? []).length > 0,
     createFaults: faults && ((connection, onDrop) => faults.createFaults(values, connection, onDrop)),
@@ -71,6 +75,13 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
     },
   };
   return { ...plan, express: await prepareExpress(plan, host) };
+}
+
+async function readAccess({ values }: Pair, host: ProxyHost): Promise<AccessList | undefined> {
+  const { allow, deny } = values;
+  if (!allow && !deny) return undefined;
+  const { createAccessList } = await import('../access/access-list.ts');
+  return createAccessList({ allow, deny, numericOnly: host.numericOnly });
 }
 
 async function createUpstream(pair: Pair, plan: DialPlan): Promise<Upstream> {

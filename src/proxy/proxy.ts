@@ -30,14 +30,22 @@ export class Proxy {
   }
 
   /**
+   * Makes pairs ready to be served: files are read and names looked up, and no socket is opened.
+   *
+   * @throws as preparePlan() does
+   */
+  async prepare(pairs: readonly Pair[]): Promise<Plan[]> {
+    return Promise.all(pairs.map((pair) => preparePlan(pair, this.#host)));
+  }
+
+  /**
    * Serves these pairs from now on. An address that is served already stays bound and takes its new settings for its
    * next clients; one that is no longer named is closed, and its connections go on. When one cannot be bound, all
    * stays as it was.
    *
    * @throws ServeError
    */
-  async serve(pairs: readonly Pair[]): Promise<void> {
-    const plans = await Promise.all(pairs.map((pair) => preparePlan(pair, this.#host)));
+  async serve(plans: readonly Plan[]): Promise<void> {
     const wanted = nameListeners(plans);
     const opened = new Map<string, Listener>();
     try {
@@ -70,6 +78,23 @@ export class Proxy {
     } catch (error) {
       throw new ServeError(formatEndpoint(plan.pair.listen), error);
     }
+  }
+
+  /** Whether any pair has an access list. */
+  get hasAccessLists(): boolean {
+    return [...this.#listeners.values()].some(({ hasAccessList }) => hasAccessList);
+  }
+
+  /**
+   * Reads the access lists again; who has been let in stays.
+   *
+   * @returns how many entries are in force now
+   * @throws TnetError TNET_E_ACCESS; the old lists of that pair stay in force
+   */
+  async reloadAccess(): Promise<{ allowed: number; denied: number }> {
+    const lists = await Promise.all([...this.#listeners.values()].map((listener) => listener.reloadAccess()));
+    const sum = (count: 'allowed' | 'denied') => lists.reduce((total, one) => total + (one?.[count] ?? 0), 0);
+    return { allowed: sum('allowed'), denied: sum('denied') };
   }
 
   /** Stops accepting. Connections go on. */
