@@ -19,8 +19,8 @@ import { readFamily } from './server-address.ts';
 /** `tnet proxy [options] LISTEN TARGET…`: a relay that changes nothing unless asked, not even how a connection ends. */
 export function defineProxy(command: Command): void {
   command
-    .argument('[listen]', 'where to listen: PORT (loopback), HOST:PORT, /path, fd:N')
-    .argument('[target...]', 'where to connect: PORT, HOST:PORT, /path');
+    .argument('[listen]', 'where to listen: PORT (loopback), HOST:PORT, udp://HOST:PORT, /path, fd:N')
+    .argument('[target...]', 'where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path');
   command.optionsGroup('What is served:');
   addProxyOptions(command);
   addOptions(command, 'ipv4', 'ipv6', 'numeric');

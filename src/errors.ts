@@ -58,6 +58,10 @@ export const errorTable = {
     exit: exitCodes.failed,
     meaning: 'A TLS peer ended the connection without ending TLS first: its data may be cut short.',
   },
+  TNET_E_FRAMING: {
+    exit: exitCodes.failed,
+    meaning: 'A stream of datagrams with their lengths cannot be read: too long a one, or an end within one.',
+  },
   TNET_E_UNSTABLE: {
     exit: exitCodes.failed,
     meaning: 'The connection did not stay open for the time that was asked for.',

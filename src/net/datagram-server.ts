@@ -26,6 +26,8 @@ export interface DatagramServerOptions {
  * Emits 'error' with what the socket reports.
  */
 export class DatagramServer extends EventEmitter {
+  /** Datagrams of more peers than this are turned away; undefined: rememberedPeers, and none is turned away. */
+  maxPeers: number | undefined;
   readonly #socket: Socket;
   readonly #options: DatagramServerOptions;
   /** By sender, the longest silent first. */
@@ -39,6 +41,7 @@ export class DatagramServer extends EventEmitter {
     super();
     this.#socket = socket;
     this.#options = options;
+    this.maxPeers = options.maxPeers;
     socket.on('message', (datagram, remote) => this.#receive(datagram, remote));
     socket.on('error', (error) => {
       if (!this.#isLocked) this.emit('error', error);
@@ -73,13 +76,15 @@ export class DatagramServer extends EventEmitter {
   }
 
   #judge({ address }: RemoteInfo): string | undefined {
-    const { admit, maxPeers = Infinity } = this.#options;
-    if (this.#isClosing || this.#isLocked) return 'another peer was first';
-    return admit?.(address) ?? (this.#peers.size >= maxPeers ? 'too many peers' : undefined);
+    if (this.#isLocked) return 'another peer was first';
+    if (this.#isClosing) return 'no more peers are taken';
+    // The number first: a peer that finds no place has not used up what else it is allowed.
+    if (this.#peers.size >= (this.maxPeers ?? Infinity)) return 'too many peers';
+    return this.#options.admit?.(address);
   }
 
   #open(key: string, remote: RemoteInfo): DatagramPeer {
-    if (this.#options.maxPeers === undefined && this.#peers.size >= rememberedPeers) {
+    if (this.maxPeers === undefined && this.#peers.size >= rememberedPeers) {
       const [silent] = this.#peers.values();
       silent?.push(null);
       silent?.destroy();

@@ -8,6 +8,7 @@ import {
   connectTarget,
   dialTarget,
   type DialPlan,
+  type Experience,
   type OpenUpstream,
   type Upstream,
   type UpstreamRequest,
@@ -54,15 +55,20 @@ export class BalancedUpstream implements Upstream {
     for (const member of members) {
       if (isStopped()) return undefined;
       member.open++;
-      const release = () => {
+      const isDatagram = member.endpoint.kind === 'udp';
+      const release = ({ answered, refused }: Experience) => {
         member.open--;
+        if (!isDatagram) return;
+        if (answered && this.#balancer.taken(member)) this.#tell(member, true);
+        if (refused && this.#balancer.refused(member, performance.now())) this.#tell(member, false);
       };
       try {
         const socket = await connectTarget(member.endpoint, this.#plan, { head, name: member.host });
-        if (this.#balancer.taken(member)) this.#tell(member, true);
+        // With UDP the dial shows nothing.
+        if (!isDatagram && this.#balancer.taken(member)) this.#tell(member, true);
         return { socket, target: member.name, release };
       } catch (error) {
-        release();
+        member.open--;
         if (isStopped()) return undefined;
         this.#host.fail(member.name, error, id);
         if (this.#balancer.refused(member, performance.now())) this.#tell(member, false);

@@ -56,26 +56,21 @@ export class Balancer {
   order(client: string, now: number): Member[] {
     const usable = this.members.filter((member) => member.isUp && member.ejectedUntil <= now);
     const others = this.members.filter((member) => !usable.includes(member));
-    return [...this.#arrange(usable, client), ...this.#arrange(others, client)];
+    const turn = this.#turn++;
+    return [...this.#arrange(usable, client, turn), ...this.#arrange(others, client, turn)];
   }
 
-  #arrange(members: readonly Member[], client: string): Member[] {
+  #arrange(members: readonly Member[], client: string, turn: number): Member[] {
     switch (this.#options.way) {
       case 'first':
         return [...members];
       case 'hash':
         return sortBy(members, (member) => -weigh(client, member.name));
       case 'least':
-        return sortBy(this.#rotate(members), ({ open }) => open);
+        return sortBy(rotate(members, turn), ({ open }) => open);
       case 'round-robin':
-        return this.#rotate(members);
+        return rotate(members, turn);
     }
-  }
-
-  #rotate(members: readonly Member[]): Member[] {
-    if (members.length === 0) return [];
-    const from = this.#turn++ % members.length;
-    return [...members.slice(from), ...members.slice(0, from)];
   }
 
   /** A client was connected to it. Returns whether it had been left out before. */
@@ -113,6 +108,11 @@ export class Balancer {
 
 function createMember({ name, endpoint, host }: Pick<Member, 'name' | 'endpoint' | 'host'>): Member {
   return { name, endpoint, host, open: 0, isUp: true, contraryChecks: 0, refusals: 0, ejectedUntil: 0 };
+}
+
+function rotate(members: readonly Member[], turn: number): Member[] {
+  const from = members.length === 0 ? 0 : turn % members.length;
+  return [...members.slice(from), ...members.slice(0, from)];
 }
 
 /** Rendezvous hashing: a member that leaves moves its own clients only. */

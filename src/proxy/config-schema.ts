@@ -23,9 +23,12 @@ export function createConfigSchema(): JsonSchema {
         required: ['listen'],
         additionalProperties: false,
         properties: {
-          listen: { description: 'where to listen: PORT (loopback), HOST:PORT, /path, fd:N', type: 'string' },
+          listen: {
+            description: 'where to listen: PORT (loopback), HOST:PORT, udp://HOST:PORT, /path, fd:N',
+            type: 'string',
+          },
           targets: {
-            description: 'where to connect: PORT, HOST:PORT, /path',
+            description: 'where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path',
             type: 'array',
             items: { type: 'string' },
           },

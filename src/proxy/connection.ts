@@ -1,11 +1,11 @@
 import { describeRelayed } from './recorded-connection.ts';
+import { resetConnection, type Connection } from '../endpoint/connection.ts';
 import { formatLocal, formatRemote } from '../endpoint/serve.ts';
-import { TnetError } from '../errors.ts';
+import { errorCode, TnetError } from '../errors.ts';
 import type { EndingReason } from '../flow/ending.ts';
 import { finishFlows } from '../flow/finish.ts';
 import { startRelay, type Relay } from '../flow/relay.ts';
-import type { Socket } from '../net/index.ts';
-import { resetSocket } from '../net/reset.ts';
+import { Socket } from '../net/index.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import type { RecordedEnding } from '../record/record-format.ts';
 import type { ConnectionRecord } from '../record/recording.ts';
@@ -23,12 +23,14 @@ type Closing = 'close' | 'reset';
 interface Outcome {
   readonly reason: EndingReason;
   readonly error?: Error;
+  /** What the error is about, when it is not the client. */
+  readonly subject?: string;
   readonly client: Closing;
   readonly target: Closing;
 }
 
 /** Why the proxy itself ended a connection. */
-interface Cut {
+export interface Cut {
   readonly reason: 'timeout' | 'aborted' | 'limit';
   readonly closing: Closing;
   readonly error?: Error;
@@ -41,7 +43,7 @@ interface Cut {
  * @param address what the listener has bound; names a client that has no address
  */
 export async function serveClient(
-  client: Socket,
+  client: Connection,
   address: string,
   plan: Plan,
   host: ProxyHost,
@@ -52,7 +54,9 @@ export async function serveClient(
   const entry = host.ledger.enter(remote);
   const { id } = entry;
   host.emit({ event: 'accepted', id, local: formatLocal(client, address), remote });
-  const known = hasToGreet(plan) ? await greet(client, entry, plan, host) : nothingKnown;
+  // Only streams greet, which checkPair() holds.
+  const known =
+    client instanceof Socket && hasToGreet(plan) ? await greet(client, entry, plan, host) : nothingKnown;
   if (known?.serve) {
     const error = await known.serve().then(ignoreError, (failure: unknown) => failure as Error);
     leave(entry, host, { reason: error ? 'aborted' : 'eof', error });
@@ -63,7 +67,7 @@ export async function serveClient(
   if (!opened) {
     leave(entry, host, { reason: 'aborted' });
     if (client.writableEnded) closeAfterAnswer(client);
-    else await resetSocket(client);
+    else await resetConnection(client);
     return;
   }
   const { socket: target } = opened;
@@ -78,7 +82,10 @@ export async function serveClient(
   );
   const outcome = await join({ client, target, early: known.early, records }, entry, plan);
   for (const record of records) record.closed(toRecordedEnding(outcome));
-  opened.release?.();
+  opened.release?.({
+    answered: (entry.relay?.down.bytesRead ?? 0) > 0,
+    refused: errorCode(outcome.error) === 'ECONNREFUSED',
+  });
   leave(entry, host, outcome);
   await Promise.all([closeSide(client, outcome.client), closeSide(target, outcome.target)]);
 }
@@ -124,7 +131,7 @@ async function greet(
 }
 
 function openUpstream(
-  client: Socket,
+  client: Connection,
   { id, remote }: OpenConnection,
   known: Intake,
   { upstream }: Plan,
@@ -144,7 +151,7 @@ function openUpstream(
 const answerMs = 1_000;
 
 /** A client that still sends would lose the answer to a reset: what it sends is read and dropped for a while. */
-function closeAfterAnswer(client: Socket): void {
+function closeAfterAnswer(client: Connection): void {
   const timer = setTimeout(() => client.destroy(), answerMs);
   client.once('close', () => clearTimeout(timer));
   client.once('end', () => client.destroy());
@@ -153,8 +160,8 @@ function closeAfterAnswer(client: Socket): void {
 
 /** What is joined. */
 interface Ends {
-  readonly client: Socket;
-  readonly target: Socket;
+  readonly client: Connection;
+  readonly target: Connection;
   /** Bytes of the client's that come before what its socket gives. */
   readonly early: Buffer | undefined;
   readonly records: readonly ConnectionRecord[];
@@ -176,29 +183,35 @@ async function join(
   };
   const faults = plan.createFaults?.(entry.id, () => cutOff({ reason: 'limit', closing: 'close' }));
   const limits = watchLimits(plan, faults?.resetAfterMs, cutOff);
-  const upTransforms = [...records.map(({ sent }) => sent), ...(faults?.up ?? [])];
+  const { datagrams } = plan;
+  const session = datagrams?.watch(() => relay, cutOff);
+  const transforms = datagrams ? datagrams.frame(faults) : faults;
+  const upTransforms = [...records.map(({ sent }) => sent), ...(transforms?.up ?? [])];
   if (early) (upTransforms[0] ?? target).write(early);
   const relay: Relay = startRelay({
     client,
     target,
     upTransforms,
-    downTransforms: [...(faults?.down ?? []), ...records.map(({ received }) => received)],
-    onActivity: limits?.onActivity,
+    downTransforms: [...(transforms?.down ?? []), ...records.map(({ received }) => received)],
+    onActivity: session?.onActivity ?? limits?.onActivity,
   });
   entry.relay = relay;
+  session?.start();
   const { up, down, broken, error } = await relay.ended;
   limits?.clear();
+  session?.clear();
   if (cut) return { reason: cut.reason, error: cut.error, client: cut.closing, target: cut.closing };
   return {
     reason: error ? 'reset' : up.reason === 'eof' ? down.reason : up.reason,
     error,
+    ...(datagrams && broken === 'target' && { subject: entry.target }),
     client: broken === 'target' ? 'reset' : 'close',
     target: broken === 'client' ? 'reset' : 'close',
   };
 }
 
 /** Whether a side has ended with a FIN. */
-function hasEnded(side: Socket): boolean {
+function hasEnded(side: Connection): boolean {
   return side.readableEnded && !side.errored;
 }
 
@@ -214,11 +227,13 @@ interface Limits {
 
 /** The timers that were asked for; none without. A cut stream must not look whole, so time limits end with a reset. */
 function watchLimits(
-  { pair: { values } }: Plan,
+  { pair: { values }, datagrams }: Plan,
   resetAfterMs: number | undefined,
   cutOff: (how: Cut) => void,
 ): Limits | undefined {
-  const { idle, timeout } = values;
+  const { timeout } = values;
+  // Of a pair with a UDP end the session is watched: see createDatagramPlan().
+  const idle = datagrams ? undefined : values.idle;
   const timers: NodeJS.Timeout[] = [];
   const after = (delayMs: number, how: Cut) => {
     const timer = setTimeout(cutOff, delayMs, how);
@@ -250,19 +265,19 @@ export function timedOut(message: string): Cut {
 export function leave(
   entry: OpenConnection,
   host: ProxyHost,
-  { reason, error }: Pick<Outcome, 'reason' | 'error'>,
+  { reason, error, subject }: Pick<Outcome, 'reason' | 'error' | 'subject'>,
   lastedMs = performance.now() - entry.startedAt,
 ): void {
   const { id, remote, relay } = entry;
   const carried = { sentBytes: relay?.down.bytes ?? 0, receivedBytes: relay?.up.bytes ?? 0 };
   host.ledger.leave(entry, { ...carried, failed: error !== undefined || relay === undefined });
-  if (error) host.fail(remote, error, id);
+  if (error) host.fail(subject ?? remote, error, id);
   const durationMs = Math.round(lastedMs * 1000) / 1000;
   host.emit({ event: 'ended', id, remote, reason, ...carried, durationMs });
 }
 
-async function closeSide(socket: Socket, closing: Closing): Promise<void> {
-  if (closing === 'reset') await resetSocket(socket);
+async function closeSide(socket: Connection, closing: Closing): Promise<void> {
+  if (closing === 'reset') await resetConnection(socket);
   else socket.destroy();
 }
 

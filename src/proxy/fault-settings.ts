@@ -23,6 +23,7 @@ export const faultSettings = {
   sliceSize: sizeSpread('--slice-size <size>', 'the size of a piece (64±63); implies --slice'),
   sliceDelay: time('--slice-delay <time>', 'pause between two pieces; implies --slice'),
   corrupt: fraction('--corrupt <share>', 'replace this share of the bytes by other ones'),
+  loss: fraction('--loss <share>', 'lose this share of the datagrams, between two UDP ends'),
   dropAfter: size('--drop-after <size>', 'close the connection after so many bytes in a direction'),
   resetAfter: time('--reset-after <time>', 'reset the connection this long after it was made'),
   blackhole: toggle('--blackhole', 'take all bytes and hand none on'),

@@ -25,15 +25,29 @@ export interface Faults {
  * @param onDrop called when a connection has carried what --drop-after allows
  */
 export function createFaults(values: FaultValues, connection: number, onDrop: () => void): Faults {
+  return drawFaults(values, connection, (_values, row) => createWay(values, row, onDrop));
+}
+
+/**
+ * Draws whether anything is done to a connection, and makes what is done to each direction.
+ *
+ * @param create called for each direction with what its chances are drawn from
+ */
+export function drawFaults(
+  values: FaultValues,
+  connection: number,
+  create: (values: FaultValues, row: Row) => Transform[],
+): Faults {
   const { seed = Math.floor(Math.random() * 2 ** 32), probability = 1, direction = 'both' } = values;
   if (createRandom(seed, connection)() >= probability) return { up: [], down: [], resetAfterMs: undefined };
   const [up, down] = directions.map((way) =>
-    direction === 'both' || direction === way ? createWay(values, [seed, connection, way], onDrop) : [],
+    direction === 'both' || direction === way ? create(values, [seed, connection, way]) : [],
   );
   return { up: up ?? [], down: down ?? [], resetAfterMs: values.resetAfter };
 }
 
-type Row = readonly [seed: number, connection: number, way: string];
+/** What the chances of a direction are drawn from. */
+export type Row = readonly [seed: number, connection: number, way: string];
 
 function createWay(values: FaultValues, [seed, ...words]: Row, onDrop: () => void): Transform[] {
   const random = (name: string) => createRandom(seed, ...words, name);

@@ -3,6 +3,7 @@ import { TnetError } from '../errors.ts';
 import { isIPv4 } from '../net/ip.ts';
 import { faultSettings } from './fault-settings.ts';
 import { balanceSettings } from './balance-settings.ts';
+import { checkDatagrams } from './datagram-checks.ts';
 import type { NamePart, Pair, PairValues } from './pair.ts';
 
 type Name = keyof PairValues;
@@ -26,6 +27,7 @@ export function isBalanced({ targets, values }: Pick<Pair, 'targets' | 'values'>
  */
 export function checkPair(pair: Pair, name: NamePart): void {
   checkEnds(pair, name);
+  checkDatagrams(pair, name);
   checkAccess(pair, name);
   checkServer(pair, name);
   checkNeeds(pair.values, name);
@@ -34,7 +36,7 @@ export function checkPair(pair: Pair, name: NamePart): void {
   checkBalance(pair, name);
 }
 
-const listenKinds: readonly Endpoint['kind'][] = ['tcp', 'unix', 'fd'];
+const listenKinds: readonly Endpoint['kind'][] = ['tcp', 'udp', 'unix', 'fd'];
 
 function checkEnds({ listen, targets, values }: Pair, name: NamePart): void {
   if (!listenKinds.includes(listen.kind))
@@ -99,7 +101,7 @@ const needs: readonly (readonly [Name, readonly Name[]])[] = [
     faultNames.filter((key) => !['probability', 'seed', 'direction', 'resetAfter'].includes(key)),
   ],
   ['probability', faultNames.filter((key) => !['probability', 'seed', 'direction'].includes(key))],
-  ['seed', ['latency', 'slice', 'sliceSize', 'corrupt', 'probability']],
+  ['seed', ['latency', 'slice', 'sliceSize', 'corrupt', 'loss', 'probability']],
   ['handshakeLimit', ['acceptProxy', 'tlsIn', 'socks', 'httpConnect', 'route']],
   ['tlsCert', ['tlsIn']],
   ['tlsKey', ['tlsCert']],
@@ -120,7 +122,7 @@ function checkNeeds(values: PairValues, name: NamePart): void {
 const clashes: readonly (readonly [Name, readonly Name[], string])[] = [
   [
     'blackhole',
-    ['latency', 'bandwidth', 'corrupt', 'slice', 'sliceSize', 'sliceDelay', 'dropAfter', 'slowClose'],
+    ['latency', 'bandwidth', 'corrupt', 'slice', 'sliceSize', 'sliceDelay', 'loss', 'dropAfter', 'slowClose'],
     'nothing is handed on',
   ],
 ];

@@ -3,6 +3,7 @@ import { parseEndpoint } from '../endpoint/parse.ts';
 import { TnetError } from '../errors.ts';
 import { accessSettings } from './access-settings.ts';
 import { balanceSettings } from './balance-settings.ts';
+import { datagramSettings } from './datagram-settings.ts';
 import { checkPair } from './pair-checks.ts';
 import { faultSettings } from './fault-settings.ts';
 import { limitSettings } from './limit-settings.ts';
@@ -18,6 +19,7 @@ export const pairSettings = {
   ...balanceSettings,
   ...accessSettings,
   ...limitSettings,
+  ...datagramSettings,
   ...faultSettings,
 } as const;
 
@@ -28,6 +30,7 @@ export const pairSettingGroups: readonly (readonly [heading: string, settings: S
   ['Several targets:', balanceSettings],
   ['Access:', accessSettings],
   ['Limits:', limitSettings],
+  ['Datagrams:', datagramSettings],
   ['Faults on purpose:', faultSettings],
 ];
 
@@ -115,6 +118,6 @@ function at<Value>(place: string, read: () => Value): Value {
 
 /** A relay is for this machine unless a host is named: exposing the target takes a word. */
 function bindLoopback(endpoint: Endpoint, family: 4 | 6 | undefined): Endpoint {
-  if (endpoint.kind !== 'tcp' || endpoint.host !== undefined) return endpoint;
+  if ((endpoint.kind !== 'tcp' && endpoint.kind !== 'udp') || endpoint.host !== undefined) return endpoint;
   return { ...endpoint, host: family === 6 ? '::1' : '127.0.0.1' };
 }

@@ -3,6 +3,7 @@ import { requireNumericHost } from '../endpoint/numeric.ts';
 import type { Socket } from '../net/index.ts';
 import { faultSettings } from './fault-settings.ts';
 import { prepareExpress, type ExpressPlan } from './express-plan.ts';
+import type { DatagramPlan } from './datagram-plan.ts';
 import type { Faults } from './faults.ts';
 import type { ProxyHost } from './host.ts';
 import type { Intake, IntakeStep } from './intake.ts';
@@ -11,6 +12,7 @@ import { isBalanced } from './pair-checks.ts';
 import type { Pair } from './pair.ts';
 import { RateLimit } from '../access/rate-limit.ts';
 import { prepareSteps } from './steps.ts';
+import { findDatagramEnds, type DatagramEnds } from './target.ts';
 import { createDirectUpstream, type DialPlan, type Upstream } from './upstream.ts';
 
 /** A pair made ready to serve: what it needs is loaded, and what it keeps between connections is there. */
@@ -35,6 +37,8 @@ export interface Plan {
   readonly createHead: ((client: Socket, known: Intake) => Buffer) | undefined;
   /** Whether the engine serves its clients alone. */
   readonly express: ExpressPlan;
+  /** Undefined when no end is UDP. */
+  readonly datagrams: DatagramPlan | undefined;
   /** Ends what the plan keeps running. Connections go on. */
   readonly close: () => void;
 }
@@ -58,7 +62,8 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
   const hasFaults = Object.keys(faultSettings).some(
     (key) => values[key as keyof typeof values] !== undefined,
   );
-  const faults = hasFaults ? await import('./faults.ts') : undefined;
+  const ends = findDatagramEnds(pair.listen, pair.targets);
+  const createFaults = hasFaults ? await loadFaults(ends) : undefined;
   const header = values.sendProxy && (await import('./proxy-header.ts'));
   const plan: Omit<Plan, 'express'> = {
     pair,
@@ -67,14 +72,21 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
     access: await readAccess(pair, host),
     rate: values.rate && new RateLimit(values.rate),
     isWatched: hasFaults || host.isWatched === true || (host.recordings ?? []).length > 0,
-    createFaults: faults && ((connection, onDrop) => faults.createFaults(values, connection, onDrop)),
+    createFaults: createFaults && ((connection, onDrop) => createFaults(values, connection, onDrop)),
     createHead:
       header && ((client, known) => header.createProxyHeader(values.sendProxy ?? 1, client, known.header)),
+    datagrams: ends && (await import('./datagram-plan.ts')).createDatagramPlan(values, ends),
     close() {
       for (const upstream of upstreams) upstream.close();
     },
   };
   return { ...plan, express: await prepareExpress(plan, host) };
+}
+
+/** Between two UDP ends faults keep datagrams apart; where one end is a stream, they act on the stream. */
+async function loadFaults(ends: DatagramEnds | undefined) {
+  if (ends?.client && ends.target) return (await import('./datagram-faults.ts')).createDatagramFaults;
+  return (await import('./faults.ts')).createFaults;
 }
 
 async function readAccess({ values }: Pair, host: ProxyHost): Promise<AccessList | undefined> {

@@ -1,5 +1,6 @@
 import { formatEndpoint } from '../endpoint/endpoint.ts';
 import { finishConnection } from './connection.ts';
+import type { DatagramListener } from './datagram-listener.ts';
 import type { ProxyHost } from './host.ts';
 import { Listener } from './listener.ts';
 import type { Pair } from './pair.ts';
@@ -15,10 +16,13 @@ export class ServeError extends Error {
   }
 }
 
+/** A listener of streams or of datagrams. */
+type AnyListener = Listener | DatagramListener;
+
 /** A set of pairs being served, which can be replaced by another one while it runs. */
 export class Proxy {
   readonly #host: ProxyHost;
-  #listeners = new Map<string, Listener>();
+  #listeners = new Map<string, AnyListener>();
 
   constructor(host: ProxyHost) {
     this.#host = host;
@@ -47,7 +51,7 @@ export class Proxy {
    */
   async serve(plans: readonly Plan[]): Promise<void> {
     const wanted = nameListeners(plans);
-    const opened = new Map<string, Listener>();
+    const opened = new Map<string, AnyListener>();
     try {
       for (const [key, plan] of wanted) {
         if (!this.#listeners.has(key)) opened.set(key, await this.#open(plan));
@@ -59,9 +63,9 @@ export class Proxy {
     }
     for (const listener of opened.values()) {
       this.#host.emit({ event: 'listening', address: listener.address });
-      listener.announceLane();
+      if (listener instanceof Listener) listener.announceLane();
     }
-    const next = new Map<string, Listener>();
+    const next = new Map<string, AnyListener>();
     for (const [key, plan] of wanted) {
       const kept = this.#listeners.get(key);
       kept?.replacePlan(plan);
@@ -72,9 +76,11 @@ export class Proxy {
     this.#listeners = next;
   }
 
-  async #open(plan: Plan): Promise<Listener> {
+  async #open(plan: Plan): Promise<AnyListener> {
     try {
-      return await Listener.open(plan, this.#host);
+      if (plan.pair.listen.kind !== 'udp') return await Listener.open(plan, this.#host);
+      const { DatagramListener } = await import('./datagram-listener.ts');
+      return await DatagramListener.open(plan, this.#host);
     } catch (error) {
       throw new ServeError(formatEndpoint(plan.pair.listen), error);
     }

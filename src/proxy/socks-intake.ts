@@ -1,3 +1,4 @@
+import type { Connection } from '../endpoint/connection.ts';
 import { formatHostPort } from '../endpoint/endpoint.ts';
 import { errorCode } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
@@ -94,11 +95,11 @@ async function readRequest(
   }
 }
 
-function addressOf({ localAddress = '0.0.0.0', localPort = 0 }: Socket): { host: string; port: number } {
+function addressOf({ localAddress = '0.0.0.0', localPort = 0 }: Connection): { host: string; port: number } {
   return { host: unmap(localAddress), port: localPort };
 }
 
-function peerOf({ remoteAddress = '0.0.0.0', remotePort = 0 }: Socket): { host: string; port: number } {
+function peerOf({ remoteAddress = '0.0.0.0', remotePort = 0 }: Connection): { host: string; port: number } {
   return { host: unmap(remoteAddress), port: remotePort };
 }
 

@@ -1,8 +1,8 @@
-import { formatEndpoint, formatHostPort, type Endpoint } from '../endpoint/endpoint.ts';
+import { formatEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
 import { isIP } from '../net/ip.ts';
 import { resolveAddresses, resolveService } from '../net/resolve.ts';
 import { defaultResolveMs, type BalanceValues } from './balance-settings.ts';
-import type { Target } from './target.ts';
+import { isDatagramTarget, type Target } from './target.ts';
 
 /** A target with an address that can be dialled without a name server. */
 export interface ResolvedTarget {
@@ -31,38 +31,44 @@ export async function resolveTarget(
   values: BalanceValues,
   family?: 4 | 6,
 ): Promise<Resolution> {
-  if (target.kind === 'srv') return resolveSrv(target.name, values, family);
-  if (target.kind !== 'tcp' || isIP(target.host ?? 'localhost') !== 0) {
+  if (target.kind === 'srv')
+    return resolveSrv(target.name, isDatagramTarget(target) ? 'udp' : 'tcp', values, family);
+  if ((target.kind !== 'tcp' && target.kind !== 'udp') || isIP(target.host ?? 'localhost') !== 0) {
     return {
       targets: [{ name: formatEndpoint(target), endpoint: target, host: undefined }],
       refreshMs: Infinity,
     };
   }
-  return resolveHost(target.host ?? 'localhost', target.port, values, family);
+  return resolveHost(target.host ?? 'localhost', target.port, target.kind, values, family);
 }
 
 async function resolveHost(
   host: string,
   port: number,
+  kind: 'tcp' | 'udp',
   { dnsServer: server, resolve = defaultResolveMs }: BalanceValues,
   family?: 4 | 6,
 ): Promise<Resolution> {
   const { addresses, ttlMs = resolve } = await resolveAddresses(host, { server, family });
   return {
-    targets: addresses.map(({ address }) => ({
-      name: formatHostPort(address, port),
-      endpoint: { kind: 'tcp', host: address, port },
-      host,
-    })),
+    targets: addresses.map(({ address }) => {
+      const endpoint = { kind, host: address, port };
+      return { name: formatEndpoint(endpoint), endpoint, host };
+    }),
     refreshMs: Math.max(leastMs, ttlMs),
   };
 }
 
-async function resolveSrv(name: string, values: BalanceValues, family?: 4 | 6): Promise<Resolution> {
+async function resolveSrv(
+  name: string,
+  kind: 'tcp' | 'udp',
+  values: BalanceValues,
+  family?: 4 | 6,
+): Promise<Resolution> {
   const { dnsServer: server, resolve = defaultResolveMs } = values;
   const records = await resolveService(name, { server });
   const hosts = await Promise.all(
-    records.map((record) => resolveHost(record.name, record.port, values, family)),
+    records.map((record) => resolveHost(record.name, record.port, kind, values, family)),
   );
   return {
     targets: hosts.flatMap(({ targets }) => targets),

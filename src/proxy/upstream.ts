@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { dial } from '../endpoint/dial.ts';
+import type { Connection } from '../endpoint/connection.ts';
+import { dial, type DialOptions } from '../endpoint/dial.ts';
 import { formatEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
 import { errorCode } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
@@ -7,11 +8,17 @@ import { describeError } from '../report/sentences.ts';
 import type { ProxyHost } from './host.ts';
 import type { SecureTarget } from './secure-plan.ts';
 
+/** How a connection to a target has gone, as far as only UDP shows it after the dial. */
+export interface Experience {
+  readonly answered: boolean;
+  readonly refused: boolean;
+}
+
 /** A connection to a target. The socket is the caller's to close; `release` is to be called once it is over. */
 export interface OpenUpstream {
-  readonly socket: Socket;
+  readonly socket: Connection;
   readonly target: string;
-  readonly release?: () => void;
+  readonly release?: (experience: Experience) => void;
 }
 
 /** Who asks for a target. */
@@ -71,7 +78,8 @@ export async function connectTarget(
   target: Endpoint,
   { host, timeoutMs, secure }: DialPlan,
   { head, name }: { readonly head?: Buffer | undefined; readonly name?: string | undefined },
-): Promise<Socket> {
+): Promise<Connection> {
+  if (target.kind === 'udp') return dialDatagramTarget(target, timeoutMs, host);
   const deadline = performance.now() + timeoutMs;
   const socket = await dialTarget(target, timeoutMs, host);
   if (head) socket.write(head);
@@ -93,11 +101,29 @@ export async function connectTarget(
  * @throws as dial() does
  */
 export async function dialTarget(target: Endpoint, timeoutMs: number, host: ProxyHost): Promise<Socket> {
+  return dialWhenPossible(timeoutMs, host, (options) => dial(target, options));
+}
+
+/** As dialTarget(), for UDP: says nothing of whether anybody is there. */
+async function dialDatagramTarget(
+  target: Extract<Endpoint, { kind: 'udp' }>,
+  timeoutMs: number,
+  host: ProxyHost,
+): Promise<Connection> {
+  const { dialDatagram } = await import('../endpoint/dial-datagram.ts');
+  return dialWhenPossible(timeoutMs, host, (options) => dialDatagram(target, options));
+}
+
+async function dialWhenPossible<Opened>(
+  timeoutMs: number,
+  host: ProxyHost,
+  open: (options: DialOptions) => Promise<Opened>,
+): Promise<Opened> {
   const { signal, family, numericOnly } = host;
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     try {
-      return await dial(target, {
+      return await open({
         family,
         numericOnly,
         signal,

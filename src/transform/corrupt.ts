@@ -1,4 +1,4 @@
-import { Transform, type TransformCallback } from 'node:stream';
+import { Transform, type TransformCallback, type TransformOptions } from 'node:stream';
 import type { Random } from './random.ts';
 
 /**
@@ -10,9 +10,12 @@ export class Corrupt extends Transform {
   /** How many bytes pass before the next one is replaced. */
   #untouched: number;
 
-  /** @param share how likely each byte is to be replaced, from 0 to 1 */
-  constructor(share: number, random: Random) {
-    super();
+  /**
+   * @param share how likely each byte is to be replaced, from 0 to 1
+   * @param options of the stream: object mode on the readable side keeps datagrams apart
+   */
+  constructor(share: number, random: Random, options?: TransformOptions) {
+    super(options);
     this.#share = share;
     this.#random = random;
     this.#untouched = this.#drawUntouched();

@@ -1,0 +1,95 @@
+import { Transform, type TransformCallback } from 'node:stream';
+import { drawWithin, type Random } from './random.ts';
+
+/** Object mode keeps datagrams apart, and those without bytes. */
+const apart = { readableObjectMode: true } as const;
+
+/** Loses datagrams by chance. */
+export class LoseDatagrams extends Transform {
+  readonly #share: number;
+  readonly #random: Random;
+
+  /** @param share how likely each datagram is to be lost, from 0 to 1 */
+  constructor(share: number, random: Random) {
+    super(apart);
+    this.#share = share;
+    this.#random = random;
+  }
+
+  override _transform(datagram: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    if (this.#random() < this.#share) done();
+    else done(null, datagram);
+  }
+}
+
+/** How many datagrams, and bytes of them, are under way at most; what is more is lost, as on a line whose queue is full. */
+const underWay = { datagrams: 10_000, bytes: 4 * 1024 * 1024 };
+
+/** Each datagram takes its own time: with a spread one may overtake another, as on a network. */
+export class DelayDatagrams extends Transform {
+  readonly #delayMs: { readonly mean: number; readonly spread: number };
+  readonly #random: Random;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #bytes = 0;
+  /** Set once the source has ended: what is under way comes before the end. */
+  #finish: TransformCallback | undefined;
+
+  constructor(delayMs: { readonly mean: number; readonly spread: number }, random: Random) {
+    super(apart);
+    this.#delayMs = delayMs;
+    this.#random = random;
+  }
+
+  override _transform(datagram: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    done();
+    if (this.#timers.size >= underWay.datagrams || this.#bytes + datagram.length > underWay.bytes) return;
+    this.#bytes += datagram.length;
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(timer);
+        this.#bytes -= datagram.length;
+        this.push(datagram);
+        if (this.#timers.size === 0) this.#finish?.();
+      },
+      drawWithin(this.#delayMs, this.#random),
+    );
+    this.#timers.add(timer);
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.#timers.size === 0) done();
+    else this.#finish = done;
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    done(error);
+  }
+}
+
+/** How late a timer may be and still have its lateness made good. */
+const makeGoodMs = 20;
+
+/** A line that carries so many bytes a second: a datagram leaves it whole, when its last byte would have. */
+export class NarrowDatagrams extends Transform {
+  readonly #bytesPerMs: number;
+  #freeAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(bytesPerSecond: number) {
+    super(apart);
+    this.#bytesPerMs = bytesPerSecond / 1000;
+  }
+
+  /** While the line is busy the source is not read: what its queue cannot hold is lost. */
+  override _transform(datagram: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    const now = performance.now();
+    this.#freeAt = Math.max(this.#freeAt, now - makeGoodMs) + datagram.length / this.#bytesPerMs;
+    this.#timer = setTimeout(() => done(null, datagram), Math.max(0, this.#freeAt - now));
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    clearTimeout(this.#timer);
+    done(error);
+  }
+}
