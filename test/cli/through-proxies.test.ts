@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { closedPort, runCli, startCli, tnetPath } from '../helpers/cli.ts';
 import { startPeerServer } from '../helpers/peers.ts';
 import { startProgram, waitForPort } from '../helpers/processes.ts';
 import { testWith } from '../helpers/programs.ts';
+import { startSshd } from '../helpers/sshd.ts';
 import { tempDir } from '../helpers/temp.ts';
 
 /** A server that answers `bytes` bytes with `reply` and ends. */
@@ -251,59 +252,12 @@ testWith(
   'ssh-keygen',
   'microsocks',
 )('ssh goes through connect as its ProxyCommand', async (t) => {
-  const dir = tempDir(t);
-  const [hostKey, userKey] = [join(dir, 'host'), join(dir, 'user')];
-  for (const file of [hostKey, userKey])
-    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file]);
-  execFileSync('cp', [`${userKey}.pub`, join(dir, 'authorized')]);
-  const port = await closedPort();
-  execFileSync('mkdir', ['-p', '/run/sshd']);
-  const config = {
-    HostKey: hostKey,
-    AuthorizedKeysFile: join(dir, 'authorized'),
-    PidFile: 'none',
-    StrictModes: 'no',
-    ListenAddress: '127.0.0.1',
-    UsePAM: 'no',
-  };
-  const options = Object.entries(config).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-  const sshd = startProgram(t, '/usr/sbin/sshd', [
-    '-D',
-    '-e',
-    '-f',
-    '/dev/null',
-    '-p',
-    String(port),
-    ...options,
-  ]);
-  await waitForPort(port, sshd);
+  const { config } = await startSshd(t, tempDir(t), await closedPort());
   const proxy = await startMicrosocks(t);
   const command = `${process.execPath} ${tnetPath} connect -x socks5://127.0.0.1:${proxy} %h %p`;
   const sent = payload(500_001);
-  const ssh = spawn(
-    'ssh',
-    [
-      '-F',
-      '/dev/null',
-      '-i',
-      userKey,
-      '-p',
-      String(port),
-      '-o',
-      'StrictHostKeyChecking=no',
-      '-o',
-      'UserKnownHostsFile=/dev/null',
-      '-o',
-      'LogLevel=ERROR',
-      '-o',
-      'BatchMode=yes',
-      '-o',
-      `ProxyCommand=${command}`,
-      '127.0.0.1',
-      'cat',
-    ],
-    { stdio: ['pipe', 'pipe', 'inherit'] },
-  );
+  const words = ['-F', config, '-o', `ProxyCommand=${command}`, '127.0.0.1', 'cat'];
+  const ssh = spawn('ssh', words, { stdio: ['pipe', 'pipe', 'inherit'] });
   t.teardown(() => ssh.kill('SIGKILL'));
   ssh.stdin.end(sent);
   const exit = once(ssh, 'exit');

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { tnetPath } from '../cli.ts';
 import { startProgram, waitForPort } from '../processes.ts';
+import { startSshd } from '../sshd.ts';
 import {
   commandDir,
   input,
@@ -172,6 +173,18 @@ const proxied: Scene = {
   },
 };
 
+/** An ssh server is behind a SOCKS 5 proxy; `ssh.conf` logs in to it. */
+const sshd: Scene = {
+  needs: ['ssh', 'sshd', 'ssh-keygen', 'microsocks'],
+  proof: ['hello\nworld\n'],
+  async run(t, text) {
+    const [dir, port, socks] = [commandDir(t), await unusedPort(), await unusedPort()];
+    await startSshd(t, dir, port);
+    await waitForPort(socks, startProgram(t, 'microsocks', ['-i', '127.0.0.1', '-p', String(socks)]));
+    return finish(startCommand(t, text, { host: '127.0.0.1', port, socks }, dir), nothing());
+  },
+};
+
 const telnet = {
   /** DO TERMINAL-TYPE. */
   wantsType: Buffer.from('fffd18', 'hex'),
@@ -226,4 +239,5 @@ export const clientScenes: Readonly<Record<string, Scene>> = {
   closed,
   ports,
   proxied,
+  sshd,
 };
