@@ -22,8 +22,8 @@ export function defineProxy(command: Command): void {
     .argument('[listen]', 'where to listen: PORT (loopback), HOST:PORT, udp://HOST:PORT, /path, fd:N')
     .argument('[target...]', 'where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path');
   command.optionsGroup('What is served:');
-  addProxyOptions(command);
   addOptions(command, 'ipv4', 'ipv6', 'numeric');
+  addProxyOptions(command);
   addPairOptions(command);
   addReportOptions(command).action(runProxy);
 }

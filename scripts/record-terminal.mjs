@@ -8,12 +8,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { drawTerminal } from './terminal-svg.mjs';
 
-const columns = 92;
+const columns = 96;
 /** The rows of the terminals, one above the other. */
 const panes = [
   { name: 'echo', rows: 3 },
-  { name: 'proxy', rows: 5 },
-  { name: 'client', rows: 15 },
+  { name: 'proxy', rows: 9 },
+  { name: 'client', rows: 17 },
 ];
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -22,8 +22,8 @@ const story = [
   { pane: 0, type: 'tnet echo 8124', until: /listening on/ },
   { pane: 2, type: 'echo "every byte comes back" | tnet connect localhost 8124', until: /^every byte/m },
   { pane: 2, type: 'tnet connect -zv localhost 8123-8124', until: /8124 .*open/ },
-  { pane: 1, type: 'tnet proxy --latency 200ms 9000 localhost:8124', until: /listening on/ },
-  { pane: 2, type: 'echo slowly | tnet connect --timing localhost 9000', until: /timing: total/ },
+  { pane: 1, type: 'tnet proxy --tap=text --latency 200ms 9000 localhost:8124', until: /listening on/ },
+  { pane: 2, type: 'echo slowly, but whole | tnet connect --timing localhost 9000', until: /timing: total/ },
   { pane: 2, type: 'tnet isip --explain 010.0.0.1', until: /leading zero/ },
   { pane: 0, type: 'C-c', until: /in \d.* s/ },
 ];

@@ -1,5 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { CommanderError, type Command } from 'commander';
+import { buildProgram, findCommand } from '../commands/program.ts';
 import { errorTable } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 
@@ -57,3 +62,133 @@ test('the README lists every exit status', (t) => {
 test('no file that npm reads names where packages come from', (t) => {
   t.notRegex(readDoc('package-lock.json'), /"resolved"/);
 });
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Every page of the project, by its path from the root. */
+const pages = listFiles().filter((path) => path.endsWith('.md'));
+
+/** The files of the project: what git knows, or else what lies in the folders of a package. */
+function listFiles(): string[] {
+  const found = execFileSync(
+    'find',
+    [
+      '.',
+      '-name',
+      'node_modules',
+      '-prune',
+      '-o',
+      '-name',
+      '.*',
+      '-path',
+      './.*',
+      '-prune',
+      '-o',
+      '-type',
+      'f',
+      '-print',
+    ],
+    {
+      cwd: root,
+      encoding: 'utf8',
+    },
+  );
+  return found.split('\n').flatMap((line) => (line === '' ? [] : [line.slice(2)]));
+}
+
+for (const page of pages) {
+  test(`${page}: every link and every file that it names is there`, (t) => {
+    const text = readDoc(page);
+    const links = [...text.matchAll(/\]\(([^)#\s]+)(#[^)\s]*)?\)/g)].map(([, link]) => link!);
+    const linked = links.filter((link) => !/^[a-z]+:/.test(link)).map((link) => join(dirname(page), link));
+    const named = [
+      ...text.matchAll(
+        /`((?:bin|commands|src|test|docs|man|scripts|bench|native|examples)\/[\w./-]*\.\w+)`/g,
+      ),
+    ];
+    const missing = [...linked, ...named.map(([, path]) => path!)].filter(
+      (path) => !path.includes('COMMAND') && !existsSync(join(root, path)),
+    );
+    t.deepEqual(missing, []);
+    const anchors = new Set([...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(heading!)));
+    const jumps = [...text.matchAll(/\]\(#([^)\s]+)\)/g)].map(([, anchor]) => anchor!);
+    t.deepEqual(
+      jumps.filter((anchor) => !anchors.has(anchor)),
+      [],
+    );
+  });
+}
+
+/** The anchor that a heading gets on GitHub. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+}
+
+test('every page of docs begins with a sentence that says what it is for', (t) => {
+  for (const page of pages.filter((path) => path.startsWith('docs/')))
+    t.regex(readDoc(page), /^# .+\n\n(?!```)[^|#>\n-][^]*?\.(\s|$)/, page);
+});
+
+test('every page of docs is linked from the README', (t) => {
+  const readme = readDoc('README.md');
+  const unlinked = pages.filter((page) => page.startsWith('docs/') && !readme.includes(`](${page})`));
+  t.deepEqual(unlinked, []);
+});
+
+/** The words of a command in a shell line, up to what ends it; the words of quotes stay together. */
+function shellWords(line: string): string[] {
+  const words = line.match(/(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"|;&<>()])+|[|;&<>()]/g) ?? [];
+  const end = words.findIndex((word) => /^[|;&<>()]$/.test(word));
+  return (end < 0 ? words : words.slice(0, end))
+    .filter((word) => !/^\d?$/.test(word) || /^\d+$/.test(word))
+    .map((word) =>
+      word.replace(/'([^']*)'|"([^"]*)"/g, (_all, one?: string, two?: string) => one ?? two ?? ''),
+    );
+}
+
+/** Every `tnet …` in the code of a page, with the line it stands in. */
+function commandsOf(text: string): string[] {
+  const blocks = [...text.matchAll(/^```sh.*\n([^]*?)^```$/gm)].map(([, block]) =>
+    block!.replace(/\\\n/g, ' '),
+  );
+  const lines = blocks.flatMap((block) => block.split('\n').map((line) => line.replace(/(^|\s)#.*$/, '')));
+  const spans = [...text.replace(/^```[^]*?^```$/gm, '').matchAll(/`(tnet [^`]+)`/g)].map(
+    ([, span]) => span!,
+  );
+  const start = /(?:^|[\s;|&($'{])tnet (?:-- )?(?=[a-z-]+(?:\s|$))/g;
+  return [...lines, ...spans].flatMap((line) =>
+    [...line.matchAll(start)].map(({ index, 0: head }) => line.slice(index + head.length)),
+  );
+}
+
+/** Parses the arguments against the commander tree without running anything. */
+async function parse(args: readonly string[]): Promise<void> {
+  const program = await buildProgram('0.0.0', findCommand(args) ?? '');
+  const quiet = (command: Command) => {
+    command.exitOverride().configureOutput({ writeOut: () => undefined, writeErr: () => undefined });
+    if (command.parent) command.action(() => undefined);
+  };
+  [program, ...program.commands].forEach(quiet);
+  await program.parseAsync([...args], { from: 'user' });
+}
+
+for (const page of ['README.md', ...pages.filter((path) => path.startsWith('docs/'))]) {
+  test(`${page}: every tnet command has flags and values that tnet takes`, async (t) => {
+    const wrong: string[] = [];
+    for (const line of commandsOf(readDoc(page))) {
+      const words = shellWords(line);
+      // Words in capitals and braces stand for something, and prose names a command with an ellipsis.
+      if (words.length === 0 || /[…{}]|TIME|[A-Z]{4,}=/.test(words.join(' '))) continue;
+      try {
+        await parse(words);
+      } catch (error) {
+        if (error instanceof CommanderError && error.exitCode === 0) continue;
+        wrong.push(`tnet ${words.join(' ')}: ${(error as Error).message}`);
+      }
+    }
+    t.deepEqual(wrong, []);
+  });
+}
