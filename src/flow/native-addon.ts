@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { debuglog } from 'node:util';
 
@@ -96,7 +97,7 @@ export interface NativeAddon {
 /** Which engine this process has, and why. For `tnet --version --verbose`. */
 export interface NativeStatus {
   readonly used: boolean;
-  /** The addon's file when it is used. */
+  /** The addon's file when it is used, or the executable that it is inside of. */
   readonly file?: string;
   /** One sentence without a full stop: why it is not used. */
   readonly reason?: string;
@@ -128,6 +129,10 @@ function search(): { addon?: NativeAddon; status: NativeStatus } {
   const wish = process.env['TNET_NATIVE'];
   if (wish === '0') return without('TNET_NATIVE=0 turns it off');
   if (process.platform !== 'linux') return without(`it needs Linux, and this is ${process.platform}`);
+  if (wish === undefined) {
+    const embedded = openEmbedded();
+    if (embedded) return embedded;
+  }
   // A path is another build of the addon, with a sanitizer in it for instance.
   const files = wish?.startsWith('/') ? [wish] : candidates(import.meta.dirname);
   let reason = `there is no addon for ${process.platform}-${process.arch}`;
@@ -140,6 +145,24 @@ function search(): { addon?: NativeAddon; status: NativeStatus } {
     }
   }
   return without(reason);
+}
+
+/** The addon inside a single executable (scripts/build-sea.mjs), or undefined when this is none. */
+function openEmbedded(): { addon?: NativeAddon; status: NativeStatus } | undefined {
+  const sea = process.getBuiltinModule('node:sea');
+  if (!sea.isSea()) return undefined;
+  // The loader wants a file. It is private, and gone again as soon as it is loaded.
+  let folder: string | undefined;
+  try {
+    folder = mkdtempSync(join(tmpdir(), 'tnet-'));
+    const file = join(folder, 'tnet.node');
+    writeFileSync(file, new Uint8Array(sea.getRawAsset('tnet.node')), { mode: 0o700 });
+    return { addon: open(file), status: { used: true, file: process.execPath } };
+  } catch (error) {
+    return without(`the addon inside ${process.execPath} cannot be loaded: ${(error as Error).message}`);
+  } finally {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 function without(reason: string): { status: NativeStatus } {
