@@ -59,6 +59,9 @@ export async function bindServers(
   let subject = '';
   try {
     checkReadyFlags(flags);
+    if (flags.mode !== undefined && process.platform === 'win32') {
+      throw new TnetError('TNET_E_USAGE', '--mode: named pipes have no permissions as Unix sockets do');
+    }
     if (flags.mode !== undefined && endpoints.some(({ kind }) => kind !== 'unix')) {
       throw new TnetError('TNET_E_USAGE', '--mode sets the permissions of a Unix socket: name it with -U');
     }

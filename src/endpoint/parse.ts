@@ -5,8 +5,12 @@ import { findService } from './services.ts';
 
 /**
  * The longest path of a Unix socket in bytes: sun_path less its NUL. Source: unix(7), and 104 on macOS and the BSDs.
+ * Of a Windows pipe: 256 characters. Source: CreateNamedPipe's documentation.
  */
-export const maxPathBytes = process.platform === 'linux' ? 107 : 103;
+export const maxPathBytes = process.platform === 'linux' ? 107 : process.platform === 'win32' ? 256 : 103;
+
+/** A named pipe, which Windows has in the place of Unix sockets: `\\.\pipe\NAME`. */
+const pipePath = /^\\\\[.?]\\pipe\\./i;
 
 /**
  * Reads an address in tnet's one grammar: `PORT`, `:PORT`, `HOST:PORT`, `[V6]:PORT`, `/path`, `unix:/path`,
@@ -24,7 +28,7 @@ export function parseEndpoint(text: string): Endpoint {
     );
   }
   if (text.startsWith('unix:')) return parsePath(text.slice('unix:'.length), text);
-  if (text.includes('/') && !text.includes('://')) return parsePath(text, text);
+  if ((text.includes('/') && !text.includes('://')) || pipePath.test(text)) return parsePath(text, text);
   if (text.startsWith('fd:')) return parseDescriptor(text);
   const scheme = /^([a-z0-9+.-]+):\/\/(.*)$/i.exec(text);
   if (scheme) return parseUrl(text, scheme[1] ?? '', scheme[2] ?? '');
@@ -77,6 +81,9 @@ export function parsePath(text: string, subject = text): Extract<Endpoint, { kin
   const isAbstract = text.startsWith('@');
   if (isAbstract && process.platform !== 'linux') {
     throw addressError(subject, 'abstract Unix sockets exist on Linux only');
+  }
+  if (process.platform === 'win32' && text !== '' && !pipePath.test(text)) {
+    throw addressError(subject, 'Windows has named pipes instead of Unix sockets: \\\\.\\pipe\\NAME');
   }
   const path = isAbstract ? `\0${text.slice(1)}` : text;
   if (path === '' || path === '\0') throw addressError(subject, 'the path is empty');
@@ -147,6 +154,7 @@ function parseHost(text: string, subject: string): string {
 }
 
 function parseDescriptor(text: string): Endpoint {
+  if (process.platform === 'win32') throw addressError(text, 'Windows passes no sockets by descriptor');
   const digits = text.slice('fd:'.length);
   if (!/^\d{1,9}$/.test(digits)) throw addressError(text, 'expected fd:N with a descriptor number');
   return { kind: 'fd', fd: Number(digits) };

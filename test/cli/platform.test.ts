@@ -1,0 +1,39 @@
+import test from 'ava';
+import { runCli } from '../helpers/cli.ts';
+
+/** Makes a tnet believe that it runs elsewhere. Nothing is opened there: all of these end before. */
+function pretend(platform: NodeJS.Platform): Readonly<Record<string, string>> {
+  const source = `Object.defineProperty(process,"platform",{value:"${platform}"})`;
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(source)}` };
+}
+
+const refusals: readonly (readonly [NodeJS.Platform, readonly string[], RegExp])[] = [
+  [
+    'win32',
+    ['connect', '-U', '/tmp/socket'],
+    /Windows has named pipes instead of Unix sockets: \\\\\.\\pipe\\NAME/,
+  ],
+  ['win32', ['echo', './socket'], /Windows has named pipes instead of Unix sockets/],
+  ['win32', ['proxy', '8080', '/var/run/docker.sock'], /Windows has named pipes instead of Unix sockets/],
+  ['win32', ['listen', 'fd:3'], /Windows passes no sockets by descriptor/],
+  ['win32', ['listen', '--mode', '0600', '\\\\.\\pipe\\tnet'], /--mode: named pipes have no permissions/],
+  ['win32', ['connect', 'unix:@name'], /abstract Unix sockets exist on Linux only/],
+  ['darwin', ['connect', 'unix:@name'], /abstract Unix sockets exist on Linux only/],
+  ['darwin', ['connect', `/${'x'.repeat(103)}`], /has 104 bytes, and a Unix socket's at most 103/],
+  ['darwin', ['connect', '--ttl', '3', '127.0.0.1:1'], /Linux/],
+];
+
+for (const [platform, args, message] of refusals) {
+  test(`on ${platform}, tnet ${args.join(' ').slice(0, 40)} is one line and status 2`, async (t) => {
+    const { code, stdout, stderr } = await runCli(t, args, '', { env: pretend(platform) });
+    t.is(code, 2, stderr);
+    t.is(stdout.length, 0);
+    t.regex(stderr, message);
+    t.is(stderr.split('\n').length, 2, stderr);
+  });
+}
+
+test('on darwin, tnet says why it has no native engine', async (t) => {
+  const { stdout } = await runCli(t, ['--version', '-v'], '', { env: pretend('darwin') });
+  t.regex(stdout.toString(), /flow engine: Node streams \(it needs Linux, and this is darwin\)/);
+});
