@@ -1,14 +1,109 @@
-// npm run bench: every benchmark, one after the other, on a machine that should have nothing else to do. Each prints
-// its own table; peers that are not installed are left out. See bench/README.md.
-import { spawnSync } from 'node:child_process';
+// npm run bench [-- OPTIONS]: tnet against the real peers, side by side, on a machine that should have nothing else to
+// do. Writes bench/results/results.json, results.md and chart.svg, or bench/out/ when not everything was run.
+//
+//   --only WORDS    only works whose id has one of these words: relay, relay-rate, start, isip, …; commas between them
+//   --quick         one round and small sizes, to try it
+//   --rounds N      default 5
+//   --out FOLDER
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { measureGoals, summarise } from './figures.mjs';
+import { describeMachine, prepare } from './machine.mjs';
+import { findReason } from './peers.mjs';
+import { renderChart, renderMarkdown } from './report.mjs';
+import { createWorks } from './works.mjs';
 
-const benches = ['startup.mjs', 'isip.mjs', 'net.ts', 'engine.mjs'];
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    out: { type: 'string' },
+  },
+});
+const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
+const sizes = values.quick
+  ? { bytes: { relay: 2e8, oneWay: 2e8 }, trips: 2_000, connections: 1_000, idle: 1_000, lines: 100_000 }
+  : { bytes: { relay: 1e9, oneWay: 2e9 }, trips: 10_000, connections: 5_000, idle: 10_000, lines: 1_000_000 };
+const wanted = values.only?.split(',');
+const isWhole = !wanted && !values.quick;
+const out = values.out ?? fileURLToPath(new URL(isWhole ? 'results' : 'out', import.meta.url));
 
-for (const name of benches) {
-  console.log(`\n## ${name}\n`);
-  const { status } = spawnSync(process.execPath, [fileURLToPath(new URL(name, import.meta.url))], {
-    stdio: 'inherit',
-  });
-  if (status !== 0) process.exitCode = 1;
+const obstacle = prepare();
+if (obstacle) {
+  console.error(obstacle);
+  process.exit(1);
 }
+
+/** A slow row has as many rounds as fit into this; the first always. */
+const rowSeconds = 20;
+
+/** Round by round, and in each round every program once: a busy moment of the machine falls on all. */
+async function runWork(work) {
+  const names = Object.keys(work.programs);
+  const reasons = names.map(findReason);
+  const left = new Set(reasons.filter(Boolean));
+  const samples = new Map(names.filter((_, i) => !reasons[i]).map((name) => [name, []]));
+  const spent = new Map();
+  const count = Math.min(rounds * (work.roundsFactor ?? 1), work.roundsMost ?? Infinity);
+  for (let round = work.warm ? -1 : 0; round < count; round++) {
+    for (const [name, list] of samples) {
+      if ((spent.get(name) ?? 0) > rowSeconds) continue;
+      const begunAt = performance.now();
+      try {
+        const sample = await work.run(work.programs[name], name);
+        if (round >= 0) list.push(sample);
+      } catch (error) {
+        left.add(`${name}: ${error.message}`);
+        samples.delete(name);
+      }
+      spent.set(name, (spent.get(name) ?? 0) + (performance.now() - begunAt) / 1000);
+    }
+  }
+  work.after?.();
+  const rows = summarise(samples, work.metrics);
+  const { id, title, note, metrics } = work;
+  return { id, title, note, metrics, rounds: count, rows, left: [...left] };
+}
+
+const startedAt = performance.now();
+const works = [];
+for (const work of await createWorks(sizes)) {
+  if (wanted && !wanted.some((word) => work.id.includes(word))) continue;
+  const result = await runWork(work);
+  works.push(result);
+  console.log(`\n${result.title}`);
+  for (const [name, figures] of Object.entries(result.rows)) {
+    const cells = result.metrics.map(({ key, label, digits }) =>
+      figures[key] ? `${figures[key].median.toFixed(digits)} ${label}` : '',
+    );
+    console.log(`  ${name.padEnd(26)}${cells.join('   ')}`);
+  }
+  for (const reason of result.left) console.log(`  left out: ${reason}`);
+}
+
+const goals = measureGoals(works);
+const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(
+  ' ',
+);
+const results = {
+  machine: describeMachine(),
+  date: new Date().toISOString().slice(0, 10),
+  command,
+  works,
+  goals,
+};
+mkdirSync(out, { recursive: true });
+writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`);
+writeFileSync(join(out, 'results.md'), renderMarkdown(results));
+const chart = renderChart(results);
+if (chart) writeFileSync(join(out, 'chart.svg'), chart);
+console.log('');
+for (const { title, limit, better, against, ratio, isMet } of goals) {
+  const sign = better === 'more' ? '≥' : '≤';
+  console.log(`${isMet ? 'met ' : 'NOT '} ${title}: ${ratio.toFixed(2)} × ${against} (${sign} ${limit})`);
+}
+console.log(`\n${Math.round((performance.now() - startedAt) / 1000)} s, written to ${out}`);
+process.exit(works.every(({ rows }) => Object.keys(rows).length > 0) ? 0 : 1);

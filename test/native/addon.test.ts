@@ -1,12 +1,17 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, readFileSync } from 'node:fs';
+import { closeSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
-import { loadNativeAddon, type NativeAddon, type NumberOption } from '../../src/flow/native-addon.ts';
+import {
+  loadNativeAddon,
+  nativeStatus,
+  type NativeAddon,
+  type NumberOption,
+} from '../../src/flow/native-addon.ts';
 import { createFolder, createPipe, createSocketPair, nativeTest, until } from './ends.ts';
 
 const run = promisify(execFile);
@@ -44,6 +49,25 @@ nativeTest('the build succeeds without a compiler, with a debug line', async (t)
   t.is(stdout, '');
   t.regex(stderr, /native addon: not built, \/nowhere\/cc: /);
   t.false(existsSync(output));
+});
+
+nativeTest('a prebuilt addon is found first, and one that cannot be loaded is passed over', async (t) => {
+  const folder = createFolder(t);
+  const { file } = nativeStatus();
+  const built = join(folder, 'native/build/tnet.node');
+  const prebuilt = join(folder, `prebuilds/${process.platform}-${process.arch}/tnet.node`);
+  for (const copy of [built, prebuilt]) {
+    mkdirSync(dirname(copy), { recursive: true });
+    copyFileSync(file!, copy);
+  }
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  copyFileSync(join(root, 'src/flow/native-addon.ts'), join(folder, 'native-addon.ts'));
+  const script = `import('${folder}/native-addon.ts').then((m) => console.log(m.nativeStatus().file))`;
+  const env = { ...process.env, TNET_NATIVE: '' };
+  const fileUsed = async () => (await run(process.execPath, ['-e', script], { env })).stdout.trim();
+  t.is(await fileUsed(), prebuilt);
+  writeFileSync(prebuilt, 'not an addon');
+  t.is(await fileUsed(), built);
 });
 
 const settable: [NumberOption, number, (value: number) => boolean][] = [

@@ -1,0 +1,54 @@
+// From samples to figures: medians, spreads, ratios, and what they are measured against.
+
+export const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/** A work's samples by row → figures by row and metric: `{ median, least, most }`. */
+export function summarise(samples, metrics) {
+  return Object.fromEntries(
+    [...samples].map(([name, list]) => [
+      name,
+      Object.fromEntries(
+        metrics.flatMap(({ key }) => {
+          const values = list.map((sample) => sample[key]).filter((value) => value !== undefined);
+          if (values.length === 0) return [];
+          return [[key, { median: median(values), least: Math.min(...values), most: Math.max(...values) }]];
+        }),
+      ),
+    ]),
+  );
+}
+
+const isPeer = (name) => !/^(tnet|C\b)/.test(name);
+
+/** The best peer's name in a metric. */
+export function findBest(rows, { key, better }, among = isPeer) {
+  const peers = Object.entries(rows).filter(([name, figures]) => among(name) && figures[key]);
+  const sorted = peers.toSorted(([, a], [, b]) => a[key].median - b[key].median);
+  return (better === 'more' ? sorted.at(-1) : sorted[0])?.[0];
+}
+
+/** What is to be shown: `limit` × at least for more, at most for less. */
+const goals = [
+  ['relay, one stream, GB/s against the best peer', 'relay-stream', 'gbps', 1.4],
+  ['relay, one stream, CPU-s/GB against the best peer', 'relay-stream', 'cpu', 0.4],
+  ['pipe to socket against the fastest netcat', 'pipe-to-socket-tcp', 'gbps', 1.3, /^(nc|ncat)/],
+  ['file to socket against the fastest netcat', 'file-to-socket-tcp', 'gbps', 1.5, /^(nc|ncat)/],
+  ['socket to pipe against the fastest netcat', 'socket-to-pipe-tcp', 'gbps', 3, /^(nc|ncat)/],
+  ['connections per second against haproxy', 'relay-rate', 'rate', 1, /^haproxy$/],
+  ['ping-pong p99 at 64 connections against haproxy', 'relay-pings-64', 'p99', 1, /^haproxy$/],
+  ['memory for an idle connection against haproxy', 'relay-idle', 'kb', 1.5, /^haproxy$/],
+  ['start of tnet isip against node -e 0', 'start', 'ms', 1.25, /^node -e 0$/, 'tnet isip'],
+];
+
+/** The goals whose works have been run, with the ratio that was measured. */
+export function measureGoals(works) {
+  return goals.flatMap(([title, id, key, limit, peers, own = 'tnet']) => {
+    const work = works.find((one) => one.id === id);
+    const metric = work?.metrics.find((one) => one.key === key);
+    const against = work && findBest(work.rows, metric, (name) => (peers ? peers.test(name) : isPeer(name)));
+    if (!against || !work.rows[own]?.[key]) return [];
+    const ratio = work.rows[own][key].median / work.rows[against][key].median;
+    const isMet = metric.better === 'more' ? ratio >= limit : ratio <= limit;
+    return [{ title, limit, better: metric.better, against, ratio, isMet }];
+  });
+}

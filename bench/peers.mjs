@@ -1,0 +1,152 @@
+// The programs that are compared: how each is started for each kind of work. A row that begins with `tnet` is ours.
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { descriptorLimit, findProgram, folder, load, tnet } from './machine.mjs';
+
+const node = process.execPath;
+const streams = 'TNET_NATIVE=0 ';
+
+/** Every program with Debian's package that has it. */
+export const packages = {
+  'nc.openbsd': 'netcat-openbsd',
+  ncat: 'ncat',
+  socat: 'socat',
+  haproxy: 'haproxy',
+  nginx: 'nginx-light and libnginx-mod-stream',
+  redir: 'redir',
+  simpleproxy: 'simpleproxy',
+};
+
+/** Why a row cannot be run here, or undefined. */
+export function findReason(name) {
+  if (/^(tnet|node|C)\b/.test(name)) return undefined;
+  const program = name.split(' ')[0];
+  if (!findProgram(program)) return `${program} is not installed (Debian: ${packages[program]})`;
+  if (program === 'nginx' && !existsSync(nginxModule))
+    return 'nginx has no stream module (Debian: libnginx-mod-stream)';
+  return undefined;
+}
+
+const mostConnections = Math.min(12_000, Math.floor((descriptorLimit - 600) / 2));
+const nginxModule = '/usr/lib/nginx/modules/ngx_stream_module.so';
+
+function haproxy(port, target, splice) {
+  const file = join(folder, `haproxy-${port}.cfg`);
+  writeFileSync(
+    file,
+    `global
+  nbthread 1
+  maxconn ${mostConnections}
+  maxpipes 200
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 600s
+  timeout server 600s
+listen relay
+  bind 127.0.0.1:${port} backlog 4096
+  ${splice ? '' : 'no '}option splice-auto
+  server target 127.0.0.1:${target}
+`,
+  );
+  return `exec ${findProgram('haproxy')} -db -q -f ${file}`;
+}
+
+function nginx(port, target) {
+  const file = join(folder, `nginx-${port}.conf`);
+  writeFileSync(
+    file,
+    `load_module ${nginxModule};
+daemon off;
+worker_processes 1;
+pid ${file}.pid;
+error_log /dev/null;
+events { worker_connections ${mostConnections * 2}; }
+stream {
+  access_log off;
+  server { listen 127.0.0.1:${port} backlog=4096; proxy_pass 127.0.0.1:${target}; }
+}
+`,
+  );
+  return `exec ${findProgram('nginx')} -p ${folder} -e /dev/null -c ${file}`;
+}
+
+const proxy = (port, target) => `exec ${node} ${tnet} proxy 127.0.0.1:${port} 127.0.0.1:${target}`;
+const socat = (port, target, size) =>
+  `exec socat -b${size} TCP-LISTEN:${port},bind=127.0.0.1,reuseaddr,fork,backlog=4096 TCP:127.0.0.1:${target}`;
+
+/** Relays from a port to a port. */
+export const relays = {
+  tnet: proxy,
+  'tnet, no express lane': (port, target) => `TNET_EXPRESS=0 ${proxy(port, target)}`,
+  'tnet, no addon': (port, target) => `${streams}${proxy(port, target)}`,
+  haproxy: (port, target) => haproxy(port, target, false),
+  'haproxy splice': (port, target) => haproxy(port, target, true),
+  'nginx stream': nginx,
+  'socat 8 KiB': (port, target) => socat(port, target, 8192),
+  'socat 64 KiB': (port, target) => socat(port, target, 65536),
+  redir: (port, target) => `exec redir -n 127.0.0.1:${port} 127.0.0.1:${target}`,
+  simpleproxy: (port, target) => `exec simpleproxy -L 127.0.0.1:${port} -R 127.0.0.1:${target}`,
+};
+
+/** Those that have one process for all connections. */
+export const eventRelays = Object.fromEntries(
+  Object.entries(relays).filter(([name]) => /^(tnet|haproxy|nginx)/.test(name)),
+);
+
+const isPath = (address) => String(address).startsWith('/');
+const words = (address) => (isPath(address) ? `-U ${address}` : `127.0.0.1 ${address}`);
+
+/** stdin to a socket. */
+export const senders = {
+  tnet: (address) => `${node} ${tnet} connect ${words(address)}`,
+  'tnet, no addon': (address) => `${streams}${node} ${tnet} connect ${words(address)}`,
+  'nc.openbsd': (address) => `nc.openbsd -N ${words(address)}`,
+  ncat: (address) => `ncat --send-only ${words(address)}`,
+  'socat 64 KiB': (address) =>
+    `socat -u -b65536 STDIN ${isPath(address) ? `UNIX-CONNECT:${address}` : `TCP:127.0.0.1:${address}`}`,
+};
+
+/** The first connection to stdout. */
+export const takers = {
+  tnet: (address) => `${node} ${tnet} listen -d ${words(address)}`,
+  'tnet, no addon': (address) => `${streams}${node} ${tnet} listen -d ${words(address)}`,
+  'nc.openbsd': (address) => `nc.openbsd -d -l ${words(address)}`,
+  ncat: (address) => `ncat --recv-only -l ${words(address)}`,
+  'socat 64 KiB': (address) =>
+    `socat -u -b65536 ${isPath(address) ? `UNIX-LISTEN:${address}` : `TCP-LISTEN:${address},bind=127.0.0.1,reuseaddr`} STDOUT`,
+};
+
+/** Echo servers. */
+export const echoes = {
+  tnet: (port) => `exec ${node} ${tnet} echo 127.0.0.1:${port}`,
+  'tnet, no addon': (port) => `${streams}exec ${node} ${tnet} echo 127.0.0.1:${port}`,
+  'ncat -e cat': (port) => `exec ncat -l -k -m 1000 -e /bin/cat 127.0.0.1 ${port}`,
+  'socat EXEC:cat': (port) =>
+    `exec socat TCP-LISTEN:${port},bind=127.0.0.1,reuseaddr,fork,backlog=4096 EXEC:cat`,
+  'C with epoll': (port) => `exec ${load} serve ${port}`,
+};
+
+/** A start that does something real and ends by itself, with the status that it ends with. */
+export function starts(port) {
+  const ours = (...args) => ({ file: node, args: [tnet, ...args], status: 0 });
+  // listen, echo and proxy would stay: a port that cannot be is refused after all of their code is loaded.
+  const refused = (...args) => ({ ...ours(...args), status: 2 });
+  return {
+    'node -e 0': { file: node, args: ['-e', '0'], status: 0 },
+    'tnet isip': ours('isip', '127.0.0.1'),
+    'tnet isip --in': ours('isip', '--in', '10.0.0.0/8', '10.1.2.3'),
+    'tnet --version': ours('--version'),
+    'tnet connect -z': ours('connect', '-z', '127.0.0.1', String(port)),
+    'tnet listen': refused('listen', '65536'),
+    'tnet echo': refused('echo', '65536'),
+    'tnet proxy': refused('proxy', '65536', '1'),
+    'nc.openbsd -z': { file: 'nc.openbsd', args: ['-z', '127.0.0.1', String(port)], status: 0 },
+    'ncat -z': { file: 'ncat', args: ['-z', '127.0.0.1', String(port)], status: 0 },
+    'socat to a port': {
+      file: 'socat',
+      args: ['-u', 'OPEN:/dev/null', `TCP:127.0.0.1:${port}`],
+      status: 0,
+    },
+  };
+}
