@@ -252,7 +252,8 @@ testWith('socat')('--ping finds the echo of socat right, on TCP and UDP', async 
     ]);
     if (stderr.includes('ECONNREFUSED')) continue;
     t.is(code, 0, stderr);
-    t.like(JSON.parse(stdout.toString()) as Result, { ...clean, sent: 5, received: 5 });
+    // A process for each datagram: which of them answers first is the system's affair.
+    t.like(JSON.parse(stdout.toString()) as Result, { sent: 5, received: 5, wrong: 0, duplicates: 0 });
     break;
   }
 });

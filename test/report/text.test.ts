@@ -4,6 +4,22 @@ import type { Event, EventName } from '../../src/report/events.ts';
 import { renderEvent, type Verbosity } from '../../src/report/text.ts';
 
 const totals = { sentBytes: 1, receivedBytes: 20, durationMs: 1500 };
+const ping = {
+  remote: 'b:2',
+  payloadBytes: 64,
+  sent: 3,
+  received: 2,
+  lost: 1,
+  pending: 0,
+  wrong: 0,
+  wrongBytes: 0,
+  duplicates: 0,
+  reordered: 0,
+  sentBytes: 192,
+  receivedBytes: 128,
+  durationMs: 2000,
+  bytesPerSecond: 64,
+};
 const certificate = {
   event: 'certificate',
   remote: 'h:443',
@@ -112,6 +128,23 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
     1,
     'b:2: 70000 bytes of input cut into datagrams of 65507 and less',
   ],
+  [
+    { event: 'datagram', remote: 'b:2', receivedBytes: 1, sentBytes: 512 },
+    1,
+    'b:2: datagram of 1 byte, answered with 512 bytes',
+  ],
+  [{ event: 'datagram', remote: 'b:2', receivedBytes: 9 }, 1, 'b:2: datagram of 9 bytes, no answer'],
+  [
+    { event: 'reply', remote: 'b:2', sequence: 7, roundTripMs: 0.5, isWrong: false },
+    1,
+    'payload 7 is back in 0.500 ms',
+  ],
+  [
+    { event: 'reply', remote: 'b:2', sequence: 7, roundTripMs: 0.5, isWrong: true },
+    1,
+    'payload 7 is back in 0.500 ms, with wrong bytes',
+  ],
+  [{ event: 'ping', ...ping }, 0, 'b:2: 3 sent, 2 back'],
   [{ event: 'program-ended', id: 3, status: 2 }, 1, 'the program of connection 3 ended with status 2'],
   [
     { event: 'program-ended', id: 3, status: 143, signal: 'SIGTERM' },
@@ -128,6 +161,17 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
     { event: 'totals', connections: 9, ...totals, open: 2, failed: 1, refused: { rate: 3 } },
     0,
     '9 connections (2 open, 1 failed, 3 refused (rate)), 20 bytes in, 1 byte out in 1.500 s',
+  ],
+  [
+    { event: 'totals', connections: 0, ...totals, datagrams: 2, dropped: 1 },
+    0,
+    '2 datagrams (1 more dropped), 20 bytes in, 1 byte out in 1.500 s',
+  ],
+  [{ event: 'lane', address: 'h:80', express: true }, 2, 'h:80: express lane'],
+  [
+    { event: 'lane', address: 'h:80', express: false, reason: 'a limit on its rate' },
+    2,
+    'h:80: no express lane: a limit on its rate',
   ],
   [{ event: 'metrics', url: 'http://h/metrics' }, 0, 'metrics at http://h/metrics'],
   [{ event: 'reloaded', file: 'tnet.json', pairs: 2 }, 0, 'tnet.json: taken anew, 2 pairs'],
