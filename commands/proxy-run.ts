@@ -1,4 +1,5 @@
 import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
+import type { ProxyHost } from '../src/proxy/host.ts';
 import { Ledger } from '../src/proxy/ledger.ts';
 import type { Pair } from '../src/proxy/pair.ts';
 import { Proxy, ServeError } from '../src/proxy/proxy.ts';
@@ -26,6 +27,7 @@ export class ProxyRun {
   readonly #startedAt = performance.now();
   readonly #ledger = new Ledger();
   readonly #stopping = new AbortController();
+  readonly #host: ProxyHost;
   readonly #proxy: Proxy;
   /** Whether new clients are accepted. */
   #isReady = false;
@@ -39,7 +41,7 @@ export class ProxyRun {
     this.#options = options;
     this.#views = views;
     const { reporter } = context;
-    this.#proxy = new Proxy({
+    this.#host = {
       ledger: this.#ledger,
       emit: (event) => reporter.emit(event),
       fail: (subject, error, id) => reporter.fail(subject, error, id),
@@ -48,7 +50,8 @@ export class ProxyRun {
       numericOnly: options.numeric,
       isWatched: options.live,
       recordings: views.recordings,
-    });
+    };
+    this.#proxy = new Proxy(this.#host);
   }
 
   /** Binds and serves. A failure is reported, and sets the exit status. */
@@ -64,13 +67,35 @@ export class ProxyRun {
       return;
     }
     if (this.#options.config === undefined && this.#proxy.hasAccessLists) this.#reloadAccessOnHangup();
+    await this.#watch(`tnet proxy ${this.#proxy.addresses.join(' ')}`);
+  }
+
+  /** Replays a recording as clients. Status 1 when a server did not do what it did in the recording. */
+  async replay(pair: Pair, metrics?: Endpoint): Promise<void> {
+    try {
+      if (metrics) await this.#serveMetrics(metrics);
+      this.#isReady = true;
+      const signal = await this.#watch(`tnet proxy --replay ${pair.values.replay ?? ''}`);
+      const { replayClients } = await import('../src/proxy/replay-clients.ts');
+      const isSame = await replayClients(pair, this.#host, signal);
+      if (signal.aborted) return;
+      this.#context.exit(isSame ? exitCodes.ok : exitCodes.failed);
+      await this.#close();
+    } catch (error) {
+      this.#release();
+      this.#fail(error);
+    }
+  }
+
+  /** Answers signals from now on, and shows the connections if that is wanted. @returns the first SIGINT or SIGTERM */
+  async #watch(title: string): Promise<AbortSignal> {
     this.#on('SIGUSR1', () => this.#reportTotals());
     const interruption = catchInterruption();
-    interruption.signal.addEventListener(
-      'abort',
-      () => void this.#end(interruption.status ?? exitCodes.sigterm),
-    );
-    if (this.#options.live) await this.#show(interruption.signal);
+    const { signal } = interruption;
+    signal.addEventListener('abort', () => void this.#end(interruption.status ?? exitCodes.sigterm));
+    this.#releases.push(() => interruption[Symbol.dispose]());
+    if (this.#options.live) await this.#show(title, signal);
+    return signal;
   }
 
   async #serveMetrics(endpoint: Endpoint): Promise<void> {
@@ -88,10 +113,9 @@ export class ProxyRun {
   }
 
   /** Shows the connections until the first signal: a second one, which ends the process, must find the terminal as it was. */
-  async #show(signal: AbortSignal): Promise<void> {
-    const { addresses } = this.#proxy;
+  async #show(title: string, signal: AbortSignal): Promise<void> {
     const names = {
-      title: `tnet proxy ${addresses.join(' ')}`,
+      title,
       received: 'up',
       sent: 'down',
       remote: 'client',
@@ -101,6 +125,7 @@ export class ProxyRun {
     const stop = await startLive(this.#context, names, look);
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop);
+    this.#releases.push(stop);
   }
 
   /** Reads the access lists again at every SIGHUP; without lists the signal keeps its meaning. */
@@ -147,6 +172,10 @@ export class ProxyRun {
     this.#stopping.abort();
     this.#proxy.finish();
     await this.#waitUntilIdle(Infinity);
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
     await this.#views.close();
     this.#release();
     this.#reportTotals();

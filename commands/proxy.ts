@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { parseEndpoint } from '../src/endpoint/parse.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { readConfigFile } from '../src/proxy/config-file.ts';
+import { isReplayClient } from '../src/proxy/pair-checks.ts';
 import type { Pair } from '../src/proxy/pair.ts';
 import { createContext } from './context.ts';
 import { addOptions, addReportOptions } from './options.ts';
@@ -38,8 +39,13 @@ async function runProxy(
   const words = listen === undefined ? [] : [listen, ...targets];
   const read = createPairReader(words, options);
   const pairs = await read();
+  if (pairs.some(isReplayClient) && (pairs.length > 1 || options.config !== undefined)) {
+    throw new TnetError('TNET_E_USAGE', 'LISTEN - stands on the command line, as the only pair');
+  }
   const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
   const run = new ProxyRun(context, options, await openViews(context, options));
+  const [first] = pairs;
+  if (first && isReplayClient(first)) return run.replay(first, metrics);
   if (options.config !== undefined) run.reloadOnHangup(options.config, read);
   await run.start(pairs, metrics);
 }

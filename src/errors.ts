@@ -40,6 +40,10 @@ export const errorTable = {
     exit: exitCodes.usage,
     meaning: 'A configuration file is wrong; its subject says where.',
   },
+  TNET_E_RECORDING: {
+    exit: exitCodes.usage,
+    meaning: 'A recording cannot be read, or is none that can be replayed.',
+  },
   TNET_E_TIMEOUT: { exit: exitCodes.timeLimit, meaning: 'A time limit that was asked for has run out.' },
   TNET_E_CONNECT: { exit: exitCodes.failed, meaning: 'No address of the host accepted the connection.' },
   TNET_E_OVERRUN: {

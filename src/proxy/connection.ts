@@ -40,6 +40,7 @@ export interface Cut {
  * Serves one client from its arrival to its end, and reports both. The target is dialled before the client is read.
  * Closes both sockets. Never rejects.
  *
+ * @param client a socket, or what plays one; only a socket is asked what it wants
  * @param address what the listener has bound; names a client that has no address
  */
 export async function serveClient(
@@ -54,7 +55,7 @@ export async function serveClient(
   const entry = host.ledger.enter(remote);
   const { id } = entry;
   host.emit({ event: 'accepted', id, local: formatLocal(client, address), remote });
-  // Only streams greet, which checkPair() holds.
+  // Only a socket greets, which checkPair() holds.
   const known =
     client instanceof Socket && hasToGreet(plan) ? await greet(client, entry, plan, host) : nothingKnown;
   if (known?.serve) {
@@ -276,9 +277,9 @@ export function leave(
   host.emit({ event: 'ended', id, remote, reason, ...carried, durationMs });
 }
 
-async function closeSide(socket: Connection, closing: Closing): Promise<void> {
-  if (closing === 'reset') await resetConnection(socket);
-  else socket.destroy();
+async function closeSide(side: Connection, closing: Closing): Promise<void> {
+  if (closing === 'reset') await resetConnection(side);
+  else side.destroy();
 }
 
 function ignoreError(): undefined {

@@ -20,6 +20,11 @@ export function isBalanced({ targets, values }: Pick<Pair, 'targets' | 'values'>
   );
 }
 
+/** Whether a recording takes the place of the clients, and not that of the target. */
+export function isReplayClient({ listen, values }: Pick<Pair, 'listen' | 'values'>): boolean {
+  return values.replay !== undefined && listen.kind === 'stdio';
+}
+
 /**
  * Checks that the parts of a pair make sense together.
  *
@@ -29,6 +34,7 @@ export function checkPair(pair: Pair, name: NamePart): void {
   checkEnds(pair, name);
   checkDatagrams(pair, name);
   checkAccess(pair, name);
+  checkReplay(pair, name);
   checkServer(pair, name);
   checkNeeds(pair.values, name);
   checkClashes(pair.values, name);
@@ -38,8 +44,9 @@ export function checkPair(pair: Pair, name: NamePart): void {
 
 const listenKinds: readonly Endpoint['kind'][] = ['tcp', 'udp', 'unix', 'fd'];
 
-function checkEnds({ listen, targets, values }: Pair, name: NamePart): void {
-  if (!listenKinds.includes(listen.kind))
+function checkEnds(pair: Pair, name: NamePart): void {
+  const { listen, targets, values } = pair;
+  if (!isReplayClient(pair) && !listenKinds.includes(listen.kind))
     throw refuse(name('listen'), `cannot listen on ${formatEndpoint(listen)}`);
   if (targets.some(({ kind }) => kind === 'tls')) {
     throw refuse(name('targets'), 'tls:// stands before all targets or before none');
@@ -51,7 +58,45 @@ function checkEnds({ listen, targets, values }: Pair, name: NamePart): void {
       `makes no sense with ${name(values.socks ? 'socks' : 'httpConnect')}: clients name it`,
     );
   }
-  if (!namesOwn && targets.length === 0 && !values.route) throw refuse(name('targets'), 'a target is needed');
+  const isReplayServer = values.replay !== undefined && !isReplayClient(pair);
+  if (!namesOwn && targets.length === 0 && !values.route && !isReplayServer)
+    throw refuse(name('targets'), 'a target is needed');
+}
+
+/** What is said of clients, and of targets: senseless where a recording takes their place. */
+const ofClients: readonly Name[] = [
+  'acceptProxy',
+  'sendProxy',
+  'socks',
+  'httpConnect',
+  'route',
+  'tlsIn',
+  'maxConnections',
+  'rate',
+];
+const ofTargets: readonly Name[] = [
+  'sendProxy',
+  'socks',
+  'httpConnect',
+  'route',
+  'tlsOut',
+  'waitConnect',
+  ...(Object.keys(balanceSettings) as Name[]),
+];
+
+function checkReplay(pair: Pair, name: NamePart): void {
+  const { values, targets } = pair;
+  if (values.replay === undefined) return;
+  const isClient = isReplayClient(pair);
+  if (!isClient && targets.length > 0) {
+    throw refuse(name('targets'), `makes no sense with ${name('replay')}: the recording takes its place`);
+  }
+  const senseless = (isClient ? ofClients : ofTargets).find((key) => values[key] !== undefined);
+  if (!senseless) return;
+  const [other, whose] = isClient
+    ? [`- as ${name('listen')}`, "the clients'"]
+    : [name('replay'), "the target's"];
+  throw refuse(name(senseless), `makes no sense with ${other}: the recording takes ${whose} place`);
 }
 
 /** The lists judge IP addresses: a Unix client has one only when a PROXY header says so. */
@@ -110,6 +155,8 @@ const needs: readonly (readonly [Name, readonly Name[]])[] = [
   ['tlsInsecure', ['tlsOut']],
   ['tlsAlpn', ['tlsIn', 'tlsOut']],
   ['healthRise', ['health']],
+  ['pace', ['replay']],
+  ['connection', ['replay']],
 ];
 
 function checkNeeds(values: PairValues, name: NamePart): void {

@@ -8,6 +8,7 @@ import { checkPair } from './pair-checks.ts';
 import { faultSettings } from './fault-settings.ts';
 import { limitSettings } from './limit-settings.ts';
 import { protocolSettings } from './protocol-settings.ts';
+import { replaySettings } from './replay-settings.ts';
 import { secureSettings } from './secure-settings.ts';
 import { parseTarget, type Target } from './target.ts';
 import type { Setting, SettingTable, ValuesOf } from './setting.ts';
@@ -21,6 +22,7 @@ export const pairSettings = {
   ...limitSettings,
   ...datagramSettings,
   ...faultSettings,
+  ...replaySettings,
 } as const;
 
 /** The settings by what they are about, under the headings that help gives them. */
@@ -32,6 +34,7 @@ export const pairSettingGroups: readonly (readonly [heading: string, settings: S
   ['Limits:', limitSettings],
   ['Datagrams:', datagramSettings],
   ['Faults on purpose:', faultSettings],
+  ['Replay:', replaySettings],
 ];
 
 export type PairValues = ValuesOf<typeof pairSettings>;
@@ -70,7 +73,10 @@ export function readPair(written: WrittenPair, { name, family }: ReadPairOptions
     at(name('listen'), () => parseEndpoint(written.listen)),
     family,
   );
-  const targets = written.targets.map((target) => at(name('targets'), () => parseTarget(target)));
+  // A recording in the target's place may be written as a target: -.
+  const words =
+    values.replay === undefined ? written.targets : written.targets.filter((word) => word !== '-');
+  const targets = words.map((target) => at(name('targets'), () => parseTarget(target)));
   const pair = unwrapTls({ listen, targets, values });
   checkPair(pair, name);
   return pair;

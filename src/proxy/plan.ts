@@ -8,7 +8,7 @@ import type { Faults } from './faults.ts';
 import type { ProxyHost } from './host.ts';
 import type { Intake, IntakeStep } from './intake.ts';
 import { defaultConnectMs } from './limit-settings.ts';
-import { isBalanced } from './pair-checks.ts';
+import { isBalanced, isReplayClient } from './pair-checks.ts';
 import type { Pair } from './pair.ts';
 import { RateLimit } from '../access/rate-limit.ts';
 import { prepareSteps } from './steps.ts';
@@ -47,7 +47,7 @@ export interface Plan {
  * Makes a pair ready. What a pair does not use is not loaded. Opens no listening socket.
  *
  * @throws TnetError TNET_E_ADDRESS for a name where -n forbids one, TNET_E_CONFIG for a htpasswd file,
- *   TNET_E_USAGE for a certificate, TNET_E_ACCESS for an access list
+ *   TNET_E_USAGE for a certificate, TNET_E_ACCESS for an access list, TNET_E_RECORDING for a recording
  */
 export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
   const { values } = pair;
@@ -68,7 +68,7 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
   const plan: Omit<Plan, 'express'> = {
     pair,
     steps: await prepareSteps(pair, host, (route) => create(route.targets)),
-    upstream: pair.targets.length === 0 ? undefined : await create(pair.targets),
+    upstream: await createOwnUpstream(pair, host, create),
     access: await readAccess(pair, host),
     rate: values.rate && new RateLimit(values.rate),
     isWatched: hasFaults || host.isWatched === true || (host.recordings ?? []).length > 0,
@@ -94,6 +94,19 @@ async function readAccess({ values }: Pair, host: ProxyHost): Promise<AccessList
   if (!allow && !deny) return undefined;
   const { createAccessList } = await import('../access/access-list.ts');
   return createAccessList({ allow, deny, numericOnly: host.numericOnly });
+}
+
+/** Where clients go that named no target of their own. */
+async function createOwnUpstream(
+  pair: Pair,
+  host: ProxyHost,
+  create: (targets: Pair['targets']) => Promise<Upstream>,
+): Promise<Upstream | undefined> {
+  const { targets, values } = pair;
+  if (values.replay !== undefined && !isReplayClient(pair)) {
+    return (await import('./replay.ts')).createReplayUpstream(values, host);
+  }
+  return targets.length === 0 ? undefined : create(targets);
 }
 
 async function createUpstream(pair: Pair, plan: DialPlan): Promise<Upstream> {

@@ -14,7 +14,10 @@ export interface Experience {
   readonly refused: boolean;
 }
 
-/** A connection to a target. The socket is the caller's to close; `release` is to be called once it is over. */
+/**
+ * A connection to a target, or what takes its place. The socket is the caller's to close; `release` is to be called once
+ * it is over.
+ */
 export interface OpenUpstream {
   readonly socket: Connection;
   readonly target: string;

@@ -162,6 +162,17 @@ export type Event =
       readonly receivedBytes: number;
       readonly durationMs: number;
     }
+  /**
+   * A side of a recorded connection has been replayed against a peer: `difference` is the first thing that the peer
+   * did otherwise.
+   */
+  | {
+      readonly event: 'replayed';
+      readonly id?: number;
+      readonly remote: string;
+      readonly side: 'client' | 'server';
+      readonly difference?: string;
+    }
   /** A server is stopping. */
   | {
       readonly event: 'totals';

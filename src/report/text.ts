@@ -76,6 +76,10 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
       };
     case 'ended':
       return { text: `${event.remote}: ${event.reason}, ${renderTotals(event)}`, from: 1 };
+    case 'replayed':
+      return event.difference === undefined
+        ? { text: `${event.remote}: as recorded`, from: 1 }
+        : { text: `${event.remote}: differs: ${event.difference}`, from: 0 };
     case 'totals':
       return {
         text: `${renderTaken(event)}${renderState(event)}, ${renderTotals(event)}`,

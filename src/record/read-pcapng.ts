@@ -1,0 +1,126 @@
+import { tcpFlags } from './packet.ts';
+import type { ScriptBuilder } from './script.ts';
+
+/** Block types and option codes of draft-ietf-opsawg-pcapng; see pcapng-block.ts, which writes them. */
+const blockTypes = { section: 0x0a0d0d0a, interface: 1, enhancedPacket: 6 } as const;
+const commentCode = 1;
+const linkTypeRaw = 101;
+const tcpProtocol = 6;
+const udpProtocol = 17;
+
+/** Which connection a packet belongs to, and the numbers of both sides' next bytes. */
+interface Conversation {
+  readonly id: number;
+  /** The caller's address, as a key. */
+  readonly client: string;
+  readonly next: Map<string, number>;
+  readonly ended: Set<string>;
+  isClosed: boolean;
+}
+
+interface Segment {
+  readonly from: string;
+  readonly to: string;
+  readonly sequence: number;
+  readonly flags: number;
+  readonly payload: Buffer;
+}
+
+/** Whether a file begins as a pcapng one. */
+export function isPcapng(bytes: Buffer): boolean {
+  return bytes.length >= 4 && bytes.readUInt32LE(0) === blockTypes.section;
+}
+
+/** Reads a pcapng file that tnet has made. A last block that is cut off is left out. */
+export function readPcapng(bytes: Buffer, builder: ScriptBuilder): void {
+  const conversations = new Map<string, Conversation>();
+  let count = 0;
+  for (let at = 0; at + 12 <= bytes.length;) {
+    const [type, length] = [bytes.readUInt32LE(at), bytes.readUInt32LE(at + 4)];
+    if (length < 12 || length % 4 !== 0) builder.fail('it is no little-endian pcapng file');
+    if (at + length > bytes.length) return;
+    const block = bytes.subarray(at + 8, at + length - 4);
+    if (type === blockTypes.section && block.readUInt32LE(0) !== 0x1a2b3c4d)
+      builder.fail('it is no little-endian pcapng file');
+    if (type === blockTypes.interface && block.readUInt16LE(0) !== linkTypeRaw)
+      builder.fail('it was not made by tnet: its packets do not begin with an IP header');
+    if (type === blockTypes.enhancedPacket) {
+      const atMicros = block.readUInt32LE(4) * 2 ** 32 + block.readUInt32LE(8);
+      const packetBytes = block.readUInt32LE(12);
+      const packet = block.subarray(20, 20 + packetBytes);
+      const comment = readComment(block.subarray(20 + packetBytes + (-packetBytes & 3)));
+      const segment = decodePacket(packet, builder);
+      if (segment) follow(segment, { atMicros, comment, conversations, nextId: () => ++count }, builder);
+    }
+    at += length;
+  }
+}
+
+interface Following {
+  readonly atMicros: number;
+  readonly comment: string;
+  readonly conversations: Map<string, Conversation>;
+  readonly nextId: () => number;
+}
+
+function follow(segment: Segment, following: Following, builder: ScriptBuilder): void {
+  const { from, to, flags, payload, sequence } = segment;
+  const { atMicros, conversations } = following;
+  const key = [from, to].sort().join(' ');
+  const isBeginning = (flags & (tcpFlags.syn | tcpFlags.ack)) === tcpFlags.syn;
+  if (isBeginning) {
+    const id = Number(/^connection (\d+)/.exec(following.comment)?.[1] ?? following.nextId());
+    conversations.set(key, { id, client: from, next: new Map(), ended: new Set(), isClosed: false });
+    builder.opened(id, 'relayed', atMicros);
+  }
+  const conversation = conversations.get(key);
+  if (!conversation) builder.fail(`the beginning of the connection from ${from} to ${to} is missing`);
+  const { id, client, next, ended } = conversation;
+  // The acknowledgement of the last FIN.
+  if (conversation.isClosed) return;
+  const direction = from === client ? 'sent' : 'received';
+  const expected = next.get(from);
+  if (expected !== undefined && sequence !== expected)
+    builder.fail(`it was not made by tnet: packets of connection ${id} are missing or repeated`);
+  const extra = flags & (tcpFlags.syn | tcpFlags.fin) ? 1 : 0;
+  next.set(from, (sequence + payload.length + extra) >>> 0);
+  if (payload.length > 0) builder.data(id, direction, payload, atMicros);
+  if (flags & tcpFlags.fin) {
+    builder.ended(id, direction, atMicros);
+    ended.add(from);
+  }
+  const isReset = (flags & tcpFlags.rst) !== 0;
+  conversation.isClosed = isReset || ended.size === 2;
+  // The client is the local end here, so that its own break is a reset; see RecordedEnding.
+  if (isReset) builder.closed(id, direction === 'sent' ? 'reset' : 'aborted', atMicros);
+  else if (conversation.isClosed) builder.closed(id, 'eof', atMicros);
+}
+
+/** A TCP segment of an IPv4 or IPv6 packet; undefined for anything else. */
+function decodePacket(packet: Buffer, builder: ScriptBuilder): Segment | undefined {
+  const isV4 = (packet[0] ?? 0) >> 4 === 4;
+  const [protocol, tcpAt] = isV4 ? [packet[9], ((packet[0] ?? 0) & 15) * 4] : [packet[6], 40];
+  if (protocol === udpProtocol) builder.fail('it has datagrams, which are not replayed');
+  if (protocol !== tcpProtocol || packet.length < tcpAt + 20) return undefined;
+  const [source, destination] = isV4
+    ? [packet.subarray(12, 16), packet.subarray(16, 20)]
+    : [packet.subarray(8, 24), packet.subarray(24, 40)];
+  const tcp = packet.subarray(tcpAt);
+  return {
+    from: `${source.toString('hex')}:${tcp.readUInt16BE(0)}`,
+    to: `${destination.toString('hex')}:${tcp.readUInt16BE(2)}`,
+    sequence: tcp.readUInt32BE(4),
+    flags: tcp[13] ?? 0,
+    payload: tcp.subarray(((tcp[12] ?? 0) >> 4) * 4),
+  };
+}
+
+function readComment(options: Buffer): string {
+  for (let at = 0; at + 4 <= options.length;) {
+    const [code, length] = [options.readUInt16LE(at), options.readUInt16LE(at + 2)];
+    if (code === commentCode) return options.toString('utf8', at + 4, at + 4 + length);
+    if (code === 0) break;
+    at += 4 + length + (-length & 3);
+  }
+  return '';
+}
