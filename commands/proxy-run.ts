@@ -48,7 +48,6 @@ export class ProxyRun {
       signal: this.#stopping.signal,
       family: readFamily(options),
       numericOnly: options.numeric,
-      isWatched: options.live,
       recordings: views.recordings,
     };
     this.#proxy = new Proxy(this.#host);

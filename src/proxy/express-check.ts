@@ -11,14 +11,7 @@ const knownSettings = new Set<string>([
   'timeout',
   'waitConnect',
 ] satisfies Setting[]);
-const knownParts = new Set<string>([
-  'pair',
-  'upstream',
-  'close',
-  'express',
-  // The engine tells what a connection has carried.
-  'isWatched',
-] satisfies (keyof Plan)[]);
+const knownParts = new Set<string>(['pair', 'upstream', 'close', 'express'] satisfies (keyof Plan)[]);
 const knownOfHost = new Set<string>([
   'ledger',
   'emit',
@@ -26,10 +19,12 @@ const knownOfHost = new Set<string>([
   'signal',
   'family',
   'numericOnly',
-  'isWatched',
 ] satisfies (keyof ProxyHost)[]);
 
 type Setting = keyof Pair['values'];
+
+/** What people know a part by. */
+const partNames: Readonly<Record<string, string>> = { recordings: '--tap or --output' };
 
 /**
  * Why the clients of a plan cannot take the express lane, as the end of a sentence; undefined when they can.
@@ -50,7 +45,7 @@ export function findExpressObstacle(plan: Omit<Plan, 'express'>, host: ProxyHost
   if (target.kind === 'tcp' && (target.host ?? 'localhost') !== 'localhost' && isIP(target.host ?? '') === 0)
     return 'the target is a name';
   const part = findUnknown(plan, knownParts) ?? findUnknown(host, knownOfHost);
-  return part && `${part} needs JavaScript`;
+  return part && `${partNames[part] ?? part} needs JavaScript`;
 }
 
 /** The first member that is there and not known. */

@@ -16,6 +16,4 @@ export interface ProxyHost {
   readonly numericOnly?: boolean;
   /** Where the bytes of every connection are recorded or shown. Default: nowhere. */
   readonly recordings?: readonly Recording[];
-  /** Whether each connection's counts are shown while it runs. Default false. */
-  readonly isWatched?: boolean;
 }

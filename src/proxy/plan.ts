@@ -26,11 +26,6 @@ export interface Plan {
   readonly access: AccessList | undefined;
   /** Undefined: no limit. */
   readonly rate: RateLimit | undefined;
-  /**
-   * Whether anything wants to see a connection while it runs: its bytes, or how many they are. Without it nobody has
-   * to know more of one than how it began and ended.
-   */
-  readonly isWatched: boolean;
   /** Draws what is done to a connection; undefined when nothing is done to any. */
   readonly createFaults: ((connection: number, onDrop: () => void) => Faults) | undefined;
   /** Makes what a target is told first; undefined: nothing. Throws a ProtocolError for what cannot be told. */
@@ -71,7 +66,6 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
     upstream: await createOwnUpstream(pair, host, create),
     access: await readAccess(pair, host),
     rate: values.rate && new RateLimit(values.rate),
-    isWatched: hasFaults || host.isWatched === true || (host.recordings ?? []).length > 0,
     createFaults: createFaults && ((connection, onDrop) => createFaults(values, connection, onDrop)),
     createHead:
       header && ((client, known) => header.createProxyHeader(values.sendProxy ?? 1, client, known.header)),

@@ -143,10 +143,13 @@ export class Player extends Duplex {
   #waitForPeer(dueMs: number): void {
     const { patienceMs } = this.#options;
     if (patienceMs === undefined) return;
-    this.#patience = setTimeout(() => {
-      this.#comparison.end('silence');
-      this.#breakOff('close');
-    }, patienceMs + Math.max(0, dueMs));
+    this.#patience = setTimeout(
+      () => {
+        this.#comparison.end('silence');
+        this.#breakOff('close');
+      },
+      patienceMs + Math.max(0, dueMs),
+    );
   }
 }
 
