@@ -90,12 +90,13 @@ function tidy(text: string): string {
 }
 
 function openTerminal(t: ExecutionContext, dir: string, text: string): Terminal {
-  const child = spawn('bash', ['-c', text], {
+  // One pipe for both streams, so that what is shown has the order in which it was written, as on a terminal.
+  const child = spawn('bash', ['-c', `exec 2>&1\n${text}`], {
     cwd: dir,
     // A group of its own, so that all of it can be ended.
     detached: true,
     // Standard input stays open and silent, as at a terminal where nobody types.
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'ignore'],
     env: {
       PATH: `${join(dir, '.bin')}:${process.env.PATH ?? ''}:/usr/sbin:/sbin`,
       HOME: dir,
@@ -111,7 +112,7 @@ function openTerminal(t: ExecutionContext, dir: string, text: string): Terminal 
     shown += chunk;
     for (const watcher of watchers) watcher();
   };
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', onText);
+  child.stdout.setEncoding('utf8').on('data', onText);
   const endGroup = (signal: NodeJS.Signals) => {
     try {
       process.kill(-child.pid!, signal);

@@ -14,6 +14,8 @@ export interface Screen {
   readonly text: () => string;
   /** The same with its colours, as escape sequences. */
   readonly paintedText: () => string;
+  /** The same, with its colours as SGR sequences. */
+  readonly styled: () => string;
   /** Waits until the screen matches. */
   readonly shows: (pattern: RegExp) => Promise<RegExpExecArray>;
   readonly resize: (columns: number, rows: number) => void;
@@ -76,6 +78,7 @@ export async function openScreen(
     isSet: (pattern) => until(readSettings, pattern),
     press,
     text,
+    styled: () => tmux('capture-pane', '-p', '-e'),
     paintedText: () => tmux('capture-pane', '-p', '-e'),
     shows,
     ask,
