@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import { TnetError } from '../src/errors.ts';
 import { pairSettingGroups, pairSettings, readPair, type Pair } from '../src/proxy/pair.ts';
 import type { Setting } from '../src/proxy/setting.ts';
-import { parseTimeMs } from './values.ts';
+import { parseCount, parseTimeMs } from './values.ts';
 import type { ReportOptions } from './context.ts';
 import { addLiveOption } from './live-options.ts';
 import { addRecordingOptions, type RecordingFlags } from './recording-options.ts';
@@ -17,6 +17,7 @@ export interface ProxyOptions extends ReportOptions, Pick<RecordingFlags, 'outpu
   readonly pair?: readonly string[];
   readonly config?: string;
   readonly drain: number;
+  readonly workers?: number;
   readonly metrics?: string;
   readonly live?: boolean;
   readonly tap?: TapStyle;
@@ -52,6 +53,11 @@ export function addProxyOptions(command: Command): void {
     )
     .addOption(
       new Option('--config <file>', 'serve the pairs of a JSON file; SIGHUP takes it anew').conflicts('pair'),
+    )
+    .addOption(
+      new Option('--workers <n>', 'serve clients in so many processes')
+        .argParser(parseCount(1))
+        .conflicts(['live', 'tap', 'output']),
     )
     .addOption(new Option('--metrics <address>', 'serve /metrics for Prometheus and /healthz there'))
     .addOption(

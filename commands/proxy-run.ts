@@ -1,4 +1,6 @@
 import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
+import type { Dispatcher } from '../src/proxy/dispatcher.ts';
+import { DispatchLedger } from '../src/proxy/dispatch-ledger.ts';
 import type { ProxyHost } from '../src/proxy/host.ts';
 import { Ledger } from '../src/proxy/ledger.ts';
 import type { Pair } from '../src/proxy/pair.ts';
@@ -25,7 +27,7 @@ export class ProxyRun {
   readonly #options: ProxyOptions;
   readonly #views: ProxyViews;
   readonly #startedAt = performance.now();
-  readonly #ledger = new Ledger();
+  readonly #ledger: Ledger;
   readonly #stopping = new AbortController();
   readonly #host: ProxyHost;
   readonly #proxy: Proxy;
@@ -35,12 +37,15 @@ export class ProxyRun {
   #reloading: Promise<void> = Promise.resolve();
   /** What gives the signals back to the system, and closes what is not a connection. */
   readonly #releases: (() => void)[] = [];
+  /** Hands clients to worker processes, where there are such. */
+  #dispatcher: Dispatcher | undefined;
 
   constructor(context: Context, options: ProxyOptions, views: ProxyViews) {
     this.#context = context;
     this.#options = options;
     this.#views = views;
     const { reporter } = context;
+    this.#ledger = options.workers === undefined ? new Ledger() : new DispatchLedger();
     this.#host = {
       ledger: this.#ledger,
       emit: (event) => reporter.emit(event),
@@ -49,6 +54,8 @@ export class ProxyRun {
       family: readFamily(options),
       numericOnly: options.numeric,
       recordings: views.recordings,
+      handOver:
+        options.workers === undefined ? undefined : (...client) => this.#dispatcher?.handOver(...client),
     };
     this.#proxy = new Proxy(this.#host);
   }
@@ -57,11 +64,13 @@ export class ProxyRun {
   async start(pairs: readonly Pair[], metrics?: Endpoint): Promise<void> {
     try {
       const plans = await this.#proxy.prepare(pairs);
+      if (this.#options.workers !== undefined) await this.#startWorkers(this.#options.workers);
       if (metrics) await this.#serveMetrics(metrics);
       await this.#proxy.serve(plans);
       this.#isReady = true;
     } catch (error) {
       this.#release();
+      this.#dispatcher?.close();
       this.#fail(error);
       return;
     }
@@ -88,7 +97,7 @@ export class ProxyRun {
 
   /** Answers signals from now on, and shows the connections if that is wanted. @returns the first SIGINT or SIGTERM */
   async #watch(title: string): Promise<AbortSignal> {
-    this.#on('SIGUSR1', () => this.#reportTotals());
+    this.#on('SIGUSR1', () => void this.#reportTotals());
     const interruption = catchInterruption();
     const { signal } = interruption;
     signal.addEventListener('abort', () => void this.#end(interruption.status ?? exitCodes.sigterm));
@@ -97,10 +106,31 @@ export class ProxyRun {
     return signal;
   }
 
+  async #startWorkers(count: number): Promise<void> {
+    const ledger = this.#ledger;
+    if (!(ledger instanceof DispatchLedger)) return;
+    const [{ Dispatcher }, { startWorker }] = await Promise.all([
+      import('../src/proxy/dispatcher.ts'),
+      import('./proxy-workers.ts'),
+    ]);
+    this.#dispatcher = new Dispatcher({
+      count,
+      start: startWorker,
+      ledger,
+      emit: (event) => this.#context.reporter.emit(event),
+      takeRate: (key, client) => this.#proxy.takeRate(key, client),
+    });
+    await this.#dispatcher.start();
+  }
+
   async #serveMetrics(endpoint: Endpoint): Promise<void> {
     const subject = formatEndpoint(endpoint);
     const { serveMetrics } = await import('../src/proxy/metrics-server.ts');
-    const options = { sum: () => this.#ledger.sum(), isReady: () => this.#isReady };
+    const options = {
+      sum: () => this.#ledger.sum(),
+      refresh: () => this.#dispatcher?.refresh(),
+      isReady: () => this.#isReady,
+    };
     const { server, address } = await serveMetrics(endpoint, options).catch((error: unknown) => {
       throw new ServeError(subject, error);
     });
@@ -131,7 +161,9 @@ export class ProxyRun {
   #reloadAccessOnHangup(): void {
     const reload = async () => {
       try {
-        this.#context.reporter.emit({ event: 'access-reloaded', ...(await this.#proxy.reloadAccess()) });
+        const counts = await this.#proxy.reloadAccess();
+        this.#dispatcher?.broadcast({ type: 'reload-access' });
+        this.#context.reporter.emit({ event: 'access-reloaded', ...counts });
       } catch (error) {
         this.#report(error);
       }
@@ -146,7 +178,10 @@ export class ProxyRun {
     const reload = async () => {
       try {
         const pairs = await read();
-        await this.#proxy.serve(await this.#proxy.prepare(pairs));
+        const plans = await this.#proxy.prepare(pairs);
+        // The workers first: a client that is accepted under the new pairs comes after them.
+        await this.#dispatcher?.reload();
+        await this.#proxy.serve(plans);
         this.#context.reporter.emit({ event: 'reloaded', file, pairs: pairs.length });
       } catch (error) {
         this.#report(error);
@@ -170,6 +205,7 @@ export class ProxyRun {
     }
     this.#stopping.abort();
     this.#proxy.finish();
+    this.#dispatcher?.finish();
     await this.#waitUntilIdle(Infinity);
     await this.#close();
   }
@@ -177,7 +213,8 @@ export class ProxyRun {
   async #close(): Promise<void> {
     await this.#views.close();
     this.#release();
-    this.#reportTotals();
+    await this.#reportTotals();
+    this.#dispatcher?.close();
   }
 
   async #waitUntilIdle(limitMs: number): Promise<void> {
@@ -187,7 +224,8 @@ export class ProxyRun {
     }
   }
 
-  #reportTotals(): void {
+  async #reportTotals(): Promise<void> {
+    await this.#dispatcher?.refresh();
     const totals = {
       event: 'totals',
       ...this.#ledger.sum(),

@@ -13,6 +13,7 @@ import {
   writtenValues,
   type ProxyOptions,
 } from './proxy-options.ts';
+import { checkWorkers, isWorker } from './proxy-worker-checks.ts';
 import { ProxyRun } from './proxy-run.ts';
 import { openViews } from './proxy-views.ts';
 import { readFamily } from './server-address.ts';
@@ -38,10 +39,15 @@ async function runProxy(
   const context = createContext(command, options);
   const words = listen === undefined ? [] : [listen, ...targets];
   const read = createPairReader(words, options);
+  if (options.workers !== undefined && isWorker()) {
+    (await import('./proxy-workers.ts')).runWorker(context, options, read);
+    return;
+  }
   const pairs = await read();
   if (pairs.some(isReplayClient) && (pairs.length > 1 || options.config !== undefined)) {
     throw new TnetError('TNET_E_USAGE', 'LISTEN - stands on the command line, as the only pair');
   }
+  checkWorkers(pairs, options);
   const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
   const run = new ProxyRun(context, options, await openViews(context, options));
   const [first] = pairs;
@@ -62,7 +68,9 @@ function createPairReader(words: readonly string[], options: ProxyOptions): () =
     throw new TnetError('TNET_E_USAGE', 'name the pairs in the --config file or as words, not both');
   return async () => {
     try {
-      return await readConfigFile(config, writtenValues(options), family);
+      const pairs = await readConfigFile(config, writtenValues(options), family);
+      checkWorkers(pairs, options);
+      return pairs;
     } catch (error) {
       if (error instanceof TnetError) throw error;
       const message = `the file cannot be read (${errorCode(error) ?? 'unknown'})`;

@@ -5,5 +5,6 @@ const load = () => process.getBuiltinModule('node:child_process');
 module.exports = {
   spawn: (...args) => load().spawn(...args),
   spawnSync: (...args) => load().spawnSync(...args),
+  fork: (...args) => load().fork(...args),
   execFile: (...args) => load().execFile(...args),
 };

@@ -104,7 +104,7 @@ function hasToGreet({ steps, createHead }: Plan): boolean {
 async function greet(
   client: Socket,
   { id, remote }: OpenConnection,
-  { steps, access, rate, pair, createHead }: Plan,
+  { steps, access, takeRate, pair, createHead }: Plan,
   host: ProxyHost,
 ): Promise<Intake | undefined> {
   let known = nothingKnown;
@@ -124,7 +124,7 @@ async function greet(
   const source = sourceHost(known.header);
   const reason =
     (source === undefined ? undefined : access?.judge(source)) ??
-    (rate?.take(source ?? '', performance.now()) === false ? tooManyNew : undefined);
+    ((await takeRate?.(source ?? '')) === false ? tooManyNew : undefined);
   if (reason === undefined) return known;
   host.ledger.refuse(reason);
   host.emit({ event: 'refused', remote: formatSource(known.header), reason });

@@ -1,3 +1,4 @@
+import type { Socket } from '../net/index.ts';
 import type { Event } from '../report/events.ts';
 import type { Recording } from '../record/recording.ts';
 import type { Ledger } from './ledger.ts';
@@ -10,6 +11,13 @@ export interface ProxyHost {
   readonly fail: (subject: string, error: unknown, id?: number) => void;
   /** Aborted when everything is to end now: what has been read is delivered, and nothing new begins. */
   readonly signal: AbortSignal;
+  /**
+   * Gives an accepted client away to another process, in the turn in which it was accepted; `onEnd` is called when its
+   * connection is over. Undefined: clients are served here.
+   */
+  readonly handOver?:
+    | ((client: Socket, remote: string, place: { key: string; address: string }, onEnd: () => void) => void)
+    | undefined;
   /** Only addresses of this family. Default: both. */
   readonly family?: 4 | 6;
   /** Refuse host names: no DNS. Default false. */

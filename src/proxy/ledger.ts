@@ -38,9 +38,10 @@ export class Ledger {
   #sentBytes = 0;
   #receivedBytes = 0;
 
-  /** Enters a connection; its number counts from 1. */
-  enter(remote: string): OpenConnection {
-    const id = ++this.#connections;
+  /** Enters a connection. Its number counts from 1, unless it has got one elsewhere. */
+  enter(remote: string, given?: number): OpenConnection {
+    this.#connections++;
+    const id = given ?? this.#connections;
     const entry = { id, remote, target: undefined, startedAt: performance.now(), relay: undefined };
     this.open.add(entry);
     return entry;

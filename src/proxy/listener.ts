@@ -17,18 +17,20 @@ export class Listener {
   #open = 0;
   /** Serves the clients instead, where the plan allows it. */
   #express: ExpressListener | string | undefined;
+  readonly #key: string;
   /** What has really been bound. */
   readonly address: string;
 
-  private constructor(server: Server, plan: Plan, host: ProxyHost) {
+  private constructor(server: Server, plan: Plan, host: ProxyHost, key: string) {
+    this.#key = key;
     this.#server = server;
     this.#plan = plan;
     this.#host = host;
     this.address = formatBound(server);
   }
 
-  /** Binds a plan's address. @throws as serve() does */
-  static async open(plan: Plan, host: ProxyHost): Promise<Listener> {
+  /** Binds a plan's address; `key` names the listener over a reload. @throws as serve() does */
+  static async open(plan: Plan, host: ProxyHost, key: string): Promise<Listener> {
     // Bound and taken over in the same turn: no client can come between.
     const accept = (client: Socket) => listener.#accept(client);
     const server = await serve(plan.pair.listen, {
@@ -37,7 +39,7 @@ export class Listener {
       descriptorReserve,
       onConnection: accept,
     });
-    const listener = new Listener(server, plan, host);
+    const listener = new Listener(server, plan, host, key);
     listener.#watch();
     listener.#applyPlan();
     return listener;
@@ -61,6 +63,11 @@ export class Listener {
       express,
       ...(reason !== undefined && { reason }),
     });
+  }
+
+  /** Counts a connection of a client that is known elsewhere; false: one too many. */
+  takeRate(client: string): boolean {
+    return this.#plan.rate?.take(client, performance.now()) !== false;
   }
 
   get hasAccessList(): boolean {
@@ -111,6 +118,11 @@ export class Listener {
     const reason = this.#findRefusal(client, plan);
     if (reason !== undefined) return this.#refuse(client, reason);
     this.#open++;
+    const { handOver } = this.#host;
+    if (handOver) {
+      const place = { key: this.#key, address: this.address };
+      return handOver(client, formatRemote(client, this.address), place, () => this.#open--);
+    }
     void serveClient(client, this.address, plan, this.#host).finally(() => this.#open--);
   }
 

@@ -6,6 +6,8 @@ import { createMetrics, type MetricSums } from '../report/metrics.ts';
 
 export interface MetricsOptions {
   readonly sum: () => MetricSums;
+  /** Brings what is summed up to date, where that takes asking. */
+  readonly refresh: () => Promise<void> | undefined;
   /** Whether new clients are accepted: what /healthz answers. */
   readonly isReady: () => boolean;
 }
@@ -18,7 +20,7 @@ export interface MetricsOptions {
  */
 export async function serveMetrics(
   endpoint: Endpoint,
-  { sum, isReady }: MetricsOptions,
+  { sum, refresh, isReady }: MetricsOptions,
 ): Promise<{ readonly server: Server; readonly address: string }> {
   const metrics = createMetrics(sum);
   const server = createServer((request, response) => {
@@ -27,10 +29,12 @@ export async function serveMetrics(
       response.writeHead(isReady() ? 200 : 503, { 'content-type': 'text/plain' });
       response.end(isReady() ? 'ok\n' : 'draining\n');
     } else if (pathname === '/metrics') {
-      void metrics.render().then((text) => {
-        response.writeHead(200, { 'content-type': metrics.contentType });
-        response.end(text);
-      });
+      void Promise.resolve(refresh())
+        .then(() => metrics.render())
+        .then((text) => {
+          response.writeHead(200, { 'content-type': metrics.contentType });
+          response.end(text);
+        });
     } else {
       response.writeHead(404).end();
     }

@@ -26,6 +26,8 @@ export interface Plan {
   readonly access: AccessList | undefined;
   /** Undefined: no limit. */
   readonly rate: RateLimit | undefined;
+  /** Counts a connection of a client that a PROXY header names; false: one too many. Undefined: no limit. */
+  readonly takeRate: ((client: string) => boolean | Promise<boolean>) | undefined;
   /** Draws what is done to a connection; undefined when nothing is done to any. */
   readonly createFaults: ((connection: number, onDrop: () => void) => Faults) | undefined;
   /** Makes what a target is told first; undefined: nothing. Throws a ProtocolError for what cannot be told. */
@@ -50,6 +52,8 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
   const secure = values.tlsOut ? (await import('./secure-plan.ts')).createSecureTarget(values) : undefined;
   const dialPlan: DialPlan = { host, timeoutMs: values.waitConnect ?? defaultConnectMs, secure };
   const create = async (targets: Pair['targets']) => {
+    // Where another process serves the clients, it alone looks after the targets.
+    if (host.handOver && pair.listen.kind !== 'udp') return idleUpstream;
     const upstream = await createUpstream({ ...pair, targets }, dialPlan);
     upstreams.push(upstream);
     return upstream;
@@ -57,6 +61,7 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
   const hasFaults = Object.keys(faultSettings).some(
     (key) => values[key as keyof typeof values] !== undefined,
   );
+  const rate = values.rate && new RateLimit(values.rate);
   const ends = findDatagramEnds(pair.listen, pair.targets);
   const createFaults = hasFaults ? await loadFaults(ends) : undefined;
   const header = values.sendProxy && (await import('./proxy-header.ts'));
@@ -65,7 +70,8 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
     steps: await prepareSteps(pair, host, (route) => create(route.targets)),
     upstream: await createOwnUpstream(pair, host, create),
     access: await readAccess(pair, host),
-    rate: values.rate && new RateLimit(values.rate),
+    rate,
+    takeRate: rate && ((client) => rate.take(client, performance.now())),
     createFaults: createFaults && ((connection, onDrop) => createFaults(values, connection, onDrop)),
     createHead:
       header && ((client, known) => header.createProxyHeader(values.sendProxy ?? 1, client, known.header)),
@@ -102,6 +108,9 @@ async function createOwnUpstream(
   }
   return targets.length === 0 ? undefined : create(targets);
 }
+
+/** Of a process that hands its clients over: it dials nobody. */
+const idleUpstream: Upstream = { open: () => Promise.resolve(undefined), close: () => undefined };
 
 async function createUpstream(pair: Pair, plan: DialPlan): Promise<Upstream> {
   if (isBalanced(pair)) {

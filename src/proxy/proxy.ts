@@ -54,7 +54,7 @@ export class Proxy {
     const opened = new Map<string, AnyListener>();
     try {
       for (const [key, plan] of wanted) {
-        if (!this.#listeners.has(key)) opened.set(key, await this.#open(plan));
+        if (!this.#listeners.has(key)) opened.set(key, await this.#open(plan, key));
       }
     } catch (error) {
       for (const listener of opened.values()) listener.close();
@@ -76,14 +76,20 @@ export class Proxy {
     this.#listeners = next;
   }
 
-  async #open(plan: Plan): Promise<AnyListener> {
+  async #open(plan: Plan, key: string): Promise<AnyListener> {
     try {
-      if (plan.pair.listen.kind !== 'udp') return await Listener.open(plan, this.#host);
+      if (plan.pair.listen.kind !== 'udp') return await Listener.open(plan, this.#host, key);
       const { DatagramListener } = await import('./datagram-listener.ts');
       return await DatagramListener.open(plan, this.#host);
     } catch (error) {
       throw new ServeError(formatEndpoint(plan.pair.listen), error);
     }
+  }
+
+  /** Counts a connection of a client that a PROXY header named in another process; false: one too many. */
+  takeRate(key: string, client: string): boolean {
+    const listener = this.#listeners.get(key);
+    return listener instanceof Listener ? listener.takeRate(client) : true;
   }
 
   /** Whether any pair has an access list. */
@@ -116,7 +122,7 @@ export class Proxy {
 }
 
 /** A name for each pair's listener that stays the same over a reload. Port 0 may be named several times. */
-function nameListeners(plans: readonly Plan[]): Map<string, Plan> {
+export function nameListeners(plans: readonly Plan[]): Map<string, Plan> {
   const named = new Map<string, Plan>();
   for (const plan of plans) {
     const address = formatEndpoint(plan.pair.listen);

@@ -198,6 +198,17 @@ export type Event =
   | { readonly event: 'target-up'; readonly target: string }
   /** A target is left out, because of its checks or of clients that it refused. */
   | { readonly event: 'target-down'; readonly target: string }
+  /** A worker process of a proxy serves. */
+  | { readonly event: 'worker-started'; readonly worker: number; readonly pid: number }
+  /** A worker process has died, and `connections` with it; another one is started in its place. */
+  | {
+      readonly event: 'worker-ended';
+      readonly worker: number;
+      readonly pid: number;
+      readonly status?: number;
+      readonly signal?: string;
+      readonly connections: number;
+    }
   /** A proxy accepts no more, and waits for its open connections. */
   | { readonly event: 'draining'; readonly open: number; readonly limitMs: number }
   | {

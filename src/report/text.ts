@@ -95,6 +95,13 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
       return { text: `${event.target}: up`, from: 0 };
     case 'target-down':
       return { text: `${event.target}: down, left out`, from: 0 };
+    case 'worker-started':
+      return { text: `worker ${event.worker} serves, process ${event.pid}`, from: 1 };
+    case 'worker-ended':
+      return {
+        text: `worker ${event.worker} (process ${event.pid}) ended ${event.signal === undefined ? `with status ${event.status ?? 0}` : `by ${event.signal}`}, ${renderCount(event.connections, 'connection')} lost; another is started`,
+        from: 0,
+      };
     case 'draining':
       return {
         text: `waiting for ${renderCount(event.open, 'connection')}, at most ${event.limitMs} ms`,
