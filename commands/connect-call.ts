@@ -1,6 +1,6 @@
 import { dial, type DialOptions } from '../src/endpoint/dial.ts';
 import type { Connection } from '../src/endpoint/connection.ts';
-import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
+import { formatTargetEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
 import { errorCode } from '../src/errors.ts';
 import { describeError } from '../src/report/sentences.ts';
 import { readProxies, type ProxyFlags } from './connect-proxy.ts';
@@ -48,7 +48,7 @@ export async function readWay(
       ? (await import('./secure-run.ts')).readClientSecure(
           options,
           endpoint,
-          formatEndpoint(endpoint),
+          formatTargetEndpoint(endpoint),
           reporter,
         )
       : undefined,
@@ -71,7 +71,7 @@ export async function openCall(
     );
   } catch (error) {
     if (interruption.status !== undefined) context.exit(interruption.status);
-    else context.fail(subjectOf(error, formatEndpoint(endpoint)), error);
+    else context.fail(subjectOf(error, formatTargetEndpoint(endpoint)), error);
     return undefined;
   }
 }

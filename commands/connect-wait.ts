@@ -1,4 +1,4 @@
-import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
+import { formatTargetEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
 import { connectPatiently, type Patience } from '../src/endpoint/patience.ts';
 import { errorCode } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
@@ -35,7 +35,7 @@ export async function openPatiently(
   signal: AbortSignal,
   attempt: (timeoutMs: number) => Promise<Connection>,
 ): Promise<Connection> {
-  const address = formatEndpoint(endpoint);
+  const address = formatTargetEndpoint(endpoint);
   return connectPatiently({
     ...patience,
     subject: address,

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import type { Connection } from '../src/endpoint/connection.ts';
-import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
+import { formatTargetEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
 import { parsePath, parsePort, parseWords } from '../src/endpoint/parse.ts';
 import { formatLocal, formatRemote } from '../src/endpoint/serve.ts';
 import { oneTarget, parseTargets, type Targets } from '../src/endpoint/targets.ts';
@@ -110,7 +110,7 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
   refuseOverUdp(endpoint, isPatient(options) ? { ...options, retry: true } : options);
   const socket = await openCall(call, endpoint, await readWay(call, endpoint));
   if (socket) {
-    recorder?.open(socket, 1, 'dialled', formatEndpoint(endpoint));
+    recorder?.open(socket, 1, 'dialled', formatTargetEndpoint(endpoint));
     await converse(call, endpoint, socket, options, program);
   }
   timing?.finished();
@@ -124,8 +124,8 @@ async function converse(
   options: ConnectOptions,
   program: Awaited<ReturnType<typeof readProgram>>,
 ): Promise<void> {
-  const remote = formatRemote(socket, formatEndpoint(endpoint));
-  const local = formatLocal(socket, formatEndpoint(endpoint));
+  const remote = formatRemote(socket, formatTargetEndpoint(endpoint));
+  const local = formatLocal(socket, formatTargetEndpoint(endpoint));
   context.reporter.emit({ event: 'connected', id: 1, local, remote });
   timing?.connected(remote);
   if (endpoint.kind === 'udp') {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import type { Connection } from '../src/endpoint/connection.ts';
-import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
+import { formatTargetEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
 import { parsePath, parseWords } from '../src/endpoint/parse.ts';
 import { runPing, type PingEnding } from '../src/endpoint/pinger.ts';
 import { formatLocal, formatRemote } from '../src/endpoint/serve.ts';
@@ -64,12 +64,12 @@ async function ping(
   name: string,
 ): Promise<void> {
   const { reporter } = context;
-  const remote = formatRemote(connection, formatEndpoint(endpoint));
+  const remote = formatRemote(connection, formatTargetEndpoint(endpoint));
   reporter.emit({
     event: 'connected',
     id: 1,
     remote,
-    local: formatLocal(connection, formatEndpoint(endpoint)),
+    local: formatLocal(connection, formatTargetEndpoint(endpoint)),
   });
   const { size, rate, count = Infinity, quit, idle, verbose } = options;
   const maker = new PayloadMaker(randomBytes(4).readUInt32BE(), size, randomBytes(noiseBytes(size)));

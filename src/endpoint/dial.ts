@@ -5,7 +5,7 @@ import { connect, type Socket } from '../net/index.ts';
 import { requireNumericHost } from './numeric.ts';
 import type { ProxyEnds } from '../protocol/proxy-protocol/index.ts';
 import { Deadline } from './deadline.ts';
-import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
+import { formatTargetEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
 import type { Target } from './proxy-chain.ts';
 import type { ProxyHop } from './proxy-url.ts';
 import type { ClientSecureSettings } from './secure.ts';
@@ -52,10 +52,10 @@ export interface DialOptions {
  */
 export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promise<Socket> {
   if (endpoint.kind !== 'unix' && endpoint.kind !== 'tcp' && endpoint.kind !== 'tls') {
-    const message = `cannot connect to ${formatEndpoint(endpoint)}`;
-    throw new TnetError('TNET_E_UNSUPPORTED', message, { subject: formatEndpoint(endpoint) });
+    const message = `cannot connect to ${formatTargetEndpoint(endpoint)}`;
+    throw new TnetError('TNET_E_UNSUPPORTED', message, { subject: formatTargetEndpoint(endpoint) });
   }
-  const what = `no connection to ${formatEndpoint(endpoint)}`;
+  const what = `no connection to ${formatTargetEndpoint(endpoint)}`;
   using deadline = new Deadline(what, options.timeoutMs, options.signal);
   const socket = await openTransport(endpoint, options, deadline);
   try {

@@ -31,6 +31,11 @@ export function formatEndpoint(endpoint: Endpoint): string {
   }
 }
 
+/** An endpoint as what is connected to: without a host that is localhost. */
+export function formatTargetEndpoint(endpoint: Endpoint): string {
+  return formatEndpoint('port' in endpoint ? { ...endpoint, host: endpoint.host ?? 'localhost' } : endpoint);
+}
+
 /**
  * `host:port`, with brackets round an IPv6 address; `*` for every address. An IPv4 address that a dual-stack socket
  * shows as `::ffff:127.0.0.1` is written as the IPv4 address it is.

@@ -1,4 +1,4 @@
-import { formatHostPort, formatEndpoint } from '../endpoint/endpoint.ts';
+import { formatHostPort, formatTargetEndpoint } from '../endpoint/endpoint.ts';
 import type { EndingReason } from '../flow/ending.ts';
 import type { ExpressLane, LaneEvent, LaneName } from '../flow/express-lane.ts';
 import { describeError } from '../report/sentences.ts';
@@ -41,7 +41,7 @@ export class ExpressConnections {
     this.#host = host;
     this.#address = address;
     this.#target = target;
-    this.#targetName = formatEndpoint(target.endpoint);
+    this.#targetName = formatTargetEndpoint(target.endpoint);
     this.#values = values;
   }
 

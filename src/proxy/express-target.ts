@@ -32,7 +32,8 @@ export function formatLaneTarget(target: LaneTarget): string {
 export function createRefusal(target: LaneTarget, errno: number): NodeJS.ErrnoException {
   const code = getSystemErrorName(-errno);
   const where = 'path' in target ? target.path : `${target.address}:${target.port}`;
-  return Object.assign(new Error(`connect ${code} ${where}`), { errno: -errno, code, syscall: 'connect' });
+  const error = new Error(`connect ${code} ${where}`);
+  return Object.assign(error, { errno: -errno, code, syscall: 'connect' }, target);
 }
 
 /** What dial() throws when no address has accepted, or none in time. `refusals` are those that said no. */

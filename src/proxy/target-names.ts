@@ -1,4 +1,4 @@
-import { formatEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
+import { formatTargetEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
 import { isIP } from '../net/ip.ts';
 import { resolveAddresses, resolveService } from '../net/resolve.ts';
 import { defaultResolveMs, type BalanceValues } from './balance-settings.ts';
@@ -35,7 +35,7 @@ export async function resolveTarget(
     return resolveSrv(target.name, isDatagramTarget(target) ? 'udp' : 'tcp', values, family);
   if ((target.kind !== 'tcp' && target.kind !== 'udp') || isIP(target.host ?? 'localhost') !== 0) {
     return {
-      targets: [{ name: formatEndpoint(target), endpoint: target, host: undefined }],
+      targets: [{ name: formatTargetEndpoint(target), endpoint: target, host: undefined }],
       refreshMs: Infinity,
     };
   }
@@ -53,7 +53,7 @@ async function resolveHost(
   return {
     targets: addresses.map(({ address }) => {
       const endpoint = { kind, host: address, port };
-      return { name: formatEndpoint(endpoint), endpoint, host };
+      return { name: formatTargetEndpoint(endpoint), endpoint, host };
     }),
     refreshMs: Math.max(leastMs, ttlMs),
   };

@@ -1,4 +1,4 @@
-import { formatEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
+import { formatTargetEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
 import { parseEndpoint } from '../endpoint/parse.ts';
 import { TnetError } from '../errors.ts';
 
@@ -24,7 +24,7 @@ export function findDatagramEnds(listen: Endpoint, targets: readonly Target[]): 
 
 /** The target as the user would write it. */
 export function formatTarget(target: Target): string {
-  return target.kind === 'srv' ? `srv://${target.name}` : formatEndpoint(target);
+  return target.kind === 'srv' ? `srv://${target.name}` : formatTargetEndpoint(target);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection } from '../endpoint/connection.ts';
 import { dial, type DialOptions } from '../endpoint/dial.ts';
-import { formatEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
+import { formatTargetEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
 import { errorCode } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
 import { describeError } from '../report/sentences.ts';
@@ -59,7 +59,7 @@ export function createDirectUpstream(target: Endpoint, plan: DialPlan): Upstream
   const { host } = plan;
   return {
     async open({ id, head }) {
-      const subject = formatEndpoint(target);
+      const subject = formatTargetEndpoint(target);
       try {
         return { socket: await connectTarget(target, plan, { head }), target: subject };
       } catch (error) {
