@@ -96,10 +96,10 @@ test.serial('a name that nobody knows resets its clients and is named', async (t
 });
 
 for (const [flags, message] of [
-  [['--balance', 'best'], /--balance: One of round-robin, least, first, hash is needed/],
+  [['--balance', 'best'], /--balance best: One of round-robin, least, first, hash is needed/],
   [['--eject', '1s'], /--eject: makes sense only with several targets/],
   [['--health-rise', '1', '--balance', 'least'], /--health-rise: makes sense only with --health/],
-  [['--dns-server', 'name'], /--dns-server: name: /],
+  [['--dns-server', 'name'], /--dns-server name: name: /],
 ] as const) {
   test.serial(`proxy ${flags.join(' ')} is a usage error`, async (t) => {
     const { code, stderr } = await runCli(t, ['proxy', '0', '1', ...flags]);
