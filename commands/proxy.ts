@@ -4,6 +4,7 @@ import { errorCode, TnetError } from '../src/errors.ts';
 import { readConfigFile } from '../src/proxy/config-file.ts';
 import { isReplayClient } from '../src/proxy/pair-checks.ts';
 import type { Pair } from '../src/proxy/pair.ts';
+import { limitYoungGeneration } from '../src/proxy/young-generation.ts';
 import { createContext } from './context.ts';
 import { addOptions, addReportOptions } from './options.ts';
 import {
@@ -53,6 +54,7 @@ async function runProxy(
   const [first] = pairs;
   if (first && isReplayClient(first)) return run.replay(first, metrics);
   if (options.config !== undefined) run.reloadOnHangup(options.config, read);
+  limitYoungGeneration(pairs);
   await run.start(pairs, metrics);
 }
 

@@ -38,3 +38,8 @@ export const faultSettings = {
 } as const satisfies SettingTable;
 
 export type FaultValues = ValuesOf<typeof faultSettings>;
+
+/** Whether anything is done to connections at all. */
+export function hasFaults(values: FaultValues): boolean {
+  return Object.keys(faultSettings).some((key) => values[key as keyof FaultValues] !== undefined);
+}

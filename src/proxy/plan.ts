@@ -1,7 +1,7 @@
 import type { AccessList } from '../access/access-list.ts';
 import { requireNumericHost } from '../endpoint/numeric.ts';
 import type { Socket } from '../net/index.ts';
-import { faultSettings } from './fault-settings.ts';
+import { hasFaults } from './fault-settings.ts';
 import { prepareExpress, type ExpressPlan } from './express-plan.ts';
 import type { DatagramPlan } from './datagram-plan.ts';
 import type { Faults } from './faults.ts';
@@ -58,12 +58,10 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
     upstreams.push(upstream);
     return upstream;
   };
-  const hasFaults = Object.keys(faultSettings).some(
-    (key) => values[key as keyof typeof values] !== undefined,
-  );
+  const isFaulty = hasFaults(values);
   const rate = values.rate && new RateLimit(values.rate);
   const ends = findDatagramEnds(pair.listen, pair.targets);
-  const createFaults = hasFaults ? await loadFaults(ends) : undefined;
+  const createFaults = isFaulty ? await loadFaults(ends) : undefined;
   const header = values.sendProxy && (await import('./proxy-header.ts'));
   const plan: Omit<Plan, 'express'> = {
     pair,
