@@ -50,11 +50,12 @@ async function runProxy(
   }
   checkWorkers(pairs, options);
   const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
-  const run = new ProxyRun(context, options, await openViews(context, options));
+  const views = await openViews(context, options);
+  const run = new ProxyRun(context, options, views);
   const [first] = pairs;
   if (first && isReplayClient(first)) return run.replay(first, metrics);
   if (options.config !== undefined) run.reloadOnHangup(options.config, read);
-  limitYoungGeneration(pairs);
+  if (views.recordings.length === 0) limitYoungGeneration(pairs);
   await run.start(pairs, metrics);
 }
 

@@ -120,7 +120,7 @@ test.serial(
   },
 );
 
-test.serial('latency and bandwidth act within a tenth of what was asked for', async (t) => {
+test.serial('latency and bandwidth are never less slow than was asked for', async (t) => {
   const target = await startEcho(t);
   const slow = await startProxy(t, target, '--latency', '150ms', '--direction', 'up');
   const socket = await connectPeer(t, slow.address);
@@ -132,13 +132,14 @@ test.serial('latency and bandwidth act within a tenth of what was asked for', as
     times.push(performance.now() - startedAt);
   }
   const median = times.sort((a, b) => a - b)[2]!;
-  t.true(median >= 149 && median <= 170, times.join(' '));
+  // How much slower a busy machine makes it says nothing: bench/faults.mjs measures that.
+  t.true(median >= 149, times.join(' '));
   const narrow = await startProxy(t, target, '--bandwidth', '200k', '--direction', 'down');
   const startedAt = performance.now();
   const sent = payload(200 * 1024);
   sameBytes(t, (await exchange(t, narrow.address, sent)).bytes, sent);
   const took = performance.now() - startedAt;
-  t.true(took >= 900 && took <= 1130, `${took} ms`);
+  t.true(took >= 900, `${took} ms`);
 });
 
 test.serial(
