@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** What each file gives. Node finds the names of a CommonJS module only where they are written out. */
 const libraries = {
-  bcryptjs: "module.exports = require('bcryptjs').default",
+  bcryptjs: "module.exports = require('bcryptjs')",
   chalk: "export { default, Chalk, chalkStderr } from 'chalk'",
   ora: "module.exports = require('ora').default",
   'prom-client': "export { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'",

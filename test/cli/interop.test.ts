@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import net from 'node:net';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import type { ExecutionContext } from 'ava';
 import { collect, payload, sameBytes } from '../helpers/bytes.ts';
-import { closedPort, runCli, startCli } from '../helpers/cli.ts';
+import { closedPort, startCli } from '../helpers/cli.ts';
 import { serverWords, toTarget, type Family } from '../helpers/peers.ts';
 import { testWith } from '../helpers/programs.ts';
 import { tempDir } from '../helpers/temp.ts';
@@ -52,6 +53,18 @@ function start(t: ExecutionContext, peer: Peer, words: readonly string[]): Child
   return child;
 }
 
+/** Waits until a stream that somebody collects has given so many bytes, or has ended. */
+function arrival(stream: Readable, bytes: number): Promise<void> {
+  return new Promise((resolve) => {
+    let left = bytes;
+    stream.on('data', (chunk: Buffer) => {
+      left -= chunk.length;
+      if (left <= 0) resolve();
+    });
+    stream.once('end', resolve);
+  });
+}
+
 async function freeTarget(t: ExecutionContext, family: Family): Promise<net.NetConnectOpts> {
   return family === 'unix'
     ? { path: join(tempDir(t), 's') }
@@ -89,12 +102,18 @@ for (const peer of ['nc.openbsd', 'ncat', 'socat'] as const) {
         const received = collect(child.stdout!);
         await untilBound('path' in target ? { path: target.path } : { tcp: target.port });
         const words = 'path' in target ? ['-U', target.path] : ['127.0.0.1', String(target.port)];
-        const running = runCli(t, ['connect', ...words], up);
-        child.stdin!.end(down);
-        const { code, stdout } = await running;
+        const cli = startCli(t, ['connect', ...words]);
+        const answered = collect(cli.stdout);
+        const all = [arrival(child.stdout!, up.length), arrival(cli.stdout, down.length)];
+        cli.stdin.write(up);
+        child.stdin!.write(down);
+        // The netcats leave at their client's end, with what they still have to send.
+        await Promise.all(all);
+        cli.stdin.end();
+        child.stdin!.end();
         sameBytes(t, await received, up);
-        sameBytes(t, stdout, down);
-        t.is(code, 0);
+        sameBytes(t, await answered, down);
+        t.is((await cli.exit).code, 0);
       },
     );
   }

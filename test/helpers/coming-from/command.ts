@@ -126,7 +126,17 @@ export function startCommand(
     child,
     stdout: () => Buffer.concat(stdout!),
     async says(expected) {
-      while (!Buffer.concat(stdout!).includes(expected)) await once(child.stdout, 'data');
+      while (!Buffer.concat(stdout!).includes(expected)) {
+        const isOver = await Promise.race([
+          once(child.stdout, 'data').then(() => false),
+          closed.then(() => true),
+        ]);
+        if (isOver && !Buffer.concat(stdout!).includes(expected)) {
+          throw new Error(
+            `it ended without saying ${expected}: ${filled}\n${Buffer.concat(stderr!).toString()}`,
+          );
+        }
+      }
     },
     end: () => end('SIGTERM'),
     async outcome(wire) {

@@ -4,8 +4,8 @@ import { untilBound } from '../until-bound.ts';
 import { input, startCommand, unusedPort } from './command.ts';
 import type { Scene } from './scene.ts';
 
-/** A client meets a UDP server at `{host} {port}` that answers each datagram. */
-const answersDatagrams: Scene = {
+/** A client meets a UDP server at `{host} {port}` that answers each datagram. Its input ends, or is only typed. */
+const answersDatagrams = (stdin: 'given' | 'typed'): Scene => ({
   proof: ['got 12 bytes', 'hello\nworld\n'],
   async run(t, text) {
     const got: Buffer[] = [];
@@ -19,13 +19,14 @@ const answersDatagrams: Scene = {
     server.bind(port, '127.0.0.1');
     await once(server, 'listening');
     const command = startCommand(t, text, { host: '127.0.0.1', port });
-    command.child.stdin!.end(input);
+    command.child.stdin!.write(input);
+    if (stdin === 'given') command.child.stdin!.end();
     await command.says('got 12 bytes\n');
     command.end();
     const outcome = await command.outcome('');
     return { ...outcome, wire: Buffer.concat(got) };
   },
-};
+});
 
 /** A datagram comes to the command at `{host} {port}`, which answers; then the command is ended. */
 const datagramCaller: Scene = {
@@ -48,6 +49,7 @@ const datagramCaller: Scene = {
 };
 
 export const datagramScenes: Readonly<Record<string, Scene>> = {
-  'answers datagrams': answersDatagrams,
+  'answers datagrams': answersDatagrams('given'),
+  'answers datagrams, typed': answersDatagrams('typed'),
   'datagram caller': datagramCaller,
 };

@@ -100,7 +100,7 @@ const callers: Scene = {
       socket.end(`${word}\n`);
       wire.push((await collectUntilClose(socket)).bytes);
     }
-    if (!/-e|-c|EXEC|SYSTEM|echo/.test(text)) await command.says('three\n');
+    if (!/-e|-c|EXEC|SYSTEM|PIPE|echo/.test(text)) await command.says('three\n');
     command.end();
     return command.outcome(Buffer.concat(wire));
   },

@@ -76,7 +76,8 @@ function relay(introduce: Introduce): Scene {
       while (!wire.endsWith('\n')) wire += String(((await once(socket, 'data')) as [Buffer])[0]);
       socket.end();
       await once(socket, 'close');
-      listener.command.end();
+      // A pipe through a fifo ends by itself.
+      if (!text.startsWith('mkfifo')) listener.command.end();
       return listener.command.outcome(wire);
     },
   };

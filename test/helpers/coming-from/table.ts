@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 /** What can be compared between two commands. */
-export const parts = ['stdout', 'wire', 'exit', 'stderr', 'file'] as const;
+export const parts = ['stdout', 'wire', 'exit', 'file'] as const;
 
 export type Part = (typeof parts)[number];
 
