@@ -121,7 +121,7 @@ function checkDependencies() {
   assert.deepEqual(Object.keys(dependencies), [], 'what the package needs is inside it');
   for (const name of Object.keys(devDependencies)) {
     const subject = name.startsWith('@types/') ? `@types/${name.slice(7)}|${name.slice(7)}` : name;
-    const isNamed = subject.split('|').some((one) => new RegExp(`['"/ ]${one}(?:['"/]|$)`, 'm').test(text));
+    const isNamed = subject.split('|').some((one) => new RegExp(`['"\`/ ]${one}(?:['"/]|$)`, 'm').test(text));
     const { bin = {} } = JSON.parse(readFileSync(`${root}node_modules/${name}/package.json`, 'utf8'));
     const programs = typeof bin === 'string' ? [name] : Object.keys(bin);
     const isRun = programs.some((one) => new RegExp(`\\b${one}\\b`).test(scripts + text));

@@ -28,7 +28,7 @@ async function startJson(
   express: boolean,
   args: readonly string[],
 ): Promise<{ cli: Cli; address: string }> {
-  const cli = startCli(t, ['proxy', '--json', ...args], { env: express ? {} : { TNET_EXPRESS: '0' } });
+  const cli = startCli(t, ['proxy', '--json', ...args], { env: { TNET_EXPRESS: express ? '' : '0' } });
   const [, address] = await cli.said(/"event":"listening","address":"([^"]+)"/);
   return { cli, address: address!.replaceAll('\\u0000', '') };
 }
@@ -200,7 +200,9 @@ for (const [flags, reason] of [
 ] as const) {
   nativeTest(`with ${flags.join(' ')} there is no express lane, and -vv says why`, async (t) => {
     const target = await startNamed(t, 'x');
-    const cli = startCli(t, ['proxy', '-vv', '127.0.0.1:0', target, ...flags]);
+    const cli = startCli(t, ['proxy', '-vv', '127.0.0.1:0', target, ...flags], {
+      env: { TNET_EXPRESS: '' },
+    });
     const [, said] = await cli.said(/no express lane: (.+)\n/);
     t.regex(said!, reason);
   });
@@ -215,7 +217,7 @@ nativeTest('a reload changes between the express lane and JavaScript without los
     writeFileSync(file, JSON.stringify({ pairs }));
   };
   write(fast, {});
-  const cli = startCli(t, ['proxy', '-vv', '--config', file]);
+  const cli = startCli(t, ['proxy', '-vv', '--config', file], { env: { TNET_EXPRESS: '' } });
   const address = await cli.address();
   for (let round = 1; round <= 3; round++) {
     for (const where of [address, path]) t.is((await exchange(t, where)).bytes.toString(), 'fast');
