@@ -43,6 +43,9 @@ int start_loop(struct engine *engine) {
   return error;
 }
 
+/* So many releases are obeyed although nothing else is to do. */
+enum { RELEASES_MOST = 256 };
+
 /* Commands are obeyed in the order in which they are sent. */
 int send_command(struct engine *engine, enum operation operation, void *subject) {
   pthread_mutex_lock(&engine->lock);
@@ -57,9 +60,10 @@ int send_command(struct engine *engine, enum operation operation, void *subject)
     engine->command_room = room;
   }
   engine->commands[engine->command_count++] = (struct command){operation, subject};
-  /* Memory can wait for the next command that cannot. */
+  /* Memory can wait for the next command that cannot, or until there is some of it: a lane may need no other. */
   bool is_release = operation == RELEASE_FLOW || operation == RELEASE_LANE || operation == RELEASE_CONNECTION;
-  bool wake = !engine->woken && !engine->gathering && !is_release;
+  bool is_due = !is_release || engine->command_count >= RELEASES_MOST;
+  bool wake = !engine->woken && !engine->gathering && is_due;
   if (wake) engine->woken = true;
   pthread_mutex_unlock(&engine->lock);
   if (wake) wake_loop(engine->loop);
