@@ -6,7 +6,15 @@ import test from 'ava';
 import { collect, collectUntilClose, payload, sameBytes } from '../helpers/bytes.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
 import { connectPeer } from '../helpers/peers.ts';
-import { exchange, startEcho, startLimited, startNamed, startProxy, waitEnd } from '../helpers/proxy.ts';
+import {
+  exchange,
+  exchangeMany,
+  startEcho,
+  startLimited,
+  startNamed,
+  startProxy,
+  waitEnd,
+} from '../helpers/proxy.ts';
 import { tempDir } from '../helpers/temp.ts';
 
 /** The workers' processes, as -v has said them. */
@@ -159,13 +167,7 @@ test.serial('SIGTERM drains the connections of all workers, up to the limit', as
 test.serial('with 64 descriptors a process, 200 clients are served in turn by workers', async (t) => {
   const words = ['proxy', '127.0.0.1:0', await startEcho(t), '--workers', '2'];
   const { address, stderr } = await startLimited(t, 64, words);
-  const answers = await Promise.all(
-    Array.from({ length: 200 }, async (_, index) => {
-      const sent = payload(2_000 + index);
-      const { bytes, error } = await exchange(t, address, sent);
-      return error?.message ?? (bytes.equals(sent) ? 'same' : `${bytes.length} bytes`);
-    }),
-  );
+  const answers = await exchangeMany(t, address, 200);
   t.deepEqual(
     answers.filter((answer) => answer !== 'same'),
     [],

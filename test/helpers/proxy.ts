@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import type { ExecutionContext } from 'ava';
-import { collectUntilClose } from './bytes.ts';
+import { collectUntilClose, payload } from './bytes.ts';
 import { startCli, tnetPath, type Cli } from './cli.ts';
 import { connectPeer, startPeerServer, toTarget, type Family } from './peers.ts';
 
@@ -40,6 +40,17 @@ export async function exchange(
   const socket = await connectPeer(t, address);
   socket.end(sent);
   return collectUntilClose(socket);
+}
+
+/** So many clients of an echo at once, each with bytes of its own: `same` for each that got them back, else what it got. */
+export function exchangeMany(t: ExecutionContext, address: string, count: number): Promise<string[]> {
+  return Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      const sent = payload(2_000 + index);
+      const { bytes, error } = await exchange(t, address, sent);
+      return error?.message ?? (bytes.equals(sent) ? 'same' : `${bytes.length} bytes`);
+    }),
+  );
 }
 
 /** What a connection's end looks like to a client that only waits: `end`, or the code of its error. */
