@@ -9,6 +9,7 @@ import type { Pair } from './pair.ts';
  * connection costs. Where the bytes pass through JavaScript the room is left to grow: it saves them a fifth of the time.
  */
 export function limitYoungGeneration(pairs: readonly Pair[]): void {
-  const passBytes = ({ values }: Pair) => values.tlsIn ?? values.tlsOut ?? hasFaults(values);
+  const passBytes = ({ values }: Pair) =>
+    values.tlsIn === true || values.tlsOut === true || hasFaults(values);
   if (nativeStatus().used && !pairs.some(passBytes)) setFlagsFromString('--semi-space-growth-factor=1');
 }
