@@ -6,12 +6,15 @@ import { TnetError } from '../errors.ts';
  */
 export class Deadline implements Disposable {
   readonly signal: AbortSignal;
+  /** The whole limit in milliseconds; undefined without one. */
+  readonly limitMs: number | undefined;
   readonly #endsAt: number;
   readonly #timer: NodeJS.Timeout | undefined;
 
   /** `what` ends the sentence of the failure: `no connection to a:80 within 30000 ms`. No limit: `timeoutMs` absent. */
   constructor(what: string, timeoutMs: number | undefined, outer?: AbortSignal) {
     const controller = new AbortController();
+    this.limitMs = timeoutMs;
     this.#endsAt = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
     if (timeoutMs !== undefined && timeoutMs !== Infinity) {
       const expire = () => {

@@ -100,7 +100,7 @@ async function prepare(socket: Socket, endpoint: Dialled, options: DialOptions, 
 async function dialTcp(
   { host, port }: Target,
   options: DialOptions,
-  { leftMs: timeoutMs }: Deadline,
+  { leftMs: timeoutMs, limitMs }: Deadline,
 ): Promise<Socket> {
   // The race has the limit's rest as its own, and names the addresses it has tried when that runs out.
   const { family, numericOnly, localAddress, localPort, signal, onAttempt, onAttemptFailed } = options;
@@ -113,6 +113,7 @@ async function dialTcp(
     localAddress,
     localPort,
     timeoutMs,
+    limitMs,
     signal,
     lookup: host === 'localhost' ? findLoopback : options.lookup,
     onLookup: () => options.onLookup?.(host),

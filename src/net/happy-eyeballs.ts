@@ -37,6 +37,8 @@ export interface RaceOptions extends Omit<SocketOptions, 'signal' | 'fd' | 'hand
   readonly staggerMs?: number | undefined;
   /** The limit for the whole: DNS and all attempts together, in milliseconds. Default: no limit. */
   readonly timeoutMs?: number | undefined;
+  /** What the error calls the limit, where `timeoutMs` is only the rest of it. Default `timeoutMs`. */
+  readonly limitMs?: number | undefined;
   /** Ends the race; the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called with the candidates in the order in which they will be tried. */
@@ -215,12 +217,17 @@ export function createRaceError(
 
 /** The failure of a host for which there was not enough time. */
 export function createTimeoutError(
-  { host = 'localhost', port, timeoutMs = 0 }: Pick<RaceOptions, 'host' | 'port' | 'timeoutMs'>,
+  {
+    host = 'localhost',
+    port,
+    timeoutMs = 0,
+    limitMs = timeoutMs,
+  }: Pick<RaceOptions, 'host' | 'port' | 'timeoutMs' | 'limitMs'>,
   { tried, errors }: Progress,
 ): Error {
   const list = tried.map(formatAttempt).join(', ');
   const what = tried.length === 0 ? `its address was not found` : `tried ${list}`;
-  return new TnetError('TNET_E_TIMEOUT', `no connection to ${host} within ${timeoutMs} ms: ${what}`, {
+  return new TnetError('TNET_E_TIMEOUT', `no connection to ${host} within ${limitMs} ms: ${what}`, {
     subject: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
     cause: errors.length > 0 ? new AggregateError(errors) : undefined,
   });

@@ -30,7 +30,7 @@ export interface Screen {
 }
 
 /** A screen that has not come by then never will; the test then fails with what is there, and tmux is ended. */
-const patienceMs = 15_000;
+const patienceMs = 50_000;
 
 let count = 0;
 

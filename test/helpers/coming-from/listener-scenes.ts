@@ -62,6 +62,19 @@ const caller: Scene = {
   },
 };
 
+/** A client says a line, reads to the end, and only then half-closes: nc leaves at its caller's end, with what it has. */
+const patientCaller: Scene = {
+  proof: ['hello'],
+  async run(t, text) {
+    const { command, target } = await startListener(t, text);
+    const socket = await call(t, target);
+    socket.write('from the caller\n');
+    const { bytes } = await collectUntilClose(socket);
+    socket.end();
+    return command.outcome(bytes);
+  },
+};
+
 /** A client says a line, waits for one, and ends; then the command is ended if it goes on. */
 const asker: Scene = {
   proof: ['from the caller', '127.0.0.1'],
@@ -165,6 +178,7 @@ const strangers: Scene = {
 
 export const listenerScenes: Readonly<Record<string, Scene>> = {
   caller,
+  'patient caller': patientCaller,
   asker,
   reader,
   callers,
