@@ -38,7 +38,7 @@ if (obstacle) {
 }
 
 /** A slow row has as many rounds as fit into this; the first always. */
-const rowSeconds = 20;
+const rowSeconds = 12;
 
 /** Round by round, and in each round every program once: a busy moment of the machine falls on all. */
 async function runWork(work) {
@@ -68,6 +68,23 @@ async function runWork(work) {
   return { id, title, note, metrics, rounds: count, rows, left: [...left] };
 }
 
+const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(
+  ' ',
+);
+const date = new Date().toISOString().slice(0, 10);
+const machine = describeMachine();
+
+/** Writes what has been measured. Returns how far the goals are met. */
+function writeResults(works) {
+  const results = { machine, date, command, works, goals: measureGoals(works) };
+  mkdirSync(out, { recursive: true });
+  writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`);
+  writeFileSync(join(out, 'results.md'), renderMarkdown(results));
+  const chart = renderChart(results);
+  if (chart) writeFileSync(join(out, 'chart.svg'), chart);
+  return results.goals;
+}
+
 const startedAt = performance.now();
 const works = [];
 for (const work of await createWorks(sizes)) {
@@ -82,26 +99,12 @@ for (const work of await createWorks(sizes)) {
     console.log(`  ${name.padEnd(26)}${cells.join('   ')}`);
   }
   for (const reason of result.left) console.log(`  left out: ${reason}`);
+  // After each work, so that a run that is broken off has not been for nothing.
+  writeResults(works);
 }
 
-const goals = measureGoals(works);
-const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(
-  ' ',
-);
-const results = {
-  machine: describeMachine(),
-  date: new Date().toISOString().slice(0, 10),
-  command,
-  works,
-  goals,
-};
-mkdirSync(out, { recursive: true });
-writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`);
-writeFileSync(join(out, 'results.md'), renderMarkdown(results));
-const chart = renderChart(results);
-if (chart) writeFileSync(join(out, 'chart.svg'), chart);
 console.log('');
-for (const { title, limit, better, against, ratio, isMet } of goals) {
+for (const { title, limit, better, against, ratio, isMet } of writeResults(works)) {
   const sign = better === 'more' ? '≥' : '≤';
   console.log(`${isMet ? 'met ' : 'NOT '} ${title}: ${ratio.toFixed(2)} × ${against} (${sign} ${limit})`);
 }

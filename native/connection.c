@@ -10,9 +10,10 @@
 
 static void end_connection(struct loop *loop, struct connection *connection);
 
-static void set_no_delay(int fd, int family) {
+/* A Unix socket has no such option. */
+void set_no_delay(int fd) {
   int on = 1;
-  if (family == AF_INET || family == AF_INET6) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 /* Closes a socket in order, or passes the other side's reset on. */
@@ -37,6 +38,7 @@ static void flow_is_over(struct loop *loop, struct flow *flow) {
     connection->broken = is_up == (flow->side == SIDE_SOURCE) ? SIDE_SOURCE : SIDE_SINK;
   }
   if (flow->error) stop_other(loop, connection, flow);
+  else if (flow->source->hung) (is_up ? &connection->down : &connection->up)->half_close = false; /* close says it */
   if (connection->up.ended && connection->down.ended) end_connection(loop, connection);
 }
 
@@ -87,7 +89,7 @@ static int dial(struct loop *loop, struct connection *connection, const struct t
   int family = target->address.ss_family;
   int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return errno;
-  if (connection->lane->no_delay) set_no_delay(fd, family);
+  if (connection->lane->no_delay && family != AF_UNIX) set_no_delay(fd);
   bool connected = connect(fd, (const struct sockaddr *)&target->address, target->length) == 0;
   int error = connected || errno == EINPROGRESS ? 0 : errno;
   if (!error) {
@@ -161,11 +163,11 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
     close(fd);
     return;
   }
-  if (lane->no_delay) set_no_delay(fd, peer->ss_family);
   connection->lane = lane;
   connection->client = client;
   fill_name(&connection->peer, peer);
-  ask_name(&connection->local, fd);
+  connection->local = lane->local;
+  if (lane->is_wildcard) ask_name(&connection->local, fd);
   connection->dialing = true;
   lane->dialing++;
   connection->begun_ns = loop->now_ns;

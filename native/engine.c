@@ -108,14 +108,19 @@ void report_ended(struct loop *loop, struct flow *flow) {
   pthread_mutex_unlock(&engine->lock);
 }
 
-/* Once a round, so that the endings of a round arrive as one batch. */
-void tell_javascript(struct engine *engine) {
+/* Once a round, so that the endings of a round arrive as one batch. What connections of lanes do waits until there has
+   been no word for a while: under load a batch has many of them, and most in one row from accept to end. */
+void tell_javascript(struct loop *loop) {
+  struct engine *engine = loop->engine;
+  bool rests = loop->now_ns - loop->told_ns < (uint64_t)NEWS_REST_MS * 1000000u;
   pthread_mutex_lock(&engine->lock);
-  bool news = engine->ended || engine->connection_news || engine->lane_news;
-  bool tell = news && !engine->told;
+  bool urgent = engine->ended || engine->lane_news;
+  bool tell = (urgent || (engine->connection_news && !rests)) && !engine->told;
   if (tell) engine->told = true;
+  loop->has_news = engine->connection_news && !engine->told;
   pthread_mutex_unlock(&engine->lock);
   if (!tell) return;
+  loop->told_ns = loop->now_ns;
   napi_status status = napi_call_threadsafe_function(engine->listener, NULL, napi_tsfn_nonblocking);
   /* napi_closing: the environment is going away, and nobody is left to be told. */
   if (status != napi_ok && status != napi_closing) {

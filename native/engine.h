@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 enum {
+  NEWS_REST_MS = 10,               /* between two words to JavaScript of what a lane's connections do */
   BUFFER_BYTES = 128 * 1024,       /* the read/write buffer that all flows share */
   PIPE_BYTES = 1024 * 1024,        /* the size asked for a pooled pipe */
   PIPE_LEAST_BYTES = 64 * 1024,    /* what the system gives a user over its pipe quota is not worth splicing through */
@@ -72,7 +73,7 @@ struct flow {
   /* Set before START, constant after it. */
   double id;
   int source_fd, sink_fd; /* duplicates that the flow's ends take over; a source of -1 ends after what is held */
-  bool half_close;
+  bool half_close; /* a lane takes it back where a close is next */
   flow_over over;
   void *owner;
 
@@ -119,6 +120,8 @@ struct loop {
   struct lane *lanes;
   struct parting *partings;
   uint64_t tick_ns; /* when lanes and partings are looked at again */
+  uint64_t told_ns; /* when JavaScript was last told of anything */
+  bool has_news;    /* that JavaScript is not told of yet */
   struct engine *engine;
   unsigned char buffer[BUFFER_BYTES];
 };

@@ -67,7 +67,7 @@ void gather_commands(struct engine *engine, bool on);
 int send_command(struct engine *engine, enum operation operation, void *subject); /* 0 or ENOMEM */
 size_t take_commands(struct engine *engine, struct command **commands);               /* [engine thread] */
 void report_ended(struct loop *loop, struct flow *flow);                              /* [engine thread] */
-void tell_javascript(struct engine *engine);                                          /* [engine thread] */
+void tell_javascript(struct loop *loop);                                              /* [engine thread] */
 struct flow *take_ended(struct engine *engine);
 void count_up(struct engine *engine); /* what runs keeps the process alive */
 void count_down(struct engine *engine, size_t count);

@@ -72,7 +72,21 @@ void arm_lane(struct loop *loop, struct lane *lane, bool on) {
   if (watch_listener(loop, lane, EPOLL_CTL_MOD, on) == 0) lane->armed = on;
 }
 
+/* What is the same for all its clients is asked and set once: an accepted socket has its listener's options (tcp(7)), and
+   its local name is the listener's, unless that is the wildcard. */
+static void prepare_listener(struct lane *lane) {
+  pthread_mutex_lock(&lane->listen_lock);
+  if (lane->listen_fd >= 0) {
+    ask_name(&lane->local, lane->listen_fd);
+    if (lane->no_delay) set_no_delay(lane->listen_fd);
+  }
+  pthread_mutex_unlock(&lane->listen_lock);
+  const uint32_t *words = lane->local.words;
+  lane->is_wildcard = lane->local.family != 0 && (words[0] | words[1] | words[2] | words[3]) == 0;
+}
+
 void begin_lane(struct loop *loop, struct lane *lane) {
+  prepare_listener(lane);
   lane->next = loop->lanes;
   loop->lanes = lane;
   lane->armed = true;

@@ -43,6 +43,8 @@ struct lane {
   struct target targets[TARGETS_MOST];
   /* The engine thread's. */
   bool armed, closing, over;
+  struct name local; /* the listener's */
+  bool is_wildcard;  /* … is one, and each client has its own */
   bool short_of_fds;
   int accept_error; /* why a listener that has connections waiting takes none: EMFILE and its kind */
   struct connection *connections;
@@ -87,6 +89,7 @@ void shut_lane(const struct loop *loop, struct lane *lane); /* from any thread *
 void arm_lane(struct loop *loop, struct lane *lane, bool on);
 
 /* connection.c */
+void set_no_delay(int fd);
 void accept_connection(struct loop *loop, struct lane *lane, int fd, const struct sockaddr_storage *peer);
 void stop_connection(struct loop *loop, struct connection *connection, int error);
 void finish_connection(struct loop *loop, struct connection *connection);

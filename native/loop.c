@@ -138,13 +138,17 @@ static void read_clock(struct loop *loop) {
   loop->now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static int timeout_of(const struct loop *loop) {
+  if (loop->queue) return 0;
+  return loop->has_news ? NEWS_REST_MS : lane_timeout_ms(loop);
+}
+
 void *run_loop(void *argument) {
   struct loop *loop = argument;
   struct epoll_event events[EVENTS_AT_ONCE];
   bool running = true;
   while (running) {
-    int timeout_ms = loop->queue ? 0 : lane_timeout_ms(loop);
-    int count = epoll_wait(loop->epoll_fd, events, EVENTS_AT_ONCE, timeout_ms);
+    int count = epoll_wait(loop->epoll_fd, events, EVENTS_AT_ONCE, timeout_of(loop));
     bool commanded = false;
     read_clock(loop);
     for (int i = 0; i < count; i++) {
@@ -159,7 +163,7 @@ void *run_loop(void *argument) {
       running = obey_all(loop);
     }
     bury_ends(loop);
-    tell_javascript(loop->engine);
+    tell_javascript(loop);
   }
   return NULL;
 }

@@ -29,14 +29,18 @@ interface Rig {
 }
 
 async function listen(t: ExecutionContext, onConnection: (socket: net.Socket) => void): Promise<LaneTarget> {
+  const sockets = new Set<net.Socket>();
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
-    socket.on('error', () => undefined);
-    t.teardown(() => socket.destroy());
+    sockets.add(socket.on('error', () => undefined));
     onConnection(socket);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.teardown(() => server.close());
+  t.teardown(() => {
+    // A connection may come while the test is being torn down, too late for a teardown of its own.
+    server.on('connection', (socket) => void socket.destroy()).close();
+    for (const socket of sockets) socket.destroy();
+  });
   return { address: '127.0.0.1', port: (server.address() as net.AddressInfo).port };
 }
 

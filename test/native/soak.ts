@@ -76,14 +76,37 @@ async function connectPair(viaPort?: number): Promise<[Peer, net.Socket]> {
     : typeof address === 'string'
       ? { path: address }
       : { host: '127.0.0.1', port: address!.port };
-  const socket = net.connect({ ...where, allowHalfOpen: true });
-  const [[accepted]] = (await Promise.all([once(server, 'connection'), once(socket, 'connect')])) as [
-    [net.Socket],
-    unknown,
-  ];
+  const pair = await tryPair(server, where);
   done.resolve(undefined);
-  for (const one of [socket, accepted]) one.on('error', () => undefined);
-  return [{ socket, sent: 0, received: 0 }, accepted];
+  return pair ?? connectPair(viaPort);
+}
+
+/** Undefined where the connection is over before it is known to stand: a lane that is told to end may reset it. */
+async function tryPair(
+  server: net.Server,
+  where: net.NetConnectOpts,
+): Promise<[Peer, net.Socket] | undefined> {
+  const socket = net.connect({ ...where, allowHalfOpen: true });
+  const accepted = new Promise<net.Socket>((resolve) => server.once('connection', resolve));
+  const connected = once(socket, 'connect').then(
+    () => true,
+    (error: unknown) => {
+      note(`connect ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+      return false;
+    },
+  );
+  if (await connected) {
+    const far = await accepted;
+    for (const one of [socket, far]) one.on('error', () => undefined);
+    return [{ socket, sent: 0, received: 0 }, far];
+  }
+  // What the lane has connected for it comes soon, or never, and must not be taken for another's.
+  server.removeAllListeners('connection');
+  const stray = (far: net.Socket) => far.on('error', () => undefined).destroy();
+  server.on('connection', stray);
+  await delay(500);
+  server.off('connection', stray);
+  return undefined;
 }
 
 /** Writes and reads at random until its part is over. */
