@@ -18,6 +18,8 @@
 #include <sys/types.h>
 
 enum {
+  NAP_NS = 100 * 1000,             /* how long the thread waits for more, see nap() */
+  NAP_TURNS_MOST = 4,              /* more flows than this wait for each other anyway */
   NEWS_REST_MS = 10,               /* between two words to JavaScript of what a lane's connections do */
   BUFFER_BYTES = 128 * 1024,       /* the read/write buffer that all flows share */
   PIPE_BYTES = 1024 * 1024,        /* the size asked for a pooled pipe */
@@ -88,6 +90,7 @@ struct flow {
   struct pipe_pair *pipe;
   size_t piped;
   size_t window_bytes, window_reads;
+  unsigned turn_reads; /* in its last turn */
   bool bulk;   /* the last window's reads were big */
   bool copies; /* splicing this pair is not possible */
   int stuck;   /* splices in a row that made no headway though both ends say they are ready */
@@ -113,6 +116,7 @@ struct loop {
   int epoll_fd, wake_fd;
   uint64_t now_ns;
   struct flow *queue, **queue_tail;
+  unsigned turns, sparse_turns; /* of this round: those that carried anything, and those that could do with more */
   struct end *table[END_TABLE];
   struct end *graveyard; /* events already fetched may still point at these */
   struct pipe_pair *pool;

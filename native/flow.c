@@ -31,6 +31,7 @@ void note_read(struct loop *loop, struct flow *flow, size_t bytes) {
   __atomic_store_n(&flow->active_ns, loop->now_ns, __ATOMIC_RELAXED);
   flow->window_bytes += bytes;
   flow->window_reads++;
+  flow->turn_reads++;
   if (flow->window_bytes >= WINDOW_BYTES) close_window(flow);
 }
 
@@ -109,16 +110,37 @@ static enum step take_steps(struct loop *loop, struct flow *flow) {
   }
 }
 
+/* Whether it came in such small pieces that more of it should be waited for: only TCP, whose sender goes on meanwhile, and
+   only while its window is far from full. */
+static bool is_sparse(const struct flow *flow, size_t moved) {
+  int domain = AF_UNSPEC, window = 0;
+  socklen_t length = sizeof domain;
+  if (!flow->bulk || flow->copies || flow->source->kind != KIND_SOCKET || flow->sink->kind != KIND_SOCKET) return false;
+  if (moved >= (size_t)flow->turn_reads * PIPE_BYTES) return false;
+  if (getsockopt(flow->source->fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0 || domain == AF_UNIX) return false;
+  if (getsockopt(flow->source->fd, SOL_SOCKET, SO_RCVBUF, &window, &length) != 0) return false;
+  return moved < (size_t)window / 4;
+}
+
+static void count_turn(struct loop *loop, const struct flow *flow, size_t moved) {
+  if (moved == 0) return;
+  loop->turns++;
+  if (is_sparse(flow, moved)) loop->sparse_turns++;
+}
+
 /* Carries what can be carried now, but leaves the thread to the other flows after a while. */
 void turn_flow(struct loop *loop, struct flow *flow) {
   if (flow->ended) return;
   enum step step = STEP_OVER;
+  uint64_t before = flow->bytes_read;
+  flow->turn_reads = 0;
   if (flow->sink->error) break_flow(flow, SIDE_SINK, flow->sink->error);
   else step = take_steps(loop, flow);
   if (step == STEP_OVER) {
     end_flow(loop, flow);
     return;
   }
+  count_turn(loop, flow, (size_t)(flow->bytes_read - before));
   if (step == STEP_MOVED) queue_flow(loop, flow);
   if (step == STEP_WAIT && flow->pipe && flow->piped == 0) {
     give_pipe(loop, flow->pipe, true);
