@@ -43,6 +43,12 @@ const { metafile } = await build({
   logLevel: 'warning',
 });
 
+// esbuild leaves regular expressions as they are written, and one letter beyond ASCII makes all of the text twice as long
+// in memory and slower to read: 4 ms of each start.
+const bundled = readFileSync(path('dist/cli.cjs'), 'utf8');
+const escape = (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`;
+writeFileSync(path('dist/cli.cjs'), bundled.replace(/[^\0-\x7f]/g, escape));
+
 await buildLibraries(metafile);
 
 // The library, for people who read what runs: its names are kept.
