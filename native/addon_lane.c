@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { OPTION_FIELDS = 6, STATE_FIELDS = 6, ADDRESS_BYTES = 128 };
+enum { OPTION_FIELDS = 8, STATE_FIELDS = 6, ADDRESS_BYTES = 128 };
 
 static bool fill_ipv6(struct sockaddr_in6 *address, char *text) {
   char *zone = strchr(text, '%');
@@ -61,6 +61,42 @@ static bool read_target(const struct arguments *arguments, struct lane *lane, ui
   return false;
 }
 
+static bool read_block(const struct arguments *arguments, struct block *block, uint32_t index, const int32_t *numbers) {
+  char text[ADDRESS_BYTES];
+  size_t length = 0;
+  struct target target;
+  struct name name;
+  napi_env env = arguments->env;
+  napi_value element;
+  if (!ok(env, napi_get_element(env, arguments->values[4], index, &element))) return false;
+  if (!ok(env, napi_get_value_string_utf8(env, element, text, sizeof text, &length))) return false;
+  if (!fill_target(&target, text, length, 0)) {
+    throw_errno(env, "block", EINVAL);
+    return false;
+  }
+  fill_name(&name, &target.address);
+  *block = (struct block){.allows = numbers[0] != 0, .family = name.family, .bits = (uint8_t)numbers[1]};
+  memcpy(block->words, name.words, sizeof block->words);
+  return true;
+}
+
+static bool read_blocks(const struct arguments *arguments, struct lane *lane) {
+  uint8_t *bytes;
+  size_t count;
+  if (!get_bytes(arguments, 5, &bytes, &count)) return false;
+  const int32_t *numbers = (const int32_t *)(void *)bytes;
+  lane->blocks = calloc(count / 2 + 1, sizeof *lane->blocks);
+  if (!lane->blocks) {
+    throw_errno(arguments->env, "openLane", ENOMEM);
+    return false;
+  }
+  for (uint32_t i = 0; i < count / 2; i++) {
+    if (!read_block(arguments, &lane->blocks[i], i, numbers + 2 * (size_t)i)) return false;
+    lane->block_count++;
+  }
+  return true;
+}
+
 static bool read_lane(const struct arguments *arguments, struct lane *lane) {
   uint8_t *bytes;
   size_t count;
@@ -78,7 +114,9 @@ static bool read_lane(const struct arguments *arguments, struct lane *lane) {
   lane->connect_ns = (uint64_t)(options[3] * 1e6);
   lane->life_ns = (uint64_t)(options[4] * 1e6);
   lane->last_free_fd = (int)options[5];
-  return true;
+  lane->has_allow = options[6] != 0;
+  lane->has_deny = options[7] != 0;
+  return read_blocks(arguments, lane);
 }
 
 static int duplicate_listener(int fd) {
@@ -101,8 +139,8 @@ static int launch_lane(struct engine *engine, struct lane *lane) {
 }
 
 /*
- * openLane(listenFd, addresses, ports, [noDelay, connectionsMost, idleMs, connectMs, lifeMs, lastFreeFd]) → id. The
- * listening descriptor is duplicated; whoever has it should stop accepting.
+ * openLane(listenFd, addresses, ports, [noDelay, connectionsMost, idleMs, connectMs, lifeMs, lastFreeFd, hasAllow,
+ * hasDeny], blocks, [isAllowed, bits, …]) → id. The listening descriptor is duplicated; whoever has it should stop accepting.
  */
 static napi_value open_lane(napi_env env, napi_callback_info info) {
   struct arguments arguments;

@@ -35,6 +35,7 @@ static void write_connection(double *fields, const struct connection *connection
   fields[8] = (double)refused;
   for (size_t i = 0; i < refused; i++) fields[9 + i] = connection->refusals[i];
   fields += 9 + TARGETS_MOST;
+  if (news & NEWS_DENIED) write_name(fields, &connection->peer);
   if (news & NEWS_ACCEPTED) write_name(write_name(fields, &connection->peer), &connection->local);
   if (news & NEWS_CONNECTED) write_name(fields + 2 * NAME_FIELDS, &connection->target_local);
 }
@@ -47,8 +48,8 @@ static void hand_out_connection(struct engine *engine, struct connection *connec
   pthread_mutex_unlock(&engine->lock);
   if (news & NEWS_ACCEPTED) connection->id = add_slot(engine, CONNECTION, connection);
   write_connection(fields, connection, news, refused);
-  if (!(news & NEWS_ENDED)) return;
-  drop_slot(engine, connection->id);
+  if (!(news & (NEWS_ENDED | NEWS_DENIED))) return;
+  if (news & NEWS_ENDED) drop_slot(engine, connection->id);
   (void)send_command(engine, RELEASE_CONNECTION, connection);
 }
 

@@ -154,9 +154,21 @@ void feed_connection(struct loop *loop, struct connection *connection) {
   dial_next(loop, connection);
 }
 
+/* It is told of, and never counted. Takes over `fd`. */
+static void turn_away(struct loop *loop, struct lane *lane, struct connection *connection, int fd) {
+  connection->lane = lane;
+  reset_socket(loop, fd);
+  tell_connection(loop, connection, NEWS_DENIED);
+}
+
 /* Takes over `fd`. */
 void accept_connection(struct loop *loop, struct lane *lane, int fd, const struct sockaddr_storage *peer) {
   struct connection *connection = calloc(1, sizeof *connection);
+  if (connection) fill_name(&connection->peer, peer);
+  if (connection && !is_welcome(lane, &connection->peer)) {
+    turn_away(loop, lane, connection, fd);
+    return;
+  }
   struct end *client = connection ? open_lane_end(loop, fd, connection) : NULL;
   if (!client) {
     free(connection);
@@ -165,7 +177,6 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
   }
   connection->lane = lane;
   connection->client = client;
-  fill_name(&connection->peer, peer);
   connection->local = lane->local;
   if (lane->is_wildcard) ask_name(&connection->local, fd);
   connection->dialing = true;

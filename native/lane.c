@@ -21,6 +21,7 @@ struct lane *create_lane(void) {
 void free_lane(struct lane *lane) {
   if (lane->listen_fd >= 0) close(lane->listen_fd);
   pthread_mutex_destroy(&lane->listen_lock);
+  free(lane->blocks);
   free(lane);
 }
 

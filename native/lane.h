@@ -13,7 +13,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-enum news { NEWS_ACCEPTED = 1, NEWS_CONNECTED = 2, NEWS_ENDED = 4, NEWS_REFUSED = 16 };
+enum news { NEWS_ACCEPTED = 1, NEWS_CONNECTED = 2, NEWS_ENDED = 4, NEWS_REFUSED = 16, NEWS_DENIED = 32 };
 enum { TARGETS_MOST = 4 };
 
 /* An address of a socket, as much of it as is told. */
@@ -22,6 +22,13 @@ struct name {
   uint16_t port;
   uint32_t words[4]; /* host byte order */
   uint32_t scope;
+};
+
+/* A CIDR block of an access list. */
+struct block {
+  bool allows;
+  uint8_t family, bits;
+  uint32_t words[4];
 };
 
 struct target {
@@ -41,6 +48,9 @@ struct lane {
   uint64_t connect_ns;   /* for all addresses together; 0 for the system's own */
   size_t target_count;
   struct target targets[TARGETS_MOST];
+  bool has_allow, has_deny;
+  struct block *blocks;
+  size_t block_count;
   /* The engine thread's. */
   bool armed, closing, over;
   struct name local; /* the listener's */
@@ -94,6 +104,9 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
 void stop_connection(struct loop *loop, struct connection *connection, int error);
 void finish_connection(struct loop *loop, struct connection *connection);
 void feed_connection(struct loop *loop, struct connection *connection);
+
+/* access.c */
+bool is_welcome(const struct lane *lane, const struct name *client);
 
 /* name.c */
 void fill_name(struct name *name, const struct sockaddr_storage *address);

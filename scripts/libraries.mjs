@@ -46,11 +46,11 @@ export const separateLibraries = {
   },
 };
 
-/** @param commandLine the metafile of the command line's own bundle, whose libraries need their licences too. */
+/** @param commandLine the inputs of the command line's own bundle, whose libraries need their licences too. */
 export async function buildLibraries(commandLine) {
   mkdirSync(`${root}dist/lib`, { recursive: true });
   writeFileSync(`${root}dist/lib/package.json`, '{ "type": "commonjs" }\n');
-  const inputs = new Set(Object.keys(commandLine.inputs));
+  const inputs = new Set(commandLine);
   for (const [name, contents] of Object.entries(libraries)) {
     const { metafile } = await build({
       stdin: { contents, resolveDir: root },

@@ -17,6 +17,11 @@ export interface AccessList {
   /** How many entries are in force. */
   readonly allowed: number;
   readonly denied: number;
+  /** What is in force, as blocks alone; undefined: there is no such list. */
+  readonly blocks: {
+    readonly allow: readonly Prefix[] | undefined;
+    readonly deny: readonly Prefix[] | undefined;
+  };
   /**
    * Why a client with this address is turned away, as a phrase; undefined when it is welcome. An address that is none
    * (a Unix client has no address) is only welcome where nothing is listed.
@@ -43,6 +48,9 @@ export async function createAccessList(options: AccessOptions): Promise<AccessLi
     },
     get denied() {
       return lists.deny?.length ?? 0;
+    },
+    get blocks() {
+      return { allow: lists.allow && findBlocks(lists.allow), deny: lists.deny && findBlocks(lists.deny) };
     },
     judge: (address) => judge(lists, address),
     async reload() {
@@ -71,6 +79,10 @@ function judge({ allow, deny }: Lists, address: string | undefined): string | un
   if (denial) return `denied by ${denial.text}`;
   if (!allow || allow.some((entry) => covers(entry, client))) return undefined;
   return 'not allowed';
+}
+
+function findBlocks(entries: readonly AccessEntry[]): Prefix[] {
+  return entries.flatMap(({ blocks }) => blocks.map(({ prefix }) => prefix));
 }
 
 function covers({ blocks }: AccessEntry, client: Prefix): boolean {

@@ -35,8 +35,23 @@ export interface ExpressLaneOptions {
    * is a `shortage`. Default 0: the system's limit is the only one.
    */
   readonly lastFreeFd?: number;
+  /** Who is let in: as src/access/access-list.ts judges. Default: everybody. */
+  readonly access?: LaneAccess | undefined;
   /** Called with what has happened, in order, in batches. */
   readonly onEvents?: (events: readonly LaneEvent[]) => void;
+}
+
+/** Access lists. No allow list allows everybody, an empty one nobody. */
+export interface LaneAccess {
+  readonly allow: readonly LaneBlock[] | undefined;
+  readonly deny: readonly LaneBlock[] | undefined;
+}
+
+/** A CIDR block. */
+export interface LaneBlock {
+  /** Numeric, without a zone. */
+  readonly address: string;
+  readonly bits: number;
 }
 
 /** A socket's address. */
@@ -53,6 +68,8 @@ export type LaneEvent =
       readonly remote: LaneName | undefined;
       readonly local: LaneName | undefined;
     }
+  /** A client that the access lists turned away: it was reset. Undefined: it has no address. */
+  | { readonly type: 'denied'; readonly remote: LaneName | undefined }
   /** A target did not take it, by its index in `targets`; the next one is tried. */
   | { readonly type: 'refused'; readonly id: number; readonly target: number; readonly errno: number }
   /** With our address of the connection to the target. */
@@ -112,7 +129,7 @@ const refusalsAt = 9;
 const namesAt = refusalsAt + targetsMost;
 const nameLength = 7;
 const rowLength = namesAt + 3 * nameLength;
-const [accepted, connected, over, ofLane] = [1, 2, 4, 8];
+const [accepted, connected, over, ofLane, denied] = [1, 2, 4, 8, 32];
 
 const lanes = new Map<number, RunningLane>();
 
@@ -147,7 +164,7 @@ class RunningLane implements ExpressLane {
 
   constructor(addon: NativeAddon, options: ExpressLaneOptions) {
     const { listenFd, targets, noDelay = true, maxConnections = 0, idleMs = 0 } = options;
-    const { connectMs = 0, lifeMs = 0, lastFreeFd = 0 } = options;
+    const { connectMs = 0, lifeMs = 0, lastFreeFd = 0, access } = options;
     if (targets.length === 0 || targets.length > targetsMost)
       throw new RangeError(`an express lane has 1 to ${targetsMost} targets`);
     const { promise, resolve } = Promise.withResolvers<undefined>();
@@ -158,9 +175,20 @@ class RunningLane implements ExpressLane {
     const addresses = targets.map((target) => ('path' in target ? target.path : target.address));
     const ports = Int32Array.from(targets, (target) => ('path' in target ? -1 : target.port));
     const fd = Number.isFinite(lastFreeFd) ? lastFreeFd : 0;
-    const limits = Float64Array.of(noDelay ? 1 : 0, maxConnections, idleMs, connectMs, lifeMs, fd);
+    const limits = [noDelay ? 1 : 0, maxConnections, idleMs, connectMs, lifeMs, fd];
+    const lists = [access?.allow ? 1 : 0, access?.deny ? 1 : 0];
+    const blocks = [...(access?.allow ?? []), ...(access?.deny ?? [])];
+    const allowed = access?.allow?.length ?? 0;
+    const numbers = blocks.flatMap(({ bits }, index) => [index < allowed ? 1 : 0, bits]);
     try {
-      this.#id = addon.openLane(listenFd, addresses, ports, limits);
+      this.#id = addon.openLane(
+        listenFd,
+        addresses,
+        ports,
+        Float64Array.of(...limits, ...lists),
+        blocks.map(({ address }) => address),
+        Int32Array.from(numbers),
+      );
     } catch (error) {
       const { errno, syscall } = error as NodeJS.ErrnoException;
       throw errno === undefined ? error : createErrnoError(-errno, syscall ?? 'openLane');
@@ -222,6 +250,7 @@ function addLaneEvents(row: Float64Array, batch: LaneEvent[]): void {
 function addConnectionEvents(row: Float64Array, lane: RunningLane, batch: LaneEvent[]): void {
   const [what = 0, , id = 0, errno = 0, side = 0, upBytes = 0, downBytes = 0, durationMs = 0, refusals = 0] =
     row;
+  if (what & denied) batch.push({ type: 'denied', remote: readName(row, 0) });
   if (what & accepted) {
     lane.connections++;
     batch.push({ type: 'accepted', id, remote: readName(row, 0), local: readName(row, 1) });

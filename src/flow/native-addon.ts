@@ -70,7 +70,14 @@ export interface NativeAddon {
    * `limits` are `noDelay, maxConnections, idleMs, connectMs, lifeMs, lastFreeFd`; a port of -1 makes an address a
    * Unix path.
    */
-  openLane(listenFd: number, addresses: readonly string[], ports: Int32Array, limits: Float64Array): number;
+  openLane(
+    listenFd: number,
+    addresses: readonly string[],
+    ports: Int32Array,
+    limits: Float64Array,
+    blocks: readonly string[],
+    blockNumbers: Int32Array,
+  ): number;
   closeLane(id: number): void;
   stopLane(id: number): void;
   stopConnection(id: number): void;

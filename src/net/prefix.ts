@@ -41,6 +41,7 @@ export function wholeAddress(text: string): Prefix | undefined {
 export interface Block {
   /** As it was written. */
   readonly text: string;
+  readonly prefix: Prefix;
   /** Whether the block holds the whole of `inner`; its zone does not matter. */
   readonly covers: (inner: Prefix) => boolean;
 }
@@ -72,6 +73,7 @@ export function blockOf(prefix: Prefix, text: string): Block {
   list.addSubnet(prefix.text, prefix.bits, typeName(prefix));
   return {
     text,
+    prefix,
     covers(inner) {
       if (inner.family < prefix.family) return false;
       const innerBits = inner.family === prefix.family ? inner.bits : inner.bits - 96;

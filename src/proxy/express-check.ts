@@ -10,8 +10,16 @@ const knownSettings = new Set<string>([
   'idle',
   'timeout',
   'waitConnect',
+  'allow',
+  'deny',
 ] satisfies Setting[]);
-const knownParts = new Set<string>(['pair', 'upstream', 'close', 'express'] satisfies (keyof Plan)[]);
+const knownParts = new Set<string>([
+  'pair',
+  'upstream',
+  'access',
+  'close',
+  'express',
+] satisfies (keyof Plan)[]);
 const knownOfHost = new Set<string>([
   'ledger',
   'emit',

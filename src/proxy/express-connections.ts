@@ -1,3 +1,4 @@
+import type { AccessList } from '../access/access-list.ts';
 import { formatHostPort, formatTargetEndpoint } from '../endpoint/endpoint.ts';
 import type { EndingReason } from '../flow/ending.ts';
 import type { ExpressLane, LaneEvent, LaneName } from '../flow/express-lane.ts';
@@ -24,6 +25,8 @@ export interface ExpressConnectionsOptions {
   /** What the listener has bound; names a client that has no address. */
   readonly address: string;
   readonly target: ExpressTarget;
+  /** Says why a client was turned away. */
+  readonly access: AccessList | undefined;
   readonly values: PairValues;
 }
 
@@ -33,15 +36,17 @@ export class ExpressConnections {
   readonly #address: string;
   readonly #target: ExpressTarget;
   readonly #targetName: string;
+  readonly #access: AccessList | undefined;
   readonly #values: PairValues;
   readonly #entries = new Map<number, Entry>();
   #lane: ExpressLane | undefined;
 
-  constructor({ host, address, target, values }: ExpressConnectionsOptions) {
+  constructor({ host, address, target, access, values }: ExpressConnectionsOptions) {
     this.#host = host;
     this.#address = address;
     this.#target = target;
     this.#targetName = formatTargetEndpoint(target.endpoint);
+    this.#access = access;
     this.#values = values;
   }
 
@@ -60,6 +65,7 @@ export class ExpressConnections {
     for (const event of events) {
       if (event.type === 'shortage') this.#host.fail(this.#address, event.error);
       else if (event.type === 'accepted') this.#accepted(event);
+      else if (event.type === 'denied') this.#denied(event);
       else {
         const entry = this.#entries.get(event.id);
         if (entry) this.#reportKnown(entry, event);
@@ -74,6 +80,14 @@ export class ExpressConnections {
     emit({ event: 'accepted', id: open.id, local: this.#name(local), remote: open.remote });
     this.#attempt(0);
     if (signal.aborted) this.#lane?.stopConnection(id);
+  }
+
+  #denied({ remote }: EventOf<'denied'>): void {
+    const { ledger, emit } = this.#host;
+    // The lists may have been read again since.
+    const reason = this.#access?.judge(remote?.address) ?? 'not allowed';
+    ledger.refuse(reason);
+    emit({ event: 'refused', remote: this.#name(remote), reason });
   }
 
   #attempt(index: number): void {

@@ -1,7 +1,9 @@
-import { openExpressLane, type ExpressLane } from '../flow/express-lane.ts';
+import type { AccessList } from '../access/access-list.ts';
+import { openExpressLane, type ExpressLane, type LaneAccess } from '../flow/express-lane.ts';
 import { loadNativeAddon } from '../flow/native-addon.ts';
 import { readDescriptorLimit } from '../net/descriptor-limit.ts';
 import type { Server } from '../net/index.ts';
+import type { Prefix } from '../net/prefix.ts';
 import { lendListener, type ListenerLoan } from '../net/listener-loan.ts';
 import { ExpressConnections } from './express-connections.ts';
 import type { ExpressTarget } from './express-target.ts';
@@ -12,6 +14,8 @@ import type { PairValues } from './pair.ts';
 /** What an express listener needs of a plan. */
 export interface ExpressRoute {
   readonly target: ExpressTarget;
+  /** As it is when the listener is opened; undefined: all are welcome. */
+  readonly access: AccessList | undefined;
   readonly values: PairValues;
 }
 
@@ -34,14 +38,14 @@ export class ExpressListener {
    */
   static open(
     server: Server,
-    { target, values }: ExpressRoute,
+    { target, access, values }: ExpressRoute,
     { host, address, reserve }: { host: ProxyHost; address: string; reserve: number },
   ): ExpressListener | string {
     const addon = loadNativeAddon();
     const loan = addon && lendListener(server, (fd) => addon.duplicate(fd));
     if (!loan) return 'the listening socket is not a plain one';
     const { maxConnections, idle, timeout, waitConnect = defaultConnectMs } = values;
-    const connections = new ExpressConnections({ host, address, target, values });
+    const connections = new ExpressConnections({ host, address, target, access, values });
     const failed = (reason: string) => {
       loan.giveBack();
       return reason;
@@ -55,6 +59,7 @@ export class ExpressListener {
         lifeMs: timeout,
         connectMs: waitConnect,
         lastFreeFd: readDescriptorLimit() - reserve,
+        access: access && formatBlocks(access),
         onEvents: (events) => connections.report(events),
       });
       if (!lane) return failed('there is no native engine');
@@ -70,4 +75,9 @@ export class ExpressListener {
     this.#lane.close();
     this.#loan.giveBack();
   }
+}
+
+function formatBlocks({ blocks: { allow, deny } }: AccessList): LaneAccess {
+  const format = ({ text, bits }: Prefix) => ({ address: text, bits });
+  return { allow: allow?.map(format), deny: deny?.map(format) };
 }

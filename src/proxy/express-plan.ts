@@ -22,9 +22,9 @@ export async function prepareExpress(plan: Omit<Plan, 'express'>, host: ProxyHos
   const { ExpressListener } = await import('./express-listener.ts');
   const target = findAddresses(endpoint, host.family);
   if (target.addresses.length === 0) return { obstacle: 'the target has no address of the family' };
-  const { values } = plan.pair;
+  const { access, pair } = plan;
   return {
     open: (server, address, reserve) =>
-      ExpressListener.open(server, { target, values }, { host, address, reserve }),
+      ExpressListener.open(server, { target, access, values: pair.values }, { host, address, reserve }),
   };
 }

@@ -78,6 +78,8 @@ export class Listener {
   async reloadAccess(): Promise<AccessList | undefined> {
     const { access } = this.#plan;
     await access?.reload();
+    // A lane has the lists as they were when it was opened.
+    if (access && typeof this.#express === 'object') this.#applyPlan();
     return access;
   }
 

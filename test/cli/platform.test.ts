@@ -4,7 +4,11 @@ import { runCli } from '../helpers/cli.ts';
 /** Makes a tnet believe that it runs elsewhere. Nothing is opened there: all of these end before. */
 function pretend(platform: NodeJS.Platform): Readonly<Record<string, string>> {
   const source = `Object.defineProperty(process,"platform",{value:"${platform}"})`;
-  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(source)}` };
+  // A Node that takes itself for Windows' has no folder for its compile cache, and makes one in this.
+  return {
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(source)}`,
+    NODE_DISABLE_COMPILE_CACHE: '1',
+  };
 }
 
 const refusals: readonly (readonly [NodeJS.Platform, readonly string[], RegExp])[] = [

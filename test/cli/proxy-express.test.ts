@@ -57,6 +57,8 @@ interface Scenario {
   readonly prepare: (t: ExecutionContext) => Promise<readonly string[]>;
   /** Is a client; what it returns is to be the same too. */
   readonly act: (t: ExecutionContext, address: string, cli: Cli) => Promise<unknown>;
+  /** The event that is waited for. Default `ended`. */
+  readonly last?: string;
 }
 
 const before = (...args: readonly string[]) => ['127.0.0.1:0', ...args];
@@ -161,6 +163,23 @@ const scenarios: readonly Scenario[] = [
     act: (t, address) => waitEnd(t, address),
   },
   {
+    title: 'a client that a block of --allow holds, on a listener on every address',
+    prepare: async (t) => ['[::]:0', await startEcho(t), '--allow', '10.0.0.0/8,127.0.0.0/8'],
+    act: async (t, address) => (await exchange(t, address, 'hello')).bytes.toString(),
+  },
+  {
+    title: 'a client that no --allow holds',
+    prepare: async (t) => ['[::]:0', await startEcho(t), '--allow', '10.0.0.0/8,::1'],
+    act: (t, address) => waitEnd(t, address),
+    last: 'refused',
+  },
+  {
+    title: 'a client that --deny holds, although --allow does',
+    prepare: async (t) => before(await startEcho(t), '--allow', '127.0.0.0/8', '--deny', '127.0.0.1,::/0'),
+    act: (t, address) => waitEnd(t, address),
+    last: 'refused',
+  },
+  {
     title: 'a client that is there when SIGINT comes',
     prepare: async (t) => before(await startEcho(t)),
     act: async (t, address, cli) => {
@@ -174,7 +193,7 @@ const scenarios: readonly Scenario[] = [
   },
 ];
 
-for (const { title, prepare, act } of scenarios) {
+for (const { title, prepare, act, last = 'ended' } of scenarios) {
   nativeTest(`${title} is the same in the express lane and outside, and so is what is said`, async (t) => {
     const results = [];
     for (const express of [true, false]) {
@@ -183,7 +202,7 @@ for (const { title, prepare, act } of scenarios) {
       const lane = readEvents(cli).find(({ event }) => event === 'lane');
       t.is(lane?.['express'], express, JSON.stringify(lane));
       const seen = await act(t, address, cli);
-      await cli.said(/"event":"ended"/);
+      await cli.said(new RegExp(`"event":"${last}"`));
       cli.child.kill('SIGTERM');
       const { code } = await cli.exit;
       results.push({ seen, code, events: normalise(readEvents(cli)) });

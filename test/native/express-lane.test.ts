@@ -1,9 +1,12 @@
+import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
+import fc from 'fast-check';
+import { createAccessList } from '../../src/access/access-list.ts';
 import {
   openExpressLane,
   type ExpressLane,
@@ -12,6 +15,7 @@ import {
   type LaneTarget,
 } from '../../src/flow/express-lane.ts';
 import { loadNativeAddon } from '../../src/flow/native-addon.ts';
+import type { Prefix } from '../../src/net/prefix.ts';
 import { collect, createBytes, createFolder, listDescriptors, must, nativeTest, until } from './ends.ts';
 
 const run = promisify(execFile);
@@ -204,6 +208,59 @@ nativeTest('keeps more connections than it may have in the backlog', async (t) =
   clients[0]!.resetAndDestroy();
   await until(() => events.filter((event) => event.type === 'connected').length === 3);
   t.is(lane.connections, 2);
+});
+
+const octets = fc.tuple(...Array.from({ length: 3 }, () => fc.nat({ max: 2 })));
+const clientAddress = octets.map((bytes) => `127.${bytes.join('.')}`).filter((text) => text !== '127.0.0.0');
+const block = fc
+  .tuple(clientAddress, fc.integer({ min: 0, max: 32 }), fc.constantFrom('', '::ffff:'))
+  .map(([address, bits, mapped]) => `${mapped}${address}/${mapped === '' ? bits : bits + 96}`);
+const list = fc.option(fc.array(fc.oneof(block, fc.constantFrom('::/0', '::1')), { maxLength: 3 }), {
+  nil: undefined,
+});
+
+nativeTest('lets in exactly those whom the access lists let in', async (t) => {
+  const target = await listen(t, (socket) => void socket.resume());
+  const clients = fc.array(clientAddress, { minLength: 1, maxLength: 6 });
+  await fc.assert(
+    fc.asyncProperty(list, list, clients, fc.boolean(), async (allow, deny, addresses, isDual) => {
+      const access = await createAccessList({ allow, deny });
+      const server = net.createServer().listen(0, isDual ? '::' : '127.0.0.1');
+      await once(server, 'listening');
+      const { port } = server.address() as net.AddressInfo;
+      const events: LaneEvent[] = [];
+      const onEvents = (batch: readonly LaneEvent[]) => void events.push(...batch);
+      const toBlock = ({ text, bits }: Prefix) => ({ address: text, bits });
+      const blocks = {
+        allow: access.blocks.allow?.map(toBlock),
+        deny: access.blocks.deny?.map(toBlock),
+      };
+      const lane = must(
+        openExpressLane({ targets: [target], access: blocks, onEvents, listenFd: fdOf(server) }),
+      );
+      server.close();
+      const sockets = addresses.map((localAddress) =>
+        net.connect({ port, host: '127.0.0.1', localAddress }).on('error', () => undefined),
+      );
+      await until(
+        () => events.filter(({ type }) => type === 'accepted' || type === 'denied').length === sockets.length,
+      );
+      lane.stop();
+      await lane.ended;
+      const told = events.flatMap((event) =>
+        event.type === 'accepted' || event.type === 'denied'
+          ? `${event.remote?.address.replace('::ffff:', '') ?? ''} ${event.type}`
+          : [],
+      );
+      const expected = addresses.map(
+        (address) =>
+          `${address} ${access.judge(`${isDual ? '::ffff:' : ''}${address}`) === undefined ? 'accepted' : 'denied'}`,
+      );
+      assert.deepEqual(told.toSorted(), expected.toSorted());
+    }),
+    { numRuns: 60 },
+  );
+  t.pass();
 });
 
 nativeTest('resets idle connections after the limit, and not the busy ones', async (t) => {
