@@ -1,6 +1,6 @@
 // Builds dist/: types by tsc, the native engine where there is a compiler, and by esbuild the library, the command line
-// as two CommonJS files, and the libraries that it uses as a file each.
-// Two files because start-up is what users feel: reading forty modules costs more than node itself, and CommonJS
+// as a few CommonJS files, and the libraries that it uses as a file each.
+// A few because start-up is what users feel: reading forty modules costs more than node itself, and CommonJS
 // starts 10 ms sooner than the same code as an ES module. Each command inside them is still only run when it is called.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { buildNative } from './build-native.mjs';
 import { buildLibraries, separateLibraries } from './libraries.mjs';
-import { buildParts } from './parts.mjs';
+import { buildParts, partFiles } from './parts.mjs';
 
 const root = new URL('..', import.meta.url);
 const path = (name) => fileURLToPath(new URL(name, root));
@@ -41,7 +41,7 @@ const inputs = await buildParts({
 // esbuild leaves regular expressions as they are written, and one letter beyond ASCII makes all of the text twice as long
 // in memory and slower to read: 4 ms of each start.
 const escape = (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`;
-for (const file of [path('dist/cli.cjs'), path('dist/more.cjs')]) {
+for (const file of partFiles.map((name) => path(`dist/${name}`))) {
   writeFileSync(file, readFileSync(file, 'utf8').replace(/[^\0-\x7f]/g, escape));
 }
 
