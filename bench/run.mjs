@@ -38,7 +38,7 @@ if (obstacle) {
 }
 
 /** A slow row has as many rounds as fit into this; the first always. */
-const rowSeconds = 12;
+const rowSeconds = 10;
 
 /** Round by round, and in each round every program once: a busy moment of the machine falls on all. */
 async function runWork(work) {

@@ -1,6 +1,6 @@
 // Builds dist/: types by tsc, the native engine where there is a compiler, and by esbuild the library, the command line
-// as a few CommonJS files, and the libraries that it uses as a file each.
-// A few because start-up is what users feel: reading forty modules costs more than node itself, and CommonJS
+// as two CommonJS files, and the libraries that it uses as a file each.
+// Two because start-up is what users feel: reading forty modules costs more than node itself, and CommonJS
 // starts 10 ms sooner than the same code as an ES module. Each command inside them is still only run when it is called.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// The command line in a few files, each read when a module of it is wanted. esbuild splits ES modules only, which start
+// The command line in two files, each read when a module of it is wanted. esbuild splits ES modules only, which start
 // slower than CommonJS; so each part is a bundle of its own, and a module of another part is asked for by its number.
 import { relative } from 'node:path';
 import { build } from 'esbuild';
@@ -7,12 +7,7 @@ import { build } from 'esbuild';
 const parts = [
   // What `tnet`, its help and `tnet isip` need.
   { file: 'cli.cjs', roots: ['commands/main.ts', 'commands/isip.ts'] },
-  // What the other commands need to start.
-  {
-    file: 'commands.cjs',
-    roots: ['connect', 'listen', 'echo', 'proxy'].map((name) => `commands/${name}.ts`),
-  },
-  // What some runs need.
+  // The other commands.
   { file: 'more.cjs', roots: [] },
 ];
 const [{ roots }] = parts;
