@@ -8,7 +8,7 @@ function renderTable(head, rows) {
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-function renderWork({ title, note, metrics, rows, rounds, left }) {
+function renderWork({ title, note, date, command, metrics, rows, rounds, left }) {
   const best = metrics.map((metric) => findBest(rows, metric));
   const head = [
     '',
@@ -27,12 +27,17 @@ function renderWork({ title, note, metrics, rows, rounds, left }) {
       ];
     }),
   ]);
-  const notes = [...(note ? [note] : []), `${rounds} rounds`, ...left.map((one) => `left out: ${one}`)];
+  const notes = [
+    ...(note ? [note] : []),
+    `${rounds} rounds, fewer of a row that takes over ten seconds`,
+    `\`${command}\`, ${date}`,
+    ...left.map((one) => `left out: ${one}`),
+  ];
   return `## ${heading(title)}\n\n${heading(notes.join('; '))}.\n\n${renderTable(head, body)}\n`;
 }
 
 /** @param results see run.mjs */
-export function renderMarkdown({ machine, date, command, works, goals }) {
+export function renderMarkdown({ machine, works, goals }) {
   const { processors, model, kernel, node } = machine;
   const goalRows = goals.map(({ title, limit, better, against, ratio, isMet }) => [
     title,
@@ -42,7 +47,7 @@ export function renderMarkdown({ machine, date, command, works, goals }) {
   ]);
   return [
     '# Results\n',
-    `\`${command}\` on ${date}: ${processors} × ${model}, Linux ${kernel}, Node ${node}. Medians of interleaved rounds.`,
+    `${processors} × ${model}, Linux ${kernel}, Node ${node}. Medians of interleaved rounds.`,
     `The columns × say how many times the best peer's figure a row's is. \`C, direct\` is the load generator against its`,
     'own server with nothing between, which no row can exceed.\n',
     ...(goalRows.length > 0 ? [renderTable(['goal', 'wanted', 'measured', 'met'], goalRows), ''] : []),

@@ -5,7 +5,8 @@
 //   --quick         one round and small sizes, to try it
 //   --rounds N      default 5
 //   --out FOLDER
-import { mkdirSync, writeFileSync } from 'node:fs';
+//   --update         puts the works that were run into the results that are there, each with its own command and date
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     out: { type: 'string' },
+    update: { type: 'boolean', default: false },
   },
 });
 const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
@@ -28,7 +30,7 @@ const sizes = values.quick
   ? { bytes: { relay: 2e8, oneWay: 2e8 }, trips: 2_000, connections: 1_000, idle: 1_000, lines: 100_000 }
   : { bytes: { relay: 1e9, oneWay: 2e9 }, trips: 10_000, connections: 5_000, idle: 10_000, lines: 1_000_000 };
 const wanted = values.only?.split(',');
-const isWhole = !wanted && !values.quick;
+const isWhole = (!wanted && !values.quick) || values.update;
 const out = values.out ?? fileURLToPath(new URL(isWhole ? 'results' : 'out', import.meta.url));
 
 const obstacle = prepare();
@@ -36,6 +38,12 @@ if (obstacle) {
   console.error(obstacle);
   process.exit(1);
 }
+
+const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(
+  ' ',
+);
+const date = new Date().toISOString().slice(0, 10);
+const machine = describeMachine();
 
 /** A slow row has as many rounds as fit into this; the first always. */
 const rowSeconds = 10;
@@ -65,20 +73,19 @@ async function runWork(work) {
   work.after?.();
   const rows = summarise(samples, work.metrics);
   const { id, title, note, metrics } = work;
-  return { id, title, note, metrics, rounds: count, rows, left: [...left] };
+  return { id, title, note, date, command, metrics, rounds: count, rows, left: [...left] };
 }
 
-const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(
-  ' ',
-);
-const date = new Date().toISOString().slice(0, 10);
-const machine = describeMachine();
+const all = await createWorks(sizes);
+const file = join(out, 'results.json');
+const earlier = values.update && existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).works : [];
 
 /** Writes what has been measured. Returns how far the goals are met. */
-function writeResults(works) {
-  const results = { machine, date, command, works, goals: measureGoals(works) };
+function writeResults(run) {
+  const works = all.flatMap(({ id }) => [...run, ...earlier].find((work) => work.id === id) ?? []);
+  const results = { machine, works, goals: measureGoals(works) };
   mkdirSync(out, { recursive: true });
-  writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`);
+  writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
   writeFileSync(join(out, 'results.md'), renderMarkdown(results));
   const chart = renderChart(results);
   if (chart) writeFileSync(join(out, 'chart.svg'), chart);
@@ -87,7 +94,7 @@ function writeResults(works) {
 
 const startedAt = performance.now();
 const works = [];
-for (const work of await createWorks(sizes)) {
+for (const work of all) {
   if (wanted && !wanted.some((word) => work.id.includes(word))) continue;
   const result = await runWork(work);
   works.push(result);

@@ -61,9 +61,9 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
     options.onRefused?.(data?.remoteAddress ?? formatBound(server), tooMany);
   });
   if (endpoint.kind === 'unix')
-    server.listen({ path: endpoint.path, replaceStale: true, mode: options.mode });
+    server.listen({ path: endpoint.path, replaceStale: true, mode: options.mode, backlog });
   else if (endpoint.kind === 'tcp') server.listen(listenOptions(endpoint, options.family));
-  else if (endpoint.kind === 'fd') server.listen({ fd: endpoint.fd });
+  else if (endpoint.kind === 'fd') server.listen({ fd: endpoint.fd, backlog });
   else {
     const subject = formatEndpoint(endpoint);
     throw new TnetError('TNET_E_UNSUPPORTED', `cannot listen on ${subject}`, { subject });
@@ -77,6 +77,12 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
   if (endpoint.kind === 'fd') adopted.set(server, endpoint.fd);
   return server;
 }
+
+/**
+ * As many as Linux allows by default (net.core.somaxconn; listen(2)): with Node's 511 a thousand clients at once lose some
+ * of their handshakes, and each of those takes a second more.
+ */
+const backlog = 4096;
 
 /** Servers on a descriptor from outside: node:net does not know the path of a Unix socket that it did not bind. */
 const adopted = new WeakMap<object, number>();
@@ -117,7 +123,7 @@ function explainDescriptorError(fd: number, error: unknown): unknown {
 function listenOptions(endpoint: Extract<Endpoint, { kind: 'tcp' }>, family: 4 | 6 | undefined) {
   const anyAddress = family === 4 ? '0.0.0.0' : family === 6 ? '::' : undefined;
   const host = endpoint.host ?? anyAddress;
-  return { host, port: endpoint.port, ipv6Only: family === 6 };
+  return { host, port: endpoint.port, ipv6Only: family === 6, backlog };
 }
 
 /** A server of any kind that has been bound. */
