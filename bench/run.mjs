@@ -94,6 +94,7 @@ function writeResults(run) {
 
 const startedAt = performance.now();
 const works = [];
+let goals = [];
 for (const work of all) {
   if (wanted && !wanted.some((word) => work.id.includes(word))) continue;
   const result = await runWork(work);
@@ -107,11 +108,11 @@ for (const work of all) {
   }
   for (const reason of result.left) console.log(`  left out: ${reason}`);
   // After each work, so that a run that is broken off has not been for nothing.
-  writeResults(works);
+  goals = writeResults(works);
 }
 
 console.log('');
-for (const { title, limit, better, against, ratio, isMet } of writeResults(works)) {
+for (const { title, limit, better, against, ratio, isMet } of goals) {
   const sign = better === 'more' ? '≥' : '≤';
   console.log(`${isMet ? 'met ' : 'NOT '} ${title}: ${ratio.toFixed(2)} × ${against} (${sign} ${limit})`);
 }

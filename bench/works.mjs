@@ -84,9 +84,9 @@ const numbers = (text) => text.trim().split(' ').map(Number);
 
 const rateOf = (count, many) => (program) =>
   behind(program, 'serve', async (port) => {
-    // What is compiled while it runs, as JavaScript is, is compiled by then.
-    await finish(start(`exec ${load} rate ${port} ${count} ${many}`));
-    const { text } = await finish(start(`exec ${load} rate ${port} ${count} ${many}`));
+    const connect = () => finish(start(`exec ${load} rate ${port} ${count} ${many}`));
+    await connect(); // What is compiled while it runs, as JavaScript is, is compiled by then.
+    const { text } = await connect();
     return { rate: numbers(text)[0] };
   });
 

@@ -49,31 +49,24 @@ static bool fill_target(struct target *target, char *text, size_t length, int po
   return fill_ipv6(ipv6, text);
 }
 
-static bool read_target(const struct arguments *arguments, struct lane *lane, uint32_t index, int port) {
+/* Fills in an address of the list that is the argument `list`; `what` is what an error is about. */
+static bool read_address(const struct arguments *arguments, size_t list, uint32_t index, int port, struct target *target,
+                         const char *what) {
   char text[ADDRESS_BYTES];
   size_t length = 0;
   napi_env env = arguments->env;
   napi_value element;
-  if (!ok(env, napi_get_element(env, arguments->values[1], index, &element))) return false;
+  if (!ok(env, napi_get_element(env, arguments->values[list], index, &element))) return false;
   if (!ok(env, napi_get_value_string_utf8(env, element, text, sizeof text, &length))) return false;
-  if (fill_target(&lane->targets[index], text, length, port)) return true;
-  throw_errno(env, "target", EINVAL);
+  if (fill_target(target, text, length, port)) return true;
+  throw_errno(env, what, EINVAL);
   return false;
 }
 
 static bool read_block(const struct arguments *arguments, struct block *block, uint32_t index, const int32_t *numbers) {
-  char text[ADDRESS_BYTES];
-  size_t length = 0;
   struct target target;
   struct name name;
-  napi_env env = arguments->env;
-  napi_value element;
-  if (!ok(env, napi_get_element(env, arguments->values[4], index, &element))) return false;
-  if (!ok(env, napi_get_value_string_utf8(env, element, text, sizeof text, &length))) return false;
-  if (!fill_target(&target, text, length, 0)) {
-    throw_errno(env, "block", EINVAL);
-    return false;
-  }
+  if (!read_address(arguments, 4, index, 0, &target, "block")) return false;
   fill_name(&name, &target.address);
   *block = (struct block){.allows = numbers[0] != 0, .family = name.family, .bits = (uint8_t)numbers[1]};
   memcpy(block->words, name.words, sizeof block->words);
@@ -103,7 +96,7 @@ static bool read_lane(const struct arguments *arguments, struct lane *lane) {
   if (!get_bytes(arguments, 2, &bytes, &count)) return false;
   const int32_t *ports = (const int32_t *)(void *)bytes;
   for (uint32_t i = 0; i < count && i < TARGETS_MOST; i++) {
-    if (!read_target(arguments, lane, i, ports[i])) return false;
+    if (!read_address(arguments, 1, i, ports[i], &lane->targets[i], "target")) return false;
     lane->target_count++;
   }
   if (!get_bytes(arguments, 3, &bytes, &count) || count < OPTION_FIELDS) return false;

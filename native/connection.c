@@ -24,10 +24,13 @@ static void part(struct loop *loop, struct end *end, bool reset) {
   bury_end(loop, end);
 }
 
+static struct flow *other_flow(struct connection *connection, const struct flow *flow) {
+  return flow == &connection->up ? &connection->down : &connection->up;
+}
+
 /* The other flow of a broken connection: what the broken side sent before is still on its way, and ends by itself. */
 static void stop_other(struct loop *loop, struct connection *connection, const struct flow *broken) {
-  struct flow *other = broken == &connection->up ? &connection->down : &connection->up;
-  if (broken->side != SIDE_SINK) stop_flow(loop, other);
+  if (broken->side != SIDE_SINK) stop_flow(loop, other_flow(connection, broken));
 }
 
 static void flow_is_over(struct loop *loop, struct flow *flow) {
@@ -38,7 +41,7 @@ static void flow_is_over(struct loop *loop, struct flow *flow) {
     connection->broken = is_up == (flow->side == SIDE_SOURCE) ? SIDE_SOURCE : SIDE_SINK;
   }
   if (flow->error) stop_other(loop, connection, flow);
-  else if (flow->source->hung) (is_up ? &connection->down : &connection->up)->half_close = false; /* close says it */
+  else if (flow->source->hung) other_flow(connection, flow)->half_close = false; /* close says it */
   if (connection->up.ended && connection->down.ended) end_connection(loop, connection);
 }
 
@@ -154,29 +157,26 @@ void feed_connection(struct loop *loop, struct connection *connection) {
   dial_next(loop, connection);
 }
 
-/* It is told of, and never counted. Takes over `fd`. */
-static void turn_away(struct loop *loop, struct lane *lane, struct connection *connection, int fd) {
-  connection->lane = lane;
-  reset_socket(loop, fd);
-  tell_connection(loop, connection, NEWS_DENIED);
-}
-
 /* Takes over `fd`. */
 void accept_connection(struct loop *loop, struct lane *lane, int fd, const struct sockaddr_storage *peer) {
   struct connection *connection = calloc(1, sizeof *connection);
-  if (connection) fill_name(&connection->peer, peer);
-  if (connection && !is_welcome(lane, &connection->peer)) {
-    turn_away(loop, lane, connection, fd);
-    return;
-  }
-  struct end *client = connection ? open_lane_end(loop, fd, connection) : NULL;
-  if (!client) {
-    free(connection);
+  if (!connection) {
     close(fd);
     return;
   }
   connection->lane = lane;
-  connection->client = client;
+  fill_name(&connection->peer, peer);
+  if (!is_welcome(lane, &connection->peer)) {
+    reset_socket(loop, fd);
+    tell_connection(loop, connection, NEWS_DENIED); /* and never counted */
+    return;
+  }
+  connection->client = open_lane_end(loop, fd, connection);
+  if (!connection->client) {
+    free(connection);
+    close(fd);
+    return;
+  }
   connection->local = lane->local;
   if (lane->is_wildcard) ask_name(&connection->local, fd);
   connection->dialing = true;

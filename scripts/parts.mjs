@@ -39,14 +39,12 @@ export async function buildParts({ absWorkingDir, outdir, ...options }) {
     });
     for (const module of Object.keys(bundle.metafile.inputs)) {
       // Two of a module would have two states, and two classes for one error.
-      if (had.has(module) && !isStateless(module)) throw new Error(`${module} is in two parts`);
+      if (had.has(module)) throw new Error(`${module} is in two parts`);
       if (partOf.has(module)) had.add(module);
     }
   }
   return modules;
 }
-
-const isStateless = (module) => module === 'scripts/lazy-child-process.cjs';
 
 function assignParts({ inputs }, modules) {
   const partOf = new Map();
@@ -78,7 +76,7 @@ const askOthers = ({ absWorkingDir, part, partOf, modules }) => ({
   name: 'other-parts',
   setup({ onResolve, onLoad, resolve }) {
     onResolve({ filter: /.*/, namespace: 'file' }, async ({ path, pluginData, ...rest }) => {
-      if (pluginData === 'resolved' || path.startsWith('node:')) return undefined;
+      if (pluginData === 'resolved') return undefined;
       const result = await resolve(path, { ...rest, pluginData: 'resolved' });
       if (result.external) return result;
       const module = relative(absWorkingDir, result.path).replaceAll('\\', '/');

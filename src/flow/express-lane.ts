@@ -1,6 +1,7 @@
 import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
 import { formatLaneAddress } from './lane-address.ts';
 import { createErrnoError, listenToEngine } from './native-flow.ts';
+import type { Prefix } from '../net/prefix.ts';
 
 /** Where an express lane's connections go. Addresses are numeric: names are looked up before. */
 export type LaneTarget =
@@ -47,12 +48,8 @@ export interface LaneAccess {
   readonly deny: readonly LaneBlock[] | undefined;
 }
 
-/** A CIDR block. */
-export interface LaneBlock {
-  /** Numeric, without a zone. */
-  readonly address: string;
-  readonly bits: number;
-}
+/** A CIDR block: a numeric address without a zone, and how many of its bits count. */
+export type LaneBlock = Pick<Prefix, 'text' | 'bits'>;
 
 /** A socket's address. */
 export interface LaneName {
@@ -165,6 +162,7 @@ class RunningLane implements ExpressLane {
   constructor(addon: NativeAddon, options: ExpressLaneOptions) {
     const { listenFd, targets, noDelay = true, maxConnections = 0, idleMs = 0 } = options;
     const { connectMs = 0, lifeMs = 0, lastFreeFd = 0, access } = options;
+    const { allow, deny } = access ?? {};
     if (targets.length === 0 || targets.length > targetsMost)
       throw new RangeError(`an express lane has 1 to ${targetsMost} targets`);
     const { promise, resolve } = Promise.withResolvers<undefined>();
@@ -176,18 +174,20 @@ class RunningLane implements ExpressLane {
     const ports = Int32Array.from(targets, (target) => ('path' in target ? -1 : target.port));
     const fd = Number.isFinite(lastFreeFd) ? lastFreeFd : 0;
     const limits = [noDelay ? 1 : 0, maxConnections, idleMs, connectMs, lifeMs, fd];
-    const lists = [access?.allow ? 1 : 0, access?.deny ? 1 : 0];
-    const blocks = [...(access?.allow ?? []), ...(access?.deny ?? [])];
-    const allowed = access?.allow?.length ?? 0;
-    const numbers = blocks.flatMap(({ bits }, index) => [index < allowed ? 1 : 0, bits]);
+    const lists = [allow ? 1 : 0, deny ? 1 : 0];
+    const blocks = [...(allow ?? []), ...(deny ?? [])];
+    const numbers = [
+      ...(allow ?? []).map(({ bits }) => [1, bits]),
+      ...(deny ?? []).map(({ bits }) => [0, bits]),
+    ];
     try {
       this.#id = addon.openLane(
         listenFd,
         addresses,
         ports,
         Float64Array.of(...limits, ...lists),
-        blocks.map(({ address }) => address),
-        Int32Array.from(numbers),
+        blocks.map(({ text }) => text),
+        Int32Array.from(numbers.flat()),
       );
     } catch (error) {
       const { errno, syscall } = error as NodeJS.ErrnoException;

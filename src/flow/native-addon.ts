@@ -67,8 +67,9 @@ export interface NativeAddon {
   /** Registers who is told of express lanes: express-lane.ts has the rows. Once, after `listen`. */
   listenToLanes(listener: (news: Float64Array) => void): void;
   /**
-   * `limits` are `noDelay, maxConnections, idleMs, connectMs, lifeMs, lastFreeFd`; a port of -1 makes an address a
-   * Unix path.
+   * `limits` are `noDelay, maxConnections, idleMs, connectMs, lifeMs, lastFreeFd, hasAllow, hasDeny`; a port of -1
+   * makes an address a Unix path. `blocks` are the addresses of the access lists' blocks, `blockNumbers` two for each:
+   * 1 where it allows and 0 where it denies, and its bits.
    */
   openLane(
     listenFd: number,

@@ -18,8 +18,8 @@ export function isIPv4(input: string): boolean {
 
 /** Whether `input` is an IPv6 address, with or without a zone. Source: Node doc, net.isIPv6(). */
 export function isIPv6(input: string): boolean {
-  const [address = '', ...zone] = input.split(/%(.*)/s, 2);
-  if (zone[0] !== undefined && !zonePattern.test(zone[0])) return false;
+  const [address = '', zone] = input.split(/%(.*)/s, 2);
+  if (zone !== undefined && !zonePattern.test(zone)) return false;
   const [head = '', tail, ...more] = address.split('::');
   if (more.length > 0) return false;
   if (tail === undefined) return countGroups(head, true) === 8;

@@ -126,8 +126,7 @@ async function greet(
     (source === undefined ? undefined : access?.judge(source)) ??
     ((await takeRate?.(source ?? '')) === false ? tooManyNew : undefined);
   if (reason === undefined) return known;
-  host.ledger.refuse(reason);
-  host.emit({ event: 'refused', remote: formatSource(known.header), reason });
+  refuse(host, formatSource(known.header), reason);
   return undefined;
 }
 
@@ -256,6 +255,12 @@ function watchLimits(
 
 export function timedOut(message: string): Cut {
   return { reason: 'timeout', closing: 'reset', error: new TnetError('TNET_E_TIMEOUT', message) };
+}
+
+/** Counts a client that is turned away, and reports it. */
+export function refuse({ ledger, emit }: ProxyHost, remote: string, reason: string): void {
+  ledger.refuse(reason);
+  emit({ event: 'refused', remote, reason });
 }
 
 /**

@@ -3,7 +3,7 @@ import { formatHostPort, formatTargetEndpoint } from '../endpoint/endpoint.ts';
 import type { EndingReason } from '../flow/ending.ts';
 import type { ExpressLane, LaneEvent, LaneName } from '../flow/express-lane.ts';
 import { describeError } from '../report/sentences.ts';
-import { leave, timedOut } from './connection.ts';
+import { leave, refuse, timedOut } from './connection.ts';
 import { ExpressRelay } from './express-relay.ts';
 import { createDialError, createRefusal, formatLaneTarget, type ExpressTarget } from './express-target.ts';
 import type { ProxyHost } from './host.ts';
@@ -83,11 +83,9 @@ export class ExpressConnections {
   }
 
   #denied({ remote }: EventOf<'denied'>): void {
-    const { ledger, emit } = this.#host;
     // The lists may have been read again since.
     const reason = this.#access?.judge(remote?.address) ?? 'not allowed';
-    ledger.refuse(reason);
-    emit({ event: 'refused', remote: this.#name(remote), reason });
+    refuse(this.#host, this.#name(remote), reason);
   }
 
   #attempt(index: number): void {

@@ -1,9 +1,8 @@
 import type { AccessList } from '../access/access-list.ts';
-import { openExpressLane, type ExpressLane, type LaneAccess } from '../flow/express-lane.ts';
+import { openExpressLane, type ExpressLane } from '../flow/express-lane.ts';
 import { loadNativeAddon } from '../flow/native-addon.ts';
 import { readDescriptorLimit } from '../net/descriptor-limit.ts';
 import type { Server } from '../net/index.ts';
-import type { Prefix } from '../net/prefix.ts';
 import { lendListener, type ListenerLoan } from '../net/listener-loan.ts';
 import { ExpressConnections } from './express-connections.ts';
 import type { ExpressTarget } from './express-target.ts';
@@ -59,7 +58,7 @@ export class ExpressListener {
         lifeMs: timeout,
         connectMs: waitConnect,
         lastFreeFd: readDescriptorLimit() - reserve,
-        access: access && formatBlocks(access),
+        access: access?.blocks,
         onEvents: (events) => connections.report(events),
       });
       if (!lane) return failed('there is no native engine');
@@ -75,9 +74,4 @@ export class ExpressListener {
     this.#lane.close();
     this.#loan.giveBack();
   }
-}
-
-function formatBlocks({ blocks: { allow, deny } }: AccessList): LaneAccess {
-  const format = ({ text, bits }: Prefix) => ({ address: text, bits });
-  return { allow: allow?.map(format), deny: deny?.map(format) };
 }

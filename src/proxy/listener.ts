@@ -1,7 +1,7 @@
 import type { AccessList } from '../access/access-list.ts';
 import { formatBound, formatRemote, serve } from '../endpoint/serve.ts';
 import type { Server, Socket } from '../net/index.ts';
-import { serveClient, tooManyNew } from './connection.ts';
+import { refuse, serveClient, tooManyNew } from './connection.ts';
 import type { ExpressListener } from './express-listener.ts';
 import type { ProxyHost } from './host.ts';
 import type { Plan } from './plan.ts';
@@ -141,9 +141,7 @@ export class Listener {
   }
 
   #refuse(client: Socket, reason: string): void {
-    const { ledger, emit } = this.#host;
-    ledger.refuse(reason);
-    emit({ event: 'refused', remote: formatRemote(client, this.address), reason });
+    refuse(this.#host, formatRemote(client, this.address), reason);
     client.on('error', () => undefined);
     if (client.remoteAddress === undefined) client.destroy();
     else client.resetAndDestroy();

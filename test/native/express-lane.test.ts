@@ -15,7 +15,6 @@ import {
   type LaneTarget,
 } from '../../src/flow/express-lane.ts';
 import { loadNativeAddon } from '../../src/flow/native-addon.ts';
-import type { Prefix } from '../../src/net/prefix.ts';
 import { collect, createBytes, createFolder, listDescriptors, must, nativeTest, until } from './ends.ts';
 
 const run = promisify(execFile);
@@ -225,20 +224,8 @@ nativeTest('lets in exactly those whom the access lists let in', async (t) => {
   await fc.assert(
     fc.asyncProperty(list, list, clients, fc.boolean(), async (allow, deny, addresses, isDual) => {
       const access = await createAccessList({ allow, deny });
-      const server = net.createServer().listen(0, isDual ? '::' : '127.0.0.1');
-      await once(server, 'listening');
-      const { port } = server.address() as net.AddressInfo;
-      const events: LaneEvent[] = [];
-      const onEvents = (batch: readonly LaneEvent[]) => void events.push(...batch);
-      const toBlock = ({ text, bits }: Prefix) => ({ address: text, bits });
-      const blocks = {
-        allow: access.blocks.allow?.map(toBlock),
-        deny: access.blocks.deny?.map(toBlock),
-      };
-      const lane = must(
-        openExpressLane({ targets: [target], access: blocks, onEvents, listenFd: fdOf(server) }),
-      );
-      server.close();
+      const options = { access: access.blocks, ...(isDual && { listenFd: -1 }) };
+      const { lane, port, events } = await openLane(t, [target], options);
       const sockets = addresses.map((localAddress) =>
         net.connect({ port, host: '127.0.0.1', localAddress }).on('error', () => undefined),
       );

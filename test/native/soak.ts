@@ -88,17 +88,13 @@ async function tryPair(
 ): Promise<[Peer, net.Socket] | undefined> {
   const socket = net.connect({ ...where, allowHalfOpen: true });
   const accepted = new Promise<net.Socket>((resolve) => server.once('connection', resolve));
-  const connected = once(socket, 'connect').then(
-    () => true,
-    (error: unknown) => {
-      note(`connect ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
-      return false;
-    },
-  );
-  if (await connected) {
+  try {
+    await once(socket, 'connect');
     const far = await accepted;
     for (const one of [socket, far]) one.on('error', () => undefined);
     return [{ socket, sent: 0, received: 0 }, far];
+  } catch (error) {
+    note(`connect ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
   }
   // What the lane has connected for it comes soon, or never, and must not be taken for another's.
   server.removeAllListeners('connection');

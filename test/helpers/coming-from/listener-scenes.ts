@@ -62,19 +62,6 @@ const caller: Scene = {
   },
 };
 
-/** A client says a line, reads to the end, and only then half-closes: nc leaves at its caller's end, with what it has. */
-const patientCaller: Scene = {
-  proof: ['hello'],
-  async run(t, text) {
-    const { command, target } = await startListener(t, text);
-    const socket = await call(t, target);
-    socket.write('from the caller\n');
-    const { bytes } = await collectUntilClose(socket);
-    socket.end();
-    return command.outcome(bytes);
-  },
-};
-
 /** A client says a line, waits for one, and ends; then the command is ended if it goes on. */
 const asker: Scene = {
   proof: ['from the caller', '127.0.0.1'],
@@ -90,17 +77,18 @@ const asker: Scene = {
   },
 };
 
-/** A client reads to the end, and says nothing. */
-const reader: Scene = {
+/** A client says something, reads to the end, and only then half-closes: nc leaves at its caller's end, with what it has. */
+const readToEnd = (words: string): Scene => ({
   proof: ['hello'],
   async run(t, text) {
     const { command, target } = await startListener(t, text);
     const socket = await call(t, target);
+    if (words !== '') socket.write(words);
     const { bytes } = await collectUntilClose(socket);
     socket.end();
     return command.outcome(bytes);
   },
-};
+});
 
 /** Three clients, one after another, say a line and half-close; then the command is ended. */
 const callers: Scene = {
@@ -178,9 +166,9 @@ const strangers: Scene = {
 
 export const listenerScenes: Readonly<Record<string, Scene>> = {
   caller,
-  'patient caller': patientCaller,
+  'patient caller': readToEnd('from the caller\n'),
   asker,
-  reader,
+  reader: readToEnd(''),
   callers,
   'TLS caller': secureCaller,
   room,
