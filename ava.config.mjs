@@ -1,0 +1,8 @@
+/** How tests run. What takes longer than a suite that is run all day may is in `*.long.ts`: see long.config.mjs. */
+export default {
+  extensions: ['ts'],
+  files: ['test/**/*.test.ts'],
+  workerThreads: false,
+  timeout: '60s',
+  concurrency: 4,
+};
