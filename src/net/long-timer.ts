@@ -1,0 +1,23 @@
+/** The longest delay of a Node timer, 24.8 days; a longer one would fire at once. Source: Node doc, setTimeout(). */
+export const longestTimerMs: number = 2 ** 31 - 1;
+
+/** A running timer of any length. */
+export interface LongTimer {
+  clear(): void;
+}
+
+/** As setTimeout() without keeping the process alive, for delays of any length: Infinity never comes. */
+export function startLongTimer(act: () => void, delayMs: number): LongTimer {
+  let leftMs = delayMs;
+  const wait = (): NodeJS.Timeout => {
+    const stretchMs = Math.min(leftMs, longestTimerMs);
+    leftMs -= stretchMs;
+    const next = () => {
+      if (leftMs > 0) timer = wait();
+      else act();
+    };
+    return setTimeout(next, stretchMs).unref();
+  };
+  let timer = wait();
+  return { clear: () => clearTimeout(timer) };
+}
