@@ -1,5 +1,4 @@
-/** The longest delay of a Node timer, 24.8 days; a longer one would fire at once. Source: Node doc, setTimeout(). */
-export const longestTimerMs: number = 2 ** 31 - 1;
+import { longestDelayMs } from '../quantities.ts';
 
 /** A running timer of any length. */
 export interface LongTimer {
@@ -10,7 +9,7 @@ export interface LongTimer {
 export function startLongTimer(act: () => void, delayMs: number): LongTimer {
   let leftMs = delayMs;
   const wait = (): NodeJS.Timeout => {
-    const stretchMs = Math.min(leftMs, longestTimerMs);
+    const stretchMs = Math.min(leftMs, longestDelayMs);
     leftMs -= stretchMs;
     const next = () => {
       if (leftMs > 0) timer = wait();

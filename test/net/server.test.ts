@@ -71,7 +71,7 @@ for (const transport of transports) {
   test(`${transport}: closing a paused server closes it, waiting connections included`, async (t) => {
     const server = await listen(t, createServer(), transport);
     const target = targetOf(server);
-    server.pause();
+    server.pause(60_000);
     const client = hello(t, server);
     await once(client, 'connect');
     await turn();
