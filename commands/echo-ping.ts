@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
-import type { Connection } from '../src/endpoint/connection.ts';
+import { closeConnection, type Connection } from '../src/endpoint/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
 import { parsePath, parseWords } from '../src/endpoint/parse.ts';
 import { runPing, type PingEnding } from '../src/endpoint/pinger.ts';
@@ -93,7 +93,7 @@ async function ping(
   });
   await screen.finish();
   const result = conclude(remote, size, check, ending, roundTrips, interruption.status ? quit : 0);
-  connection.destroy();
+  closeConnection(connection, ending.error);
   await printResult(result, roundTrips, options, name);
   setStatus(context, result, check.counts, ending, interruption);
 }

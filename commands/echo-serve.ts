@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Connection } from '../src/endpoint/connection.ts';
+import { closeConnection, type Connection } from '../src/endpoint/connection.ts';
 import type { Endpoint } from '../src/endpoint/endpoint.ts';
 import { TnetError } from '../src/errors.ts';
 import type { ServiceName } from '../src/protocol/small-services/index.ts';
@@ -105,7 +105,7 @@ async function serveClient(
   signal.removeEventListener('abort', interrupt);
   clearTimeout(idleTimer);
   connection.ended(ending, moved());
-  client.destroy();
+  closeConnection(client, ending.error);
 }
 
 /** How a UDP endpoint is bound: each datagram is answered by itself. */

@@ -1,7 +1,7 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import type { ClientFile } from '../src/endpoint/client-file.ts';
-import { breakConnection, type Connection } from '../src/endpoint/connection.ts';
+import { breakConnection, closeConnection, type Connection } from '../src/endpoint/connection.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
 import type { Room, RoomOptions, Seat } from '../src/flow/rooms.ts';
 import { runSession, type SessionEnding } from '../src/flow/session.ts';
@@ -103,7 +103,7 @@ export async function serveMany(
     if (overrun.error) connection.ended({ reason: 'limit', error: overrun.error }, totals);
     else connection.ended(ending.side === 'output' ? { reason: 'aborted' } : ending, totals);
     if (ending.side !== 'output') {
-      client.destroy();
+      closeConnection(client, overrun.error ?? ending.error);
       return;
     }
     breakConnection(client);

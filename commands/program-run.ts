@@ -1,4 +1,4 @@
-import { breakConnection, type Connection } from '../src/endpoint/connection.ts';
+import { breakConnection, closeConnection, type Connection } from '../src/endpoint/connection.ts';
 import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
 import type { ProgramEndpoint } from '../src/endpoint/program.ts';
 import { formatRemote } from '../src/endpoint/serve.ts';
@@ -55,7 +55,7 @@ export async function serveProgram(
         ? new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${idleMs ?? 0} ms`)
         : ending.error;
     report.ended({ reason: ending.reason, error }, ending);
-    client.destroy();
+    closeConnection(client, error);
     return error ? exitStatus(error) : exit.status;
   } catch (error) {
     report.ended({ reason: 'aborted', error: error as Error }, { sentBytes: 0, receivedBytes: 0 });

@@ -2,7 +2,7 @@ import { Readable, type Duplex } from 'node:stream';
 import { openInput, openOutput, type Input, type Output } from '../src/endpoint/stdio.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { runSession, type SessionEnding, type SessionOptions } from '../src/flow/session.ts';
-import type { Connection } from '../src/endpoint/connection.ts';
+import { closeConnection, type Connection } from '../src/endpoint/connection.ts';
 import { Socket } from '../src/net/index.ts';
 import type { DatagramPeer } from '../src/net/datagram-peer.ts';
 import { waitAcknowledged } from '../src/net/tuning.ts';
@@ -132,7 +132,7 @@ export async function runStdioSession(
   if (interruption.status !== undefined) context.exit(interruption.status);
   stdio.input?.close();
   stdio.output?.close();
-  socket.destroy();
+  closeConnection(socket, ending.error);
 }
 
 /** --send-only ends when the peer's system has everything; an interruption ends the wait. */

@@ -3,8 +3,8 @@ import { TnetError } from './errors.ts';
 const timeUnitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, '': 1000 };
 const sizeUnits: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 
-/** The longest delay of a Node timer; a longer one would fire at once. */
-const maxDelayMs = 2 ** 31 - 1;
+/** The longest delay of a Node timer, 24.8 days; a longer one would fire at once. Source: Node doc, setTimeout(). */
+export const longestDelayMs = 2 ** 31 - 1;
 
 /** A value that cannot be read: the message says what was expected, the caller says where it stands. */
 function badValue(message: string): TnetError {
@@ -22,7 +22,7 @@ export function readTimeMs(text: string): number {
   if (!match) throw badValue('A time is a number with ms, s, m or h; seconds without one.');
   const [, digits = '', unit = ''] = match;
   const delayMs = Math.round(Number(digits) * (timeUnitsMs[unit] ?? 1000));
-  if (delayMs > maxDelayMs) throw badValue('The longest time is 24 days.');
+  if (delayMs > longestDelayMs) throw badValue('The longest time is 24 days.');
   return delayMs;
 }
 
@@ -70,6 +70,7 @@ export function readRate(text: string): Rate {
   if (!match || Number(digits) === 0 || perMs === 0) {
     throw badValue('A rate is a number with a time, such as 10/s, 100/m or 5/10s.');
   }
+  if (perMs > longestDelayMs) throw badValue('The longest time is 24 days.');
   return { count: Number(digits), perMs };
 }
 
@@ -91,6 +92,17 @@ export function readSpread(text: string, read: (part: string) => number): Spread
   if (more.length > 0) throw badValue('One ± is allowed.');
   if (spread > mean) throw badValue('What follows ± is at most what stands before it.');
   return { mean, spread };
+}
+
+/**
+ * `TIME` or `TIME±TIME`, in milliseconds.
+ *
+ * @throws TnetError TNET_E_USAGE, also when the longest time of it is longer than a TIME may be
+ */
+export function readTimeSpread(text: string): Spread {
+  const time = readSpread(text, readTimeMs);
+  if (time.mean + time.spread > longestDelayMs) throw badValue('The longest time is 24 days.');
+  return time;
 }
 
 /**

@@ -24,3 +24,34 @@ export function breakConnection(connection: Connection): void {
   if (connection instanceof Socket && connection.remoteAddress !== undefined) connection.resetAndDestroy();
   else connection.destroy();
 }
+
+/** How long a peer may take to take our last bytes, and then to end its own side. */
+const closingMs = 1_000;
+const lingerMs = 200;
+
+/**
+ * Closes a connection when its session is over, and returns at once.
+ *
+ * Over TLS an orderly end is told (close_notify), behind what waits to be sent: without it the peer has to take what it
+ * got for cut short. With an `error` it was cut short, and is not told so.
+ */
+export function closeConnection(connection: Connection, error?: Error): void {
+  const isTold = connection.destroyed || connection.writableFinished;
+  if (error || isTold || !(connection instanceof Socket) || !connection.secureLayer) {
+    connection.destroy();
+    return;
+  }
+  let timer = setTimeout(() => connection.destroy(), closingMs);
+  connection.on('error', () => undefined);
+  connection.once('close', () => clearTimeout(timer));
+  connection.once('finish', () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => connection.destroy(), lingerMs);
+  });
+  // Both ends destroy it. What is left unread would make the system send a reset, which may overtake our last bytes.
+  connection.once('end', () => {
+    if (connection.writableFinished) connection.destroy();
+  });
+  connection.resume();
+  if (!connection.writableEnded) connection.end();
+}

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { TnetError } from '../errors.ts';
+import { longestDelayMs } from '../quantities.ts';
 import type { Connection } from './connection.ts';
 import { staysOpen } from './stability.ts';
 
@@ -72,7 +73,8 @@ export async function connectPatiently(options: PatienceOptions): Promise<Connec
     }
     if (leftMs() <= 0) throw createWaitError(options, lastError);
     const plainMs = Math.min(options.delayMs * 2 ** (retry - 1), options.maxDelayMs);
-    const delayMs = Math.round(plainMs * (1 + jitter * (2 * random() - 1)));
+    const jitteredMs = Math.round(plainMs * (1 + jitter * (2 * random() - 1)));
+    const delayMs = Math.min(jitteredMs, longestDelayMs);
     options.onRetry?.({ retry, of: retries, delayMs, error: lastError });
     await delay(Math.max(0, Math.min(delayMs, leftMs())), undefined, { signal });
     if (leftMs() <= 0) throw createWaitError(options, lastError);

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AcceptedHandle, ServerInternals } from './handles.ts';
 import { parkListener, type ParkedListener } from './listener-parking.ts';
 
@@ -26,6 +27,11 @@ export class AcceptGate {
   readonly #reasons = new Set<ShutReason>();
   /** Accepted while shut, first come first; emptied when the gate opens or closes for good. */
   readonly #held: AcceptedHandle[] = [];
+  /**
+   * Runs a function in the AsyncLocalStorage context of listen(), where a server's events belong: parking makes handles
+   * and opening delivers connections, and whoever calls pause() or ends a connection must not be their context.
+   */
+  readonly #inContext = AsyncLocalStorage.snapshot();
   #parked: ParkedListener | undefined;
 
   constructor(server: ServerInternals, backlog: number, deliver: (client: AcceptedHandle) => void) {
@@ -44,18 +50,21 @@ export class AcceptGate {
 
   shut(reason: ShutReason): void {
     this.#reasons.add(reason);
-    this.#park();
+    this.#inContext(() => this.#park());
   }
 
   /** As shut(), but only where the listener can be parked: holding connections back would not free anything. */
   shutIfParked(reason: ShutReason): boolean {
-    if (!this.#park()) return false;
+    if (!this.#inContext(() => this.#park())) return false;
     this.#reasons.add(reason);
     return true;
   }
 
   open(reason: ShutReason): void {
-    if (!this.#reasons.delete(reason)) return;
+    if (this.#reasons.delete(reason)) this.#inContext(() => this.#goOn());
+  }
+
+  #goOn(): void {
     while (!this.isShut) {
       const client = this.#held.shift();
       if (!client) break;
@@ -82,7 +91,10 @@ export class AcceptGate {
     const { _handle: handle } = this.#server;
     if (!this.#parked && handle) {
       this.#parked = parkListener(handle);
-      if (this.#parked) this.#server._handle = this.#parked.handle;
+      if (this.#parked) {
+        this.#parked.handle.onconnection = handle.onconnection;
+        this.#server._handle = this.#parked.handle;
+      }
     }
     return this.#parked !== undefined;
   }
@@ -92,12 +104,8 @@ export class AcceptGate {
     const server = this.#server;
     if (!parked || server._handle !== parked.handle) return;
     this.#parked = undefined;
-    const hadRef = parked.handle.hasRef();
-    const handle = parked.unpark();
-    if (!handle) return;
-    handle.onconnection = parked.handle.onconnection;
-    server._handle = handle;
-    if (!hadRef) handle.unref();
+    parked.unpark();
+    const { handle } = parked;
     handle.listen(this.#backlog);
   }
 }

@@ -1,6 +1,7 @@
 import type { LookupAddress } from 'node:dns';
 import type net from 'node:net';
 import { errorCode, TnetError } from '../errors.ts';
+import { longestDelayMs } from '../quantities.ts';
 import { isIP, isIPv4 } from './ip.ts';
 import type { SocketOptions } from './socket-options.ts';
 import { SocketClass, type Socket } from './socket.ts';
@@ -67,7 +68,7 @@ export async function connectTcp(options: RaceOptions): Promise<Socket> {
   const progress: Progress = { tried: [], errors: [] };
   const failure = Promise.withResolvers<never>();
   const timer =
-    timeoutMs === undefined || timeoutMs === Infinity
+    timeoutMs === undefined || timeoutMs > longestDelayMs
       ? undefined
       : // Settled a turn later, so that a connection or an error of this very turn comes first.
         setTimeout(
@@ -131,7 +132,7 @@ async function race(options: RaceOptions, progress: Progress, stop: AbortSignal)
         },
       });
       running.add(socket);
-      if (next < candidates.length) timer = setTimeout(startNext, staggerMs);
+      if (next < candidates.length) timer = setTimeout(startNext, Math.min(staggerMs, longestDelayMs));
     };
     stop.addEventListener('abort', () => finish(), { once: true });
     if (!stop.aborted) startNext();

@@ -1,7 +1,8 @@
 /**
  * IP address syntax, without I/O and without loading node:net: `tnet isip` starts no socket code.
- * Agrees with Node's net.isIP on every input (a property test compares the two): dotted quads without leading
- * zeros, RFC 4291 text forms, a zone of letters, digits, `.`, `-` and `:` after `%`, and nothing else.
+ * Agrees with Node's net.isIP on every value (a property test compares the two): dotted quads without leading
+ * zeros, RFC 4291 text forms, a zone of letters, digits, `.`, `-` and `:` after `%`, and nothing else. What is no string
+ * is judged by its text, as there: each function asks for it once, and a Symbol is a TypeError.
  */
 
 const V4_SEGMENT = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]\\d|\\d)';
@@ -9,6 +10,8 @@ const V4 = `(?:${V4_SEGMENT}\\.){3}${V4_SEGMENT}`;
 
 const v4Pattern = new RegExp(`^${V4}$`);
 const groupPattern = /^[0-9a-fA-F]{1,4}$/;
+/** A RegExp makes text of any value as node:net's do. */
+const zoneSplit = /^([^%]*)(?:%(.*))?$/s;
 const zonePattern = /^[-0-9a-zA-Z.:]+$/;
 
 /** Whether `input` is an IPv4 address in dotted decimal form. Source: Node doc, net.isIPv4(). */
@@ -18,7 +21,7 @@ export function isIPv4(input: string): boolean {
 
 /** Whether `input` is an IPv6 address, with or without a zone. Source: Node doc, net.isIPv6(). */
 export function isIPv6(input: string): boolean {
-  const [address = '', zone] = input.split(/%(.*)/s, 2);
+  const [, address = '', zone] = zoneSplit.exec(input) ?? [];
   if (zone !== undefined && !zonePattern.test(zone)) return false;
   const [head = '', tail, ...more] = address.split('::');
   if (more.length > 0) return false;

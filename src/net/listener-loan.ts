@@ -1,13 +1,7 @@
 import { closeSync } from 'node:fs';
 import net from 'node:net';
-import type { ListeningHandle, PeerName } from './handles.ts';
-import {
-  createStandIn,
-  parkListener,
-  startLife,
-  useListenerParking,
-  type ParkListener,
-} from './listener-parking.ts';
+import type { ListeningHandle } from './handles.ts';
+import { keepParked, parkListener, useListenerParking, type ParkListener } from './listener-parking.ts';
 import { internals, kState } from './server-state.ts';
 import type { Server } from './server.ts';
 
@@ -55,25 +49,14 @@ function createDuplicateParking(duplicate: Duplicate): ParkListener {
   return (handle) => {
     const fd = tryTo(() => duplicate(handle.fd));
     if (fd === undefined) return undefined;
-    const name: PeerName | undefined = handle.getsockname && {};
-    if (name) handle.getsockname?.(name);
+    const opened = createServerHandle(null, null, null, fd);
+    if (typeof opened === 'number') {
+      closeSync(fd);
+      return undefined;
+    }
     const hadRef = handle.hasRef();
-    const life = startLife(hadRef);
     handle.close();
-    let isTaken = false;
-    return {
-      handle: createStandIn(handle, name, life, () => {
-        clearInterval(life);
-        if (!isTaken) closeSync(fd);
-        isTaken = true;
-      }),
-      unpark() {
-        clearInterval(life);
-        isTaken = true;
-        const opened = createServerHandle(null, null, null, fd);
-        return typeof opened === 'number' ? undefined : opened;
-      },
-    };
+    return keepParked(opened, hadRef);
   };
 }
 

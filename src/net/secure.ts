@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type net from 'node:net';
 import tls from 'node:tls';
 import { TnetError } from '../errors.ts';
+import { longestDelayMs } from '../quantities.ts';
 import { connectTcp, type RaceOptions } from './happy-eyeballs.ts';
 
 /** node:tls's own types, so that no other folder imports it. */
@@ -75,7 +76,7 @@ export async function upgrade(socket: net.Socket, options: UpgradeOptions): Prom
     : tls.connect({ ...rest, socket });
   const limit = new AbortController();
   const timer =
-    timeoutMs === undefined
+    timeoutMs === undefined || timeoutMs > longestDelayMs
       ? undefined
       : setTimeout(() => limit.abort(createTimeoutError(timeoutMs)), timeoutMs);
   const ends = signal ? AbortSignal.any([signal, limit.signal]) : limit.signal;

@@ -1,6 +1,7 @@
 import type net from 'node:net';
 import type { AcceptGate } from './accept-gate.ts';
 import type { ServerInternals } from './handles.ts';
+import type { LongTimer } from './long-timer.ts';
 import type { ListenOptions, ServerOptions } from './server-options.ts';
 import type { UnixListener } from './unix-listener.ts';
 
@@ -14,11 +15,13 @@ export interface ServerState {
   /** The Unix socket file to delete, from listening to close(). */
   unix: UnixListener | undefined;
   /** Runs while pause() does. */
-  pauseTimer: NodeJS.Timeout | undefined;
+  pauseTimer: LongTimer | undefined;
   /** Runs while accepting waits for free descriptors. */
   retryTimer: NodeJS.Timeout | undefined;
   /** Opens the gate if enough descriptors are free; set when they first run out. */
   lookForDescriptors: (() => void) | undefined;
+  /** From a call of close() to the 'close' that it leads to; only kept with `closeAfterError`. */
+  isClosing: boolean;
 }
 
 export const kState = Symbol('tnet.server');
@@ -35,6 +38,7 @@ export function createServerState(options: unknown): ServerState {
     pauseTimer: undefined,
     retryTimer: undefined,
     lookForDescriptors: undefined,
+    isClosing: false,
   };
 }
 

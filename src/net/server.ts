@@ -3,6 +3,7 @@ import net from 'node:net';
 import { installAcceptor, isFull, removeAcceptor } from './accept.ts';
 import { makeCallable } from './callable.ts';
 import type { ServerInternals } from './handles.ts';
+import { startLongTimer } from './long-timer.ts';
 import type { ListenOptions, ServerOptions } from './server-options.ts';
 import { createServerState, internals, kState, type ServerState } from './server-state.ts';
 import type { Socket } from './socket.ts';
@@ -76,7 +77,7 @@ class ServerClass extends net.Server {
   }
 
   /** The number of open connections, at any time. See also getConnections(). */
-  declare readonly connections: number;
+  declare connections: number;
 
   /** Whether the server leaves its connections waiting, for whatever reason. */
   get paused(): boolean {
@@ -92,8 +93,8 @@ class ServerClass extends net.Server {
   pause(msecs: number = defaultPauseMs): this {
     checkMsecs(msecs);
     const state = this[kState];
-    clearTimeout(state.pauseTimer);
-    state.pauseTimer = setTimeout(() => this.resume(), msecs).unref();
+    state.pauseTimer?.clear();
+    state.pauseTimer = startLongTimer(() => this.resume(), msecs);
     state.gate?.shut('paused');
     return this;
   }
@@ -101,7 +102,7 @@ class ServerClass extends net.Server {
   /** Ends a pause() before its time. */
   resume(): this {
     const state = this[kState];
-    clearTimeout(state.pauseTimer);
+    state.pauseTimer?.clear();
     state.pauseTimer = undefined;
     state.gate?.open('paused');
     return this;
@@ -121,7 +122,8 @@ class ServerClass extends net.Server {
     const [given] = args;
     const options = typeof given === 'object' && given !== null ? (given as ListenOptions) : {};
     state.listenOptions = options;
-    if (options.anyAddress === 'ipv4' && options.host === undefined && options.path === undefined) {
+    // As node:net takes them: a host that is empty is none, and a port goes before a path.
+    if (options.anyAddress === 'ipv4' && !options.host && options.port != null) {
       args[0] = { ...options, host: '0.0.0.0' };
     }
     return (super.listen as (...args: unknown[]) => this)(...args);
@@ -130,9 +132,12 @@ class ServerClass extends net.Server {
   override close(callback?: (error?: Error) => void): this {
     removeAcceptor(this);
     const state = this[kState];
-    if (state.unix) releaseUnixListener(state.unix);
+    state.isClosing = true;
+    const finish = state.unix && releaseUnixListener(state.unix);
     state.unix = undefined;
-    return super.close(callback);
+    super.close(callback);
+    finish?.();
+    return this;
   }
 
   /** node:net calls this to bind; it is named so for the programs that wrap it. */
@@ -149,7 +154,7 @@ class ServerClass extends net.Server {
       return;
     }
     const { replaceStale, mode } = this[kState].listenOptions;
-    const request = { path: address, backlog: backlog ?? defaultBacklog, mode };
+    const request = { path: address, backlog: chooseBacklog(backlog), mode };
     const opened = openUnixListener(request);
     if (opened ?? !replaceStale) {
       bind(this, args, opened);
@@ -161,8 +166,9 @@ class ServerClass extends net.Server {
         bind(this, args, replaced);
         if (replaced) changeUnixMode(replaced, this[kState].listenOptions);
       } else if (replaced) {
-        releaseUnixListener(replaced);
+        const finish = releaseUnixListener(replaced);
         replaced.handle.close();
+        finish();
       }
     });
   }
@@ -182,6 +188,10 @@ Object.defineProperty(ServerClass.prototype, 'connections', {
   get(this: ServerClass) {
     return internals(this)._connections;
   },
+  // It was a plain property of Node 0.x: what is set is counted on from.
+  set(this: ServerClass, count: number) {
+    internals(this)._connections = count;
+  },
   configurable: true,
 });
 
@@ -193,7 +203,12 @@ function bind(server: ServerClass, args: BindArguments, opened?: UnixListener): 
     keepUnixListener(opened);
   }
   base._listen2.apply(server as unknown as ServerInternals, args);
-  if (fields._handle) installAcceptor(server, fields._handle, args[3] ?? defaultBacklog);
+  if (fields._handle) installAcceptor(server, fields._handle, chooseBacklog(args[3]));
+}
+
+/** node:net passes 0 for a backlog that was not given, and means its default. Source: setupListenHandle() in node:net. */
+function chooseBacklog(backlog: number | undefined): number {
+  return backlog === undefined || backlog === 0 ? defaultBacklog : backlog;
 }
 
 function initialiseServer(server: ServerClass, options: unknown): void {
@@ -202,10 +217,17 @@ function initialiseServer(server: ServerClass, options: unknown): void {
   if (!state.options.closeAfterError) return;
   // The types have no symbol events.
   (server as NodeJS.EventEmitter).on(errorMonitor, () => process.nextTick(closeAfterError, server));
+  server.on('close', () => {
+    state.isClosing = false;
+  });
 }
 
-/** 'close' follows whether or not there was anything to close. Source: net.Server, 'error', of Node 0.x. */
+/**
+ * 'close' follows whether or not there was anything to close, and once: a listener of 'error' may have closed the server
+ * itself. Source: net.Server, 'error', of Node 0.x.
+ */
 function closeAfterError(server: ServerClass): void {
+  if (server[kState].isClosing) return;
   if (server.listening) server.close();
   else server.emit('close');
 }

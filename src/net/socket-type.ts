@@ -14,7 +14,11 @@ export function checkType(type: unknown): SocketType | undefined {
   throw createTypeError(`The property 'options.type' must be one of: 'tcp4', 'tcp6', 'unix'`, type);
 }
 
-/** @throws TypeError ERR_INVALID_ARG_VALUE when the socket's open descriptor is of another type. */
+/**
+ * Closes the socket's open descriptor when it is of another type.
+ *
+ * @throws TypeError ERR_INVALID_ARG_VALUE when it is.
+ */
 export function checkDescriptor(socket: net.Socket, type: SocketType): void {
   const { _handle: handle } = socket as unknown as {
     _handle: { getsockname?: (out: PeerName) => number } | null;
@@ -23,7 +27,10 @@ export function checkDescriptor(socket: net.Socket, type: SocketType): void {
   const name: PeerName = {};
   handle.getsockname?.(name);
   const actual = !handle.getsockname ? 'unix' : name.family === 'IPv6' ? 'tcp6' : 'tcp4';
-  if (actual !== type) throw createTypeError(`The descriptor is a ${actual} socket, 'options.type' is`, type);
+  if (actual === type) return;
+  // Nobody else can: the constructor that throws gives no socket.
+  socket.destroy();
+  throw createTypeError(`The descriptor is a ${actual} socket, 'options.type' is`, type);
 }
 
 interface Target {

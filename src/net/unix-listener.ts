@@ -2,11 +2,13 @@ import net from 'node:net';
 import type { ListeningHandle } from './handles.ts';
 import {
   changeMode,
+  isOtherFile,
   passingName,
   probeUnixPath,
   publishSocket,
   removeFile,
   removeOwnPath,
+  setAside,
   statPath,
   type Inode,
 } from './unix-path.ts';
@@ -27,6 +29,8 @@ export interface UnixListener {
   readonly handle: ListeningHandle;
   readonly path: string;
   readonly inode: Inode;
+  /** libuv has bound the path itself, and deletes it when the handle closes, whatever is there by then. */
+  readonly isBoundInPlace: boolean;
 }
 
 interface UnixListenRequest extends UnixListenOptions {
@@ -48,6 +52,7 @@ const createServerHandle = (
  *   Binding the path itself then gives node:net's own result or error.
  */
 export function openUnixListener(request: UnixListenRequest): UnixListener | undefined {
+  if (!process.getBuiltinModule('node:worker_threads').isMainThread) return openInPlace(request);
   const { path, mode, backlog, replacing } = request;
   const name = passingName(path);
   if (name === undefined) return undefined;
@@ -60,8 +65,8 @@ export function openUnixListener(request: UnixListenRequest): UnixListener | und
     return undefined;
   }
   // libuv looks for the name that it has bound.
-  handle.fchmod = (bits) => changeMode(path, toMode(path, bits));
-  return { handle, path, inode };
+  handle.fchmod = (bits) => changeMode(path, toMode(bits) | (mode === undefined ? 0 : presentMode(path)));
+  return { handle, path, inode, isBoundInPlace: false };
 
   function publish(opened: ListeningHandle, from: string, { path: to }: { path: string }): Inode | undefined {
     if (opened.listen(backlog) !== 0) return undefined;
@@ -74,13 +79,32 @@ export function openUnixListener(request: UnixListenRequest): UnixListener | und
   }
 }
 
+/**
+ * As openUnixListener in a worker thread, where nothing but libuv's own handles is cleared up at terminate(): the path
+ * has to be the name that libuv has bound.
+ */
+function openInPlace({ path, mode, backlog, replacing }: UnixListenRequest): UnixListener | undefined {
+  if (replacing) removeOwnPath(path, replacing);
+  const handle = createServerHandle(path, -1, -1);
+  if (typeof handle === 'number') return undefined;
+  // Nobody can connect before the socket listens.
+  const inode = statPath(path);
+  const isOpen = (mode === undefined || changeMode(path, mode) === 0) && handle.listen(backlog) === 0;
+  if (inode && isOpen) return { handle, path, inode, isBoundInPlace: true };
+  handle.close();
+  return undefined;
+}
+
 const uvReadable = 1;
 const uvWritable = 2;
 
-/** What `readableAll` and `writableAll` add to the file's mode. Source: libuv, uv_pipe_chmod(). */
-function toMode(path: string, bits: number): number {
-  const present = Number(statPath(path)?.mode ?? 0) & 0o7777;
-  return present | (bits & uvReadable ? 0o444 : 0) | (bits & uvWritable ? 0o222 : 0);
+/** The mode that `readableAll` and `writableAll` ask for, and no other. Source: libuv, uv_pipe_chmod(). */
+function toMode(bits: number): number {
+  return (bits & uvReadable ? 0o444 : 0) | (bits & uvWritable ? 0o222 : 0);
+}
+
+function presentMode(path: string): number {
+  return Number(statPath(path)?.mode ?? 0) & 0o7777;
 }
 
 /** As openUnixListener, after a probe of what is at the path; a stale socket is replaced in one step. */
@@ -107,11 +131,17 @@ export function keepUnixListener(listener: UnixListener): void {
   openListeners.add(listener);
 }
 
-/** Deletes the listener's file, unless something else is at its path by now. Comes before the handle is closed. */
-export function releaseUnixListener(listener: UnixListener): void {
-  removeOwnPath(listener.path, listener.inode);
+/**
+ * Deletes the listener's file, unless something else is at its path by now. Comes before the handle is closed; what it
+ * returns is to be called right after that.
+ */
+export function releaseUnixListener(listener: UnixListener): () => void {
   openListeners.delete(listener);
   if (openListeners.size === 0) process.off('exit', removeAll);
+  const { path, inode, isBoundInPlace } = listener;
+  if (!isBoundInPlace) removeOwnPath(path, inode);
+  else if (isOtherFile(path, inode)) return setAside(path);
+  return () => undefined;
 }
 
 function removeAll(): void {

@@ -129,6 +129,23 @@ export function changeMode(path: string, mode: number): number {
   }
 }
 
+/** Whether there is a file at the path, and not the one that `inode` names. */
+export function isOtherFile(path: string, inode: Inode): boolean {
+  const present = statPath(path);
+  return present !== undefined && !isSameInode(present, inode);
+}
+
+/** Takes the file at the path out of the way until the function that is returned is called. */
+export function setAside(path: string): () => void {
+  const aside = passingName(path) ?? path;
+  try {
+    renameSync(path, aside);
+    return () => renameSync(aside, path);
+  } catch {
+    return () => undefined;
+  }
+}
+
 /** Deletes the path if it is still the file that `inode` names. */
 export function removeOwnPath(path: string, inode: Inode): void {
   const present = statPath(path);

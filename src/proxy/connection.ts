@@ -1,5 +1,5 @@
 import { describeRelayed } from './recorded-connection.ts';
-import { resetConnection, type Connection } from '../endpoint/connection.ts';
+import { closeConnection, resetConnection, type Connection } from '../endpoint/connection.ts';
 import { formatLocal, formatRemote } from '../endpoint/serve.ts';
 import { errorCode, TnetError } from '../errors.ts';
 import type { EndingReason } from '../flow/ending.ts';
@@ -61,7 +61,7 @@ export async function serveClient(
   if (known?.serve) {
     const error = await known.serve().then(ignoreError, (failure: unknown) => failure as Error);
     leave(entry, host, { reason: error ? 'aborted' : 'eof', error });
-    client.destroy();
+    closeConnection(client, error);
     return;
   }
   const opened = known && (await openUpstream(client, entry, known, plan, host));

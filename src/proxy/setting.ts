@@ -4,6 +4,7 @@ import {
   readFraction,
   readSizeBytes,
   readSpread,
+  readTimeSpread,
   readTimeMs,
   type Spread,
 } from '../quantities.ts';
@@ -66,7 +67,7 @@ export function timeSpread(flags: string, help: string): Setting<Spread> {
     flags,
     help,
     schema: textOrNumber(pattern),
-    read: (value) => readSpread(toText(value), readTimeMs),
+    read: (value) => readTimeSpread(toText(value)),
   };
 }
 

@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream';
+import { longestDelayMs } from '../quantities.ts';
 import { Comparison } from './comparison.ts';
 import { opposite, type Script, type Side } from './script.ts';
 
@@ -136,7 +137,7 @@ export class Player extends Duplex {
   }
 
   #waitUntil(waitMs: number): void {
-    this.#timer = setTimeout(() => this.#advance(), waitMs);
+    this.#timer = setTimeout(() => this.#advance(), Math.min(waitMs, longestDelayMs));
   }
 
   /** Waits for what the peer did in the recording `dueMs` from now. */
@@ -148,7 +149,7 @@ export class Player extends Duplex {
         this.#comparison.end('silence');
         this.#breakOff('close');
       },
-      patienceMs + Math.max(0, dueMs),
+      Math.min(patienceMs + Math.max(0, dueMs), longestDelayMs),
     );
   }
 }

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { longestDelayMs, readRate, readTimeSpread } from '../../src/quantities.ts';
 import { parseCount, parseSizeBytes, parseTimeMs } from '../../commands/values.ts';
 
 const times: readonly (readonly [text: string, ms: number])[] = [
@@ -22,6 +23,24 @@ for (const text of ['', 's', '-1', '1d', '1 s', '1e3', 'soon', '1.s', '999h', 'I
     t.throws(() => parseTimeMs(text));
   });
 }
+
+for (const text of ['1/999h', '1/9999999s', '5/2147483.648s']) {
+  test(`the rate ${text} is refused: no timer lasts so long`, (t) => {
+    t.throws(() => readRate(text), { message: 'The longest time is 24 days.' });
+  });
+}
+
+for (const text of ['999h', '500h+-200h', '596h±1h']) {
+  test(`the time ${text} is refused: no timer lasts so long`, (t) => {
+    t.throws(() => readTimeSpread(text), { message: 'The longest time is 24 days.' });
+  });
+}
+
+test('the longest times are taken', (t) => {
+  t.is(parseTimeMs('2147483647ms'), longestDelayMs);
+  t.deepEqual(readTimeSpread('2147483646ms±1ms'), { mean: longestDelayMs - 1, spread: 1 });
+  t.deepEqual(readRate('1/2147483.647s'), { count: 1, perMs: longestDelayMs });
+});
 
 const sizes: readonly (readonly [text: string, bytes: number])[] = [
   ['0', 0],

@@ -130,6 +130,19 @@ test('a resolver’s error is passed on', async (t) => {
   await t.throwsAsync(connectTcp({ host: 'nowhere.test', port: 1, lookup }), { code: 'ENOTFOUND' });
 });
 
+test('a limit that is longer than a timer of Node can be is none', async (t) => {
+  const server = await listen(t, new Server());
+  const socket = await connectTcp({
+    host: 'slow.test',
+    port: portOf(server),
+    timeoutMs: 2 ** 31,
+    staggerMs: 2 ** 31,
+    lookup: (_host, _options, done) => setTimeout(done, 30, null, [{ address: '127.0.0.1', family: 4 }]),
+  });
+  t.false(socket.destroyed);
+  socket.destroy();
+});
+
 test('the limit covers a resolver that never answers', async (t) => {
   const error = await t.throwsAsync<Error & { code: string }>(
     connectTcp({ host: 'example.test', port: 1, lookup: () => undefined, timeoutMs: 30 }),

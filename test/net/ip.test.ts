@@ -1,5 +1,5 @@
 import net from 'node:net';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { isIP, isIPv4, isIPv6 } from '../../src/net/ip.ts';
 import { textLikeAddress } from './ip-texts.ts';
@@ -25,6 +25,88 @@ test('isIP agrees with node:net on any string', (t) => {
     { numRuns: 2000 },
   );
   t.pass();
+});
+
+/** What a function gives or throws, as data. */
+function outcome(act: () => unknown): unknown {
+  try {
+    return act();
+  } catch (error) {
+    return error instanceof Error ? `${error.name}: ${error.message}` : error;
+  }
+}
+
+type Judge = (input: string) => unknown;
+const pairs: readonly [mine: Judge, nodes: Judge][] = [
+  [isIP, net.isIP],
+  [isIPv4, net.isIPv4],
+  [isIPv6, net.isIPv6],
+];
+
+/** Makes a value anew for each call: one whose text changes has to change alike for both. */
+function judgeAlike(t: ExecutionContext, make: () => unknown): void {
+  for (const [mine, nodes] of pairs) {
+    t.deepEqual(
+      outcome(() => mine(make() as string)),
+      outcome(() => nodes(make() as string)),
+    );
+  }
+}
+
+const addressText = fc.oneof(textLikeAddress, fc.constantFrom('::1', '127.0.0.1', '', 'null'));
+
+/** Kinds of values that fast-check's anything() seldom makes an address of. */
+const objects = fc.oneof(
+  addressText.map((text) => () => [text]),
+  addressText.map((text) => () => [[text]]),
+  addressText.map((text) => () => new String(text)),
+  addressText.map((text) => () => ({ toString: () => text })),
+  addressText.map((text) => () => ({ toString: () => ({}), valueOf: () => text })),
+  addressText.map((text) => () => ({ [Symbol.toPrimitive]: () => text })),
+  addressText.map((text) => () => ({
+    toString() {
+      throw new RangeError(text);
+    },
+  })),
+  // Each question about its text gets another answer.
+  fc.array(addressText, { minLength: 3, maxLength: 3 }).map((texts) => () => {
+    const left = [...texts];
+    return { toString: () => left.shift() };
+  }),
+  fc.string().map((text) => () => Symbol(text)),
+  fc.constant(() => Object.create(null) as object),
+  fc.constant(() => isIP),
+  fc.bigInt().map((number) => () => number),
+);
+
+test('isIP, isIPv4 and isIPv6 agree with node:net on values of every kind', (t) => {
+  for (const value of [
+    undefined,
+    null,
+    true,
+    0,
+    -0,
+    NaN,
+    1.5,
+    127,
+    [],
+    {},
+    () => '::1',
+    ['::1'],
+    Symbol('x'),
+  ])
+    judgeAlike(t, () => value);
+  fc.assert(
+    fc.property(
+      fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true, withTypedArray: true }),
+      (value) => judgeAlike(t, () => value),
+    ),
+    { numRuns: 2000 },
+  );
+  fc.assert(
+    fc.property(objects, (make) => judgeAlike(t, make)),
+    { numRuns: 3000 },
+  );
 });
 
 const cases: [string, 0 | 4 | 6][] = [

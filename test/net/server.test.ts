@@ -1,6 +1,8 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import nodeNet from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { mock } from 'node:test';
 import { spawn } from 'node:child_process';
 import test, { type ExecutionContext } from 'ava';
 import net, { createServer, Server, type Socket } from '../../src/net/index.ts';
@@ -69,7 +71,7 @@ for (const transport of transports) {
   test(`${transport}: closing a paused server closes it, waiting connections included`, async (t) => {
     const server = await listen(t, createServer(), transport);
     const target = targetOf(server);
-    server.pause();
+    server.pause(60_000);
     const client = hello(t, server);
     await once(client, 'connect');
     await turn();
@@ -199,6 +201,79 @@ test('a paused Unix server refuses what goes beyond its bound', async (t) => {
   for (const client of clients) client.destroy();
 });
 
+for (const msecs of [2 ** 31, 2 ** 40, Infinity]) {
+  test(`pause(${msecs}) does not end at once`, async (t) => {
+    const server = await listen(t, createServer());
+    server.pause(msecs);
+    await delay(30);
+    t.true(server.paused);
+    t.false(server.resume().paused);
+  });
+}
+
+test('pause() goes on beyond the longest timer of Node, and ends at its time', (t) => {
+  t.timeout(10_000);
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const server = createServer();
+    server.pause(2 ** 31 + 1000);
+    mock.timers.tick(2 ** 31 - 1);
+    mock.timers.tick(1000);
+    t.true(server.paused);
+    mock.timers.tick(1);
+    t.false(server.paused);
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+const storage = new AsyncLocalStorage<string>();
+
+for (const transport of transports) {
+  test(`${transport}: after pause() connections come in the context of listen()`, async (t) => {
+    const server = createServer();
+    await storage.run('listen', () => listen(t, server, transport));
+    const contexts: unknown[] = [];
+    server.on('connection', () => contexts.push(storage.getStore()));
+    for (const end of ['resume', 'time'] as const) {
+      await storage.run('pause', async () => {
+        server.pause(end === 'time' ? 30 : 60_000);
+        await once(hello(t, server), 'connect');
+        if (end === 'resume') server.resume();
+        hello(t, server);
+      });
+      await until(() => contexts.length === (end === 'resume' ? 2 : 4));
+    }
+    t.deepEqual(contexts, ['listen', 'listen', 'listen', 'listen']);
+  });
+
+  test(`${transport}: who waited for a place comes in the context of listen()`, async (t) => {
+    const server = createServer({ overflow: 'wait' });
+    await storage.run('listen', () => listen(t, server, transport));
+    server.maxConnections = 1;
+    const contexts: unknown[] = [];
+    server.on('connection', (socket) => {
+      contexts.push(storage.getStore());
+      storage.run('connection', () => socket.on('close', () => undefined).resume());
+      if (contexts.length === 1) storage.run('first', () => setTimeout(() => socket.destroy(), 20));
+    });
+    hello(t, server);
+    await once(server, 'connection');
+    hello(t, server);
+    await until(() => contexts.length === 2);
+    t.deepEqual(contexts, ['listen', 'listen']);
+  });
+
+  test(`${transport}: a backlog that was not named is the same after pause()`, async (t) => {
+    const server = await listen(t, createServer(), transport);
+    server.pause(60_000).resume();
+    server.pause(60_000);
+    const clients = Array.from({ length: 40 }, () => hello(t, server));
+    await Promise.all(clients.map((client) => once(client, 'connect')));
+    t.is(server.connections, 0);
+  });
+}
+
 test('the seed’s EADDRINUSE recipe ends in a listening server', async (t) => {
   const blocker = await listen(t, createServer());
   const PORT = portOf(blocker);
@@ -233,6 +308,23 @@ test('closeAfterError emits close directly after error', async (t) => {
   server.listen(portOf(blocker), '127.0.0.1');
   await happened(server, 'close');
   t.deepEqual(events, ['error', 'close']);
+});
+
+test('closeAfterError emits close once when a listener of the error closes the server', async (t) => {
+  const taken = await listen(t, createServer());
+  const server = createServer({ closeAfterError: true });
+  const events: string[] = [];
+  server.on('error', () => {
+    events.push('error');
+    server.close();
+  });
+  server.on('close', () => events.push('close'));
+  for (const round of [1, 2]) {
+    server.listen(portOf(taken), '127.0.0.1');
+    await happened(server, 'close');
+    await turn();
+    t.is(events.splice(0).join(), 'error,close', `round ${round}`);
+  }
 });
 
 test('without closeAfterError a failed listen emits no close, as in node:net', async (t) => {
@@ -356,6 +448,25 @@ test('anyAddress "ipv4" listens on every IPv4 address and no other when the host
   server.listen({ port: 0, anyAddress: 'ipv4' });
   await once(server, 'listening');
   t.like(server.address(), { address: '0.0.0.0', family: 'IPv4' });
+});
+
+for (const host of [null, '']) {
+  test(`anyAddress "ipv4" takes a host of ${JSON.stringify(host)} for none`, async (t) => {
+    const server = createServer();
+    closeAfter(t, server);
+    server.listen({ port: 0, host: host as string, anyAddress: 'ipv4' });
+    await once(server, 'listening');
+    t.like(server.address(), { address: '0.0.0.0', family: 'IPv4' });
+  });
+}
+
+test('connections can be set, and counts on from there', async (t) => {
+  const server = await listen(t, createServer());
+  server.connections = 5;
+  hello(t, server);
+  await once(server, 'connection');
+  t.is(server.connections, 6);
+  server.connections = 1;
 });
 
 test('a listening server’s descriptor serves http', async (t) => {

@@ -192,6 +192,19 @@ for (const transport of transports) {
     const [line] = (await once(child.stdout!, 'data')) as [Buffer];
     t.is(line.toString(), 'ERR_INVALID_ARG_VALUE\n');
   });
+
+  test(`${transport}: a descriptor of another type is closed, and the process ends`, async (t) => {
+    const other: SocketType = transport === 'unix' ? 'tcp4' : 'unix';
+    const { accepted } = await connectPair(t, transport, halfOpen);
+    const child = spawn(process.execPath, [adoptProgram, other], {
+      stdio: ['ignore', 'pipe', 'inherit', accepted],
+    });
+    t.teardown(() => child.kill());
+    child.stdout!.resume();
+    // Our own end of it stays open all the while.
+    const [status] = (await once(child, 'exit')) as [number];
+    t.is(status, 0);
+  });
 }
 
 for (const [type, target] of [

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import nodeNet from 'node:net';
 import { join } from 'node:path';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { Server } from '../../src/net/index.ts';
 import { isUnixPathTooLong, probeUnixPath } from '../../src/net/unix-path.ts';
@@ -19,7 +20,10 @@ function greet(server: Server): void {
 }
 
 async function ask(path: string): Promise<string> {
-  const [data] = (await once(nodeNet.connect(path), 'data')) as [Buffer];
+  const client = nodeNet.connect(path);
+  const [data] = (await once(client, 'data')) as [Buffer];
+  // A server that is ended now may break it off.
+  client.on('error', () => undefined);
   return data.toString();
 }
 
@@ -143,6 +147,37 @@ test('mode sets the permissions of the socket file, and readableAll and writable
   t.is(await bits({ mode: 0o600, writableAll: true, replaceStale: true }, 'd'), 0o622);
 });
 
+test('readableAll and writableAll give a socket file the mode that node:net gives it, under any umask', (t) => {
+  const entry = new URL('../../src/net/index.ts', import.meta.url).href;
+  const path = join(tempDir(t), 'socket');
+  // In a process of its own: the umask is the process's.
+  const code = `import fs from 'node:fs';
+    import { once } from 'node:events';
+    import plain from 'node:net';
+    import tnet from ${JSON.stringify(entry)};
+    const path = ${JSON.stringify(path)};
+    const kinds = [{}, { readableAll: true }, { writableAll: true }, { readableAll: true, writableAll: true }];
+    for (const umask of [0o000, 0o022, 0o077, 0o277]) for (const kind of kinds) {
+      process.umask(umask);
+      const modes = [];
+      for (const net of [plain, tnet]) {
+        const server = net.createServer().listen({ path, ...kind });
+        await once(server, 'listening');
+        modes.push((fs.statSync(path).mode & 0o7777).toString(8));
+        server.close();
+        await once(server, 'close');
+      }
+      console.log(umask.toString(8), JSON.stringify(kind), ...modes);
+    }`;
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' });
+  const lines = output.trim().split('\n');
+  t.is(lines.length, 16);
+  for (const line of lines) {
+    const [nodes, mine] = line.split(' ').slice(-2);
+    t.is(mine, nodes, line);
+  }
+});
+
 test('a path in a missing directory is node:net’s ENOENT or EACCES error', async (t) => {
   const path = join(tempDir(t), 'missing', 'socket');
   const [mine] = (await once(new Server().listen(path), 'error')) as [Error];
@@ -166,6 +201,60 @@ test('a path over the system’s limit is an EINVAL error and nothing is bound',
   greet(server);
   await once(server, 'listening');
   t.is(await ask(longest), 'hello');
+});
+
+/** A worker thread that listens on the path and does what it is told. */
+async function startWorker(path: string, options: object = {}): Promise<Worker> {
+  const entry = new URL('../../src/net/index.ts', import.meta.url).href;
+  const code = `import { parentPort } from 'node:worker_threads';
+    import { createServer } from ${JSON.stringify(entry)};
+    const server = createServer((socket) => socket.end('hello'));
+    server.listen(${JSON.stringify({ path, ...options })}, () => parentPort.postMessage('listening'));
+    server.on('error', (error) => parentPort.postMessage(error.code));
+    parentPort.on('message', (end) => {
+      if (end === 'exit') process.exit();
+      server.close(() => parentPort.postMessage('closed'));
+    });`;
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`));
+  const [message] = (await once(worker, 'message')) as [string];
+  if (message !== 'listening') {
+    await worker.terminate();
+    throw new Error(message);
+  }
+  return worker;
+}
+
+for (const end of ['terminate', 'exit', 'close'] as const) {
+  test(`the socket file of a worker thread is deleted at its ${end}`, async (t) => {
+    const path = join(tempDir(t), 'socket');
+    const worker = await startWorker(path, { mode: 0o600 });
+    t.is(fs.statSync(path).mode & 0o777, 0o600);
+    t.is(await ask(path), 'hello');
+    const over = once(worker, end === 'close' ? 'message' : 'exit');
+    if (end === 'terminate') await worker.terminate();
+    else worker.postMessage(end);
+    await over;
+    t.deepEqual(fs.readdirSync(join(path, '..')), []);
+    await worker.terminate();
+  });
+}
+
+test('a worker thread replaces a stale path, and leaves one that another server has taken over', async (t) => {
+  const path = join(tempDir(t), 'socket');
+  await leaveStale(path);
+  await t.throwsAsync(startWorker(path), { message: 'EADDRINUSE' });
+  const worker = await startWorker(path, { replaceStale: true });
+  t.teardown(() => worker.terminate());
+  t.is(await ask(path), 'hello');
+  await t.throwsAsync(startWorker(path, { replaceStale: true }), { message: 'EADDRINUSE' });
+  fs.unlinkSync(path);
+  const second = new Server((socket) => socket.end('second')).listen(path);
+  closeAfter(t, second);
+  await once(second, 'listening');
+  worker.postMessage('close');
+  await once(worker, 'message');
+  t.is(await ask(path), 'second');
+  t.deepEqual(fs.readdirSync(join(path, '..')), ['socket']);
 });
 
 test('the socket file is deleted when the process exits without closing the server', async (t) => {

@@ -124,8 +124,10 @@ export function turn(): Promise<void> {
 export async function canPark(): Promise<boolean> {
   const server = new Server().listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const fields = server as unknown as { _handle: object };
+  const before = fields._handle;
   server.pause(1);
-  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+  const { _handle } = fields;
   server.close();
-  return fd === -1;
+  return _handle !== before;
 }
