@@ -47,7 +47,7 @@ export interface BindOptions extends ServeOptions<Connection> {
 
 /**
  * Binds every endpoint and hands the servers to `run`, then tells who waits for them to be ready. A failure is
- * reported, sets the exit status, and leaves nothing bound.
+ * reported, sets the exit status, and leaves nothing bound; a signal that ends the run meanwhile does so too.
  */
 export async function bindServers(
   context: Context,
@@ -70,7 +70,7 @@ export async function bindServers(
       subject = formatEndpoint(endpoint);
       const server = await bind(context, run, endpoint, flags, options);
       if (!server) return false;
-      run.started(server);
+      if (!run.started(server)) return false;
       addresses.push(formatBound(server));
     }
     announceReady(addresses, flags);
