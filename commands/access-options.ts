@@ -3,6 +3,7 @@ import type { Endpoint } from '../src/endpoint/endpoint.ts';
 import type { ServeOptions } from '../src/endpoint/serve.ts';
 import { TnetError } from '../src/errors.ts';
 import type { Context } from './context.ts';
+import { onHangup } from './signals.ts';
 import { collectWords } from './values.ts';
 
 /** The flags of every server command that say who may connect. */
@@ -30,7 +31,7 @@ export function addAccessOptions(command: Command): Command {
 export type Access = Pick<ServeOptions, 'admit' | 'onRefused'>;
 
 /**
- * Reads the lists, and reads them again at every SIGHUP until `signal` aborts. Without lists SIGHUP is left alone.
+ * Reads the lists, and reads them again at every SIGHUP until `signal` aborts. Without lists SIGHUP ends the command.
  *
  * @throws TnetError TNET_E_ACCESS, or TNET_E_USAGE for a Unix socket, whose clients have no address.
  */
@@ -52,13 +53,12 @@ export async function openAccess(
   const { createAccessList } = await import('../src/access/access-list.ts');
   const { allow, deny, numeric: numericOnly } = flags;
   const list = await createAccessList({ allow, deny, numericOnly });
-  const onHangup = () => {
+  const reload = () => {
     list.reload().then(
       () => reporter.emit({ event: 'access-reloaded', allowed: list.allowed, denied: list.denied }),
       (error: unknown) => reporter.fail((error as TnetError).subject ?? 'access', error),
     );
   };
-  process.on('SIGHUP', onHangup);
-  signal.addEventListener('abort', () => process.off('SIGHUP', onHangup));
+  signal.addEventListener('abort', onHangup(reload));
   return { admit: (address) => list.judge(address), onRefused };
 }

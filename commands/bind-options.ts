@@ -6,10 +6,10 @@ import type { UdpEndpoint } from '../src/endpoint/serve-datagrams.ts';
 import { formatBound, serve, type BoundServer, type ServeOptions } from '../src/endpoint/serve.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { subjectOf, type Context } from './context.ts';
-import { announceReady, checkReadyFlags, type ReadyFlags } from './ready.ts';
+import { announceReady, checkReadyFlags, parseReadyFd, type ReadyFlags } from './ready.ts';
 import { readFamily } from './server-address.ts';
 import type { ServerRun } from './server-run.ts';
-import { parseCount, parseFileMode, parseTimeMs } from './values.ts';
+import { parseFileMode, parseTimeMs } from './values.ts';
 
 /** The flags of every server command that say how it binds and accepts. */
 export interface BindFlags extends ReadyFlags {
@@ -33,7 +33,7 @@ export function addBindOptions(command: Command): Command {
     )
     .addOption(
       new Option('--ready-fd <n>', 'once bound, write the address to this descriptor').argParser(
-        parseCount(1),
+        parseReadyFd,
       ),
     )
     .addOption(new Option('--ready-file <file>', 'once bound, write the address to this file'));
@@ -47,7 +47,7 @@ export interface BindOptions extends ServeOptions<Connection> {
 
 /**
  * Binds every endpoint and hands the servers to `run`, then tells who waits for them to be ready. A failure is
- * reported, sets the exit status, and leaves nothing bound.
+ * reported, sets the exit status, and leaves nothing bound; a signal that ends the run meanwhile does so too.
  */
 export async function bindServers(
   context: Context,
@@ -70,7 +70,7 @@ export async function bindServers(
       subject = formatEndpoint(endpoint);
       const server = await bind(context, run, endpoint, flags, options);
       if (!server) return false;
-      run.started(server);
+      if (!run.started(server)) return false;
       addresses.push(formatBound(server));
     }
     announceReady(addresses, flags);

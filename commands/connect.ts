@@ -101,8 +101,8 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
   const timing = options.timing
     ? new (await import('./connect-timing.ts')).Timing(context.reporter)
     : undefined;
-  const recorder = await createRecorder(context, options);
   using interruption = catchInterruption(readRunLimit(context, options));
+  const recorder = await createRecorder(context, options);
   const call = { context, options, localPort, hasOwnLimit, interruption, timing };
   if (targets) await checkThenRun(call, targets, options, commandLine);
   if (!endpoint) return;

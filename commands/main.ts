@@ -3,6 +3,7 @@ import { errorCode, TnetError } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import { describeError } from '../src/report/sentences.ts';
 import { exitStatus } from './exit-status.ts';
+import { isWorker } from './proxy-worker-checks.ts';
 import { buildProgram, describeUsageError, findCommand } from './program.ts';
 
 /** Put in by scripts/build.mjs from package.json. */
@@ -12,6 +13,7 @@ declare const tnetVersion: string;
 export async function main(): Promise<void> {
   const args = process.argv.slice(2);
   const name = findCommand(args);
+  holdSignals();
   try {
     if (name === undefined && wantsBuild(args)) {
       process.stdout.write(await describeBuild());
@@ -31,6 +33,16 @@ export async function main(): Promise<void> {
   } catch (error) {
     reportFailure(name, error);
   }
+}
+
+/**
+ * SIGUSR1 has no effect unless a command gives it one: else Node opens its inspector, a port by which every local user may
+ * run code in this process. A worker's signals are those of the process that started it, from its first moment on: a
+ * terminal's Ctrl-C comes to both.
+ */
+function holdSignals(): void {
+  const held = ['SIGUSR1', ...(isWorker() ? ['SIGINT', 'SIGTERM', 'SIGHUP'] : [])];
+  for (const signal of held) process.on(signal, () => undefined);
 }
 
 async function prepareColor(args: readonly string[]): Promise<void> {

@@ -9,7 +9,7 @@ import { exitStatus } from './exit-status.ts';
 import type { ExecFlags } from './exec-options.ts';
 import { recordOf, recordTransforms } from './recording-options.ts';
 import { elapsedMs, type ConnectionReport, type ServerRun } from './server-run.ts';
-import type { Interruption } from './signals.ts';
+import { endingReason, type Interruption } from './signals.ts';
 
 interface ProgramFlags extends ExecFlags {
   readonly keepOpen?: boolean;
@@ -114,7 +114,9 @@ export async function runClientProgram(
   const name = formatEndpoint(endpoint);
   const remote = formatRemote(server, name);
   const report: Pick<ConnectionReport, 'ended'> = {
-    ended({ reason, error }, { sentBytes, receivedBytes }) {
+    ended(ending, { sentBytes, receivedBytes }) {
+      const reason = endingReason(ending.reason, interruption);
+      const { error } = ending;
       recordOf(server)?.closed(reason);
       if (error) context.reporter.fail(subjectOf(error, remote), error, 1);
       const durationMs = elapsedMs(startedAt);

@@ -11,7 +11,7 @@ import type { ProxyOptions } from './proxy-options.ts';
 import type { ProxyViews } from './proxy-views.ts';
 import { elapsedMs } from './server-run.ts';
 import { readFamily } from './server-address.ts';
-import { catchInterruption } from './signals.ts';
+import { catchInterruption, onHangup, type Interruption } from './signals.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 
 /** How often a draining proxy looks whether its last connection is gone. */
@@ -19,8 +19,9 @@ const drainLookMs = 20;
 
 /**
  * The life of `tnet proxy`: SIGHUP reloads, SIGUSR1 prints the totals, SIGTERM stops accepting and lets connections
- * go on for the drain limit, SIGINT ends them at once (what has been read is delivered). A second SIGINT or SIGTERM
- * ends the process.
+ * go on for the drain limit, as SIGHUP does when there is nothing to reload; SIGINT ends them at once (what has been
+ * read is delivered). A second signal ends the process. Signals are answered from the beginning, before any address is
+ * bound.
  */
 export class ProxyRun {
   readonly #context: Context;
@@ -31,10 +32,15 @@ export class ProxyRun {
   readonly #stopping = new AbortController();
   readonly #host: ProxyHost;
   readonly #proxy: Proxy;
+  readonly #interruption: Interruption;
+  /** Binding under way: what it has bound by the end is for #end to close. */
+  #binding: Promise<void> = Promise.resolve();
   /** Whether new clients are accepted. */
   #isReady = false;
-  /** Runs reloads one after the other. */
+  /** Runs reloads one after the other, and after the start. */
   #reloading: Promise<void> = Promise.resolve();
+  /** What ends the reloads. */
+  readonly #reloads: (() => void)[] = [];
   /** What gives the signals back to the system, and closes what is not a connection. */
   readonly #releases: (() => void)[] = [];
   /** Hands clients to worker processes, where there are such. */
@@ -58,32 +64,47 @@ export class ProxyRun {
         options.workers === undefined ? undefined : (...client) => this.#dispatcher?.handOver(...client),
     };
     this.#proxy = new Proxy(this.#host);
+    this.#interruption = this.#watch();
   }
 
   /** Binds and serves. A failure is reported, and sets the exit status. */
   async start(pairs: readonly Pair[], metrics?: Endpoint): Promise<void> {
+    const { signal } = this.#interruption;
+    let started = (): void => undefined;
+    this.#reloading = new Promise((resolve) => (started = resolve));
     try {
       const plans = await this.#proxy.prepare(pairs);
-      if (this.#options.workers !== undefined) await this.#startWorkers(this.#options.workers);
-      if (metrics) await this.#serveMetrics(metrics);
-      await this.#proxy.serve(plans);
+      if (!signal.aborted && this.#options.workers !== undefined)
+        await this.#startWorkers(this.#options.workers);
+      if (!signal.aborted && metrics) await this.#serveMetrics(metrics);
+      if (signal.aborted) {
+        for (const plan of plans) plan.close();
+        return;
+      }
+      if (this.#options.config === undefined && plans.some(({ access }) => access))
+        this.#reloadAccessOnHangup();
+      this.#binding = this.#proxy.serve(plans);
+      await this.#binding;
       this.#isReady = true;
     } catch (error) {
       this.#release();
       this.#dispatcher?.close();
-      this.#fail(error);
+      // What was under way when a signal came has failed because of it.
+      if (!signal.aborted) this.#fail(error);
       return;
+    } finally {
+      started();
     }
-    if (this.#options.config === undefined && this.#proxy.hasAccessLists) this.#reloadAccessOnHangup();
-    await this.#watch(`tnet proxy ${this.#proxy.addresses.join(' ')}`);
+    if (this.#options.live) await this.#show(`tnet proxy ${this.#proxy.addresses.join(' ')}`, signal);
   }
 
   /** Replays a recording as clients. Status 1 when a server did not do what it did in the recording. */
   async replay(pair: Pair, metrics?: Endpoint): Promise<void> {
+    const { signal } = this.#interruption;
     try {
       if (metrics) await this.#serveMetrics(metrics);
       this.#isReady = true;
-      const signal = await this.#watch(`tnet proxy --replay ${pair.values.replay ?? ''}`);
+      if (this.#options.live) await this.#show(`tnet proxy --replay ${pair.values.replay ?? ''}`, signal);
       const { replayClients } = await import('../src/proxy/replay-clients.ts');
       const isSame = await replayClients(pair, this.#host, signal);
       if (signal.aborted) return;
@@ -95,15 +116,18 @@ export class ProxyRun {
     }
   }
 
-  /** Answers signals from now on, and shows the connections if that is wanted. @returns the first SIGINT or SIGTERM */
-  async #watch(title: string): Promise<AbortSignal> {
-    this.#on('SIGUSR1', () => void this.#reportTotals());
+  /** Answers signals from now on. */
+  #watch(): Interruption {
+    const tell = () => void this.#reportTotals();
+    process.on('SIGUSR1', tell);
+    this.#releases.push(() => process.off('SIGUSR1', tell));
     const interruption = catchInterruption();
-    const { signal } = interruption;
-    signal.addEventListener('abort', () => void this.#end(interruption.status ?? exitCodes.sigterm));
+    interruption.signal.addEventListener(
+      'abort',
+      () => void this.#end(interruption.status ?? exitCodes.sigterm),
+    );
     this.#releases.push(() => interruption[Symbol.dispose]());
-    if (this.#options.live) await this.#show(title, signal);
-    return signal;
+    return interruption;
   }
 
   async #startWorkers(count: number): Promise<void> {
@@ -113,6 +137,7 @@ export class ProxyRun {
       import('../src/proxy/dispatcher.ts'),
       import('./proxy-workers.ts'),
     ]);
+    if (this.#interruption.signal.aborted) return;
     this.#dispatcher = new Dispatcher({
       count,
       start: startWorker,
@@ -134,10 +159,15 @@ export class ProxyRun {
     const { server, address } = await serveMetrics(endpoint, options).catch((error: unknown) => {
       throw new ServeError(subject, error);
     });
-    this.#releases.push(() => {
+    const close = () => {
       server.close();
       server.closeAllConnections();
-    });
+    };
+    if (this.#interruption.signal.aborted) {
+      close();
+      return;
+    }
+    this.#releases.push(close);
     this.#context.reporter.emit({ event: 'metrics', url: `http://${address}/metrics` });
   }
 
@@ -157,7 +187,7 @@ export class ProxyRun {
     this.#releases.push(stop);
   }
 
-  /** Reads the access lists again at every SIGHUP; without lists the signal keeps its meaning. */
+  /** Reads the access lists again at every SIGHUP. */
   #reloadAccessOnHangup(): void {
     const reload = async () => {
       try {
@@ -168,9 +198,7 @@ export class ProxyRun {
         this.#report(error);
       }
     };
-    this.#on('SIGHUP', () => {
-      this.#reloading = this.#reloading.then(reload);
-    });
+    this.#onHangup(reload);
   }
 
   /** Takes the pairs anew at every SIGHUP; a mistake is reported, and all stays as it is. */
@@ -187,17 +215,16 @@ export class ProxyRun {
         this.#report(error);
       }
     };
-    this.#on('SIGHUP', () => {
-      this.#reloading = this.#reloading.then(reload);
-    });
+    this.#onHangup(reload);
   }
 
   async #end(status: number): Promise<void> {
     this.#context.exit(status);
     this.#isReady = false;
-    await this.#reloading;
+    for (const stop of this.#reloads.splice(0)) stop();
+    await Promise.allSettled([this.#reloading, this.#binding]);
     this.#proxy.stop();
-    const limitMs = status === exitCodes.sigterm ? this.#options.drain : 0;
+    const limitMs = status === exitCodes.sigint ? 0 : this.#options.drain;
     const { open } = this.#ledger;
     if (open.size > 0 && limitMs > 0) {
       this.#context.reporter.emit({ event: 'draining', open: open.size, limitMs });
@@ -245,12 +272,14 @@ export class ProxyRun {
     else reporter.fail((error as { subject?: string }).subject ?? this.#options.config ?? '', error);
   }
 
-  #on(signal: NodeJS.Signals, listener: () => void): void {
-    process.on(signal, listener);
-    this.#releases.push(() => process.off(signal, listener));
+  #onHangup(reload: () => Promise<void>): void {
+    const stop = onHangup(() => {
+      this.#reloading = this.#reloading.then(reload);
+    });
+    this.#reloads.push(stop);
   }
 
   #release(): void {
-    for (const release of this.#releases) release();
+    for (const release of [...this.#releases, ...this.#reloads]) release();
   }
 }

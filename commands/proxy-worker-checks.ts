@@ -5,11 +5,9 @@ import type { ProxyOptions } from './proxy-options.ts';
 /** Says to a process of this program that it is a worker. */
 export const workerVariable = 'TNET_PROXY_WORKER';
 
-/** Whether this process has been started as a worker. The variable is taken out of the environment. */
+/** Whether this process has been started as a worker. */
 export function isWorker(): boolean {
-  const isOne = process.env[workerVariable] !== undefined && process.send !== undefined;
-  Reflect.deleteProperty(process.env, workerVariable);
-  return isOne;
+  return process.env[workerVariable] !== undefined && process.send !== undefined;
 }
 
 /**

@@ -31,7 +31,7 @@ export function startWorker(number: number): WorkerProcess {
   };
 }
 
-/** The life of a worker: it does what the process that started it says, and ends with it. Signals are that one's. */
+/** The life of a worker: it does what the process that started it says, and ends with it. For its signals see main.ts. */
 export function runWorker(context: Context, options: ProxyOptions, read: () => Promise<Pair[]>): void {
   const { reporter } = context;
   const worker = new ProxyWorker(
@@ -46,8 +46,6 @@ export function runWorker(context: Context, options: ProxyOptions, read: () => P
       if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
     },
   );
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'] as const)
-    process.on(signal, () => undefined);
   process.on('message', (message, handle) =>
     worker.receive(message as ToWorker, handle as DetachedHandle | undefined),
   );

@@ -1,5 +1,8 @@
-import { closeSync, fstatSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { closeSync, lstatSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { requirePassedOutput } from '../src/endpoint/descriptor.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
+import { parseCount } from './values.ts';
 
 /** The flags that tell another program when a server is bound, and to what. */
 export interface ReadyFlags {
@@ -8,29 +11,46 @@ export interface ReadyFlags {
 }
 
 /**
- * Checks before anything is bound that the descriptor is open.
+ * The argument of --ready-fd, which is looked at when it is read: later the number may be that of a file of ours.
  *
  * @throws TnetError TNET_E_DESCRIPTOR
  */
-export function checkReadyFlags({ readyFd }: ReadyFlags): void {
-  if (readyFd === undefined) return;
-  try {
-    fstatSync(readyFd);
-  } catch (error) {
-    throw new TnetError('TNET_E_DESCRIPTOR', 'the descriptor of --ready-fd is not open', {
-      subject: `fd:${readyFd}`,
-      cause: error,
-    });
-  }
+export function parseReadyFd(text: string): number {
+  const fd = parseCount(1)(text);
+  requirePassedOutput(fd);
+  return fd;
+}
+
+/**
+ * Checks before anything is bound that the file may be written: it does not exist, or is a regular one of this user. A
+ * device, a FIFO or a link would be replaced by a file, and a foreign file be deleted.
+ *
+ * @throws TnetError TNET_E_USAGE
+ */
+export function checkReadyFlags({ readyFile }: ReadyFlags): void {
+  if (readyFile === undefined) return;
+  const status = lstatSync(readyFile, { throwIfNoEntry: false });
+  if (!status) return;
+  const message = !status.isFile()
+    ? 'is no regular file: the address goes to a new file, or to --ready-fd'
+    : isForeign(status.uid)
+      ? 'belongs to another user'
+      : undefined;
+  if (message !== undefined) throw new TnetError('TNET_E_USAGE', message, { subject: readyFile });
+}
+
+function isForeign(owner: number): boolean {
+  return process.geteuid !== undefined && owner !== process.geteuid();
 }
 
 /**
  * Writes the real addresses, each with a newline. The descriptor is closed after it (but for stdout and stderr), so
  * that its reader sees the end; the file comes into being whole, by a rename.
  *
- * @throws TnetError TNET_E_DESCRIPTOR, or the system's error with the file as subject.
+ * @throws TnetError TNET_E_DESCRIPTOR, or TNET_E_USAGE as checkReadyFlags() does.
  */
-export function announceReady(addresses: readonly string[], { readyFd, readyFile }: ReadyFlags): void {
+export function announceReady(addresses: readonly string[], flags: ReadyFlags): void {
+  const { readyFd, readyFile } = flags;
   const text = addresses.map((address) => `${address}\n`).join('');
   if (readyFd !== undefined) {
     try {
@@ -41,9 +61,15 @@ export function announceReady(addresses: readonly string[], { readyFd, readyFile
     }
   }
   if (readyFile === undefined) return;
-  const passing = `${readyFile}.${process.pid}`;
+  checkReadyFlags(flags);
+  // A name that nobody can have taken before.
+  const passing = `${readyFile}.${randomBytes(8).toString('hex')}`;
   try {
     writeFileSync(passing, text, { flag: 'wx' });
+  } catch (error) {
+    throw readyError(readyFile, error);
+  }
+  try {
     renameSync(passing, readyFile);
   } catch (error) {
     rmSync(passing, { force: true });

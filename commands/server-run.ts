@@ -5,7 +5,7 @@ import { Socket } from '../src/net/index.ts';
 import type { LiveConnection } from '../src/report/live-sample.ts';
 import type { Context } from './context.ts';
 import { recordOf, type Recorder } from './recording-options.ts';
-import { catchInterruption, type Interruption, type RunLimit } from './signals.ts';
+import { catchInterruption, endingReason, type Interruption, type RunLimit } from './signals.ts';
 
 interface Totals {
   readonly sentBytes: number;
@@ -44,9 +44,9 @@ export interface RunSums extends Totals {
 }
 
 /**
- * The life of a server command: reports what it bound, each connection and the totals. SIGINT or SIGTERM stop the
- * accepting and set the exit status; the connections are their owner's to end (`interruption.signal` tells). Closing
- * a server on a Unix socket removes its path.
+ * The life of a server command: reports what it bound, each connection and the totals. SIGINT, SIGTERM or SIGHUP
+ * stop the accepting and set the exit status; the connections are their owner's to end (`interruption.signal` tells).
+ * Closing a server on a Unix socket removes its path. SIGUSR1 prints the totals so far.
  */
 export class ServerRun {
   readonly interruption: Interruption;
@@ -72,6 +72,7 @@ export class ServerRun {
       if (this.interruption.status !== undefined) context.exit(this.interruption.status);
       this.#closeServers(() => this.#reportTotals());
     });
+    process.on('SIGUSR1', () => this.#reportTotals());
   }
 
   /** Aborts when accepting is over: stopped or interrupted. */
@@ -109,14 +110,19 @@ export class ServerRun {
     return this.#address;
   }
 
-  /** Takes over a server that has been bound. */
-  started(server: BoundServer): void {
+  /** Takes over a server that has been bound. @returns false when the run is over by now: the server is closed again. */
+  started(server: BoundServer): boolean {
     const { reporter } = this.#context;
+    if (this.stopping.aborted) {
+      server.close();
+      return false;
+    }
     this.#servers.add(server);
     this.#address = formatBound(server);
     const address = this.#address;
     reporter.emit({ event: 'listening', address });
     server.on('error', (error) => reporter.fail(address, error));
+    return true;
   }
 
   accepted(socket: Connection): ConnectionReport {
@@ -135,13 +141,14 @@ export class ServerRun {
         open.moved = moved;
       },
       ended: (ending, totals) => {
+        const reason = endingReason(ending.reason, this.interruption);
         this.#open.delete(id);
         this.#sentBytes += totals.sentBytes;
         this.#receivedBytes += totals.receivedBytes;
-        recordOf(socket)?.closed(ending.reason);
+        recordOf(socket)?.closed(reason);
         if (ending.error) reporter.fail(remote, ending.error, id);
         const durationMs = elapsedMs(startedAt);
-        reporter.emit({ event: 'ended', id, remote, reason: ending.reason, ...totals, durationMs });
+        reporter.emit({ event: 'ended', id, remote, reason, ...totals, durationMs });
       },
     };
   }

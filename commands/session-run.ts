@@ -11,7 +11,7 @@ import { CrlfIn } from '../src/transform/crlf-in.ts';
 import type { Context } from './context.ts';
 import { recordOf, recordTransforms } from './recording-options.ts';
 import { elapsedMs } from './server-run.ts';
-import type { Interruption } from './signals.ts';
+import { endingReason, type Interruption } from './signals.ts';
 
 /** The flags of connect and listen that say when a session ends and what goes through it. */
 export interface SessionFlags {
@@ -126,8 +126,9 @@ export async function runStdioSession(
   });
   parts?.onEnded();
   if (flags.sendOnly && !ending.error) await awaitDelivery(socket, flags, interruption.signal);
-  recordOf(socket)?.closed(recordedEnding(ending));
-  reportEnding(context, ending, remote, startedAt);
+  const reason = endingReason(ending.reason, interruption);
+  recordOf(socket)?.closed(recordedEnding({ ...ending, reason }));
+  reportEnding(context, { ...ending, reason }, remote, startedAt);
   if (flags.waitReply !== undefined && !ending.error) requireReply(context, socket, remote, flags.waitReply);
   if (interruption.status !== undefined) context.exit(interruption.status);
   stdio.input?.close();

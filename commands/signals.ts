@@ -1,12 +1,23 @@
+import { flushCompileCache } from 'node:module';
+import { isHangupIgnored } from '../src/endpoint/hangup.ts';
 import { exitCodes } from '../src/exit-codes.ts';
+import type { EndingReason } from '../src/flow/ending.ts';
+import { restoreBlocking } from '../src/net/blocking.ts';
+import type { Socket } from '../src/net/socket.ts';
 
 /** A request to stop from outside, as an AbortSignal for everything that runs, with the exit status that follows. */
 export interface Interruption {
   readonly signal: AbortSignal;
-  /** Set once interrupted: 130 or 143, or 124 when the limit of the run is over. */
+  /** Set once interrupted: 130, 143 or 129, or 124 when the limit of the run is over. */
   readonly status: number | undefined;
   /** Gives the signals back to the system. */
   [Symbol.dispose](): void;
+}
+
+/** Why a connection ended: what an interruption ended in order has not come to its own end. */
+export function endingReason(reason: EndingReason, { signal, status }: Interruption): EndingReason {
+  if (reason !== 'eof' || !signal.aborted) return reason;
+  return status === exitCodes.timeLimit ? 'timeout' : 'aborted';
 }
 
 /** A limit for the whole run (`--timeout`), which ends it as a signal does. */
@@ -16,25 +27,60 @@ export interface RunLimit {
   readonly onTimeout: () => void;
 }
 
+const statuses = {
+  SIGINT: exitCodes.sigint,
+  SIGTERM: exitCodes.sigterm,
+  SIGHUP: exitCodes.sighup,
+} as const;
+
+/** The signals that ask a command to end. */
+export type EndingSignal = keyof typeof statuses;
+
+export function isEndingSignal(signal: string): signal is EndingSignal {
+  return Object.hasOwn(statuses, signal);
+}
+
+/** What a SIGHUP reloads; it ends a command that has nothing to reload. */
+const reloads = new Set<() => void>();
+/** Whether a SIGHUP is none of ours for the rest of the run: one for a file must not cut off a command that ends. */
+let reloadsForGood = false;
+
+/** Reloads something at every SIGHUP from now on, which then ends the command no more. @returns what ends that */
+export function onHangup(reload: () => void): () => void {
+  reloads.add(reload);
+  reloadsForGood = true;
+  return () => void reloads.delete(reload);
+}
+
 /**
- * Turns the first SIGINT or SIGTERM into an abort, so that what has been read is still delivered. The second one ends
- * the process at once, by the system's default.
+ * Turns the first SIGINT, SIGTERM or SIGHUP into an abort, so that what has been read is still delivered; the process
+ * then ends by that signal (see endBy). The second one ends it at once, by the system's default. A SIGHUP that was
+ * ignored when the process was started stays so.
  */
 export function catchInterruption(limit?: RunLimit): Interruption {
   const controller = new AbortController();
   let status: number | undefined;
+  const keepsHangup = () => reloadsForGood || isHangupIgnored();
   const release = () => {
-    process.off('SIGINT', onSigint);
-    process.off('SIGTERM', onSigterm);
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    if (!keepsHangup()) process.off('SIGHUP', onSighup);
     clearTimeout(timer);
   };
   const interrupt = (code: number) => {
+    if (controller.signal.aborted) return;
     status = code;
     release();
     controller.abort();
   };
-  const onSigint = () => interrupt(exitCodes.sigint);
-  const onSigterm = () => interrupt(exitCodes.sigterm);
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (!isEndingSignal(signal)) return;
+    endBy(signal);
+    interrupt(statuses[signal]);
+  };
+  const onSighup = (signal: NodeJS.Signals) => {
+    for (const reload of reloads) reload();
+    if (!keepsHangup()) onSignal(signal);
+  };
   const timer =
     limit &&
     setTimeout(() => {
@@ -44,8 +90,7 @@ export function catchInterruption(limit?: RunLimit): Interruption {
     }, limit.timeoutMs);
   // Nothing is left to limit once nothing else keeps the process.
   if (timer) timer.unref();
-  process.on('SIGINT', onSigint);
-  process.on('SIGTERM', onSigterm);
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSighup);
   return {
     signal: controller.signal,
     get status() {
@@ -53,4 +98,24 @@ export function catchInterruption(limit?: RunLimit): Interruption {
     },
     [Symbol.dispose]: release,
   };
+}
+
+/**
+ * Has the process end by a signal's default action when nothing keeps it any more, so that a shell and a supervisor see
+ * what ended it: a shell's loop goes on after a command that took its Ctrl-C for itself. The exit status is only for where
+ * a signal cannot end the process: on Windows, and as the first process of a container.
+ */
+export function endBy(signal: EndingSignal): void {
+  process.exitCode = statuses[signal];
+  if (process.platform === 'win32') return;
+  // After all other listeners of 'exit', which remove paths and give the terminal back. A crash keeps its own status.
+  process.once('beforeExit', () => process.once('exit', () => endNow(signal)));
+}
+
+function endNow(signal: EndingSignal): void {
+  // What Node does at an exit of its own.
+  flushCompileCache();
+  restoreBlocking(process.stderr as unknown as Socket);
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
 }

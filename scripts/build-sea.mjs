@@ -46,7 +46,7 @@ writeFileSync(
     output: `${work}/tnet.blob`,
     disableExperimentalSEAWarning: true,
     useCodeCache: true,
-    ...(addon && { assets: { 'tnet.node': addon } }),
+    assets: { 'bcryptjs.cjs': `${root}dist/lib/bcryptjs.cjs`, ...(addon && { 'tnet.node': addon }) },
   }),
 );
 execFileSync(process.execPath, ['--experimental-sea-config', `${work}/config.json`], { stdio: 'ignore' });

@@ -2,7 +2,8 @@
  * The exit statuses of every tnet command, defined once. The man pages' EXIT STATUS sections and the README are
  * tested against this table.
  *
- * 124 is what timeout(1) of coreutils uses; 130 and 143 are a shell's 128 + SIGINT and 128 + SIGTERM.
+ * 124 is what timeout(1) of coreutils uses; 129, 130 and 143 are what a shell says of a process that SIGHUP, SIGINT or
+ * SIGTERM ended, as they end tnet.
  */
 export const exitCodes = {
   /** Done: every byte delivered. A reader of stdout that left (`| head`) is this too. */
@@ -13,6 +14,8 @@ export const exitCodes = {
   usage: 2,
   /** A time limit ended the run. */
   timeLimit: 124,
+  /** Ended by SIGHUP after the flush. */
+  sighup: 129,
   /** Ended by SIGINT after the flush. */
   sigint: 130,
   /** Ended by SIGTERM after the flush. */

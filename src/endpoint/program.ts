@@ -7,6 +7,7 @@ import type { Readable, Writable } from 'node:stream';
 import { errorCode, TnetError } from '../errors.ts';
 import { splitCommandWords } from './command-words.ts';
 import type { Endpoint } from './endpoint.ts';
+import { inheritIgnored } from './hangup.ts';
 
 export type ProgramEndpoint = Extract<Endpoint, { kind: 'exec' }>;
 
@@ -61,8 +62,12 @@ export function requireProgram({ words: [file = ''] }: ProgramEndpoint): void {
   throw new TnetError('TNET_E_PROGRAM', message, { subject: file });
 }
 
+/** What is meant for this process alone: a program that serves a peer must not know it, nor hand it out. */
+const withheld = { TNET_PROXY_PASSWORD: undefined };
+
 /**
- * Starts a program in a process group of its own, so that all of it can be ended. `environment` is added to ours.
+ * Starts a program in a process group of its own, so that all of it can be ended. `environment` is added to ours, less
+ * the password of a proxy.
  *
  * @throws TnetError TNET_E_PROGRAM when the system cannot start it.
  */
@@ -70,9 +75,10 @@ export async function startProgram(
   { words: [file = '', ...args] }: ProgramEndpoint,
   environment: Readonly<Record<string, string>>,
 ): Promise<Program> {
-  const child = spawn(file, args, {
+  const [command = '', ...rest] = inheritIgnored([file, ...args]);
+  const child = spawn(command, rest, {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, ...environment },
+    env: { ...process.env, ...withheld, ...environment },
     detached: true,
   });
   try {

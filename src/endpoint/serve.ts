@@ -7,6 +7,7 @@ import type { Socket } from '../net/index.ts';
 import { Server, type AddressInfo } from '../net/index.ts';
 import { findListenerPath } from '../net/listener-path.ts';
 import { breakConnection, type Connection } from './connection.ts';
+import { requirePassedSocket } from './descriptor.ts';
 import { requireNumericHost } from './numeric.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
 import { presentedAddresses } from './presented-address.ts';
@@ -44,6 +45,7 @@ export interface ServeOptions<C = Socket> {
  */
 export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<Server> {
   if (options.numericOnly) requireNumericHost(endpoint);
+  if (endpoint.kind === 'fd') requirePassedSocket(endpoint.fd);
   const server = new Server(
     {
       allowHalfOpen: true,

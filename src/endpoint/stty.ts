@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { isatty } from 'node:tty';
 
 /**
  * Runs stty(1) on the terminal `fd`, and waits for it: a terminal that is to be given back at the end of the process
@@ -24,14 +25,29 @@ export function runStty(fd: number, ...args: readonly string[]): string | undefi
 
 /**
  * Whether the terminal is ours to change: a process in the background would take it from the shell. True where the
- * system does not tell. Source: proc_pid_stat(5), pgrp and tpgid.
+ * system does not tell.
  */
 export function isForeground(): boolean {
+  const groups = readGroups();
+  return !groups || groups.own === groups.foreground;
+}
+
+/**
+ * Whether what is typed in a terminal, as Ctrl-C, comes to this process and to all of its process group, whatever stdin
+ * is. Where the system does not tell, a terminal on stdin does.
+ */
+export function holdsTerminal(): boolean {
+  const groups = readGroups();
+  return groups ? groups.own === groups.foreground : isatty(0);
+}
+
+/** Source: proc_pid_stat(5), pgrp and tpgid. */
+function readGroups(): { own: string; foreground: string } | undefined {
   try {
     const stat = readFileSync('/proc/self/stat', 'latin1');
-    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return group === foreground;
+    const [, , own = '', , , foreground = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { own, foreground };
   } catch {
-    return true;
+    return undefined;
   }
 }

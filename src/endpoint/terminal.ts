@@ -26,8 +26,8 @@ export interface TerminalOptions {
 }
 
 /**
- * The terminal on stdin: taken in one of four modes, and given back at the end, on SIGTSTP, SIGHUP and SIGQUIT, and
- * when the process crashes. SIGINT and SIGTERM are the caller's, who calls `release()` first of all.
+ * The terminal on stdin: taken in one of four modes, and given back at the end, on SIGTSTP and SIGQUIT, and when the
+ * process crashes. SIGINT, SIGTERM and SIGHUP are the caller's, who calls `release()` first of all.
  *
  * The modes are set with stty(1). Node's setRawMode() has one raw mode only, which still turns a LF that is printed
  * into CRLF, and so breaks the screens of full-screen programs; it is what is used where stty is missing.
@@ -43,7 +43,7 @@ export class Terminal {
     this.#options = options;
     this.#found = runStty(options.fd, '-g');
     process.on('SIGTSTP', this.#onStop).on('SIGCONT', this.#onContinue).on('SIGWINCH', this.#onResize);
-    process.on('SIGHUP', this.#onEnd).on('SIGQUIT', this.#onEnd).on('exit', this.#give);
+    process.on('SIGQUIT', this.#onEnd).on('exit', this.#give);
   }
 
   get mode(): TerminalMode {
@@ -69,7 +69,7 @@ export class Terminal {
   release(): void {
     this.take('own', 'none');
     process.off('SIGTSTP', this.#onStop).off('SIGCONT', this.#onContinue).off('SIGWINCH', this.#onResize);
-    process.off('SIGHUP', this.#onEnd).off('SIGQUIT', this.#onEnd).off('exit', this.#give);
+    process.off('SIGQUIT', this.#onEnd).off('exit', this.#give);
   }
 
   /** Stops the process, as Ctrl-Z does. */

@@ -33,8 +33,8 @@ const lingerMs = 2_000;
 
 /**
  * Runs the session to its end: the program has exited and its output is delivered. Half-close goes both ways: the
- * peer's end closes the program's stdin, and the end of its stdout half-closes the connection. Never rejects; the
- * caller closes `remote`.
+ * peer's end closes the program's stdin, and the end of its stdout half-closes the connection. Never rejects. `input` and
+ * `output` are closed at the end; the caller closes `remote`.
  */
 export async function runProgramSession(options: ProgramSessionOptions): Promise<ProgramSessionEnding> {
   const { remote, input, output, exited, endProgram, idleMs, signal } = options;
@@ -69,6 +69,9 @@ export async function runProgramSession(options: ProgramSessionOptions): Promise
   if (!idle.hasFired() && signal?.aborted !== true) await awaitPeer(remote, sent);
   up.stop('aborted');
   const [upEnding, downEnding] = [await received, await sent];
+  // The engine works on duplicates: our own ends of the program's pipes are still open.
+  input.destroy();
+  output.destroy();
   const error = [breakOf(upEnding, 'source'), breakOf(downEnding, 'sink')].find((one) => one !== undefined);
   return {
     reason: idle.hasFired() ? 'timeout' : error ? 'reset' : downEnding.reason,

@@ -50,10 +50,6 @@ export class DatagramListener {
     this.#applyLimit();
   }
 
-  get hasAccessList(): boolean {
-    return this.#plan.access !== undefined;
-  }
-
   /** Reads the access lists again, if there are any. @throws TnetError TNET_E_ACCESS; the old ones stay in force */
   async reloadAccess(): Promise<AccessList | undefined> {
     const { access } = this.#plan;

@@ -52,7 +52,11 @@ async function readRequest(
     const request = server.receive(chunk);
     if (!request) continue;
     const { credentials, host, port, rest } = request;
-    if (users && !(credentials && (await users.isRight(credentials.user, credentials.password)))) {
+    const { remoteAddress = '' } = client;
+    if (
+      users &&
+      !(credentials && (await users.isRight(credentials.user, credentials.password, remoteAddress)))
+    ) {
       const message = credentials
         ? `the password of ${JSON.stringify(credentials.user)} is wrong`
         : 'the client gave no user and password';

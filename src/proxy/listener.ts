@@ -70,10 +70,6 @@ export class Listener {
     return this.#plan.rate?.take(client, performance.now()) !== false;
   }
 
-  get hasAccessList(): boolean {
-    return this.#plan.access !== undefined;
-  }
-
   /** Reads the access lists again, if there are any. @throws TnetError TNET_E_ACCESS; the old ones stay in force */
   async reloadAccess(): Promise<AccessList | undefined> {
     const { access } = this.#plan;

@@ -92,11 +92,6 @@ export class Proxy {
     return listener instanceof Listener ? listener.takeRate(client) : true;
   }
 
-  /** Whether any pair has an access list. */
-  get hasAccessLists(): boolean {
-    return [...this.#listeners.values()].some(({ hasAccessList }) => hasAccessList);
-  }
-
   /**
    * Reads the access lists again; who has been let in stays.
    *

@@ -83,7 +83,7 @@ async function readRequest(
       if (step.send) client.write(step.send);
       if (!step.credentials) break;
       const { user, password } = step.credentials;
-      if (!(await users?.isRight(user, password))) {
+      if (!(await users?.isRight(user, password, client.remoteAddress ?? ''))) {
         throw refusal('socks5', 'bad-credentials', `the password of ${JSON.stringify(user)} is wrong`, {
           reply: server.refuse(),
         });

@@ -1,38 +1,67 @@
-import { closeSync, createWriteStream, fstatSync, openSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  createWriteStream,
+  fchmodSync,
+  fstatSync,
+  openSync,
+  type Stats,
+} from 'node:fs';
 import { errorCode, TnetError } from '../errors.ts';
 import { RecordSink } from './record-sink.ts';
 
 /** What may wait for the disk before writers are asked to wait too. */
 const pendingLimitBytes = 1024 * 1024;
 
+/** For this user only: a recording holds secrets. */
+const ownerOnly = 0o600;
+
 /**
  * Opens a file to append to that was created for it. Nothing is kept back: what is written reaches the file even when
  * the process is about to end.
  *
- * @throws TnetError TNET_E_USAGE for a file that has something in it or cannot be opened.
+ * @throws TnetError TNET_E_USAGE for a file that has something in it, is another user's, or cannot be opened.
  */
 export function openRecordFile(path: string, onError: (error: Error) => void): RecordSink {
   const stream = createWriteStream(path, { fd: openNew(path), highWaterMark: pendingLimitBytes });
   return new RecordSink(stream, onError);
 }
 
-/** Opens a new file, an empty one (as mktemp(1) makes it), a pipe or a device. For this user only: it holds secrets. */
+/**
+ * Opens a new file, an empty one of ours (as mktemp(1) makes it), which then is for this user only, a pipe or a device. A
+ * link that leads nowhere creates nothing: whoever put it there would choose where the recording goes.
+ */
 function openNew(path: string): number {
-  const fd = open(path, 'wx') ?? open(path, 'a');
-  const status = fd === undefined ? undefined : fstatSync(fd);
-  if (fd !== undefined && (!status?.isFile() || status.size === 0)) return fd;
-  if (fd !== undefined) closeSync(fd);
-  const message = 'the file has something in it: a recording goes to a new file';
-  throw new TnetError('TNET_E_USAGE', message, { subject: path });
+  const { O_CREAT, O_EXCL, O_WRONLY, O_APPEND } = constants;
+  const fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL) ?? open(path, O_WRONLY | O_APPEND);
+  if (fd === undefined) throw refuse(path, 'cannot be opened to record (EEXIST)');
+  try {
+    const status = fstatSync(fd);
+    if (status.isFile()) takeFile(path, fd, status);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function takeFile(path: string, fd: number, { size, uid, mode }: Stats): void {
+  if (size > 0) throw refuse(path, 'the file has something in it: a recording goes to a new file');
+  if (process.geteuid !== undefined && uid !== process.geteuid())
+    throw refuse(path, 'the file belongs to another user: a recording goes to a new file');
+  if ((mode & 0o077) !== 0 && process.platform !== 'win32') fchmodSync(fd, ownerOnly);
 }
 
 /** Undefined when the file must not exist, and does. */
-function open(path: string, flags: 'wx' | 'a'): number | undefined {
+function open(path: string, flags: number): number | undefined {
   try {
-    return openSync(path, flags, 0o600);
+    return openSync(path, flags, ownerOnly);
   } catch (error) {
-    if (errorCode(error) === 'EEXIST' && flags === 'wx') return undefined;
-    const message = `cannot be opened to record (${errorCode(error) ?? 'unknown'})`;
-    throw new TnetError('TNET_E_USAGE', message, { subject: path, cause: error });
+    if (errorCode(error) === 'EEXIST') return undefined;
+    throw refuse(path, `cannot be opened to record (${errorCode(error) ?? 'unknown'})`, error);
   }
+}
+
+function refuse(path: string, message: string, cause?: unknown): TnetError {
+  return new TnetError('TNET_E_USAGE', message, { subject: path, cause });
 }

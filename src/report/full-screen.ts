@@ -20,8 +20,8 @@ export function canDraw(
 }
 
 /**
- * A terminal's second screen, drawn as a whole: the first one comes back unchanged at the end, on SIGTSTP, SIGHUP and
- * SIGQUIT, and when the process crashes. SIGINT and SIGTERM are the caller's, who calls `close()` first of all. The
+ * A terminal's second screen, drawn as a whole: the first one comes back unchanged at the end, on SIGTSTP and SIGQUIT,
+ * and when the process crashes. SIGINT, SIGTERM and SIGHUP are the caller's, who calls `close()` first of all. The
  * keyboard is left alone.
  */
 export class FullScreen {
@@ -36,8 +36,6 @@ export class FullScreen {
     stream.on('resize', this.#onResize);
     process.on('SIGTSTP', this.#onStop).on('SIGCONT', this.#onContinue).on('exit', this.#leave);
     process.on('SIGQUIT', this.#onEnd);
-    // One that means something else to this process is not ours.
-    if (process.listenerCount('SIGHUP') === 0) process.on('SIGHUP', this.#onEnd);
     this.#enter();
   }
 
@@ -57,7 +55,7 @@ export class FullScreen {
     this.#leave();
     this.#stream.off('resize', this.#onResize);
     process.off('SIGTSTP', this.#onStop).off('SIGCONT', this.#onContinue).off('exit', this.#leave);
-    process.off('SIGQUIT', this.#onEnd).off('SIGHUP', this.#onEnd);
+    process.off('SIGQUIT', this.#onEnd);
   }
 
   #enter(): void {

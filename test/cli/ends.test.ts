@@ -158,14 +158,14 @@ test('SIGTERM delivers what was read and ends with status 143', async (t) => {
   t.is(((await once(cli.stdout, 'data'))[0] as Buffer).toString(), 'before');
   cli.child.kill('SIGTERM');
   t.is((await collect(peer)).length, 0);
-  t.deepEqual(await cli.exit, { code: 143, signal: null });
+  t.deepEqual(await cli.exit, { code: 143, signal: 'SIGTERM' });
 });
 
 test('SIGINT while waiting for a client ends with status 130', async (t) => {
   const cli = startCli(t, ['listen', '127.0.0.1:0']);
   await cli.address();
   cli.child.kill('SIGINT');
-  t.deepEqual(await cli.exit, { code: 130, signal: null });
+  t.deepEqual(await cli.exit, { code: 130, signal: 'SIGINT' });
 });
 
 test('a stdin that cannot be read is a failure of its own, with status 2', async (t) => {

@@ -39,6 +39,7 @@ test('a second live server on a Unix path is refused with status 2, and the firs
 for (const [signal, status] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
+  ['SIGHUP', 129],
 ] as const) {
   test(`echo on ${signal} sends back what it read, removes its path, prints totals and ends with ${status}`, async (t) => {
     const path = join(tempDir(t), 'echo.sock');
@@ -49,7 +50,7 @@ for (const [signal, status] of [
     t.is(((await once(client, 'data'))[0] as Buffer).toString(), 'held');
     cli.child.kill(signal);
     t.is((await collect(client)).length, 0);
-    t.deepEqual(await cli.exit, { code: status, signal: null });
+    t.deepEqual(await cli.exit, { code: status, signal });
     t.false(existsSync(path));
     t.regex(cli.stderr(), /tnet echo: 1 connection, 4 bytes in, 4 bytes out in \d+\.\d+ s\n$/);
   });

@@ -137,23 +137,27 @@ test.serial('-- COMMAND is not run when an address is not there', async (t) => {
   t.is(stderr, `tnet connect: 127.0.0.1:${port}: connection refused (ECONNREFUSED)\n`);
 });
 
-test.serial(
-  'a signal is handed on to the command, and its death by a signal is told as a shell does',
-  async (t) => {
-    const server = await startPeerServer(t, 'tcp', (socket) => socket.end());
-    const cli = startCli(t, ['connect', ...server.words, '--', 'sh', '-c', 'echo $$; exec sleep 60']);
-    await once(cli.stdout, 'data');
-    cli.child.kill('SIGTERM');
-    t.is((await cli.exit).code, 143);
-  },
-);
-
-test.serial('a command that is not there is said, with status 2', async (t) => {
+test.serial('a signal is handed on to the command, and its death by the signal is ours too', async (t) => {
   const server = await startPeerServer(t, 'tcp', (socket) => socket.end());
-  const { code, stderr } = await runCli(t, ['connect', ...server.words, '--', '/no/such/command']);
-  t.is(code, 2);
-  t.is(stderr, 'tnet connect: /no/such/command: no such file or directory (ENOENT)\n');
+  const cli = startCli(t, ['connect', ...server.words, '--', 'sh', '-c', 'echo $$; exec sleep 60']);
+  await once(cli.stdout, 'data');
+  cli.child.kill('SIGTERM');
+  t.deepEqual(await cli.exit, { code: 143, signal: 'SIGTERM' });
 });
+
+for (const [what, command, status, message] of [
+  ['is not there', '/no/such/command', 127, 'no such file or directory (ENOENT)'],
+  ['is nowhere in PATH', 'no-such-command', 127, 'no such file or directory (ENOENT)'],
+  ['may not be run', '/etc/passwd', 126, 'permission denied (EACCES)'],
+  ['is a folder', '/etc', 126, 'permission denied (EACCES)'],
+] as const) {
+  test.serial(`a command that ${what} is said, with a shell's status ${status}`, async (t) => {
+    const server = await startPeerServer(t, 'tcp', (socket) => socket.end());
+    const { code, stderr } = await runCli(t, ['connect', ...server.words, '--', command]);
+    t.is(code, status);
+    t.is(stderr, `tnet connect: ${command}: ${message}\n`);
+  });
+}
 
 test.serial('--timeout ends the whole run with status 124, with what came before delivered', async (t) => {
   const server = await startPeerServer(t, 'tcp', (socket) => socket.write('early').valueOf());

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
@@ -17,7 +18,8 @@ export interface CliOptions {
 }
 
 export interface Exit {
-  readonly code: number | null;
+  /** What a shell would say: 128 and the signal's number after a signal. */
+  readonly code: number;
   readonly signal: NodeJS.Signals | null;
 }
 
@@ -28,7 +30,10 @@ export interface Cli {
   readonly stdout: Readable;
   /** What it has said on stderr so far. */
   readonly stderr: () => string;
-  /** Settles when the process is gone and stderr has been read to its end. */
+  /**
+   * Settles when the process is gone and stderr has been read to its end. Rejects when a signal that a test sent is told
+   * by the exit status only: the process has to end by the signal itself.
+   */
   readonly exit: Promise<Exit>;
   /** Waits for a line on stderr that matches, and gives the match. Rejects when the process ends without it. */
   readonly said: (pattern: RegExp) => Promise<RegExpExecArray>;
@@ -68,6 +73,12 @@ function watchCli(child: ChildProcess): Cli {
   });
   child.stdin?.on('error', () => undefined);
   let exited = false;
+  const sent = new Set<NodeJS.Signals>();
+  const kill = child.kill.bind(child);
+  child.kill = (signal = 'SIGTERM') => {
+    sent.add(signal as NodeJS.Signals);
+    return kill(signal);
+  };
   const exit = new Promise<Exit>((resolve, reject) => {
     child.once('error', reject);
     let status: Exit | undefined;
@@ -76,10 +87,13 @@ function watchCli(child: ChildProcess): Cli {
       if (--open > 0 || !status) return;
       exited = true;
       notify();
-      resolve(status);
+      const { code, signal } = status;
+      const only = [...sent].find((one) => signal === null && code === 128 + constants.signals[one]);
+      if (only) reject(new Error(`tnet took ${only} and ended by itself with status ${code}:\n${stderr}`));
+      else resolve(status);
     };
     child.once('exit', (code, signal) => {
-      status = { code, signal };
+      status = { code: signal === null ? code! : 128 + constants.signals[signal], signal };
       settle();
     });
     child.stderr!.once('close', settle);

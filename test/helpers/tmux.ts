@@ -37,6 +37,14 @@ let count = 0;
 /** The words that run tnet in a shell. */
 export const tnetCommand = `'${process.execPath}' '${tnetPath}'`;
 
+/**
+ * A command line that shows `status N!` after it. By the prompt: of a list of commands, a shell runs no more once Ctrl-C
+ * has ended one.
+ */
+export function showingStatus(commandLine: string): string {
+  return `clear; PROMPT_COMMAND='echo "status $?"!; unset PROMPT_COMMAND'; ${commandLine}`;
+}
+
 async function until(look: () => string, pattern: RegExp): Promise<RegExpExecArray> {
   const deadline = Date.now() + patienceMs;
   for (;;) {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { closedPort } from '../helpers/cli.ts';
 import { testWith } from '../helpers/programs.ts';
-import { openScreen, tnetCommand } from '../helpers/tmux.ts';
+import { openScreen, showingStatus, tnetCommand } from '../helpers/tmux.ts';
 
 const test = testWith('tmux', 'bash', 'stty');
 
@@ -13,7 +13,7 @@ test('-zv on a terminal shows a table, in the order of the command line', async 
   const { port } = server.address() as { port: number };
   const closed = await closedPort();
   const screen = await openScreen(t);
-  screen.run(`clear; ${tnetCommand} connect -zv 127.0.0.1 ${closed} ${port}; echo "status $?"!`);
+  screen.run(showingStatus(`${tnetCommand} connect -zv 127.0.0.1 ${closed} ${port}`));
   await screen.shows(/status 0!/);
   const lines = screen
     .text()
@@ -26,7 +26,7 @@ test('-zv on a terminal shows a table, in the order of the command line', async 
 
 test('a long check on a terminal shows a bar, and leaves nothing of it behind', async (t) => {
   const screen = await openScreen(t);
-  screen.run(`clear; ${tnetCommand} connect -z 127.0.0.1 1-20000; echo "status $?"!`);
+  screen.run(showingStatus(`${tnetCommand} connect -z 127.0.0.1 1-20000`));
   await screen.shows(/[█░]{24} \d+ %, \d+ of 20000, \d+ open/);
   await screen.shows(/status \d!/);
   t.false(screen.text().includes('░'));
@@ -35,7 +35,7 @@ test('a long check on a terminal shows a bar, and leaves nothing of it behind', 
 test('--wait on a terminal shows a spinner, and the session follows on a clean line', async (t) => {
   const port = await closedPort();
   const screen = await openScreen(t);
-  screen.run(`clear; ${tnetCommand} connect --wait 60s 127.0.0.1 ${port}; echo "status $?"!`);
+  screen.run(showingStatus(`${tnetCommand} connect --wait 60s 127.0.0.1 ${port}`));
   await screen.shows(/waiting: 0 of 1 accept/);
   const server = createServer((socket) => socket.end('up\n')).listen(port, '127.0.0.1');
   t.teardown(() => server.close());

@@ -1,14 +1,14 @@
 import { closedPort, startCli } from '../helpers/cli.ts';
 import { connectPeer } from '../helpers/peers.ts';
 import { testWith } from '../helpers/programs.ts';
-import { openScreen, tnetCommand } from '../helpers/tmux.ts';
+import { openScreen, showingStatus, tnetCommand } from '../helpers/tmux.ts';
 
 const test = testWith('tmux', 'bash', 'stty');
 
 test('a ping on a terminal shows its totals while it runs, and then its result with a histogram', async (t) => {
   const address = await startCli(t, ['echo', '127.0.0.1:0']).address();
   const screen = await openScreen(t);
-  screen.run(`clear; ${tnetCommand} echo --ping --rate 20/s ${address}; echo "status $?"!`);
+  screen.run(showingStatus(`${tnetCommand} echo --ping --rate 20/s ${address}`));
   await screen.shows(/\d+ sent, \d+ back, the last in [\d.]+ ms/);
   await screen.shows(/[1-9]\d sent/);
   screen.press('C-c');
@@ -32,7 +32,7 @@ test('the result of a ping that is piped has no histogram', async (t) => {
 test('echo --live on a terminal shows each client with what it has moved, and the totals at the end', async (t) => {
   const address = `127.0.0.1:${await closedPort()}`;
   const screen = await openScreen(t);
-  screen.run(`clear; ${tnetCommand} echo --live ${address}; echo "status $?"!`);
+  screen.run(showingStatus(`${tnetCommand} echo --live ${address}`));
   await screen.shows(/^0 open, 0 in all/m);
   const client = await connectPeer(t, address);
   client.write(Buffer.alloc(3000));
@@ -40,6 +40,6 @@ test('echo --live on a terminal shows each client with what it has moved, and th
   await screen.shows(/^1 open, 1 in all/m);
   await screen.shows(/^ +1 +127\.0\.0\.1:\d+ +2\.9k +\S+ +2\.9k +\S+ +\S+$/m);
   screen.press('C-c');
-  await screen.shows(/1 connection, 3000 bytes in, 3000 bytes out in [\d.]+ s\nstatus 130!/);
+  await screen.shows(/1 connection, 3000 bytes in, 3000 bytes out in [\d.]+ s\n+status 130!/);
   t.notRegex(screen.text(), /in all/);
 });

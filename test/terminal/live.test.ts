@@ -6,7 +6,7 @@ import { connectPeer } from '../helpers/peers.ts';
 import { testWith } from '../helpers/programs.ts';
 import { startEcho } from '../helpers/proxy.ts';
 import { readText } from '../helpers/lines.ts';
-import { openScreen, tnetCommand, type Screen } from '../helpers/tmux.ts';
+import { openScreen, showingStatus, tnetCommand, type Screen } from '../helpers/tmux.ts';
 
 const test = testWith('tmux', 'bash', 'stty', 'pgrep');
 
@@ -22,7 +22,7 @@ async function show(t: ExecutionContext, size: Parameters<typeof openScreen>[1],
   const address = `127.0.0.1:${await closedPort()}`;
   const screen = await openScreen(t, size);
   const words = `proxy ${address} ${target} --live${flags}`;
-  screen.run(`clear; (exec ${tnetCommand} ${words}); echo "status $?"!`);
+  screen.run(showingStatus(`(exec ${tnetCommand} ${words})`));
   const pid = () => Number(execFileSync('pgrep', ['-f', `${words}$`], { encoding: 'utf8' }).trim());
   return { screen, address, pid };
 }

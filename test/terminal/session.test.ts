@@ -4,7 +4,7 @@ import type { ExecutionContext } from 'ava';
 import { testWith } from '../helpers/programs.ts';
 import { startScriptedServer } from '../helpers/scripted-server.ts';
 import { tempDir } from '../helpers/temp.ts';
-import { openScreen, tnetCommand, type Screen } from '../helpers/tmux.ts';
+import { openScreen, showingStatus, tnetCommand, type Screen } from '../helpers/tmux.ts';
 
 const test = testWith('tmux', 'bash', 'stty');
 
@@ -14,7 +14,7 @@ const windowOf = (columns: number, rows: number) =>
 
 /** Asks the shell to run tnet, and to show its status behind it. */
 function start(screen: Screen, args: string): void {
-  screen.run(`clear; ${tnetCommand} connect ${args}; echo "status $?"!`);
+  screen.run(showingStatus(`${tnetCommand} connect ${args}`));
 }
 
 test('a line is edited on the terminal and sent whole; Ctrl-C ends with status 130', async (t) => {
@@ -174,9 +174,7 @@ async function endBy(t: ExecutionContext, signal: string, status: number, enviro
   const server = await startScriptedServer(t);
   const screen = await openScreen(t);
   const before = await screen.settings();
-  screen.run(
-    `clear; (${environment}exec ${tnetCommand} connect --raw 127.0.0.1 ${server.port}); echo "status $?"!`,
-  );
+  screen.run(showingStatus(`(${environment}exec ${tnetCommand} connect --raw 127.0.0.1 ${server.port})`));
   await screen.shows(/the escape key is/);
   screen.press('k');
   await server.gets('k');

@@ -43,7 +43,8 @@ function isSame(left: string, right: string): boolean {
 }
 
 /**
- * Whether the password of a user is right. An unknown user costs as much time as one with an apr1 hash.
+ * Whether the password of a user is right. A user who is not there, or has a hash that is quicker to compare, costs what
+ * the costliest hash of the file costs: the time does not tell who is there.
  * @param compareBcrypt used for bcrypt hashes; without it they match nothing.
  */
 export async function verifyHtpasswd(
@@ -52,7 +53,37 @@ export async function verifyHtpasswd(
   password: string,
   compareBcrypt?: CompareBcrypt,
 ): Promise<boolean> {
-  const hash = users.get(user) ?? '';
+  const hash = users.get(user);
+  const costliest = findCostliest(users);
+  const isRight = hash !== undefined && (await isPasswordOf(hash, password, compareBcrypt));
+  if (hash === undefined || costOf(hash) < costOf(costliest))
+    await isPasswordOf(costliest, password, compareBcrypt);
+  return isRight;
+}
+
+/** To be compared with where there is no user at all. */
+const nobody = '$apr1$$......................';
+
+const costliestOf = new WeakMap<HtpasswdUsers, string>();
+
+function findCostliest(users: HtpasswdUsers): string {
+  const known = costliestOf.get(users);
+  if (known !== undefined) return known;
+  const found = [...users.values()].reduce(
+    (most, hash) => (costOf(hash) > costOf(most) ? hash : most),
+    nobody,
+  );
+  costliestOf.set(users, found);
+  return found;
+}
+
+/** In an order only: {SHA}, then MD5, then bcrypt by its cost, whose step is twice the time. */
+function costOf(hash: string): number {
+  if (forms.bcrypt.test(hash)) return 10 + Number(hash.slice(4, 6));
+  return forms.sha.test(hash) ? 0 : 1;
+}
+
+async function isPasswordOf(hash: string, password: string, compareBcrypt?: CompareBcrypt): Promise<boolean> {
   if (forms.bcrypt.test(hash)) return (await compareBcrypt?.(password, hash)) ?? false;
   if (forms.sha.test(hash)) {
     return isSame(hash, `{SHA}${createHash('sha1').update(password).digest('base64')}`);

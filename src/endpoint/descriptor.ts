@@ -1,0 +1,71 @@
+import { fstatSync, readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
+import { TnetError } from '../errors.ts';
+
+/**
+ * Checks a descriptor that another process is said to have passed to this one as a server's socket. Node opens a dozen
+ * descriptors of its own, and ends the process when one of those is taken for something else.
+ *
+ * @throws TnetError TNET_E_DESCRIPTOR unless it is an open socket
+ */
+export function requirePassedSocket(fd: number): void {
+  const status = look(fd, 'the descriptor is no socket that listens (EBADF)');
+  if (!status.isSocket()) throw refuse(fd, 'the descriptor is no socket that listens (ENOTSOCK)');
+}
+
+/**
+ * Checks a descriptor that another process is said to have passed to this one to be told something.
+ *
+ * @throws TnetError TNET_E_DESCRIPTOR unless it is an open pipe, socket, file or device, and not one of Node's own
+ */
+export function requirePassedOutput(fd: number): void {
+  const status = look(fd, 'the descriptor of --ready-fd is not open');
+  // What is none of these is one of Linux's anonymous files: an eventfd, an epoll set.
+  const isKnown = status.isFIFO() || status.isSocket() || status.isFile() || status.isCharacterDevice();
+  if (!isKnown || (status.isFIFO() && isOwnPipe(fd)))
+    throw refuse(fd, 'the descriptor of --ready-fd was not passed to this process');
+}
+
+function look(fd: number, message: string): Stats {
+  try {
+    return fstatSync(fd);
+  } catch (cause) {
+    throw refuse(fd, message, cause);
+  }
+}
+
+function refuse(fd: number, message: string, cause?: unknown): TnetError {
+  return new TnetError('TNET_E_DESCRIPTOR', message, { subject: `fd:${fd}`, cause });
+}
+
+/**
+ * Whether a pipe only leads from this process to itself, as those of Node's event loops do. A parent that forgot to close
+ * the reading end it reads from has that end too.
+ */
+function isOwnPipe(fd: number): boolean {
+  const pipe = readLink(`/proc/self/fd/${fd}`);
+  if (!pipe?.startsWith('pipe:')) return false;
+  return findAll('self', pipe).some((end) => isReader(end)) && findAll(process.ppid, pipe).length === 0;
+}
+
+function findAll(process: number | 'self', target: string): string[] {
+  try {
+    const folder = `/proc/${process}/fd`;
+    return readdirSync(folder).filter((name) => readLink(`${folder}/${name}`) === target);
+  } catch {
+    return [];
+  }
+}
+
+function isReader(fd: string): boolean {
+  const [, flags = '0'] =
+    /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1')) ?? [];
+  return (Number.parseInt(flags, 8) & 3) === 0;
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
