@@ -1,4 +1,4 @@
-import { boundChecks, checkAll, createCachedLookup, type CheckResult } from '../src/endpoint/check.ts';
+import { boundChecks, checkAll, createSharedLookup, type CheckResult } from '../src/endpoint/check.ts';
 import type { DialOptions } from '../src/endpoint/dial.ts';
 import type { Endpoint } from '../src/endpoint/endpoint.ts';
 import type { Targets } from '../src/endpoint/targets.ts';
@@ -31,6 +31,9 @@ export interface CheckRun {
   ) => Promise<Connection>;
 }
 
+/** How old an answer of the resolver may be that a try takes over from another port's: less than the wait between tries. */
+const sharedMs = 50;
+
 type Checked = Extract<Event, { readonly event: 'checked' }>;
 
 /**
@@ -42,7 +45,7 @@ export async function runCheck(run: CheckRun): Promise<number> {
   const { context, targets, options, interruption } = run;
   const wantsAll = options.any ? false : (options.all ?? run.wantsAll);
   const screen = new CheckScreen(targets.count, options, isPatient(options));
-  const lookup = createCachedLookup();
+  const lookup = createSharedLookup(isPatient(options) ? sharedMs : Infinity);
   const patience = readPatience(options, run.hasOwnLimit);
   const failures = new Set<number>();
   const failed: CheckResult[] = [];

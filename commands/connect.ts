@@ -96,7 +96,8 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
   const targets = isCheck ? readTargets(words, options) : undefined;
   const endpoint = targets ? undefined : applyUdp(readTarget(words, options), options);
   const program = await readProgram(options);
-  const localPort = options.sourcePort === undefined ? undefined : parsePort(options.sourcePort);
+  const localPort =
+    options.sourcePort === undefined ? undefined : readSourcePort(options.sourcePort, endpoint);
   const hasOwnLimit = command.getOptionValueSource('waitConnect') === 'cli';
   const timing = options.timing
     ? new (await import('./connect-timing.ts')).Timing(context.reporter)
@@ -142,6 +143,10 @@ async function converse(
   return runStdioSession(context, socket, remote, options, interruption, parts);
 }
 
+function readSourcePort(text: string, endpoint: Endpoint | undefined): number {
+  return parsePort(text, endpoint?.kind === 'udp' ? 'udp' : 'tcp');
+}
+
 function readTarget(words: readonly string[], options: ConnectOptions): Endpoint {
   if (options.unix !== undefined) {
     if (words.length > 0) throw new TnetError('TNET_E_USAGE', 'name one address: as words or with -U');
@@ -149,7 +154,7 @@ function readTarget(words: readonly string[], options: ConnectOptions): Endpoint
   }
   if (words.length === 0)
     throw new TnetError('TNET_E_USAGE', 'name an address to connect to: HOST PORT, or -U PATH');
-  return parseWords(words);
+  return parseWords(words, options.udp ? 'udp' : 'tcp');
 }
 
 /** Whether no session follows: only a check, or a command after the addresses are there. */

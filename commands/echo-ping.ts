@@ -170,13 +170,13 @@ function setStatus(
 }
 
 /** @throws TnetError TNET_E_ADDRESS, or TNET_E_USAGE when none or more than one is named. */
-function readTarget(words: readonly string[], { unix }: EchoOptions): Endpoint {
+function readTarget(words: readonly string[], { unix, udp }: EchoOptions): Endpoint {
   if (unix !== undefined && words.length === 0) return parsePath(unix);
   if (unix !== undefined)
     throw new TnetError('TNET_E_USAGE', 'name one address to ping: as words or with -U');
   if (words.length === 0)
     throw new TnetError('TNET_E_USAGE', 'name an address to ping: HOST PORT, or -U PATH');
-  return parseWords(words);
+  return parseWords(words, udp ? 'udp' : 'tcp');
 }
 
 /** @throws TnetError TNET_E_USAGE */

@@ -3,6 +3,7 @@ import type { Endpoint } from '../src/endpoint/endpoint.ts';
 import type { ProgramEndpoint } from '../src/endpoint/program.ts';
 import { TnetError } from '../src/errors.ts';
 import { findListenerPath } from '../src/net/listener-path.ts';
+import { isLoopbackName } from '../src/net/lookup.ts';
 import { parseBlock, wholeAddress } from '../src/net/prefix.ts';
 
 /** The flags that join a connection to a program instead of stdin and stdout. */
@@ -76,6 +77,6 @@ function isPrivate(endpoint: Endpoint): boolean {
   const { host = '' } = endpoint as { host?: string };
   const address = wholeAddress(host);
   // A name may mean another address tomorrow; localhost may not (RFC 6761, 6.3).
-  if (!address) return host === 'localhost';
+  if (!address) return isLoopbackName(host);
   return ['127.0.0.0/8', '::1'].some((block) => parseBlock(block).covers(address));
 }

@@ -10,6 +10,7 @@ export interface ServerAddressOptions {
   readonly source?: string;
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
+  readonly udp?: boolean;
 }
 
 /**
@@ -24,8 +25,12 @@ export function readServerAddress(words: readonly string[], options: ServerAddre
   if (given === 0) throw new TnetError('TNET_E_USAGE', 'name a port, an address or -U PATH to listen on');
   if (given > 1) throw new TnetError('TNET_E_USAGE', 'name one address: as words, with -p, or with -U');
   if (options.unix !== undefined) return parsePath(options.unix);
+  // Which of the two it is, applyUdp() says; the names of services are the protocol's own.
+  const protocol = options.udp ? 'udp' : 'tcp';
   const endpoint: Endpoint =
-    options.port === undefined ? parseWords(words) : { kind: 'tcp', port: parsePort(options.port) };
+    options.port === undefined
+      ? parseWords(words, protocol)
+      : { kind: 'tcp', port: parsePort(options.port, protocol) };
   if (options.source === undefined) return endpoint;
   if (endpoint.kind !== 'tcp' || endpoint.host !== undefined) {
     throw new TnetError('TNET_E_USAGE', '-s names the host, and the address has one already');

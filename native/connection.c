@@ -117,14 +117,16 @@ static void refuse(struct connection *connection, int error) {
 }
 
 /* Tries the lane's addresses from `connection->attempt` on; without one that takes it, the client is
-   reset, and the first address's error is told. Without a free descriptor it waits for one: the client has been
-   accepted, and another one will leave. */
+   reset, and the first address's error is told. Without a free descriptor, or a place in a Unix socket's backlog, it waits
+   for one: the client has been accepted, and another one will leave. */
 static void dial_next(struct loop *loop, struct connection *connection) {
   const struct lane *lane = connection->lane;
   while (connection->attempt < lane->target_count) {
     int error = dial(loop, connection, &lane->targets[connection->attempt]);
     if (!error) return;
-    connection->starved = (error == EMFILE || error == ENFILE) && may_starve(loop, connection);
+    /* EAGAIN: the backlog of a Unix socket is full, so somebody is there. */
+    bool may_pass = error == EMFILE || error == ENFILE || error == EAGAIN;
+    connection->starved = may_pass && may_starve(loop, connection);
     if (connection->starved) return;
     refuse(connection, error);
     if (connection->attempt < lane->target_count) tell_connection(loop, connection, NEWS_REFUSED);
@@ -134,15 +136,29 @@ static void dial_next(struct loop *loop, struct connection *connection) {
   end_connection(loop, connection);
 }
 
+/* Whether both ends are one socket: a port of this machine at which nobody listens was given out to come from. It is then
+   to be closed hard: a FIN to itself would leave the port in TIME_WAIT. */
+static bool met_itself(int fd) {
+  struct sockaddr_storage local = {0}, peer = {0};
+  socklen_t local_length = sizeof local, peer_length = sizeof peer;
+  if (getsockname(fd, (struct sockaddr *)&local, &local_length) != 0) return false;
+  if (getpeername(fd, (struct sockaddr *)&peer, &peer_length) != 0) return false;
+  if (local.ss_family == AF_UNIX || local_length != peer_length || memcmp(&local, &peer, local_length) != 0) return false;
+  struct linger hard = {.l_onoff = 1, .l_linger = 0};
+  (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  return true;
+}
+
 /* An event on one of its sockets. Only a connect under way is not a flow's business. */
 void connection_event(struct loop *loop, struct end *end) {
   struct connection *connection = end->connection;
   if (!connection->dialing || end != connection->target) return;
-  if (!end->error) {
+  int error = !end->error && met_itself(end->fd) ? ECONNREFUSED : end->error;
+  if (!error) {
     join(loop, connection);
     return;
   }
-  refuse(connection, end->error);
+  refuse(connection, error);
   close(end->fd);
   bury_end(loop, end);
   connection->target = NULL;

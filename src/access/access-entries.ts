@@ -1,8 +1,8 @@
-import { lookup } from 'node:dns/promises';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { errorCode, TnetError } from '../errors.ts';
 import { isIP } from '../net/ip.ts';
+import { lookupAll } from '../net/lookup.ts';
 import { parseBlock, type Block } from '../net/prefix.ts';
 
 /** One entry of an access list, with what it stands for. */
@@ -64,7 +64,7 @@ async function readEntry(text: string, subject: string, options: EntryOptions): 
   }
   if (options.numericOnly) throw accessError(subject, `${where}not an IP address, and -n forbids DNS`);
   try {
-    const addresses = await lookup(text, { all: true });
+    const addresses = await lookupAll(text);
     return { text, blocks: addresses.map(({ address }) => parseBlock(address)) };
   } catch (error) {
     const hint = existsSync(text) ? `; the file of that name is written ./${text}` : '';

@@ -1,9 +1,11 @@
 import type { LookupAddress } from 'node:dns';
 import { errorCode } from '../errors.ts';
+import { lookupAll } from '../net/lookup.ts';
 import { readDescriptorLimit, readNextDescriptor } from '../net/descriptor-limit.ts';
 import type { RaceOptions } from '../net/happy-eyeballs.ts';
 import type { Connection } from './connection.ts';
 import { formatEndpoint, formatHostPort, type Endpoint } from './endpoint.ts';
+import { leaveInOrder } from './leave.ts';
 import { nameService } from './services.ts';
 import { nameTarget } from './targets.ts';
 
@@ -24,7 +26,7 @@ export interface CheckResult {
 }
 
 export interface CheckOptions {
-  /** Opens one connection. It is closed at once, without a byte sent. */
+  /** Opens one connection. It is left again in order, without a byte sent. */
   readonly open: (endpoint: Endpoint) => Promise<Connection>;
   /** Attempts side by side. */
   readonly atOnce: number;
@@ -39,15 +41,23 @@ export async function checkAll(endpoints: Iterable<Endpoint>, options: CheckOpti
   let isStopped = false;
   const work = async () => {
     for (let next = queue.next(); !next.done; next = queue.next()) {
-      const result = await checkOne(next.value, options.open);
-      if (options.signal.aborted || isStopped) return;
-      if (options.onResult(result) === 'stop') isStopped = true;
+      const { result, connection } = await checkOne(next.value, options.open);
+      const isOver = options.signal.aborted || isStopped;
+      if (!isOver && options.onResult(result) === 'stop') isStopped = true;
+      if (connection) await leaveInOrder(connection);
+      if (isOver) return;
     }
   };
   await Promise.all(Array.from({ length: options.atOnce }, work));
 }
 
-async function checkOne(endpoint: Endpoint, open: CheckOptions['open']): Promise<CheckResult> {
+/** A finding, and the connection that it was made with. */
+interface Finding {
+  readonly result: CheckResult;
+  readonly connection?: Connection;
+}
+
+async function checkOne(endpoint: Endpoint, open: CheckOptions['open']): Promise<Finding> {
   const startedAt = performance.now();
   const { host, port } = nameTarget(endpoint);
   const service = port === undefined ? undefined : nameService(port);
@@ -58,12 +68,14 @@ async function checkOne(endpoint: Endpoint, open: CheckOptions['open']): Promise
     ...(service !== undefined && { service }),
   };
   try {
-    const socket = await open(endpoint);
-    const remote = socket.remoteAddress;
-    socket.destroy();
-    return { ...name, remote, state: 'open', durationMs: performance.now() - startedAt };
+    const connection = await open(endpoint);
+    const { remoteAddress: remote } = connection;
+    return {
+      result: { ...name, remote, state: 'open', durationMs: performance.now() - startedAt },
+      connection,
+    };
   } catch (error) {
-    return { ...name, state: stateOf(error), error, durationMs: performance.now() - startedAt };
+    return { result: { ...name, state: stateOf(error), error, durationMs: performance.now() - startedAt } };
   }
 }
 
@@ -83,17 +95,30 @@ export function boundChecks(): number {
   return Math.max(1, Math.min(mostAtOnce, Math.floor(free / 2)));
 }
 
-/** A resolver that asks for each host once, however many ports of it are checked. */
-export function createCachedLookup(): NonNullable<RaceOptions['lookup']> {
-  const { lookup } = process.getBuiltinModule('node:dns').promises;
-  const answers = new Map<string, Promise<LookupAddress[]>>();
-  return (host, options, callback) => {
-    const key = `${host} ${options.family ?? 0}`;
-    const answer = answers.get(key) ?? lookup(host, { ...options, all: true });
-    answers.set(key, answer);
-    answer.then(
+/**
+ * A resolver that many checks share: it asks for a host once, and gives the answer, or the failure, to all that ask for
+ * it while it is sought or within `keepMs` after that.
+ *
+ * @param keepMs Infinity for checks that try once; little where they try again, so that each try looks up anew
+ */
+export function createSharedLookup(keepMs: number): NonNullable<RaceOptions['lookup']> {
+  const answers = new Map<string, { readonly found: Promise<LookupAddress[]>; staleAt: number }>();
+  return (host, { family, hints }, callback) => {
+    const key = `${host} ${family ?? 0}`;
+    let answer = answers.get(key);
+    if (!answer || answer.staleAt <= performance.now()) {
+      const fresh = { found: lookupAll(host, { family: toFamily(family), hints }), staleAt: Infinity };
+      const age = () => (fresh.staleAt = performance.now() + keepMs);
+      fresh.found.then(age, age);
+      answers.set(key, (answer = fresh));
+    }
+    answer.found.then(
       (addresses) => callback(null, addresses),
       (error: unknown) => callback(error as NodeJS.ErrnoException, []),
     );
   };
+}
+
+function toFamily(family: number | 'IPv4' | 'IPv6' | undefined): number {
+  return family === 'IPv4' ? 4 : family === 'IPv6' ? 6 : (family ?? 0);
 }

@@ -1,13 +1,13 @@
-import { lookup } from 'node:dns/promises';
 import { TnetError } from '../errors.ts';
 import { connectDatagram } from '../net/datagram-client.ts';
 import type { DatagramPeer } from '../net/datagram-peer.ts';
+import { lookupFirst } from '../net/lookup.ts';
 import { formatHostPort, type Endpoint } from './endpoint.ts';
 import type { DialOptions } from './dial.ts';
 import { requireNumericHost } from './numeric.ts';
 
 /**
- * Opens a UDP socket to an endpoint's first address; that of localhost is 127.0.0.1, or ::1 with family 6. Nothing is
+ * Opens a UDP socket to an endpoint's first address. Nothing is
  * sent, so that it succeeds says nothing of the peer.
  *
  * @throws the system's error, or TnetError TNET_E_TIMEOUT (of DNS), TNET_E_ADDRESS.
@@ -21,7 +21,8 @@ export async function dialDatagram(
   const timer = timeoutMs === undefined ? undefined : setTimeout(() => limit.abort(), timeoutMs);
   const aborted = AbortSignal.any([limit.signal, ...(signal ? [signal] : [])]);
   try {
-    const address = await Promise.race([findAddress(host, family), rejectOn(aborted)]);
+    const found = lookupFirst(host, { family });
+    const { address } = await Promise.race([found, rejectOn(aborted)]);
     onAttempt?.(formatHostPort(address, port));
     return await connectDatagram({ address, port, localAddress, localPort });
   } catch (error) {
@@ -33,12 +34,6 @@ export async function dialDatagram(
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** localhost is not for DNS to answer, and IPv4 comes first, as in dial(). Source: RFC 6761, 6.3. */
-async function findAddress(host: string, family: 4 | 6 | undefined): Promise<string> {
-  if (host === 'localhost') return family === 6 ? '::1' : '127.0.0.1';
-  return (await lookup(host, { family: family ?? 0 })).address;
 }
 
 function rejectOn(signal: AbortSignal): Promise<never> {

@@ -1,11 +1,11 @@
-import { once } from 'node:events';
 import { TnetError } from '../errors.ts';
 import { connectTcp, type RaceOptions } from '../net/happy-eyeballs.ts';
 import { connect, type Socket } from '../net/index.ts';
 import { requireNumericHost } from './numeric.ts';
 import type { ProxyEnds } from '../protocol/proxy-protocol/index.ts';
 import { Deadline } from './deadline.ts';
-import { formatTargetEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
+import { dialPath } from './dial-path.ts';
+import { formatTargetEndpoint, formatHostPort, type Endpoint } from './endpoint.ts';
 import type { Target } from './proxy-chain.ts';
 import type { ProxyHop } from './proxy-url.ts';
 import type { ClientSecureSettings } from './secure.ts';
@@ -72,7 +72,10 @@ type Dialled = Extract<Endpoint, { kind: 'unix' | 'tcp' | 'tls' }>;
 async function openTransport(endpoint: Dialled, options: DialOptions, deadline: Deadline): Promise<Socket> {
   const { proxies = [], onHop } = options;
   if (endpoint.kind === 'unix') {
-    if (proxies.length === 0) return dialPath(endpoint.path, options);
+    if (proxies.length === 0) {
+      const { path } = endpoint;
+      return dialPath(path, () => connect({ ...socketOptions, path }), options, deadline.signal);
+    }
     throw new TnetError('TNET_E_USAGE', 'a proxy reaches hosts and ports, not Unix sockets');
   }
   const target = { host: endpoint.host ?? 'localhost', port: endpoint.port };
@@ -115,7 +118,7 @@ async function dialTcp(
     timeoutMs,
     limitMs,
     signal,
-    lookup: host === 'localhost' ? findLoopback : options.lookup,
+    lookup: options.lookup,
     onLookup: () => options.onLookup?.(host),
     onAttempt: (attempt) => onAttempt?.(formatHostPort(attempt.address, attempt.port)),
     onAttemptFailed: (attempt, error) =>
@@ -125,31 +128,4 @@ async function dialTcp(
   return socket;
 }
 
-/**
- * The addresses of localhost. The name is not for DNS to answer, and a hosts file often has one of the two only, so a
- * server on the other would not be found. Source: RFC 6761, 6.3.
- */
-const findLoopback: NonNullable<RaceOptions['lookup']> = (_host, { family }, callback) => {
-  const addresses = [
-    { address: '127.0.0.1', family: 4 },
-    { address: '::1', family: 6 },
-  ].filter((one) => !family || one.family === family);
-  process.nextTick(callback, null, addresses);
-};
-
 const socketOptions = { allowHalfOpen: true, dataBeforeError: true, noDelay: true } as const;
-
-async function dialPath(path: string, { onAttempt, onAttemptFailed, tune }: DialOptions): Promise<Socket> {
-  const subject = formatPath(path);
-  onAttempt?.(subject);
-  const socket = connect({ ...socketOptions, path });
-  try {
-    // A Unix socket connects or fails at once: no limit is needed.
-    await once(socket, 'connect');
-    tune?.(socket);
-    return socket;
-  } catch (error) {
-    onAttemptFailed?.(subject, error as Error);
-    throw error;
-  }
-}

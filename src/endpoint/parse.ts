@@ -1,7 +1,7 @@
 import { TnetError } from '../errors.ts';
 import { isIP } from '../net/ip.ts';
 import type { Endpoint } from './endpoint.ts';
-import { findService } from './services.ts';
+import { findService, type ServiceProtocol } from './services.ts';
 
 /**
  * The longest path of a Unix socket in bytes: sun_path less its NUL. Source: unix(7), and 104 on macOS and the BSDs.
@@ -16,9 +16,10 @@ const pipePath = /^\\\\[.?]\\pipe\\./i;
  * Reads an address in tnet's one grammar: `PORT`, `:PORT`, `HOST:PORT`, `[V6]:PORT`, `/path`, `unix:/path`,
  * `unix:@name`, `tls://HOST:PORT`, `udp://HOST:PORT`, `fd:N`, `-`.
  *
+ * @param protocol whose service names stand for ports where the address does not say it
  * @throws TnetError TNET_E_ADDRESS with one sentence that says what is wrong.
  */
-export function parseEndpoint(text: string): Endpoint {
+export function parseEndpoint(text: string, protocol: ServiceProtocol = 'tcp'): Endpoint {
   if (text === '') throw addressError(text, 'the address is empty');
   if (text === '-') return { kind: 'stdio' };
   if (/^(TCP|UDP|UNIX|ABSTRACT|OPENSSL|EXEC|SYSTEM|STDIO|OPEN|PIPE|SOCKS)[A-Z0-9-]*[:,]/.test(text)) {
@@ -32,7 +33,7 @@ export function parseEndpoint(text: string): Endpoint {
   if (text.startsWith('fd:')) return parseDescriptor(text);
   const scheme = /^([a-z0-9+.-]+):\/\/(.*)$/i.exec(text);
   if (scheme) return parseUrl(text, scheme[1] ?? '', scheme[2] ?? '');
-  return { kind: 'tcp', ...parseHostPort(text) };
+  return { kind: 'tcp', ...parseHostPort(text, protocol) };
 }
 
 /**
@@ -40,16 +41,16 @@ export function parseEndpoint(text: string): Endpoint {
  *
  * @throws TnetError TNET_E_ADDRESS
  */
-export function parseWords(words: readonly string[]): Endpoint {
+export function parseWords(words: readonly string[], protocol: ServiceProtocol = 'tcp'): Endpoint {
   const [first = '', second, ...rest] = words;
-  if (second === undefined) return parseEndpoint(first);
+  if (second === undefined) return parseEndpoint(first, protocol);
   if (rest.length > 0) {
     throw addressError(words.join(' '), 'too many words: an address is HOST PORT or one word');
   }
   if (/^(\[.*\]|[^:]*):\d+$/.test(first)) {
     throw addressError(words.join(' '), 'two ports: an address is HOST PORT or HOST:PORT');
   }
-  return { kind: 'tcp', host: parseHost(first, `${first} ${second}`), port: parsePort(second) };
+  return { kind: 'tcp', host: parseHost(first, `${first} ${second}`), port: parsePort(second, protocol) };
 }
 
 /**
@@ -57,19 +58,30 @@ export function parseWords(words: readonly string[]): Endpoint {
  *
  * @throws TnetError TNET_E_ADDRESS
  */
-export function parsePort(text: string): number {
+export function parsePort(text: string, protocol: ServiceProtocol = 'tcp'): number {
   if (/^\d+$/.test(text)) {
     const port = Number(text);
     if (port > 65535) throw addressError(text, 'a port is a number from 0 to 65535');
     return port;
   }
   if (text === '') throw addressError(text, 'the port is missing');
-  const port = /^[a-z][a-z0-9_.+-]*$/i.test(text) ? findService(text) : undefined;
+  const port = isServiceName(text) ? findService(text, protocol) : undefined;
   if (port !== undefined) return port;
   const reason = /^[a-z]/i.test(text)
-    ? 'unknown service name'
+    ? (explainOtherProtocol(text, protocol) ?? 'unknown service name')
     : 'not a port: a number from 0 to 65535 or a service name';
   throw addressError(text, reason);
+}
+
+function isServiceName(text: string): boolean {
+  return /^[a-z][a-z0-9_.+-]*$/i.test(text);
+}
+
+/** Undefined when the name is not one of the other protocol's either. */
+function explainOtherProtocol(text: string, protocol: ServiceProtocol): string | undefined {
+  const other = protocol === 'tcp' ? 'udp' : 'tcp';
+  if (!isServiceName(text) || findService(text, other) === undefined) return undefined;
+  return other === 'udp' ? 'a service of UDP: use udp:// or -u' : 'a service of TCP, not of UDP';
 }
 
 /**
@@ -95,10 +107,10 @@ export function parsePath(text: string, subject = text): Extract<Endpoint, { kin
   return { kind: 'unix', path };
 }
 
-function parseHostPort(text: string): { host?: string; port: number } {
-  if (text.startsWith('[')) return parseBracketed(text);
+function parseHostPort(text: string, protocol: ServiceProtocol): { host?: string; port: number } {
+  if (text.startsWith('[')) return parseBracketed(text, protocol);
   const colon = text.lastIndexOf(':');
-  if (colon < 0) return { port: parseLonePort(text) };
+  if (colon < 0) return { port: parseLonePort(text, protocol) };
   const host = text.slice(0, colon);
   if (host.includes(':')) {
     throw addressError(
@@ -106,32 +118,32 @@ function parseHostPort(text: string): { host?: string; port: number } {
       `an IPv6 address with a port needs brackets: [${host}]:${text.slice(colon + 1)}`,
     );
   }
-  const port = parsePortOf(text, text.slice(colon + 1));
+  const port = parsePortOf(text, text.slice(colon + 1), protocol);
   return host === '' ? { port } : { host: parseHost(host, text), port };
 }
 
-function parseBracketed(text: string): { host: string; port: number } {
+function parseBracketed(text: string, protocol: ServiceProtocol): { host: string; port: number } {
   const match = /^\[([^\]]*)\]:(.*)$/.exec(text);
   if (!match) throw addressError(text, 'expected [ADDRESS]:PORT');
   const [, host = '', port = ''] = match;
   if (isIP(host) !== 6) throw addressError(text, 'not an IPv6 address in the brackets');
-  return { host, port: parsePortOf(text, port) };
+  return { host, port: parsePortOf(text, port, protocol) };
 }
 
 /** A word without a colon is a port: a host on its own lacks one, and the message says so. */
-function parseLonePort(text: string): number {
+function parseLonePort(text: string, protocol: ServiceProtocol): number {
   if (isIP(text) !== 0 || (/[.]/.test(text) && !/^\d+$/.test(text)))
     throw addressError(text, 'the port is missing');
-  if (/^[a-z][a-z0-9_-]*$/i.test(text) && findService(text) === undefined) {
+  if (/^[a-z][a-z0-9_-]*$/i.test(text) && findService(text, protocol) === undefined) {
     const hint = `as a host it needs a port (${text}:PORT), as a path a slash (./${text})`;
-    throw addressError(text, `unknown service name; ${hint}`);
+    throw addressError(text, explainOtherProtocol(text, protocol) ?? `unknown service name; ${hint}`);
   }
-  return parsePort(text);
+  return parsePort(text, protocol);
 }
 
-function parsePortOf(subject: string, text: string): number {
+function parsePortOf(subject: string, text: string, protocol: ServiceProtocol): number {
   try {
-    return parsePort(text);
+    return parsePort(text, protocol);
   } catch (error) {
     throw addressError(subject, `${text === '' ? '' : `port ${text}: `}${(error as TnetError).message}`);
   }
@@ -163,7 +175,7 @@ function parseDescriptor(text: string): Endpoint {
 function parseUrl(text: string, scheme: string, rest: string): Endpoint {
   const kind = scheme.toLowerCase();
   if (kind === 'tcp' || kind === 'tls' || kind === 'udp') {
-    return { kind, ...parseHostPort(rest.replace(/\/$/, '')) };
+    return { kind, ...parseHostPort(rest.replace(/\/$/, ''), kind === 'udp' ? 'udp' : 'tcp') };
   }
   throw addressError(text, `unknown scheme ${scheme}://: tcp, tls, udp and unix: are known`);
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { TnetError } from '../errors.ts';
 import { longestDelayMs } from '../quantities.ts';
 import type { Connection } from './connection.ts';
+import { leaveInOrder } from './leave.ts';
 import { staysOpen } from './stability.ts';
 
 /** How long and how often to try. */
@@ -65,7 +66,7 @@ export async function connectPatiently(options: PatienceOptions): Promise<Connec
       if (stableMs > 0) await staysOpen(socket, Math.max(0, Math.min(stableMs, leftMs())), signal);
       // A connection that could not prove itself in the time left is none.
       if (stableMs === 0 || leftMs() > 0) return socket;
-      socket.destroy();
+      void leaveInOrder(socket);
     } catch (error) {
       if (signal?.aborted || !options.mayPass(error)) throw error;
       if (leftMs() > 0 || lastError === undefined) lastError = error;

@@ -1,6 +1,6 @@
-import { lookup } from 'node:dns/promises';
 import { errorCode, TnetError } from '../errors.ts';
 import { isIP, type Socket } from '../net/index.ts';
+import { lookupFirst } from '../net/lookup.ts';
 import { HttpConnectClient } from '../protocol/http-connect/index.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import { SocksClient } from '../protocol/socks/index.ts';
@@ -102,7 +102,7 @@ async function createClient(hop: ProxyHop, target: Target): Promise<Client> {
 
 async function resolve4(hop: ProxyHop, { host, port }: Target): Promise<string> {
   try {
-    return (await lookup(host, { family: 4 })).address;
+    return (await lookupFirst(host, { family: 4 })).address;
   } catch (error) {
     const message = `SOCKS4 needs an IPv4 address, and ${host} has none (${errorCode(error) ?? 'unknown'})`;
     throw hopError(hop, { host, port }, message);

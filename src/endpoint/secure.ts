@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { TnetError } from '../errors.ts';
 import { isIP } from '../net/ip.ts';
+import { withoutRootDot } from '../net/lookup.ts';
 import type { Socket } from '../net/index.ts';
 import type { SecureUpgradeOptions } from '../net/secure-layer.ts';
 import { createSecureContext, type SecureSocket } from '../net/secure.ts';
@@ -70,7 +71,7 @@ export async function secureClient(
   host: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const name = settings.servername ?? host;
+  const name = withoutRootDot(settings.servername ?? host);
   if (settings.starttls) await leadToTls(socket, settings.starttls, name, signal);
   await handshake(socket, settings, name, signal, {
     isServer: false,

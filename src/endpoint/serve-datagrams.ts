@@ -1,6 +1,6 @@
-import { lookup } from 'node:dns/promises';
 import { errorCode } from '../errors.ts';
 import { isIP } from '../net/ip.ts';
+import { lookupFirst } from '../net/lookup.ts';
 import { bindDatagram, type DatagramSocket } from '../net/datagram.ts';
 import type { DatagramPeer } from '../net/datagram-peer.ts';
 import { DatagramServer } from '../net/datagram-server.ts';
@@ -63,5 +63,5 @@ async function findAddress(
   if (host === undefined)
     return family === 4 ? { address: '0.0.0.0', family: 4 } : { address: '::', family: 6 };
   const given = isIP(host);
-  return given === 0 ? lookup(host, { family: family ?? 0 }) : { address: host, family: given };
+  return given === 0 ? lookupFirst(host, { family }) : { address: host, family: given };
 }

@@ -6,6 +6,7 @@ import { errorCode, TnetError } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
 import { Server, type AddressInfo } from '../net/index.ts';
 import { findListenerPath } from '../net/listener-path.ts';
+import { isLoopbackName, loopbackAddresses } from '../net/lookup.ts';
 import { breakConnection, type Connection } from './connection.ts';
 import { requirePassedSocket } from './descriptor.ts';
 import { requireNumericHost } from './numeric.ts';
@@ -124,7 +125,8 @@ function explainDescriptorError(fd: number, error: unknown): unknown {
 
 function listenOptions(endpoint: Extract<Endpoint, { kind: 'tcp' }>, family: 4 | 6 | undefined) {
   const anyAddress = family === 4 ? '0.0.0.0' : family === 6 ? '::' : undefined;
-  const host = endpoint.host ?? anyAddress;
+  const isLoopback = endpoint.host !== undefined && isLoopbackName(endpoint.host);
+  const host = isLoopback ? loopbackAddresses(family)[0]?.address : (endpoint.host ?? anyAddress);
   return { host, port: endpoint.port, ipv6Only: family === 6, backlog };
 }
 

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 
+/** What carries a service. */
+export type ServiceProtocol = 'tcp' | 'udp';
+
 /** Names that must work on a machine without /etc/services (containers have none). Source: IANA's registry. */
-const wellKnown: Readonly<Record<string, number>> = {
+const wellKnownTcp: Readonly<Record<string, number>> = {
   echo: 7,
   discard: 9,
   daytime: 13,
@@ -48,9 +51,35 @@ const wellKnown: Readonly<Record<string, number>> = {
   git: 9418,
 };
 
-/** The TCP port of a service name, from /etc/services first, or undefined. Source: services(5). */
-export function findService(name: string): number | undefined {
-  return findInFile(name) ?? wellKnown[name.toLowerCase()];
+const wellKnownUdp: Readonly<Record<string, number>> = {
+  echo: 7,
+  discard: 9,
+  daytime: 13,
+  qotd: 17,
+  chargen: 19,
+  time: 37,
+  domain: 53,
+  bootps: 67,
+  bootpc: 68,
+  tftp: 69,
+  kerberos: 88,
+  ntp: 123,
+  snmp: 161,
+  'snmp-trap': 162,
+  ldap: 389,
+  https: 443,
+  isakmp: 500,
+  syslog: 514,
+  openvpn: 1194,
+  radius: 1812,
+  mdns: 5353,
+};
+
+const wellKnown = { tcp: wellKnownTcp, udp: wellKnownUdp };
+
+/** The port of a service name, from /etc/services first, or undefined. Source: services(5). */
+export function findService(name: string, protocol: ServiceProtocol = 'tcp'): number | undefined {
+  return findInFile(name, protocol) ?? wellKnown[protocol][name.toLowerCase()];
 }
 
 let namesByPort: ReadonlyMap<number, string> | undefined;
@@ -58,15 +87,15 @@ let namesByPort: ReadonlyMap<number, string> | undefined;
 /** The service name of a TCP port, or undefined. The list is read once. */
 export function nameService(port: number): string | undefined {
   namesByPort ??= new Map([
-    ...Object.entries(wellKnown).map(([name, number]): [number, string] => [number, name]),
+    ...Object.entries(wellKnownTcp).map(([name, number]): [number, string] => [number, name]),
     // The first name of a port is the one to keep, and a Map keeps the last.
-    ...[...readFile()].reverse().map(({ name, port: number }): [number, string] => [number, name]),
+    ...[...readFile('tcp')].reverse().map(({ name, port: number }): [number, string] => [number, name]),
   ]);
   return namesByPort.get(port);
 }
 
-function findInFile(wanted: string): number | undefined {
-  for (const { name, aliases, port } of readFile()) {
+function findInFile(wanted: string, protocol: ServiceProtocol): number | undefined {
+  for (const { name, aliases, port } of readFile(protocol)) {
     if (name === wanted || aliases.includes(wanted)) return port;
   }
   return undefined;
@@ -78,8 +107,8 @@ interface ServiceLine {
   readonly port: number;
 }
 
-/** The TCP lines of /etc/services. */
-function* readFile(): Generator<ServiceLine> {
+/** The lines of /etc/services for a protocol. */
+function* readFile(protocol: ServiceProtocol): Generator<ServiceLine> {
   let text: string;
   try {
     text = readFileSync('/etc/services', 'latin1');
@@ -88,6 +117,6 @@ function* readFile(): Generator<ServiceLine> {
   }
   for (const line of text.split('\n')) {
     const [name = '', port, ...aliases] = line.replace(/#.*/, '').trim().split(/\s+/);
-    if (port?.endsWith('/tcp')) yield { name, aliases, port: Number.parseInt(port, 10) };
+    if (port?.endsWith(`/${protocol}`)) yield { name, aliases, port: Number.parseInt(port, 10) };
   }
 }

@@ -2,7 +2,9 @@ import type { LookupAddress } from 'node:dns';
 import type net from 'node:net';
 import { errorCode, TnetError } from '../errors.ts';
 import { longestDelayMs } from '../quantities.ts';
+import { createSelfRefusal, sortFailures } from './connect-failure.ts';
 import { isIP, isIPv4 } from './ip.ts';
+import { lookupAll } from './lookup.ts';
 import type { SocketOptions } from './socket-options.ts';
 import { SocketClass, type Socket } from './socket.ts';
 
@@ -30,7 +32,7 @@ export interface RaceOptions extends Omit<SocketOptions, 'signal' | 'fd' | 'hand
   /** The address to connect from; candidates of the other family are left out. */
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
-  /** As in node:net; called with `all: true`. Default dns.lookup. */
+  /** As in node:net; called with `all: true`. Default dns.lookup; localhost and the names under it are loopback. */
   readonly lookup?: net.LookupFunction | undefined;
   /** dns.lookup's hints. */
   readonly hints?: number | undefined;
@@ -57,7 +59,8 @@ const defaultStaggerMs = 250;
  *
  * @returns the connected socket, which belongs to the caller. No listener of the race is left on it.
  * @throws when every address has failed: the error of the only one, or an AggregateError whose message lists each
- *   address with its reason, whose `errors` are theirs, and whose `code` is the first one's, as node:net's is.
+ *   address with its reason, whose `errors` are theirs, and whose `code` is the first one's, as node:net's is. A refusal
+ *   comes first among them, a failure of this machine's own set-up last.
  *   TNET_E_TIMEOUT when the limit ran out, with what failed before as its `cause`. The resolver's error (ENOTFOUND, …).
  *   TNET_E_ADDRESS when no address has the wanted family.
  */
@@ -150,7 +153,13 @@ function startAttempt(options: RaceOptions, attempt: Attempt, events: AttemptEve
   const socket = new SocketClass({ ...options, signal: undefined });
   const onConnect = () => {
     socket.off('error', onError);
-    events.connected();
+    if (!isOwnPeer(socket)) {
+      events.connected();
+      return;
+    }
+    // A FIN would leave the port in TIME_WAIT, and keep the server from it that is waited for.
+    socket.on('error', () => undefined).resetAndDestroy();
+    events.failed(createSelfRefusal(attempt.address, attempt.port));
   };
   const onError = (error: Error) => {
     socket.off('connect', onConnect);
@@ -168,6 +177,11 @@ function startAttempt(options: RaceOptions, attempt: Attempt, events: AttemptEve
   return socket;
 }
 
+/** Whether both ends are the same socket. */
+function isOwnPeer({ localPort, remotePort, localAddress, remoteAddress }: Socket): boolean {
+  return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress;
+}
+
 async function findCandidates(options: RaceOptions): Promise<Candidate[]> {
   const { host = 'localhost', localAddress } = options;
   const wanted = localAddress ? (isIPv4(localAddress) ? 4 : 6) : (options.family ?? 0);
@@ -179,16 +193,28 @@ async function findCandidates(options: RaceOptions): Promise<Candidate[]> {
   throw new TnetError('TNET_E_ADDRESS', `${host} has no ${kind} address`, { subject: host });
 }
 
-function resolve(host: string, { lookup, hints }: RaceOptions, family: number): Promise<LookupAddress[]> {
-  // node:dns is loaded when there is a name to look up, as node:net does it.
-  const find = lookup ?? process.getBuiltinModule('node:dns').lookup;
-  return new Promise((fulfil, reject) => {
-    find(host, { all: true, family, hints }, (error, addresses) => {
+async function resolve(host: string, options: RaceOptions, family: number): Promise<LookupAddress[]> {
+  const { lookup, hints } = options;
+  if (!lookup) return lookupAll(host, { family, hints });
+  const answer = await new Promise<unknown>((fulfil, reject) => {
+    lookup(host, { all: true, family, hints }, (error, addresses) => {
       if (error) reject(error);
-      else if (Array.isArray(addresses)) fulfil(addresses);
-      else fulfil([{ address: addresses, family: isIP(addresses) }]);
+      else fulfil(addresses);
     });
   });
+  return readAnswer(answer);
+}
+
+/** What a lookup function gave. What is no address must not be looked up again. */
+function readAnswer(answer: unknown): LookupAddress[] {
+  const given = (Array.isArray(answer) ? answer : [{ address: answer }]) as { address?: unknown }[];
+  const words = given.map((entry) => String((entry as typeof entry | null)?.address));
+  const addresses = words.filter((word) => isIP(word) !== 0);
+  const [wrong] = words;
+  if (addresses.length === 0 && wrong !== undefined) {
+    throw Object.assign(new TypeError(`Invalid IP address: ${wrong}`), { code: 'ERR_INVALID_IP_ADDRESS' });
+  }
+  return addresses.map((address) => ({ address, family: isIP(address) }));
 }
 
 /** Families take turns, beginning with the resolver's first choice; duplicates are tried once (RFC 8305, 4). */
@@ -208,12 +234,13 @@ export function createRaceError(
   { host = 'localhost' }: Pick<RaceOptions, 'host'>,
   { tried, errors }: Progress,
 ): Error {
-  const [first] = errors;
-  if (errors.length === 1 && first) return first;
+  const sorted = sortFailures(errors);
+  const [first] = sorted;
+  if (sorted.length === 1 && first) return first;
   const code = errorCode(first);
-  const reasons = errors.map(({ message }) => message).join('; ');
+  const reasons = sorted.map(({ message }) => message).join('; ');
   const message = `none of the ${tried.length} addresses of ${host} accepted the connection: ${reasons}`;
-  return Object.assign(new AggregateError(errors, message), { code });
+  return Object.assign(new AggregateError(sorted, message), { code });
 }
 
 /** The failure of a host for which there was not enough time. */

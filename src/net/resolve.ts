@@ -1,11 +1,14 @@
-import type { SrvRecord } from 'node:dns';
-import { errorCode } from '../errors.ts';
+import type { promises, SrvRecord } from 'node:dns';
+import { isLoopbackName, lookupAll } from './lookup.ts';
 
 /** The addresses of a name, and for how long they may be kept. */
 export interface ResolvedAddresses {
   readonly addresses: readonly { readonly address: string; readonly family: 4 | 6 }[];
-  /** The smallest time to live of the records, in milliseconds; undefined when the answer is not from DNS. */
-  readonly ttlMs: number | undefined;
+  /**
+   * The smallest time to live of the records, in milliseconds; undefined when the answer is not from DNS. It may come
+   * later than the addresses, and never rejects.
+   */
+  readonly ttlMs: Promise<number | undefined>;
 }
 
 export interface ResolveOptions {
@@ -15,9 +18,12 @@ export interface ResolveOptions {
   readonly family?: 4 | 6 | undefined;
 }
 
+/** How long DNS may take to tell the time to live of what is known already. */
+const ttlQueryMs = 1_000;
+
 /**
- * Looks a name up in DNS, with its time to live. A name that DNS does not know is looked up the system's way
- * (/etc/hosts and the like), unless a name server was named.
+ * Looks a name up as everything else here does (see lookupAll()), and asks DNS for its time to live beside it: nobody
+ * waits for a name server where the hosts file has the name. With a name server of its own, only that one is asked.
  *
  * @throws the resolver's error: ENOTFOUND, ENODATA, ETIMEOUT, …
  */
@@ -25,9 +31,47 @@ export async function resolveAddresses(
   name: string,
   { server, family }: ResolveOptions = {},
 ): Promise<ResolvedAddresses> {
+  if (server !== undefined && !isLoopbackName(name)) return askServer(name, server, family);
+  const found = await lookupAll(name, { family });
+  const addresses = found.map(({ address, family: kind }) => ({ address, family: kind as 4 | 6 }));
+  return { addresses, ttlMs: isLoopbackName(name) ? Promise.resolve(undefined) : findTtl(name, addresses) };
+}
+
+async function askServer(
+  name: string,
+  server: string,
+  family: 4 | 6 | undefined,
+): Promise<ResolvedAddresses> {
   const { promises: dns } = process.getBuiltinModule('node:dns');
   const resolver = new dns.Resolver();
-  if (server !== undefined) resolver.setServers([server]);
+  resolver.setServers([server]);
+  const { records, failure } = await askRecords(resolver, name, family);
+  if (records.length > 0) return { addresses: records, ttlMs: Promise.resolve(leastTtlMs(records)) };
+  if (failure) throw failure;
+  throw Object.assign(new Error(`queryA ENODATA ${name}`), { code: 'ENODATA' });
+}
+
+/** Undefined when the addresses are not DNS's: then nothing says for how long they hold. */
+async function findTtl(name: string, addresses: ResolvedAddresses['addresses']): Promise<number | undefined> {
+  const { promises: dns } = process.getBuiltinModule('node:dns');
+  const resolver = new dns.Resolver({ timeout: ttlQueryMs, tries: 1 });
+  const { records } = await askRecords(resolver, name, undefined);
+  const used = records.filter((record) => addresses.some(({ address }) => address === record.address));
+  return used.length > 0 ? leastTtlMs(used) : undefined;
+}
+
+interface AddressRecord {
+  readonly address: string;
+  readonly family: 4 | 6;
+  /** In seconds. */
+  readonly ttl: number;
+}
+
+async function askRecords(
+  resolver: promises.Resolver,
+  name: string,
+  family: 4 | 6 | undefined,
+): Promise<{ readonly records: readonly AddressRecord[]; readonly failure: Error | undefined }> {
   const asked = await Promise.allSettled([
     family === 6 ? [] : resolver.resolve4(name, { ttl: true }),
     family === 4 ? [] : resolver.resolve6(name, { ttl: true }),
@@ -37,17 +81,14 @@ export async function resolveAddresses(
     ...(v4 ?? []).map((record) => ({ ...record, family: 4 as const })),
     ...(v6 ?? []).map((record) => ({ ...record, family: 6 as const })),
   ];
-  if (records.length > 0) {
-    const ttlMs = Math.min(...records.map(({ ttl }) => ttl)) * 1000;
-    return { addresses: records.map(({ address, family: kind }) => ({ address, family: kind })), ttlMs };
-  }
-  if (server === undefined) {
-    const found = await dns.lookup(name, { all: true, family: family ?? 0 });
-    const addresses = found.map(({ address, family: kind }) => ({ address, family: kind as 4 | 6 }));
-    return { addresses, ttlMs: undefined };
-  }
-  const failed = asked.find((answer) => answer.status === 'rejected');
-  throw failed?.reason ?? Object.assign(new Error(`queryA ENODATA ${name}`), { code: 'ENODATA' });
+  return {
+    records,
+    failure: asked.find((answer) => answer.status === 'rejected')?.reason as Error | undefined,
+  };
+}
+
+function leastTtlMs(records: readonly AddressRecord[]): number {
+  return Math.min(...records.map(({ ttl }) => ttl)) * 1000;
 }
 
 /**
@@ -63,10 +104,4 @@ export async function resolveService(name: string, { server }: ResolveOptions = 
   const records = await resolver.resolveSrv(name);
   const best = Math.min(...records.map(({ priority }) => priority));
   return records.filter(({ priority }) => priority === best);
-}
-
-/** Whether a lookup failed because the name is not there, and not because nobody answered. */
-export function isNameUnknown(error: unknown): boolean {
-  const code = errorCode(error);
-  return code === 'ENOTFOUND' || code === 'ENODATA';
 }

@@ -4,6 +4,8 @@ import tls from 'node:tls';
 import { TnetError } from '../errors.ts';
 import { longestDelayMs } from '../quantities.ts';
 import { connectTcp, type RaceOptions } from './happy-eyeballs.ts';
+import { isIP } from './ip.ts';
+import { withoutRootDot } from './lookup.ts';
 
 /** node:tls's own types, so that no other folder imports it. */
 export type {
@@ -35,8 +37,8 @@ export async function connectSecure(options: RaceOptions & SecureConnectOptions)
   const leftMs = limit && Math.max(1, limit - (performance.now() - started));
   return upgrade(socket, {
     ...options.tls,
-    servername: servername ?? options.tls?.servername,
-    host,
+    servername: withoutRootDot(servername ?? options.tls?.servername ?? (isIP(host) === 0 ? host : '')),
+    host: withoutRootDot(host),
     timeoutMs: leftMs,
     signal: options.signal,
   });

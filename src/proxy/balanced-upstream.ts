@@ -1,12 +1,15 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { leaveInOrder } from '../endpoint/leave.ts';
+import { errorCode } from '../errors.ts';
 import type { Pair } from './pair.ts';
 import { formatTarget, type Target } from './target.ts';
 import { Balancer, type Member } from './balancer.ts';
 import { defaultEjectMs, defaultFall, defaultRise } from './balance-settings.ts';
 import type { ProxyHost } from './host.ts';
 import { resolveTarget, type ResolvedTarget } from './target-names.ts';
+import { raceTargets, staggerMs } from './target-race.ts';
 import {
   connectTarget,
-  dialTarget,
   type DialPlan,
   type Experience,
   type OpenUpstream,
@@ -17,7 +20,8 @@ import {
 /** How long a name that could not be looked up is left alone. */
 const lookAgainMs = 2_000;
 
-/** How long a check may take at most. */
+/** How long a check may take: as long as there is between two, within these bounds. */
+const leastCheckMs = 250;
 const longestCheckMs = 5_000;
 
 /** An upstream of several targets: balanced, checked, and looked up anew while the proxy runs. */
@@ -29,8 +33,12 @@ export class BalancedUpstream implements Upstream {
   /** What each target of the pair stands for at the moment. */
   readonly #resolved = new Map<Target, readonly ResolvedTarget[]>();
   readonly #timers = new Set<NodeJS.Timeout>();
-  readonly #ready: Promise<unknown>;
-  #isClosed = false;
+  readonly #ready: Promise<void>;
+  #isReady = false;
+  /** Settled when the first target is known. */
+  readonly #known = Promise.withResolvers<undefined>();
+  readonly #checking = new Set<Member>();
+  readonly #closing = new AbortController();
 
   constructor(pair: Pair, plan: DialPlan) {
     const { balance = 'round-robin', healthFall, healthRise, eject, health } = pair.values;
@@ -43,44 +51,78 @@ export class BalancedUpstream implements Upstream {
       rise: healthRise ?? defaultRise,
       ejectMs: eject ?? defaultEjectMs,
     });
-    this.#ready = Promise.all(pair.targets.map((target) => this.#resolve(target)));
-    if (health !== undefined) void this.#ready.then(() => this.#checkAll(health));
+    const known = pair.targets.map((target) => this.#resolve(target));
+    // A name that nobody answers for does not hold up the others.
+    const some = this.#known.promise.then(() => delay(staggerMs));
+    this.#ready = Promise.race([Promise.all(known), some]).then(() => {
+      this.#isReady = true;
+      if (health !== undefined) this.#checkAll(health);
+    });
   }
 
   async open({ id, clientHost, head }: UpstreamRequest): Promise<OpenUpstream | undefined> {
-    await this.#ready;
-    const isStopped = () => this.#host.signal.aborted;
+    const { host, timeoutMs } = this.#plan;
+    const deadline = performance.now() + timeoutMs;
+    await this.#awaitNames(timeoutMs);
     const members = this.#balancer.order(clientHost, performance.now());
     if (members.length === 0) this.#host.fail(this.#name(), noAddressError(), id);
-    for (const member of members) {
-      if (isStopped()) return undefined;
-      member.open++;
-      const isDatagram = member.endpoint.kind === 'udp';
-      const release = ({ answered, refused }: Experience) => {
+    const winner = await raceTargets<Member>({
+      targets: members,
+      connect: (member, signal) => {
+        member.open++;
+        const limits = {
+          host: withSignal(host, signal),
+          timeoutMs: Math.max(1, deadline - performance.now()),
+        };
+        return connectTarget(member.endpoint, { ...this.#plan, ...limits }, { head, name: member.host });
+      },
+      onFailed: (member, error, tookMs) => {
         member.open--;
-        if (!isDatagram) return;
-        if (answered && this.#balancer.taken(member)) this.#tell(member, true);
-        if (refused && this.#balancer.refused(member, performance.now())) this.#tell(member, false);
-      };
-      try {
-        const socket = await connectTarget(member.endpoint, this.#plan, { head, name: member.host });
-        // With UDP the dial shows nothing.
-        if (!isDatagram && this.#balancer.taken(member)) this.#tell(member, true);
-        return { socket, target: member.name, release };
-      } catch (error) {
+        if (host.signal.aborted) return;
+        host.fail(member.name, error, id);
+        // An attempt that began late says little of its target by running out of the client's time.
+        const isSilent = errorCode(error) === 'TNET_E_TIMEOUT' && tookMs >= staggerMs;
+        if (this.#balancer.refused(member, performance.now(), isSilent)) this.#tell(member, false);
+      },
+      onOvertaken: (member, over) => {
+        member.doubts++;
+        void over.then(() => member.doubts--);
+      },
+      onLate: (member, connection) => {
         member.open--;
-        if (isStopped()) return undefined;
-        this.#host.fail(member.name, error, id);
-        if (this.#balancer.refused(member, performance.now())) this.#tell(member, false);
-      }
-    }
-    return undefined;
+        if (this.#balancer.taken(member)) this.#tell(member, true);
+        void leaveInOrder(connection);
+      },
+      isStopped: () => host.signal.aborted,
+      closing: this.#closing.signal,
+    });
+    if (!winner) return undefined;
+    const { target: member, connection } = winner;
+    const isDatagram = member.endpoint.kind === 'udp';
+    // With UDP the dial shows nothing.
+    if (!isDatagram && this.#balancer.taken(member)) this.#tell(member, true);
+    const release = ({ answered, refused }: Experience) => {
+      member.open--;
+      if (!isDatagram) return;
+      if (answered && this.#balancer.taken(member)) this.#tell(member, true);
+      if (refused && this.#balancer.refused(member, performance.now())) this.#tell(member, false);
+    };
+    return { socket: connection, target: member.name, release };
   }
 
   close(): void {
-    this.#isClosed = true;
+    this.#closing.abort();
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
+  }
+
+  /** Waits until the names have been looked up once, within the client's limit. */
+  async #awaitNames(limitMs: number): Promise<void> {
+    if (this.#isReady) return;
+    const limit = new AbortController();
+    const tooLate = delay(limitMs, undefined, { signal: limit.signal }).catch(() => undefined);
+    await Promise.race([this.#ready, tooLate]);
+    limit.abort();
   }
 
   #name(): string {
@@ -89,38 +131,49 @@ export class BalancedUpstream implements Upstream {
 
   /** Looks a target up, and again when its answer is old. While nobody answers, the last answer holds. */
   async #resolve(target: Target): Promise<void> {
-    let refreshMs = lookAgainMs;
+    let refreshMs = Promise.resolve(lookAgainMs);
     try {
       const found = await resolveTarget(target, this.#pair.values, this.#host.family);
       refreshMs = found.refreshMs;
       this.#resolved.set(target, found.targets);
       this.#balancer.setMembers(this.#pair.targets.flatMap((each) => this.#resolved.get(each) ?? []));
+      this.#known.resolve(undefined);
     } catch (error) {
       this.#host.fail(formatTarget(target), error);
     }
-    if (refreshMs !== Infinity) this.#after(refreshMs, () => void this.#resolve(target));
+    void refreshMs.then((delayMs) => {
+      if (delayMs !== Infinity) this.#after(delayMs, () => void this.#resolve(target));
+    });
   }
 
   #checkAll(intervalMs: number): void {
-    for (const member of this.#balancer.members)
-      void this.#check(member, Math.min(intervalMs, longestCheckMs));
+    const limitMs = Math.min(Math.max(intervalMs, leastCheckMs), longestCheckMs);
+    for (const member of this.#balancer.members) void this.#check(member, limitMs);
     this.#after(intervalMs, () => this.#checkAll(intervalMs));
   }
 
-  /** Connects, and closes again. */
+  /** Connects as a client would, TLS and its certificate included, and leaves again in order. */
   async #check(member: Member, limitMs: number): Promise<void> {
-    const silent: ProxyHost = { ...this.#host, emit: () => undefined };
-    const accepted = await dialTarget(member.endpoint, limitMs, silent).then(
-      async (socket) => {
-        socket.on('error', () => undefined);
-        const { sendProxy } = this.#pair.values;
-        if (sendProxy) socket.end((await import('./proxy-header.ts')).createLocalHeader(sendProxy));
-        else socket.destroy();
+    if (this.#checking.has(member)) return;
+    this.#checking.add(member);
+    const { sendProxy } = this.#pair.values;
+    const head = sendProxy && (await import('./proxy-header.ts')).createLocalHeader(sendProxy);
+    const host = { ...withSignal(this.#host, this.#closing.signal), emit: () => undefined };
+    const plan = { ...this.#plan, host, timeoutMs: limitMs };
+    const accepted = await connectTarget(member.endpoint, plan, { head, name: member.host }).then(
+      (connection) => {
+        void leaveInOrder(connection);
         return true;
       },
       () => false,
     );
-    if (this.#balancer.checked(member, accepted) && !this.#isClosed) this.#tell(member, accepted);
+    this.#checking.delete(member);
+    if (this.#isClosed) return;
+    if (this.#balancer.checked(member, accepted)) this.#tell(member, accepted);
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   #tell(member: Member, isUp: boolean): void {
@@ -135,6 +188,11 @@ export class BalancedUpstream implements Upstream {
     }, delayMs);
     this.#timers.add(timer);
   }
+}
+
+/** A host whose dials end with the signal too. */
+function withSignal(host: ProxyHost, signal: AbortSignal): ProxyHost {
+  return { ...host, signal: AbortSignal.any([host.signal, signal]) };
 }
 
 function noAddressError(): Error {

@@ -12,6 +12,8 @@ export interface Member {
   readonly host: string | undefined;
   /** Connections to it that are open or being made. */
   open: number;
+  /** Attempts that another target has overtaken, and that have not ended yet: whether it answers at all is in doubt. */
+  doubts: number;
   /** By the active checks; true while there are none. */
   isUp: boolean;
   /** Checks in a row that contradict `isUp`. */
@@ -47,17 +49,19 @@ export class Balancer {
   }
 
   /**
-   * The members in the order in which a client is to try them: usable ones as the way has it, then the others, as a
-   * last resort.
+   * The members in the order in which a client is to try them: usable ones as the way has it, then those in doubt, then
+   * the others, as a last resort.
    *
    * @param client what a hash is made of
    * @param now on performance.now()'s clock
    */
   order(client: string, now: number): Member[] {
     const usable = this.members.filter((member) => member.isUp && member.ejectedUntil <= now);
+    const sure = usable.filter(({ doubts }) => doubts === 0);
+    const doubtful = usable.filter(({ doubts }) => doubts > 0);
     const others = this.members.filter((member) => !usable.includes(member));
     const turn = this.#turn++;
-    return [...this.#arrange(usable, client, turn), ...this.#arrange(others, client, turn)];
+    return [sure, doubtful, others].flatMap((group) => this.#arrange(group, client, turn));
   }
 
   #arrange(members: readonly Member[], client: string, turn: number): Member[] {
@@ -81,9 +85,13 @@ export class Balancer {
     return wasEjected;
   }
 
-  /** It did not take a client. Returns whether it is left out from now on. */
-  refused(member: Member, now: number): boolean {
-    member.refusals++;
+  /**
+   * It did not take a client. Returns whether it is left out from now on.
+   *
+   * @param isSilent it let the whole time pass, which no second client is to wait for: that counts at once
+   */
+  refused(member: Member, now: number, isSilent = false): boolean {
+    member.refusals += isSilent ? this.#options.fall : 1;
     if (member.refusals < this.#options.fall) return false;
     const isNew = member.ejectedUntil <= now;
     member.ejectedUntil = now + this.#options.ejectMs;
@@ -107,7 +115,10 @@ export class Balancer {
 }
 
 function createMember({ name, endpoint, host }: Pick<Member, 'name' | 'endpoint' | 'host'>): Member {
-  return { name, endpoint, host, open: 0, isUp: true, contraryChecks: 0, refusals: 0, ejectedUntil: 0 };
+  return {
+    ...{ name, endpoint, host },
+    ...{ open: 0, doubts: 0, isUp: true, contraryChecks: 0, refusals: 0, ejectedUntil: 0 },
+  };
 }
 
 function rotate(members: readonly Member[], turn: number): Member[] {

@@ -1,5 +1,6 @@
 import { nativeStatus } from '../flow/native-addon.ts';
 import { isIP } from '../net/ip.ts';
+import { isLoopbackName } from '../net/lookup.ts';
 import type { ProxyHost } from './host.ts';
 import { pairSettings, type Pair } from './pair.ts';
 import type { Plan } from './plan.ts';
@@ -50,10 +51,14 @@ export function findExpressObstacle(plan: Omit<Plan, 'express'>, host: ProxyHost
   const [target] = targets;
   if (!target || targets.length > 1) return 'there is not one target';
   if (target.kind !== 'tcp' && target.kind !== 'unix') return `the target is of the kind ${target.kind}`;
-  if (target.kind === 'tcp' && (target.host ?? 'localhost') !== 'localhost' && isIP(target.host ?? '') === 0)
-    return 'the target is a name';
+  if (target.kind === 'tcp' && isForeignName(target.host)) return 'the target is a name';
   const part = findUnknown(plan, knownParts) ?? findUnknown(host, knownOfHost);
   return part && `${partNames[part] ?? part} needs JavaScript`;
+}
+
+/** A name whose addresses somebody has to be asked for. */
+function isForeignName(host = 'localhost'): boolean {
+  return isIP(host) === 0 && !isLoopbackName(host);
 }
 
 /** The first member that is there and not known. */

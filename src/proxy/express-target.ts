@@ -3,6 +3,7 @@ import { formatHostPort, formatPath, type Endpoint } from '../endpoint/endpoint.
 import type { LaneTarget } from '../flow/express-lane.ts';
 import { createRaceError, createTimeoutError } from '../net/happy-eyeballs.ts';
 import { isIP } from '../net/ip.ts';
+import { isLoopbackName, loopbackAddresses } from '../net/lookup.ts';
 import { TnetError } from '../errors.ts';
 
 /** The addresses that stand for a target, in the order in which they are tried, each as it is reported. */
@@ -15,8 +16,8 @@ export interface ExpressTarget {
 export function findAddresses(endpoint: ExpressTarget['endpoint'], family: 4 | 6 | undefined): ExpressTarget {
   if (endpoint.kind === 'unix') return { endpoint, addresses: [{ path: endpoint.path }] };
   const { host = 'localhost', port } = endpoint;
-  // As dial() has it: RFC 6761, 6.3.
-  const hosts = host === 'localhost' ? ['127.0.0.1', '::1'] : [host];
+  // As dial() has it.
+  const hosts = isLoopbackName(host) ? loopbackAddresses().map(({ address }) => address) : [host];
   const addresses = hosts
     .filter((address) => family === undefined || isIP(address) === family)
     .map((address) => ({ address, port }));

@@ -1,6 +1,7 @@
 import { formatEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
 import { TnetError } from '../errors.ts';
 import { isIPv4 } from '../net/ip.ts';
+import { isLoopbackName } from '../net/lookup.ts';
 import { faultSettings } from './fault-settings.ts';
 import { balanceSettings } from './balance-settings.ts';
 import { checkDatagrams } from './datagram-checks.ts';
@@ -134,7 +135,7 @@ function checkServer({ listen, values }: Pair, name: NamePart): void {
 }
 
 function isLoopback(host = ''): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+  return isLoopbackName(host) || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 /** Settings that say something about another one that is not there. */

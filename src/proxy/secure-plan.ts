@@ -30,7 +30,12 @@ export function createSecureStep(values: SecureValues, limitMs: number): IntakeS
 }
 
 /** Makes a connected target speak TLS; `host` is the name that was dialled. */
-export type SecureTarget = (socket: Socket, host: string, limitMs: number) => Promise<void>;
+export type SecureTarget = (
+  socket: Socket,
+  host: string,
+  limitMs: number,
+  signal: AbortSignal,
+) => Promise<void>;
 
 /**
  * What makes targets speak TLS.
@@ -45,7 +50,8 @@ export function createSecureTarget(values: SecureValues): SecureTarget {
     servername: values.tlsServername,
     alpn: values.tlsAlpn,
   };
-  return (socket, host, limitMs) => within(limitMs, (signal) => secureClient(socket, settings, host, signal));
+  return (socket, host, limitMs, outer) =>
+    within(limitMs, (limit) => secureClient(socket, settings, host, AbortSignal.any([limit, outer])));
 }
 
 async function within(limitMs: number, run: (signal: AbortSignal) => Promise<void>): Promise<void> {

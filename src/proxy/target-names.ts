@@ -14,8 +14,8 @@ export interface ResolvedTarget {
 
 export interface Resolution {
   readonly targets: readonly ResolvedTarget[];
-  /** When to look again, in milliseconds; Infinity when there was no name to look up. */
-  readonly refreshMs: number;
+  /** How long the targets hold, in milliseconds; Infinity when there was no name to look up. Never rejects. */
+  readonly refreshMs: Promise<number>;
 }
 
 /** Records with less time to live than this are kept as long. */
@@ -36,7 +36,7 @@ export async function resolveTarget(
   if ((target.kind !== 'tcp' && target.kind !== 'udp') || isIP(target.host ?? 'localhost') !== 0) {
     return {
       targets: [{ name: formatTargetEndpoint(target), endpoint: target, host: undefined }],
-      refreshMs: Infinity,
+      refreshMs: Promise.resolve(Infinity),
     };
   }
   return resolveHost(target.host ?? 'localhost', target.port, target.kind, values, family);
@@ -49,13 +49,13 @@ async function resolveHost(
   { dnsServer: server, resolve = defaultResolveMs }: BalanceValues,
   family?: 4 | 6,
 ): Promise<Resolution> {
-  const { addresses, ttlMs = resolve } = await resolveAddresses(host, { server, family });
+  const { addresses, ttlMs } = await resolveAddresses(host, { server, family });
   return {
     targets: addresses.map(({ address }) => {
       const endpoint = { kind, host: address, port };
       return { name: formatTargetEndpoint(endpoint), endpoint, host };
     }),
-    refreshMs: Math.max(leastMs, ttlMs),
+    refreshMs: ttlMs.then((known = resolve) => Math.max(leastMs, known)),
   };
 }
 
@@ -72,6 +72,6 @@ async function resolveSrv(
   );
   return {
     targets: hosts.flatMap(({ targets }) => targets),
-    refreshMs: Math.min(resolve, ...hosts.map(({ refreshMs }) => refreshMs)),
+    refreshMs: Promise.all(hosts.map(({ refreshMs }) => refreshMs)).then((all) => Math.min(resolve, ...all)),
   };
 }

@@ -89,7 +89,8 @@ export async function connectTarget(
   if (!secure) return socket;
   try {
     const dialled = target.kind === 'tcp' ? target.host : undefined;
-    await secure(socket, name ?? dialled ?? 'localhost', Math.max(1, deadline - performance.now()));
+    const leftMs = Math.max(1, deadline - performance.now());
+    await secure(socket, name ?? dialled ?? 'localhost', leftMs, host.signal);
     return socket;
   } catch (error) {
     socket.on('error', () => undefined).destroy();
@@ -103,7 +104,7 @@ export async function connectTarget(
  *
  * @throws as dial() does
  */
-export async function dialTarget(target: Endpoint, timeoutMs: number, host: ProxyHost): Promise<Socket> {
+async function dialTarget(target: Endpoint, timeoutMs: number, host: ProxyHost): Promise<Socket> {
   return dialWhenPossible(timeoutMs, host, (options) => dial(target, options));
 }
 
