@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 import { TnetError } from '../src/errors.ts';
+import { compilePattern } from '../src/transform/byte-pattern.ts';
 import type { Miss, Step } from '../src/transform/dialogue.ts';
 import { parseTimeMs } from './values.ts';
 
@@ -41,10 +42,10 @@ export function readSteps({ expect, send }: StepOptions): readonly Step[] | unde
   return expect ?? send;
 }
 
-/** A pattern for bytes: a character above 127 stands for the bytes of its UTF-8 form, ^ and $ for the ends of a line. */
+/** A pattern for bytes: see compilePattern(). */
 function parseExpect(text: string): Step {
   try {
-    return { kind: 'expect', text, pattern: new RegExp(Buffer.from(text).toString('latin1'), 'm') };
+    return { kind: 'expect', text, pattern: compilePattern(text) };
   } catch (error) {
     const [reason] = (error as Error).message.split('\n');
     throw new TnetError('TNET_E_USAGE', `--expect: ${reason ?? 'the pattern cannot be read'}`);

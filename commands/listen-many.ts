@@ -124,8 +124,11 @@ function refuse(context: Context, client: Connection, connection: ConnectionRepo
 
 async function loadLabel({ label }: ManyFlags) {
   if (!label) return undefined;
-  const { LineLabel } = await import('../src/transform/line-label.ts');
-  return ({ id, remote }: ConnectionReport) => new LineLabel(`[${id} ${remote}] `);
+  const [{ LineLabel }, { escapeText }] = await Promise.all([
+    import('../src/transform/line-label.ts'),
+    import('../src/transform/escape-controls.ts'),
+  ]);
+  return ({ id, remote }: ConnectionReport) => new LineLabel(`[${id} ${escapeText(remote)}] `);
 }
 
 async function openOutputs({ outputDir }: ManyFlags) {

@@ -2,6 +2,7 @@ import { CommanderError } from 'commander';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import { describeError } from '../src/report/sentences.ts';
+import { escapeText } from '../src/transform/escape-controls.ts';
 import { exitStatus } from './exit-status.ts';
 import { isWorker } from './proxy-worker-checks.ts';
 import { buildProgram, describeUsageError, findCommand } from './program.ts';
@@ -67,17 +68,20 @@ async function describeBuild(): Promise<string> {
 function reportFailure(name: string | undefined, error: unknown): void {
   if (error instanceof CommanderError && error.exitCode === 0) return;
   const prefix = name === undefined ? 'tnet' : `tnet ${name}`;
-  if (error instanceof CommanderError) {
-    process.stderr.write(`${prefix}: ${describeUsageError(name, error.code, error.message)}\n`);
-    process.exitCode = exitCodes.usage;
-  } else if (error instanceof TnetError) {
+  const { text, status } = describeFailure(name, error);
+  process.stderr.write(`${prefix}: ${escapeText(text)}\n`);
+  process.exitCode = status;
+}
+
+/** @throws what is no failure of the user's or the system's, but a mistake of ours */
+function describeFailure(name: string | undefined, error: unknown): { text: string; status: number } {
+  const status = exitStatus(error);
+  if (error instanceof CommanderError)
+    return { text: describeUsageError(name, error.code, error.message), status: exitCodes.usage };
+  if (error instanceof TnetError) {
     const subject = error.subject === undefined ? '' : `${error.subject}: `;
-    process.stderr.write(`${prefix}: ${subject}${error.message} (${error.code})\n`);
-    process.exitCode = exitStatus(error);
-  } else if (errorCode(error) !== undefined) {
-    process.stderr.write(`${prefix}: ${describeError(error)} (${errorCode(error)})\n`);
-    process.exitCode = exitStatus(error);
-  } else {
-    throw error;
+    return { text: `${subject}${error.message} (${error.code})`, status };
   }
+  if (errorCode(error) === undefined) throw error;
+  return { text: `${describeError(error)} (${errorCode(error)})`, status };
 }

@@ -1,5 +1,5 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
-import { escapeControls } from '../transform/escape-controls.ts';
+import { escapeText, showLine } from '../transform/escape-controls.ts';
 import { LineLabel } from '../transform/line-label.ts';
 import { Broadcast, type Branch } from './broadcast.ts';
 import type { Ending } from './ending.ts';
@@ -73,7 +73,8 @@ export function createChatRoom(options: RoomOptions): Room {
   void sayInput(broadcast, options, [createChatLabel(0)]);
   const announce = (text: string) => broadcast.send(Buffer.from(`<announce> ${text}\n`));
   return {
-    join(id, remote) {
+    join(id, client) {
+      const remote = escapeText(client);
       announce(`user ${id} joined from ${remote}`);
       const branch = broadcast.addBranch();
       const others = [...present].map(([user, from]) => `user ${user} from ${from}`).join(', ');
@@ -97,7 +98,7 @@ export function createChatRoom(options: RoomOptions): Room {
 }
 
 function createChatLabel(id: number): LineLabel {
-  return new LineLabel(`<user ${id}> `, { rewrite: escapeControls });
+  return new LineLabel(`<user ${id}> `, { show: showLine });
 }
 
 /** Gives the local input to every branch, and settles when it has ended or there is none. */

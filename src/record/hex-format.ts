@@ -1,3 +1,4 @@
+import { escapeText } from '../transform/escape-controls.ts';
 import {
   formatEnd,
   formatMicros,
@@ -30,7 +31,7 @@ export function createHexFormat(): RecordFormat {
         ...(target === undefined ? [] : [`to ${target}`]),
         ...(note === undefined ? [] : [`(${note})`]),
       ];
-      return say(connection, atMicros, parts.join(' '));
+      return say(connection, atMicros, escapeText(parts.join(' ')));
     },
     data: ({ id }, direction, bytes, offset, atMicros) =>
       Buffer.from(

@@ -1,3 +1,4 @@
+import { escapeJson } from '../transform/escape-controls.ts';
 import {
   formatEnd,
   formatMicros,
@@ -9,7 +10,7 @@ import {
 /** Lines of JSON, one object for each occurrence: docs/recording.md has the fields. Data is in base64. */
 export function createJsonFormat(): RecordFormat {
   const line = ({ id }: RecordedConnection, atMicros: number, fields: object) =>
-    Buffer.from(`${JSON.stringify({ time: formatMicros(atMicros), id, ...fields })}\n`);
+    Buffer.from(`${escapeJson(JSON.stringify({ time: formatMicros(atMicros), id, ...fields }))}\n`);
   return {
     begin: () => nothing,
     opened(connection, atMicros) {

@@ -1,4 +1,4 @@
-import { escapeControls } from '../transform/escape-controls.ts';
+import { escapeText, showLine } from '../transform/escape-controls.ts';
 import { formatHexLines } from './hex-format.ts';
 import {
   formatEnd,
@@ -50,7 +50,7 @@ export function createTapFormat(style: TapStyle, paint: TapPaint): RecordFormat 
   const flush = (connection: RecordedConnection, direction: RecordedDirection, atMicros: number): Buffer => {
     const state = states.get(connection.id)?.[direction];
     if (!state || state.tail.length === 0) return nothing;
-    const text = escapeControls(state.tail).toString();
+    const text = showLine(state.tail);
     const start = `${head(connection, atMicros)} ${marks[direction]}${state.isOpen ? '+' : ''}`;
     state.tail = nothing;
     return Buffer.from(`${paint[direction](`${start} ${text}`)}\n`);
@@ -67,7 +67,7 @@ export function createTapFormat(style: TapStyle, paint: TapPaint): RecordFormat 
         ...(target === undefined ? [] : [`to ${target}`]),
         ...(remark === undefined ? [] : [`(${remark})`]),
       ];
-      return note(connection, atMicros, escapeControls(Buffer.from(parts.join(' '))).toString());
+      return note(connection, atMicros, escapeText(parts.join(' ')));
     },
     data(connection, direction, bytes, offset, atMicros) {
       const state = states.get(connection.id)?.[direction];
@@ -105,7 +105,7 @@ function cutLines(state: TextState, chunk: Buffer): TextLine[] {
   for (let at = 0; at < bytes.length;) {
     const newline = bytes.indexOf(LF, at);
     const end = newline < 0 ? bytes.length : newline;
-    const text = escapeControls(bytes.subarray(at, end)).toString();
+    const text = showLine(bytes.subarray(at, end));
     // The newline of a line that has been shown already needs no line of its own.
     if (text !== '' || !state.isOpen) lines.push({ text, continues: state.isOpen });
     state.isOpen = newline < 0;

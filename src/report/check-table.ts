@@ -1,4 +1,5 @@
 import { chalkStderr } from 'chalk';
+import { escapeText } from '../transform/escape-controls.ts';
 import type { CheckState, Event } from './events.ts';
 import { renderTable } from './table.ts';
 
@@ -19,7 +20,7 @@ export function renderChecks(checks: readonly Checked[], isColoured: boolean): s
   const isLong = checks.length > mostRows;
   const shown = isLong ? checks.filter(({ state }) => state === 'open') : checks;
   const rows = shown.map(({ host, port, service, state, durationMs, code }) => [
-    host,
+    escapeText(host),
     port === undefined ? '' : String(port),
     service ?? '',
     isColoured ? paint[state](state) : state,

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from 'node:util';
+import { escapeText } from '../transform/escape-controls.ts';
 import type { LiveRates } from './live-rates.ts';
 import type { LiveConnection, LiveSample, LiveTotals } from './live-sample.ts';
 import { formatSize, formatSpan } from './short-numbers.ts';
@@ -53,14 +54,14 @@ const ageWidth = 6;
 export function renderLive(names: LiveNames, frame: LiveFrame, { columns, rows }: WindowSize): StyledLine[] {
   const { sample, rates, now, messages } = frame;
   const top: StyledLine[] = [
-    { text: spread(names.title, formatSpan(now - frame.startedAt), columns), style: 'title' },
+    { text: spread(escapeText(names.title), formatSpan(now - frame.startedAt), columns), style: 'title' },
     { text: renderTotals(names, sample.totals, rates), style: 'totals' },
     { text: '', style: 'totals' },
     { text: renderHead(names, columns), style: 'head' },
   ];
   const bottom = messages
     .slice(Math.max(0, messages.length - Math.floor(rows / messageShare)))
-    .map((text): StyledLine => ({ text: stripVTControlCharacters(text), style: 'message' }));
+    .map((text): StyledLine => ({ text: escapeText(stripVTControlCharacters(text)), style: 'message' }));
   const room = Math.max(0, rows - top.length - bottom.length);
   const sorted = sample.connections.toSorted(
     (one, other) => busyness(other) - busyness(one) || one.id - other.id,
@@ -116,7 +117,7 @@ function renderRow(names: LiveNames, connection: LiveConnection, frame: LiveFram
   const numbers = [receivedBytes, received, sentBytes, sent].map(formatSize);
   return joinCells(
     names,
-    [String(id), remote, target, ...numbers, formatSpan(frame.now - startedAt)],
+    [String(id), escapeText(remote), escapeText(target), ...numbers, formatSpan(frame.now - startedAt)],
     columns,
   );
 }

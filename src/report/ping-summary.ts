@@ -1,3 +1,4 @@
+import { escapeText } from '../transform/escape-controls.ts';
 import type { Event } from './events.ts';
 import type { Bucket } from './round-trips.ts';
 import { formatSize } from './short-numbers.ts';
@@ -12,7 +13,7 @@ export function renderPing(ping: PingEvent): string[] {
   const { remote, payloadBytes, sent, received, durationMs, bytesPerSecond } = ping;
   const seconds = (durationMs / 1000).toFixed(3);
   const lines = [
-    `${remote}: ${sent} sent, ${received} back, of ${payloadBytes} bytes each, in ${seconds} s`,
+    `${escapeText(remote)}: ${sent} sent, ${received} back, of ${payloadBytes} bytes each, in ${seconds} s`,
     renderFaults(ping),
   ];
   const { minMs, p50Ms, p90Ms, p99Ms, maxMs } = ping;

@@ -1,4 +1,5 @@
 import { errorCode } from '../errors.ts';
+import { escapeJson, escapeText } from '../transform/escape-controls.ts';
 import type { Event } from './events.ts';
 import { paintFor } from './paint.ts';
 import { describeError } from './sentences.ts';
@@ -14,7 +15,7 @@ export interface ReporterOptions {
   readonly write: (line: string) => void;
 }
 
-/** Says what happens, as lines for people or for programs. */
+/** Says what happens, as lines for people or for programs. No control character of what came from outside gets through. */
 export class Reporter {
   /** What ends a line: CR LF while the terminal is in a mode that makes nothing of a LF. */
   lineEnd: '\n' | '\r\n' = '\n';
@@ -30,11 +31,13 @@ export class Reporter {
   emit(event: Event): void {
     const { name, verbosity, json } = this.#options;
     if (json) {
-      this.write(`${JSON.stringify({ time: new Date().toISOString(), ...event })}${this.lineEnd}`);
+      const object = JSON.stringify({ time: new Date().toISOString(), ...event });
+      this.write(`${escapeJson(object)}${this.lineEnd}`);
       return;
     }
     const { text, from } = renderEvent(event);
-    if (verbosity >= from) this.write(`${paintFor(event.event, `${name}:`)} ${text}${this.lineEnd}`);
+    if (verbosity >= from)
+      this.write(`${paintFor(event.event, `${name}:`)} ${escapeText(text)}${this.lineEnd}`);
   }
 
   /** One line for a failure. `subject` is what failed, as the user knows it: an address, a path, a file. */

@@ -1,10 +1,12 @@
 import { Transform } from 'node:stream';
+import { ByteMatcher } from './byte-matcher.ts';
+import type { Program } from './byte-pattern.ts';
 import { HoldGate } from './hold-gate.ts';
 
 /** One step of a dialogue: wait for what the peer sends, or send something. */
 export type Step =
-  /** `pattern` works on bytes as Latin-1 characters; `text` is it as the user wrote it. */
-  | { readonly kind: 'expect'; readonly pattern: RegExp; readonly text: string }
+  /** `text` is the pattern as the user wrote it. */
+  | { readonly kind: 'expect'; readonly pattern: Program; readonly text: string }
   | { readonly kind: 'send'; readonly bytes: Buffer };
 
 /** Why a dialogue did not go through. */
@@ -13,7 +15,7 @@ export interface Miss {
   readonly step: number;
   readonly text: string;
   readonly reason: 'timeout' | 'ended';
-  /** What came since the last match, at most the last `bufferBytes` of it. */
+  /** What came since the last match, at most the last `keptBytes` of it. */
   readonly received: Buffer;
 }
 
@@ -23,8 +25,10 @@ export interface DialogueOptions {
   readonly onMiss: (miss: Miss) => void;
 }
 
-/** How much of what came is kept to be matched: a pattern cannot match more at once. */
-const bufferBytes = 64 * 1024;
+/** How much of what came is kept to be told when nothing matches. */
+const keptBytes = 64 * 1024;
+
+const nothing = Buffer.alloc(0);
 
 /**
  * Steps that are gone through before the input is let in, as two transforms of one connection:
@@ -32,7 +36,8 @@ const bufferBytes = 64 * 1024;
  *     input ──▶ gate ──▶ peer ──▶ tap ──▶ output
  *
  * The gate is closed until the last step is done, and sends what the steps send; the tap passes everything on and
- * looks for what they expect. A match uses up what came up to its end; the next step sees only what follows.
+ * looks for what they expect. A match uses up what came up to its end, which is the earliest there is (see ByteMatcher);
+ * the next step sees only what follows.
  */
 export class Dialogue {
   readonly gate = new HoldGate();
@@ -40,7 +45,13 @@ export class Dialogue {
   readonly #steps: readonly Step[];
   readonly #options: DialogueOptions;
   #index = 0;
-  #received = '';
+  /** Looks for the pattern of the step that waits. */
+  #matcher: ByteMatcher | undefined;
+  /** The last byte that a step has used up. */
+  #previous: number | undefined;
+  /** What has come since, and how many bytes that is. */
+  #heard: Buffer[] = [];
+  #heardBytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
 
@@ -51,11 +62,11 @@ export class Dialogue {
     this.gate.once('close', () => this.#finish());
     this.tap = new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
-        if (!this.#isOver) this.#receive(chunk);
+        if (!this.#isOver) this.#proceed(chunk);
         done(null, chunk);
       },
       flush: (done) => {
-        if (!this.#isOver) this.#miss('ended');
+        if (!this.#isOver) this.#receiveEnd();
         done();
       },
     });
@@ -63,44 +74,76 @@ export class Dialogue {
 
   /** Begins with the first step. */
   start(): void {
-    this.#proceed();
-  }
-
-  #receive(chunk: Buffer): void {
-    this.#received = (this.#received + chunk.toString('latin1')).slice(-bufferBytes);
-    this.#proceed();
+    this.#proceed(nothing);
   }
 
   /** Goes through the steps as far as what has come allows. */
-  #proceed(): void {
-    for (let step = this.#steps[this.#index]; step; step = this.#steps[++this.#index]) {
+  #proceed(chunk: Buffer): void {
+    let rest = chunk;
+    for (let step = this.#steps[this.#index]; step; step = this.#steps[this.#index]) {
       if (step.kind === 'send') {
         this.gate.push(step.bytes);
+        this.#index++;
         continue;
       }
-      const match = step.pattern.exec(this.#received);
-      if (!match) {
+      this.#matcher ??= new ByteMatcher(step.pattern, this.#previous);
+      const used = this.#matcher.push(rest);
+      if (used === undefined) {
+        this.#hear(rest);
         this.#timer ??= setTimeout(() => this.#miss('timeout'), this.#options.stepMs);
         return;
       }
-      this.#received = this.#received.slice(match.index + match[0].length);
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
+      rest = rest.subarray(used);
+      this.#complete(this.#matcher);
     }
     this.#finish();
+  }
+
+  /** With the peer's end, a line that was not over is. */
+  #receiveEnd(): void {
+    while (this.#matcher?.end()) {
+      this.#complete(this.#matcher);
+      this.#proceed(nothing);
+    }
+    if (!this.#isOver) this.#miss('ended');
+  }
+
+  /** The step that waited is done. */
+  #complete({ previous }: ByteMatcher): void {
+    this.#index++;
+    this.#matcher = undefined;
+    this.#previous = previous;
+    this.#heard = [];
+    this.#heardBytes = 0;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #hear(bytes: Buffer): void {
+    this.#heard.push(bytes);
+    this.#heardBytes += bytes.length;
+    for (
+      let [first] = this.#heard;
+      first && this.#heardBytes - first.length >= keptBytes;
+      [first] = this.#heard
+    ) {
+      this.#heard.shift();
+      this.#heardBytes -= first.length;
+    }
   }
 
   #miss(reason: Miss['reason']): void {
     const step = this.#steps[this.#index];
     const text = step?.kind === 'expect' ? step.text : '';
-    const received = Buffer.from(this.#received, 'latin1');
+    const received = Buffer.concat(this.#heard).subarray(-keptBytes);
     this.#finish();
     this.#options.onMiss({ step: this.#index + 1, text, reason, received });
   }
 
   #finish(): void {
     this.#isOver = true;
-    this.#received = '';
+    this.#heard = [];
+    this.#matcher = undefined;
     clearTimeout(this.#timer);
     this.gate.open();
   }

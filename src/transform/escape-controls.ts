@@ -1,57 +1,84 @@
 /**
- * Control characters, and what turns the direction of writing or breaks lines without being a newline: in a terminal
- * each of them can forge what others have said. Source: Unicode 16, Cc, Bidi_Control, Zl and Zp.
+ * Control characters, what turns the direction of writing or breaks lines without being a newline, and halves of
+ * characters: in a terminal each of them can forge what others have said. Source: Unicode 16, Cc, Bidi_Control, Zl, Zp
+ * and Cs.
  */
-const controls = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+const controls = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|[\ud800-\udfff]/gu;
+
+/** Text from outside as it is safe to show in a line: each control as `\x1b` or `\u{202e}`, a backslash as it is. */
+export function escapeText(text: string): string {
+  return text.replace(controls, (found) => escapeCode(found.codePointAt(0) ?? 0));
+}
+
+/** The same for what JSON.stringify() has made, which stays the same value: each control as `\u001b`. */
+export function escapeJson(json: string): string {
+  return json.replace(controls, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
 
 /**
- * A line of text that is safe to show: control characters as `\x1b` or `\u{202e}`, bytes that are no UTF-8 as `\xff`,
- * a backslash as it is. A tab stays, and a CR at the end is dropped, as a telnet client's.
+ * A line of bytes as text that is safe to show: see escapeText(). Bytes that are no UTF-8 are shown as `\xff`. A tab
+ * stays, and a CR at the end is dropped, as a telnet client's. Looks at each byte once, whatever the bytes are.
  */
-export function escapeControls(line: Buffer): Buffer {
+export function showLine(line: Buffer): string {
   const isCrLast = line.length > 0 && line[line.length - 1] === 0x0d;
-  const bytes = isCrLast ? line.subarray(0, -1) : line;
-  return Buffer.from(
-    decode(bytes).replace(controls, (text) => (text === '\t' ? text : escapeCharacter(text))),
+  const end = isCrLast ? line.length - 1 : line.length;
+  let text = '';
+  /** Where the bytes begin that are shown as they are and have not been taken yet. */
+  let plainFrom = 0;
+  for (let at = 0; at < end;) {
+    const length = characterLength(line, at, end);
+    const code = length === 0 ? (line[at] ?? 0) : decode(line, at, length);
+    const next = at + Math.max(length, 1);
+    if (length === 0 || (code !== tab && isControl(code))) {
+      text += line.toString('utf8', plainFrom, at) + escapeCode(code);
+      plainFrom = next;
+    }
+    at = next;
+  }
+  return plainFrom === end ? text : text + line.toString('utf8', plainFrom, end);
+}
+
+const tab = 0x09;
+
+function isControl(code: number): boolean {
+  // Most characters are decided here.
+  if (code >= 0x20 && code < 0x7f) return false;
+  if (code < 0xa0) return true;
+  if (code < 0x061c || code > 0x2069) return false;
+  return (
+    code === 0x061c ||
+    code === 0x200e ||
+    code === 0x200f ||
+    (code >= 0x2028 && code <= 0x202e) ||
+    code >= 0x2066
   );
 }
 
-function escapeCharacter(text: string): string {
-  const code = text.codePointAt(0) ?? 0;
-  return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
+function escapeCode(code: number): string {
+  return code <= 0xff ? (escapes[code] ?? '') : `\\u{${code.toString(16)}}`;
 }
 
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const escapes = Array.from({ length: 256 }, (_, code) => `\\x${code.toString(16).padStart(2, '0')}`);
 
-/** UTF-8 as text; every byte that is not part of any becomes its escape. */
-function decode(bytes: Buffer): string {
-  try {
-    return strict.decode(bytes);
-  } catch {
-    return decodeByCharacter(bytes);
-  }
-}
-
-function decodeByCharacter(bytes: Buffer): string {
-  const parts: string[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const length = characterLength(bytes, at);
-    const byte = bytes[at] ?? 0;
-    parts.push(length === 0 ? `\\x${byte.toString(16)}` : bytes.toString('utf8', at, at + length));
-    at += Math.max(length, 1);
-  }
-  return parts.join('');
-}
-
-/** How many bytes the UTF-8 character at `at` has; 0 when there is none. */
-function characterLength(bytes: Buffer, at: number): number {
+/** How many bytes the UTF-8 character at `at` has; 0 when there is none. Source: RFC 3629 section 4. */
+function characterLength(bytes: Buffer, at: number, end: number): number {
   const first = bytes[at] ?? 0;
   if (first < 0x80) return 1;
   const length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  try {
-    strict.decode(bytes.subarray(at, at + length));
-    return length;
-  } catch {
-    return 0;
-  }
+  if (first < 0xc2 || first > 0xf4 || at + length > end) return 0;
+  const second = bytes[at + 1] ?? 0;
+  // The second byte rules out longer forms than needed, surrogates, and what is above U+10FFFF.
+  const least = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
+  const most = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
+  if (second < least || second > most) return 0;
+  for (let index = 2; index < length; index++) if (((bytes[at + index] ?? 0) & 0xc0) !== 0x80) return 0;
+  return length;
+}
+
+function decode(bytes: Buffer, at: number, length: number): number {
+  const first = bytes[at] ?? 0;
+  if (length === 1) return first;
+  let code = first & (0xff >> (length + 1));
+  for (let index = 1; index < length; index++) code = (code << 6) | ((bytes[at + index] ?? 0) & 0x3f);
+  return code;
 }

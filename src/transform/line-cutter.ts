@@ -45,6 +45,7 @@ export class LineCutter {
   }
 
   #complete(tail: Buffer): Buffer {
+    if (this.#heldBytes === 0) return tail;
     const line = Buffer.concat([...this.#parts.splice(0), tail]);
     this.#heldBytes = 0;
     return line;

@@ -103,6 +103,8 @@ test.serial('-C works on what the steps send', async (t) => {
 test.serial('a pattern or a text that cannot be read is refused before a socket opens', async (t) => {
   for (const [args, line] of [
     [['--expect', '('], /^tnet connect: --expect: Invalid regular expression.*\(TNET_E_USAGE\)\n$/],
+    [['--expect', '(a)\\1'], /^tnet connect: --expect: \\1 is what a group has matched.*\(TNET_E_USAGE\)\n$/],
+    [['--expect', '(?=a)'], /^tnet connect: --expect: \(\?=…\) looks ahead, which is not offered.*\n$/],
     [
       ['--send', 'a\\q'],
       /^tnet connect: --send: \\q stands for nothing; write \\\\ for \\ \(TNET_E_USAGE\)\n$/,
@@ -116,6 +118,27 @@ test.serial('a pattern or a text that cannot be read is refused before a socket 
     t.is(code, 2);
     t.regex(stderr, line);
   }
+});
+
+test.serial('--expect waits for the end of a line that $ asks for', async (t) => {
+  const server = await startScriptedServer(t, (socket) => {
+    socket.write('OK');
+    socket.once('data', () => socket.end('AY\r\nOK\r\n'));
+  });
+  const args = ['connect', '--send', 'x', '--expect', '^OK\\r?$', '--send', 'y'];
+  const { code, stdout, stderr } = await runCli(t, [...args, '127.0.0.1', String(server.port)]);
+  t.is(code, 0, stderr);
+  t.is(stdout.toString(), 'OKAY\r\nOK\r\n');
+});
+
+test.serial('no pattern makes the peer able to stop the run from ending in time', async (t) => {
+  const server = await startScriptedServer(t, (socket) => socket.write(`${'a'.repeat(50_000)}!`));
+  const args = ['connect', '--expect', '^(a+)+$', '--step-timeout', '500ms'];
+  const { code, stderr } = await runCli(t, [...args, '127.0.0.1', String(server.port)], '', {
+    stdin: 'pipe',
+  });
+  t.is(code, 1);
+  t.regex(stderr, /step 1: expected .* within 500 ms \(TNET_E_EXPECT\)/);
 });
 
 test('escapes of --send stand for bytes', (t) => {

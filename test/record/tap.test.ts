@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import test from 'ava';
 import fc from 'fast-check';
 import type { RecordedConnection } from '../../src/record/record-format.ts';
@@ -79,3 +80,28 @@ test('no byte that is shown as text can move the cursor or forge a line', (t) =>
   );
   t.pass();
 });
+
+/** The least processor time that a megabyte takes in a style, in milliseconds: of several runs, as others run too. */
+function costMs(style: TapStyle, bytes: Buffer): number {
+  const runs = Array.from({ length: 4 }, () => {
+    const startedAt = process.cpuUsage();
+    const format = createTapFormat(style, plain);
+    format.opened(connection, 0);
+    for (let at = 0; at < bytes.length; at += 65_536)
+      format.data(connection, 'sent', bytes.subarray(at, at + 65_536), at, 0);
+    const { user, system } = process.cpuUsage(startedAt);
+    return (user + system) / 1000;
+  });
+  return Math.min(...runs);
+}
+
+for (const [title, bytes] of [
+  ['random bytes', randomBytes(1024 * 1024)],
+  ['bytes that are no UTF-8', Buffer.alloc(1024 * 1024, 0xff)],
+  ['control characters', Buffer.alloc(1024 * 1024, 0x1b)],
+] as const) {
+  test(`a megabyte of ${title} as text costs at most twice as much as in hex`, (t) => {
+    const [text, hex] = [costMs('text', bytes), costMs('hex', bytes)];
+    t.true(text <= 2 * hex, `${text} ms, and ${hex} ms in hex`);
+  });
+}

@@ -152,3 +152,13 @@ test('the totals name failures and refusals only where there are some', (t) => {
     '1 open, 5 in all, 2 failed, 3 refused, up 2.0k 0/s, down 0 0/s',
   );
 });
+
+test('no control character of an address or a message reaches the screen', (t) => {
+  const hostile = '\x1b[2J\u009b\u202e\n';
+  const sample = sampleOf({ ...connection(1, 5), remote: hostile, target: hostile });
+  const lines = renderLive({ ...names, title: hostile }, frameOf(sample, [hostile]), {
+    columns: 200,
+    rows: 9,
+  });
+  for (const { text } of lines) t.notRegex(text, /[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/);
+});

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import type { Event, EventName } from '../../src/report/events.ts';
+import { Reporter } from '../../src/report/reporter.ts';
 import { renderEvent, type Verbosity } from '../../src/report/text.ts';
 
 const totals = { sentBytes: 1, receivedBytes: 20, durationMs: 1500 };
@@ -208,3 +209,41 @@ test('every event of docs/events.md that connect and listen have has its sentenc
     [],
   );
 });
+
+/** Every kind of character that must not reach a terminal: C0, DEL, C1, bidi controls, separators, half a character. */
+const hostile =
+  '\0\b\t\n\r\x1b[2J\x7f\x85\x9b31m\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069\ud800';
+const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|[\ud800-\udfff]/u;
+
+/** An event with hostile text in the place of every text that it has, but of its name. */
+function poison(value: unknown): unknown {
+  if (typeof value === 'string') return hostile;
+  if (Array.isArray(value)) return value.map(poison);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => {
+      if (key === 'event') return [key, member as unknown];
+      return [key === 'rate' ? hostile : key, poison(member)];
+    }),
+  );
+}
+
+for (const name of new Set(sentences.map(([{ event }]) => event))) {
+  test(`no control character gets through any member of the event ${name}, as text or as JSON`, (t) => {
+    for (const [event] of sentences.filter(([one]) => one.event === name)) {
+      const poisoned = poison(event) as Event;
+      for (const json of [false, true]) {
+        const written: string[] = [];
+        const write = (line: string) => void written.push(line);
+        new Reporter({ name: 'tnet', verbosity: 2, json, write }).emit(poisoned);
+        const [line = ''] = written;
+        t.true(line.endsWith('\n'));
+        t.notRegex(line.slice(0, -1), unsafe);
+        if (!json) continue;
+        const { time, ...members } = JSON.parse(line) as Event & { time: string };
+        t.is(typeof time, 'string');
+        t.deepEqual(members, poisoned);
+      }
+    }
+  });
+}

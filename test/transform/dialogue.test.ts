@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import test from 'ava';
 import fc from 'fast-check';
+import { compilePattern } from '../../src/transform/byte-pattern.ts';
 import { Dialogue, type Miss, type Step } from '../../src/transform/dialogue.ts';
 import { chunksOf } from '../helpers/chunks.ts';
 
 function expectStep(text: string): Step {
-  return { kind: 'expect', text, pattern: new RegExp(text) };
+  return { kind: 'expect', text, pattern: compilePattern(text) };
 }
 function sendStep(text: string): Step {
   return { kind: 'send', bytes: Buffer.from(text) };
@@ -86,3 +87,24 @@ test('what is kept for a match is bounded', async (t) => {
   await once(run.dialogue.tap, 'end');
   t.is(run.misses[0]?.received.length, 64 * 1024);
 });
+
+for (const [title, patterns, chunks, step] of [
+  ['$ is no line end because nothing more has come yet', ['OK\\r?$'], ['OK', 'AY\r\n'], 1],
+  ['$ is the end of a line that has come', ['OK\\r?$'], ['OK', '\r', '\n'], undefined],
+  ['$ is the end of a line before a LF alone', ['OK$'], ['OK', '\n'], undefined],
+  ['$ takes the CR before the LF', ['bye$', '^next'], ['bye\r', '\nnext'], undefined],
+  ['$ is the end of what the peer has sent', ['OK$'], ['OK'], undefined],
+  ['$ of two steps is the end of what the peer has sent', ['O$', '$'], ['O'], undefined],
+  ['\\b is no word edge because nothing more has come yet', ['OK\\b'], ['OK', 'AY'], 1],
+  ['\\b is the edge of a word before a blank', ['OK\\b'], ['OK', ' '], undefined],
+  ['^ is no line start in the middle of what the last step left', ['a', '^b'], ['ab\n'], 2],
+  ['^ is a line start after a LF that the last step has used up', ['a\\n', '^b'], ['a\n', 'b'], undefined],
+] as const) {
+  test(title, async (t) => {
+    const run = start(patterns.map(expectStep));
+    for (const chunk of chunks) run.dialogue.tap.write(Buffer.from(chunk));
+    run.dialogue.tap.end();
+    await once(run.dialogue.tap, 'end');
+    t.is(run.misses[0]?.step, step);
+  });
+}
