@@ -45,7 +45,6 @@ export const errorTable = {
     meaning: 'A recording cannot be read, or is none that can be replayed.',
   },
   TNET_E_TIMEOUT: { exit: exitCodes.timeLimit, meaning: 'A time limit that was asked for has run out.' },
-  TNET_E_CONNECT: { exit: exitCodes.failed, meaning: 'No address of the host accepted the connection.' },
   TNET_E_OVERRUN: {
     exit: exitCodes.failed,
     meaning: 'A client took its bytes too slowly and was dropped, so that the others need not wait.',

@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { CommanderError, type Command } from 'commander';
 import { buildProgram, findCommand } from '../commands/program.ts';
+import { exitStatus } from '../commands/exit-status.ts';
 import { errorTable } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
+import { ProtocolError, protocolErrorTable, type ProtocolErrorCode } from '../src/protocol/protocol-error.ts';
 
 function readDoc(name: string): string {
   return readFileSync(new URL(`../${name}`, import.meta.url), 'utf8');
@@ -25,14 +27,31 @@ function rowsOf(text: string): string[][] {
     );
 }
 
-test('docs/errors.md has every code with its exit status and meaning', (t) => {
+test('docs/errors.md has every code with its exit status and meaning, and no other', (t) => {
   const rows = rowsOf(readDoc('docs/errors.md'));
-  const wanted = Object.entries(errorTable).map(([code, { exit, meaning }]) => [
-    `\`${code}\``,
-    String(exit),
-    meaning,
-  ]);
-  t.deepEqual(rows, wanted);
+  const own = Object.entries(errorTable).map(([code, { exit, meaning }]) => [code, exit, meaning] as const);
+  // What a codec throws is never this machine's set-up.
+  const codecs = Object.entries(protocolErrorTable).map(([code, meaning]) => {
+    const error = new ProtocolError(code as ProtocolErrorCode, 'socks5', 'test', 'test');
+    return [code, exitStatus(error), meaning] as const;
+  });
+  t.deepEqual(
+    rows,
+    [...own, ...codecs].map(([code, exit, meaning]) => [`\`${code}\``, String(exit), meaning]),
+  );
+});
+
+test('every code of the error tables can be seen, and what is seen is in them', (t) => {
+  const root = new URL('../', import.meta.url);
+  const files = ['src', 'commands'].flatMap((folder) =>
+    readdirSync(new URL(folder, root), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => `${folder}/${name}`),
+  );
+  // As a string: a table's keys and a comment's words are not thrown.
+  const seen = new Set(files.flatMap((name) => readDoc(name).match(/(?<=')TNET_E_\w+(?=')/g) ?? []));
+  const tables = [...Object.keys(errorTable), ...Object.keys(protocolErrorTable)];
+  t.deepEqual([...seen].toSorted(), tables.toSorted());
 });
 
 test('docs/events.md has every event of src/report/events.ts with its members', (t) => {
