@@ -54,7 +54,8 @@ export async function serveProgram(
       ending.reason === 'timeout'
         ? new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${idleMs ?? 0} ms`)
         : ending.error;
-    report.ended({ reason: ending.reason, error }, ending);
+    const { sentBytes, receivedBytes } = ending;
+    report.ended({ reason: ending.reason, error }, { sentBytes, receivedBytes });
     closeConnection(client, error);
     return error ? exitStatus(error) : exit.status;
   } catch (error) {

@@ -8,7 +8,7 @@ import { connectPeer, serverWords } from '../helpers/peers.ts';
 import { collect } from '../helpers/bytes.ts';
 import { tempDir } from '../helpers/temp.ts';
 
-const linuxTest = process.platform === 'linux' ? test : test.skip;
+const linuxTest = process.platform === 'linux' ? test.serial : test.serial.skip;
 
 /** Node has up to twenty descriptors of its own behind the standard ones. */
 const numbers = [...Array.from({ length: 22 }, (_, index) => index + 3), 99, 123_456_789];
@@ -20,7 +20,7 @@ for (const [what, args] of [
   ['connect fd:N', (fd: number) => ['connect', `fd:${fd}`]],
   ['--ready-fd N', (fd: number) => ['echo', '127.0.0.1:0', '--ready-fd', String(fd)]],
 ] as const) {
-  linuxTest.serial(`${what} with a descriptor that was not passed is one line and status 2`, async (t) => {
+  linuxTest(`${what} with a descriptor that was not passed is one line and status 2`, async (t) => {
     for (const fd of numbers) {
       const { code, signal, stderr } = await runCli(t, args(fd), '', { stdin: 'null' });
       t.deepEqual({ code, signal }, { code: 2, signal: null }, `${fd}: ${stderr}`);
@@ -47,13 +47,13 @@ for (const [what, open] of [
           encoding: 'utf8',
         }),
       );
-      t.is(error!.status, 2);
-      t.regex(error!.stderr, /^tnet \w+: fd:3: the descriptor is no socket that listens[^\n]*\n$/);
+      t.is(error.status, 2);
+      t.regex(error.stderr, /^tnet \w+: fd:3: the descriptor is no socket that listens[^\n]*\n$/);
     });
   }
 }
 
-linuxTest('LISTEN_FDS that counts more sockets than were passed is one line and status 2', async (t) => {
+linuxTest('LISTEN_FDS that counts more sockets than were passed is one line and status 2', (t) => {
   const script = 'LISTEN_PID=$$ LISTEN_FDS=6 exec "$@"';
   const run = () =>
     execFileSync('sh', ['-c', script, 'sh', process.execPath, tnetPath, 'echo'], {
@@ -61,8 +61,8 @@ linuxTest('LISTEN_FDS that counts more sockets than were passed is one line and 
       encoding: 'utf8',
     });
   const error = t.throws<Error & { status: number; stderr: string }>(run);
-  t.is(error!.status, 2);
-  t.regex(error!.stderr, /^tnet echo: fd:3: the descriptor is no socket that listens[^\n]*\n$/);
+  t.is(error.status, 2);
+  t.regex(error.stderr, /^tnet echo: fd:3: the descriptor is no socket that listens[^\n]*\n$/);
 });
 
 linuxTest('--ready-fd takes a FIFO that is open for reading, too', (t) => {
