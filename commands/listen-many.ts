@@ -1,10 +1,14 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
 import type { ClientFile } from '../src/endpoint/client-file.ts';
 import { breakConnection, closeConnection, type Connection } from '../src/endpoint/connection.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
+import { InputOffer } from '../src/flow/input-offer.ts';
 import type { Room, RoomOptions, Seat } from '../src/flow/rooms.ts';
 import { runSession, type SessionEnding } from '../src/flow/session.ts';
+import { Socket } from '../src/net/index.ts';
+import { waitAcknowledged } from '../src/net/tuning.ts';
 import type { Context } from './context.ts';
 import type { ConnectionReport, ServerRun } from './server-run.ts';
 import { isReaderGone, openStdio, sessionOptions, type SessionFlags, type Stdio } from './session-run.ts';
@@ -82,7 +86,7 @@ export async function serveMany(
       refuse(context, client, connection, error);
       return;
     }
-    const seat = room.join(id, remote);
+    const seat = room.join(id, remote, client);
     const overrun = watchOverrun(seat, client);
     const options = sessionOptions(client, flags, stdio, run.interruption.signal);
     const label = createLabel?.(connection);
@@ -91,16 +95,20 @@ export async function serveMany(
       input: seat.input,
       inputKind: seat.branch === undefined ? options.inputKind : 'pipe',
       output: file?.stream ?? seat.output,
+      onReceived: () => seat.claim?.peerEnded(),
       receiveTransforms: [
         ...(options.receiveTransforms ?? []),
         ...seat.receiveTransforms,
         ...(label ? [label] : []),
       ],
     });
+    const hasTakenNothing = seat.claim?.leave() === true;
     seat.leave();
     file?.stream.end();
     const totals = { sentBytes: ending.sent?.bytes ?? 0, receivedBytes: ending.receivedBytes };
-    if (overrun.error) connection.ended({ reason: 'limit', error: overrun.error }, totals);
+    // Who only looked whether somebody listens may break off as it likes: nothing is lost.
+    if (hasTakenNothing) connection.ended({ reason: ending.reason }, { ...totals, sentBytes: 0 });
+    else if (overrun.error) connection.ended({ reason: 'limit', error: overrun.error }, totals);
     else connection.ended(ending.side === 'output' ? { reason: 'aborted' } : ending, totals);
     if (ending.side !== 'output') {
       closeConnection(client, overrun.error ?? ending.error);
@@ -108,7 +116,7 @@ export async function serveMany(
     }
     breakConnection(client);
     if (file) context.fail(file.path, ending.error);
-    else outputFailed(context, run, ending);
+    else outputFailed(context, run, ending, stdio);
   }
 
   return (client) => void serve(client, run.accepted(client));
@@ -146,7 +154,8 @@ async function openRoom(
   // The null device, which a shell gives to a command in the background, is no input whose end a client should see.
   const source = input?.kind === 'device' ? undefined : input?.stream;
   const ends = { input: source, output: output?.stream };
-  if (!flags.broadcast && !flags.broker && !flags.chat) return createPlainRoom(ends, () => input?.close());
+  if (!flags.broadcast && !flags.broker && !flags.chat)
+    return createPlainRoom(ends, signal, () => input?.close());
   const options: RoomOptions = {
     ...ends,
     signal,
@@ -160,16 +169,39 @@ async function openRoom(
   return flags.broker ? rooms.createBrokerRoom(options) : rooms.createChatRoom(options);
 }
 
-/** The first client gets the input; the output gets what comes from all of them. */
-function createPlainRoom(ends: Pick<Seat, 'input' | 'output'>, closeInput: () => void): Room {
-  let unclaimed = ends.input;
+/** The first client that takes it gets the input; the output gets what comes from all of them. */
+function createPlainRoom(
+  { input, output }: Pick<Seat, 'input' | 'output'>,
+  signal: AbortSignal,
+  close: () => void,
+): Room {
+  const offer = input && new InputOffer(input);
+  const closeInput = () => (input?.destroyed ? undefined : close());
+  // A server that is to end does not wait for what nobody has taken.
+  signal.addEventListener('abort', () => (offer?.isTaken ? undefined : closeInput()), { once: true });
   return {
-    join() {
-      const input = unclaimed;
-      unclaimed = undefined;
-      const leave = () => (input ? closeInput() : undefined);
-      return { input, output: ends.output, receiveTransforms: [], leave };
+    join(_id, _remote, client) {
+      // A peer of UDP has no end by which it could be told that it only looks.
+      const claim = client instanceof Socket ? offer?.offer(watchTaking(client)) : undefined;
+      const claimed = client instanceof Socket ? claim?.stream : offer?.takeWhole();
+      const leave = () => {
+        if (claimed && offer?.isTakenBy(claimed)) closeInput();
+      };
+      return { input: claimed, output, receiveTransforms: [], claim, leave };
     },
+  };
+}
+
+/** What waits until the client's system has what is written from now on. False: it is gone. */
+function watchTaking(client: Socket): () => Promise<boolean> {
+  const { bytesWritten } = client;
+  return async () => {
+    for (let waitMs = 1; client.bytesWritten === bytesWritten; waitMs = Math.min(waitMs * 2, 50)) {
+      if (client.destroyed) return false;
+      await delay(waitMs);
+    }
+    const answer = await waitAcknowledged(client);
+    return answer === 'acknowledged' || answer === 'unknown';
   };
 }
 
@@ -184,7 +216,8 @@ function watchOverrun({ branch }: Seat, client: Connection): { error?: Error } {
 }
 
 /** Nothing can be delivered any more: the server ends, quietly when it is stdout's reader that left. */
-function outputFailed(context: Context, run: ServerRun, ending: SessionEnding): void {
+function outputFailed(context: Context, run: ServerRun, ending: SessionEnding, { input }: Stdio): void {
   if (!isReaderGone(ending)) context.fail('stdout', ending.error);
   run.stop();
+  if (!input?.stream.destroyed) input?.close();
 }

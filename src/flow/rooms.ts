@@ -3,6 +3,7 @@ import { escapeText, showLine } from '../transform/escape-controls.ts';
 import { LineLabel } from '../transform/line-label.ts';
 import { Broadcast, type Branch } from './broadcast.ts';
 import type { Ending } from './ending.ts';
+import type { InputClaim } from './input-offer.ts';
 import { startFlow } from './start-flow.ts';
 
 /** A client's place among the clients of a server: what it gets, and where its bytes go. */
@@ -12,13 +13,15 @@ export interface Seat {
   readonly receiveTransforms: readonly Duplex[];
   /** Set when what the client gets comes from others: destroyed with TNET_E_OVERRUN when it is too slow. */
   readonly branch?: Branch;
+  /** Set when the input is this client's once it has shown that it stays. */
+  readonly claim?: InputClaim;
   /** Gives the place up, after the session. */
   leave(): void;
 }
 
 /** What joins the clients of one server, and the local input and output to them. */
 export interface Room {
-  join(id: number, remote: string): Seat;
+  join(id: number, remote: string, client: Duplex): Seat;
 }
 
 export interface RoomOptions {

@@ -14,6 +14,7 @@ const authority = createAuthority();
 const server = authority.issue('server', 'DNS:localhost,IP:127.0.0.1');
 const expired = authority.issue('expired', 'DNS:localhost,IP:127.0.0.1', -1);
 const other = authority.issue('other', 'DNS:other.example,DNS:www.other.example');
+const future = authority.issueFuture('future', 'DNS:localhost,IP:127.0.0.1');
 const lone = authority.selfSign('lone', 'DNS:localhost,IP:127.0.0.1');
 const client = authority.issue('client', 'DNS:client');
 test.after.always(() => authority.remove());
@@ -85,6 +86,11 @@ const faults: readonly {
     says: new RegExp(
       `the certificate expired on ${new Date(today - 86_400_000).toISOString().slice(0, 10)} \\(CERT_HAS_EXPIRED\\)\n$`,
     ),
+  },
+  {
+    what: 'not valid yet',
+    pair: future,
+    says: /the certificate is valid only from 2099-01-01 on \(CERT_NOT_YET_VALID\)\n$/,
   },
   {
     what: 'for other names',
@@ -273,4 +279,15 @@ test.serial('connect and openssl s_server understand each other', async (t) => {
   t.is(chunk.toString(), 'evil\n');
   cli.stdin.end();
   t.is((await cli.exit).code, 0, cli.stderr());
+});
+
+test.serial('a name with a dot at its end is asked for, and checked, without it', async (t) => {
+  const names: unknown[] = [];
+  const port = await startTls(t, server, (socket) => {
+    names.push((socket as tls.TLSSocket & { servername?: unknown }).servername);
+    socket.end();
+  });
+  const { code } = await runCli(t, ['connect', ...trust, `tls://localhost.:${port}`]);
+  t.is(code, 0);
+  t.deepEqual(names, ['localhost']);
 });

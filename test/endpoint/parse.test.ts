@@ -137,3 +137,27 @@ test('what formatEndpoint writes, parseEndpoint reads back', (t) => {
     { numRuns: 1000 },
   );
 });
+
+for (const [words, protocol, endpoint] of [
+  [['udp://:tftp'], 'tcp', { kind: 'udp', port: 69 }],
+  [['127.0.0.1', 'tftp'], 'udp', { kind: 'tcp', host: '127.0.0.1', port: 69 }],
+  [['tftp'], 'udp', { kind: 'tcp', port: 69 }],
+  [['[::1]:ntp'], 'udp', { kind: 'tcp', host: '::1', port: 123 }],
+  [['tcp://:smtp'], 'udp', { kind: 'tcp', port: 25 }],
+  [['tls://:https'], 'udp', { kind: 'tls', port: 443 }],
+] as const) {
+  test(`${words.join(' ')} has the name of a service of its own protocol, where ${protocol} is asked for`, (t) => {
+    t.deepEqual(parseWords(words, protocol), endpoint);
+  });
+}
+
+for (const [word, protocol, says] of [
+  ['tftp', 'tcp', /a service of UDP: use udp:\/\/ or -u/],
+  ['smtp', 'udp', /a service of TCP, not of UDP/],
+  ['nosuch', 'udp', /unknown service name/],
+] as const) {
+  test(`${word} is no port where ${protocol} is asked for, and the message says why`, (t) => {
+    t.throws(() => parsePort(word, protocol), { message: says });
+    t.throws(() => parseWords([word], protocol), { message: says });
+  });
+}

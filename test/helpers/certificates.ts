@@ -17,6 +17,8 @@ export interface Authority {
   readonly ca: Buffer;
   /** Issues a certificate for the names, such as `DNS:localhost,IP:127.0.0.1`. `days` below zero has expired. */
   readonly issue: (name: string, names: string, days?: number) => Pair;
+  /** Issues a certificate that holds from 2099 on. */
+  readonly issueFuture: (name: string, names: string) => Pair;
   /** A certificate that nobody vouches for. */
   readonly selfSign: (name: string, names: string) => Pair;
   /** Removes everything. */
@@ -52,14 +54,17 @@ export function createAuthority(): Authority {
     );
     return pair(name);
   };
+  const request = (name: string, names: string) => {
+    writeFileSync(join(dir, `${name}.ext`), `subjectAltName=${names}\n`);
+    openssl('req', ...newKey, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
+  };
   const authority = selfSign('ca', '');
   return {
     caFile: authority.certFile,
     ca: authority.cert,
     selfSign,
     issue(name, names, days = 30) {
-      writeFileSync(join(dir, `${name}.ext`), `subjectAltName=${names}\n`);
-      openssl('req', ...newKey, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
+      request(name, names);
       openssl(
         'x509',
         '-req',
@@ -77,6 +82,20 @@ export function createAuthority(): Authority {
         '-extfile',
         `${name}.ext`,
       );
+      return pair(name);
+    },
+    issueFuture(name, names) {
+      request(name, names);
+      // x509 -req takes a first day only from OpenSSL 3.4 on.
+      writeFileSync(join(dir, 'index.txt'), '');
+      writeFileSync(join(dir, 'serial'), '2099\n');
+      const settings =
+        'database=index.txt\nnew_certs_dir=.\nserial=serial\ndefault_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n';
+      writeFileSync(join(dir, 'ca.cnf'), `[ca]\ndefault_ca=own\n[own]\n${settings}`);
+      const files = ['-in', `${name}.csr`, '-out', `${name}.pem`, '-extfile', `${name}.ext`];
+      const time = ['-startdate', '20990101000000Z', '-enddate', '20990201000000Z'];
+      const signer = ['-config', 'ca.cnf', '-cert', 'ca.pem', '-keyfile', 'ca.key'];
+      openssl('ca', '-batch', '-notext', ...signer, ...time, ...files);
       return pair(name);
     },
     remove: () => rmSync(dir, { recursive: true, force: true }),

@@ -206,3 +206,40 @@ if (hasIpv6) {
     socket.destroy();
   });
 }
+
+test('a connection of which both ends are the same socket is a refusal, and leaves the port free', async (t) => {
+  const port = await closedPort(t);
+  const ends = { host: '127.0.0.1', port, localAddress: '127.0.0.1', localPort: port };
+  const error = await t.throwsAsync(connectTcp(ends), { code: 'ECONNREFUSED' });
+  t.is(error?.message, 'connection refused: nobody listens, and the socket was connected to itself');
+  const server = new Server().listen(port, '127.0.0.1');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+});
+
+for (const [what, given] of [
+  ['an array', [{ address: 'no.address', family: 4 }]],
+  ['a word', 'no.address'],
+  ['nothing', undefined],
+] as const) {
+  test(`a lookup function that gives no address is an error and nothing is looked up again: ${what}`, async (t) => {
+    let asked = 0;
+    const lookup = ((_host, _options, callback) => {
+      asked++;
+      (callback as (error: null, given: unknown) => void)(null, given);
+    }) satisfies RaceOptions['lookup'];
+    const onAttempt = () => t.fail('nothing is tried');
+    await t.throwsAsync(connectTcp({ host: 'a.test', port: 1, lookup, onAttempt }), {
+      instanceOf: TypeError,
+      code: 'ERR_INVALID_IP_ADDRESS',
+    });
+    t.is(asked, 1);
+  });
+}
+
+test('what a lookup function gives beside an address is left out', async (t) => {
+  const server = await listen(t, new Server());
+  const lookup = answer('no.address', '127.0.0.1');
+  (await connectTcp({ host: 'a.test', port: portOf(server), lookup })).destroy();
+  t.pass();
+});

@@ -57,6 +57,23 @@ test('a target that refuses is left out for a while, then tried again', (t) => {
   t.false(balancer.taken(a!));
 });
 
+test('a target that was silent for its whole time is left out at once', (t) => {
+  const balancer = balancerOf('first', 'a', 'b');
+  t.true(balancer.refused(balancer.members[0]!, 0, true));
+  t.is(firsts(balancer, 1, 'c', 500), 'b');
+});
+
+test('a target in doubt is tried after the sure ones and before those that are left out', (t) => {
+  const balancer = balancerOf('first', 'a', 'b', 'c');
+  const [a, b] = balancer.members;
+  a!.isUp = false;
+  b!.doubts = 1;
+  t.deepEqual(
+    balancer.order('c', 0).map(({ name }) => name),
+    ['c', 'b', 'a'],
+  );
+});
+
 test('checks take a target out after so many failures and back after so many successes', (t) => {
   const balancer = balancerOf('first', 'a', 'b');
   const [a] = balancer.members;
