@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { Connection } from '../src/endpoint/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
+import { requireFamily, requireSource } from '../src/endpoint/family.ts';
 import { parsePath, parsePort, parseWords } from '../src/endpoint/parse.ts';
 import { formatLocal, formatRemote } from '../src/endpoint/serve.ts';
 import { oneTarget, parseTargets, type Targets } from '../src/endpoint/targets.ts';
@@ -27,6 +28,7 @@ import { addExecOptions, readProgram, type ExecFlags } from './exec-options.ts';
 import { addOptions, addReportOptions } from './options.ts';
 import { addRecordingOptions, createRecorder, type RecordingFlags } from './recording-options.ts';
 import { addClientSecureOptions } from './secure-options.ts';
+import { readFamily } from './server-address.ts';
 import { addSocketOptions } from './socket-options.ts';
 import { readRunLimit } from './run-limit.ts';
 import { runStdioSession, type SessionFlags } from './session-run.ts';
@@ -95,6 +97,7 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
   }
   const targets = isCheck ? readTargets(words, options) : undefined;
   const endpoint = targets ? undefined : applyUdp(readTarget(words, options), options);
+  checkFamily(targets ?? (endpoint ? [endpoint] : []), options);
   const program = await readProgram(options);
   const localPort =
     options.sourcePort === undefined ? undefined : readSourcePort(options.sourcePort, endpoint);
@@ -155,6 +158,15 @@ function readTarget(words: readonly string[], options: ConnectOptions): Endpoint
   if (words.length === 0)
     throw new TnetError('TNET_E_USAGE', 'name an address to connect to: HOST PORT, or -U PATH');
   return parseWords(words, options.udp ? 'udp' : 'tcp');
+}
+
+/** @throws TnetError TNET_E_USAGE, TNET_E_ADDRESS */
+function checkFamily(endpoints: Iterable<Endpoint>, options: ConnectOptions): void {
+  const family = readFamily(options);
+  requireSource(options.source, family);
+  // Behind a proxy it is not for us to call the address.
+  if (family === undefined || options.via) return;
+  for (const endpoint of endpoints) if ('host' in endpoint) requireFamily(endpoint.host, family);
 }
 
 /** Whether no session follows: only a check, or a command after the addresses are there. */

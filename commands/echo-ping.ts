@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { closeConnection, type Connection } from '../src/endpoint/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
+import { requireFamily } from '../src/endpoint/family.ts';
 import { parsePath, parseWords } from '../src/endpoint/parse.ts';
 import { runPing, type PingEnding } from '../src/endpoint/pinger.ts';
 import { formatLocal, formatRemote } from '../src/endpoint/serve.ts';
@@ -25,6 +26,7 @@ import { commandName, createContext, type Context } from './context.ts';
 import { applyUdp } from './datagram-options.ts';
 import { checkPingFlags, type EchoOptions } from './echo-options.ts';
 import { PingScreen } from './ping-screen.ts';
+import { readFamily } from './server-address.ts';
 import { catchInterruption, type Interruption } from './signals.ts';
 
 /** The most bytes of a payload on a stream: each is checked as a whole. */
@@ -41,6 +43,7 @@ export async function pingEcho(words: string[], options: EchoOptions, command: C
   const context = createContext(command, options);
   checkPingFlags(command);
   const endpoint = applyUdp(readTarget(words, options), options);
+  if ('host' in endpoint) requireFamily(endpoint.host, readFamily(options));
   checkSize(endpoint, options.size);
   using interruption = catchInterruption(readRunLimit(context, options.timeout));
   const call: Call = {

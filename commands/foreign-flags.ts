@@ -87,5 +87,11 @@ export function usageHint(command: string | undefined, code: string, message: st
   const flag = /unknown option '([^']+)'/.exec(message)?.[1] ?? '';
   const short = /^-[^-]/.test(flag) ? flag.slice(0, 2) : flag.replace(/=.*/, '');
   const hint = hints[command ?? '']?.[short] ?? hints['*']?.[short];
-  return hint === undefined ? undefined : `unknown option '${flag}': ${hint}`;
+  return hint === undefined ? undefined : `unknown option '${hideValue(flag)}': ${hint}`;
+}
+
+/** An option as it is shown: a value in the same word may be a secret, as in `--proxy-auth=user:password` or `-Puser:password`. */
+function hideValue(flag: string): string {
+  if (flag.startsWith('--')) return flag.replace(/=.*/s, '=…');
+  return /^-[\w-]*$/.test(flag) ? flag : `${flag.slice(0, 2)}…`;
 }

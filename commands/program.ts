@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { hideUserInfo } from '../src/endpoint/user-info.ts';
 import { usageHint } from './foreign-flags.ts';
 import { helpFooter, helpLayout } from './help-layout.ts';
 
@@ -81,6 +82,13 @@ export function findCommand(args: readonly string[]): string | undefined {
 
 /** One line for a usage error that commander found. */
 export function describeUsageError(command: string | undefined, code: string, message: string): string {
-  const text = message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+  const line = message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+  const text = code === 'commander.unknownOption' ? line : hideQuoted(line);
   return usageHint(command, code, text) ?? text;
+}
+
+/** Whatever was typed may be an address with a password, given to the wrong flag. */
+function hideQuoted(text: string): string {
+  const argument = / argument '(.*)' is invalid/s.exec(text)?.[1] ?? /'(.*)'/s.exec(text)?.[1] ?? '';
+  return text.replace(argument, () => hideUserInfo(argument));
 }

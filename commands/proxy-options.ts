@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { hideUserInfo } from '../src/endpoint/user-info.ts';
 import { TnetError } from '../src/errors.ts';
 import { pairSettingGroups, pairSettings, readPair, type Pair } from '../src/proxy/pair.ts';
 import type { Setting } from '../src/proxy/setting.ts';
@@ -101,7 +102,8 @@ export function readPairs(
 
 function splitPair(word: string): { listen: string; targets: string[] } {
   const at = word.indexOf('=');
-  if (at < 1) throw new TnetError('TNET_E_USAGE', 'expected LISTEN=TARGET', { subject: `-L ${word}` });
+  if (at < 1)
+    throw new TnetError('TNET_E_USAGE', 'expected LISTEN=TARGET', { subject: `-L ${hideUserInfo(word)}` });
   const targets = word.slice(at + 1);
   return { listen: word.slice(0, at), targets: targets === '' ? [] : targets.split(',') };
 }

@@ -1,4 +1,5 @@
 import type { Endpoint } from '../src/endpoint/endpoint.ts';
+import { toFamily } from '../src/endpoint/family.ts';
 import { parsePath, parsePort, parseWords } from '../src/endpoint/parse.ts';
 import { TnetError } from '../src/errors.ts';
 import { takeActivatedSockets } from './activation.ts';
@@ -35,7 +36,8 @@ export function readServerAddress(words: readonly string[], options: ServerAddre
   if (endpoint.kind !== 'tcp' || endpoint.host !== undefined) {
     throw new TnetError('TNET_E_USAGE', '-s names the host, and the address has one already');
   }
-  return { ...endpoint, host: options.source };
+  const { host } = parseWords([options.source, String(endpoint.port)]) as typeof endpoint;
+  return { ...endpoint, host };
 }
 
 /**
@@ -47,7 +49,8 @@ export function readServerAddress(words: readonly string[], options: ServerAddre
 export function readServerAddresses(words: readonly string[], options: ServerAddressOptions): Endpoint[] {
   const isNamed = words.length > 0 || options.unix !== undefined || options.port !== undefined;
   const activated = takeActivatedSockets();
-  return isNamed || activated.length === 0 ? [readServerAddress(words, options)] : activated;
+  if (!isNamed && activated.length > 0) return activated;
+  return [toFamily(readServerAddress(words, options), readFamily(options))];
 }
 
 /** The address family that -4 or -6 asks for. */

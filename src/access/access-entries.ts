@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { hideUserInfo } from '../endpoint/user-info.ts';
 import { errorCode, TnetError } from '../errors.ts';
 import { isIP } from '../net/ip.ts';
 import { lookupAll } from '../net/lookup.ts';
@@ -53,7 +54,7 @@ async function readEntryFile(file: string, options: EntryOptions): Promise<Acces
 }
 
 async function readEntry(text: string, subject: string, options: EntryOptions): Promise<AccessEntry> {
-  const where = subject === text ? '' : `${text}: `;
+  const where = subject === text ? '' : `${hideUserInfo(text)}: `;
   if (text === '') throw accessError(subject, 'the entry is empty');
   if (text.includes('/') || isIP(text) !== 0) {
     try {
@@ -80,5 +81,5 @@ function unmap(text: string): string {
 }
 
 function accessError(subject: string, message: string, cause?: unknown): TnetError {
-  return new TnetError('TNET_E_ACCESS', message, { subject, cause });
+  return new TnetError('TNET_E_ACCESS', message, { subject: hideUserInfo(subject), cause });
 }

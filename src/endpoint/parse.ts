@@ -2,6 +2,7 @@ import { TnetError } from '../errors.ts';
 import { isIP } from '../net/ip.ts';
 import type { Endpoint } from './endpoint.ts';
 import { findService, type ServiceProtocol } from './services.ts';
+import { hideUserInfo } from './user-info.ts';
 
 /**
  * The longest path of a Unix socket in bytes: sun_path less its NUL. Source: unix(7), and 104 on macOS and the BSDs.
@@ -28,6 +29,7 @@ export function parseEndpoint(text: string, protocol: ServiceProtocol = 'tcp'): 
       'an address of socat: here it is HOST:PORT, /path, tls://HOST:PORT or udp://HOST:PORT',
     );
   }
+  if (hasUserInfo(text)) throw userError(text);
   if (text.startsWith('unix:')) return parsePath(text.slice('unix:'.length), text);
   if ((text.includes('/') && !text.includes('://')) || pipePath.test(text)) return parsePath(text, text);
   if (text.startsWith('fd:')) return parseDescriptor(text);
@@ -45,8 +47,12 @@ export function parseWords(words: readonly string[], protocol: ServiceProtocol =
   const [first = '', second, ...rest] = words;
   if (second === undefined) return parseEndpoint(first, protocol);
   if (rest.length > 0) {
-    throw addressError(words.join(' '), 'too many words: an address is HOST PORT or one word');
+    throw addressError(
+      words.map(hideUserInfo).join(' '),
+      'too many words: an address is HOST PORT or one word',
+    );
   }
+  if (hasUserInfo(first)) throw userError(first);
   if (/^(\[.*\]|[^:]*):\d+$/.test(first)) {
     throw addressError(words.join(' '), 'two ports: an address is HOST PORT or HOST:PORT');
   }
@@ -180,6 +186,16 @@ function parseUrl(text: string, scheme: string, rest: string): Endpoint {
   throw addressError(text, `unknown scheme ${scheme}://: tcp, tls, udp and unix: are known`);
 }
 
+/** Whether an address has a user in it, and maybe a password with a slash, which would make it a path. */
+function hasUserInfo(text: string): boolean {
+  if (/^(?:unix:|[@./])/.test(text) || pipePath.test(text)) return false;
+  return text.includes('://') ? text.includes('@') : /:.*@|^[^/]*@/.test(text);
+}
+
+function userError(text: string): TnetError {
+  return addressError(text, 'an address has no user: leave out what stands before the @');
+}
+
 function addressError(subject: string, message: string): TnetError {
-  return new TnetError('TNET_E_ADDRESS', message, { subject });
+  return new TnetError('TNET_E_ADDRESS', message, { subject: hideUserInfo(subject) });
 }

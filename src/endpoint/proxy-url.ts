@@ -1,6 +1,7 @@
 import { TnetError } from '../errors.ts';
 import { formatHostPort } from './endpoint.ts';
 import { parseEndpoint } from './parse.ts';
+import { hideUserInfo } from './user-info.ts';
 
 export type ProxyProtocol = 'socks4' | 'socks4a' | 'socks5' | 'http';
 
@@ -29,20 +30,20 @@ const defaultPorts: Readonly<Record<ProxyProtocol, number>> = {
  *   on the command line; TNET_E_ADDRESS.
  */
 export function parseProxy(text: string): ProxyHop {
-  const [, scheme = 'socks5', rest = ''] = /^(?:([a-z0-9+.-]+):\/\/)?(.*)$/is.exec(text) ?? [];
+  const [, scheme = 'socks5', rest = ''] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(.*)$/is.exec(text) ?? [];
   const protocol = scheme.toLowerCase();
   const at = rest.lastIndexOf('@');
   const user = at < 0 ? undefined : rest.slice(0, at);
   const address = rest.slice(at + 1).replace(/\/$/, '');
   if (!isProtocol(protocol)) {
     const message = `unknown proxy protocol ${scheme}: socks4, socks4a, socks5 and http are known`;
-    throw new TnetError('TNET_E_USAGE', message, { subject: hidePassword(text) });
+    throw new TnetError('TNET_E_USAGE', message, { subject: hideUserInfo(text) });
   }
   if (user?.includes(':')) {
     const message =
       'no password on the command line, where everybody can read it: ' +
       'put it into TNET_PROXY_PASSWORD or a file for --proxy-password-file';
-    throw new TnetError('TNET_E_USAGE', message, { subject: hidePassword(text) });
+    throw new TnetError('TNET_E_USAGE', message, { subject: hideUserInfo(text) });
   }
   const hop = { protocol, ...parseHop(address, defaultPorts[protocol]) };
   return user === undefined ? hop : { ...hop, user: decode(user, text) };
@@ -71,10 +72,8 @@ function decode(user: string, text: string): string {
   try {
     return decodeURIComponent(user);
   } catch {
-    throw new TnetError('TNET_E_USAGE', 'the user has a % that is no escape', { subject: text });
+    throw new TnetError('TNET_E_USAGE', 'the user has a % that is no escape', {
+      subject: hideUserInfo(text),
+    });
   }
-}
-
-function hidePassword(text: string): string {
-  return text.replace(/:[^:/@]*@/, ':…@');
 }

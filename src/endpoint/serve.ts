@@ -5,8 +5,9 @@ import { dirname } from 'node:path';
 import { errorCode, TnetError } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
 import { Server, type AddressInfo } from '../net/index.ts';
+import { isIP } from '../net/ip.ts';
 import { findListenerPath } from '../net/listener-path.ts';
-import { isLoopbackName, loopbackAddresses } from '../net/lookup.ts';
+import { lookupFirst } from '../net/lookup.ts';
 import { breakConnection, type Connection } from './connection.ts';
 import { requirePassedSocket } from './descriptor.ts';
 import { requireNumericHost } from './numeric.ts';
@@ -65,7 +66,7 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
   });
   if (endpoint.kind === 'unix')
     server.listen({ path: endpoint.path, replaceStale: true, mode: options.mode, backlog });
-  else if (endpoint.kind === 'tcp') server.listen(listenOptions(endpoint, options.family));
+  else if (endpoint.kind === 'tcp') server.listen(await listenOptions(endpoint, options.family));
   else if (endpoint.kind === 'fd') server.listen({ fd: endpoint.fd, backlog });
   else {
     const subject = formatEndpoint(endpoint);
@@ -123,10 +124,12 @@ function explainDescriptorError(fd: number, error: unknown): unknown {
   return new TnetError('TNET_E_DESCRIPTOR', message, { subject: `fd:${fd}`, cause: error });
 }
 
-function listenOptions(endpoint: Extract<Endpoint, { kind: 'tcp' }>, family: 4 | 6 | undefined) {
+async function listenOptions(endpoint: Extract<Endpoint, { kind: 'tcp' }>, family: 4 | 6 | undefined) {
   const anyAddress = family === 4 ? '0.0.0.0' : family === 6 ? '::' : undefined;
-  const isLoopback = endpoint.host !== undefined && isLoopbackName(endpoint.host);
-  const host = isLoopback ? loopbackAddresses(family)[0]?.address : (endpoint.host ?? anyAddress);
+  const isName = endpoint.host !== undefined && isIP(endpoint.host) === 0;
+  // A name may have addresses of both families, and the server takes the first.
+  const named = isName ? (await lookupFirst(endpoint.host ?? '', { family })).address : undefined;
+  const host = named ?? endpoint.host ?? anyAddress;
   return { host, port: endpoint.port, ipv6Only: family === 6, backlog };
 }
 

@@ -3,6 +3,7 @@ import { isIP } from '../net/ip.ts';
 import { formatEndpoint, type Endpoint } from './endpoint.ts';
 import { parseEndpoint, parsePort, parseWords } from './parse.ts';
 import { findService } from './services.ts';
+import { hideUserInfo } from './user-info.ts';
 
 /** Ports from the first to the last, both included. */
 export interface PortRange {
@@ -140,7 +141,7 @@ function missingPort(word: string, hasMore: boolean): TnetError {
 }
 
 function addressError(subject: string, message: string): TnetError {
-  return new TnetError('TNET_E_ADDRESS', message, { subject });
+  return new TnetError('TNET_E_ADDRESS', message, { subject: hideUserInfo(subject) });
 }
 
 /** What a check says of an address: the host as the user named it, and the port. */

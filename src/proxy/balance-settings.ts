@@ -1,4 +1,5 @@
 import { parseEndpoint } from '../endpoint/parse.ts';
+import { hideUserInfo } from '../endpoint/user-info.ts';
 import { TnetError } from '../errors.ts';
 import { isIP } from '../net/ip.ts';
 import { choice, count, text, time, type SettingTable, type ValuesOf } from './setting.ts';
@@ -31,5 +32,7 @@ function readDnsServer(word: string): string {
   if (isIP(word) !== 0) return word;
   const endpoint = parseEndpoint(word);
   if (endpoint.kind === 'tcp' && isIP(endpoint.host ?? '') !== 0) return word;
-  throw new TnetError('TNET_E_ADDRESS', 'an IP address is needed, with a port or without', { subject: word });
+  throw new TnetError('TNET_E_ADDRESS', 'an IP address is needed, with a port or without', {
+    subject: hideUserInfo(word),
+  });
 }

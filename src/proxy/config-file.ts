@@ -60,7 +60,10 @@ function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    const message = (error as Error).message.replace(/\s+/g, ' ');
+    // Without the piece of the file that JavaScript shows: it may be half an address with a password.
+    const message = (error as Error).message
+      .replace(/\s+/g, ' ')
+      .replace(/, (?:\.{3})?".* is not valid JSON$/, '');
     throw new TnetError('TNET_E_CONFIG', `not JSON: ${message}`, { subject: path, cause: error });
   }
 }

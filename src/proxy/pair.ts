@@ -1,5 +1,7 @@
 import type { Endpoint } from '../endpoint/endpoint.ts';
 import { parseEndpoint } from '../endpoint/parse.ts';
+import { loopbacks, requireFamily, toFamily } from '../endpoint/family.ts';
+import { hideUserInfo } from '../endpoint/user-info.ts';
 import { TnetError } from '../errors.ts';
 import { accessSettings } from './access-settings.ts';
 import { balanceSettings } from './balance-settings.ts';
@@ -69,14 +71,13 @@ export interface ReadPairOptions {
  */
 export function readPair(written: WrittenPair, { name, family }: ReadPairOptions): Pair {
   const values = readValues(written.values, name);
-  const listen = bindLoopback(
-    at(name('listen'), () => parseEndpoint(written.listen)),
-    family,
+  const listen = at(name('listen'), () =>
+    bindLoopback(toFamily(parseEndpoint(written.listen), family), family),
   );
   // A recording in the target's place may be written as a target: -.
   const words =
     values.replay === undefined ? written.targets : written.targets.filter((word) => word !== '-');
-  const targets = words.map((target) => at(name('targets'), () => parseTarget(target)));
+  const targets = words.map((target) => at(name('targets'), () => readTarget(target, family)));
   const pair = unwrapTls({ listen, targets, values });
   checkPair(pair, name);
   return pair;
@@ -105,7 +106,8 @@ function readValues(values: Readonly<Record<string, unknown>>, name: NamePart): 
     if (!setting) throw new TnetError('TNET_E_USAGE', 'there is no such setting', { subject: name(key) });
     const place = name(key);
     // A flag is shown with what it was given.
-    const shown = place.startsWith('--') && typeof value === 'string' ? `${place} ${value}` : place;
+    const shown =
+      place.startsWith('--') && typeof value === 'string' ? `${place} ${hideUserInfo(value)}` : place;
     return [key, at(shown, () => setting.read(value))];
   });
   return Object.fromEntries(read) as PairValues;
@@ -125,5 +127,11 @@ function at<Value>(place: string, read: () => Value): Value {
 /** A relay is for this machine unless a host is named: exposing the target takes a word. */
 function bindLoopback(endpoint: Endpoint, family: 4 | 6 | undefined): Endpoint {
   if ((endpoint.kind !== 'tcp' && endpoint.kind !== 'udp') || endpoint.host !== undefined) return endpoint;
-  return { ...endpoint, host: family === 6 ? '::1' : '127.0.0.1' };
+  return { ...endpoint, host: loopbacks[family ?? 4] };
+}
+
+function readTarget(word: string, family: 4 | 6 | undefined): Target {
+  const target = parseTarget(word);
+  if ('host' in target) requireFamily(target.host, family);
+  return target;
 }

@@ -1,3 +1,4 @@
+import { hideUserInfo } from '../endpoint/user-info.ts';
 import { TnetError } from '../errors.ts';
 import { parseTarget, type Target } from './target.ts';
 
@@ -19,7 +20,7 @@ export function parseRoute(text: string): Route {
   const [, kind, name, targets] = /^(sni|alpn|proto):([^=]+)=(.+)$/.exec(text) ?? [];
   if (kind === undefined || name === undefined || targets === undefined) {
     throw new TnetError('TNET_E_USAGE', 'expected sni:NAME=TARGET, alpn:NAME=TARGET or proto:NAME=TARGET', {
-      subject: text,
+      subject: hideUserInfo(text),
     });
   }
   return {

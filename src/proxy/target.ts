@@ -1,5 +1,6 @@
 import { formatTargetEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
 import { parseEndpoint } from '../endpoint/parse.ts';
+import { hideUserInfo } from '../endpoint/user-info.ts';
 import { TnetError } from '../errors.ts';
 
 /** Where clients are connected to: an address, or a service that DNS lists (`srv://_http._tcp.example.com`). */
@@ -42,5 +43,7 @@ export function parseTarget(text: string): Target {
 
 function checkService(name: string, text: string): string {
   if (/^[a-z0-9_][a-z0-9._-]*$/i.test(name)) return name;
-  throw new TnetError('TNET_E_ADDRESS', 'expected srv://_SERVICE._tcp.DOMAIN or _udp', { subject: text });
+  throw new TnetError('TNET_E_ADDRESS', 'expected srv://_SERVICE._tcp.DOMAIN or _udp', {
+    subject: hideUserInfo(text),
+  });
 }

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { runCli } from '../helpers/cli.ts';
+import { runCli, startCli } from '../helpers/cli.ts';
 import { tempDir } from '../helpers/temp.ts';
 
 const longPath = `/tmp/${'x'.repeat(103)}`;
@@ -78,6 +78,24 @@ const mistakes: readonly (readonly [args: readonly string[], line: RegExp])[] = 
   [['proxy', '80'], /^tnet proxy: TARGET: a target is needed \(TNET_E_USAGE\)$/],
   [['proxy', '80', '[::1'], /expected \[ADDRESS\]:PORT/],
   [['proxy', '80', 'host'], /^tnet proxy: TARGET: host: unknown service name/],
+  [
+    ['listen', '-6', '127.0.0.1:0'],
+    /^tnet listen: 127\.0\.0\.1: -6 asks for IPv6, and this is an IPv4 address/,
+  ],
+  [['listen', '-4', '::1', '0'], /^tnet listen: ::1: -4 asks for IPv4, and this is an IPv6 address/],
+  [['listen', '-4', '-s', '::1', '0'], /^tnet listen: ::1: -4 asks for IPv4/],
+  [['listen', '-4', 'tls://[::1]:0'], /^tnet listen: ::1: -4 asks for IPv4/],
+  [['listen', '-u', '-4', '::1', '0'], /^tnet listen: ::1: -4 asks for IPv4/],
+  [['echo', '-6', '127.0.0.1:0'], /^tnet echo: 127\.0\.0\.1: -6 asks for IPv6/],
+  [['echo', '-4', 'udp://[::1]:0'], /^tnet echo: ::1: -4 asks for IPv4/],
+  [['echo', '--ping', '-6', '127.0.0.1', '1'], /^tnet echo: 127\.0\.0\.1: -6 asks for IPv6/],
+  [['proxy', '-6', '127.0.0.1:0', 'h:80'], /^tnet proxy: LISTEN: 127\.0\.0\.1: -6 asks for IPv6/],
+  [['proxy', '-4', '0', '[::1]:80'], /^tnet proxy: TARGET: ::1: -4 asks for IPv4/],
+  [['connect', '-6', '127.0.0.1', '1'], /^tnet connect: 127\.0\.0\.1: -6 asks for IPv6/],
+  [['connect', '-u', '-6', '127.0.0.1', '1'], /^tnet connect: 127\.0\.0\.1: -6 asks for IPv6/],
+  [['connect', '-4', '-z', 'localhost', '1-9', '::1', '1-9'], /^tnet connect: ::1: -4 asks for IPv4/],
+  [['connect', '-4', '-s', '::1', '127.0.0.1', '1'], /^tnet connect: ::1: -4 asks for IPv4/],
+  [['connect', '-s', 'name', '127.0.0.1', '1'], /^tnet connect: name: -s takes an IP address/],
   [['isip', '--nosuch'], /unknown option '--nosuch'/],
   [['nosuch'], /^tnet: unknown command 'nosuch'/],
   [['--nosuch'], /^tnet: unknown option '--nosuch'/],
@@ -142,3 +160,78 @@ test.serial(
     );
   },
 );
+
+/** Where an address that somebody gave a password to may end up; none of them may show any of it. */
+const passwords = ['hunter', 'hun/ter', 'hun@ter', 'hun:ter', 'h/u:n@t/er', 'hun%zz', 'hun ter', "hun'ter"];
+const places: readonly (readonly [name: string, args: (address: string) => readonly string[]])[] = [
+  ['-x', (address) => ['connect', '-x', `socks5://${address}`, '127.0.0.1', '1']],
+  ['-x without a protocol', (address) => ['connect', '-x', address, '127.0.0.1', '1']],
+  ['-x with an unknown protocol', (address) => ['connect', '-x', `ftp://${address}`, '127.0.0.1', '1']],
+  ['an address', (address) => ['connect', address]],
+  ['an address with a scheme', (address) => ['connect', `tls://${address}`]],
+  ['an address with an unknown scheme', (address) => ['connect', `https://${address}`]],
+  ['an address of two words', (address) => ['connect', address.replace(/:1$/, ''), '1']],
+  ['an address of -z', (address) => ['connect', '-z', address, '1-2']],
+  ['too many words', (address) => ['connect', address, '1', '2']],
+  ['another option', (address) => ['connect', '-w', address, '127.0.0.1', '1']],
+  ['an unknown option', (address) => ['connect', `--proxy-auth=${address}`, '127.0.0.1', '1']],
+  ['an unknown option of one letter', (address) => ['listen', `-P${address}`, '1']],
+  ['a command', (address) => [address]],
+  ['listen', (address) => ['listen', `tcp://${address}`]],
+  ['listen -s', (address) => ['listen', '-s', address, '0']],
+  ['echo', (address) => ['echo', address]],
+  ['echo --ping', (address) => ['echo', '--ping', `tcp://${address}`]],
+  ['the target of a proxy', (address) => ['proxy', '0', `http://${address}`]],
+  ['-L', (address) => ['proxy', '-L', `0=${address}`]],
+  ['a route', (address) => ['proxy', '0', '1', '--route', `proto:ssh=${address}`]],
+  ['--metrics', (address) => ['proxy', '0', '1', '--metrics', address]],
+];
+
+for (const [index, [name, args]] of places.entries()) {
+  test.serial(`no user and no password of a rejected address is shown: ${name}`, async (t) => {
+    // Each row has the worst of the passwords, and one of the others.
+    for (const password of ['h/u:n@t/er', passwords[index % passwords.length]!]) {
+      const { code, stderr } = await runCli(t, args(`ada:${password}@h:1`));
+      t.is(code, 2, stderr);
+      t.notRegex(stderr, /ada|hun|[^\w]ter|u:n|t\/er|%zz/, password);
+      t.is(stderr.split('\n').length, 2, stderr);
+    }
+  });
+}
+
+test.serial('no user and no password of an address in a configuration file is shown', async (t) => {
+  const file = join(tempDir(t), 'tnet.json');
+  for (const password of ['hunter', 'h/u:n@t/er']) {
+    for (const text of [
+      JSON.stringify({ pairs: [{ listen: '0', targets: [`tcp://ada:${password}@h:1`] }] }),
+      `{ "pairs": [{ "listen": "0", "targets": [x"ada:${password}@h:1"] }] }`,
+    ]) {
+      writeFileSync(file, text);
+      const { code, stderr } = await runCli(t, ['proxy', '--config', file]);
+      t.is(code, 2);
+      t.notRegex(stderr.replaceAll(file, ''), /ada|hun|[^\w]ter|u:n|t\/er|%zz/);
+    }
+  }
+});
+
+for (const [family, bound] of [
+  ['-4', '127.0.0.1'],
+  ['-6', '[::1]'],
+] as const) {
+  for (const args of [
+    ['listen', 'localhost:0'],
+    ['listen', '-s', 'localhost', '0'],
+    ['listen', '-u', 'localhost:0'],
+    ['listen', '-d', 'localhost', '0'],
+    ['echo', 'localhost:0'],
+    ['echo', 'udp://localhost:0'],
+    ['proxy', 'localhost:0', 'localhost:1'],
+    ['proxy', '0', 'localhost:1'],
+    ['proxy', 'udp://localhost:0', 'udp://localhost:1'],
+  ]) {
+    test.serial(`with ${family}, tnet ${args.join(' ')} is bound to ${bound}`, async (t) => {
+      const address = await startCli(t, [...args, family]).address();
+      t.true(address.replace('udp://', '').startsWith(`${bound}:`), address);
+    });
+  }
+}

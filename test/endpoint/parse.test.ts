@@ -161,3 +161,33 @@ for (const [word, protocol, says] of [
     t.throws(() => parseWords([word], protocol), { message: says });
   });
 }
+
+for (const password of [
+  'hunter',
+  'hun/ter',
+  'hun@ter',
+  'hun:ter',
+  'h/u:n@t/er',
+  'hun%zz',
+  'hun ter',
+  "hun'ter",
+  '',
+]) {
+  const read = { parseEndpoint, parseWords: (text: string) => parseWords([text, '80']) };
+  for (const [name, parse] of Object.entries(read)) {
+    for (const scheme of ['', 'tcp://', 'tls://', 'socks5://']) {
+      test(`${name} refuses a user, and shows nothing of ${scheme}ada:${password}@h`, (t) => {
+        const error = t.throws(() => parse(`${scheme}ada:${password}@h:80`));
+        const shown = `${(error as { subject?: string }).subject ?? ''} ${error.message}`;
+        for (const part of ['ada', ...password.split(/[/:@]/)])
+          if (part.length > 2) t.false(shown.includes(part), shown);
+      });
+    }
+  }
+}
+
+for (const path of ['/tmp/a:b@c', './a:b@c', 'unix:@a:b', 'unix:a:b@c/d']) {
+  test(`an @ in the path ${path} is no user`, (t) => {
+    t.is(parseEndpoint(path).kind, 'unix');
+  });
+}
