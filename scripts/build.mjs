@@ -7,6 +7,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { buildNative } from './build-native.mjs';
+import { writeCommonTypes } from './common-types.mjs';
 import { buildLibraries, separateLibraries } from './libraries.mjs';
 import { buildParts, partFiles } from './parts.mjs';
 
@@ -63,7 +64,4 @@ await build({
 
 // require('tnet') is the same module instance as import 'tnet'.
 writeFileSync(path('dist/index.cjs'), "'use strict';\nmodule.exports = require('./index.js').default;\n");
-writeFileSync(
-  path('dist/index.d.cts'),
-  "import net = require('./src/net/index.js');\nexport = net.default;\n",
-);
+writeCommonTypes(path('dist/src/net/index.d.ts'), './src/net/index.js', path('dist/index.d.cts'));

@@ -13,7 +13,7 @@ const { _normalizeArgs: normalizeArguments } = net as unknown as {
 
 /** Opens a connection and returns its socket at once; 'connect' or 'error' follows. Source: Node doc, net.connect(). */
 export function connect(options: ConnectOptions, listener?: () => void): Socket;
-export function connect(port: number, host: string, listener?: () => void): Socket;
+export function connect(port: number, host?: string, listener?: () => void): Socket;
 export function connect(port: number, listener?: () => void): Socket;
 export function connect(path: string, listener?: () => void): Socket;
 export function connect(...args: unknown[]): Socket {

@@ -32,6 +32,22 @@ export {
   setDefaultAutoSelectFamily,
   setDefaultAutoSelectFamilyAttemptTimeout,
   type AddressInfo,
+  type BoundSocketOptions,
+  type DropArgument,
+  type IPVersion,
+  type IpcNetConnectOpts,
+  type IpcSocketConnectOpts,
+  type LookupFunction,
+  type NetConnectOpts,
+  type OnReadOpts,
+  type ServerOpts,
+  type SetKeepAliveOptions,
+  type SocketAddressInitOptions,
+  type SocketConnectOpts,
+  type SocketConstructorOpts,
+  type SocketReadyState,
+  type TcpNetConnectOpts,
+  type TcpSocketConnectOpts,
 } from 'node:net';
 
 /** What stands in the place of node:net's own, and what is added to it. */
@@ -83,6 +99,22 @@ declare namespace net {
   type AddressInfo = plain.AddressInfo;
   type BlockList = plain.BlockList;
   type BoundSocket = plain.BoundSocket;
+  type BoundSocketOptions = plain.BoundSocketOptions;
+  type DropArgument = plain.DropArgument;
+  type IPVersion = plain.IPVersion;
+  type IpcNetConnectOpts = plain.IpcNetConnectOpts;
+  type IpcSocketConnectOpts = plain.IpcSocketConnectOpts;
+  type LookupFunction = plain.LookupFunction;
+  type NetConnectOpts = plain.NetConnectOpts;
+  type OnReadOpts = plain.OnReadOpts;
+  type ServerOpts = plain.ServerOpts;
+  type SetKeepAliveOptions = plain.SetKeepAliveOptions;
+  type SocketAddressInitOptions = plain.SocketAddressInitOptions;
+  type SocketConnectOpts = plain.SocketConnectOpts;
+  type SocketConstructorOpts = plain.SocketConstructorOpts;
+  type SocketReadyState = plain.SocketReadyState;
+  type TcpNetConnectOpts = plain.TcpNetConnectOpts;
+  type TcpSocketConnectOpts = plain.TcpSocketConnectOpts;
   type SocketAddress = plain.SocketAddress;
   type Server = import('./server.ts').Server;
   type ServerOptions = import('./server-options.ts').ServerOptions;
@@ -91,6 +123,13 @@ declare namespace net {
   type SocketOptions = import('./socket-options.ts').SocketOptions;
   type ConnectOptions = import('./connect.ts').ConnectOptions;
   type ConnectionListener = import('./server.ts').ConnectionListener;
+  type RaceOptions = import('./happy-eyeballs.ts').RaceOptions;
+  type Candidate = import('./happy-eyeballs.ts').Candidate;
+  type Attempt = import('./happy-eyeballs.ts').Attempt;
+  type SecureUpgradeOptions = import('./secure-layer.ts').SecureUpgradeOptions;
+  type SocketType = import('./socket-type.ts').SocketType;
+  type Acknowledgement = import('./tuning.ts').Acknowledgement;
+  type AcknowledgementOptions = import('./tuning.ts').AcknowledgementOptions;
 }
 
 export default net;

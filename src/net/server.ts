@@ -36,6 +36,10 @@ const base = net.Server.prototype as unknown as ServerInternals & {
   _listen2: (...args: BindArguments) => void;
 };
 
+/** For events of the program's own, whose arguments it knows. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in node:net's types: `never` would be what a listener gets.
+type AnyListener = (...args: any[]) => void;
+
 /** The listeners' types: accepted connections are tnet Sockets, and there is one event more. */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- every member is net.Server's own.
 interface ServerClass {
@@ -43,27 +47,27 @@ interface ServerClass {
   addListener(event: 'exhausted', listener: (error: Error) => void): this;
   addListener(event: 'drop', listener: (data?: net.DropArgument) => void): this;
   addListener(event: 'error', listener: (error: Error) => void): this;
-  addListener(event: string | symbol, listener: (...args: never[]) => void): this;
+  addListener(event: string | symbol, listener: AnyListener): this;
   on(event: 'connection', listener: ConnectionListener): this;
   on(event: 'exhausted', listener: (error: Error) => void): this;
   on(event: 'drop', listener: (data?: net.DropArgument) => void): this;
   on(event: 'error', listener: (error: Error) => void): this;
-  on(event: string | symbol, listener: (...args: never[]) => void): this;
+  on(event: string | symbol, listener: AnyListener): this;
   once(event: 'connection', listener: ConnectionListener): this;
   once(event: 'exhausted', listener: (error: Error) => void): this;
   once(event: 'drop', listener: (data?: net.DropArgument) => void): this;
   once(event: 'error', listener: (error: Error) => void): this;
-  once(event: string | symbol, listener: (...args: never[]) => void): this;
+  once(event: string | symbol, listener: AnyListener): this;
   prependListener(event: 'connection', listener: ConnectionListener): this;
   prependListener(event: 'exhausted', listener: (error: Error) => void): this;
   prependListener(event: 'drop', listener: (data?: net.DropArgument) => void): this;
   prependListener(event: 'error', listener: (error: Error) => void): this;
-  prependListener(event: string | symbol, listener: (...args: never[]) => void): this;
+  prependListener(event: string | symbol, listener: AnyListener): this;
   prependOnceListener(event: 'connection', listener: ConnectionListener): this;
   prependOnceListener(event: 'exhausted', listener: (error: Error) => void): this;
   prependOnceListener(event: 'drop', listener: (data?: net.DropArgument) => void): this;
   prependOnceListener(event: 'error', listener: (error: Error) => void): this;
-  prependOnceListener(event: string | symbol, listener: (...args: never[]) => void): this;
+  prependOnceListener(event: string | symbol, listener: AnyListener): this;
 }
 
 /** What Server is without being callable. */

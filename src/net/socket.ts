@@ -64,7 +64,7 @@ export class SocketClass extends PatientSocket {
   }
 
   override connect(options: net.SocketConnectOpts, listener?: () => void): this;
-  override connect(port: number, host: string, listener?: () => void): this;
+  override connect(port: number, host?: string, listener?: () => void): this;
   override connect(port: number, listener?: () => void): this;
   override connect(path: string, listener?: () => void): this;
   override connect(...args: unknown[]): this {
