@@ -20,6 +20,7 @@ export class BcryptThread {
     const ask = ++this.#lastAsk;
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     this.#asked.set(ask, { resolve, reject });
+    this.#worker.ref();
     this.#worker.postMessage({ ask, password, hash });
     return promise;
   }
@@ -27,11 +28,11 @@ export class BcryptThread {
   #start(): Worker {
     const { library, workerData } = findLibrary(import.meta.dirname);
     const worker = new Worker(`${library};${answer}`, { eval: true, workerData });
-    // Whoever waits for an answer has a connection, which keeps the process.
-    worker.unref();
     worker.on('message', ({ ask, isRight }: { ask: number; isRight: boolean }) => {
       this.#asked.get(ask)?.resolve(isRight);
       this.#asked.delete(ask);
+      // It keeps the process only while somebody waits for an answer.
+      if (this.#asked.size === 0) worker.unref();
     });
     worker.on('error', (error: Error) => this.#fail(error));
     worker.on('exit', () => this.#fail(new Error('the thread that compares passwords has ended')));
