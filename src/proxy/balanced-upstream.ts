@@ -21,7 +21,7 @@ import {
 const lookAgainMs = 2_000;
 
 /** How long a check may take: as long as there is between two, within these bounds. */
-const leastCheckMs = 250;
+const leastCheckMs = 1_000;
 const longestCheckMs = 5_000;
 
 /** An upstream of several targets: balanced, checked, and looked up anew while the proxy runs. */
