@@ -3,7 +3,7 @@ import { leaveInOrder } from '../endpoint/leave.ts';
 import { errorCode } from '../errors.ts';
 import type { Pair } from './pair.ts';
 import { formatTarget, type Target } from './target.ts';
-import { Balancer, type Member } from './balancer.ts';
+import { Balancer, isUsable, type Member } from './balancer.ts';
 import { defaultEjectMs, defaultFall, defaultRise } from './balance-settings.ts';
 import type { ProxyHost } from './host.ts';
 import { resolveTarget, type ResolvedTarget } from './target-names.ts';
@@ -21,7 +21,7 @@ import {
 const lookAgainMs = 2_000;
 
 /** How long a check may take: as long as there is between two, within these bounds. */
-const leastCheckMs = 250;
+const leastCheckMs = 1_000;
 const longestCheckMs = 5_000;
 
 /** An upstream of several targets: balanced, checked, and looked up anew while the proxy runs. */
@@ -68,6 +68,7 @@ export class BalancedUpstream implements Upstream {
     if (members.length === 0) this.#host.fail(this.#name(), noAddressError(), id);
     const winner = await raceTargets<Member>({
       targets: members,
+      isLastResort: (member) => !isUsable(member, performance.now()),
       connect: (member, signal) => {
         member.open++;
         const limits = {

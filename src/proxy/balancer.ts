@@ -56,7 +56,7 @@ export class Balancer {
    * @param now on performance.now()'s clock
    */
   order(client: string, now: number): Member[] {
-    const usable = this.members.filter((member) => member.isUp && member.ejectedUntil <= now);
+    const usable = this.members.filter((member) => isUsable(member, now));
     const sure = usable.filter(({ doubts }) => doubts === 0);
     const doubtful = usable.filter(({ doubts }) => doubts > 0);
     const others = this.members.filter((member) => !usable.includes(member));
@@ -112,6 +112,11 @@ export class Balancer {
     if (accepted) this.taken(member);
     return true;
   }
+}
+
+/** Whether it is not left out. */
+export function isUsable({ isUp, ejectedUntil }: Member, now: number): boolean {
+  return isUp && ejectedUntil <= now;
 }
 
 function createMember({ name, endpoint, host }: Pick<Member, 'name' | 'endpoint' | 'host'>): Member {

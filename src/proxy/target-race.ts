@@ -3,9 +3,14 @@ import type { Connection } from '../endpoint/connection.ts';
 /** How long a target is tried before the next one is tried beside it. As RFC 8305, 8, has it for addresses. */
 export const staggerMs = 250;
 
+/** How long the others have to themselves before one that is left out is tried beside them, as a last resort. */
+export const lastResortMs = 1_000;
+
 /** What a race needs of its targets. */
 export interface RaceOptions<Target> {
   readonly targets: readonly Target[];
+  /** Whether a target is left out at the moment. */
+  readonly isLastResort: (target: Target) => boolean;
   /** Connects to a target; rejects when that fails, in its time at the latest, or when the signal is aborted. */
   readonly connect: (target: Target, signal: AbortSignal) => Promise<Connection>;
   /** Told of each failure, also when another target has won by then. */
@@ -27,7 +32,7 @@ export interface RaceOptions<Target> {
 export function raceTargets<Target>(
   options: RaceOptions<Target>,
 ): Promise<{ readonly target: Target; readonly connection: Connection } | undefined> {
-  const { targets, connect, onFailed, onOvertaken, onLate, isStopped, closing } = options;
+  const { targets, isLastResort, connect, onFailed, onOvertaken, onLate, isStopped, closing } = options;
   return new Promise((resolve) => {
     const running = new Map<Target, { over: Promise<void>; stop: () => void }>();
     let next = 0;
@@ -66,7 +71,9 @@ export function raceTargets<Target>(
         },
       );
       running.set(target, { over, stop: () => controller.abort() });
-      if (next < targets.length) timer = setTimeout(startNext, staggerMs);
+      const [following] = targets.slice(next);
+      if (following === undefined) return;
+      timer = setTimeout(startNext, isLastResort(following) ? lastResortMs : staggerMs);
     };
     startNext();
   });

@@ -152,3 +152,18 @@ testInNamespace()('a port that never answers costs its own -w only, and ends wit
   t.is(code, 124);
   t.true(performance.now() - startedAt < 3_000);
 });
+
+test.serial('-z leaves a server that greets in order: no reset, its greeting read', async (t) => {
+  const ends: string[] = [];
+  const server = createServer((socket) => {
+    socket.on('error', ({ message }) => ends.push(message)).on('end', () => ends.push('end'));
+    socket.resume().write('220 ready\r\n'.repeat(100));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as { port: number };
+  for (let run = 0; run < 3; run++)
+    t.is((await runCli(t, ['connect', '-z', '127.0.0.1', String(port)])).code, 0);
+  t.deepEqual(ends, ['end', 'end', 'end']);
+});

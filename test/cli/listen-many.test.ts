@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { collect, payload, sameBytes } from '../helpers/bytes.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
 import { readText } from '../helpers/lines.ts';
@@ -269,3 +269,72 @@ for (const [words, message] of usage) {
     t.regex(stderr, message);
   });
 }
+
+/** What a client that only looks whether somebody listens does. */
+const probes = {
+  'connect -z': async (t: ExecutionContext, address: string) => {
+    t.is((await runCli(t, ['connect', '-z', address])).code, 0);
+  },
+  'a close at once': async (_t: ExecutionContext, address: string) => {
+    const [host, port] = address.split(':');
+    const socket = net.connect(Number(port), host).on('error', () => undefined);
+    await once(socket, 'connect');
+    socket.destroy();
+    await once(socket, 'close');
+  },
+  'a reset at once': async (_t: ExecutionContext, address: string) => {
+    const [host, port] = address.split(':');
+    const socket = net.connect(Number(port), host).on('error', () => undefined);
+    await once(socket, 'connect');
+    socket.resetAndDestroy();
+    await once(socket, 'close');
+  },
+};
+
+for (const [what, probe] of Object.entries(probes)) {
+  test.serial(`with -k stdin is for the client that takes it, and not for ${what}`, async (t) => {
+    const server = startCli(t, ['listen', '-kv', '127.0.0.1:0']);
+    const sent = payload(100_000);
+    server.stdin.end(sent);
+    const address = await server.address();
+    await probe(t, address);
+    await probe(t, address);
+    await server.said(/(connection from[^]*){2}/);
+    sameBytes(t, await collect(await connectPeer(t, address)), sent);
+    // A reset is said of a client to whom nothing was offered.
+    if (what !== 'a reset at once') t.false(server.stderr().includes('ECONNRESET'), server.stderr());
+  });
+}
+
+test.serial(
+  'with -k stdin that comes late is for the client that stays, and not for a check before it',
+  async (t) => {
+    const server = startCli(t, ['listen', '-kv', '127.0.0.1:0']);
+    const address = await server.address();
+    await probes['connect -z'](t, address);
+    const client = await connectPeer(t, address);
+    await server.said(/(connection from[^]*){2}/);
+    const received = collect(client);
+    // Later than a check could still be taken for a client.
+    setTimeout(() => server.stdin.end('late'), 1_000);
+    t.is((await received).toString(), 'late');
+  },
+);
+
+test.serial('with -k stdin goes to a client that has nothing to say itself', async (t) => {
+  const server = startCli(t, ['listen', '-k', '127.0.0.1:0']);
+  const sent = payload(100_000);
+  server.stdin.end(sent);
+  const { code, stdout } = await runCli(t, ['connect', await server.address()]);
+  t.is(code, 0);
+  sameBytes(t, stdout, sent);
+});
+
+test.serial('SIGTERM ends listen -k after a check, with stdin open', async (t) => {
+  const server = startCli(t, ['listen', '-kv', '127.0.0.1:0']);
+  await probes['connect -z'](t, await server.address());
+  await server.said(/connection from/);
+  server.child.kill('SIGTERM');
+  const { code, signal } = await server.exit;
+  t.true(code === 143 || signal === 'SIGTERM');
+});

@@ -1,9 +1,9 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { errorCode } from '../../src/errors.ts';
-import { Server } from '../../src/net/index.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
 import { exchange } from '../helpers/proxy.ts';
 import { tempDir } from '../helpers/temp.ts';
@@ -11,13 +11,17 @@ import { tempDir } from '../helpers/temp.ts';
 /** A listener that accepts nothing for so long, and whose backlog of one is full until then. */
 async function startFull(t: ExecutionContext, pauseMs: number): Promise<string> {
   const path = join(tempDir(t), 's');
-  const server = new Server({}, (socket: net.Socket) => socket.on('error', () => undefined).end('hello'));
-  server.listen({ path, backlog: 1 });
-  await once(server, 'listening');
-  server.pause(pauseMs);
+  const script = `
+    const server = require('net').createServer((socket) => socket.on('error', () => 0).end('hello'));
+    server.listen({ path: '${path}', backlog: 1 }, () => {
+      require('fs').writeSync(1, 'up');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ${pauseMs});
+    });`;
+  const server = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(server.stdout, 'data');
   const fillers: net.Socket[] = [];
   t.teardown(() => {
-    server.close();
+    server.kill('SIGKILL');
     for (const filler of fillers) filler.destroy();
   });
   for (let code: string | undefined; code !== 'EAGAIN';) {

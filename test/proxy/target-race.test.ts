@@ -11,6 +11,7 @@ function race(fates: readonly Fate[]) {
   const silent = new Map<string, PromiseWithResolvers<PassThrough>>();
   const result = raceTargets<string>({
     targets: fates.map((fate, index) => `${index} ${fate}`),
+    isLastResort: () => false,
     connect(target, signal) {
       told.push(`${target} tried`);
       if (target.endsWith('refuses')) return Promise.reject(new Error('refused'));
