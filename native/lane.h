@@ -113,11 +113,12 @@ void fill_name(struct name *name, const struct sockaddr_storage *address);
 void ask_name(struct name *name, int fd);
 
 /* parting.c */
-void reset_socket(struct loop *loop, int fd);
+void reset_socket(struct loop *loop, int fd, uint64_t until_ns);
 void tick_partings(struct loop *loop);
 
 /* news.c */
 void tell_connection(struct loop *loop, struct connection *connection, enum news news);
+bool is_unheard(struct loop *loop);
 void tell_lane(struct loop *loop, struct lane *lane);
 struct connection *take_connection_news(struct engine *engine);
 struct lane *take_lane_news(struct engine *engine);
