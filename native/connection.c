@@ -218,8 +218,8 @@ void stop_connection(struct loop *loop, struct connection *connection, int error
   stop_flow(loop, &connection->down);
 }
 
-/* Ends it from our side: what has been read is delivered, and what had not come to its end is reset. */
-void finish_connection(struct loop *loop, struct connection *connection) {
+/* Ends it from our side: what has been read is delivered, and both sides are reset. */
+void cut_connection(struct loop *loop, struct connection *connection) {
   if (connection->ended) return;
   if (connection->dialing) {
     stop_connection(loop, connection, ECANCELED);

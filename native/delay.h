@@ -1,6 +1,6 @@
 /*
  * Delays at random where the two threads hand over to each other, in a build for tests alone (-DTNET_DELAYS): orders of
- * events that are rare become common. Half of them are none.
+ * events that are rare become common. Half of them are the longest.
  */
 #ifndef TNET_DELAY_H
 #define TNET_DELAY_H

@@ -28,7 +28,7 @@ enum {
   NEWS_REST_MS = 10,               /* between two words to JavaScript of what a lane's connections do */
   NEWS_MOST = 16 * 1024,           /* connections that JavaScript has not heard the last of: then lanes take no more */
   LAST_WORDS_MS = 1000,            /* what came before a reset has so long to reach the other side */
-  FINISH_MS = 750,                 /* … and before our own end: a process that drains is gone within a second */
+  CUT_MS = 500,                    /* … and what was read of a stream that is cut: a process that ends is gone in a second */
   BUFFER_BYTES = 128 * 1024,       /* the read/write buffer that all flows share */
   PIPE_BYTES = 1024 * 1024,        /* the size asked for a pooled pipe */
   PIPE_LEAST_BYTES = 64 * 1024,    /* what the system gives a user over its pipe quota is not worth splicing through */
@@ -105,7 +105,7 @@ struct flow {
   bool copies; /* splicing this pair is not possible */
   int stuck;   /* splices in a row that made no headway though both ends say they are ready */
   bool begun, source_ended, ended;
-  bool cut; /* the source had not ended: what was read is delivered, and then it is not an end */
+  bool cut; /* the source had not ended: what was read is to arrive, and then the flow ends as stopped */
   struct flow *next, **link;            /* in the queue; the link is NULL when it is in none */
   uint64_t until_ns;                    /* 0: no limit */
   struct flow *next_limited, **limited_link;
@@ -155,6 +155,7 @@ void close_end(struct loop *loop, struct end *end);
 void end_event(struct loop *loop, struct end *end, uint32_t events);
 void bury_ends(struct loop *loop);
 bool end_is_ready(const struct end *end, short events);
+bool has_arrived(int fd);
 
 /* transfer.c: never block, whatever the descriptor's flags are */
 ssize_t read_end(struct end *end, void *buffer, size_t length);
@@ -184,6 +185,7 @@ void finish_flow(struct loop *loop, struct flow *flow);
 void cut_flow(struct loop *loop, struct flow *flow);
 void stop_flow(struct loop *loop, struct flow *flow);
 void expire_flow(struct loop *loop, struct flow *flow);
+void look_at_cut(struct loop *loop, struct flow *flow);
 void free_flow(struct flow *flow);
 void note_read(struct loop *loop, struct flow *flow, size_t bytes);
 void note_sent(struct loop *loop, struct flow *flow, size_t bytes);

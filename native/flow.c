@@ -146,8 +146,8 @@ void turn_flow(struct loop *loop, struct flow *flow) {
   if (flow->sink->error) break_flow(flow, SIDE_SINK, flow->sink->error);
   else step = take_steps(loop, flow);
   if (step == STEP_OVER) {
-    end_flow(loop, flow);
-    return;
+    if (!flow->cut || flow->error || has_arrived(flow->sink->fd)) end_flow(loop, flow);
+    return; /* else it ends when it has arrived, or its time is over */
   }
   count_turn(loop, flow, (size_t)(flow->bytes_read - before));
   if (step == STEP_MOVED) queue_flow(loop, flow);
@@ -165,13 +165,17 @@ void finish_flow(struct loop *loop, struct flow *flow) {
   queue_flow(loop, flow);
 }
 
-/* Ends it from our side: what was read is delivered, within the limit, and its end says that it was cut off, unless the
-   source had ended before. */
+/* Ends it from our side: what was read arrives, within the limit, and its end says that it was stopped. */
 void cut_flow(struct loop *loop, struct flow *flow) {
   if (flow->ended) return;
   if (!flow->source_ended) flow->cut = flow->source_ended = true;
-  limit_flow(loop, flow, FINISH_MS);
+  limit_flow(loop, flow, CUT_MS);
   queue_flow(loop, flow);
+}
+
+/* Of a flow that is cut, between its turns. */
+void look_at_cut(struct loop *loop, struct flow *flow) {
+  if (flow->cut && !flow->held && flow->piped == 0 && has_arrived(flow->sink->fd)) end_flow(loop, flow);
 }
 
 /* Its time is over. */

@@ -102,7 +102,7 @@ void arm_lane(struct loop *loop, struct lane *lane, bool on);
 void set_no_delay(int fd);
 void accept_connection(struct loop *loop, struct lane *lane, int fd, const struct sockaddr_storage *peer);
 void stop_connection(struct loop *loop, struct connection *connection, int error);
-void finish_connection(struct loop *loop, struct connection *connection);
+void cut_connection(struct loop *loop, struct connection *connection);
 void feed_connection(struct loop *loop, struct connection *connection);
 
 /* access.c */

@@ -42,7 +42,11 @@ void tick_limits(struct loop *loop) {
   while (rest) {
     struct flow *flow = rest;
     free_of_limit(flow);
-    if (loop->now_ns < flow->until_ns) add_limited(loop, flow);
-    else expire_flow(loop, flow);
+    if (loop->now_ns >= flow->until_ns) {
+      expire_flow(loop, flow);
+      continue;
+    }
+    add_limited(loop, flow);
+    look_at_cut(loop, flow);
   }
 }

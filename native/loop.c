@@ -113,8 +113,8 @@ static bool obey(struct loop *loop, const struct command *command) {
     case STOP_CONNECTION:
       stop_connection(loop, command->subject, ECANCELED);
       return true;
-    case FINISH_CONNECTION:
-      finish_connection(loop, command->subject);
+    case CUT_CONNECTION:
+      cut_connection(loop, command->subject);
       return true;
     case RELEASE_LANE:
       free_lane(command->subject);

@@ -11,7 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static bool is_delivered(int fd) {
+/* Whether the peer has acknowledged all that was sent; a Unix socket's has it. */
+bool has_arrived(int fd) {
   int queued = 0;
   return ioctl(fd, SIOCOUTQ, &queued) != 0 || queued == 0;
 }
@@ -24,7 +25,7 @@ static void close_with_reset(int fd) {
 
 /* Takes over `fd`, which epoll does not watch. A Unix socket has no reset: its peer sees the end. */
 void reset_socket(struct loop *loop, int fd, uint64_t until_ns) {
-  struct parting *parting = loop->now_ns >= until_ns || is_delivered(fd) ? NULL : malloc(sizeof *parting);
+  struct parting *parting = loop->now_ns >= until_ns || has_arrived(fd) ? NULL : malloc(sizeof *parting);
   if (!parting) {
     close_with_reset(fd);
     return;
@@ -36,7 +37,7 @@ void reset_socket(struct loop *loop, int fd, uint64_t until_ns) {
 void tick_partings(struct loop *loop) {
   for (struct parting **link = &loop->partings; *link;) {
     struct parting *parting = *link;
-    if (loop->now_ns < parting->until_ns && !is_delivered(parting->fd)) {
+    if (loop->now_ns < parting->until_ns && !has_arrived(parting->fd)) {
       link = &parting->next;
       continue;
     }

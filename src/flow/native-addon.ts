@@ -91,7 +91,7 @@ export interface NativeAddon {
   closeLane(id: number): void;
   stopLane(id: number): void;
   stopConnection(id: number): void;
-  finishConnection(id: number): void;
+  cutConnection(id: number): void;
   /** Fills `state` with `bytesRead, bytesSent, blocked` of both directions; leaves it alone when it is over. */
   readConnection(id: number, state: Float64Array): void;
   /** An index of `descriptorKinds`, or a negative errno. */
