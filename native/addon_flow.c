@@ -1,5 +1,6 @@
 /* The addon's functions for flows. */
 #include "addon.h"
+#include "delay.h"
 #include "engine_api.h"
 #include "value.h"
 
@@ -67,6 +68,7 @@ static void hand_out_endings(napi_env env, napi_value listener, struct engine *e
 static void hand_out(napi_env env, napi_value listener, void *context, void *data) {
   (void)data;
   if (!env) return; /* the environment is going away, and destroy_engine may have run */
+  delay_at_random(DELAY_NEWS_MS);
   hand_out_endings(env, listener, context);
   hand_out_lane_news(env, context);
 }
@@ -131,10 +133,10 @@ static int launch(struct engine *engine, struct flow *flow) {
   return error;
 }
 
-/* start(sourceFd | -1, sinkFd, head | undefined, halfClose) → id. The descriptors are duplicated, not taken. */
+/* start(sourceFd | -1, sinkFd, head | undefined, halfClose, lastWordsMs) → id. The descriptors are duplicated, not taken. */
 static napi_value start(napi_env env, napi_callback_info info) {
   struct arguments arguments;
-  int32_t source_fd, sink_fd;
+  int32_t source_fd, sink_fd, last_words_ms;
   uint8_t *head;
   size_t length;
   bool half_close;
@@ -142,10 +144,12 @@ static napi_value start(napi_env env, napi_callback_info info) {
   if (!get_arguments(env, info, &arguments) || !get_int(&arguments, 0, &source_fd)) return NULL;
   if (!get_int(&arguments, 1, &sink_fd) || !get_bytes(&arguments, 2, &head, &length)) return NULL;
   if (!ok(env, napi_get_value_bool(env, arguments.values[3], &half_close))) return NULL;
+  if (!get_int(&arguments, 4, &last_words_ms)) return NULL;
   struct engine *engine = arguments.data;
   struct flow *flow = create_flow(source_fd, sink_fd, head, length, &error);
   if (!flow) return throw_errno(env, "dup", error);
   flow->half_close = half_close;
+  flow->last_words_ms = (unsigned)last_words_ms;
   error = launch(engine, flow);
   if (error) {
     discard_flow(flow);

@@ -191,9 +191,9 @@ static napi_value stop_connection_of(napi_env env, napi_callback_info info) {
   return command(env, info, CONNECTION, STOP_CONNECTION);
 }
 
-/* finishConnection(id): what has been read is delivered, and both sides are closed. */
-static napi_value finish_connection_of(napi_env env, napi_callback_info info) {
-  return command(env, info, CONNECTION, FINISH_CONNECTION);
+/* cutConnection(id): what has been read is delivered, and what had not ended is reset. */
+static napi_value cut_connection_of(napi_env env, napi_callback_info info) {
+  return command(env, info, CONNECTION, CUT_CONNECTION);
 }
 
 static double *write_state(double *fields, struct flow *flow) {
@@ -222,6 +222,6 @@ bool add_lane_functions(napi_env env, napi_value exports, struct engine *engine)
          add_function(env, exports, "closeLane", close_one, engine) &&
          add_function(env, exports, "stopLane", stop_one, engine) &&
          add_function(env, exports, "stopConnection", stop_connection_of, engine) &&
-         add_function(env, exports, "finishConnection", finish_connection_of, engine) &&
+         add_function(env, exports, "cutConnection", cut_connection_of, engine) &&
          add_function(env, exports, "readConnection", read_connection, engine);
 }

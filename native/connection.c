@@ -16,12 +16,18 @@ void set_no_delay(int fd) {
   (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+/* Until when a side has time for what came before it is reset: its flow has used up a part of it. */
+static uint64_t last_words_until(const struct loop *loop, const struct connection *connection) {
+  uint64_t up = connection->up.until_ns, down = connection->down.until_ns;
+  if (up || down) return up > down ? up : down;
+  return loop->now_ns + (uint64_t)LAST_WORDS_MS * 1000000u;
+}
+
 /* Closes a socket in order, or passes the other side's reset on. */
-static void part(struct loop *loop, struct end *end, bool reset) {
+static void part(struct loop *loop, const struct connection *connection, struct end *end, bool reset) {
   if (!end || end->fd < 0) return;
-  if (reset) reset_socket(loop, end->fd);
-  else close(end->fd);
-  bury_end(loop, end);
+  if (reset) reset_socket(loop, take_fd(loop, end), last_words_until(loop, connection));
+  else close_end(loop, end);
 }
 
 static struct flow *other_flow(struct connection *connection, const struct flow *flow) {
@@ -33,16 +39,20 @@ static void stop_other(struct loop *loop, struct connection *connection, const s
   if (broken->side != SIDE_SINK) stop_flow(loop, other_flow(connection, broken));
 }
 
+static void end_when_over(struct loop *loop, struct connection *connection) {
+  if (connection->up.ended && connection->down.ended) end_connection(loop, connection);
+}
+
 static void flow_is_over(struct loop *loop, struct flow *flow) {
   struct connection *connection = flow->owner;
   bool is_up = flow == &connection->up;
-  if (flow->error && flow->error != ECANCELED && !connection->error) {
+  if (flow->error && !connection->error) {
     connection->error = flow->error;
-    connection->broken = is_up == (flow->side == SIDE_SOURCE) ? SIDE_SOURCE : SIDE_SINK;
+    if (flow->side != SIDE_NONE) connection->broken = is_up == (flow->side == SIDE_SOURCE) ? SIDE_SOURCE : SIDE_SINK;
   }
-  if (flow->error) stop_other(loop, connection, flow);
+  if (flow->error && !flow->cut) stop_other(loop, connection, flow); /* of two that are cut, each has its own last bytes */
   else if (flow->source->hung) other_flow(connection, flow)->half_close = false; /* close says it */
-  if (connection->up.ended && connection->down.ended) end_connection(loop, connection);
+  end_when_over(loop, connection);
 }
 
 static void unlink_connection(struct connection *connection) {
@@ -60,8 +70,8 @@ static void end_connection(struct loop *loop, struct connection *connection) {
   connection->ended = true;
   connection->ended_ns = loop->now_ns;
   if (connection->dialing) lane->dialing--;
-  part(loop, connection->client, broke && connection->broken != SIDE_SOURCE);
-  part(loop, connection->target, broke && connection->broken != SIDE_SINK);
+  part(loop, connection, connection->client, broke && connection->broken != SIDE_SOURCE);
+  part(loop, connection, connection->target, broke && connection->broken != SIDE_SINK);
   unlink_connection(connection);
   tell_connection(loop, connection, NEWS_ENDED);
   if (!lane->closing) arm_lane(loop, lane, true);
@@ -71,6 +81,7 @@ static void end_connection(struct loop *loop, struct connection *connection) {
 static void prepare_flow(struct connection *connection, struct flow *flow) {
   flow->source_fd = flow->sink_fd = -1;
   flow->half_close = true;
+  flow->last_words_ms = LAST_WORDS_MS;
   flow->over = flow_is_over;
   flow->owner = connection;
 }
@@ -97,7 +108,7 @@ static int dial(struct loop *loop, struct connection *connection, const struct t
   int error = connected || errno == EINPROGRESS ? 0 : errno;
   if (!error) {
     /* Only now: an unconnected socket would say at once that it is hung up. */
-    connection->target = open_lane_end(loop, fd, connection);
+    connection->target = open_lane_end(loop, fd, family, connection);
     if (!connection->target) error = errno ? errno : ENOMEM;
   }
   if (error) close(fd);
@@ -159,8 +170,7 @@ void connection_event(struct loop *loop, struct end *end) {
     return;
   }
   refuse(connection, error);
-  close(end->fd);
-  bury_end(loop, end);
+  close_end(loop, end);
   connection->target = NULL;
   if (connection->attempt < connection->lane->target_count) tell_connection(loop, connection, NEWS_REFUSED);
   dial_next(loop, connection);
@@ -183,11 +193,11 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
   connection->lane = lane;
   fill_name(&connection->peer, peer);
   if (!is_welcome(lane, &connection->peer)) {
-    reset_socket(loop, fd);
+    reset_socket(loop, fd, 0);
     tell_connection(loop, connection, NEWS_DENIED); /* and never counted */
     return;
   }
-  connection->client = open_lane_end(loop, fd, connection);
+  connection->client = open_lane_end(loop, fd, peer->ss_family, connection);
   if (!connection->client) {
     free(connection);
     close(fd);
@@ -211,8 +221,10 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
 /* Ends it now, with resets to both sides. */
 void stop_connection(struct loop *loop, struct connection *connection, int error) {
   if (connection->ended) return;
-  connection->error = error;
-  connection->broken = SIDE_NONE;
+  if (connection->dialing || !connection->error) { /* a refusal of an earlier address, or nothing */
+    connection->error = error;
+    connection->broken = SIDE_NONE;
+  }
   if (connection->dialing) {
     connection->up.ended = connection->down.ended = true;
     end_connection(loop, connection);
@@ -222,13 +234,13 @@ void stop_connection(struct loop *loop, struct connection *connection, int error
   stop_flow(loop, &connection->down);
 }
 
-/* As if both sides had ended now: what has been read is delivered. */
-void finish_connection(struct loop *loop, struct connection *connection) {
+/* Ends it from our side: what has been read is delivered, and both sides are reset. */
+void cut_connection(struct loop *loop, struct connection *connection) {
   if (connection->ended) return;
   if (connection->dialing) {
     stop_connection(loop, connection, ECANCELED);
     return;
   }
-  finish_flow(loop, &connection->up);
-  finish_flow(loop, &connection->down);
+  cut_flow(loop, &connection->up);
+  cut_flow(loop, &connection->down);
 }

@@ -10,10 +10,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static int ask_socket(int fd, int option) {
+  int value = -1;
+  socklen_t length = sizeof value;
+  return getsockopt(fd, SOL_SOCKET, option, &value, &length) == 0 ? value : -1;
+}
+
 static bool is_stream(int fd) {
-  int type = 0;
-  socklen_t length = sizeof type;
-  return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
+  return ask_socket(fd, SO_TYPE) == SOCK_STREAM;
+}
+
+/* epoll(7): a read from a stream that is not filled has emptied it. But what comes with descriptors or credentials is
+   where a read from a Unix socket stops (unix(7)), and that is not told. */
+static bool is_short_all(int family) {
+  return family != AF_UNIX;
 }
 
 struct identity {
@@ -85,6 +95,7 @@ static struct end *create_end(struct loop *loop, int fd, const struct identity *
   end->fd = fd;
   end->kind = kind_of(fd, identity->mode);
   end->splices = can_splice(fd, end->kind);
+  end->short_is_all = end->kind == KIND_SOCKET && is_short_all(ask_socket(fd, SO_DOMAIN));
   end->polled = end->may_nowait = end->can_read = end->can_write = true;
   end->device = identity->device;
   end->inode = identity->inode;
@@ -102,12 +113,13 @@ static struct end *create_end(struct loop *loop, int fd, const struct identity *
 }
 
 /* Takes over a non-blocking stream socket that nobody else has. NULL with errno; then `fd` is still the caller's. */
-struct end *open_lane_end(struct loop *loop, int fd, struct connection *connection) {
+struct end *open_lane_end(struct loop *loop, int fd, int family, struct connection *connection) {
   struct end *end = calloc(1, sizeof *end);
   if (!end) return NULL;
   end->fd = fd;
   end->kind = KIND_SOCKET;
   end->splices = end->polled = end->can_read = end->can_write = true;
+  end->short_is_all = is_short_all(family);
   end->connection = connection;
   if (watch(loop, end)) return end;
   free(end);
@@ -145,17 +157,22 @@ void leave_end(struct loop *loop, struct end *end, struct flow *flow) {
   if (end->writer == flow) end->writer = NULL;
   if (end->reader || end->writer || end->fd < 0 || end->connection) return;
   if (end->shared) forget_shared(loop, end);
-  /* Closing a duplicate does not end epoll's watch: JavaScript still holds the same open file. */
-  if (end->polled) epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, end->fd, NULL);
-  close(end->fd);
-  bury_end(loop, end);
+  close_end(loop, end);
 }
 
-/* Its descriptor is closed or somebody else's now. */
-void bury_end(struct loop *loop, struct end *end) {
+/* Gives an end's descriptor away; the end is freed after this round. epoll is told: closing would end its watch only if
+   nobody else held the same open file, as JavaScript does of a duplicate, and a child before its exec of any. */
+int take_fd(struct loop *loop, struct end *end) {
+  int fd = end->fd;
+  if (end->polled) epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
   end->fd = -1;
   end->next = loop->graveyard;
   loop->graveyard = end;
+  return fd;
+}
+
+void close_end(struct loop *loop, struct end *end) {
+  close(take_fd(loop, end));
 }
 
 void bury_ends(struct loop *loop) {
@@ -184,6 +201,7 @@ void end_event(struct loop *loop, struct end *end, uint32_t events) {
   if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) end->can_write = true;
   if (events & EPOLLERR) note_break(end);
   if (end->connection) connection_event(loop, end);
+  limit_reader(loop, end);
   if (end->reader) queue_flow(loop, end->reader);
   if (end->writer) queue_flow(loop, end->writer);
 }

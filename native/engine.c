@@ -150,6 +150,7 @@ void count_down(struct engine *engine, size_t count) {
 }
 
 static void stop_thread(struct engine *engine) {
+  gather_commands(engine, false); /* a worker may be ended between on and off */
   while (send_command(engine, QUIT, NULL) != 0) usleep(1000);
   pthread_join(engine->thread, NULL);
 }

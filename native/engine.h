@@ -7,7 +7,12 @@
  *                                                 └── end.c (descriptors) ◀─────────┘
  *
  * Nothing in the engine thread touches V8. A flow's memory is made by the JavaScript thread, worked on by the engine
- * thread from START to its ending, and freed by the engine thread at RELEASE, when no command can name it any more.
+ * thread from START to its ending, and freed by the engine thread at RELEASE, when no command can name it any more. A
+ * flow that has ended stands in none of the loop's lists and is named by none of its ends (end_flow), so RELEASE, which
+ * JavaScript can only send once it has heard of the ending, may come at any time after.
+ *
+ * No command holds the number of a descriptor. What JavaScript passes is duplicated before the call returns, and an end
+ * leaves epoll before its descriptor is closed: a number that is used again is never taken for what it was before.
  */
 #ifndef TNET_ENGINE_H
 #define TNET_ENGINE_H
@@ -21,6 +26,9 @@ enum {
   NAP_NS = 100 * 1000,             /* how long the thread waits for more, see nap() */
   NAP_TURNS_MOST = 4,              /* more flows than this wait for each other anyway */
   NEWS_REST_MS = 10,               /* between two words to JavaScript of what a lane's connections do */
+  NEWS_MOST = 16 * 1024,           /* connections that JavaScript has not heard the last of: then lanes take no more */
+  LAST_WORDS_MS = 1000,            /* what came before a reset has so long to reach the other side */
+  CUT_MS = 500,                    /* … and what was read of a stream that is cut: a process that ends is gone in a second */
   BUFFER_BYTES = 128 * 1024,       /* the read/write buffer that all flows share */
   PIPE_BYTES = 1024 * 1024,        /* the size asked for a pooled pipe */
   PIPE_LEAST_BYTES = 64 * 1024,    /* what the system gives a user over its pipe quota is not worth splicing through */
@@ -50,6 +58,7 @@ struct end {
   enum kind kind;
   bool polled;    /* epoll can watch it; if not it is always ready, as regular files are */
   bool splices;   /* splice and sendfile cannot block on it */
+  bool short_is_all; /* a read that is not filled has emptied it */
   bool may_nowait; /* RWF_NOWAIT has not been refused yet */
   bool can_read;  /* false from EAGAIN to the next event */
   bool can_write;
@@ -76,6 +85,7 @@ struct flow {
   double id;
   int source_fd, sink_fd; /* duplicates that the flow's ends take over; a source of -1 ends after what is held */
   bool half_close; /* a lane takes it back where a close is next */
+  unsigned last_words_ms; /* how long the sink may take for what the source gave before it broke; 0: as long as it likes */
   flow_over over;
   void *owner;
 
@@ -94,8 +104,11 @@ struct flow {
   bool bulk;   /* the last window's reads were big */
   bool copies; /* splicing this pair is not possible */
   int stuck;   /* splices in a row that made no headway though both ends say they are ready */
-  bool begun, source_ended, queued, ended;
-  struct flow *next;
+  bool begun, source_ended, ended;
+  bool cut; /* the source had not ended: what was read is to arrive, and then the flow ends as stopped */
+  struct flow *next, **link;            /* in the queue; the link is NULL when it is in none */
+  uint64_t until_ns;                    /* 0: no limit */
+  struct flow *next_limited, **limited_link;
 
   /* The ending: set by the engine thread before the flow is told of. */
   int error; /* errno, 0 for an orderly end, ECANCELED when it was stopped */
@@ -116,6 +129,8 @@ struct loop {
   int epoll_fd, wake_fd;
   uint64_t now_ns;
   struct flow *queue, **queue_tail;
+  struct flow *running; /* the rest of the queue that takes its turns in this round */
+  struct flow *limited; /* flows with a time limit */
   unsigned turns, sparse_turns; /* of this round: those that carried anything, and those that could do with more */
   struct end *table[END_TABLE];
   struct end *graveyard; /* events already fetched may still point at these */
@@ -123,7 +138,7 @@ struct loop {
   size_t pooled;
   struct lane *lanes;
   struct parting *partings;
-  uint64_t tick_ns; /* when lanes and partings are looked at again */
+  uint64_t tick_ns; /* when lanes, partings and limited flows are looked at again */
   uint64_t told_ns; /* when JavaScript was last told of anything */
   bool has_news;    /* that JavaScript is not told of yet */
   struct engine *engine;
@@ -133,12 +148,14 @@ struct loop {
 /* end.c */
 enum kind describe_descriptor(int fd);
 struct end *open_end(struct loop *loop, int fd, struct flow *flow, enum side side, int *error);
-struct end *open_lane_end(struct loop *loop, int fd, struct connection *connection);
+struct end *open_lane_end(struct loop *loop, int fd, int family, struct connection *connection);
 void leave_end(struct loop *loop, struct end *end, struct flow *flow);
-void bury_end(struct loop *loop, struct end *end);
+int take_fd(struct loop *loop, struct end *end);
+void close_end(struct loop *loop, struct end *end);
 void end_event(struct loop *loop, struct end *end, uint32_t events);
 void bury_ends(struct loop *loop);
 bool end_is_ready(const struct end *end, short events);
+bool has_arrived(int fd);
 
 /* transfer.c: never block, whatever the descriptor's flags are */
 ssize_t read_end(struct end *end, void *buffer, size_t length);
@@ -165,11 +182,20 @@ void begin_flow(struct loop *loop, struct flow *flow);
 void begin_lane_flow(struct loop *loop, struct flow *flow, struct end *source, struct end *sink);
 void turn_flow(struct loop *loop, struct flow *flow);
 void finish_flow(struct loop *loop, struct flow *flow);
+void cut_flow(struct loop *loop, struct flow *flow);
 void stop_flow(struct loop *loop, struct flow *flow);
+void expire_flow(struct loop *loop, struct flow *flow);
+void look_at_cut(struct loop *loop, struct flow *flow);
 void free_flow(struct flow *flow);
 void note_read(struct loop *loop, struct flow *flow, size_t bytes);
 void note_sent(struct loop *loop, struct flow *flow, size_t bytes);
 enum step break_flow(struct flow *flow, enum side side, int error);
+
+/* limit.c */
+void limit_reader(struct loop *loop, const struct end *end);
+void limit_flow(struct loop *loop, struct flow *flow, unsigned limit_ms);
+void free_of_limit(struct flow *flow);
+void tick_limits(struct loop *loop);
 
 /* loop.c */
 struct loop *create_loop(struct engine *engine, int *error);
@@ -177,5 +203,6 @@ void destroy_loop(struct loop *loop);
 void *run_loop(void *loop);
 void wake_loop(struct loop *loop);
 void queue_flow(struct loop *loop, struct flow *flow);
+void unqueue_flow(struct loop *loop, struct flow *flow);
 
 #endif

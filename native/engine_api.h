@@ -17,7 +17,7 @@ enum operation {
   STOP_LANE,
   RELEASE_LANE,
   STOP_CONNECTION,
-  FINISH_CONNECTION,
+  CUT_CONNECTION,
   RELEASE_CONNECTION,
   QUIT
 };
@@ -43,6 +43,7 @@ struct engine {
   size_t command_count, command_room;
   struct flow *ended, **ended_tail;
   struct connection *connection_news, **connection_news_tail;
+  size_t untaken; /* how many connections have news */
   struct lane *lane_news;
   bool woken; /* the engine thread has been told of the commands */
   bool gathering; /* the commands are to be obeyed together, with what is still to come */

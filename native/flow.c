@@ -55,7 +55,10 @@ void free_flow(struct flow *flow) {
   free(flow);
 }
 
+/* After it nothing in the loop names the flow: it may be freed as soon as its ending is known. */
 static void let_go(struct loop *loop, struct flow *flow) {
+  unqueue_flow(loop, flow);
+  free_of_limit(flow);
   if (flow->pipe) give_pipe(loop, flow->pipe, flow->piped == 0);
   flow->pipe = NULL;
   free(flow->held);
@@ -65,8 +68,10 @@ static void let_go(struct loop *loop, struct flow *flow) {
 }
 
 static void end_flow(struct loop *loop, struct flow *flow) {
+  if (flow->cut && !flow->error) flow->error = ECANCELED;
   bool orderly = flow->error == 0;
   if (orderly && flow->half_close && flow->sink->kind == KIND_SOCKET) shutdown(flow->sink->fd, SHUT_WR);
+  if (flow->side == SIDE_SINK && flow->sink) limit_reader(loop, flow->sink);
   flow->ended = true;
   __atomic_store_n(&flow->blocked, 0, __ATOMIC_RELAXED);
   let_go(loop, flow);
@@ -84,8 +89,12 @@ void begin_flow(struct loop *loop, struct flow *flow) {
   }
   flow->sink = open_end(loop, flow->sink_fd, flow, SIDE_SINK, &error);
   if (!flow->sink) break_flow(flow, SIDE_SINK, error);
-  if (flow->error) end_flow(loop, flow);
-  else queue_flow(loop, flow);
+  if (flow->error) {
+    end_flow(loop, flow);
+    return;
+  }
+  if (flow->source) limit_reader(loop, flow->source); /* it may have broken under another flow */
+  queue_flow(loop, flow);
 }
 
 /* Both ends are open: a flow of an express lane. */
@@ -95,6 +104,7 @@ void begin_lane_flow(struct loop *loop, struct flow *flow, struct end *source, s
   flow->sink = sink;
   source->reader = flow;
   sink->writer = flow;
+  limit_reader(loop, source); /* a client may have broken off before its target answered */
   queue_flow(loop, flow);
 }
 
@@ -113,11 +123,10 @@ static enum step take_steps(struct loop *loop, struct flow *flow) {
 /* Whether it came in such small pieces that more of it should be waited for: only TCP, whose sender goes on meanwhile, and
    only while its window is far from full. */
 static bool is_sparse(const struct flow *flow, size_t moved) {
-  int domain = AF_UNSPEC, window = 0;
-  socklen_t length = sizeof domain;
+  int window = 0;
+  socklen_t length = sizeof window;
   if (!flow->bulk || flow->copies || flow->source->kind != KIND_SOCKET || flow->sink->kind != KIND_SOCKET) return false;
-  if (moved >= (size_t)flow->turn_reads * PIPE_BYTES) return false;
-  if (getsockopt(flow->source->fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0 || domain == AF_UNIX) return false;
+  if (moved >= (size_t)flow->turn_reads * PIPE_BYTES || !flow->source->short_is_all) return false; /* of a Unix socket */
   if (getsockopt(flow->source->fd, SOL_SOCKET, SO_RCVBUF, &window, &length) != 0) return false;
   return moved < (size_t)window / 4;
 }
@@ -137,8 +146,8 @@ void turn_flow(struct loop *loop, struct flow *flow) {
   if (flow->sink->error) break_flow(flow, SIDE_SINK, flow->sink->error);
   else step = take_steps(loop, flow);
   if (step == STEP_OVER) {
-    end_flow(loop, flow);
-    return;
+    if (!flow->cut || flow->error || has_arrived(flow->sink->fd)) end_flow(loop, flow);
+    return; /* else it ends when it has arrived, or its time is over */
   }
   count_turn(loop, flow, (size_t)(flow->bytes_read - before));
   if (step == STEP_MOVED) queue_flow(loop, flow);
@@ -154,6 +163,27 @@ void finish_flow(struct loop *loop, struct flow *flow) {
   if (flow->ended) return;
   flow->source_ended = true;
   queue_flow(loop, flow);
+}
+
+/* Ends it from our side: what was read arrives, within the limit, and its end says that it was stopped. */
+void cut_flow(struct loop *loop, struct flow *flow) {
+  if (flow->ended) return;
+  if (!flow->source_ended) flow->cut = flow->source_ended = true;
+  limit_flow(loop, flow, CUT_MS);
+  queue_flow(loop, flow);
+}
+
+/* Of a flow that is cut, between its turns. */
+void look_at_cut(struct loop *loop, struct flow *flow) {
+  if (flow->cut && !flow->held && flow->piped == 0 && has_arrived(flow->sink->fd)) end_flow(loop, flow);
+}
+
+/* Its time is over. */
+void expire_flow(struct loop *loop, struct flow *flow) {
+  int error = flow->source ? flow->source->error : 0;
+  if (error) break_flow(flow, SIDE_SOURCE, error);
+  else flow->error = ECANCELED;
+  end_flow(loop, flow);
 }
 
 void stop_flow(struct loop *loop, struct flow *flow) {

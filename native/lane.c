@@ -68,6 +68,7 @@ static bool has_free_fd(const struct loop *loop, const struct lane *lane) {
 void arm_lane(struct loop *loop, struct lane *lane, bool on) {
   if (lane->armed == on) return;
   if (on && lane->most > 0 && lane->live >= lane->most) return;
+  if (on && is_unheard(loop)) return;
   if (on && lane->short_of_fds && !has_free_fd(loop, lane)) return;
   if (on) lane->short_of_fds = false;
   if (watch_listener(loop, lane, EPOLL_CTL_MOD, on) == 0) lane->armed = on;
@@ -145,7 +146,7 @@ static bool leaves_enough(struct loop *loop, struct lane *lane, int fd) {
 void lane_event(struct loop *loop, struct lane *lane) {
   for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
     struct sockaddr_storage peer = {0};
-    if (lane->most > 0 && lane->live >= lane->most) {
+    if ((lane->most > 0 && lane->live >= lane->most) || is_unheard(loop)) {
       arm_lane(loop, lane, false);
       return;
     }
@@ -201,7 +202,7 @@ static bool wants_ticks(const struct lane *lane) {
 
 /* How long the thread may sleep. */
 int lane_timeout_ms(const struct loop *loop) {
-  if (loop->partings) return PARTING_TICK_MS;
+  if (loop->partings || loop->limited) return PARTING_TICK_MS;
   for (const struct lane *lane = loop->lanes; lane; lane = lane->next) {
     if (wants_ticks(lane)) return LANE_TICK_MS;
   }
@@ -210,8 +211,9 @@ int lane_timeout_ms(const struct loop *loop) {
 
 /* After each round: looks at the limits when their time has come. */
 void tick_lanes(struct loop *loop) {
-  if ((!loop->lanes && !loop->partings) || loop->now_ns < loop->tick_ns) return;
-  loop->tick_ns = loop->now_ns + (loop->partings ? PARTING_TICK_MS : LANE_TICK_MS) * 1000000u;
+  if ((!loop->lanes && !loop->partings && !loop->limited) || loop->now_ns < loop->tick_ns) return;
+  loop->tick_ns = loop->now_ns + (loop->partings || loop->limited ? PARTING_TICK_MS : LANE_TICK_MS) * 1000000u;
+  tick_limits(loop);
   tick_partings(loop);
   struct lane *lane = loop->lanes;
   while (lane) {

@@ -102,7 +102,7 @@ void arm_lane(struct loop *loop, struct lane *lane, bool on);
 void set_no_delay(int fd);
 void accept_connection(struct loop *loop, struct lane *lane, int fd, const struct sockaddr_storage *peer);
 void stop_connection(struct loop *loop, struct connection *connection, int error);
-void finish_connection(struct loop *loop, struct connection *connection);
+void cut_connection(struct loop *loop, struct connection *connection);
 void feed_connection(struct loop *loop, struct connection *connection);
 
 /* access.c */
@@ -113,11 +113,12 @@ void fill_name(struct name *name, const struct sockaddr_storage *address);
 void ask_name(struct name *name, int fd);
 
 /* parting.c */
-void reset_socket(struct loop *loop, int fd);
+void reset_socket(struct loop *loop, int fd, uint64_t until_ns);
 void tick_partings(struct loop *loop);
 
 /* news.c */
 void tell_connection(struct loop *loop, struct connection *connection, enum news news);
+bool is_unheard(struct loop *loop);
 void tell_lane(struct loop *loop, struct lane *lane);
 struct connection *take_connection_news(struct engine *engine);
 struct lane *take_lane_news(struct engine *engine);

@@ -1,4 +1,5 @@
 /* The engine's thread: commands, events, turns. */
+#include "delay.h"
 #include "engine_api.h"
 #include "lane.h"
 
@@ -56,22 +57,32 @@ static void note_wake(struct loop *loop) {
 
 /* Has the flow take a turn in this round, or in the next one when called from a turn. */
 void queue_flow(struct loop *loop, struct flow *flow) {
-  if (flow->queued || flow->ended) return;
-  flow->queued = true;
+  if (flow->link || flow->ended) return;
   flow->next = NULL;
-  *loop->queue_tail = flow;
+  flow->link = loop->queue_tail;
+  *flow->link = flow;
   loop->queue_tail = &flow->next;
 }
 
+/* Out of the queue, or of the rest of it that is in its turns. */
+void unqueue_flow(struct loop *loop, struct flow *flow) {
+  if (!flow->link) return;
+  *flow->link = flow->next;
+  if (flow->next) flow->next->link = flow->link;
+  else if (loop->queue_tail == &flow->next) loop->queue_tail = flow->link;
+  flow->link = NULL;
+}
+
+/* One turn for each; a turn may end other flows, which then have left the list too. */
 static void run_queue(struct loop *loop) {
-  struct flow *flow = loop->queue;
+  loop->running = loop->queue;
+  if (loop->running) loop->running->link = &loop->running;
   loop->queue = NULL;
   loop->queue_tail = &loop->queue;
-  while (flow) {
-    struct flow *next = flow->next;
-    flow->queued = false;
+  while (loop->running) {
+    struct flow *flow = loop->running;
+    unqueue_flow(loop, flow);
     turn_flow(loop, flow);
-    flow = next;
   }
 }
 
@@ -102,8 +113,8 @@ static bool obey(struct loop *loop, const struct command *command) {
     case STOP_CONNECTION:
       stop_connection(loop, command->subject, ECANCELED);
       return true;
-    case FINISH_CONNECTION:
-      finish_connection(loop, command->subject);
+    case CUT_CONNECTION:
+      cut_connection(loop, command->subject);
       return true;
     case RELEASE_LANE:
       free_lane(command->subject);
@@ -119,6 +130,7 @@ static bool obey(struct loop *loop, const struct command *command) {
 
 static bool obey_all(struct loop *loop) {
   struct command *commands = NULL;
+  delay_at_random(DELAY_COMMANDS_MS);
   size_t count = take_commands(loop->engine, &commands);
   bool running = true;
   for (size_t i = 0; i < count && running; i++) running = obey(loop, &commands[i]);
@@ -167,7 +179,6 @@ void *run_loop(void *argument) {
     loop->turns = loop->sparse_turns = 0;
     run_queue(loop);
     tick_lanes(loop);
-    /* After the queue: what was told of in an earlier round is in no queue any more when its release comes. */
     if (commanded) {
       note_wake(loop);
       running = obey_all(loop);

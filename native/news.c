@@ -9,10 +9,20 @@ void tell_connection(struct loop *loop, struct connection *connection, enum news
     connection->next_news = NULL;
     *engine->connection_news_tail = connection;
     engine->connection_news_tail = &connection->next_news;
+    engine->untaken++;
   }
   connection->news |= (unsigned)news;
   connection->refused = connection->attempt;
   pthread_mutex_unlock(&engine->lock);
+}
+
+/* Whether so much is waiting to be heard that more of it would only cost memory: JavaScript is busy, or stuck. */
+bool is_unheard(struct loop *loop) {
+  struct engine *engine = loop->engine;
+  pthread_mutex_lock(&engine->lock);
+  bool unheard = engine->untaken >= NEWS_MOST;
+  pthread_mutex_unlock(&engine->lock);
+  return unheard;
 }
 
 void tell_lane(struct loop *loop, struct lane *lane) {
@@ -33,6 +43,7 @@ struct connection *take_connection_news(struct engine *engine) {
   struct connection *news = engine->connection_news;
   engine->connection_news = NULL;
   engine->connection_news_tail = &engine->connection_news;
+  engine->untaken = 0;
   return news;
 }
 

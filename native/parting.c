@@ -1,20 +1,18 @@
 /*
  * RST for RST. A reset overtakes what is still in the send queue, so a socket that is to be reset first gives its peer
- * a second to acknowledge it.
+ * some time to acknowledge it.
  */
 #include "engine.h"
 #include "lane.h"
 
 #include <linux/sockios.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const uint64_t PARTING_NS = 1000000000u;
-
-static bool is_delivered(int fd) {
+/* Whether the peer has acknowledged all that was sent; a Unix socket's has it. */
+bool has_arrived(int fd) {
   int queued = 0;
   return ioctl(fd, SIOCOUTQ, &queued) != 0 || queued == 0;
 }
@@ -25,22 +23,21 @@ static void close_with_reset(int fd) {
   close(fd);
 }
 
-/* Takes over `fd`. A Unix socket has no reset: its peer sees the end. */
-void reset_socket(struct loop *loop, int fd) {
-  struct parting *parting = is_delivered(fd) ? NULL : malloc(sizeof *parting);
+/* Takes over `fd`, which epoll does not watch. A Unix socket has no reset: its peer sees the end. */
+void reset_socket(struct loop *loop, int fd, uint64_t until_ns) {
+  struct parting *parting = loop->now_ns >= until_ns || has_arrived(fd) ? NULL : malloc(sizeof *parting);
   if (!parting) {
     close_with_reset(fd);
     return;
   }
-  epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL); /* its end is about to be freed */
-  *parting = (struct parting){.fd = fd, .until_ns = loop->now_ns + PARTING_NS, .next = loop->partings};
+  *parting = (struct parting){.fd = fd, .until_ns = until_ns, .next = loop->partings};
   loop->partings = parting;
 }
 
 void tick_partings(struct loop *loop) {
   for (struct parting **link = &loop->partings; *link;) {
     struct parting *parting = *link;
-    if (loop->now_ns < parting->until_ns && !is_delivered(parting->fd)) {
+    if (loop->now_ns < parting->until_ns && !has_arrived(parting->fd)) {
       link = &parting->next;
       continue;
     }

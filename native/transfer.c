@@ -58,9 +58,8 @@ ssize_t read_end(struct end *end, void *buffer, size_t length) {
   while (got < 0 && errno == EINTR);
   if (got < 0 && errno == EAGAIN) {
     end->can_read = false;
-  } else if (got > 0 && (size_t)got < length && end->kind == KIND_SOCKET && !end->hung && !end->urgent) {
-    /* epoll(7): a short read from a stream has emptied it, and what comes next is a new edge. */
-    end->can_read = false;
+  } else if (got > 0 && (size_t)got < length && end->short_is_all && !end->hung && !end->urgent) {
+    end->can_read = false; /* what comes next is a new edge */
   }
   return got;
 }

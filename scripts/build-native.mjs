@@ -4,6 +4,8 @@
 //   node scripts/build-native.mjs --sanitize               native/build/tnet-address.node, with AddressSanitizer and
 //                                                          UndefinedBehaviorSanitizer; TNET_NATIVE=PATH uses it
 //   node scripts/build-native.mjs --sanitize=thread        native/build/tnet-thread.node, with ThreadSanitizer
+//   node scripts/build-native.mjs --delays                 native/build/tnet-delays.node, which waits at random where its
+//                                                          threads hand over to each other; with --sanitize too
 //   node scripts/build-native.mjs --target linux-arm64     → prebuilds/linux-arm64/tnet.node (linux-x64 likewise)
 //
 // No node-gyp: a Node-API addon needs two header files and a C compiler. tnet works without the addon, so a machine
@@ -22,10 +24,11 @@ const common =
   '-std=c99 -D_GNU_SOURCE -DNAPI_VERSION=4 -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden -pthread';
 const sanitizers = { address: 'address,undefined', thread: 'thread' };
 
-function flagsFor(sanitize) {
-  if (!sanitize) return [...common.split(' '), '-O2', '-Wl,-s'];
+function flagsFor({ sanitize, delays = false }) {
+  const all = [...common.split(' '), ...(delays ? ['-DTNET_DELAYS'] : [])];
+  if (!sanitize) return [...all, '-O2', '-Wl,-s'];
   return [
-    ...common.split(' '),
+    ...all,
     '-O1',
     '-g',
     '-fno-omit-frame-pointer',
@@ -37,11 +40,17 @@ function flagsFor(sanitize) {
 /**
  * Compiles the addon. Returns the file it made, or undefined when this machine cannot make it.
  *
- * @param {{ target?: string, sanitize?: 'address' | 'thread', output?: string, strict?: boolean }} options
+ * @param {{
+ *   target?: string,
+ *   sanitize?: 'address' | 'thread',
+ *   delays?: boolean,
+ *   output?: string,
+ *   strict?: boolean,
+ * }} options
  *   `target` is a platform and architecture as prebuilds/ names them; without it, this machine. `strict` throws when
  *   there is a compiler and it fails; without it that too is a debug line, as a compiler of tomorrow may warn of more.
  */
-export function buildNative({ target, sanitize, output, strict = false } = {}) {
+export function buildNative({ target, sanitize, delays, output, strict = false } = {}) {
   if (!(target ?? here).startsWith('linux-')) {
     debug('native addon: not built, %s has no epoll and splice', target ?? here);
     return undefined;
@@ -49,14 +58,14 @@ export function buildNative({ target, sanitize, output, strict = false } = {}) {
   const compiler = target && target !== here ? compilers[target] : (process.env.CC ?? 'cc');
   if (!compiler)
     throw new Error(`no compiler is known for ${target}: one of ${Object.keys(compilers).join(', ')}`);
-  const built = `native/build/tnet${sanitize ? `-${sanitize}` : ''}.node`;
+  const built = `native/build/${['tnet', sanitize, delays && 'delays'].filter(Boolean).join('-')}.node`;
   const file = output ?? path(target ? `prebuilds/${target}/tnet.node` : built);
   mkdirSync(new URL('.', pathToFileURL(file)), { recursive: true });
   const sources = readdirSync(path('native')).filter((name) => name.endsWith('.c'));
   // Into a file of its own first: a process that has the old one loaded must not see it change.
   const fresh = `${file}.${process.pid}`;
   const args = [
-    ...flagsFor(sanitize),
+    ...flagsFor({ sanitize, delays }),
     ...(target ? ['-include', path('native/old-glibc.h')] : []),
     `-I${path('node_modules/node-api-headers/include')}`,
     ...sources.map((name) => path(`native/${name}`)),
@@ -83,6 +92,7 @@ function parseArguments(args) {
     if (args[i] === '--target') options.target = args[++i];
     else if (args[i] === '--sanitize') options.sanitize = 'address';
     else if (args[i] === '--sanitize=thread') options.sanitize = 'thread';
+    else if (args[i] === '--delays') options.delays = true;
     else if (args[i] === '--output') options.output = args[++i];
     else throw new Error(`unknown argument ${args[i]}`);
   }

@@ -1,8 +1,18 @@
 // The native engine under a sanitizer: npm run soak -- [OPTIONS]
 //
-//   --minutes N          how long the soak of random resets, stalls, cancels and ends runs; default 10
+//   --minutes N          how long it runs; default 10
 //   --sanitizer NAME     address (with undefined behaviour, the default), thread, or none
+//   --delays             builds delays into the engine: at random up to 60 ms before it obeys commands and up to 30 ms
+//                        before JavaScript takes its news
+//   --pin                on one processor (taskset)
+//   --seed N             replays the choices of an earlier run
 //   --tests              the flow and engine tests under the sanitizer first
+//
+// What is to be run before a release, on a machine with nothing else to do:
+//
+//   npm run soak -- --delays --minutes 10
+//   npm run soak -- --delays --pin --minutes 10
+//   npm run soak -- --delays --sanitizer thread --minutes 2
 //
 // Builds the addon with the sanitizer in it. The exit status is 1 when the soak finds a wrong byte or a descriptor
 // left open, or when a sanitizer's report names the addon: Node itself is built without, so its own are no news.
@@ -18,6 +28,9 @@ const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },
     sanitizer: { type: 'string', default: 'address' },
+    delays: { type: 'boolean', default: false },
+    pin: { type: 'boolean', default: false },
+    seed: { type: 'string' },
     tests: { type: 'boolean', default: false },
   },
 });
@@ -29,7 +42,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const logs = mkdtempSync(join(tmpdir(), 'tnet-soak-'));
 const find = (name) => execFileSync('cc', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim();
 const sanitize = values.sanitizer === 'none' ? undefined : values.sanitizer;
-const addon = buildNative({ sanitize, strict: true });
+const addon = buildNative({ sanitize, delays: values.delays, strict: true });
 if (!addon) throw new Error('the addon cannot be built here');
 const options = `log_path=${join(logs, 'report')}:exitcode=0:detect_leaks=0:handle_segv=0`;
 const env = {
@@ -42,7 +55,8 @@ const env = {
 };
 
 function run(...args) {
-  const { status, signal } = spawnSync(process.execPath, args, { cwd: root, env, stdio: 'inherit' });
+  const command = [...(values.pin ? ['taskset', '-c', '0'] : []), process.execPath, ...args];
+  const { status, signal } = spawnSync(command[0], command.slice(1), { cwd: root, env, stdio: 'inherit' });
   if (status === 0) return true;
   console.error(`${args.join(' ')}: ${signal ?? `exit ${status}`}`);
   return false;
@@ -59,7 +73,9 @@ if (values.tests) {
     ),
   );
 }
-results.push(run('test/native/soak.ts', String(Number(values.minutes) * 60)));
+const concurrency = '24';
+const seed = values.seed === undefined ? [] : [concurrency, values.seed];
+results.push(run('test/native/soak.ts', String(Number(values.minutes) * 60), ...seed));
 // One file a process, with all of its reports.
 const reports = readdirSync(logs)
   .flatMap((name) => readFileSync(join(logs, name), 'utf8').split(/^={10,}$/m))

@@ -86,7 +86,7 @@ export type LaneEvent =
       readonly durationMs: number;
       /**
        * What broke. Without `broken` it is ETIMEDOUT for connectMs and idleMs, ECONNABORTED for lifeMs, ECANCELED when it was
-       * stopped; both sides have been reset then.
+       * stopped or cut; both sides have been reset then.
        */
       readonly error: NodeJS.ErrnoException | undefined;
       /** Which side broke, when one did; no target that took the connection counts as the target's break. */
@@ -107,8 +107,11 @@ export interface ExpressLane {
   stop(): void;
   /** Resets one connection. */
   stopConnection(id: number): void;
-  /** Ends one connection as if both sides had ended now; one that is not connected yet is reset. */
-  finishConnection(id: number): void;
+  /**
+   * Ends one connection from our side: what has been read is delivered, for half a second at most, and both sides are
+   * reset, so that nobody takes a part for the whole. One that is not connected yet is reset at once.
+   */
+  cutConnection(id: number): void;
   /** What one connection has done; undefined when it is over. */
   readConnection(id: number): { readonly up: LaneFlowState; readonly down: LaneFlowState } | undefined;
 }
@@ -208,8 +211,8 @@ class RunningLane implements ExpressLane {
     this.#addon.stopConnection(id);
   }
 
-  finishConnection(id: number): void {
-    this.#addon.finishConnection(id);
+  cutConnection(id: number): void {
+    this.#addon.cutConnection(id);
   }
 
   readConnection(id: number): { up: LaneFlowState; down: LaneFlowState } | undefined {

@@ -19,6 +19,11 @@ export interface FlowOptions {
   readonly transforms?: readonly Duplex[];
   /** What the source's end does to the sink: `half-close` (default) ends it, `keep-open` leaves it as it is. */
   readonly onEnd?: 'half-close' | 'keep-open';
+  /**
+   * How long the sink may take for what the source gave before it broke; then the flow ends with the break, and counts
+   * the rest as unsent. Only the native engine sees a break while the sink takes nothing. Default 0: as long as it likes.
+   */
+  readonly lastWordsMs?: number | undefined;
   /** Called with every chunk of bytes read from the source, before it is written. */
   readonly onActivity?: (bytes: number) => void;
 }

@@ -56,8 +56,17 @@ export type NumberOption =
 export interface NativeAddon {
   /** Registers who is told of endings: rows of `id, errno, side (1 source, 2 sink), bytesRead, bytesSent`. Once. */
   listen(listener: (endings: Float64Array) => void): void;
-  /** Starts a flow on duplicates of both descriptors. `head` is sent first; a source of -1 ends after it. */
-  start(sourceFd: number, sinkFd: number, head: Uint8Array | undefined, halfClose: boolean): number;
+  /**
+   * Starts a flow on duplicates of both descriptors. `head` is sent first; a source of -1 ends after it. `lastWordsMs` is
+   * what the sink has for the bytes that a source gave before it broke; 0 for as long as it likes.
+   */
+  start(
+    sourceFd: number,
+    sinkFd: number,
+    head: Uint8Array | undefined,
+    halfClose: boolean,
+    lastWordsMs: number,
+  ): number;
   /** Flows that are started between `true` and `false` begin together, in the thread too. */
   gather(on: boolean): void;
   stop(id: number): void;
@@ -82,7 +91,7 @@ export interface NativeAddon {
   closeLane(id: number): void;
   stopLane(id: number): void;
   stopConnection(id: number): void;
-  finishConnection(id: number): void;
+  cutConnection(id: number): void;
   /** Fills `state` with `bytesRead, bytesSent, blocked` of both directions; leaves it alone when it is over. */
   readConnection(id: number, state: Float64Array): void;
   /** An index of `descriptorKinds`, or a negative errno. */

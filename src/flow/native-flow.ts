@@ -19,6 +19,8 @@ export interface NativeFlowOptions {
   readonly head?: Uint8Array | undefined;
   /** Whether the source's end shuts the sink's sending side down. Only sockets have one. */
   readonly halfClose: boolean;
+  /** How long the sink may take for what the source gave before it broke. 0: as long as it likes. */
+  readonly lastWordsMs: number;
 }
 
 const rowLength = 5;
@@ -39,7 +41,8 @@ export function startNativeFlow(
 ): number {
   listenToEngine(addon);
   try {
-    const id = addon.start(options.sourceFd, options.sinkFd, options.head, options.halfClose);
+    const { sourceFd, sinkFd, head, halfClose, lastWordsMs } = options;
+    const id = addon.start(sourceFd, sinkFd, head, halfClose, lastWordsMs);
     running.set(id, onEnded);
     return id;
   } catch (error) {

@@ -34,12 +34,15 @@ export interface Relay {
   stop(reason: 'timeout' | 'aborted' | 'limit', error?: Error): void;
 }
 
+/** What came before a reset may hold up a side that takes nothing for so long, and what it has left with it. */
+const lastWordsMs = 1_000;
+
 /** Starts relaying between two connections. Both must have been created with `allowHalfOpen`. */
 export function startRelay(options: RelayOptions): Relay {
   const { client, target, onActivity } = options;
   const [up, down] = startFlowPair(
-    { source: client, sink: target, transforms: options.upTransforms, onActivity },
-    { source: target, sink: client, transforms: options.downTransforms, onActivity },
+    { source: client, sink: target, transforms: options.upTransforms, onActivity, lastWordsMs },
+    { source: target, sink: client, transforms: options.downTransforms, onActivity, lastWordsMs },
   );
   return {
     up,

@@ -184,13 +184,13 @@ class RunningSpliceFlow implements SpliceFlow {
 
   #begin(): void {
     if (this.#isOver) return;
-    const { onEnd, onActivity } = this.#options;
+    const { onEnd, onActivity, lastWordsMs = 0 } = this.#options;
     const sourceFd = this.#isFinished || this.#sourceError ? -1 : this.#sourceFd;
     const halfClose = onEnd !== 'keep-open' && !this.#sourceError;
     try {
       this.#id = startNativeFlow(
         this.#addon,
-        { sourceFd, sinkFd: this.#sinkFd, head: this.#taken.head, halfClose },
+        { sourceFd, sinkFd: this.#sinkFd, head: this.#taken.head, halfClose, lastWordsMs },
         (ending) => this.#settleNative(ending),
       );
     } catch (error) {

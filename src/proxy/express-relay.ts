@@ -47,12 +47,9 @@ export class ExpressRelay implements Pick<Relay, 'up' | 'down' | 'stop'> {
     this.#settle?.();
   }
 
+  /** What was read is delivered, within a bound; then both sides are reset. */
   stop(): void {
-    this.#lane.stopConnection(this.#id);
-  }
-
-  finish(): void {
-    this.#lane.finishConnection(this.#id);
+    this.#lane.cutConnection(this.#id);
   }
 }
 
@@ -91,7 +88,8 @@ class ExpressFlow implements Flow {
     this.#relay.stop();
   }
 
+  /** As stop(): a stream that has not come to its own end must not look whole. */
   finish(): void {
-    this.#relay.finish();
+    this.#relay.stop();
   }
 }

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { closeSync } from 'node:fs';
+import { closeSync, createReadStream } from 'node:fs';
 import net from 'node:net';
 import { loadNativeAddon } from '../../src/flow/native-addon.ts';
+import { startRelay } from '../../src/flow/relay.ts';
 import { spliceFlow, spliceFlowPair } from '../../src/flow/splice-flow.ts';
 import { Socket } from '../../src/net/socket.ts';
 import {
@@ -123,6 +124,48 @@ nativeTest('delivers what a blocked sink has not taken when the source resets be
   t.is(ending.bytes, received);
   t.is(ending.unsentBytes, 0);
 });
+
+for (const how of ['resets', 'closes'] as const) {
+  nativeTest(`a relay whose client ${how} while both directions are full ends within a second`, async (t) => {
+    const [client, front] = await createSocketPair(t);
+    const [target, back] = await createSocketPair(t);
+    const relay = startRelay({ client: front, target: back });
+    for (const socket of [client, target]) socket.pause().write(Buffer.alloc(24_000_000));
+    await until(() => relay.up.blocked && relay.down.blocked);
+    const brokenAt = performance.now();
+    if (how === 'resets') client.resetAndDestroy();
+    else client.destroy();
+    const { broken, error, up } = await relay.ended;
+    const elapsedMs = performance.now() - brokenAt;
+    t.true(elapsedMs > 900 && elapsedMs < 2_500, `${elapsedMs} ms`);
+    t.is(broken, 'client');
+    t.is((error as NodeJS.ErrnoException).code, 'ECONNRESET');
+    t.true(up.unsentBytes > 0);
+    t.is(up.bytes + up.unsentBytes, relay.up.bytesRead);
+  });
+}
+
+nativeTest(
+  'a sink that is no peer of a relay takes what came before a reset as slowly as it likes',
+  async (t) => {
+    const [client, source] = await createSocketPair(t);
+    const { readFd, writeFd } = createPipe(t);
+    const [flow] = must(
+      spliceFlowPair({ source, sink: writeFd }, { source: createPipe(t).readFd, sink: source }),
+    );
+    client.write(createBytes(8_000_000));
+    await until(() => flow.blocked);
+    client.resetAndDestroy();
+    await new Promise((resolve) => setTimeout(resolve, 1_300));
+    let received = 0;
+    createReadStream('', { fd: readFd }).on('data', (chunk) => (received += chunk.length));
+    const ending = await flow.ended;
+    closeSync(writeFd);
+    t.is(ending.side, 'source');
+    t.is(ending.unsentBytes, 0);
+    await until(() => received === ending.bytes);
+  },
+);
 
 nativeTest('stops reading while the sink takes nothing', async (t) => {
   const [client, source] = await createSocketPair(t);

@@ -16,32 +16,26 @@ import type { Ending } from '../../src/flow/ending.ts';
 import { openExpressLane, type ExpressLane, type LaneEvent } from '../../src/flow/express-lane.ts';
 import { nativeStatus } from '../../src/flow/native-addon.ts';
 import { spliceFlow, type SpliceFlow } from '../../src/flow/splice-flow.ts';
-import { createBytes, listDescriptors, must } from './checks.ts';
+import { listDescriptors, must } from './checks.ts';
+import { crowd } from './soak-crowd.ts';
+import {
+  checkBytes,
+  checkSocketsLeft,
+  countSockets,
+  faults,
+  note,
+  patternAt,
+  random,
+  setSeed,
+  tally,
+  whenWritable,
+} from './soak-kit.ts';
+import { stallLane, stallRelays } from './soak-stall.ts';
 
 const [seconds = 10, concurrency = 24, firstSeed = Date.now() % 1_000_000] = process.argv
   .slice(2)
   .map(Number);
-const pattern = createBytes(65_537);
-const doubled = Buffer.concat([pattern, pattern]);
-const tally: Record<string, number> = {};
-const faults: string[] = [];
-let seed = firstSeed;
-
-/** Source: Numerical Recipes' 32-bit generator; one seed replays the choices, if not the kernel's timing. */
-function random(below: number): number {
-  seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-  return Math.floor((seed / 2 ** 32) * below);
-}
-
-function note(what: string): void {
-  tally[what] = (tally[what] ?? 0) + 1;
-}
-
-/** What stands at `offset` of every stream: a period of 65537, so that no power of two hides a shift. */
-function patternAt(offset: number, length: number): Buffer {
-  const start = offset % pattern.length;
-  return doubled.subarray(start, start + length);
-}
+setSeed(firstSeed);
 
 interface Peer {
   readonly socket: net.Socket;
@@ -109,11 +103,7 @@ async function tryPair(
 async function behave(peer: Peer): Promise<void> {
   const { socket } = peer;
   socket.on('data', (chunk: Buffer) => {
-    for (let at = 0; at < chunk.length; at += pattern.length) {
-      const part = chunk.subarray(at, at + pattern.length);
-      if (!part.equals(patternAt(peer.received + at, part.length)))
-        faults.push(`bytes differ near ${peer.received}`);
-    }
+    checkBytes(peer.received, chunk);
     peer.received += chunk.length;
   });
   socket.resume();
@@ -132,16 +122,6 @@ async function behave(peer: Peer): Promise<void> {
     if (socket.remoteAddress === undefined) socket.destroy();
     else socket.resetAndDestroy();
   } else socket.end();
-}
-
-function whenWritable(socket: net.Socket): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      socket.off('drain', done).off('close', done);
-      resolve();
-    };
-    socket.on('drain', done).on('close', done);
-  });
 }
 
 async function send(peer: Peer, length: number, times: number): Promise<void> {
@@ -274,17 +254,21 @@ async function worker(lane: ExpressLane, until: number): Promise<void> {
 process.stdout.write(`soak: ${JSON.stringify(nativeStatus())}, ${seconds} s, seed ${firstSeed}\n`);
 await openServers();
 await echo(); // The engine makes its own descriptors with its first flow.
-const countSockets = () => listDescriptors().filter((line) => line.includes('socket:')).length;
 const socketsBefore = countSockets();
-const lane = await openLane();
-const until = Date.now() + seconds * 1000;
-await Promise.all(Array.from({ length: concurrency }, () => worker(lane, until)));
-lane.close();
-await lane.ended;
-// A reset waits up to a second for what was sent before it.
-for (let waits = 0; waits < 30 && countSockets() > socketsBefore; waits++) await delay(100);
-const socketsLeft = countSockets() - socketsBefore;
-if (socketsLeft > 0) faults.push(`${socketsLeft} sockets are left`);
+const endAt = Date.now() + seconds * 1000;
+// In turns of a minute at most, so that a long soak mixes the states that the parts leave behind.
+while (Date.now() < endAt && faults.length === 0) {
+  const turnMs = Math.min(60_000, endAt - Date.now());
+  const lane = await openLane();
+  const until = Date.now() + turnMs / 2;
+  await Promise.all(Array.from({ length: concurrency }, () => worker(lane, until)));
+  lane.close();
+  await lane.ended;
+  await checkSocketsLeft(socketsBefore, 'flows');
+  await stallLane();
+  await stallRelays();
+  await crowd(turnMs / 2);
+}
 for (const server of servers.values()) server.close();
 rmSync(folder, { recursive: true });
 process.stdout.write(`${JSON.stringify({ tally, descriptors: listDescriptors().length, faults })}\n`);

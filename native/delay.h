@@ -1,0 +1,21 @@
+/*
+ * Delays at random where the two threads hand over to each other, in a build for tests alone (-DTNET_DELAYS): orders of
+ * events that are rare become common. Half of them are the longest.
+ */
+#ifndef TNET_DELAY_H
+#define TNET_DELAY_H
+
+enum {
+  DELAY_COMMANDS_MS = 60, /* before the engine's thread takes its commands */
+  DELAY_NEWS_MS = 30      /* before JavaScript takes what it is told */
+};
+
+#ifdef TNET_DELAYS
+void delay_at_random(unsigned most_ms);
+#else
+static inline void delay_at_random(unsigned most_ms) {
+  (void)most_ms;
+}
+#endif
+
+#endif
