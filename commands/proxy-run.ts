@@ -130,6 +130,7 @@ export class ProxyRun {
       sum: () => this.#ledger.sum(),
       refresh: () => this.#dispatcher?.refresh(),
       isReady: () => this.#isReady,
+      fail: (subject: string, error: unknown) => this.#context.reporter.fail(subject, error),
     };
     const { server, address } = await serveMetrics(endpoint, options).catch((error: unknown) => {
       throw new ServeError(subject, error);

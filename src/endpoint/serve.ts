@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errorCode, TnetError } from '../errors.ts';
+import { createFault } from '../net/guard.ts';
 import type { Socket } from '../net/index.ts';
 import { Server, type AddressInfo } from '../net/index.ts';
 import { findListenerPath } from '../net/listener-path.ts';
@@ -52,7 +53,14 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
       overflow: 'wait',
       descriptorReserve: options.descriptorReserve,
     },
-    (socket) => receive(server, socket, options),
+    (socket) => {
+      try {
+        receive(server, socket, options);
+      } catch (error) {
+        socket.on('error', () => undefined).destroy();
+        server.emit('error', createFault(error));
+      }
+    },
   );
   if (options.maxConnections !== undefined && !options.rejectOverflow) {
     server.maxConnections = options.maxConnections;

@@ -11,7 +11,8 @@ import { connectTarget, type OpenUpstream } from './upstream.ts';
 /**
  * Reads a client's CONNECT request.
  *
- * @throws ProtocolError with the answer for the client in `reply`, TnetError TNET_E_TIMEOUT, or the socket's error
+ * @throws ProtocolError with the answer for the client in `reply`, TnetError TNET_E_TIMEOUT, SaidNothing, or the socket's
+ *   error
  */
 export async function takeConnectClient(
   client: Socket,
@@ -47,7 +48,7 @@ async function readRequest(
   const reader = new HeadReader(client, handshakeMs, known);
   const server = new HttpConnectServer();
   for (;;) {
-    const chunk = await reader.next();
+    const chunk = await reader.nextOfGreeting();
     if (!chunk) throw violation('http-connect', 'cut-short', 'the client ended before its request was whole');
     const request = server.receive(chunk);
     if (!request) continue;

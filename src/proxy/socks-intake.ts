@@ -29,7 +29,8 @@ export interface SocksIntakeOptions {
 /**
  * Speaks SOCKS with a client until it has named what it wants.
  *
- * @throws ProtocolError with the answer for the client in `reply`, TnetError TNET_E_TIMEOUT, or the socket's error
+ * @throws ProtocolError with the answer for the client in `reply`, TnetError TNET_E_TIMEOUT, SaidNothing, or the socket's
+ *   error
  */
 export async function takeSocksClient(
   client: Socket,
@@ -76,7 +77,7 @@ async function readRequest(
   const reader = new HeadReader(client, handshakeMs, known);
   const server = new SocksServer({ authentication: users ? 'password' : 'none' });
   for (;;) {
-    const chunk = await reader.next();
+    const chunk = await reader.nextOfGreeting();
     if (!chunk) throw violation('socks5', 'cut-short', 'the client ended before its request was whole');
     let step = server.receive(chunk);
     for (;;) {

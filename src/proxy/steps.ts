@@ -14,10 +14,11 @@ import type { Upstream } from './upstream.ts';
  * @throws TnetError TNET_E_CONFIG when the htpasswd file cannot be read
  */
 export async function prepareSteps(
-  { values }: Pair,
+  pair: Pair,
   host: ProxyHost,
   createUpstream: (route: Route) => Promise<Upstream>,
 ): Promise<IntakeStep[]> {
+  const { values } = pair;
   const { handshakeLimit: handshakeMs = defaultHandshakeMs } = values;
   const steps: IntakeStep[] = [];
   if (values.acceptProxy) {
@@ -36,20 +37,23 @@ export async function prepareSteps(
     const dial = { host, timeoutMs: values.waitConnect ?? defaultConnectMs };
     steps.push(createServerStep(protocols, { host, users, handshakeMs, dial }));
   }
-  if (values.route) steps.push(await prepareRoutes(values.route, handshakeMs, createUpstream));
+  if (values.route) {
+    const look = { limitMs: handshakeMs, hasDefault: pair.targets.length > 0 };
+    steps.push(await prepareRoutes(values.route, look, createUpstream));
+  }
   return steps;
 }
 
 async function prepareRoutes(
   routes: readonly Route[],
-  limitMs: number,
+  look: { readonly limitMs: number; readonly hasDefault: boolean },
   createUpstream: (route: Route) => Promise<Upstream>,
 ): Promise<IntakeStep> {
   const { chooseRoute } = await import('./route-step.ts');
   const upstreams = new Map<Route, Upstream>();
   for (const route of routes) upstreams.set(route, await createUpstream(route));
   return async (client: Socket, known: Intake) => {
-    const chosen = await chooseRoute(client, known, routes, limitMs);
+    const chosen = await chooseRoute(client, known, routes, look);
     const upstream = chosen.route && upstreams.get(chosen.route);
     return { ...chosen.known, open: upstream && ((request) => upstream.open(request)) };
   };

@@ -1,3 +1,5 @@
+import type { Carried } from './ledger.ts';
+
 /** What the process that accepts tells a worker. A client comes with its connection. */
 export type ToWorker =
   /** Take the pairs, at the start and anew. */
@@ -19,13 +21,7 @@ export type FromWorker =
   | { readonly type: 'ready' }
   /** The connection has arrived. */
   | { readonly type: 'taken'; readonly id: number }
-  | {
-      readonly type: 'ended';
-      readonly id: number;
-      readonly sentBytes: number;
-      readonly receivedBytes: number;
-      readonly failed: boolean;
-    }
+  | ({ readonly type: 'ended'; readonly id: number } & Carried)
   | { readonly type: 'refused'; readonly reason: string }
   | {
       readonly type: 'sum';

@@ -1,7 +1,7 @@
 import { adoptDetached, type DetachedHandle } from '../net/hand-over.ts';
 import { finishConnection, serveClient } from './connection.ts';
 import type { ProxyHost } from './host.ts';
-import { Ledger, type OpenConnection } from './ledger.ts';
+import { Ledger, type Carried, type OpenConnection } from './ledger.ts';
 import type { Pair } from './pair.ts';
 import { preparePlan, type Plan } from './plan.ts';
 import { nameListeners } from './proxy.ts';
@@ -24,10 +24,7 @@ class WorkerLedger extends Ledger {
     return super.enter(remote, this.nextId);
   }
 
-  override leave(
-    entry: OpenConnection,
-    carried: { sentBytes: number; receivedBytes: number; failed: boolean },
-  ): void {
+  override leave(entry: OpenConnection, carried: Carried): void {
     super.leave(entry, carried);
     this.#send({ type: 'ended', id: entry.id, ...carried });
   }
