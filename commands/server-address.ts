@@ -1,4 +1,5 @@
 import type { Endpoint } from '../src/endpoint/endpoint.ts';
+import { refuseNumericForm } from '../src/endpoint/numeric.ts';
 import { parsePath, parsePort, parseWords } from '../src/endpoint/parse.ts';
 import { TnetError } from '../src/errors.ts';
 import { takeActivatedSockets } from './activation.ts';
@@ -30,6 +31,7 @@ export function readServerAddress(words: readonly string[], options: ServerAddre
   if (endpoint.kind !== 'tcp' || endpoint.host !== undefined) {
     throw new TnetError('TNET_E_USAGE', '-s names the host, and the address has one already');
   }
+  refuseNumericForm(options.source);
   return { ...endpoint, host: options.source };
 }
 

@@ -4,24 +4,28 @@ import { connectDatagram } from '../net/datagram-client.ts';
 import type { DatagramPeer } from '../net/datagram-peer.ts';
 import { formatHostPort, type Endpoint } from './endpoint.ts';
 import type { DialOptions } from './dial.ts';
-import { requireNumericHost } from './numeric.ts';
+import { refuseNumericForm, requireNumericHost } from './numeric.ts';
 
 /**
  * Opens a UDP socket to an endpoint's first address; that of localhost is 127.0.0.1, or ::1 with family 6. Nothing is
  * sent, so that it succeeds says nothing of the peer.
  *
- * @throws the system's error, or TnetError TNET_E_TIMEOUT (of DNS), TNET_E_ADDRESS.
+ * @throws the system's error, or TnetError TNET_E_TIMEOUT (of DNS), TNET_E_ADDRESS, or what `judge` says.
  */
 export async function dialDatagram(
   { host = 'localhost', port }: Extract<Endpoint, { kind: 'udp' }>,
-  { family, numericOnly, localAddress, localPort, timeoutMs, signal, onAttempt }: DialOptions,
+  { family, numericOnly, localAddress, localPort, timeoutMs, signal, judge, onAttempt }: DialOptions,
 ): Promise<DatagramPeer> {
+  refuseNumericForm(host);
+  if (localAddress !== undefined) refuseNumericForm(localAddress);
   if (numericOnly) requireNumericHost({ kind: 'udp', host, port });
   const limit = new AbortController();
   const timer = timeoutMs === undefined ? undefined : setTimeout(() => limit.abort(), timeoutMs);
   const aborted = AbortSignal.any([limit.signal, ...(signal ? [signal] : [])]);
   try {
-    const address = await Promise.race([findAddress(host, family), rejectOn(aborted)]);
+    const address = await Promise.race([findDatagramAddress(host, family), rejectOn(aborted)]);
+    const denial = judge?.(address, port);
+    if (denial) throw denial;
     onAttempt?.(formatHostPort(address, port));
     return await connectDatagram({ address, port, localAddress, localPort });
   } catch (error) {
@@ -35,8 +39,12 @@ export async function dialDatagram(
   }
 }
 
-/** localhost is not for DNS to answer, and IPv4 comes first, as in dial(). Source: RFC 6761, 6.3. */
-async function findAddress(host: string, family: 4 | 6 | undefined): Promise<string> {
+/**
+ * A host's first address. localhost is not for DNS to answer, and IPv4 comes first, as in dial(). Source: RFC 6761, 6.3.
+ *
+ * @throws the resolver's error
+ */
+export async function findDatagramAddress(host: string, family: 4 | 6 | undefined): Promise<string> {
   if (host === 'localhost') return family === 6 ? '::1' : '127.0.0.1';
   return (await lookup(host, { family: family ?? 0 })).address;
 }

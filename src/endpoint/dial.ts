@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { TnetError } from '../errors.ts';
 import { connectTcp, type RaceOptions } from '../net/happy-eyeballs.ts';
 import { connect, type Socket } from '../net/index.ts';
-import { requireNumericHost } from './numeric.ts';
+import { refuseNumericForm, requireNumericHost } from './numeric.ts';
 import type { ProxyEnds } from '../protocol/proxy-protocol/index.ts';
 import { Deadline } from './deadline.ts';
 import { formatTargetEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
@@ -21,6 +21,8 @@ export interface DialOptions {
   /** Limit for DNS, all attempts, proxies and TLS together. Default: none. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Judges a numeric address before it is connected to, the first proxy's where there are any: an error forbids it. */
+  readonly judge?: ((address: string, port: number) => Error | undefined) | undefined;
   /** Finds a host's addresses. Default: the system's resolver. */
   readonly lookup?: RaceOptions['lookup'];
   /** Called when a host's addresses are known: the target's, or the first proxy's. */
@@ -104,6 +106,8 @@ async function dialTcp(
 ): Promise<Socket> {
   // The race has the limit's rest as its own, and names the addresses it has tried when that runs out.
   const { family, numericOnly, localAddress, localPort, signal, onAttempt, onAttemptFailed } = options;
+  refuseNumericForm(host);
+  if (localAddress !== undefined) refuseNumericForm(localAddress);
   if (numericOnly) requireNumericHost({ kind: 'tcp', host, port });
   const socket = await connectTcp({
     ...socketOptions,
@@ -116,6 +120,7 @@ async function dialTcp(
     limitMs,
     signal,
     lookup: host === 'localhost' ? findLoopback : options.lookup,
+    judge: options.judge && (({ address }) => options.judge?.(address, port)),
     onLookup: () => options.onLookup?.(host),
     onAttempt: (attempt) => onAttempt?.(formatHostPort(attempt.address, attempt.port)),
     onAttemptFailed: (attempt, error) =>

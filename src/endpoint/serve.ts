@@ -8,7 +8,7 @@ import type { Socket } from '../net/index.ts';
 import { Server, type AddressInfo } from '../net/index.ts';
 import { findListenerPath } from '../net/listener-path.ts';
 import { breakConnection, type Connection } from './connection.ts';
-import { requireNumericHost } from './numeric.ts';
+import { refuseNumericForm, requireNumericHost } from './numeric.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
 import { presentedAddresses } from './presented-address.ts';
 
@@ -44,6 +44,7 @@ export interface ServeOptions<C = Socket> {
  * @throws the system's error (`EADDRINUSE`, `EACCES`, …), or TnetError TNET_E_PATH_IN_USE.
  */
 export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<Server> {
+  if (endpoint.kind === 'tcp') refuseNumericForm(endpoint.host ?? '');
   if (options.numericOnly) requireNumericHost(endpoint);
   const server = new Server(
     {
