@@ -4,7 +4,9 @@ import { DispatchLedger } from '../src/proxy/dispatch-ledger.ts';
 import type { ProxyHost } from '../src/proxy/host.ts';
 import { Ledger } from '../src/proxy/ledger.ts';
 import type { Pair } from '../src/proxy/pair.ts';
+import { OwnAddresses } from '../src/proxy/own-addresses.ts';
 import { Proxy, ServeError } from '../src/proxy/proxy.ts';
+import { LoopWatch } from '../src/proxy/target-rules.ts';
 import type { Context } from './context.ts';
 import { startLive } from './live-options.ts';
 import type { ProxyOptions } from './proxy-options.ts';
@@ -30,6 +32,7 @@ export class ProxyRun {
   readonly #ledger: Ledger;
   readonly #stopping = new AbortController();
   readonly #host: ProxyHost;
+  readonly #own: OwnAddresses;
   readonly #proxy: Proxy;
   /** Whether new clients are accepted. */
   #isReady = false;
@@ -46,7 +49,10 @@ export class ProxyRun {
     this.#views = views;
     const { reporter } = context;
     this.#ledger = options.workers === undefined ? new Ledger() : new DispatchLedger();
+    this.#own = new OwnAddresses(readFamily(options));
     this.#host = {
+      own: this.#own,
+      loops: new LoopWatch(this.#own),
       ledger: this.#ledger,
       emit: (event) => reporter.emit(event),
       fail: (subject, error, id) => reporter.fail(subject, error, id),
@@ -119,7 +125,9 @@ export class ProxyRun {
       ledger,
       emit: (event) => this.#context.reporter.emit(event),
       takeRate: (key, client) => this.#proxy.takeRate(key, client),
+      own: () => this.#own.list,
     });
+    this.#own.onChange = (addresses) => this.#dispatcher?.broadcast({ type: 'own', addresses });
     await this.#dispatcher.start();
   }
 
@@ -135,6 +143,7 @@ export class ProxyRun {
     const { server, address } = await serveMetrics(endpoint, options).catch((error: unknown) => {
       throw new ServeError(subject, error);
     });
+    this.#own.add(address);
     this.#releases.push(() => {
       server.close();
       server.closeAllConnections();

@@ -7,6 +7,7 @@ import { resolveTarget, type ResolvedTarget } from './target-names.ts';
 import {
   connectTarget,
   dialTarget,
+  judgeLoops,
   type DialPlan,
   type Experience,
   type OpenUpstream,
@@ -47,11 +48,12 @@ export class BalancedUpstream implements Upstream {
     if (health !== undefined) void this.#ready.then(() => this.#checkAll(health));
   }
 
-  async open({ id, clientHost, head }: UpstreamRequest): Promise<OpenUpstream | undefined> {
+  async open({ id, clientHost, head, listener }: UpstreamRequest): Promise<OpenUpstream | undefined> {
     await this.#ready;
     const isStopped = () => this.#host.signal.aborted;
     const members = this.#balancer.order(clientHost, performance.now());
     if (members.length === 0) this.#host.fail(this.#name(), noAddressError(), id);
+    const judge = judgeLoops(this.#host, listener);
     for (const member of members) {
       if (isStopped()) return undefined;
       member.open++;
@@ -63,7 +65,7 @@ export class BalancedUpstream implements Upstream {
         if (refused && this.#balancer.refused(member, performance.now())) this.#tell(member, false);
       };
       try {
-        const socket = await connectTarget(member.endpoint, this.#plan, { head, name: member.host });
+        const socket = await connectTarget(member.endpoint, this.#plan, { head, name: member.host, judge });
         // With UDP the dial shows nothing.
         if (!isDatagram && this.#balancer.taken(member)) this.#tell(member, true);
         return { socket, target: member.name, release };

@@ -85,7 +85,7 @@ async function serveEntered(
     client.destroy();
     return;
   }
-  const opened = known && (await openUpstream(client, entry, known, plan, host));
+  const opened = known && (await openUpstream(client, address, entry, known, plan, host));
   if (!opened) {
     leave(entry, host, { reason: 'aborted' });
     if (client.writableEnded) closeAfterAnswer(client);
@@ -158,13 +158,14 @@ async function greet(
 
 function openUpstream(
   client: Connection,
+  listener: string,
   { id, remote }: OpenConnection,
   known: Intake,
   { upstream }: Plan,
   host: ProxyHost,
 ): Promise<OpenUpstream | undefined> | undefined {
   const { header, head } = known;
-  const request = { id, clientHost: sourceHost(header) ?? client.remoteAddress ?? '', head };
+  const request = { id, clientHost: sourceHost(header) ?? client.remoteAddress ?? '', listener, head };
   if (known.open) return known.open(request);
   if (upstream) return upstream.open(request);
   const reason = 'no route';

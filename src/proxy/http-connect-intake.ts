@@ -26,14 +26,18 @@ export async function takeConnectClient(
     early,
     async open({ id, head }): Promise<OpenUpstream | undefined> {
       try {
-        const socket = await connectTarget({ kind: 'tcp', host, port }, options.dial, { head });
+        const socket = await connectTarget({ kind: 'tcp', host, port }, options.dial, {
+          head,
+          judge: options.judge,
+        });
         client.write(encodeConnectReply(200));
         return { socket, target };
       } catch (error) {
         if (options.host.signal.aborted) return undefined;
         options.host.fail(target, error, id);
         const code = errorCode(error);
-        client.end(encodeConnectReply(code === 'TNET_E_TIMEOUT' ? 504 : statusForErrorCode(code)));
+        if (code === 'TNET_E_DENIED') options.host.ledger.refuse('target not allowed');
+        client.end(encodeConnectReply(statusForErrorCode(code)));
         return undefined;
       }
     },

@@ -4,6 +4,7 @@ import type { Intake, IntakeStep } from './intake.ts';
 import { defaultConnectMs, defaultHandshakeMs } from './limit-settings.ts';
 import type { Pair } from './pair.ts';
 import type { Route } from './route.ts';
+import { createTargetRule } from './target-rules.ts';
 import type { Upstream } from './upstream.ts';
 
 /**
@@ -35,7 +36,8 @@ export async function prepareSteps(
     const protocols = { socks: values.socks === true, httpConnect: values.httpConnect === true };
     const users = values.authFile === undefined ? undefined : await readUsers(values.authFile);
     const dial = { host, timeoutMs: values.waitConnect ?? defaultConnectMs };
-    steps.push(createServerStep(protocols, { host, users, handshakeMs, dial }));
+    const judge = createTargetRule(pair.listen, host.own);
+    steps.push(createServerStep(protocols, { host, users, handshakeMs, dial, judge }));
   }
   if (values.route) {
     const look = { limitMs: handshakeMs, hasDefault: pair.targets.length > 0 };

@@ -4,6 +4,8 @@ import type { Carried } from './ledger.ts';
 export type ToWorker =
   /** Take the pairs, at the start and anew. */
   | { readonly type: 'serve' }
+  /** What has been bound, all of it. */
+  | { readonly type: 'own'; readonly addresses: readonly string[] }
   /** Read the access lists again. */
   | { readonly type: 'reload-access' }
   /** Serve a client of the listener `key`, which has bound `address`. */

@@ -2,9 +2,11 @@ import { adoptDetached, type DetachedHandle } from '../net/hand-over.ts';
 import { finishConnection, serveClient } from './connection.ts';
 import type { ProxyHost } from './host.ts';
 import { Ledger, type Carried, type OpenConnection } from './ledger.ts';
+import { OwnAddresses } from './own-addresses.ts';
 import type { Pair } from './pair.ts';
 import { preparePlan, type Plan } from './plan.ts';
 import { nameListeners } from './proxy.ts';
+import { LoopWatch } from './target-rules.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 type Send = (message: FromWorker) => void;
@@ -41,22 +43,31 @@ export class ProxyWorker {
   readonly #ledger: WorkerLedger;
   readonly #stopping = new AbortController();
   readonly #host: ProxyHost;
+  readonly #own: OwnAddresses;
   #plans = new Map<string, Plan>();
   readonly #asked = new Map<number, (isAllowed: boolean) => void>();
   #lastAsk = 0;
 
   /** @param read reads the pairs, at the start and each time anew */
-  constructor(host: Omit<ProxyHost, 'ledger' | 'signal'>, read: () => Promise<Pair[]>, send: Send) {
+  constructor(
+    host: Omit<ProxyHost, 'ledger' | 'signal' | 'own' | 'loops'>,
+    read: () => Promise<Pair[]>,
+    send: Send,
+  ) {
     this.#send = send;
     this.#read = read;
     this.#ledger = new WorkerLedger(send);
-    this.#host = { ...host, ledger: this.#ledger, signal: this.#stopping.signal };
+    this.#own = new OwnAddresses(host.family);
+    const loops = new LoopWatch(this.#own);
+    this.#host = { ...host, own: this.#own, loops, ledger: this.#ledger, signal: this.#stopping.signal };
   }
 
   receive(message: ToWorker, handle: DetachedHandle | undefined): void {
     switch (message.type) {
       case 'serve':
         return void this.#serve();
+      case 'own':
+        return this.#own.replace(message.addresses);
       case 'reload-access':
         for (const { access } of this.#plans.values()) void access?.reload().catch(() => undefined);
         return;
