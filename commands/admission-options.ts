@@ -3,6 +3,7 @@ import type { Connection } from '../src/endpoint/connection.ts';
 import { admit, type AdmitOptions } from '../src/endpoint/admit.ts';
 import type { Endpoint } from '../src/endpoint/endpoint.ts';
 import { presentAddresses } from '../src/endpoint/presented-address.ts';
+import { SaidNothing } from '../src/endpoint/said-nothing.ts';
 import { formatLocal, formatRemote } from '../src/endpoint/serve.ts';
 import { TnetError } from '../src/errors.ts';
 import { Socket } from '../src/net/index.ts';
@@ -23,8 +24,15 @@ export function addAdmissionOptions(command: Command): void {
   addServerSecureOptions(command);
 }
 
-/** Lets a client in, or turns it away and says why. */
-export type Admission = (run: ServerRun, client: Connection, serve: (client: Connection) => void) => void;
+/** Serves a client that has been let in; settles when it is over. */
+export type ServeAdmitted = (client: Connection) => Promise<void> | undefined;
+
+/** Lets a client in and serves it, or turns it away and says why. */
+export type Admission = (
+  run: ServerRun,
+  client: Connection,
+  serve: ServeAdmitted,
+) => Promise<void> | undefined;
 
 /**
  * What the flags ask of every client before it is served; `endpoints` are where the server listens.
@@ -45,17 +53,14 @@ export async function createAdmission(
   if (endpoints.some(({ kind }) => kind === 'udp')) {
     throw new TnetError('TNET_E_USAGE', '--tls and --accept-proxy are for streams, not for datagrams');
   }
-  return (run, client, serve) => {
-    if (client instanceof Socket) void letIn(run, client, serve);
-    else serve(client);
-  };
+  return (run, client, serve) => (client instanceof Socket ? letIn(run, client, serve) : serve(client));
 
   async function readSecure(endpoint: Endpoint) {
     const { readServerSecure } = await import('./secure-run.ts');
     return readServerSecure(flags, endpoint, reporter);
   }
 
-  async function letIn(run: ServerRun, socket: Socket, serve: (client: Connection) => void): Promise<void> {
+  async function letIn(run: ServerRun, socket: Socket, serve: ServeAdmitted): Promise<void> {
     const { signal } = run.interruption;
     // A client that leaves meanwhile must not be an uncaught error, and is to be named all the same.
     socket.on('error', () => undefined);
@@ -64,11 +69,12 @@ export async function createAdmission(
     try {
       await admit(socket, { ...options, signal });
     } catch (error) {
-      if (!signal.aborted) reporter.fail(formatRemote(socket, run.address), error);
+      if (error instanceof SaidNothing) run.probed(formatRemote(socket, run.address));
+      else if (!signal.aborted) reporter.fail(formatRemote(socket, run.address), error);
       socket.destroy();
       return;
     }
-    serve(socket);
+    await serve(socket);
   }
 }
 

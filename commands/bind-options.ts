@@ -5,6 +5,7 @@ import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
 import type { UdpEndpoint } from '../src/endpoint/serve-datagrams.ts';
 import { formatBound, serve, type BoundServer, type ServeOptions } from '../src/endpoint/serve.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
+import { ConnectionGuard } from '../src/net/guard.ts';
 import { subjectOf, type Context } from './context.ts';
 import { announceReady, checkReadyFlags, parseReadyFd, type ReadyFlags } from './ready.ts';
 import { readFamily } from './server-address.ts';
@@ -40,9 +41,14 @@ export function addBindOptions(command: Command): Command {
 }
 
 /** How a command serves what it binds. */
-export interface BindOptions extends ServeOptions<Connection> {
+export interface BindOptions extends Omit<ServeOptions<Connection>, 'onConnection'> {
+  /** Serves a connection. Settles when it is over, so that a fault on the way is known to be this connection's. */
+  readonly onConnection: (connection: Connection) => Promise<void> | undefined;
   /** Binds a UDP endpoint. Default: every peer is a connection; see serveDatagrams(). */
-  readonly bindDatagrams?: (endpoint: UdpEndpoint, options: ServeOptions<Connection>) => Promise<BoundServer>;
+  readonly bindDatagrams?: (
+    endpoint: UdpEndpoint,
+    options: Pick<ServeOptions, 'family' | 'numericOnly'>,
+  ) => Promise<BoundServer>;
 }
 
 /**
@@ -94,7 +100,7 @@ async function bind(
   const bindOptions = { ...options, family: readFamily(flags), numericOnly, mode, pauseMs };
   for (;;) {
     try {
-      return await open(endpoint, bindOptions);
+      return await open(run, endpoint, bindOptions);
     } catch (error) {
       if (!flags.retryBind || !isInUse(error)) throw error;
       reporter.emit({ event: 'bind-retry', address: formatEndpoint(endpoint), delayMs: retryMs });
@@ -107,8 +113,12 @@ async function bind(
   }
 }
 
-async function open(endpoint: Endpoint, options: BindOptions): Promise<BoundServer> {
-  const onConnection = (connection: Connection) => options.onConnection(connection);
+async function open(run: ServerRun, endpoint: Endpoint, options: BindOptions): Promise<BoundServer> {
+  const onConnection = (connection: Connection) => {
+    const guard = new ConnectionGuard((fault) => run.broken(connection, fault));
+    guard.watch(connection);
+    void guard.run(() => options.onConnection(connection));
+  };
   if (endpoint.kind !== 'udp') return serve(endpoint, { ...options, onConnection });
   if (options.bindDatagrams) return options.bindDatagrams(endpoint, options);
   const { serveDatagrams } = await import('../src/endpoint/serve-datagrams.ts');

@@ -28,6 +28,7 @@ export function createContext(command: Command, options: ReportOptions): Context
     json: options.json === true,
     write: (line) => void process.stderr.write(line),
   });
+  process.once('exit', () => reporter.flush());
   const exit = (status: number) => {
     process.exitCode = status;
   };

@@ -39,7 +39,7 @@ export async function serveEcho(words: string[], options: EchoOptions, command: 
       maxConnections: options.maxConnections,
       rejectOverflow: options.reject,
       onConnection(client) {
-        admission(run, client, (admitted) => void serveClient(run, admitted, start, options.idle));
+        return admission(run, client, (admitted) => serveClient(run, admitted, start, options.idle));
       },
       bindDatagrams: bindAnswers(run, access, options, quotes),
     });

@@ -71,7 +71,7 @@ export async function serveMany(
   context: Context,
   run: ServerRun,
   flags: SessionFlags & ManyFlags,
-): Promise<(client: Connection) => void> {
+): Promise<(client: Connection) => Promise<void>> {
   const stdio = openStdio(flags);
   const room = await openRoom(context, flags, stdio, run.interruption.signal);
   const createOutput = await openOutputs(flags);
@@ -119,7 +119,7 @@ export async function serveMany(
     else outputFailed(context, run, ending, stdio);
   }
 
-  return (client) => void serve(client, run.accepted(client));
+  return (client) => serve(client, run.accepted(client));
 }
 
 /** Nothing that the client sends could be kept: it must not take a clean end for a delivery. */

@@ -13,6 +13,7 @@ import {
   createAdmission,
   toPlainEndpoint,
   type AdmissionFlags,
+  type ServeAdmitted,
 } from './admission-options.ts';
 import {
   addExecOptions,
@@ -123,7 +124,7 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
         clearTimeout(firstClient);
         run.tune(client, tune);
         reportDatagrams(context, client, run.address);
-        admission(run, client, serveClient);
+        return admission(run, client, serveClient);
       },
     });
     if (!isBound) clearTimeout(firstClient);
@@ -151,13 +152,13 @@ async function chooseService(
   options: ListenOptions,
   endpoints: readonly Endpoint[],
   program: ProgramEndpoint | undefined,
-): Promise<(client: Connection) => void> {
+): Promise<ServeAdmitted> {
   if (program) {
     const { runServerProgram } = await import('./program-run.ts');
     const [endpoint = { kind: 'stdio' }] = endpoints;
     return (client) => {
       if (!options.keepOpen) run.stop();
-      void runServerProgram(context, run, program, client, endpoint, options);
+      return runServerProgram(context, run, program, client, endpoint, options);
     };
   }
   if (!options.keepOpen) return serveOne(context, run, options);
@@ -166,11 +167,11 @@ async function chooseService(
 }
 
 /** Without -k: the first client is the only one, and the session's end is the command's. */
-function serveOne(context: Context, run: ServerRun, options: ListenOptions): (client: Connection) => void {
+function serveOne(context: Context, run: ServerRun, options: ListenOptions): ServeAdmitted {
   return (client) => {
     run.stop();
     const { remote } = run.accepted(client);
-    void converse(context, run, options, client, remote);
+    return converse(context, run, options, client, remote);
   };
 }
 

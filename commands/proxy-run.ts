@@ -4,7 +4,9 @@ import { DispatchLedger } from '../src/proxy/dispatch-ledger.ts';
 import type { ProxyHost } from '../src/proxy/host.ts';
 import { Ledger } from '../src/proxy/ledger.ts';
 import type { Pair } from '../src/proxy/pair.ts';
+import { OwnAddresses } from '../src/proxy/own-addresses.ts';
 import { Proxy, ServeError } from '../src/proxy/proxy.ts';
+import { LoopWatch } from '../src/proxy/target-rules.ts';
 import type { Context } from './context.ts';
 import { startLive } from './live-options.ts';
 import type { ProxyOptions } from './proxy-options.ts';
@@ -31,6 +33,7 @@ export class ProxyRun {
   readonly #ledger: Ledger;
   readonly #stopping = new AbortController();
   readonly #host: ProxyHost;
+  readonly #own: OwnAddresses;
   readonly #proxy: Proxy;
   readonly #interruption: Interruption;
   /** Binding under way: what it has bound by the end is for #end to close. */
@@ -52,7 +55,10 @@ export class ProxyRun {
     this.#views = views;
     const { reporter } = context;
     this.#ledger = options.workers === undefined ? new Ledger() : new DispatchLedger();
+    this.#own = new OwnAddresses(readFamily(options));
     this.#host = {
+      own: this.#own,
+      loops: new LoopWatch(this.#own),
       ledger: this.#ledger,
       emit: (event) => reporter.emit(event),
       fail: (subject, error, id) => reporter.fail(subject, error, id),
@@ -144,7 +150,9 @@ export class ProxyRun {
       ledger,
       emit: (event) => this.#context.reporter.emit(event),
       takeRate: (key, client) => this.#proxy.takeRate(key, client),
+      own: () => this.#own.list,
     });
+    this.#own.onChange = (addresses) => this.#dispatcher?.broadcast({ type: 'own', addresses });
     await this.#dispatcher.start();
   }
 
@@ -155,10 +163,12 @@ export class ProxyRun {
       sum: () => this.#ledger.sum(),
       refresh: () => this.#dispatcher?.refresh(),
       isReady: () => this.#isReady,
+      fail: (subject: string, error: unknown) => this.#context.reporter.fail(subject, error),
     };
     const { server, address } = await serveMetrics(endpoint, options).catch((error: unknown) => {
       throw new ServeError(subject, error);
     });
+    this.#own.add(address);
     const close = () => {
       server.close();
       server.closeAllConnections();

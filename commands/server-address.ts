@@ -1,5 +1,6 @@
 import type { Endpoint } from '../src/endpoint/endpoint.ts';
 import { toFamily } from '../src/endpoint/family.ts';
+import { refuseNumericForm } from '../src/endpoint/numeric.ts';
 import { parsePath, parsePort, parseWords } from '../src/endpoint/parse.ts';
 import { TnetError } from '../src/errors.ts';
 import { takeActivatedSockets } from './activation.ts';
@@ -36,6 +37,7 @@ export function readServerAddress(words: readonly string[], options: ServerAddre
   if (endpoint.kind !== 'tcp' || endpoint.host !== undefined) {
     throw new TnetError('TNET_E_USAGE', '-s names the host, and the address has one already');
   }
+  refuseNumericForm(options.source);
   const { host } = parseWords([options.source, String(endpoint.port)]) as typeof endpoint;
   return { ...endpoint, host };
 }

@@ -1,5 +1,6 @@
 import type { Connection } from '../src/endpoint/connection.ts';
 import { formatBound, formatLocal, formatRemote, type BoundServer } from '../src/endpoint/serve.ts';
+import { exitCodes } from '../src/exit-codes.ts';
 import type { EndingReason } from '../src/flow/ending.ts';
 import { Socket } from '../src/net/index.ts';
 import type { LiveConnection } from '../src/report/live-sample.ts';
@@ -17,6 +18,8 @@ interface OpenConnection {
   readonly remote: string;
   readonly startedAt: number;
   moved: (() => Totals) | undefined;
+  /** Reports its end. */
+  end: ((ending: ConnectionEnding, totals: Totals) => void) | undefined;
 }
 
 interface ConnectionEnding {
@@ -61,7 +64,9 @@ export class ServerRun {
   #receivedBytes = 0;
   #datagrams = 0;
   #dropped = 0;
+  #probes = 0;
   readonly #open = new Map<number, OpenConnection>();
+  readonly #entries = new WeakMap<Connection, OpenConnection>();
 
   /** `recorder` records the connections that are accepted. Default: none are. `limit` ends the run. Default: nothing does. */
   constructor(context: Context, recorder?: Recorder, limit?: RunLimit) {
@@ -99,8 +104,10 @@ export class ServerRun {
 
   /** The open connections, as far as they are watched. */
   get list(): readonly LiveConnection[] {
-    return [...this.#open.values()].map(({ moved, ...connection }) => ({
-      ...connection,
+    return [...this.#open.values()].map(({ id, remote, startedAt, moved }) => ({
+      id,
+      remote,
+      startedAt,
       ...(moved?.() ?? { sentBytes: 0, receivedBytes: 0 }),
     }));
   }
@@ -130,27 +137,41 @@ export class ServerRun {
     const startedAt = performance.now();
     const remote = formatRemote(socket, this.#address);
     const { reporter } = this.#context;
-    const open: OpenConnection = { id, remote, startedAt, moved: undefined };
+    const open: OpenConnection = { id, remote, startedAt, moved: undefined, end: undefined };
     this.#open.set(id, open);
+    this.#entries.set(socket, open);
     this.#recorder?.open(socket, id, 'accepted', this.#address);
     reporter.emit({ event: 'accepted', id, local: formatLocal(socket, this.#address), remote });
+    open.end = (ending, totals) => {
+      // A fault may end a connection that is being ended already.
+      if (!this.#open.delete(id)) return;
+      this.#sentBytes += totals.sentBytes;
+      this.#receivedBytes += totals.receivedBytes;
+      const reason = endingReason(ending.reason, this.interruption);
+      recordOf(socket)?.closed(reason);
+      if (ending.error) reporter.fail(remote, ending.error, id);
+      const durationMs = elapsedMs(startedAt);
+      reporter.emit({ event: 'ended', id, remote, reason, ...totals, durationMs });
+    };
     return {
       id,
       remote,
       watch(moved) {
         open.moved = moved;
       },
-      ended: (ending, totals) => {
-        const reason = endingReason(ending.reason, this.interruption);
-        this.#open.delete(id);
-        this.#sentBytes += totals.sentBytes;
-        this.#receivedBytes += totals.receivedBytes;
-        recordOf(socket)?.closed(reason);
-        if (ending.error) reporter.fail(remote, ending.error, id);
-        const durationMs = elapsedMs(startedAt);
-        reporter.emit({ event: 'ended', id, remote, reason, ...totals, durationMs });
-      },
+      ended: open.end,
     };
+  }
+
+  /** Ends the report of a connection that a fault of tnet has ended. Where it was the only one, that is the status. */
+  broken(socket: Connection, error: Error): void {
+    const open = this.#entries.get(socket);
+    const totals = open?.moved?.() ?? { sentBytes: 0, receivedBytes: 0 };
+    if (open?.end) open.end({ reason: 'aborted', error }, totals);
+    else this.#context.reporter.fail(formatRemote(socket, this.#address), error);
+    if (this.#stopping.signal.aborted && this.interruption.status === undefined) {
+      this.#context.exit(exitCodes.failed);
+    }
   }
 
   /** Reports a datagram that a service has taken, and its answer if there was one. */
@@ -165,6 +186,12 @@ export class ServerRun {
   /** Counts a datagram that a service has not taken. */
   datagramDropped(): void {
     this.#dropped++;
+  }
+
+  /** Counts a client that left without the greeting that was waited for. */
+  probed(remote: string): void {
+    this.#probes++;
+    this.#context.reporter.emit({ event: 'probe', remote });
   }
 
   /** Sets options on an accepted socket. A client that is gone already takes none, which is told and no more. */
@@ -200,6 +227,7 @@ export class ServerRun {
       sentBytes,
       receivedBytes,
       durationMs: elapsedMs(this.#startedAt),
+      ...(this.#probes > 0 && { probes: this.#probes }),
       ...(datagrams + dropped > 0 && { datagrams, dropped }),
     });
   }

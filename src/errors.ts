@@ -81,6 +81,18 @@ export const errorTable = {
     exit: exitCodes.failed,
     meaning: 'The peer ended the connection without taking everything that was to be sent.',
   },
+  TNET_E_LOOP: {
+    exit: exitCodes.usage,
+    meaning: 'A relay leads back to itself.',
+  },
+  TNET_E_DENIED: {
+    exit: exitCodes.failed,
+    meaning: 'A client of a proxy asked for a target that it may not reach.',
+  },
+  TNET_E_INTERNAL: {
+    exit: exitCodes.failed,
+    meaning: 'A fault of tnet: the connection was ended, and the rest goes on. Please report it.',
+  },
 } as const satisfies Record<string, { exit: number; meaning: string }>;
 
 /** The stable name of a failure that tnet itself finds. Match on `code`, never on the message. */

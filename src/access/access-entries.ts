@@ -4,6 +4,7 @@ import { hideUserInfo } from '../endpoint/user-info.ts';
 import { errorCode, TnetError } from '../errors.ts';
 import { isIP } from '../net/ip.ts';
 import { lookupAll } from '../net/lookup.ts';
+import { explainNumericForm } from '../net/numeric-form.ts';
 import { parseBlock, type Block } from '../net/prefix.ts';
 
 /** One entry of an access list, with what it stands for. */
@@ -21,8 +22,8 @@ export interface EntryOptions {
 
 /**
  * Reads the words of `--allow` or `--deny`: each holds entries with commas between them, and an entry is a CIDR block,
- * an address, a host name, or a file. A file is written with a slash (`./hosts`), and has one entry a line; `#` begins
- * a comment. Host names are looked up now.
+ * an address, a host name, or a file. A file is written with a slash (`./hosts`), and holds entries with blanks, commas or line breaks
+ * between them; `#` begins a comment. Host names are looked up now.
  *
  * @throws TnetError TNET_E_ACCESS, with the entry and, for one in a file, its line.
  */
@@ -46,11 +47,14 @@ async function readEntryFile(file: string, options: EntryOptions): Promise<Acces
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     throw accessError(file, `the file cannot be read (${errorCode(error) ?? 'ERROR'})`, error);
   });
-  const entries = text.split('\n').map((line, index) => {
-    const entry = line.replace(/#.*/, '').trim();
-    return entry === '' ? undefined : readEntry(entry, `${file}:${index + 1}`, options);
-  });
-  return Promise.all(entries.filter((entry) => entry !== undefined));
+  const entries = text.split('\n').flatMap((line, index) =>
+    line
+      .replace(/#.*/, '')
+      .split(/[\s,]+/)
+      .filter((entry) => entry !== '')
+      .map((entry) => readEntry(entry, `${file}:${index + 1}`, options)),
+  );
+  return Promise.all(entries);
 }
 
 async function readEntry(text: string, subject: string, options: EntryOptions): Promise<AccessEntry> {
@@ -63,6 +67,8 @@ async function readEntry(text: string, subject: string, options: EntryOptions): 
       throw accessError(subject, `${where}${(error as Error).message}`, error);
     }
   }
+  const form = explainNumericForm(text);
+  if (form !== undefined) throw accessError(subject, form);
   if (options.numericOnly) throw accessError(subject, `${where}not an IP address, and -n forbids DNS`);
   try {
     const addresses = await lookupAll(text);

@@ -1,5 +1,6 @@
 import type { Socket } from '../net/index.ts';
 import { Deadline } from './deadline.ts';
+import { hearGreeting } from './said-nothing.ts';
 import type { ServerSecureSettings } from './secure.ts';
 
 export interface AdmitOptions {
@@ -17,15 +18,15 @@ const handshakeMs = 10_000;
  * Takes an accepted socket through what comes before its stream: the PROXY header of a proxy in front of us, then TLS.
  * When it throws, the connection is still the caller's to close.
  *
- * @throws what readHeader() and secureServer() throw, or TnetError TNET_E_TIMEOUT.
+ * @throws what readHeader() and secureServer() throw, SaidNothing, or TnetError TNET_E_TIMEOUT.
  */
 export async function admit(socket: Socket, { acceptProxy, secure, signal }: AdmitOptions): Promise<void> {
   if (acceptProxy) {
     const { readHeader } = await import('./proxy-header.ts');
-    await readHeader(socket, signal);
+    await hearGreeting(socket, () => readHeader(socket, signal), signal);
   }
   if (!secure) return;
   const { secureServer } = await import('./secure.ts');
   using deadline = new Deadline('no TLS handshake', handshakeMs, signal);
-  await secureServer(socket, secure, deadline.signal);
+  await hearGreeting(socket, () => secureServer(socket, secure, deadline.signal), signal);
 }

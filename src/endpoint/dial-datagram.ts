@@ -4,18 +4,20 @@ import type { DatagramPeer } from '../net/datagram-peer.ts';
 import { lookupFirst } from '../net/lookup.ts';
 import { formatHostPort, type Endpoint } from './endpoint.ts';
 import type { DialOptions } from './dial.ts';
-import { requireNumericHost } from './numeric.ts';
+import { refuseNumericForm, requireNumericHost } from './numeric.ts';
 
 /**
  * Opens a UDP socket to an endpoint's first address. Nothing is
  * sent, so that it succeeds says nothing of the peer.
  *
- * @throws the system's error, or TnetError TNET_E_TIMEOUT (of DNS), TNET_E_ADDRESS.
+ * @throws the system's error, or TnetError TNET_E_TIMEOUT (of DNS), TNET_E_ADDRESS, or what `judge` says.
  */
 export async function dialDatagram(
   { host = 'localhost', port }: Extract<Endpoint, { kind: 'udp' }>,
-  { family, numericOnly, localAddress, localPort, timeoutMs, signal, onAttempt }: DialOptions,
+  { family, numericOnly, localAddress, localPort, timeoutMs, signal, judge, onAttempt }: DialOptions,
 ): Promise<DatagramPeer> {
+  refuseNumericForm(host);
+  if (localAddress !== undefined) refuseNumericForm(localAddress);
   if (numericOnly) requireNumericHost({ kind: 'udp', host, port });
   const limit = new AbortController();
   const timer = timeoutMs === undefined ? undefined : setTimeout(() => limit.abort(), timeoutMs);
@@ -23,6 +25,8 @@ export async function dialDatagram(
   try {
     const found = lookupFirst(host, { family });
     const { address } = await Promise.race([found, rejectOn(aborted)]);
+    const denial = judge?.(address, port);
+    if (denial) throw denial;
     onAttempt?.(formatHostPort(address, port));
     return await connectDatagram({ address, port, localAddress, localPort });
   } catch (error) {

@@ -1,7 +1,7 @@
 import { TnetError } from '../errors.ts';
 import { connectTcp, type RaceOptions } from '../net/happy-eyeballs.ts';
 import { connect, type Socket } from '../net/index.ts';
-import { requireNumericHost } from './numeric.ts';
+import { refuseNumericForm, requireNumericHost } from './numeric.ts';
 import type { ProxyEnds } from '../protocol/proxy-protocol/index.ts';
 import { Deadline } from './deadline.ts';
 import { dialPath } from './dial-path.ts';
@@ -21,6 +21,8 @@ export interface DialOptions {
   /** Limit for DNS, all attempts, proxies and TLS together. Default: none. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Judges a numeric address before it is connected to, the first proxy's where there are any: an error forbids it. */
+  readonly judge?: ((address: string, port: number) => Error | undefined) | undefined;
   /** Finds a host's addresses. Default: the system's resolver. */
   readonly lookup?: RaceOptions['lookup'];
   /** Called when a host's addresses are known: the target's, or the first proxy's. */
@@ -107,6 +109,8 @@ async function dialTcp(
 ): Promise<Socket> {
   // The race has the limit's rest as its own, and names the addresses it has tried when that runs out.
   const { family, numericOnly, localAddress, localPort, signal, onAttempt, onAttemptFailed } = options;
+  refuseNumericForm(host);
+  if (localAddress !== undefined) refuseNumericForm(localAddress);
   if (numericOnly) requireNumericHost({ kind: 'tcp', host, port });
   const socket = await connectTcp({
     ...socketOptions,
@@ -119,6 +123,7 @@ async function dialTcp(
     limitMs,
     signal,
     lookup: options.lookup,
+    judge: options.judge && (({ address }) => options.judge?.(address, port)),
     onLookup: () => options.onLookup?.(host),
     onAttempt: (attempt) => onAttempt?.(formatHostPort(attempt.address, attempt.port)),
     onAttemptFailed: (attempt, error) =>

@@ -1,6 +1,7 @@
 import { TnetError } from '../errors.ts';
 import { isIP } from '../net/ip.ts';
 import type { Endpoint } from './endpoint.ts';
+import { refuseNumericForm } from './numeric.ts';
 import { findService, type ServiceProtocol } from './services.ts';
 import { hideUserInfo } from './user-info.ts';
 
@@ -158,13 +159,7 @@ function parsePortOf(subject: string, text: string, protocol: ServiceProtocol): 
 function parseHost(text: string, subject: string): string {
   const host = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text;
   if (host === '') throw addressError(subject, 'the host is empty');
-  // The C library reads 0x7f.1, 2130706433 and 0177.0.0.1 as 127.0.0.1: an allow-list's reader would not.
-  if (/^(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*$/i.test(host) && isIP(host) === 0) {
-    throw addressError(
-      subject,
-      `${host} is not an IP address: four decimal numbers without leading zeros are`,
-    );
-  }
+  refuseNumericForm(host, subject);
   if (isIP(host) === 0 && !/^[\p{L}\p{N}]([\p{L}\p{N}_.-]*[\p{L}\p{N}.])?$/u.test(host)) {
     throw addressError(subject, `${host} is neither an IP address nor a host name`);
   }

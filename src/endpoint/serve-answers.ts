@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { RateLimit } from '../access/rate-limit.ts';
 import type { DatagramSocket, RemoteInfo } from '../net/datagram.ts';
+import { createFault } from '../net/guard.ts';
 import { judgeSender } from '../protocol/small-services/reflection.ts';
 import type { Rate } from '../quantities.ts';
 import { formatHostPort } from './endpoint.ts';
@@ -53,7 +54,13 @@ export class DatagramResponder extends EventEmitter {
     this.#localPort = socket.address().port;
     // As far as the system lets it grow: a burst must not be lost while an answer is on its way.
     socket.setRecvBufferSize(receiveBufferBytes);
-    socket.on('message', (datagram, remote) => this.#receive(datagram, remote));
+    socket.on('message', (datagram, remote) => {
+      try {
+        this.#receive(datagram, remote);
+      } catch (error) {
+        this.emit('error', createFault(error));
+      }
+    });
     socket.on('error', (error) => this.emit('error', error));
   }
 

@@ -5,7 +5,7 @@ import { bindDatagram, type DatagramSocket } from '../net/datagram.ts';
 import type { DatagramPeer } from '../net/datagram-peer.ts';
 import { DatagramServer } from '../net/datagram-server.ts';
 import { formatHostPort, type Endpoint } from './endpoint.ts';
-import { requireNumericHost } from './numeric.ts';
+import { refuseNumericForm, requireNumericHost } from './numeric.ts';
 import type { ServeOptions } from './serve.ts';
 
 export type UdpEndpoint = Extract<Endpoint, { kind: 'udp' }>;
@@ -40,6 +40,7 @@ export async function bindEndpoint(
   endpoint: UdpEndpoint,
   { family, numericOnly }: Pick<ServeOptions, 'family' | 'numericOnly'>,
 ): Promise<DatagramSocket> {
+  refuseNumericForm(endpoint.host ?? '');
   if (numericOnly) requireNumericHost(endpoint);
   const { host, port } = endpoint;
   if (host === undefined && family === undefined) {

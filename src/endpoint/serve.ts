@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errorCode, TnetError } from '../errors.ts';
+import { createFault } from '../net/guard.ts';
 import type { Socket } from '../net/index.ts';
 import { Server, type AddressInfo } from '../net/index.ts';
 import { isIP } from '../net/ip.ts';
@@ -10,7 +11,7 @@ import { findListenerPath } from '../net/listener-path.ts';
 import { lookupFirst } from '../net/lookup.ts';
 import { breakConnection, type Connection } from './connection.ts';
 import { requirePassedSocket } from './descriptor.ts';
-import { requireNumericHost } from './numeric.ts';
+import { refuseNumericForm, requireNumericHost } from './numeric.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
 import { presentedAddresses } from './presented-address.ts';
 
@@ -46,6 +47,7 @@ export interface ServeOptions<C = Socket> {
  * @throws the system's error (`EADDRINUSE`, `EACCES`, …), or TnetError TNET_E_PATH_IN_USE.
  */
 export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<Server> {
+  if (endpoint.kind === 'tcp') refuseNumericForm(endpoint.host ?? '');
   if (options.numericOnly) requireNumericHost(endpoint);
   if (endpoint.kind === 'fd') requirePassedSocket(endpoint.fd);
   const server = new Server(
@@ -56,7 +58,14 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
       overflow: 'wait',
       descriptorReserve: options.descriptorReserve,
     },
-    (socket) => receive(server, socket, options),
+    (socket) => {
+      try {
+        receive(server, socket, options);
+      } catch (error) {
+        socket.on('error', () => undefined).destroy();
+        server.emit('error', createFault(error));
+      }
+    },
   );
   if (options.maxConnections !== undefined && !options.rejectOverflow) {
     server.maxConnections = options.maxConnections;

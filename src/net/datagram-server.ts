@@ -2,6 +2,7 @@ import type { RemoteInfo, Socket } from 'node:dgram';
 import { EventEmitter } from 'node:events';
 import { connectSocket, joinPeer } from './datagram-client.ts';
 import { DatagramPeer } from './datagram-peer.ts';
+import { createFault } from './guard.ts';
 
 /** The most peers that are remembered when no limit is given; the one that was silent for longest makes way. */
 export const rememberedPeers = 1024;
@@ -42,7 +43,13 @@ export class DatagramServer extends EventEmitter {
     this.#socket = socket;
     this.#options = options;
     this.maxPeers = options.maxPeers;
-    socket.on('message', (datagram, remote) => this.#receive(datagram, remote));
+    socket.on('message', (datagram, remote) => {
+      try {
+        this.#receive(datagram, remote);
+      } catch (error) {
+        this.emit('error', createFault(error));
+      }
+    });
     socket.on('error', (error) => {
       if (!this.#isLocked) this.emit('error', error);
     });
@@ -75,7 +82,9 @@ export class DatagramServer extends EventEmitter {
     else this.#open(key, remote).deliver(datagram);
   }
 
-  #judge({ address }: RemoteInfo): string | undefined {
+  #judge({ address, port }: RemoteInfo): string | undefined {
+    // Whoever forges a datagram can give it this port; node:dgram throws at an answer to it.
+    if (port === 0) return 'nobody can be answered at port 0';
     if (this.#isLocked) return 'another peer was first';
     if (this.#isClosing) return 'no more peers are taken';
     // The number first: a peer that finds no place has not used up what else it is allowed.

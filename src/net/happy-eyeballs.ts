@@ -44,6 +44,8 @@ export interface RaceOptions extends Omit<SocketOptions, 'signal' | 'fd' | 'hand
   readonly limitMs?: number | undefined;
   /** Ends the race; the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Judges an address before it is tried: an error keeps it from being connected to, and counts as its failure. */
+  readonly judge?: ((candidate: Candidate) => Error | undefined) | undefined;
   /** Called with the candidates in the order in which they will be tried. */
   readonly onLookup?: ((candidates: readonly Candidate[]) => void) | undefined;
   readonly onAttempt?: ((attempt: Attempt) => void) | undefined;
@@ -96,7 +98,7 @@ export interface Progress {
 }
 
 async function race(options: RaceOptions, progress: Progress, stop: AbortSignal): Promise<Socket> {
-  const candidates = await findCandidates(options);
+  const candidates = keepAllowed(await findCandidates(options), options, progress);
   if (!stop.aborted) options.onLookup?.(candidates);
   const { port, staggerMs = defaultStaggerMs } = options;
   return new Promise((resolve, reject) => {
@@ -140,6 +142,27 @@ async function race(options: RaceOptions, progress: Progress, stop: AbortSignal)
     stop.addEventListener('abort', () => finish(), { once: true });
     if (!stop.aborted) startNext();
   });
+}
+
+/** The candidates that may be tried. @throws as connectTcp() does when there is none */
+function keepAllowed(
+  candidates: readonly Candidate[],
+  options: RaceOptions,
+  progress: Progress,
+): Candidate[] {
+  const { judge, port, onAttemptFailed } = options;
+  if (!judge) return [...candidates];
+  const kept = candidates.filter((candidate, index) => {
+    const denial = judge(candidate);
+    if (!denial) return true;
+    const attempt = { ...candidate, port, index, of: candidates.length };
+    progress.tried.push(attempt);
+    progress.errors.push(denial);
+    onAttemptFailed?.(attempt, denial);
+    return false;
+  });
+  if (kept.length === 0) throw createRaceError(options, progress);
+  return kept;
 }
 
 interface AttemptEvents {

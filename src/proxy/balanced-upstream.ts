@@ -10,6 +10,7 @@ import { resolveTarget, type ResolvedTarget } from './target-names.ts';
 import { raceTargets, staggerMs } from './target-race.ts';
 import {
   connectTarget,
+  judgeLoops,
   type DialPlan,
   type Experience,
   type OpenUpstream,
@@ -60,12 +61,13 @@ export class BalancedUpstream implements Upstream {
     });
   }
 
-  async open({ id, clientHost, head }: UpstreamRequest): Promise<OpenUpstream | undefined> {
+  async open({ id, clientHost, head, listener }: UpstreamRequest): Promise<OpenUpstream | undefined> {
     const { host, timeoutMs } = this.#plan;
     const deadline = performance.now() + timeoutMs;
     await this.#awaitNames(timeoutMs);
     const members = this.#balancer.order(clientHost, performance.now());
     if (members.length === 0) this.#host.fail(this.#name(), noAddressError(), id);
+    const judge = judgeLoops(this.#host, listener);
     const winner = await raceTargets<Member>({
       targets: members,
       isLastResort: (member) => !isUsable(member, performance.now()),
@@ -75,7 +77,11 @@ export class BalancedUpstream implements Upstream {
           host: withSignal(host, signal),
           timeoutMs: Math.max(1, deadline - performance.now()),
         };
-        return connectTarget(member.endpoint, { ...this.#plan, ...limits }, { head, name: member.host });
+        return connectTarget(
+          member.endpoint,
+          { ...this.#plan, ...limits },
+          { head, name: member.host, judge },
+        );
       },
       onFailed: (member, error, tookMs) => {
         member.open--;

@@ -1,10 +1,12 @@
 import { describeRelayed } from './recorded-connection.ts';
 import { closeConnection, resetConnection, type Connection } from '../endpoint/connection.ts';
+import { SaidNothing } from '../endpoint/said-nothing.ts';
 import { formatLocal, formatRemote } from '../endpoint/serve.ts';
 import { errorCode, TnetError } from '../errors.ts';
 import type { EndingReason } from '../flow/ending.ts';
 import { finishFlows } from '../flow/finish.ts';
 import { startRelay, type Relay } from '../flow/relay.ts';
+import { ConnectionGuard } from '../net/guard.ts';
 import { Socket } from '../net/index.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import type { RecordedEnding } from '../record/record-format.ts';
@@ -13,7 +15,7 @@ import type { ProxyHost } from './host.ts';
 import type { Intake } from './intake.ts';
 import type { OpenConnection } from './ledger.ts';
 import type { Plan } from './plan.ts';
-import { formatSource, sourceHost } from './proxy-source.ts';
+import { formatSource, judgeSource, sourceHost } from './proxy-source.ts';
 import type { OpenUpstream } from './upstream.ts';
 
 /** How a side is closed: with FIN (and whatever the system makes of unread bytes), or so that the peer sees a break. */
@@ -38,7 +40,7 @@ export interface Cut {
 
 /**
  * Serves one client from its arrival to its end, and reports both. The target is dialled before the client is read.
- * Closes both sockets. Never rejects.
+ * Closes both sockets. Never rejects: a fault ends this connection alone.
  *
  * @param client a socket, or what plays one; only a socket is asked what it wants
  * @param address what the listener has bound; names a client that has no address
@@ -53,18 +55,37 @@ export async function serveClient(
   client.on('error', ignoreError);
   const remote = formatRemote(client, address);
   const entry = host.ledger.enter(remote);
-  const { id } = entry;
+  const guard = new ConnectionGuard((error) => leave(entry, host, { reason: 'aborted', error }));
+  guard.watch(client);
+  await guard.run(() => serveEntered(client, address, plan, host, entry, guard));
+}
+
+async function serveEntered(
+  client: Connection,
+  address: string,
+  plan: Plan,
+  host: ProxyHost,
+  entry: OpenConnection,
+  guard: ConnectionGuard,
+): Promise<void> {
+  const { id, remote } = entry;
   host.emit({ event: 'accepted', id, local: formatLocal(client, address), remote });
   // Only a socket greets, which checkPair() holds.
   const known =
     client instanceof Socket && hasToGreet(plan) ? await greet(client, entry, plan, host) : nothingKnown;
+  if (known === 'nothing-said') {
+    host.emit({ event: 'probe', id, remote });
+    leave(entry, host, { reason: 'eof', isProbe: true });
+    client.destroy();
+    return;
+  }
   if (known?.serve) {
     const error = await known.serve().then(ignoreError, (failure: unknown) => failure as Error);
     leave(entry, host, { reason: error ? 'aborted' : 'eof', error });
     closeConnection(client, error);
     return;
   }
-  const opened = known && (await openUpstream(client, entry, known, plan, host));
+  const opened = known && (await openUpstream(client, address, entry, known, plan, host));
   if (!opened) {
     leave(entry, host, { reason: 'aborted' });
     if (client.writableEnded) closeAfterAnswer(client);
@@ -72,6 +93,7 @@ export async function serveClient(
     return;
   }
   const { socket: target } = opened;
+  guard.watch(target);
   entry.target = opened.target;
   host.emit({ event: 'connected', id, local: formatLocal(target, opened.target), remote: opened.target });
   const connection = describeRelayed(client, address, { id, target: opened.target, known });
@@ -100,19 +122,23 @@ function hasToGreet({ steps, createHead }: Plan): boolean {
   return steps.length > 0 || createHead !== undefined;
 }
 
-/** Hears what the client wants; undefined when it cannot be served, which has been reported. */
+/**
+ * Hears what the client wants; undefined when it cannot be served, which has been reported. One that leaves without a
+ * word, as the checks of load balancers do, has done nothing wrong.
+ */
 async function greet(
   client: Socket,
   { id, remote }: OpenConnection,
   { steps, access, takeRate, pair, createHead }: Plan,
   host: ProxyHost,
-): Promise<Intake | undefined> {
+): Promise<Intake | 'nothing-said' | undefined> {
   let known = nothingKnown;
   try {
     for (const step of steps) known = await step(client, known);
     if (createHead) known = { ...known, head: createHead(client, known) };
   } catch (error) {
     if (host.signal.aborted) return undefined;
+    if (error instanceof SaidNothing) return 'nothing-said';
     host.ledger.refuse('handshake');
     host.fail(remote, error, id);
     if (error instanceof ProtocolError && error.reply) client.end(error.reply);
@@ -123,7 +149,7 @@ async function greet(
   if (!pair.values.acceptProxy) return known;
   const source = sourceHost(known.header);
   const reason =
-    (source === undefined ? undefined : access?.judge(source)) ??
+    judgeSource(known.header, client, access) ??
     ((await takeRate?.(source ?? '')) === false ? tooManyNew : undefined);
   if (reason === undefined) return known;
   refuse(host, formatSource(known.header), reason);
@@ -132,13 +158,14 @@ async function greet(
 
 function openUpstream(
   client: Connection,
+  listener: string,
   { id, remote }: OpenConnection,
   known: Intake,
   { upstream }: Plan,
   host: ProxyHost,
 ): Promise<OpenUpstream | undefined> | undefined {
   const { header, head } = known;
-  const request = { id, clientHost: sourceHost(header) ?? client.remoteAddress ?? '', head };
+  const request = { id, clientHost: sourceHost(header) ?? client.remoteAddress ?? '', listener, head };
   if (known.open) return known.open(request);
   if (upstream) return upstream.open(request);
   const reason = 'no route';
@@ -263,6 +290,9 @@ export function refuse({ ledger, emit }: ProxyHost, remote: string, reason: stri
   emit({ event: 'refused', remote, reason });
 }
 
+/** How a connection leaves the ledger. `isProbe`: it came and went without a word. */
+type Parting = Pick<Outcome, 'reason' | 'error' | 'subject'> & { readonly isProbe?: boolean };
+
 /**
  * Strikes a connection off and reports its end.
  *
@@ -271,12 +301,15 @@ export function refuse({ ledger, emit }: ProxyHost, remote: string, reason: stri
 export function leave(
   entry: OpenConnection,
   host: ProxyHost,
-  { reason, error, subject }: Pick<Outcome, 'reason' | 'error' | 'subject'>,
+  { reason, error, subject, isProbe = false }: Parting,
   lastedMs = performance.now() - entry.startedAt,
 ): void {
   const { id, remote, relay } = entry;
+  // A fault may end a connection that is being ended already.
+  if (!host.ledger.open.has(entry)) return;
   const carried = { sentBytes: relay?.down.bytes ?? 0, receivedBytes: relay?.up.bytes ?? 0 };
-  host.ledger.leave(entry, { ...carried, failed: error !== undefined || relay === undefined });
+  const failed = error !== undefined || (relay === undefined && !isProbe);
+  host.ledger.leave(entry, { ...carried, failed, ...(isProbe && { isProbe }) });
   if (error) host.fail(subject ?? remote, error, id);
   const durationMs = Math.round(lastedMs * 1000) / 1000;
   host.emit({ event: 'ended', id, remote, reason, ...carried, durationMs });

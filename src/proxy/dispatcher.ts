@@ -23,6 +23,8 @@ export interface DispatcherOptions {
   readonly emit: (event: Event) => void;
   /** Counts a connection of a client that a PROXY header names. */
   readonly takeRate: (key: string, client: string) => boolean;
+  /** What has been bound here, for a worker that starts. */
+  readonly own: () => readonly string[];
 }
 
 /** What a worker needs besides its connections. */
@@ -137,6 +139,7 @@ export class Dispatcher {
     process.onMessage((message) => this.#receive(worker, message));
     const served = new Promise<void>((resolve) => worker.onServing.push(resolve));
     process.onExit((status, signal) => this.#replace(worker, status, signal));
+    process.send({ type: 'own', addresses: this.#options.own() });
     process.send({ type: 'serve' });
     return served;
   }

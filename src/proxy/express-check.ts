@@ -28,6 +28,9 @@ const knownOfHost = new Set<string>([
   'signal',
   'family',
   'numericOnly',
+  'own',
+  // Of targets that are no names, a relay to itself is refused at the start.
+  'loops',
 ] satisfies (keyof ProxyHost)[]);
 
 type Setting = keyof Pair['values'];

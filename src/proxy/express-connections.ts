@@ -2,6 +2,7 @@ import type { AccessList } from '../access/access-list.ts';
 import { formatHostPort, formatTargetEndpoint } from '../endpoint/endpoint.ts';
 import type { EndingReason } from '../flow/ending.ts';
 import type { ExpressLane, LaneEvent, LaneName } from '../flow/express-lane.ts';
+import { createFault } from '../net/guard.ts';
 import { describeError } from '../report/sentences.ts';
 import { leave, refuse, timedOut } from './connection.ts';
 import { ExpressRelay } from './express-relay.ts';
@@ -63,13 +64,22 @@ export class ExpressConnections {
 
   report(events: readonly LaneEvent[]): void {
     for (const event of events) {
-      if (event.type === 'shortage') this.#host.fail(this.#address, event.error);
-      else if (event.type === 'accepted') this.#accepted(event);
-      else if (event.type === 'denied') this.#denied(event);
-      else {
-        const entry = this.#entries.get(event.id);
-        if (entry) this.#reportKnown(entry, event);
+      try {
+        this.#reportOne(event);
+      } catch (error) {
+        this.#host.fail(this.#address, createFault(error));
+        if ('id' in event) this.#lane?.stopConnection(event.id);
       }
+    }
+  }
+
+  #reportOne(event: LaneEvent): void {
+    if (event.type === 'shortage') this.#host.fail(this.#address, event.error);
+    else if (event.type === 'accepted') this.#accepted(event);
+    else if (event.type === 'denied') this.#denied(event);
+    else {
+      const entry = this.#entries.get(event.id);
+      if (entry) this.#reportKnown(entry, event);
     }
   }
 

@@ -1,4 +1,5 @@
-import { TnetError } from '../errors.ts';
+import { SaidNothing } from '../endpoint/said-nothing.ts';
+import { errorCode, TnetError } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
 
 /**
@@ -12,6 +13,7 @@ export class HeadReader {
 
   /** What an earlier reader could not give back. */
   #early: Buffer | undefined;
+  #hasHeard = false;
 
   /** Takes the socket over until finish(), with what an earlier reader left. */
   constructor(client: Socket, limitMs: number, { early }: { readonly early?: Buffer } = {}) {
@@ -26,7 +28,29 @@ export class HeadReader {
    *
    * @throws TnetError TNET_E_TIMEOUT when the limit has run out; the socket's error
    */
-  next(): Promise<Buffer | undefined> {
+  async next(): Promise<Buffer | undefined> {
+    const chunk = await this.#read();
+    this.#hasHeard ||= chunk !== undefined;
+    return chunk;
+  }
+
+  /**
+   * As next(), where the client has to say something. `mayEnd`: it may end its side without a word, and wait.
+   *
+   * @throws SaidNothing when it leaves without having said anything, by an end or by a break; what next() throws
+   */
+  async nextOfGreeting({ mayEnd = false } = {}): Promise<Buffer | undefined> {
+    let chunk: Buffer | undefined;
+    try {
+      chunk = await this.next();
+    } catch (error) {
+      throw this.#hasHeard || errorCode(error) === 'TNET_E_TIMEOUT' ? error : new SaidNothing();
+    }
+    if (chunk === undefined && !this.#hasHeard && !mayEnd) throw new SaidNothing();
+    return chunk;
+  }
+
+  #read(): Promise<Buffer | undefined> {
     const client = this.#client;
     const early = this.#early;
     this.#early = undefined;

@@ -2,6 +2,8 @@ import type { Socket } from '../net/index.ts';
 import type { Event } from '../report/events.ts';
 import type { Recording } from '../record/recording.ts';
 import type { Ledger } from './ledger.ts';
+import type { OwnAddresses } from './own-addresses.ts';
+import type { LoopWatch } from './target-rules.ts';
 
 /** What the parts of a proxy share. */
 export interface ProxyHost {
@@ -18,6 +20,10 @@ export interface ProxyHost {
   readonly handOver?:
     | ((client: Socket, remote: string, place: { key: string; address: string }, onEnd: () => void) => void)
     | undefined;
+  /** What has been bound here. Default: nothing is known of it. */
+  readonly own?: OwnAddresses;
+  /** Sees relays that lead back to themselves. Default: nobody does. */
+  readonly loops?: LoopWatch;
   /** Only addresses of this family. Default: both. */
   readonly family?: 4 | 6;
   /** Refuse host names: no DNS. Default false. */

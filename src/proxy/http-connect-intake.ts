@@ -11,7 +11,8 @@ import { connectTarget, type OpenUpstream } from './upstream.ts';
 /**
  * Reads a client's CONNECT request.
  *
- * @throws ProtocolError with the answer for the client in `reply`, TnetError TNET_E_TIMEOUT, or the socket's error
+ * @throws ProtocolError with the answer for the client in `reply`, TnetError TNET_E_TIMEOUT, SaidNothing, or the socket's
+ *   error
  */
 export async function takeConnectClient(
   client: Socket,
@@ -25,14 +26,18 @@ export async function takeConnectClient(
     early,
     async open({ id, head }): Promise<OpenUpstream | undefined> {
       try {
-        const socket = await connectTarget({ kind: 'tcp', host, port }, options.dial, { head });
+        const socket = await connectTarget({ kind: 'tcp', host, port }, options.dial, {
+          head,
+          judge: options.judge,
+        });
         client.write(encodeConnectReply(200));
         return { socket, target };
       } catch (error) {
         if (options.host.signal.aborted) return undefined;
         options.host.fail(target, error, id);
         const code = errorCode(error);
-        client.end(encodeConnectReply(code === 'TNET_E_TIMEOUT' ? 504 : statusForErrorCode(code)));
+        if (code === 'TNET_E_DENIED') options.host.ledger.refuse('target not allowed');
+        client.end(encodeConnectReply(statusForErrorCode(code)));
         return undefined;
       }
     },
@@ -47,7 +52,7 @@ async function readRequest(
   const reader = new HeadReader(client, handshakeMs, known);
   const server = new HttpConnectServer();
   for (;;) {
-    const chunk = await reader.next();
+    const chunk = await reader.nextOfGreeting();
     if (!chunk) throw violation('http-connect', 'cut-short', 'the client ended before its request was whole');
     const request = server.receive(chunk);
     if (!request) continue;

@@ -8,6 +8,8 @@ export interface Totals {
   readonly receivedBytes: number;
   /** How many connections ended with an error. */
   readonly failed: number;
+  /** How many came and went without a word, where a word was waited for: the checks of load balancers. */
+  readonly probes: number;
   /** How many clients were turned away, by reason. */
   readonly refused: Readonly<Record<string, number>>;
 }
@@ -29,12 +31,21 @@ export interface CarriedConnection extends Omit<OpenConnection, 'relay'> {
   readonly receivedBytes: number;
 }
 
+/** What a connection comes to in the sums. */
+export interface Carried {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly failed: boolean;
+  readonly isProbe?: boolean;
+}
+
 /** Counts connections, bytes and refusals. */
 export class Ledger {
   readonly open = new Set<OpenConnection>();
   readonly #refused = new Map<string, number>();
   #connections = 0;
   #failed = 0;
+  #probes = 0;
   #sentBytes = 0;
   #receivedBytes = 0;
 
@@ -48,11 +59,12 @@ export class Ledger {
   }
 
   /** Strikes a connection off, with what it carried. */
-  leave(entry: OpenConnection, carried: { sentBytes: number; receivedBytes: number; failed: boolean }): void {
+  leave(entry: OpenConnection, carried: Carried): void {
     this.open.delete(entry);
     this.#sentBytes += carried.sentBytes;
     this.#receivedBytes += carried.receivedBytes;
     if (carried.failed) this.#failed++;
+    if (carried.isProbe) this.#probes++;
   }
 
   refuse(reason: string): void {
@@ -86,6 +98,7 @@ export class Ledger {
       sentBytes,
       receivedBytes,
       failed: this.#failed,
+      probes: this.#probes,
       refused: Object.fromEntries(this.#refused),
     };
   }

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { Connection } from '../endpoint/connection.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from '../endpoint/endpoint.ts';
 import { TnetError } from '../errors.ts';
+import { ConnectionGuard, type Guarded } from '../net/guard.ts';
 import { createMetrics, type MetricSums } from '../report/metrics.ts';
 
 export interface MetricsOptions {
@@ -10,6 +12,20 @@ export interface MetricsOptions {
   readonly refresh: () => Promise<void> | undefined;
   /** Whether new clients are accepted: what /healthz answers. */
   readonly isReady: () => boolean;
+  /** Reports a failure: whose, and what. */
+  readonly fail: (subject: string, error: unknown) => void;
+}
+
+/** Of each connection: what a request does may end it, and nothing else. */
+const guards = new WeakMap<Guarded, ConnectionGuard>();
+
+/** The path of a request's target, in the origin or the absolute form; undefined when it is neither (RFC 9112, 3.2). */
+function readPath(target: string): string | undefined {
+  return /^(?:https?:\/\/[^/?#]+)?(\/(?!\/)[^?#]*)/i.exec(target)?.[1];
+}
+
+function nameOf({ remoteAddress, remotePort = 0 }: Pick<Connection, 'remoteAddress' | 'remotePort'>): string {
+  return remoteAddress === undefined ? 'metrics' : formatHostPort(remoteAddress, remotePort);
 }
 
 /**
@@ -20,24 +36,31 @@ export interface MetricsOptions {
  */
 export async function serveMetrics(
   endpoint: Endpoint,
-  { sum, refresh, isReady }: MetricsOptions,
+  { sum, refresh, isReady, fail }: MetricsOptions,
 ): Promise<{ readonly server: Server; readonly address: string }> {
   const metrics = createMetrics(sum);
-  const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    if (pathname === '/healthz') {
+  const answer = async (target: string, response: ServerResponse) => {
+    const path = readPath(target);
+    if (path === '/healthz') {
       response.writeHead(isReady() ? 200 : 503, { 'content-type': 'text/plain' });
       response.end(isReady() ? 'ok\n' : 'draining\n');
-    } else if (pathname === '/metrics') {
-      void Promise.resolve(refresh())
-        .then(() => metrics.render())
-        .then((text) => {
-          response.writeHead(200, { 'content-type': metrics.contentType });
-          response.end(text);
-        });
+    } else if (path === '/metrics') {
+      await refresh();
+      const text = await metrics.render();
+      response.writeHead(200, { 'content-type': metrics.contentType });
+      response.end(text);
     } else {
-      response.writeHead(404).end();
+      response.writeHead(path === undefined ? 400 : 404).end();
     }
+  };
+  const server = createServer();
+  server.on('connection', (socket) => {
+    const guard = new ConnectionGuard((fault) => fail(nameOf(socket), fault));
+    guard.watch(socket);
+    guards.set(socket, guard);
+  });
+  server.on('request', ({ url = '', socket }, response) => {
+    void guards.get(socket)?.run(() => answer(url, response));
   });
   if (endpoint.kind === 'unix') server.listen(endpoint.path);
   else if (endpoint.kind === 'tcp') server.listen(endpoint.port, endpoint.host ?? '127.0.0.1');
@@ -46,6 +69,7 @@ export async function serveMetrics(
     throw new TnetError('TNET_E_USAGE', '--metrics listens on TCP or a Unix socket', { subject });
   }
   await once(server, 'listening');
+  server.on('error', (error) => fail(formatEndpoint(endpoint), error));
   const bound = server.address();
   if (bound === null) throw new Error('the server is bound');
   return {

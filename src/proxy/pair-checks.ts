@@ -1,11 +1,10 @@
 import { formatEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
 import { TnetError } from '../errors.ts';
-import { isIPv4 } from '../net/ip.ts';
-import { isLoopbackName } from '../net/lookup.ts';
 import { faultSettings } from './fault-settings.ts';
 import { balanceSettings } from './balance-settings.ts';
 import { checkDatagrams } from './datagram-checks.ts';
 import type { NamePart, Pair, PairValues } from './pair.ts';
+import { isLocalListener } from './target-rules.ts';
 
 type Name = keyof PairValues;
 
@@ -121,21 +120,11 @@ function checkServer({ listen, values }: Pair, name: NamePart): void {
   );
   if (senseless)
     throw refuse(name(senseless), `makes no sense with ${name(kind)}: clients name their target`);
-  if (
-    values.authFile !== undefined ||
-    values.allow !== undefined ||
-    listen.kind === 'unix' ||
-    (listen.kind === 'tcp' && isLoopback(listen.host))
-  )
-    return;
+  if (values.authFile !== undefined || values.allow !== undefined || isLocalListener(listen)) return;
   throw refuse(
     name(kind),
     `${formatEndpoint(listen)} may be reached from other machines: give ${name('authFile')} or ${name('allow')}, or listen on loopback`,
   );
-}
-
-function isLoopback(host = ''): boolean {
-  return isLoopbackName(host) || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 /** Settings that say something about another one that is not there. */

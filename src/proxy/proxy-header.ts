@@ -13,13 +13,13 @@ import type { Intake } from './intake.ts';
 /**
  * Reads the PROXY header that each client begins with.
  *
- * @throws ProtocolError, TnetError TNET_E_TIMEOUT, or the socket's error
+ * @throws ProtocolError, TnetError TNET_E_TIMEOUT, SaidNothing, or the socket's error
  */
 export async function readProxyHeader(client: Socket, known: Intake, limitMs: number): Promise<Intake> {
   const reader = new HeadReader(client, limitMs, known);
   const receiver = new ProxyHeaderReceiver();
   for (;;) {
-    const chunk = await reader.next();
+    const chunk = await reader.nextOfGreeting();
     if (!chunk)
       throw violation('proxy-protocol', 'cut-short', 'the client ended before its PROXY header was whole');
     const received = receiver.receive(chunk);

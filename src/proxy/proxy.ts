@@ -1,8 +1,11 @@
 import { formatEndpoint } from '../endpoint/endpoint.ts';
+import type { TnetError } from '../errors.ts';
 import { finishConnection } from './connection.ts';
 import type { DatagramListener } from './datagram-listener.ts';
 import type { ProxyHost } from './host.ts';
 import { Listener } from './listener.ts';
+import { checkLoops } from './loop-check.ts';
+import { parseBound } from './own-addresses.ts';
 import type { Pair } from './pair.ts';
 import { preparePlan, type Plan } from './plan.ts';
 
@@ -36,9 +39,10 @@ export class Proxy {
   /**
    * Makes pairs ready to be served: files are read and names looked up, and no socket is opened.
    *
-   * @throws as preparePlan() does
+   * @throws as preparePlan() does, or TnetError TNET_E_LOOP
    */
   async prepare(pairs: readonly Pair[]): Promise<Plan[]> {
+    checkLoops(pairs, this.#host.family);
     return Promise.all(pairs.map((pair) => preparePlan(pair, this.#host)));
   }
 
@@ -56,8 +60,9 @@ export class Proxy {
       for (const [key, plan] of wanted) {
         if (!this.#listeners.has(key)) opened.set(key, await this.#open(plan, key));
       }
+      this.#checkBound(wanted, opened);
     } catch (error) {
-      for (const listener of opened.values()) listener.close();
+      for (const listener of opened.values()) this.#close(listener);
       for (const plan of plans) plan.close();
       throw error;
     }
@@ -72,17 +77,42 @@ export class Proxy {
       const listener = kept ?? opened.get(key);
       if (listener) next.set(key, listener);
     }
-    for (const [key, listener] of this.#listeners) if (!next.has(key)) listener.close();
+    for (const [key, listener] of this.#listeners) if (!next.has(key)) this.#close(listener);
     this.#listeners = next;
   }
 
   async #open(plan: Plan, key: string): Promise<AnyListener> {
     try {
-      if (plan.pair.listen.kind !== 'udp') return await Listener.open(plan, this.#host, key);
-      const { DatagramListener } = await import('./datagram-listener.ts');
-      return await DatagramListener.open(plan, this.#host);
+      const listener = await this.#bind(plan, key);
+      // In the turn in which it was bound: no client has come yet.
+      this.#host.own?.add(listener.address);
+      return listener;
     } catch (error) {
       throw new ServeError(formatEndpoint(plan.pair.listen), error);
+    }
+  }
+
+  async #bind(plan: Plan, key: string): Promise<AnyListener> {
+    if (plan.pair.listen.kind !== 'udp') return Listener.open(plan, this.#host, key);
+    const { DatagramListener } = await import('./datagram-listener.ts');
+    return DatagramListener.open(plan, this.#host);
+  }
+
+  #close(listener: AnyListener): void {
+    listener.close();
+    this.#host.own?.remove(listener.address);
+  }
+
+  /** What the pairs' own words do not say: the ports that the system has chosen, and what passed descriptors are. */
+  #checkBound(wanted: ReadonlyMap<string, Plan>, opened: ReadonlyMap<string, AnyListener>): void {
+    const legs = Array.from(wanted, ([key, { pair }]) => {
+      const listener = opened.get(key) ?? this.#listeners.get(key);
+      return { ...pair, listen: listener ? parseBound(listener.address) : pair.listen };
+    });
+    try {
+      checkLoops(legs, this.#host.family);
+    } catch (error) {
+      throw new ServeError((error as TnetError).subject ?? '', error);
     }
   }
 
@@ -106,7 +136,7 @@ export class Proxy {
 
   /** Stops accepting. Connections go on. */
   stop(): void {
-    for (const listener of this.#listeners.values()) listener.close();
+    for (const listener of this.#listeners.values()) this.#close(listener);
     this.#listeners.clear();
   }
 

@@ -8,19 +8,20 @@ import { findRoute } from './route-match.ts';
 
 /**
  * Looks at a client's first bytes until they show which route it takes, and leaves them in the stream. A client that
- * says too little within the limit takes none: it may be waiting for its server to speak first.
+ * says too little within the limit takes none: it may be waiting for its server to speak first. So may one that has
+ * ended its side without a byte, where clients without a route have a target.
  *
- * @throws the socket's error
+ * @throws SaidNothing for a client that leaves without a word, or the socket's error
  */
 export async function chooseRoute(
   client: Socket,
   known: Intake,
   routes: readonly Route[],
-  limitMs: number,
+  { limitMs, hasDefault }: { readonly limitMs: number; readonly hasDefault: boolean },
 ): Promise<{ readonly route: Route | undefined; readonly known: Intake }> {
   const reader = new HeadReader(client, limitMs, known);
   const head: { bytes: Buffer } = { bytes: Buffer.alloc(0) };
-  const route = await look(reader, routes, head);
+  const route = await look(reader, routes, head, hasDefault);
   return { route, known: { ...known, ...reader.finish(head.bytes) } };
 }
 
@@ -28,12 +29,13 @@ async function look(
   reader: HeadReader,
   routes: readonly Route[],
   head: { bytes: Buffer },
+  mayBeSilent: boolean,
 ): Promise<Route | undefined> {
   try {
     while (head.bytes.length <= HELLO_LIMIT_BYTES) {
       const found = findRoute(routes, head.bytes);
       if (found !== 'need-more') return found;
-      const chunk = await reader.next();
+      const chunk = await reader.nextOfGreeting({ mayEnd: mayBeSilent });
       if (!chunk) return undefined;
       head.bytes = Buffer.concat([head.bytes, chunk]);
     }

@@ -4,6 +4,7 @@ import {
   type ClientSecureSettings,
   type ServerSecureSettings,
 } from '../endpoint/secure.ts';
+import { hearGreeting } from '../endpoint/said-nothing.ts';
 import { createContext, readOwnCertificate } from '../endpoint/secure-settings.ts';
 import { TnetError } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
@@ -24,7 +25,7 @@ export function createSecureStep(values: SecureValues, limitMs: number): IntakeS
     alpn: values.tlsAlpn,
   };
   return async (client, known) => {
-    await within(limitMs, (signal) => secureServer(client, settings, signal));
+    await hearGreeting(client, () => within(limitMs, (signal) => secureServer(client, settings, signal)));
     return known;
   };
 }

@@ -13,7 +13,7 @@ export function createServerStep(
   if (!protocols.socks) return (client, known) => takeConnectClient(client, known, options);
   return async (client: Socket, known: Intake) => {
     const reader = new HeadReader(client, options.handshakeMs, known);
-    const chunk = (await reader.next()) ?? Buffer.alloc(0);
+    const chunk = (await reader.nextOfGreeting()) ?? Buffer.alloc(0);
     const next = { ...known, ...reader.finish(chunk) };
     const isSocks = chunk[0] === 4 || chunk[0] === 5;
     return isSocks ? takeSocksClient(client, next, options) : takeConnectClient(client, next, options);

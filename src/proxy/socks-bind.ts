@@ -1,6 +1,7 @@
 import { serve } from '../endpoint/serve.ts';
 import { TnetError } from '../errors.ts';
-import { isIP, type Socket } from '../net/index.ts';
+import { isIP, isIPv4, type Socket } from '../net/index.ts';
+import { findNearKind, plainAddress } from '../net/local-address.ts';
 import type { SocksRequest } from '../protocol/socks/index.ts';
 import type { ProxyHost } from './host.ts';
 
@@ -23,16 +24,22 @@ export async function acceptBound(
   options: BindOptions,
 ): Promise<Socket> {
   const { host, connectMs, announce } = options;
-  const wanted =
-    isIP(request.host) !== 0 && !/^(0\.0\.0\.0|::)$/.test(request.host) ? request.host : undefined;
+  const isAnybody = isIP(request.host) === 0 || findNearKind(request.host) === 'unspecified';
+  const wanted = isAnybody ? undefined : plainAddress(request.host);
+  // Behind a dual-stack listener an IPv4 client has reached `::ffff:127.0.0.1`.
+  const reached = client.localAddress ?? '127.0.0.1';
+  const own = isIPv4(plainAddress(reached)) ? plainAddress(reached) : reached;
   const accepted = Promise.withResolvers<Socket>();
+  let isTaken = false;
   const server = await serve(
-    { kind: 'tcp', host: client.localAddress ?? '127.0.0.1', port: 0 },
+    { kind: 'tcp', host: own, port: 0 },
     {
       onConnection(peer) {
         peer.on('error', () => undefined);
-        if (wanted === undefined || peer.remoteAddress === wanted) accepted.resolve(peer);
+        const isWelcome = wanted === undefined || plainAddress(peer.remoteAddress ?? '') === wanted;
+        if (isWelcome && !isTaken) accepted.resolve(peer);
         else peer.resetAndDestroy();
+        isTaken ||= isWelcome;
       },
     },
   );
@@ -44,8 +51,9 @@ export async function acceptBound(
   client.once('close', onGone);
   host.signal.addEventListener('abort', onGone, { once: true });
   try {
-    const { address, port } = server.address() as { address: string; port: number };
-    announce({ host: address, port });
+    server.on('error', () => undefined);
+    const { port } = server.address() as { port: number };
+    announce({ host: plainAddress(own), port });
     return await accepted.promise;
   } finally {
     clearTimeout(timer);

@@ -2,6 +2,7 @@ import type { Connection } from '../endpoint/connection.ts';
 import { formatHostPort } from '../endpoint/endpoint.ts';
 import { errorCode } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
+import { plainAddress } from '../net/local-address.ts';
 import { refusal, violation } from '../protocol/protocol-error.ts';
 import {
   encodeSocksReply,
@@ -14,6 +15,7 @@ import type { ProxyHost } from './host.ts';
 import type { Intake } from './intake.ts';
 import { acceptBound } from './socks-bind.ts';
 import { serveAssociate } from './socks-associate.ts';
+import type { JudgeTarget } from './target-rules.ts';
 import { connectTarget, type DialPlan, type OpenUpstream } from './upstream.ts';
 import type { Users } from './users.ts';
 
@@ -24,12 +26,15 @@ export interface SocksIntakeOptions {
   readonly handshakeMs: number;
   /** How what clients name is connected to. */
   readonly dial: DialPlan;
+  /** Forbids targets, by their addresses. Default: none is forbidden. */
+  readonly judge: JudgeTarget | undefined;
 }
 
 /**
  * Speaks SOCKS with a client until it has named what it wants.
  *
- * @throws ProtocolError with the answer for the client in `reply`, TnetError TNET_E_TIMEOUT, or the socket's error
+ * @throws ProtocolError with the answer for the client in `reply`, TnetError TNET_E_TIMEOUT, SaidNothing, or the socket's
+ *   error
  */
 export async function takeSocksClient(
   client: Socket,
@@ -54,13 +59,14 @@ export async function takeSocksClient(
                 connectMs: options.dial.timeoutMs,
                 announce: (bound) => reply('granted', bound),
               })
-            : await connectTarget({ kind: 'tcp', host, port }, options.dial, { head });
+            : await connectTarget({ kind: 'tcp', host, port }, options.dial, { head, judge: options.judge });
         const own = command === 'bind' ? peerOf(socket) : addressOf(socket);
         reply('granted', own);
         return { socket, target };
       } catch (error) {
         if (options.host.signal.aborted) return undefined;
         options.host.fail(target, error, id);
+        if (errorCode(error) === 'TNET_E_DENIED') options.host.ledger.refuse('target not allowed');
         client.end(encodeSocksReply(version, replyForErrorCode(errorCode(error))));
         return undefined;
       }
@@ -76,7 +82,7 @@ async function readRequest(
   const reader = new HeadReader(client, handshakeMs, known);
   const server = new SocksServer({ authentication: users ? 'password' : 'none' });
   for (;;) {
-    const chunk = await reader.next();
+    const chunk = await reader.nextOfGreeting();
     if (!chunk) throw violation('socks5', 'cut-short', 'the client ended before its request was whole');
     let step = server.receive(chunk);
     for (;;) {
@@ -96,13 +102,9 @@ async function readRequest(
 }
 
 function addressOf({ localAddress = '0.0.0.0', localPort = 0 }: Connection): { host: string; port: number } {
-  return { host: unmap(localAddress), port: localPort };
+  return { host: plainAddress(localAddress), port: localPort };
 }
 
 function peerOf({ remoteAddress = '0.0.0.0', remotePort = 0 }: Connection): { host: string; port: number } {
-  return { host: unmap(remoteAddress), port: remotePort };
-}
-
-function unmap(address: string): string {
-  return (/^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1] ?? address).replace(/%.*$/, '');
+  return { host: plainAddress(remoteAddress), port: remotePort };
 }

@@ -4,6 +4,7 @@ import type { Intake, IntakeStep } from './intake.ts';
 import { defaultConnectMs, defaultHandshakeMs } from './limit-settings.ts';
 import type { Pair } from './pair.ts';
 import type { Route } from './route.ts';
+import { createTargetRule } from './target-rules.ts';
 import type { Upstream } from './upstream.ts';
 
 /**
@@ -14,10 +15,11 @@ import type { Upstream } from './upstream.ts';
  * @throws TnetError TNET_E_CONFIG when the htpasswd file cannot be read
  */
 export async function prepareSteps(
-  { values }: Pair,
+  pair: Pair,
   host: ProxyHost,
   createUpstream: (route: Route) => Promise<Upstream>,
 ): Promise<IntakeStep[]> {
+  const { values } = pair;
   const { handshakeLimit: handshakeMs = defaultHandshakeMs } = values;
   const steps: IntakeStep[] = [];
   if (values.acceptProxy) {
@@ -34,22 +36,26 @@ export async function prepareSteps(
     const protocols = { socks: values.socks === true, httpConnect: values.httpConnect === true };
     const users = values.authFile === undefined ? undefined : await readUsers(values.authFile);
     const dial = { host, timeoutMs: values.waitConnect ?? defaultConnectMs };
-    steps.push(createServerStep(protocols, { host, users, handshakeMs, dial }));
+    const judge = createTargetRule(pair.listen, host.own);
+    steps.push(createServerStep(protocols, { host, users, handshakeMs, dial, judge }));
   }
-  if (values.route) steps.push(await prepareRoutes(values.route, handshakeMs, createUpstream));
+  if (values.route) {
+    const look = { limitMs: handshakeMs, hasDefault: pair.targets.length > 0 };
+    steps.push(await prepareRoutes(values.route, look, createUpstream));
+  }
   return steps;
 }
 
 async function prepareRoutes(
   routes: readonly Route[],
-  limitMs: number,
+  look: { readonly limitMs: number; readonly hasDefault: boolean },
   createUpstream: (route: Route) => Promise<Upstream>,
 ): Promise<IntakeStep> {
   const { chooseRoute } = await import('./route-step.ts');
   const upstreams = new Map<Route, Upstream>();
   for (const route of routes) upstreams.set(route, await createUpstream(route));
   return async (client: Socket, known: Intake) => {
-    const chosen = await chooseRoute(client, known, routes, limitMs);
+    const chosen = await chooseRoute(client, known, routes, look);
     const upstream = chosen.route && upstreams.get(chosen.route);
     return { ...chosen.known, open: upstream && ((request) => upstream.open(request)) };
   };

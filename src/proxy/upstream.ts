@@ -7,6 +7,7 @@ import type { Socket } from '../net/index.ts';
 import { describeError } from '../report/sentences.ts';
 import type { ProxyHost } from './host.ts';
 import type { SecureTarget } from './secure-plan.ts';
+import type { JudgeTarget } from './target-rules.ts';
 
 /** How a connection to a target has gone, as far as only UDP shows it after the dial. */
 export interface Experience {
@@ -30,6 +31,8 @@ export interface UpstreamRequest {
   readonly id: number;
   /** The client's address without its port. */
   readonly clientHost: string;
+  /** What the listener that it came to has bound, as it is said. */
+  readonly listener: string;
   /** What the target is told before all else, TLS included. */
   readonly head?: Buffer | undefined;
 }
@@ -51,6 +54,13 @@ export interface Upstream {
   close(): void;
 }
 
+/** What a connection to a target is made with. */
+export interface ConnectOptions {
+  readonly head?: Buffer | undefined;
+  readonly name?: string | undefined;
+  readonly judge?: JudgeTarget | undefined;
+}
+
 /** How long a dial waits for a free descriptor before it looks again. */
 const descriptorWaitMs = 50;
 
@@ -58,10 +68,11 @@ const descriptorWaitMs = 50;
 export function createDirectUpstream(target: Endpoint, plan: DialPlan): Upstream {
   const { host } = plan;
   return {
-    async open({ id, head }) {
+    async open({ id, head, listener }) {
       const subject = formatTargetEndpoint(target);
       try {
-        return { socket: await connectTarget(target, plan, { head }), target: subject };
+        const judge = judgeLoops(host, listener);
+        return { socket: await connectTarget(target, plan, { head, judge }), target: subject };
       } catch (error) {
         if (!host.signal.aborted) host.fail(subject, error, id);
         return undefined;
@@ -71,20 +82,26 @@ export function createDirectUpstream(target: Endpoint, plan: DialPlan): Upstream
   };
 }
 
+/** Keeps the clients of a listener from being led back to it. */
+export function judgeLoops({ loops }: ProxyHost, listener: string): JudgeTarget | undefined {
+  return loops && ((destination) => loops.judge(listener, destination));
+}
+
 /**
  * Connects to a target, tells it its head, and makes it speak TLS if that is planned.
  *
  * @param name what the target's certificate must be for. Default: the host that is dialled
+ * @param judge forbids addresses. Default: none
  * @throws as dial() and secureClient() do; then nothing stays open
  */
 export async function connectTarget(
   target: Endpoint,
   { host, timeoutMs, secure }: DialPlan,
-  { head, name }: { readonly head?: Buffer | undefined; readonly name?: string | undefined },
+  { head, name, judge }: ConnectOptions,
 ): Promise<Connection> {
-  if (target.kind === 'udp') return dialDatagramTarget(target, timeoutMs, host);
+  if (target.kind === 'udp') return dialDatagramTarget(target, timeoutMs, host, judge);
   const deadline = performance.now() + timeoutMs;
-  const socket = await dialTarget(target, timeoutMs, host);
+  const socket = await dialTarget(target, timeoutMs, host, judge);
   if (head) socket.write(head);
   if (!secure) return socket;
   try {
@@ -104,8 +121,15 @@ export async function connectTarget(
  *
  * @throws as dial() does
  */
-async function dialTarget(target: Endpoint, timeoutMs: number, host: ProxyHost): Promise<Socket> {
-  return dialWhenPossible(timeoutMs, host, (options) => dial(target, options));
+async function dialTarget(
+  target: Endpoint,
+  timeoutMs: number,
+  host: ProxyHost,
+  judge?: JudgeTarget,
+): Promise<Socket> {
+  const judgeStream: DialOptions['judge'] =
+    judge && ((address, port) => judge({ transport: 'stream', address, port }));
+  return dialWhenPossible(timeoutMs, host, (options) => dial(target, { ...options, judge: judgeStream }));
 }
 
 /** As dialTarget(), for UDP: says nothing of whether anybody is there. */
@@ -113,9 +137,14 @@ async function dialDatagramTarget(
   target: Extract<Endpoint, { kind: 'udp' }>,
   timeoutMs: number,
   host: ProxyHost,
+  judge?: JudgeTarget,
 ): Promise<Connection> {
   const { dialDatagram } = await import('../endpoint/dial-datagram.ts');
-  return dialWhenPossible(timeoutMs, host, (options) => dialDatagram(target, options));
+  const judgeDatagram: DialOptions['judge'] =
+    judge && ((address, port) => judge({ transport: 'datagram', address, port }));
+  return dialWhenPossible(timeoutMs, host, (options) =>
+    dialDatagram(target, { ...options, judge: judgeDatagram }),
+  );
 }
 
 async function dialWhenPossible<Opened>(

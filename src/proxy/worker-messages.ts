@@ -1,7 +1,11 @@
+import type { Carried } from './ledger.ts';
+
 /** What the process that accepts tells a worker. A client comes with its connection. */
 export type ToWorker =
   /** Take the pairs, at the start and anew. */
   | { readonly type: 'serve' }
+  /** What has been bound, all of it. */
+  | { readonly type: 'own'; readonly addresses: readonly string[] }
   /** Read the access lists again. */
   | { readonly type: 'reload-access' }
   /** Serve a client of the listener `key`, which has bound `address`. */
@@ -19,13 +23,7 @@ export type FromWorker =
   | { readonly type: 'ready' }
   /** The connection has arrived. */
   | { readonly type: 'taken'; readonly id: number }
-  | {
-      readonly type: 'ended';
-      readonly id: number;
-      readonly sentBytes: number;
-      readonly receivedBytes: number;
-      readonly failed: boolean;
-    }
+  | ({ readonly type: 'ended'; readonly id: number } & Carried)
   | { readonly type: 'refused'; readonly reason: string }
   | {
       readonly type: 'sum';

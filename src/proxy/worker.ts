@@ -1,10 +1,12 @@
 import { adoptDetached, type DetachedHandle } from '../net/hand-over.ts';
 import { finishConnection, serveClient } from './connection.ts';
 import type { ProxyHost } from './host.ts';
-import { Ledger, type OpenConnection } from './ledger.ts';
+import { Ledger, type Carried, type OpenConnection } from './ledger.ts';
+import { OwnAddresses } from './own-addresses.ts';
 import type { Pair } from './pair.ts';
 import { preparePlan, type Plan } from './plan.ts';
 import { nameListeners } from './proxy.ts';
+import { LoopWatch } from './target-rules.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 type Send = (message: FromWorker) => void;
@@ -24,10 +26,7 @@ class WorkerLedger extends Ledger {
     return super.enter(remote, this.nextId);
   }
 
-  override leave(
-    entry: OpenConnection,
-    carried: { sentBytes: number; receivedBytes: number; failed: boolean },
-  ): void {
+  override leave(entry: OpenConnection, carried: Carried): void {
     super.leave(entry, carried);
     this.#send({ type: 'ended', id: entry.id, ...carried });
   }
@@ -44,22 +43,31 @@ export class ProxyWorker {
   readonly #ledger: WorkerLedger;
   readonly #stopping = new AbortController();
   readonly #host: ProxyHost;
+  readonly #own: OwnAddresses;
   #plans = new Map<string, Plan>();
   readonly #asked = new Map<number, (isAllowed: boolean) => void>();
   #lastAsk = 0;
 
   /** @param read reads the pairs, at the start and each time anew */
-  constructor(host: Omit<ProxyHost, 'ledger' | 'signal'>, read: () => Promise<Pair[]>, send: Send) {
+  constructor(
+    host: Omit<ProxyHost, 'ledger' | 'signal' | 'own' | 'loops'>,
+    read: () => Promise<Pair[]>,
+    send: Send,
+  ) {
     this.#send = send;
     this.#read = read;
     this.#ledger = new WorkerLedger(send);
-    this.#host = { ...host, ledger: this.#ledger, signal: this.#stopping.signal };
+    this.#own = new OwnAddresses(host.family);
+    const loops = new LoopWatch(this.#own);
+    this.#host = { ...host, own: this.#own, loops, ledger: this.#ledger, signal: this.#stopping.signal };
   }
 
   receive(message: ToWorker, handle: DetachedHandle | undefined): void {
     switch (message.type) {
       case 'serve':
         return void this.#serve();
+      case 'own':
+        return this.#own.replace(message.addresses);
       case 'reload-access':
         for (const { access } of this.#plans.values()) void access?.reload().catch(() => undefined);
         return;

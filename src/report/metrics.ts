@@ -5,6 +5,7 @@ export interface MetricSums {
   readonly connections: number;
   readonly open: number;
   readonly failed: number;
+  readonly probes: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;
   readonly refused: Readonly<Record<string, number>>;
@@ -33,6 +34,7 @@ export function createMetrics(sum: () => MetricSums): {
   };
   rising('connections', 'Connections accepted.', ({ connections }) => connections);
   rising('failed', 'Connections that ended with an error.', ({ failed }) => failed);
+  rising('probes', 'Connections that came and went without a word.', ({ probes }) => probes);
   rising('sent_bytes', 'Bytes that clients were sent.', ({ sentBytes }) => sentBytes);
   rising('received_bytes', 'Bytes that clients sent.', ({ receivedBytes }) => receivedBytes);
   new Counter({

@@ -2,6 +2,7 @@ import { errorCode } from '../errors.ts';
 import { escapeJson, escapeText } from '../transform/escape-controls.ts';
 import type { Event } from './events.ts';
 import { paintFor } from './paint.ts';
+import { Repeats } from './repeats.ts';
 import { describeError } from './sentences.ts';
 import { renderEvent, type Verbosity } from './text.ts';
 
@@ -13,6 +14,8 @@ export interface ReporterOptions {
   readonly json: boolean;
   /** Takes each finished line. */
   readonly write: (line: string) => void;
+  /** How long a failure's repeats are counted before they are told, in one line; not with `json`. Default 1000. */
+  readonly repeatMs?: number;
 }
 
 /** Says what happens, as lines for people or for programs. No control character of what came from outside gets through. */
@@ -22,10 +25,12 @@ export class Reporter {
   /** Takes each finished line. A screen that is drawn on the same terminal takes this over while it is there. */
   write: (line: string) => void;
   readonly #options: Omit<ReporterOptions, 'write'>;
+  readonly #repeats: Repeats;
 
   constructor({ write, ...options }: ReporterOptions) {
     this.write = write;
     this.#options = options;
+    this.#repeats = new Repeats(options.repeatMs);
   }
 
   emit(event: Event): void {
@@ -36,8 +41,18 @@ export class Reporter {
       return;
     }
     const { text, from } = renderEvent(event);
-    if (verbosity >= from)
-      this.write(`${paintFor(event.event, `${name}:`)} ${escapeText(text)}${this.lineEnd}`);
+    if (verbosity < from) return;
+    const tell = (note: string) =>
+      this.write(`${paintFor(event.event, `${name}:`)} ${escapeText(text)}${note}${this.lineEnd}`);
+    if (event.event === 'error') return this.#repeats.take(`${event.subject} ${event.code}`, tell);
+    // The sums stand behind all that led to them.
+    if (event.event === 'totals') this.#repeats.flush();
+    tell('');
+  }
+
+  /** Tells what has been held back: a repeated failure is one line a second. To be called at the end. */
+  flush(): void {
+    this.#repeats.flush();
   }
 
   /** One line for a failure. `subject` is what failed, as the user knows it: an address, a path, a file. */

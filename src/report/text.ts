@@ -44,6 +44,8 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
       return { text: `WARNING: ${event.message}`, from: 0 };
     case 'refused':
       return { text: `refused ${event.remote}: ${event.reason}`, from: 0 };
+    case 'probe':
+      return { text: `${event.remote}: left without a word`, from: 1 };
     case 'datagrams-lost':
       return {
         text: `${event.remote}: ${renderCount(event.datagrams, 'datagram')} lost, which came faster than they were taken`,
@@ -123,10 +125,16 @@ function renderLane({ address, express, reason = '' }: Extract<Event, { event: '
 }
 
 /** What only a proxy's totals have: connections still open, and what went wrong. */
-function renderState({ open = 0, failed = 0, refused = {} }: Extract<Event, { event: 'totals' }>): string {
+function renderState({
+  open = 0,
+  failed = 0,
+  probes = 0,
+  refused = {},
+}: Extract<Event, { event: 'totals' }>): string {
   const parts = [
     [open, 'open'],
     [failed, 'failed'],
+    [probes, 'without a word'],
     ...Object.entries(refused).map(([reason, count]) => [count, `refused (${reason})`] as const),
   ] as const;
   const told = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);

@@ -75,6 +75,19 @@ test('a file has an entry a line, with comments, and is read again by reload', a
   t.is(list.judge('10.9.9.9'), 'not allowed');
 });
 
+test('a file may have several entries a line, with blanks or commas between them', async (t) => {
+  const file = join(tempDir(t), 'hosts');
+  writeFileSync(
+    file,
+    '10.0.0.1 10.0.0.2\t10.0.0.3, 10.0.0.4,10.0.0.5 ,::1 # 10.0.0.6 is not\r\n#10.0.0.7\n , \n',
+  );
+  const list = await createAccessList({ allow: [file] });
+  t.is(list.allowed, 6);
+  for (const address of ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4', '10.0.0.5', '::1'])
+    t.is(list.judge(address), undefined, address);
+  for (const address of ['10.0.0.6', '10.0.0.7']) t.is(list.judge(address), 'not allowed', address);
+});
+
 test('a reload that fails leaves the old lists in force', async (t) => {
   const file = join(tempDir(t), 'hosts');
   writeFileSync(file, '10.0.0.1\n');
@@ -89,6 +102,16 @@ const faults: [title: string, options: AccessOptions, subject: string, message: 
   ['a file that is not there', { allow: ['/nowhere/hosts'] }, '/nowhere/hosts', /ENOENT/],
   ['an empty entry', { deny: ['10.0.0.1,'] }, '', /^the entry is empty$/],
   ['a zone in an entry', { deny: ['fe80::1%eth0'] }, 'fe80::1%eth0', /takes no zone/],
+  ['an octal form', { allow: ['0177.0.0.1'] }, '0177.0.0.1', /0177 has a leading zero/],
+  ['a short form', { allow: ['10.0.0.1,127.1'] }, '127.1', /it has 2 numbers instead of four/],
+  ['a hexadecimal form', { deny: ['0x7f.1'] }, '0x7f.1', /0x7f is hexadecimal/],
+  [
+    'a bare number',
+    { deny: ['2130706433'] },
+    '2130706433',
+    /a bare number \(old programs read it as 127\.0\.0\.1\)/,
+  ],
+  ['digits of another script', { allow: ['１２７.0.0.1'] }, '１２７.0.0.1', /digit of another script/],
   ['a name when DNS is off', { deny: ['localhost'], numericOnly: true }, 'localhost', /-n forbids DNS/],
 ];
 

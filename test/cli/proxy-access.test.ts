@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { encodeProxyV2 } from '../../src/protocol/proxy-protocol/index.ts';
 import { collect } from '../helpers/bytes.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
 import { connectPeer } from '../helpers/peers.ts';
@@ -97,12 +98,35 @@ test.serial(
   },
 );
 
+test.serial('on a Unix socket, a client of no known address is not on the list', async (t) => {
+  const path = join(tempDir(t), 's');
+  const target = await startNamed(t, 'in');
+  const cli = startCli(t, ['proxy', path, target, '--accept-proxy', '--allow', '10.0.0.0/8']);
+  await cli.address();
+  const v2 = encodeProxyV2;
+  const header = (source: string) => `PROXY TCP4 ${source} 192.0.2.1 1000 80\r\n`;
+  const unknown = { family: 'unknown' } as const;
+  const unix = { family: 'unix', source: '/a', destination: '/b' } as const;
+  for (const [what, head, isServed] of [
+    ['an address on the list', header('10.0.0.1'), true],
+    ['LOCAL, which is the proxy in front itself', v2({ command: 'local', ends: unknown, values: [] }), true],
+    ['an address that is not', header('192.0.2.1'), false],
+    ['UNKNOWN of version 1', 'PROXY UNKNOWN\r\n', false],
+    ['UNSPEC of version 2', v2({ command: 'proxy', ends: unknown, values: [] }), false],
+    ['a Unix client', v2({ command: 'proxy', ends: unix, values: [] }), false],
+  ] as const) {
+    const { bytes } = await exchange(t, path, head);
+    t.is(bytes.toString(), isServed ? 'in' : '', what);
+  }
+  await cli.said(/refused unknown: it has no address\n/);
+});
+
 test.serial('a SOCKS server beyond loopback starts with --allow, and serves only those', async (t) => {
   const cli = startCli(t, ['proxy', '0.0.0.0:0', '--socks', '--http-connect', '--allow', '127.0.0.1']);
   const address = `127.0.0.1:${await cli.port()}`;
-  const target = await startNamed(t, 'in');
-  const request = `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`;
-  t.regex((await exchange(t, address, request)).bytes.toString(), /^HTTP\/1\.1 200 .*\r\n\r\nin$/s);
+  // It is heard; loopback is no target of such a server.
+  const request = 'CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n';
+  t.regex((await exchange(t, address, request)).bytes.toString(), /^HTTP\/1\.1 403 /);
   await t.throwsAsync(exchangeFrom(t, '127.0.0.2', address), { code: 'ECONNRESET' });
 });
 

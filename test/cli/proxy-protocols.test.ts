@@ -253,7 +253,7 @@ test.serial('servers ask for the users of a htpasswd file', async (t) => {
   const target = await startNamed(t, 'in');
   const cli = startCli(t, [
     'proxy',
-    '0.0.0.0:0',
+    '127.0.0.1:0',
     '--socks',
     '--http-connect',
     '--auth-file',

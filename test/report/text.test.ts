@@ -168,6 +168,12 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
     0,
     '2 datagrams (1 more dropped), 20 bytes in, 1 byte out in 1.500 s',
   ],
+  [
+    { event: 'totals', connections: 4, ...totals, open: 0, failed: 0, probes: 3, refused: {} },
+    0,
+    '4 connections (3 without a word), 20 bytes in, 1 byte out in 1.500 s',
+  ],
+  [{ event: 'probe', id: 1, remote: 'b:2' }, 1, 'b:2: left without a word'],
   [{ event: 'lane', address: 'h:80', express: true }, 2, 'h:80: express lane'],
   [
     { event: 'lane', address: 'h:80', express: false, reason: 'a limit on its rate' },

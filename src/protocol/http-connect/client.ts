@@ -40,7 +40,8 @@ export interface HttpConnectClientStep {
   };
 }
 
-const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: (.*))?$/;
+/** Some proxies write two blanks: RFC 9112 section 3 lets a reader take any white space between the words. */
+const statusLine = /^HTTP\/1\.([01])[ \t]+([1-9]\d\d)(?:[ \t](.*))?$/;
 const PREFIX = Buffer.from('HTTP/1.');
 const REASON_LIMIT = 100;
 

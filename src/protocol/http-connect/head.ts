@@ -52,8 +52,16 @@ function findHeadEnd(bytes: Buffer): number | undefined {
 export class HeadReader {
   readonly #details: ProtocolErrorDetails;
   readonly #tooLarge: ProtocolErrorDetails;
+  readonly #longLine: ProtocolErrorDetails;
 
-  constructor(details: { malformed?: ProtocolErrorDetails; tooLarge?: ProtocolErrorDetails } = {}) {
+  constructor(
+    details: {
+      malformed?: ProtocolErrorDetails;
+      tooLarge?: ProtocolErrorDetails;
+      longLine?: ProtocolErrorDetails;
+    } = {},
+  ) {
+    this.#longLine = details.longLine ?? {};
     this.#details = details.malformed ?? {};
     this.#tooLarge = details.tooLarge ?? {};
   }
@@ -69,7 +77,7 @@ export class HeadReader {
     if (end < 0) {
       if (bytes.length < START_LINE_LIMIT_BYTES) return undefined;
       const sentence = `The first line is over ${START_LINE_LIMIT_BYTES} bytes.`;
-      throw overLimit('http-connect', 'line-too-long', sentence, this.#tooLarge);
+      throw overLimit('http-connect', 'line-too-long', sentence, this.#longLine);
     }
     const line = bytes.toString('latin1', 0, bytes[end - 1] === CR ? end - 1 : end);
     if (forbidden.test(line))

@@ -7,6 +7,7 @@ export const connectReplies = {
   403: 'Forbidden',
   405: 'Method Not Allowed',
   407: 'Proxy Authentication Required',
+  414: 'URI Too Long',
   431: 'Request Header Fields Too Large',
   502: 'Bad Gateway',
   504: 'Gateway Timeout',
@@ -46,6 +47,7 @@ export function encodeConnectReply(status: ConnectStatus, realm = 'tnet'): Buffe
 
 /** The status that tells a client why its target could not be reached, from the `code` of the connect error. */
 export function statusForErrorCode(code: string | undefined): ConnectStatus {
-  if (code === 'ETIMEDOUT') return 504;
-  return code === 'EACCES' || code === 'EPERM' ? 403 : 502;
+  if (code === 'ETIMEDOUT' || code === 'TNET_E_TIMEOUT') return 504;
+  if (code === 'TNET_E_ADDRESS') return 400;
+  return code === 'EACCES' || code === 'EPERM' || code === 'TNET_E_DENIED' ? 403 : 502;
 }

@@ -24,6 +24,7 @@ export class HttpConnectServer {
   readonly #state = new HandshakeState('http-connect');
   readonly #head = new HeadReader({
     malformed: { reply: encodeConnectReply(400), status: 400 },
+    longLine: { reply: encodeConnectReply(414), status: 414 },
     tooLarge: { reply: encodeConnectReply(431), status: 431 },
   });
 
@@ -34,7 +35,7 @@ export class HttpConnectServer {
 
   /**
    * Takes a chunk from the client, cut anywhere; gives the request once it is whole.
-   * @throws ProtocolError TNET_E_PROTOCOL or TNET_E_PROTOCOL_LIMIT, with the answer (400, 405, 431, 505) in `reply`.
+   * @throws ProtocolError TNET_E_PROTOCOL or TNET_E_PROTOCOL_LIMIT, with the answer (400, 405, 414, 431, 505) in `reply`.
    */
   receive(chunk: Buffer): ConnectRequest | undefined {
     return this.#state.receive(chunk, () => this.#readRequest());

@@ -68,7 +68,13 @@ const repliesByErrorCode: Record<string, SocksReply> = {
   EHOSTDOWN: 'host-unreachable',
   ENOTFOUND: 'host-unreachable',
   EAI_AGAIN: 'host-unreachable',
+  EAI_NODATA: 'host-unreachable',
+  EAI_FAIL: 'host-unreachable',
+  // As microsocks and Dante tell a time-out: RFC 1928 has no code that fits better.
   ETIMEDOUT: 'ttl-expired',
+  TNET_E_TIMEOUT: 'ttl-expired',
+  TNET_E_ADDRESS: 'host-unreachable',
+  TNET_E_DENIED: 'not-allowed',
   EACCES: 'not-allowed',
   EPERM: 'not-allowed',
 };

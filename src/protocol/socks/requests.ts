@@ -25,7 +25,7 @@ export interface SocksClientOptions {
   readonly port: number;
   /** Version 4: the user id. Version 5: offers user/password (RFC 1929); 1 to 255 bytes. */
   readonly user?: string;
-  /** Version 5 only, 1 to 255 bytes. */
+  /** Version 5 only, at most 255 bytes. Default: an empty one. */
   readonly password?: string;
 }
 
@@ -44,14 +44,16 @@ export function encodeRequest5({ command = 'connect', host, port }: SocksClientO
 
 /**
  * The user and password of RFC 1929 section 2.
- * @throws ProtocolError TNET_E_PROTOCOL_INPUT when either is empty or longer than 255 bytes.
+ * @throws ProtocolError TNET_E_PROTOCOL_INPUT when the user is empty, or either longer than 255 bytes.
  */
 export function encodePassword(options: SocksClientOptions): Buffer {
   const user = Buffer.from(options.user ?? '');
   const password = Buffer.from(options.password ?? '');
-  for (const bytes of [user, password]) {
-    if (bytes.length > 0 && bytes.length <= CREDENTIAL_LIMIT_BYTES) continue;
-    throw badInput('socks5', 'bad-credentials', 'User and password have 1 to 255 bytes each (RFC 1929).');
+  // RFC 1929 wants a byte at least of the password too; there are users without one, and servers take it.
+  const isFitting = user.length > 0 && Math.max(user.length, password.length) <= CREDENTIAL_LIMIT_BYTES;
+  if (!isFitting) {
+    const sentence = 'A user has 1 to 255 bytes, and a password at most 255 (RFC 1929).';
+    throw badInput('socks5', 'bad-credentials', sentence);
   }
   return Buffer.concat([Buffer.from([1, user.length]), user, Buffer.from([password.length]), password]);
 }

@@ -49,6 +49,9 @@ const done: [what: string, response: string, status: number, rest: string][] = [
   ['a 200 with the stream behind it', 'HTTP/1.1 200 OK\r\nVia: x\r\n\r\n\x16\x03', 200, '\x16\x03'],
   ['a 200 without a phrase', 'HTTP/1.0 200\r\n\r\n', 200, ''],
   ['a 200 with lines that end in LF', 'HTTP/1.1 200 OK\nVia: x\n\nhi', 200, 'hi'],
+  ['a 200 with two blanks before it', 'HTTP/1.0  200 OK\r\n\r\nhi', 200, 'hi'],
+  ['a 200 with a tab before it', 'HTTP/1.1\t200 OK\r\n\r\n', 200, ''],
+  ['a 200 with two blanks behind it', 'HTTP/1.1 200  OK\r\n\r\n', 200, ''],
   ['a 204', 'HTTP/1.1 204 None\r\n\r\n', 204, ''],
   [
     'a 200 with a Content-Length, which means nothing',

@@ -70,7 +70,8 @@ const errors: [what: string, text: string, status: number, reason: string][] = [
   ['a body in chunks', 'CONNECT a:1 HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n', 400, 'has-body'],
   ['a NUL in the line', 'CONNECT a\0:1 HTTP/1.1\r\n', 400, 'bad-start-line'],
   ['a CR in a header', 'CONNECT a:1 HTTP/1.1\r\nHost: a\rb\r\n\r\n', 400, 'bad-header'],
-  ['an endless line', 'C'.repeat(START_LINE_LIMIT_BYTES), 431, 'line-too-long'],
+  ['an endless line', 'C'.repeat(START_LINE_LIMIT_BYTES), 414, 'line-too-long'],
+  ['a target of 24,000 bytes', `CONNECT ${'x'.repeat(24_000)}:1 HTTP/1.1\r\n`, 414, 'line-too-long'],
   ['an endless head', `CONNECT a:1 HTTP/1.1\r\nx: ${'y'.repeat(HEAD_LIMIT_BYTES)}`, 431, 'head-too-long'],
 ];
 

@@ -126,6 +126,13 @@ for (const [what, version, bytes, reason, status] of refusals) {
   });
 }
 
+test('an empty password is sent as one of no bytes', (t) => {
+  for (const password of ['', undefined]) {
+    const client = new SocksClient({ version: '5', ...name, user: 'u', password });
+    t.deepEqual(client.receive(hex('0502')).send, hex('01017500'));
+  }
+});
+
 test('a wrong password is a refusal', (t) => {
   const client = new SocksClient({ version: '5', ...name, user: 'u', password: 'p' });
   client.receive(hex('0502'));
@@ -172,7 +179,7 @@ const bad: [what: string, options: SocksClientOptions, reason: string][] = [
     { version: '5', host: 'a', port: 1, user: 'u'.repeat(256), password: 'p' },
     'bad-credentials',
   ],
-  ['an empty password', { version: '5', host: 'a', port: 1, user: 'u', password: '' }, 'bad-credentials'],
+  ['an empty user', { version: '5', host: 'a', port: 1, user: '', password: 'p' }, 'bad-credentials'],
 ];
 
 for (const [what, options, reason] of bad) {
