@@ -91,6 +91,7 @@ export async function serveMany(
       input: seat.input,
       inputKind: seat.branch === undefined ? options.inputKind : 'pipe',
       output: file?.stream ?? seat.output,
+      onReceived: seat.peerEnded,
       receiveTransforms: [
         ...(options.receiveTransforms ?? []),
         ...seat.receiveTransforms,

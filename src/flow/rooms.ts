@@ -12,6 +12,8 @@ export interface Seat {
   readonly receiveTransforms: readonly Duplex[];
   /** Set when what the client gets comes from others: destroyed with TNET_E_OVERRUN when it is too slow. */
   readonly branch?: Branch;
+  /** Told when the client has ended its side. Default: it goes on getting what it gets. */
+  readonly peerEnded?: () => void;
   /** Gives the place up, after the session. */
   leave(): void;
 }
@@ -86,6 +88,8 @@ export function createChatRoom(options: RoomOptions): Room {
         output: broadcast.createInput(branch),
         receiveTransforms: [createChatLabel(id)],
         branch,
+        // Who can say no more has left the talk, and gets what was said until then.
+        peerEnded: () => branch.finish(),
         leave() {
           branch.destroy();
           present.delete(id);
