@@ -34,6 +34,21 @@ export type Admission = (
   serve: ServeAdmitted,
 ) => Promise<void> | undefined;
 
+/** How many clients are greeted at a time where one is served: a silent one must not keep out the others. */
+const greetedAtOnce = 64;
+
+/**
+ * How many connections a server of one client may have. The first that is through what comes before its stream has
+ * the place; without anything before it, that is the first to come.
+ */
+export function placesForOne(flags: AdmissionFlags, endpoints: readonly Endpoint[]): number {
+  return asksForGreeting(flags, endpoints) ? greetedAtOnce : 1;
+}
+
+function asksForGreeting(flags: AdmissionFlags, endpoints: readonly Endpoint[]): boolean {
+  return flags.acceptProxy === true || flags.tls === true || endpoints.some(({ kind }) => kind === 'tls');
+}
+
 /**
  * What the flags ask of every client before it is served; `endpoints` are where the server listens.
  *
@@ -49,7 +64,7 @@ export async function createAdmission(
   const secure = secureEndpoint && (await readSecure(secureEndpoint));
   const options: AdmitOptions = { acceptProxy: flags.acceptProxy === true, ...(secure && { secure }) };
   // At once where there is nothing to wait for.
-  if (!flags.acceptProxy && !secure) return (_run, client, serve) => serve(client);
+  if (!asksForGreeting(flags, endpoints)) return (_run, client, serve) => serve(client);
   if (endpoints.some(({ kind }) => kind === 'udp')) {
     throw new TnetError('TNET_E_USAGE', '--tls and --accept-proxy are for streams, not for datagrams');
   }
@@ -61,13 +76,16 @@ export async function createAdmission(
   }
 
   async function letIn(run: ServerRun, socket: Socket, serve: ServeAdmitted): Promise<void> {
-    const { signal } = run.interruption;
+    // Accepting is over when the server is told to end, and when one that serves one client has found it.
+    const signal = run.stopping;
     // A client that leaves meanwhile must not be an uncaught error, and is to be named all the same.
     socket.on('error', () => undefined);
     const name = { remote: formatRemote(socket, run.address), local: formatLocal(socket, run.address) };
     presentAddresses(socket, name);
     try {
       await admit(socket, { ...options, signal });
+      // Of two that are through in one turn the first has the place.
+      signal.throwIfAborted();
     } catch (error) {
       if (error instanceof SaidNothing) run.probed(formatRemote(socket, run.address));
       else if (!signal.aborted) reporter.fail(formatRemote(socket, run.address), error);

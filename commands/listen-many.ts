@@ -95,7 +95,10 @@ export async function serveMany(
       input: seat.input,
       inputKind: seat.branch === undefined ? options.inputKind : 'pipe',
       output: file?.stream ?? seat.output,
-      onReceived: () => seat.claim?.peerEnded(),
+      onReceived() {
+        seat.claim?.peerEnded();
+        seat.peerEnded?.();
+      },
       receiveTransforms: [
         ...(options.receiveTransforms ?? []),
         ...seat.receiveTransforms,

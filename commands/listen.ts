@@ -11,6 +11,7 @@ import { reportDatagrams } from './datagram-report.ts';
 import {
   addAdmissionOptions,
   createAdmission,
+  placesForOne,
   toPlainEndpoint,
   type AdmissionFlags,
   type ServeAdmitted,
@@ -117,14 +118,16 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
     const serveClient = await chooseService(context, run, options, asked, program);
     const isBound = await bindServers(context, run, endpoints, options, {
       ...access,
-      maxConnections: options.keepOpen ? options.maxConnections : 1,
+      maxConnections: options.keepOpen ? options.maxConnections : placesForOne(options, asked),
       rejectOverflow: options.reject,
       onlyFirst: !options.keepOpen,
       onConnection(client) {
-        clearTimeout(firstClient);
         run.tune(client, tune);
         reportDatagrams(context, client, run.address);
-        return admission(run, client, serveClient);
+        return admission(run, client, (admitted) => {
+          clearTimeout(firstClient);
+          return serveClient(admitted);
+        });
       },
     });
     if (!isBound) clearTimeout(firstClient);

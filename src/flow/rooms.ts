@@ -15,6 +15,8 @@ export interface Seat {
   readonly branch?: Branch;
   /** Set when the input is this client's once it has shown that it stays. */
   readonly claim?: InputClaim;
+  /** Told when the client has ended its side. Default: it goes on getting what it gets. */
+  readonly peerEnded?: () => void;
   /** Gives the place up, after the session. */
   leave(): void;
 }
@@ -90,6 +92,8 @@ export function createChatRoom(options: RoomOptions): Room {
         output: broadcast.createInput(branch),
         receiveTransforms: [createChatLabel(id)],
         branch,
+        // Who can say no more has left the talk, and gets what was said until then.
+        peerEnded: () => branch.finish(),
         leave() {
           branch.destroy();
           present.delete(id);
