@@ -124,7 +124,7 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
         clearTimeout(firstClient);
         run.tune(client, tune);
         reportDatagrams(context, client, run.address);
-        return admission(run, client, serveClient);
+        return admission(run, client, serveClient, access.admit);
       },
     });
     if (!isBound) clearTimeout(firstClient);
