@@ -1,12 +1,13 @@
 import { Option, type Command } from 'commander';
-import type { Connection } from '../src/endpoint/connection.ts';
+import { breakConnection, type Connection } from '../src/endpoint/connection.ts';
 import { admit, type AdmitOptions } from '../src/endpoint/admit.ts';
 import type { Endpoint } from '../src/endpoint/endpoint.ts';
-import { presentAddresses } from '../src/endpoint/presented-address.ts';
+import { presentAddresses, presentedAddresses } from '../src/endpoint/presented-address.ts';
 import { SaidNothing } from '../src/endpoint/said-nothing.ts';
 import { formatLocal, formatRemote } from '../src/endpoint/serve.ts';
 import { TnetError } from '../src/errors.ts';
 import { Socket } from '../src/net/index.ts';
+import type { Access } from './access-options.ts';
 import type { Context } from './context.ts';
 import { addServerSecureOptions, type SecureFlags } from './secure-options.ts';
 import type { ServerRun } from './server-run.ts';
@@ -27,11 +28,15 @@ export function addAdmissionOptions(command: Command): void {
 /** Serves a client that has been let in; settles when it is over. */
 export type ServeAdmitted = (client: Connection) => Promise<void> | undefined;
 
-/** Lets a client in and serves it, or turns it away and says why. */
+/**
+ * Lets a client in and serves it, or turns it away and says why. `judge` is asked about the client that a PROXY header
+ * names, as it has been about the connection's own address: both must be welcome.
+ */
 export type Admission = (
   run: ServerRun,
   client: Connection,
   serve: ServeAdmitted,
+  judge?: Access['admit'],
 ) => Promise<void> | undefined;
 
 /** How many clients are greeted at a time where one is served: a silent one must not keep out the others. */
@@ -68,14 +73,20 @@ export async function createAdmission(
   if (endpoints.some(({ kind }) => kind === 'udp')) {
     throw new TnetError('TNET_E_USAGE', '--tls and --accept-proxy are for streams, not for datagrams');
   }
-  return (run, client, serve) => (client instanceof Socket ? letIn(run, client, serve) : serve(client));
+  return (run, client, serve, judge) =>
+    client instanceof Socket ? letIn(run, client, serve, judge) : serve(client);
 
   async function readSecure(endpoint: Endpoint) {
     const { readServerSecure } = await import('./secure-run.ts');
     return readServerSecure(flags, endpoint, reporter);
   }
 
-  async function letIn(run: ServerRun, socket: Socket, serve: ServeAdmitted): Promise<void> {
+  async function letIn(
+    run: ServerRun,
+    socket: Socket,
+    serve: ServeAdmitted,
+    judge: Access['admit'],
+  ): Promise<void> {
     // Accepting is over when the server is told to end, and when one that serves one client has found it.
     const signal = run.stopping;
     // A client that leaves meanwhile must not be an uncaught error, and is to be named all the same.
@@ -92,7 +103,11 @@ export async function createAdmission(
       socket.destroy();
       return;
     }
-    await serve(socket);
+    const named = presentedAddresses(socket);
+    const reason = named?.remoteHost === undefined ? undefined : judge?.(named.remoteHost);
+    if (reason === undefined) return serve(socket);
+    reporter.emit({ event: 'refused', remote: formatRemote(socket, run.address), reason });
+    breakConnection(socket);
   }
 }
 

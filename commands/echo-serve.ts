@@ -39,7 +39,8 @@ export async function serveEcho(words: string[], options: EchoOptions, command: 
       maxConnections: options.maxConnections,
       rejectOverflow: options.reject,
       onConnection(client) {
-        return admission(run, client, (admitted) => serveClient(run, admitted, start, options.idle));
+        const serve = (admitted: Connection) => serveClient(run, admitted, start, options.idle);
+        return admission(run, client, serve, access.admit);
       },
       bindDatagrams: bindAnswers(run, access, options, quotes),
     });

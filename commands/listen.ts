@@ -124,10 +124,11 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
       onConnection(client) {
         run.tune(client, tune);
         reportDatagrams(context, client, run.address);
-        return admission(run, client, (admitted) => {
+        const serveFirst: ServeAdmitted = (admitted) => {
           clearTimeout(firstClient);
           return serveClient(admitted);
-        });
+        };
+        return admission(run, client, serveFirst, access.admit);
       },
     });
     if (!isBound) clearTimeout(firstClient);

@@ -95,3 +95,22 @@ for (const [words, message] of faults) {
     t.regex(stderr, message);
   });
 }
+
+for (const [command, args] of [
+  ['listen', ['-dk']],
+  ['echo', []],
+] as const) {
+  test.serial(`behind --accept-proxy, ${command} judges the client of the header too`, async (t) => {
+    const flags = ['--accept-proxy', '--allow', '127.0.0.1,192.0.2.0/24', '--deny', '192.0.2.66', '-v'];
+    const server = startCli(t, [command, ...args, ...flags, '127.0.0.1:0']);
+    const port = await server.port();
+    const header = (source: string) => `PROXY TCP4 ${source} 127.0.0.1 1000 80\r\n`;
+    for (const source of ['192.0.2.66', '198.51.100.1', '192.0.2.1']) {
+      (await connectPeer(t, `127.0.0.1:${port}`)).end(header(source));
+    }
+    await server.said(/refused 192\.0\.2\.66:1000: denied by 192\.0\.2\.66\n/);
+    await server.said(/refused 198\.51\.100\.1:1000: not allowed\n/);
+    await server.said(/connection from 192\.0\.2\.1:1000\n/);
+    t.notRegex(server.stderr(), /connection from (192\.0\.2\.66|198)/);
+  });
+}

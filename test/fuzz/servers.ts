@@ -232,13 +232,22 @@ async function fuzz(name: string, place: Place, greetings: Greetings, count: num
     if (child.exitCode !== null || child.signalCode !== null)
       return `ended with ${child.exitCode ?? child.signalCode}`;
     if (/TNET_E_INTERNAL|^ {4}at |node:internal|Uncaught/m.test(stderr())) return 'told of a fault';
-    if (after > before) return `${before} descriptors became ${after}`;
+    if (after > before) return `${before} descriptors became ${after}\n${listSockets(child.pid ?? 0)}`;
     return undefined;
   } finally {
     child.kill('SIGKILL');
     const text = stderr();
     if (/TNET_E_INTERNAL|^ {4}at |Uncaught/m.test(text)) console.log(text.slice(-3_000));
   }
+}
+
+/** The connections that a process still has, as ss(8) shows them. */
+function listSockets(pid: number): string {
+  const { stdout } = spawnSync('ss', ['-tanpO'], { encoding: 'utf8' });
+  return stdout
+    .split('\n')
+    .filter((line) => line.includes(`pid=${pid},`) && !line.startsWith('LISTEN'))
+    .join('\n');
 }
 
 /** How many descriptors there are when no connection is left, or when it has been waited for long enough. */
