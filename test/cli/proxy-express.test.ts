@@ -264,3 +264,33 @@ nativeTest('with 64 descriptors the express lane takes clients by and by, and sa
   );
   t.regex(stderr(), /too many open files \(EMFILE\)/);
 });
+
+nativeTest(
+  'a download that the end of the drain cuts in the express lane ends with a reset, not with an end',
+  async (t) => {
+    const { words } = await startPeerServer(t, 'tcp', (socket) => {
+      const more = () => {
+        while (!socket.destroyed && socket.write(payload(60_000)));
+      };
+      socket.on('drain', more);
+      more();
+    });
+    const cli = startCli(t, ['proxy', '--json', '127.0.0.1:0', words.join(':'), '--drain', '200ms'], {
+      env: { TNET_EXPRESS: '' },
+    });
+    const [, address] = await cli.said(/"event":"listening","address":"([^"]+)"/);
+    const client = await connectPeer(t, address!);
+    let received = 0;
+    let hasEnded = false;
+    client.on('data', (chunk: Buffer) => (received += chunk.length)).on('end', () => (hasEnded = true));
+    await once(client, 'data');
+    cli.child.kill('SIGTERM');
+    const [error] = (await once(client, 'error')) as [NodeJS.ErrnoException];
+    t.is(error.code, 'ECONNRESET');
+    t.false(hasEnded);
+    t.is((await cli.exit).code, 143);
+    const ended = readEvents(cli).find(({ event }) => event === 'ended');
+    t.is(ended?.['reason'], 'aborted');
+    t.is(ended?.['sentBytes'], received);
+  },
+);
