@@ -1,7 +1,12 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import type { ClientFile } from '../src/endpoint/client-file.ts';
-import { breakConnection, type Connection } from '../src/endpoint/connection.ts';
+import {
+  breakConnection,
+  cutDeliveryMs,
+  resetConnection,
+  type Connection,
+} from '../src/endpoint/connection.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
 import type { Room, RoomOptions, Seat } from '../src/flow/rooms.ts';
 import { runSession, type SessionEnding } from '../src/flow/session.ts';
@@ -86,8 +91,13 @@ export async function serveMany(
     const overrun = watchOverrun(seat, client);
     const options = sessionOptions(client, flags, stdio, run.interruption.signal);
     const label = createLabel?.(connection);
+    const { signal } = run.interruption;
+    let isCut = false;
+    const onAbort = () => (isCut = true);
+    signal.addEventListener('abort', onAbort);
     const ending = await runSession({
       ...options,
+      cutOnSignal: true,
       input: seat.input,
       inputKind: seat.branch === undefined ? options.inputKind : 'pipe',
       output: file?.stream ?? seat.output,
@@ -97,11 +107,13 @@ export async function serveMany(
         ...(label ? [label] : []),
       ],
     });
+    signal.removeEventListener('abort', onAbort);
     seat.leave();
     file?.stream.end();
     const totals = { sentBytes: ending.sent?.bytes ?? 0, receivedBytes: ending.receivedBytes };
     if (overrun.error) connection.ended({ reason: 'limit', error: overrun.error }, totals);
-    else connection.ended(ending.side === 'output' ? { reason: 'aborted' } : ending, totals);
+    else connection.ended(ending.side === 'output' || isCut ? { reason: 'aborted' } : ending, totals);
+    if (isCut) return resetConnection(client, cutDeliveryMs);
     if (ending.side !== 'output') {
       client.destroy();
       return;

@@ -61,6 +61,8 @@ export class ServerRun {
   #receivedBytes = 0;
   #datagrams = 0;
   #dropped = 0;
+  /** Connections that had not ended when the run was interrupted. */
+  #cut = 0;
   readonly #open = new Map<number, OpenConnection>();
 
   /** `recorder` records the connections that are accepted. Default: none are. `limit` ends the run. Default: nothing does. */
@@ -136,6 +138,7 @@ export class ServerRun {
       },
       ended: (ending, totals) => {
         this.#open.delete(id);
+        if (ending.reason === 'aborted' && this.interruption.signal.aborted) this.#cut++;
         this.#sentBytes += totals.sentBytes;
         this.#receivedBytes += totals.receivedBytes;
         recordOf(socket)?.closed(ending.reason);
@@ -186,6 +189,7 @@ export class ServerRun {
   }
 
   #reportTotals(): void {
+    if (this.#cut > 0) this.#context.reporter.emit({ event: 'cut', connections: this.#cut });
     const { connections, sentBytes, receivedBytes, datagrams, dropped } = this.sums;
     this.#context.reporter.emit({
       event: 'totals',

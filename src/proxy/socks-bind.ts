@@ -1,3 +1,4 @@
+import { breakConnection } from '../endpoint/connection.ts';
 import { serve } from '../endpoint/serve.ts';
 import { TnetError } from '../errors.ts';
 import { isIP, type Socket } from '../net/index.ts';
@@ -32,7 +33,7 @@ export async function acceptBound(
       onConnection(peer) {
         peer.on('error', () => undefined);
         if (wanted === undefined || peer.remoteAddress === wanted) accepted.resolve(peer);
-        else peer.resetAndDestroy();
+        else breakConnection(peer);
       },
     },
   );
