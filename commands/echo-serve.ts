@@ -1,5 +1,10 @@
 import type { Command } from 'commander';
-import { closeConnection, type Connection } from '../src/endpoint/connection.ts';
+import {
+  closeConnection,
+  cutDeliveryMs,
+  resetConnection,
+  type Connection,
+} from '../src/endpoint/connection.ts';
 import type { Endpoint } from '../src/endpoint/endpoint.ts';
 import { TnetError } from '../src/errors.ts';
 import type { ServiceName } from '../src/protocol/small-services/index.ts';
@@ -100,13 +105,14 @@ async function serveClient(
   const idleTimer = idleMs === undefined ? undefined : setTimeout(expire, idleMs);
   const moved = () => ({ sentBytes: flow.sentBytes, receivedBytes: flow.receivedBytes });
   connection.watch(moved);
-  const interrupt = () => flow.finish();
+  const interrupt = () => flow.stop('aborted');
   signal.addEventListener('abort', interrupt);
   const ending = await flow.ended;
   signal.removeEventListener('abort', interrupt);
   clearTimeout(idleTimer);
   connection.ended(ending, moved());
-  closeConnection(client, ending.error);
+  if (ending.reason === 'aborted' && signal.aborted) await resetConnection(client, cutDeliveryMs);
+  else closeConnection(client, ending.error);
 }
 
 /** How a UDP endpoint is bound: each datagram is answered by itself. */

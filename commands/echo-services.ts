@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Connection } from '../src/endpoint/connection.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
-import { finishFlows } from '../src/flow/finish.ts';
 import { startServiceFlow, type ServiceFlow, type Speech } from '../src/flow/service-flow.ts';
 import { startFlow } from '../src/flow/start-flow.ts';
 import {
@@ -39,7 +38,6 @@ function startEcho(client: Connection, onActivity?: () => void): ServiceFlow {
     },
     ended: flow.ended,
     stop: (reason, error) => flow.stop(reason, error),
-    finish: () => finishFlows(flow),
   };
 }
 

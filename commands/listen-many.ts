@@ -2,7 +2,13 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
 import type { ClientFile } from '../src/endpoint/client-file.ts';
-import { breakConnection, closeConnection, type Connection } from '../src/endpoint/connection.ts';
+import {
+  breakConnection,
+  closeConnection,
+  cutDeliveryMs,
+  resetConnection,
+  type Connection,
+} from '../src/endpoint/connection.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { InputOffer } from '../src/flow/input-offer.ts';
 import type { Room, RoomOptions, Seat } from '../src/flow/rooms.ts';
@@ -90,8 +96,13 @@ export async function serveMany(
     const overrun = watchOverrun(seat, client);
     const options = sessionOptions(client, flags, stdio, run.interruption.signal);
     const label = createLabel?.(connection);
+    const { signal } = run.interruption;
+    let isCut = false;
+    const onAbort = () => (isCut = true);
+    signal.addEventListener('abort', onAbort);
     const ending = await runSession({
       ...options,
+      cutOnSignal: true,
       input: seat.input,
       inputKind: seat.branch === undefined ? options.inputKind : 'pipe',
       output: file?.stream ?? seat.output,
@@ -105,6 +116,7 @@ export async function serveMany(
         ...(label ? [label] : []),
       ],
     });
+    signal.removeEventListener('abort', onAbort);
     const hasTakenNothing = seat.claim?.leave() === true;
     seat.leave();
     file?.stream.end();
@@ -112,7 +124,8 @@ export async function serveMany(
     // Who only looked whether somebody listens may break off as it likes: nothing is lost.
     if (hasTakenNothing) connection.ended({ reason: ending.reason }, { ...totals, sentBytes: 0 });
     else if (overrun.error) connection.ended({ reason: 'limit', error: overrun.error }, totals);
-    else connection.ended(ending.side === 'output' ? { reason: 'aborted' } : ending, totals);
+    else connection.ended(ending.side === 'output' || isCut ? { reason: 'aborted' } : ending, totals);
+    if (isCut) return resetConnection(client, cutDeliveryMs);
     if (ending.side !== 'output') {
       closeConnection(client, overrun.error ?? ending.error);
       return;

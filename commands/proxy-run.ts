@@ -16,14 +16,17 @@ import { readFamily } from './server-address.ts';
 import { catchInterruption, onHangup, type Interruption } from './signals.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 
+/** How long connections that are broken off may take to be gone. */
+const cutMs = 800;
+
 /** How often a draining proxy looks whether its last connection is gone. */
 const drainLookMs = 20;
 
 /**
  * The life of `tnet proxy`: SIGHUP reloads, SIGUSR1 prints the totals, SIGTERM stops accepting and lets connections
- * go on for the drain limit, as SIGHUP does when there is nothing to reload; SIGINT ends them at once (what has been
- * read is delivered). A second signal ends the process. Signals are answered from the beginning, before any address is
- * bound.
+ * go on for the drain limit, as SIGHUP does when there is nothing to reload; SIGINT does not wait. What has not ended by
+ * then is cut: reset, said and counted as failed. A second signal ends the process. Signals are answered from the
+ * beginning, before any address is bound.
  */
 export class ProxyRun {
   readonly #context: Context;
@@ -240,10 +243,12 @@ export class ProxyRun {
       this.#context.reporter.emit({ event: 'draining', open: open.size, limitMs });
       await this.#waitUntilIdle(limitMs);
     }
+    const { unended } = this.#ledger;
     this.#stopping.abort();
-    this.#proxy.finish();
-    this.#dispatcher?.finish();
-    await this.#waitUntilIdle(Infinity);
+    if (unended > 0) this.#context.reporter.emit({ event: 'cut', connections: unended });
+    this.#proxy.cut();
+    this.#dispatcher?.cut();
+    await this.#waitUntilIdle(cutMs);
     await this.#close();
   }
 

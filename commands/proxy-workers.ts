@@ -31,6 +31,9 @@ export function startWorker(number: number): WorkerProcess {
   };
 }
 
+/** How long a worker may take to end its connections when it has nobody to work for. */
+const orphanedMs = 1_000;
+
 /** The life of a worker: it does what the process that started it says, and ends with it. For its signals see main.ts. */
 export function runWorker(context: Context, options: ProxyOptions, read: () => Promise<Pair[]>): void {
   const { reporter } = context;
@@ -49,5 +52,9 @@ export function runWorker(context: Context, options: ProxyOptions, read: () => P
   process.on('message', (message, handle) =>
     worker.receive(message as ToWorker, handle as DetachedHandle | undefined),
   );
-  process.on('disconnect', () => worker.finish());
+  process.on('disconnect', () => {
+    worker.cut();
+    // A worker never outlives the process that started it, whatever holds it.
+    setTimeout(() => process.kill(process.pid, 'SIGKILL'), orphanedMs).unref();
+  });
 }

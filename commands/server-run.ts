@@ -65,6 +65,8 @@ export class ServerRun {
   #datagrams = 0;
   #dropped = 0;
   #probes = 0;
+  /** Connections that had not ended when the run was interrupted. */
+  #cut = 0;
   readonly #open = new Map<number, OpenConnection>();
   readonly #entries = new WeakMap<Connection, OpenConnection>();
 
@@ -145,6 +147,7 @@ export class ServerRun {
     open.end = (ending, totals) => {
       // A fault may end a connection that is being ended already.
       if (!this.#open.delete(id)) return;
+      if (ending.reason === 'aborted' && this.interruption.signal.aborted) this.#cut++;
       this.#sentBytes += totals.sentBytes;
       this.#receivedBytes += totals.receivedBytes;
       const reason = endingReason(ending.reason, this.interruption);
@@ -220,6 +223,7 @@ export class ServerRun {
   }
 
   #reportTotals(): void {
+    if (this.#cut > 0) this.#context.reporter.emit({ event: 'cut', connections: this.#cut });
     const { connections, sentBytes, receivedBytes, datagrams, dropped } = this.sums;
     this.#context.reporter.emit({
       event: 'totals',

@@ -1,5 +1,7 @@
 import { Writable, type Duplex, type Readable } from 'node:stream';
 import { errorCode } from '../errors.ts';
+import { deliveryMs } from '../net/reset.ts';
+import { limitBreak } from './break-limit.ts';
 import type { Ending } from './ending.ts';
 import { finishFlows } from './finish.ts';
 import { startFlow, startFlowPair } from './start-flow.ts';
@@ -51,6 +53,14 @@ export async function runProgramSession(options: ProgramSessionOptions): Promise
     endProgram();
     finishFlows(up, down);
   };
+  // The program may be waiting for room on a connection that takes nothing any more, and read nothing meanwhile.
+  let broken: Error | undefined;
+  const watch = limitBreak(remote, deliveryMs, (error) => {
+    broken = error;
+    endProgram();
+    up.stop('aborted');
+    down.stop('aborted');
+  });
   if (signal?.aborted) interrupt();
   else signal?.addEventListener('abort', interrupt, { once: true });
 
@@ -64,6 +74,7 @@ export async function runProgramSession(options: ProgramSessionOptions): Promise
     return ending;
   });
   await Promise.all([exited, sent]);
+  watch.end();
   idle.cancel();
   signal?.removeEventListener('abort', interrupt);
   if (!idle.hasFired() && signal?.aborted !== true) await awaitPeer(remote, sent);
@@ -72,7 +83,8 @@ export async function runProgramSession(options: ProgramSessionOptions): Promise
   // The engine works on duplicates: our own ends of the program's pipes are still open.
   input.destroy();
   output.destroy();
-  const error = [breakOf(upEnding, 'source'), breakOf(downEnding, 'sink')].find((one) => one !== undefined);
+  const error =
+    [breakOf(upEnding, 'source'), breakOf(downEnding, 'sink')].find((one) => one !== undefined) ?? broken;
   return {
     reason: idle.hasFired() ? 'timeout' : error ? 'reset' : downEnding.reason,
     error,

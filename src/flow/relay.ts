@@ -1,10 +1,14 @@
 import type { Duplex } from 'node:stream';
+import { isReset } from '../errors.ts';
+import { deliveryMs } from '../net/reset.ts';
+import { limitBreak } from './break-limit.ts';
 import type { Ending } from './ending.ts';
 import type { Flow } from './flow.ts';
 import { startFlowPair } from './start-flow.ts';
 
 /**
- * Two connections joined faithfully: half-close carried both ways, FIN for FIN, RST for RST, no timer.
+ * Two connections joined faithfully: half-close carried both ways, FIN for FIN, RST for RST. The only timer is for what
+ * came before a RST.
  *
  *     client ──up──▶ target
  *     client ◀─down─ target
@@ -15,6 +19,8 @@ export interface RelayOptions {
   readonly upTransforms?: readonly Duplex[];
   readonly downTransforms?: readonly Duplex[];
   readonly onActivity?: () => void;
+  /** How long the transforms may hold a byte, in milliseconds: so much later a reset arrives too. Default 0. */
+  readonly holdMs?: number | undefined;
 }
 
 export interface RelayEnding {
@@ -23,6 +29,13 @@ export interface RelayEnding {
   /** The side that broke, when one did: the other has not been told yet and is to be reset. */
   readonly broken?: 'client' | 'target';
   readonly error?: Error;
+  /**
+   * The side that broke had ended its own stream in order, and all of that was delivered: it has left, and only what
+   * came for it afterwards was lost.
+   */
+  readonly hasLeft?: boolean;
+  /** What is left of the time for what came before the break, in milliseconds; see deliveryMs. */
+  readonly restMs: number;
 }
 
 export interface Relay {
@@ -39,37 +52,52 @@ const lastWordsMs = 1_000;
 
 /** Starts relaying between two connections. Both must have been created with `allowHalfOpen`. */
 export function startRelay(options: RelayOptions): Relay {
-  const { client, target, onActivity } = options;
+  const { client, target, onActivity, holdMs = 0 } = options;
   const [up, down] = startFlowPair(
     { source: client, sink: target, transforms: options.upTransforms, onActivity, lastWordsMs },
     { source: target, sink: client, transforms: options.downTransforms, onActivity, lastWordsMs },
   );
-  return {
-    up,
-    down,
-    ended: joinEndings(up, down),
-    stop(reason, error) {
-      up.stop(reason, error);
-      down.stop(reason, error);
-    },
+  let cut: Break | undefined;
+  const stop: Relay['stop'] = (reason, error) => {
+    up.stop(reason, error);
+    down.stop(reason, error);
   };
+  const watches = (['client', 'target'] as const).map((side) =>
+    limitBreak(options[side], deliveryMs + holdMs, (error) => {
+      cut ??= { broken: side, error };
+      stop('aborted');
+    }),
+  );
+  const ended = joinEndings(up, down).then((endings) => {
+    for (const watch of watches) watch.end();
+    const seenAt = Math.min(...watches.map((watch) => watch.seenAt ?? Infinity), performance.now());
+    const restMs = Math.max(0, deliveryMs + holdMs - (performance.now() - seenAt));
+    return { ...endings, ...(findBreak(endings) ?? cut), restMs: Math.min(restMs, deliveryMs) };
+  });
+  return { up, down, ended, stop };
 }
 
-async function joinEndings(up: Flow, down: Flow): Promise<RelayEnding> {
+type Break = Pick<RelayEnding, 'broken' | 'error' | 'hasLeft'>;
+
+async function joinEndings(up: Flow, down: Flow): Promise<Pick<RelayEnding, 'up' | 'down'>> {
   await Promise.all([stopOther(up, down), stopOther(down, up)]);
-  const [upEnding, downEnding] = [await up.ended, await down.ended];
-  const endings = { up: upEnding, down: downEnding };
-  if (upEnding.error) {
-    return { ...endings, broken: upEnding.side === 'source' ? 'client' : 'target', error: upEnding.error };
+  return { up: await up.ended, down: await down.ended };
+}
+
+/** What broke, by how the two flows ended. */
+function findBreak({ up, down }: Pick<RelayEnding, 'up' | 'down'>): Break | undefined {
+  if (up.error) {
+    const broken = up.side === 'source' ? 'client' : 'target';
+    return { broken, error: up.error, hasLeft: hasLeft(up, down) };
   }
-  if (downEnding.error) {
-    return {
-      ...endings,
-      broken: downEnding.side === 'source' ? 'target' : 'client',
-      error: downEnding.error,
-    };
-  }
-  return endings;
+  if (!down.error) return undefined;
+  const broken = down.side === 'source' ? 'target' : 'client';
+  return { broken, error: down.error, hasLeft: hasLeft(down, up) };
+}
+
+/** Whether the sink of a broken flow had ended in order as the source of the other. */
+function hasLeft(broken: Ending, other: Ending): boolean {
+  return broken.side === 'sink' && isReset(broken.error) && other.reason === 'eof';
 }
 
 /**

@@ -1,7 +1,6 @@
 import { Readable, Writable, type Duplex } from 'node:stream';
 import { isReset } from '../errors.ts';
 import type { Ending } from './ending.ts';
-import { finishFlows } from './finish.ts';
 import type { Flow } from './flow.ts';
 import { startStreamFlow } from './stream-flow.ts';
 
@@ -21,8 +20,6 @@ export interface ServiceFlow {
   readonly ended: Promise<Pick<Ending, 'reason' | 'error'>>;
   /** Stops both directions at once. */
   stop(reason: 'timeout' | 'aborted', error?: Error): void;
-  /** Ends from our side: what is on its way is delivered, within a bound. */
-  finish(): void;
 }
 
 /** How long a client that was told everything may take to end its own side: to close before that could cut it off. */
@@ -57,7 +54,6 @@ export function startServiceFlow(
     stop(reason, error) {
       for (const flow of flows) flow.stop(reason, error);
     },
-    finish: () => finishFlows(...flows),
   };
 }
 

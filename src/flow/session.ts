@@ -37,6 +37,11 @@ export interface SessionOptions {
   readonly receiveTransforms?: readonly Duplex[];
   /** Ends the session: what has been read is delivered first. */
   readonly signal?: AbortSignal;
+  /**
+   * With `signal`: what is being sent is cut and not brought to an end in order, for the caller to reset `remote`.
+   * Default false.
+   */
+  readonly cutOnSignal?: boolean;
   /** Called when the peer has ended and the output has taken everything: closes the output. */
   readonly onReceived?: () => void;
 }
@@ -196,7 +201,7 @@ class Session {
   }
 
   #watchLimits(): void {
-    const { idleMs, signal } = this.#options;
+    const { idleMs, signal, cutOnSignal } = this.#options;
     if (idleMs !== undefined) {
       this.#idleTimer = setTimeout(() => {
         const error = new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${idleMs} ms`);
@@ -204,7 +209,10 @@ class Session {
         this.#out?.stop('timeout', error);
       }, idleMs);
     }
-    const interrupt = () => finishFlows(this.#out, this.#in);
+    const interrupt = () => {
+      if (cutOnSignal) this.#out?.stop('aborted');
+      finishFlows(this.#out, this.#in);
+    };
     if (signal?.aborted) interrupt();
     else signal?.addEventListener('abort', interrupt, { once: true });
   }

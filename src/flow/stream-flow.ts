@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { flushMark } from '../net/flush-mark.ts';
+import { kBroken } from '../net/patient-socket.ts';
 import type { Ending } from './ending.ts';
 import type { Flow, FlowOptions } from './flow.ts';
 
@@ -86,8 +87,19 @@ class StreamFlow implements Flow {
     this.#listen(source, 'end', () => this.#sourceOnEnd());
     this.#listen(source, 'error', (error) => this.#sourceOnError(error as Error));
     this.#listen(source, 'close', () => this.#sourceOnClose());
+    if ((source as unknown) === this.#options.sink) this.#watchItself(source);
     if (this.#head.writableNeedDrain) source.pause();
     else source.resume();
+  }
+
+  /**
+   * A socket whose bytes go back to it has nobody left to deliver to once it is broken. Waiting for the rest of them
+   * would be waiting for itself: they are read when what was written has been taken.
+   */
+  #watchItself(socket: Readable): void {
+    this.#listen(socket, kBroken, (error) => {
+      this.#finishWith({ reason: 'reset', error: error as Error, side: 'source' });
+    });
   }
 
   #watchSink(): void {
@@ -205,7 +217,7 @@ class StreamFlow implements Flow {
     });
   }
 
-  #listen(emitter: Readable | Writable, event: string, listener: (argument: unknown) => void): void {
+  #listen(emitter: Readable | Writable, event: string | symbol, listener: (argument: unknown) => void): void {
     emitter.on(event, listener);
     this.#cleanups.push(() => emitter.off(event, listener));
   }

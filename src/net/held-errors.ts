@@ -16,6 +16,8 @@ export interface HeldErrors {
   write: { error: Error; done: WriteCallback } | undefined;
   /** Set when a write learned that the connection is gone; turns the read side's end into an error. */
   connectionError: Error | undefined;
+  /** Whether the break has been told to who waits for it: see kBroken. */
+  isTold: boolean;
   /** Whether the peer's FIN has been read. */
   ended: boolean;
   /** Set when TLS has taken the descriptor over: errors of the connection come from there. */
@@ -25,7 +27,14 @@ export interface HeldErrors {
 export type WriteCallback = (error?: Error | null) => void;
 
 export function createHeldErrors(): HeldErrors {
-  return { read: undefined, write: undefined, connectionError: undefined, ended: false, isSecure: false };
+  return {
+    read: undefined,
+    write: undefined,
+    connectionError: undefined,
+    isTold: false,
+    ended: false,
+    isSecure: false,
+  };
 }
 
 const deadConnection = new Set([

@@ -7,9 +7,17 @@ import {
   type HeldErrors,
   type WriteCallback,
 } from './held-errors.ts';
+import { noteHalfClose, resetAfterHalfClose } from './sure-reset.ts';
 
 /** Set on sockets with `dataBeforeError`. Undefined while node:net's constructor runs: it already reads. */
 export const kHeld = Symbol('tnet.held');
+
+/**
+ * Event of a socket with `dataBeforeError`: the connection is broken, which the socket keeps back until its reader has
+ * taken what came before. Emitted once, from inside of other calls: listeners only take note. They get the error, and
+ * whether the peer's stream had come to its end in order before.
+ */
+export const kBroken = Symbol('tnet.broken');
 
 /** Which socket a read error came from: one that a program hands on to another socket ends that one at once. */
 const origins = new WeakMap<Error, PatientSocket>();
@@ -17,6 +25,8 @@ const origins = new WeakMap<Error, PatientSocket>();
 /** node:net's Socket with what `dataBeforeError` asks for (see SocketOptions); without it, a net.Socket. */
 export class PatientSocket extends net.Socket {
   declare [kHeld]: HeldErrors | undefined;
+  /** node:net's own: set by resetAndDestroy() for the close that follows. */
+  declare resetAndClosing: boolean | undefined;
 
   override destroy(error?: Error): this {
     const held = this[kHeld];
@@ -39,6 +49,7 @@ export class PatientSocket extends net.Socket {
   #holdReadError(held: HeldErrors, error: Error): boolean {
     if (this.readableLength === 0 || this.destroyed || held.read) return false;
     held.read = error;
+    tellBreak(this, error);
     // A reader that waits for more than there is must come and take the rest, as at an end.
     if (this.listenerCount('readable') > 0) process.nextTick(() => this.emit('readable'));
     return true;
@@ -91,11 +102,16 @@ export class PatientSocket extends net.Socket {
     (super._writev as NonNullable<typeof this._writev>).call(this, chunks, callback);
   }
 
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    if (this.resetAndClosing) resetAfterHalfClose(this);
+    super._destroy(error, done);
+  }
+
   override _final(done: WriteCallback): void {
     // After the peer's FIN nothing is read any more, so a reset would pass unseen. Before it the read side tells.
     const error = this[kHeld]?.ended && !this.connecting ? probe(this) : undefined;
     if (error) done(error);
-    else super._final(done);
+    else super._final(noteHalfClose(this, done));
   }
 }
 
@@ -118,8 +134,17 @@ function holdFailure(socket: PatientSocket, held: HeldErrors, done: WriteCallbac
       return;
     }
     held.write = { error, done };
+    tellBreak(socket, error);
     socket.once('end', () => releaseWrite(held));
   };
+}
+
+/** Says that a socket's connection is broken; see kBroken. */
+export function tellBreak(socket: net.Socket, error: Error): void {
+  const held = socket instanceof PatientSocket ? socket[kHeld] : undefined;
+  if (!held || held.isTold) return;
+  held.isTold = true;
+  socket.emit(kBroken, error, held.ended);
 }
 
 function isBeingRead(socket: PatientSocket): boolean {

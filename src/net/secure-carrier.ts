@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import type net from 'node:net';
 import { createHeldErrors } from './held-errors.ts';
-import { kHeld, PatientSocket } from './patient-socket.ts';
+import { kBroken, kHeld, PatientSocket } from './patient-socket.ts';
 
 interface WithHandle {
   _handle: object | null;
@@ -44,6 +44,7 @@ export class SecureCarrier extends Duplex {
     carrier.on('data', (chunk: Buffer) => void this.push(chunk));
     carrier.once('end', () => this.#finish('ended'));
     carrier.on('error', (error: Error) => this.#finish(error));
+    (carrier as Duplex).on(kBroken, (error: Error) => this.emit(kBroken, error));
     this.#carrier = carrier;
   }
 

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type tls from 'node:tls';
 import { TnetError } from '../errors.ts';
 import type { WriteCallback } from './held-errors.ts';
-import { PatientSocket } from './patient-socket.ts';
+import { kBroken, PatientSocket, tellBreak } from './patient-socket.ts';
 import { SecureCarrier } from './secure-carrier.ts';
 
 /** What setSecure() takes: a client's options of tls.connect(), a server's of tls.TLSSocket. */
@@ -102,13 +102,14 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): SecureL
   secure.on('data', (chunk: Buffer) => {
     if (!socket.push(chunk)) carrier.pauseReading();
   });
-  secure.on('end', () => {
+  const end = () => {
     if (isEnded) return;
     if (!isEstablished) return fail(describeRawEnd(carrier, handshakeCut));
     if (carrier.rawEnd !== 'open') return fail(describeRawEnd(carrier, streamCut));
     isEnded = true;
     socket.push(null);
-  });
+  };
+  secure.on('end', end);
   secure.on('error', (error: Error) => {
     if (isEnded && socket.writableFinished) return;
     const isCut = !isEstablished && carrier.rawEnd !== 'open';
@@ -117,11 +118,15 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): SecureL
   secure.on('close', () => {
     if (!isEnded) socket.destroy();
   });
-  // After the peer's proper end a failure is one of writing.
   carrier.on('raw-end', () => {
+    // node:tls hears of no end any more once its own has been sent.
+    setImmediate(end);
+    // After the peer's proper end a failure is one of writing.
     if (isEnded && carrier.rawEnd instanceof Error && !socket.writableFinished)
       socket.destroy(carrier.rawEnd);
   });
+  // Kept back while the socket's reader takes nothing, as the socket itself does.
+  carrier.on(kBroken, (error: Error) => tellBreak(socket, error));
   carrier.resumeReading();
   return {
     tls: secure,

@@ -1,10 +1,9 @@
 import { describeRelayed } from './recorded-connection.ts';
-import { closeConnection, resetConnection, type Connection } from '../endpoint/connection.ts';
+import { closeConnection, cutDeliveryMs, resetConnection, type Connection } from '../endpoint/connection.ts';
 import { SaidNothing } from '../endpoint/said-nothing.ts';
 import { formatLocal, formatRemote } from '../endpoint/serve.ts';
 import { errorCode, TnetError } from '../errors.ts';
-import type { EndingReason } from '../flow/ending.ts';
-import { finishFlows } from '../flow/finish.ts';
+import type { Ending, EndingReason } from '../flow/ending.ts';
 import { startRelay, type Relay } from '../flow/relay.ts';
 import { ConnectionGuard } from '../net/guard.ts';
 import { Socket } from '../net/index.ts';
@@ -29,6 +28,10 @@ interface Outcome {
   readonly subject?: string;
   readonly client: Closing;
   readonly target: Closing;
+  /** Counts as failed although there is no error to tell: a stream was cut. */
+  readonly isCut?: boolean;
+  /** How long what was sent may take to arrive before a reset, in milliseconds. */
+  readonly withinMs?: number;
 }
 
 /** Why the proxy itself ended a connection. */
@@ -36,6 +39,8 @@ export interface Cut {
   readonly reason: 'timeout' | 'aborted' | 'limit';
   readonly closing: Closing;
   readonly error?: Error;
+  readonly isCut?: boolean;
+  readonly withinMs?: number;
 }
 
 /**
@@ -70,6 +75,8 @@ async function serveEntered(
 ): Promise<void> {
   const { id, remote } = entry;
   host.emit({ event: 'accepted', id, local: formatLocal(client, address), remote });
+  // Until it is joined to a target; a dial ends by itself.
+  entry.breakOff = () => void client.destroy();
   // Only a socket greets, which checkPair() holds.
   const known =
     client instanceof Socket && hasToGreet(plan) ? await greet(client, entry, plan, host) : nothingKnown;
@@ -110,7 +117,11 @@ async function serveEntered(
     refused: errorCode(outcome.error) === 'ECONNREFUSED',
   });
   leave(entry, host, outcome);
-  await Promise.all([closeSide(client, outcome.client), closeSide(target, outcome.target)]);
+  const { withinMs } = outcome;
+  await Promise.all([
+    closeSide(client, outcome.client, withinMs),
+    closeSide(target, outcome.target, withinMs),
+  ]);
 }
 
 /** What a client is refused with that connects more often than it may. */
@@ -221,21 +232,34 @@ async function join(
     upTransforms,
     downTransforms: [...(transforms?.down ?? []), ...records.map(({ received }) => received)],
     onActivity: session?.onActivity ?? limits?.onActivity,
+    holdMs: faults?.holdMs,
   });
   entry.relay = relay;
+  const isSession = datagrams?.ends.client === true && datagrams.ends.target;
+  entry.isSession = isSession;
+  entry.breakOff = () => cutOff({ ...interrupted, ...(isSession && { closing: 'close', isCut: false }) });
   session?.start();
-  const { up, down, broken, error } = await relay.ended;
+  limits?.start(relay);
+  const { up, down, broken, error, hasLeft, restMs } = await relay.ended;
   limits?.clear();
   session?.clear();
-  if (cut) return { reason: cut.reason, error: cut.error, client: cut.closing, target: cut.closing };
+  if (cut) return { ...cut, client: cut.closing, target: cut.closing };
   return {
     reason: error ? 'reset' : up.reason === 'eof' ? down.reason : up.reason,
-    error,
+    // Who had ended before has left: that more came for it is no failure.
+    error: hasLeft ? undefined : error,
+    withinMs: restMs,
     ...(datagrams && broken === 'target' && { subject: entry.target }),
     client: broken === 'target' ? 'reset' : 'close',
     target: broken === 'client' ? 'reset' : 'close',
   };
 }
+
+/**
+ * What becomes of a stream that has not ended when everything is to end: a reset, so that nobody takes a part for the
+ * whole.
+ */
+const interrupted: Cut = { reason: 'aborted', closing: 'reset', isCut: true, withinMs: cutDeliveryMs };
 
 /** Whether a side has ended with a FIN. */
 function hasEnded(side: Connection): boolean {
@@ -249,6 +273,8 @@ function toRecordedEnding({ reason, client }: Outcome): RecordedEnding {
 
 interface Limits {
   readonly onActivity: (() => void) | undefined;
+  /** The relay runs. */
+  readonly start: (relay: Relay) => void;
   readonly clear: () => void;
 }
 
@@ -258,7 +284,7 @@ function watchLimits(
   resetAfterMs: number | undefined,
   cutOff: (how: Cut) => void,
 ): Limits | undefined {
-  const { timeout } = values;
+  const { timeout, halfClosed } = values;
   // Of a pair with a UDP end the session is watched: see createDatagramPlan().
   const idle = datagrams ? undefined : values.idle;
   const timers: NodeJS.Timeout[] = [];
@@ -271,10 +297,23 @@ function watchLimits(
   if (timeout !== undefined) after(timeout, timedOut(`open for ${timeout} ms`));
   const idleTimer =
     idle === undefined ? undefined : after(idle, timedOut(`no byte in either direction for ${idle} ms`));
-  if (timers.length === 0) return undefined;
+  if (timers.length === 0 && halfClosed === undefined) return undefined;
+  const refreshing = idleTimer ? [idleTimer] : [];
+  let isOver = false;
+  const onHalfClosed = ({ reason }: Ending) => {
+    if (halfClosed === undefined || isOver || reason !== 'eof') return;
+    const message = `one side has ended, and no byte has come from the other for ${halfClosed} ms`;
+    refreshing.push(after(halfClosed, timedOut(message)));
+  };
   return {
-    onActivity: idleTimer && (() => void idleTimer.refresh()),
+    onActivity: () => {
+      for (const timer of refreshing) timer.refresh();
+    },
+    start({ up, down }) {
+      if (halfClosed !== undefined) for (const flow of [up, down]) void flow.ended.then(onHalfClosed);
+    },
     clear: () => {
+      isOver = true;
       for (const timer of timers) clearTimeout(timer);
     },
   };
@@ -291,7 +330,7 @@ export function refuse({ ledger, emit }: ProxyHost, remote: string, reason: stri
 }
 
 /** How a connection leaves the ledger. `isProbe`: it came and went without a word. */
-type Parting = Pick<Outcome, 'reason' | 'error' | 'subject'> & { readonly isProbe?: boolean };
+type Parting = Pick<Outcome, 'reason' | 'error' | 'subject' | 'isCut'> & { readonly isProbe?: boolean };
 
 /**
  * Strikes a connection off and reports its end.
@@ -301,22 +340,22 @@ type Parting = Pick<Outcome, 'reason' | 'error' | 'subject'> & { readonly isProb
 export function leave(
   entry: OpenConnection,
   host: ProxyHost,
-  { reason, error, subject, isProbe = false }: Parting,
+  { reason, error, subject, isProbe = false, isCut = false }: Parting,
   lastedMs = performance.now() - entry.startedAt,
 ): void {
   const { id, remote, relay } = entry;
   // A fault may end a connection that is being ended already.
   if (!host.ledger.open.has(entry)) return;
   const carried = { sentBytes: relay?.down.bytes ?? 0, receivedBytes: relay?.up.bytes ?? 0 };
-  const failed = error !== undefined || (relay === undefined && !isProbe);
+  const failed = error !== undefined || isCut || (relay === undefined && !isProbe);
   host.ledger.leave(entry, { ...carried, failed, ...(isProbe && { isProbe }) });
   if (error) host.fail(subject ?? remote, error, id);
   const durationMs = Math.round(lastedMs * 1000) / 1000;
   host.emit({ event: 'ended', id, remote, reason, ...carried, durationMs });
 }
 
-async function closeSide(side: Connection, closing: Closing): Promise<void> {
-  if (closing === 'reset') await resetConnection(side);
+async function closeSide(side: Connection, closing: Closing, withinMs: number | undefined): Promise<void> {
+  if (closing === 'reset') await resetConnection(side, withinMs);
   else side.destroy();
 }
 
@@ -324,7 +363,8 @@ function ignoreError(): undefined {
   return undefined;
 }
 
-/** Ends a connection from our side: what it has read is delivered, within a bound. */
-export function finishConnection({ relay }: OpenConnection): void {
-  if (relay) finishFlows(relay.up, relay.down);
+/** Breaks off a connection that has not ended when everything is to end. */
+export function cutConnection({ relay, breakOff }: OpenConnection): void {
+  if (breakOff) breakOff();
+  else relay?.stop('aborted');
 }

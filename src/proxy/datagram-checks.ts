@@ -12,10 +12,11 @@ const needStreamClient: readonly Name[] = [
   'httpConnect',
   'route',
   'tlsIn',
+  'halfClosed',
 ];
 
 /** What a target that takes datagrams cannot do or be asked for. */
-const needStreamTarget: readonly Name[] = ['sendProxy', 'tlsOut', 'health', 'route'];
+const needStreamTarget: readonly Name[] = ['sendProxy', 'tlsOut', 'health', 'route', 'halfClosed'];
 
 /** What is done to a stream and not to datagrams. */
 const needStream: readonly Name[] = [

@@ -112,10 +112,10 @@ export class Dispatcher {
     await Promise.all(Array.from(this.#workers.values(), (worker) => this.#ask(worker)));
   }
 
-  /** Ends all connections: what they have read is delivered. */
-  finish(): void {
+  /** Breaks off all connections: what was sent is delivered. */
+  cut(): void {
     for (const parcel of this.#waiting.splice(0)) this.#drop(parcel);
-    this.broadcast({ type: 'finish' });
+    this.broadcast({ type: 'cut' });
   }
 
   /** Lets the workers go. */

@@ -144,13 +144,15 @@ export class ExpressConnections {
     return createDialError(this.#target, refusals, limitMs);
   }
 
-  #outcome({ error, broken }: EventOf<'ended'>): { reason: EndingReason; error?: Error } {
+  #outcome({ error, broken }: EventOf<'ended'>): { reason: EndingReason; error?: Error; isCut?: boolean } {
     if (!error) return { reason: 'eof' };
+    // What a writer finds behind an orderly end: the side had left.
+    if (broken && error.code === 'EPIPE') return { reason: 'reset' };
     if (broken) return { reason: 'reset', error };
     const { idle = 0, timeout = 0 } = this.#values;
     if (error.code === 'ETIMEDOUT') return timedOut(`no byte in either direction for ${idle} ms`);
     if (error.code === 'ECONNABORTED') return timedOut(`open for ${timeout} ms`);
-    return { reason: 'aborted' };
+    return { reason: 'aborted', isCut: true };
   }
 
   #name(name: LaneName | undefined): string {

@@ -17,6 +17,8 @@ export interface Faults {
   readonly down: readonly Transform[];
   /** Milliseconds after which it is reset, if it is to be. */
   readonly resetAfterMs: number | undefined;
+  /** How long a byte may be held on purpose, in milliseconds; a reset takes as much longer. */
+  readonly holdMs?: number;
 }
 
 /**
@@ -43,7 +45,9 @@ export function drawFaults(
   const [up, down] = directions.map((way) =>
     direction === 'both' || direction === way ? create(values, [seed, connection, way]) : [],
   );
-  return { up: up ?? [], down: down ?? [], resetAfterMs: values.resetAfter };
+  const { latency, slowClose = 0 } = values;
+  const holdMs = (latency ? latency.mean + latency.spread : 0) + slowClose;
+  return { up: up ?? [], down: down ?? [], resetAfterMs: values.resetAfter, holdMs };
 }
 
 /** What the chances of a direction are drawn from. */

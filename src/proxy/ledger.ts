@@ -23,10 +23,14 @@ export interface OpenConnection {
   readonly startedAt: number;
   /** Undefined until both ends are joined. */
   relay: Pick<Relay, 'up' | 'down' | 'stop'> | undefined;
+  /** Ends it now, whatever it is at; undefined where only its relay can be stopped. */
+  breakOff: (() => void) | undefined;
+  /** A session between two UDP ends: it has no end of its own, so that ending it cuts nothing. */
+  isSession: boolean;
 }
 
 /** One open connection at a moment. `sentBytes` went to the client, `receivedBytes` came from it. */
-export interface CarriedConnection extends Omit<OpenConnection, 'relay'> {
+export interface CarriedConnection extends Omit<OpenConnection, 'relay' | 'breakOff' | 'isSession'> {
   readonly sentBytes: number;
   readonly receivedBytes: number;
 }
@@ -53,7 +57,15 @@ export class Ledger {
   enter(remote: string, given?: number): OpenConnection {
     this.#connections++;
     const id = given ?? this.#connections;
-    const entry = { id, remote, target: undefined, startedAt: performance.now(), relay: undefined };
+    const entry: OpenConnection = {
+      id,
+      remote,
+      target: undefined,
+      startedAt: performance.now(),
+      relay: undefined,
+      breakOff: undefined,
+      isSession: false,
+    };
     this.open.add(entry);
     return entry;
   }
@@ -71,6 +83,11 @@ export class Ledger {
     // A long list of denials is one reason: it becomes a label of the metrics.
     const kind = reason.startsWith('denied by ') ? 'denied' : reason;
     this.#refused.set(kind, (this.#refused.get(kind) ?? 0) + 1);
+  }
+
+  /** How many open connections would be cut if everything ended now. */
+  get unended(): number {
+    return Array.from(this.open).filter(({ isSession }) => !isSession).length;
   }
 
   /** The open connections with what each has carried up to now. */

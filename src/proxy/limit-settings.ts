@@ -14,6 +14,10 @@ export const limitSettings = {
     schema: { type: ['string', 'integer'], pattern: '^\\d+(/(\\d+(\\.\\d+)?)?(ms|s|m|h))?$', minimum: 1 },
   },
   idle: time('-i, --idle <time>', 'end a connection when no byte has moved for this long'),
+  halfClosed: time(
+    '--half-closed <time>',
+    'end a connection of which one side has ended when no byte has moved for this long',
+  ),
   timeout: time('--timeout <time>', 'end a connection this long after it was made'),
   handshakeLimit: time(
     '--handshake-limit <time>',

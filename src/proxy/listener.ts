@@ -1,4 +1,5 @@
 import type { AccessList } from '../access/access-list.ts';
+import { breakConnection } from '../endpoint/connection.ts';
 import { formatBound, formatRemote, serve } from '../endpoint/serve.ts';
 import type { Server, Socket } from '../net/index.ts';
 import { refuse, serveClient, tooManyNew } from './connection.ts';
@@ -139,7 +140,6 @@ export class Listener {
   #refuse(client: Socket, reason: string): void {
     refuse(this.#host, formatRemote(client, this.address), reason);
     client.on('error', () => undefined);
-    if (client.remoteAddress === undefined) client.destroy();
-    else client.resetAndDestroy();
+    breakConnection(client);
   }
 }

@@ -1,6 +1,6 @@
 import { formatEndpoint } from '../endpoint/endpoint.ts';
 import type { TnetError } from '../errors.ts';
-import { finishConnection } from './connection.ts';
+import { cutConnection } from './connection.ts';
 import type { DatagramListener } from './datagram-listener.ts';
 import type { ProxyHost } from './host.ts';
 import { Listener } from './listener.ts';
@@ -140,9 +140,9 @@ export class Proxy {
     this.#listeners.clear();
   }
 
-  /** Ends all connections from our side: what they have read is delivered, within a bound. */
-  finish(): void {
-    for (const entry of this.#host.ledger.open) finishConnection(entry);
+  /** Breaks off what has not ended: what was sent is delivered, within a bound. */
+  cut(): void {
+    for (const entry of this.#host.ledger.open) cutConnection(entry);
   }
 }
 

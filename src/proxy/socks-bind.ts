@@ -1,3 +1,4 @@
+import { breakConnection } from '../endpoint/connection.ts';
 import { serve } from '../endpoint/serve.ts';
 import { TnetError } from '../errors.ts';
 import { isIP, isIPv4, type Socket } from '../net/index.ts';
@@ -38,7 +39,7 @@ export async function acceptBound(
         peer.on('error', () => undefined);
         const isWelcome = wanted === undefined || plainAddress(peer.remoteAddress ?? '') === wanted;
         if (isWelcome && !isTaken) accepted.resolve(peer);
-        else peer.resetAndDestroy();
+        else breakConnection(peer);
         isTaken ||= isWelcome;
       },
     },

@@ -14,8 +14,8 @@ export type ToWorker =
   | { readonly type: 'sum'; readonly ask: number }
   /** The answer to 'rate'. */
   | { readonly type: 'rate'; readonly ask: number; readonly isAllowed: boolean }
-  /** End all connections: what they have read is delivered. */
-  | { readonly type: 'finish' };
+  /** Break off all connections: what was sent is delivered. */
+  | { readonly type: 'cut' };
 
 /** What a worker tells the process that accepts. */
 export type FromWorker =

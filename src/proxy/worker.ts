@@ -1,5 +1,5 @@
 import { adoptDetached, type DetachedHandle } from '../net/hand-over.ts';
-import { finishConnection, serveClient } from './connection.ts';
+import { cutConnection, serveClient } from './connection.ts';
 import type { ProxyHost } from './host.ts';
 import { Ledger, type Carried, type OpenConnection } from './ledger.ts';
 import { OwnAddresses } from './own-addresses.ts';
@@ -86,16 +86,16 @@ export class ProxyWorker {
         this.#asked.get(message.ask)?.(message.isAllowed);
         this.#asked.delete(message.ask);
         return;
-      case 'finish':
-        return this.finish();
+      case 'cut':
+        return this.cut();
     }
   }
 
-  /** Ends all connections from our side: what they have read is delivered, within a bound. */
-  finish(): void {
+  /** Breaks off what has not ended: what was sent is delivered, within a bound. */
+  cut(): void {
     for (const plan of this.#plans.values()) plan.close();
     this.#stopping.abort();
-    for (const entry of this.#ledger.open) finishConnection(entry);
+    for (const entry of this.#ledger.open) cutConnection(entry);
   }
 
   /** The process that accepts has read the pairs without a fault, so a fault here means that a file has changed since. */

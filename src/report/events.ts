@@ -215,6 +215,8 @@ export type Event =
     }
   /** A proxy accepts no more, and waits for its open connections. */
   | { readonly event: 'draining'; readonly open: number; readonly limitMs: number }
+  /** A server that ends has reset `connections` that had not ended by themselves. */
+  | { readonly event: 'cut'; readonly connections: number }
   | {
       readonly event: 'error';
       readonly id?: number;

@@ -109,6 +109,8 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
         text: `waiting for ${renderCount(event.open, 'connection')}, at most ${event.limitMs} ms`,
         from: 0,
       };
+    case 'cut':
+      return { text: `cut ${renderCount(event.connections, 'connection')} that had not ended`, from: 0 };
     case 'error':
       return { text: `${event.subject}: ${event.message} (${event.code})`, from: 0 };
   }

@@ -4,7 +4,8 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import test from 'ava';
-import { collect, payload, sameBytes } from '../helpers/bytes.ts';
+import { errorCode } from '../../src/errors.ts';
+import { collectUntilClose, payload, sameBytes } from '../helpers/bytes.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
 import { connectPeer, serverWords, toTarget } from '../helpers/peers.ts';
 import { exchange } from '../helpers/proxy.ts';
@@ -83,14 +84,17 @@ test.serial('chargen waits for a client that does not read, and its memory stays
   for (const bytes of ended) t.true(bytes < 20 * 32 * 1024 * 1024, String(bytes));
 });
 
-test.serial('SIGTERM ends a chargen that is being read, at the end of what was on its way', async (t) => {
+test.serial('SIGTERM resets a chargen that is being read, behind what was on its way, and says so', async (t) => {
   const server = startCli(t, ['echo', '--service', 'chargen', '127.0.0.1:0']);
   const socket = await connectPeer(t, await server.address());
-  const received = collect(socket);
+  const received = collectUntilClose(socket);
   await once(socket, 'data');
   server.child.kill('SIGTERM');
-  t.true((await received).length > 0);
+  const { bytes, error } = await received;
+  t.true(bytes.length > 0);
+  t.is(errorCode(error), 'ECONNRESET');
   t.is((await server.exit).code, 143);
+  t.regex(server.stderr(), /cut 1 connection that had not ended\n/);
   t.regex(server.stderr(), /1 connection, 0 bytes in, \d+ bytes out in [\d.]+ s\n$/);
 });
 

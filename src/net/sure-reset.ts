@@ -1,0 +1,54 @@
+import type net from 'node:net';
+import type { WriteCallback } from './held-errors.ts';
+
+/** What this file uses of node:net's TCP handle. */
+interface ResettingHandle {
+  /** Closes with a RST. When the system refuses, the handle can never be closed any more. */
+  reset(onClosed: () => void): number;
+  close(onClosed: () => void): void;
+  readStop(): number;
+}
+
+type Handle = Partial<ResettingHandle>;
+
+/** Connections whose half-close is under way: libuv refuses to reset them (EINVAL). */
+const halfClosing = new WeakSet<Handle>();
+
+/** The loop has done with a half-close in its next round; a bound, so that nothing turns round for ever. */
+const roundsMost = 100;
+
+/** Notes that a socket's half-close begins; the callback for its end is to be used instead of `done`. */
+export function noteHalfClose(socket: net.Socket, done: WriteCallback): WriteCallback {
+  const handle = handleOf(socket);
+  if (!handle) return done;
+  halfClosing.add(handle);
+  return (error) => {
+    halfClosing.delete(handle);
+    done(error);
+  };
+}
+
+/**
+ * Has a socket that is about to be destroyed by resetAndDestroy() wait for its half-close. Without this the reset is
+ * refused, and the descriptor stays open and watched for as long as the process lives.
+ */
+export function resetAfterHalfClose(socket: net.Socket): void {
+  const handle = handleOf(socket);
+  if (!handle || !halfClosing.has(handle) || typeof handle.reset !== 'function') return;
+  const whole = handle as ResettingHandle;
+  const { reset } = whole;
+  const attempt = (onClosed: () => void, rounds: number): void => {
+    if (!halfClosing.has(handle)) reset.call(whole, onClosed);
+    else if (rounds === 0) whole.close(onClosed);
+    else setImmediate(attempt, onClosed, rounds - 1);
+  };
+  whole.reset = (onClosed) => {
+    whole.readStop();
+    attempt(onClosed, roundsMost);
+    return 0;
+  };
+}
+
+function handleOf(socket: net.Socket): Handle | null {
+  return (socket as unknown as { _handle: Handle | null })._handle;
+}
