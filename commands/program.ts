@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { hideUserInfo } from '../src/endpoint/user-info.ts';
 import { usageHint } from './foreign-flags.ts';
 import { refuseRepeats } from './flag-rules.ts';
+import { writeResult } from './write-result.ts';
 import { helpFooter, helpLayout } from './help-layout.ts';
 
 type Define = (command: Command) => void;
@@ -62,7 +63,7 @@ export async function buildProgram(version: string, only?: string): Promise<Comm
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
     .configureHelp(helpLayout)
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput({ outputError: () => undefined, writeOut: writeResult })
     .showSuggestionAfterError(true)
     .exitOverride();
   for (const { name, summary, load } of commandTable) {
