@@ -1,4 +1,5 @@
 import { Argument, type Command } from 'commander';
+import { writeResult } from './write-result.ts';
 import type { CompletionModel } from './completion/model.ts';
 
 type Writer = (model: CompletionModel) => string;
@@ -22,5 +23,5 @@ async function printCompletion(shell: string): Promise<void> {
     import('./completion/model.ts'),
   ]);
   const write = await shells[shell]?.();
-  if (write) process.stdout.write(write(readCompletionModel(await buildProgram(''))));
+  if (write) writeResult(write(readCompletionModel(await buildProgram(''))));
 }

@@ -3,16 +3,18 @@ import type { Connection } from '../src/endpoint/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
 import { requireFamily, requireSource } from '../src/endpoint/family.ts';
 import { parsePath, parsePort, parseWords } from '../src/endpoint/parse.ts';
-import { formatLocal, formatRemote } from '../src/endpoint/serve.ts';
+import { formatRemote, nameClient } from '../src/endpoint/serve.ts';
 import { oneTarget, parseTargets, type Targets } from '../src/endpoint/targets.ts';
 import { TnetError } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import { splitAtSeparator, takeOptionalValuesAfterEquals } from './arguments.ts';
 import { callOnce, openCall, readWay, type Call, type CallFlags } from './connect-call.ts';
+import { connectFlagRules } from './connect-flag-rules.ts';
+import { checkFlags } from './flag-rules.ts';
 import { addCheckOptions, type CheckOptions } from './connect-check-options.ts';
 import { addProxyOptions } from './connect-proxy.ts';
 import { isPlainSession } from './session-extras.ts';
-import { addStepOptions, type StepOptions } from './connect-steps.ts';
+import { addStepOptions, readSteps, type StepOptions } from './connect-steps.ts';
 import { addTelnetOption, addTerminalOptions, type TerminalFlags } from './connect-terminal-options.ts';
 import { addWaitOptions, isPatient } from './connect-wait-options.ts';
 import { createContext } from './context.ts';
@@ -73,7 +75,7 @@ export function defineConnect(command: Command): void {
   addTerminalOptions(command);
   command.optionsGroup('Dialogue and programs:');
   addStepOptions(command);
-  addExecOptions(command, 'waitReply', 'telnet', 'raw', 'delay', 'expect', 'send', 'crlf', 'check');
+  addExecOptions(command, 'waitReply', 'telnet', 'raw', 'expect', 'send');
   command.optionsGroup('TLS:');
   addClientSecureOptions(command);
   command.optionsGroup('Proxies:');
@@ -95,6 +97,10 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
   if (isCheck && (options.udp || words.some((word) => word.startsWith('udp://')))) {
     refuseOverUdp({ kind: 'udp', port: 0 }, { check: true });
   }
+  checkFlags(command, connectFlagRules, {
+    'a command after --': commandLine !== undefined,
+    'several addresses': isCheck && !options.check,
+  });
   const targets = isCheck ? readTargets(words, options) : undefined;
   const endpoint = targets ? undefined : applyUdp(readTarget(words, options), options);
   checkFamily(targets ?? (endpoint ? [endpoint] : []), options);
@@ -106,7 +112,11 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
     ? new (await import('./connect-timing.ts')).Timing(context.reporter)
     : undefined;
   using interruption = catchInterruption(readRunLimit(context, options));
-  const recorder = await createRecorder(context, options);
+  const recorder = await createRecorder(
+    context,
+    options,
+    program || options.sendOnly ? undefined : "the peer's bytes",
+  );
   const call = { context, options, localPort, hasOwnLimit, interruption, timing };
   if (targets) await checkThenRun(call, targets, options, commandLine);
   if (!endpoint) return;
@@ -129,8 +139,8 @@ async function converse(
   program: Awaited<ReturnType<typeof readProgram>>,
 ): Promise<void> {
   const remote = formatRemote(socket, formatTargetEndpoint(endpoint));
-  const local = formatLocal(socket, formatTargetEndpoint(endpoint));
-  context.reporter.emit({ event: 'connected', id: 1, local, remote });
+  const local = nameClient(socket, endpoint);
+  context.reporter.emit({ event: 'connected', id: 1, ...(local !== undefined && { local }), remote });
   timing?.connected(remote);
   if (endpoint.kind === 'udp') {
     const { reportDatagrams } = await import('./datagram-report.ts');
@@ -201,8 +211,13 @@ async function checkThenRun(
     wantsAll: commandLine !== undefined || isPatient(options),
     hasOwnLimit,
     interruption,
-    open: async (endpoint, limits) =>
-      callOnce(call, endpoint, { ...(await readWay(call, endpoint)), ...limits }),
+    open: async (endpoint, limits) => {
+      const socket = await callOnce(call, endpoint, { ...(await readWay(call, endpoint)), ...limits });
+      const steps = readSteps(options);
+      if (!steps) return socket;
+      const { runSteps } = await import('./connect-ready.ts');
+      return runSteps(socket, steps, options, limits.timeoutMs, interruption.signal);
+    },
   });
   context.exit(status);
   if (status !== exitCodes.ok || commandLine === undefined) return;

@@ -5,7 +5,7 @@ import { formatTargetEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts
 import { requireFamily } from '../src/endpoint/family.ts';
 import { parsePath, parseWords } from '../src/endpoint/parse.ts';
 import { runPing, type PingEnding } from '../src/endpoint/pinger.ts';
-import { formatLocal, formatRemote } from '../src/endpoint/serve.ts';
+import { formatRemote, nameClient } from '../src/endpoint/serve.ts';
 import { TnetError } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import { maxDatagramBytes } from '../src/net/datagram-peer.ts';
@@ -68,12 +68,8 @@ async function ping(
 ): Promise<void> {
   const { reporter } = context;
   const remote = formatRemote(connection, formatTargetEndpoint(endpoint));
-  reporter.emit({
-    event: 'connected',
-    id: 1,
-    remote,
-    local: formatLocal(connection, formatTargetEndpoint(endpoint)),
-  });
+  const local = nameClient(connection, endpoint);
+  reporter.emit({ event: 'connected', id: 1, ...(local !== undefined && { local }), remote });
   const { size, rate, count = Infinity, quit, idle, verbose } = options;
   const maker = new PayloadMaker(randomBytes(4).readUInt32BE(), size, randomBytes(noiseBytes(size)));
   const check = endpoint.kind === 'udp' ? new DatagramCheck(maker) : new StreamCheck(maker);

@@ -14,8 +14,8 @@ export interface ExecFlags {
   readonly idle?: number;
 }
 
-/** Flags about stdin and stdout, which a program takes the place of. */
-const stdioFlags = ['recvOnly', 'sendOnly', 'keepSending', 'sendCrlf', 'quit'];
+/** Flags about stdin alone, which a program takes the place of. */
+const stdioFlags = ['keepSending'];
 
 export function addExecOptions(command: Command, ...conflicts: string[]): Command {
   const others = [...stdioFlags, ...conflicts];

@@ -71,7 +71,7 @@ const hints: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     '--allowfile': 'a file is named in --allow with a slash: --allow ./FILE',
     '--denyfile': 'a file is named in --deny with a slash: --deny ./FILE',
     '--hex-dump': 'use -o FILE --format hex',
-    '--append-output': 'recordings are not appended to: name a new file with -o',
+    '--append-output': 'use --append with -o',
     '--proxy': 'use -x',
     '--proxy-type': 'name the proxy protocol in -x: socks4://, socks4a://, socks5:// or http://',
     '--proxy-auth': 'passwords are read from the environment or a file, never from the command line',

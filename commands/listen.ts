@@ -26,6 +26,8 @@ import {
 import { addStepOptions, type StepOptions } from './connect-steps.ts';
 import { addTerminalOptions, type TerminalFlags } from './connect-terminal-options.ts';
 import { readRunLimit } from './run-limit.ts';
+import { checkFlags } from './flag-rules.ts';
+import { listenFlagRules } from './listen-flag-rules.ts';
 import { isPlainSession } from './session-extras.ts';
 import { addManyOptions, prepareOutputDir, type ManyFlags } from './listen-many.ts';
 import { addOptions, addReportOptions } from './options.ts';
@@ -61,9 +63,6 @@ interface ListenOptions
   readonly timeout?: number;
 }
 
-/** Flags of the one session without -k. */
-const sessionFlags = ['raw', 'delay', 'expect', 'send', 'crlf'];
-
 /** `tnet listen [options] [ADDRESS]`: nc -l. */
 export function defineListen(command: Command): void {
   command.argument('[address...]', 'PORT, HOST:PORT, HOST PORT, /path, unix:@name or fd:N');
@@ -88,7 +87,7 @@ export function defineListen(command: Command): void {
   addOptions(command, 'crlf', 'crlfDirection');
   addTerminalOptions(command);
   addStepOptions(command);
-  addExecOptions(command, 'broadcast', 'broker', 'chat', 'label', 'outputDir', ...sessionFlags);
+  addExecOptions(command, 'broadcast', 'broker', 'chat', 'label', 'outputDir', 'raw', 'expect', 'send');
   addInsecureExecOption(command);
   command.optionsGroup('TLS and PROXY headers:');
   addAdmissionOptions(command);
@@ -101,7 +100,7 @@ export function defineListen(command: Command): void {
 
 async function runListen(words: string[], options: ListenOptions, command: Command): Promise<void> {
   const context = createContext(command, options);
-  checkFlags(options);
+  checkFlags(command, listenFlagRules, {});
   const asked = readServerAddresses(words, options).map((endpoint) => applyUdp(endpoint, options));
   const endpoints = asked.map(toPlainEndpoint);
   const program = await readProgram(options);
@@ -109,7 +108,11 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
   prepareOutputDir(options);
   const admission = await createAdmission(context, options, asked);
   const tune = await readTuner(options, endpoints);
-  const recorder = await createRecorder(context, options);
+  const recorder = await createRecorder(
+    context,
+    options,
+    program || options.sendOnly || options.outputDir !== undefined ? undefined : "the clients' bytes",
+  );
   const run = new ServerRun(context, recorder, readRunLimit(context, options));
   const { signal } = run.interruption;
   try {
@@ -136,18 +139,6 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
     run.stop();
     context.fail(subjectOf(error, words.join(' ')), error);
   }
-}
-
-function checkFlags(options: ListenOptions): void {
-  const { keepOpen, reject, maxConnections, label, outputDir } = options;
-  if (keepOpen && !isPlainSession(options))
-    throw new TnetError('TNET_E_USAGE', '--raw, --delay, --expect and --send go with one client, without -k');
-  const needed = [
-    { flag: '--reject', given: reject, has: maxConnections !== undefined, other: '-m' },
-    { flag: '--label', given: label, has: keepOpen, other: '-k' },
-    { flag: '--output-dir', given: outputDir !== undefined, has: keepOpen, other: '-k' },
-  ].find(({ given, has }) => given && !has);
-  if (needed) throw new TnetError('TNET_E_USAGE', `${needed.flag} goes with ${needed.other}`);
 }
 
 async function chooseService(

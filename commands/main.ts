@@ -5,6 +5,7 @@ import { describeError } from '../src/report/sentences.ts';
 import { escapeText } from '../src/transform/escape-controls.ts';
 import { exitStatus } from './exit-status.ts';
 import { isWorker } from './proxy-worker-checks.ts';
+import { writeResult } from './write-result.ts';
 import { buildProgram, describeUsageError, findCommand } from './program.ts';
 
 /** Put in by scripts/build.mjs from package.json. */
@@ -17,7 +18,7 @@ export async function main(): Promise<void> {
   holdSignals();
   try {
     if (name === undefined && wantsBuild(args)) {
-      process.stdout.write(await describeBuild());
+      writeResult(await describeBuild());
       return;
     }
     // isip's answers have no colour, and its start is not to wait for any.
@@ -66,7 +67,9 @@ async function describeBuild(): Promise<string> {
 }
 
 function reportFailure(name: string | undefined, error: unknown): void {
-  if (error instanceof CommanderError && error.exitCode === 0) return;
+  // With the help shown there is no mistake; a stdout that failed has set the status.
+  const isHelp = error instanceof CommanderError && error.code.startsWith('commander.help');
+  if (isHelp || (error instanceof CommanderError && error.exitCode === 0)) return;
   const prefix = name === undefined ? 'tnet' : `tnet ${name}`;
   const { text, status } = describeFailure(name, error);
   process.stderr.write(`${prefix}: ${escapeText(text)}\n`);

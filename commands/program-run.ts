@@ -4,14 +4,18 @@ import type { ProgramEndpoint } from '../src/endpoint/program.ts';
 import { formatRemote } from '../src/endpoint/serve.ts';
 import { presentedAddresses } from '../src/endpoint/presented-address.ts';
 import { TnetError } from '../src/errors.ts';
+import { CrlfIn } from '../src/transform/crlf-in.ts';
+import { CrlfOut } from '../src/transform/crlf.ts';
 import { subjectOf, type Context } from './context.ts';
 import { exitStatus } from './exit-status.ts';
 import type { ExecFlags } from './exec-options.ts';
 import { recordOf, recordTransforms } from './recording-options.ts';
+import { receivesCrlf, sendsCrlf, type SessionFlags } from './session-run.ts';
 import { elapsedMs, type ConnectionReport, type ServerRun } from './server-run.ts';
 import { endingReason, type Interruption } from './signals.ts';
 
-interface ProgramFlags extends ExecFlags {
+interface ProgramFlags extends ExecFlags, SessionFlags {
+  readonly delay?: number;
   readonly keepOpen?: boolean;
   readonly tls?: boolean;
 }
@@ -32,7 +36,7 @@ export async function serveProgram(
   client: Connection,
   report: Pick<ConnectionReport, 'ended'>,
   facts: ConnectionFacts,
-  flags: ExecFlags,
+  flags: ProgramFlags,
   interruption: Interruption,
 ): Promise<number> {
   // A client that leaves while the program is being started must not be an uncaught error.
@@ -45,8 +49,9 @@ export async function serveProgram(
     const { signal } = interruption;
     const ending = await runProgramSession({
       ...{ remote: client, input, output, exited, endProgram: end },
-      ...{ idleMs, signal },
-      ...recordTransforms(client),
+      ...{ idleMs, signal, quitMs: flags.quit, halfClose: flags.shutdown },
+      ...{ sendOnly: flags.sendOnly, receiveOnly: flags.recvOnly },
+      ...(await createTransforms(client, flags)),
     });
     const exit = await exited;
     context.reporter.emit({ event: 'program-ended', id: facts.id, ...exit });
@@ -63,6 +68,19 @@ export async function serveProgram(
     breakConnection(client);
     return exitStatus(error);
   }
+}
+
+/** What the flags put between the program and the connection, with the recording next to the connection. */
+async function createTransforms(client: Connection, flags: ProgramFlags) {
+  const recorded = recordTransforms(client);
+  const delay =
+    flags.delay === undefined || flags.delay === 0
+      ? []
+      : [new (await import('../src/transform/line-delay.ts')).LineDelay(flags.delay)];
+  return {
+    sendTransforms: [...delay, ...(sendsCrlf(flags) ? [new CrlfOut()] : []), ...recorded.sendTransforms],
+    receiveTransforms: [...recorded.receiveTransforms, ...(receivesCrlf(flags) ? [new CrlfIn()] : [])],
+  };
 }
 
 function describeConnection(client: Connection, facts: ConnectionFacts): Record<string, string> {

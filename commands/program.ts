@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import { hideUserInfo } from '../src/endpoint/user-info.ts';
 import { usageHint } from './foreign-flags.ts';
+import { refuseRepeats } from './flag-rules.ts';
+import { writeResult } from './write-result.ts';
 import { helpFooter, helpLayout } from './help-layout.ts';
 
 type Define = (command: Command) => void;
@@ -61,12 +63,13 @@ export async function buildProgram(version: string, only?: string): Promise<Comm
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
     .configureHelp(helpLayout)
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput({ outputError: () => undefined, writeOut: writeResult })
     .showSuggestionAfterError(true)
     .exitOverride();
   for (const { name, summary, load } of commandTable) {
     const command = program.command(name).description(summary);
     if (only === undefined || only === name) (await load())(command);
+    refuseRepeats(command);
     // After the command's own options: it stands in the group of the last of them.
     command.helpOption('-h, --help', 'show this help').addHelpText('after', helpFooter(command));
   }

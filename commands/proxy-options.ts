@@ -11,7 +11,7 @@ import { addTapOption } from './tap-options.ts';
 import type { TapStyle } from '../src/record/tap-format.ts';
 
 /** The flags of `tnet proxy` beside those of pairSettings, which have their written value under their own name. */
-export interface ProxyOptions extends ReportOptions, Pick<RecordingFlags, 'output' | 'format'> {
+export interface ProxyOptions extends ReportOptions, Pick<RecordingFlags, 'output' | 'format' | 'append'> {
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
   readonly numeric?: boolean;

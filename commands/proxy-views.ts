@@ -12,21 +12,28 @@ export interface ProxyViews {
   close(): Promise<void>;
 }
 
+/** What standard output carries, when it carries something. */
+function nameOutputUse({ tap, live }: ProxyOptions): string | undefined {
+  if (tap !== undefined) return 'the tap';
+  return live ? 'the live view' : undefined;
+}
+
 /**
  * Opens what -o and --tap ask for.
  *
  * @throws TnetError TNET_E_USAGE
  */
 export async function openViews(context: Context, options: ProxyOptions): Promise<ProxyViews> {
-  if (options.format !== undefined && options.output === undefined) {
-    throw new TnetError('TNET_E_USAGE', 'makes sense only with --output', { subject: '--format' });
+  for (const flag of ['format', 'append'] as const) {
+    if (options[flag] === undefined || options.output !== undefined) continue;
+    throw new TnetError('TNET_E_USAGE', 'makes sense only with --output', { subject: `--${flag}` });
   }
   if (options.tap !== undefined && options.live) {
     throw new TnetError('TNET_E_USAGE', 'makes no sense with --tap: both show on standard output', {
       subject: '--live',
     });
   }
-  const file = await openRecording(context, options);
+  const file = await openRecording(context, options, nameOutputUse(options));
   const tap: Tap | undefined = options.tap && (await openTap(context, options.tap));
   return {
     recordings: [file, tap?.recording].filter((recording) => recording !== undefined),

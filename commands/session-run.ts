@@ -81,18 +81,21 @@ export function sessionOptions(
     quitAfterMs: flags.quit,
     idleMs: flags.idle,
     // The recording is next to the connection: it shows what goes over it, but for telnet's own commands.
-    receiveTransforms: [
-      ...receiveTransforms,
-      ...(flags.crlf === 'in' || flags.crlf === 'both' ? [new CrlfIn()] : []),
-    ],
+    receiveTransforms: [...receiveTransforms, ...(receivesCrlf(flags) ? [new CrlfIn()] : [])],
     sendTransforms: [...(sendsCrlf(flags) ? [new CrlfOut()] : []), ...sendTransforms],
     replyQuietMs: flags.waitReply,
     signal,
   };
 }
 
-function sendsCrlf({ sendCrlf, crlf }: SessionFlags): boolean {
+/** Whether -C or --crlf asks for CRLF in what is sent. */
+export function sendsCrlf({ sendCrlf, crlf }: SessionFlags): boolean {
   return sendCrlf === true || crlf === 'out' || crlf === 'both';
+}
+
+/** Whether --crlf asks for LF in the place of a CRLF that comes. */
+export function receivesCrlf({ crlf }: SessionFlags): boolean {
+  return crlf === 'in' || crlf === 'both';
 }
 
 /** Adds what a command puts into a session to what the flags ask for. */

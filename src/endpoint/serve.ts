@@ -171,6 +171,11 @@ export function formatRemote(socket: Connection, server: string): string {
   return remoteAddress === undefined ? server : formatHostPort(remoteAddress, remotePort ?? 0);
 }
 
+/** Our own address of a connection that we opened; undefined for a Unix socket, whose client has none. */
+export function nameClient(socket: Connection, endpoint: Endpoint): string | undefined {
+  return endpoint.kind === 'unix' ? undefined : formatLocal(socket, formatEndpoint(endpoint));
+}
+
 /** Our own address of a socket. */
 export function formatLocal(socket: Connection, server: string): string {
   const { localAddress, localPort } = socket;

@@ -18,6 +18,14 @@ export interface ProgramSessionOptions {
   /** End when no byte has moved in either direction for this long. Default: no limit. */
   readonly idleMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Drop what the peer sends: the program's stdin ends at once. Default false. */
+  readonly sendOnly?: boolean | undefined;
+  /** Drop what the program prints. Default false. */
+  readonly receiveOnly?: boolean | undefined;
+  /** Half-close the connection at the end of the program's output. Default true. */
+  readonly halfClose?: boolean | undefined;
+  /** End at most this long after the end of the program's output. Default: no limit. */
+  readonly quitMs?: number | undefined;
   readonly sendTransforms?: readonly Duplex[];
   readonly receiveTransforms?: readonly Duplex[];
 }
@@ -39,16 +47,28 @@ const lingerMs = 2_000;
  * `output` are closed at the end; the caller closes `remote`.
  */
 export async function runProgramSession(options: ProgramSessionOptions): Promise<ProgramSessionEnding> {
-  const { remote, input, output, exited, endProgram, idleMs, signal } = options;
+  const { remote, input, output, exited, endProgram, idleMs, quitMs, signal } = options;
   const idle = watchIdle(idleMs, () => {
     up.stop('timeout');
     down.stop('timeout');
     endProgram();
   });
   const [up, down] = startFlowPair(
-    { source: remote, sink: input, transforms: options.receiveTransforms, onActivity: idle.refresh },
-    { source: output, sink: remote, transforms: options.sendTransforms, onActivity: idle.refresh },
+    {
+      source: remote,
+      sink: options.sendOnly ? createDrain() : input,
+      transforms: options.receiveTransforms,
+      onActivity: idle.refresh,
+    },
+    {
+      source: output,
+      sink: options.receiveOnly ? createDrain() : remote,
+      transforms: options.receiveOnly ? [] : options.sendTransforms,
+      onActivity: idle.refresh,
+      ...(options.halfClose === false && { onEnd: 'keep-open' as const }),
+    },
   );
+  if (options.sendOnly) input.end();
   const interrupt = () => {
     endProgram();
     finishFlows(up, down);
@@ -69,15 +89,19 @@ export async function runProgramSession(options: ProgramSessionOptions): Promise
     else if (ending.side === 'sink') dropRest(remote);
     return ending;
   });
+  let quitTimer: NodeJS.Timeout | undefined;
   const sent = down.ended.then((ending) => {
     if (isPeerGone(ending, 'sink')) endProgram();
+    if (options.receiveOnly && options.halfClose !== false) remote.end();
+    if (quitMs !== undefined) quitTimer = setTimeout(endProgram, quitMs);
     return ending;
   });
   await Promise.all([exited, sent]);
   watch.end();
   idle.cancel();
+  clearTimeout(quitTimer);
   signal?.removeEventListener('abort', interrupt);
-  if (!idle.hasFired() && signal?.aborted !== true) await awaitPeer(remote, sent);
+  if (!idle.hasFired() && signal?.aborted !== true) await awaitPeer(remote, sent, quitMs);
   up.stop('aborted');
   const [upEnding, downEnding] = [await received, await sent];
   // The engine works on duplicates: our own ends of the program's pipes are still open.
@@ -119,19 +143,23 @@ function breakOf(ending: Ending, side: 'source' | 'sink'): Error | undefined {
 function dropRest(remote: Duplex): void {
   startFlow({
     source: remote,
-    sink: new Writable({ write: (_chunk, _encoding, done) => done() }),
+    sink: createDrain(),
     onEnd: 'keep-open',
   });
+}
+
+function createDrain(): Writable {
+  return new Writable({ write: (_chunk, _encoding, done) => done() });
 }
 
 /**
  * Waits for the peer's end, for a while: closing with its bytes unread would send a reset, which may take from it what
  * it has not read yet.
  */
-async function awaitPeer(remote: Duplex, sent: Promise<Ending>): Promise<void> {
+async function awaitPeer(remote: Duplex, sent: Promise<Ending>, quitMs = lingerMs): Promise<void> {
   if ((await sent).reason !== 'eof' || remote.readableEnded || remote.destroyed) return;
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, lingerMs);
+    const timer = setTimeout(resolve, Math.min(quitMs, lingerMs));
     const settle = () => {
       clearTimeout(timer);
       resolve();

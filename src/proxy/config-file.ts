@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { TnetError } from '../errors.ts';
+import { findRepeatedKey } from './repeated-key.ts';
 import { readPair, type Pair, type WrittenPair } from './pair.ts';
 
 /** What every pair of a file has unless it says otherwise. */
@@ -21,6 +22,8 @@ export function readConfig(text: string, path: string, shared: SharedValues, fam
   const config = parseJson(text, path);
   const fail = (place: string, message: string) =>
     new TnetError('TNET_E_CONFIG', message, { subject: `${path}: ${place || '/'}` });
+  const repeated = findRepeatedKey(text);
+  if (repeated !== undefined) throw fail('', `${JSON.stringify(repeated)} stands twice in one object`);
   if (!isObject(config)) throw fail('', 'an object with pairs is needed');
   for (const key of Object.keys(config)) {
     if (key !== 'pairs' && key !== '$schema') throw fail(`/${key}`, 'there is no such setting');

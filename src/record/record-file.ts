@@ -20,10 +20,15 @@ const ownerOnly = 0o600;
  * Opens a file to append to that was created for it. Nothing is kept back: what is written reaches the file even when
  * the process is about to end.
  *
+ * @param isAppended whether the file may have something in it, behind which the recording goes
  * @throws TnetError TNET_E_USAGE for a file that has something in it, is another user's, or cannot be opened.
  */
-export function openRecordFile(path: string, onError: (error: Error) => void): RecordSink {
-  const stream = createWriteStream(path, { fd: openNew(path), highWaterMark: pendingLimitBytes });
+export function openRecordFile(
+  path: string,
+  onError: (error: Error) => void,
+  isAppended = false,
+): RecordSink {
+  const stream = createWriteStream(path, { fd: openNew(path, isAppended), highWaterMark: pendingLimitBytes });
   return new RecordSink(stream, onError);
 }
 
@@ -31,13 +36,13 @@ export function openRecordFile(path: string, onError: (error: Error) => void): R
  * Opens a new file, an empty one of ours (as mktemp(1) makes it), which then is for this user only, a pipe or a device. A
  * link that leads nowhere creates nothing: whoever put it there would choose where the recording goes.
  */
-function openNew(path: string): number {
+function openNew(path: string, isAppended: boolean): number {
   const { O_CREAT, O_EXCL, O_WRONLY, O_APPEND } = constants;
   const fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL) ?? open(path, O_WRONLY | O_APPEND);
   if (fd === undefined) throw refuse(path, 'cannot be opened to record (EEXIST)');
   try {
     const status = fstatSync(fd);
-    if (status.isFile()) takeFile(path, fd, status);
+    if (status.isFile()) takeFile(path, fd, status, isAppended);
     return fd;
   } catch (error) {
     closeSync(fd);
@@ -45,8 +50,9 @@ function openNew(path: string): number {
   }
 }
 
-function takeFile(path: string, fd: number, { size, uid, mode }: Stats): void {
-  if (size > 0) throw refuse(path, 'the file has something in it: a recording goes to a new file');
+function takeFile(path: string, fd: number, { size, uid, mode }: Stats, isAppended: boolean): void {
+  if (size > 0 && !isAppended)
+    throw refuse(path, 'the file has something in it: a recording goes to a new file');
   if (process.geteuid !== undefined && uid !== process.geteuid())
     throw refuse(path, 'the file belongs to another user: a recording goes to a new file');
   if ((mode & 0o077) !== 0 && process.platform !== 'win32') fchmodSync(fd, ownerOnly);

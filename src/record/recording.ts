@@ -93,18 +93,21 @@ export class Recording {
  * Creates a recording. The file is opened now; `onError` is told, once, when writing it fails later: the connections go
  * on without being recorded.
  *
+ * @param isAppended whether the file may have something in it, behind which the recording goes
  * @throws TnetError TNET_E_USAGE for a file that has something in it or cannot be opened.
  */
 export async function createRecording(
   path: string,
   name: RecordFormatName,
   onError: (error: Error) => void,
+  isAppended = false,
 ): Promise<Recording> {
   const format = await loadFormat(name);
-  return new Recording(openRecordFile(path, onError), format);
+  return new Recording(openRecordFile(path, onError, isAppended), format);
 }
 
-async function loadFormat(name: RecordFormatName): Promise<RecordFormat> {
+/** A format by its name. */
+export async function loadFormat(name: RecordFormatName): Promise<RecordFormat> {
   switch (name) {
     case 'hex':
       return (await import('./hex-format.ts')).createHexFormat();

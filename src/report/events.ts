@@ -41,7 +41,8 @@ export type Event =
       readonly message?: string;
       readonly durationMs: number;
     }
-  | { readonly event: 'connected'; readonly id: number; readonly local: string; readonly remote: string }
+  /** `local` is absent for a client of a Unix socket, which has no name. */
+  | { readonly event: 'connected'; readonly id: number; readonly local?: string; readonly remote: string }
   /** A person at a terminal has the session; `escape` is the key of the command mode, or `none`. */
   | { readonly event: 'interactive'; readonly escape: string }
   /** A word of the telnet negotiation. */

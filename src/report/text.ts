@@ -21,7 +21,10 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
     case 'checked':
       return { text: renderCheck(event), from: 1 };
     case 'connected':
-      return { text: `connected to ${event.remote} from ${event.local}`, from: 1 };
+      return {
+        text: `connected to ${event.remote}${event.local === undefined ? '' : ` from ${event.local}`}`,
+        from: 1,
+      };
     case 'interactive':
       return { text: `the escape key is ${event.escape}`, from: event.escape === 'none' ? 1 : 0 };
     case 'telnet':

@@ -22,6 +22,8 @@ export interface Miss {
 export interface DialogueOptions {
   /** The limit for each step that waits, in milliseconds. */
   readonly stepMs: number;
+  /** Called when the last step has been gone through. */
+  readonly onDone?: () => void;
   readonly onMiss: (miss: Miss) => void;
 }
 
@@ -97,6 +99,7 @@ export class Dialogue {
       this.#complete(this.#matcher);
     }
     this.#finish();
+    this.#options.onDone?.();
   }
 
   /** With the peer's end, a line that was not over is. */

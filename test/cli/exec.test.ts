@@ -214,7 +214,8 @@ test.serial('a program that is not there is status 2 before anything is bound or
 for (const words of [
   ['-e', 'cat', '-c', 'cat'],
   ['-e', 'cat', '--broadcast'],
-  ['-e', 'cat', '-d'],
+  ['-e', 'cat', '--expect', 'x'],
+  ['-e', 'cat', '--keep-sending'],
   ['-e', '"cat'],
 ]) {
   test.serial(`tnet listen ${words.join(' ')} is a usage error`, async (t) => {
@@ -229,3 +230,21 @@ test.serial('the output of a program that goes on in the background reaches the 
   await once(client, 'end');
   t.is(reading.text(), 'now\nlater\n');
 });
+
+for (const [words, stdin, answer] of [
+  [['-C', '-c', 'echo abc'], '', 'abc\r\n'],
+  [['--crlf', 'out', '-c', 'echo abc'], '', 'abc\r\n'],
+  [['--crlf', 'both', '-c', 'tr a b'], 'a\r\n', 'b\r\n'],
+  [['--delay', '1ms', '-c', 'echo a; echo b'], '', 'a\nb\n'],
+  [['--send-only', '-c', 'cat; echo end'], 'dropped', 'end\n'],
+  [['-d', '-c', 'cat'], 'never back', ''],
+  [['-q', '200ms', '-c', 'echo a; exec >&-; sleep 60'], '', 'a\n'],
+] as const) {
+  test.serial(`tnet listen ${words.join(' ')} answers ${JSON.stringify(answer)}`, async (t) => {
+    const server = startCli(t, ['listen', ...words, '127.0.0.1:0']);
+    const client = await connectPeer(t, await server.address());
+    client.end(stdin);
+    t.is((await collect(client)).toString(), answer);
+    await server.exit;
+  });
+}

@@ -179,3 +179,40 @@ test.serial('what a program says and hears is recorded too', async (t) => {
   t.is(bytesOf(lines, 'received').toString(), 'question\n');
   t.is(lines.at(-1)!.event, 'close');
 });
+
+test.serial('--append goes on behind what is in the file, and not for pcapng', async (t) => {
+  const file = join(tempDir(t), 'log');
+  writeFileSync(file, 'before\n');
+  const peer = await startPeerServer(t, 'tcp', (socket) => socket.end('bytes'));
+  const args = ['connect', '-o', file, '--append', '--format'];
+  t.is((await runCli(t, [...args, 'raw', ...peer.words])).code, 0);
+  t.is(readFileSync(file, 'utf8'), 'before\nbytes');
+  const { code, stderr } = await runCli(t, [...args, 'pcapng', ...peer.words]);
+  t.is(code, 2);
+  t.regex(stderr, /^tnet connect: --append is for text, JSON and raw bytes/);
+});
+
+test.serial(
+  '-o /dev/stderr records there, and -o - only where nothing else goes to standard output',
+  async (t) => {
+    const peer = await startPeerServer(t, 'tcp', (socket) => socket.end('bytes'));
+    const shown = await runCli(t, ['connect', '-o', '/dev/stderr', '--format', 'raw', ...peer.words]);
+    t.is(shown.code, 0);
+    t.is(shown.stderr, 'bytes');
+    const refused = await runCli(t, ['connect', '-o', '-', ...peer.words]);
+    t.is(refused.code, 2);
+    t.is(refused.stderr, "tnet connect: -o -: standard output carries the peer's bytes (TNET_E_USAGE)\n");
+    const recorded = await runCli(t, [
+      'connect',
+      '-o',
+      '-',
+      '--format',
+      'raw',
+      '-c',
+      'cat >&2',
+      ...peer.words,
+    ]);
+    t.is(recorded.code, 0);
+    t.is(recorded.stdout.toString(), 'bytes');
+  },
+);

@@ -235,3 +235,12 @@ for (const [family, bound] of [
     });
   }
 }
+
+for (const args of ['help connect', 'connect --help', '--help', '-V', 'completion bash', 'isip 1.2.3.4']) {
+  test.serial(`tnet ${args} to a reader that has left is quiet`, async (t) => {
+    const cli = startCli(t, args.split(' '));
+    cli.stdout.destroy();
+    t.is((await cli.exit).code, 0);
+    t.is(cli.stderr(), '');
+  });
+}

@@ -78,6 +78,7 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
     1,
     'connected to h:80 from 10.0.0.2:5',
   ],
+  [{ event: 'connected', id: 1, remote: '/s' }, 1, 'connected to /s'],
   [{ event: 'interactive', escape: '^]' }, 0, 'the escape key is ^]'],
   [{ event: 'interactive', escape: 'none' }, 1, 'the escape key is none'],
   [{ event: 'telnet', id: 1, direction: 'sent', what: 'DO ECHO' }, 2, 'telnet: sent DO ECHO'],
