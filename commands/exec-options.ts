@@ -14,7 +14,7 @@ export interface ExecFlags {
 }
 
 /** Flags about stdin and stdout, which a program takes the place of. */
-const stdioFlags = ['recvOnly', 'sendOnly', 'keepSending', 'sendCrlf', 'quit'];
+const stdioFlags = ['recvOnly', 'sendOnly', 'keepSending', 'endWithPeer', 'sendCrlf', 'quit'];
 
 export function addExecOptions(command: Command, ...conflicts: string[]): Command {
   const others = [...stdioFlags, ...conflicts];

@@ -5,6 +5,8 @@ import { breakConnection, type Connection } from '../src/endpoint/connection.ts'
 import { errorCode, TnetError } from '../src/errors.ts';
 import type { Room, RoomOptions, Seat } from '../src/flow/rooms.ts';
 import { runSession, type SessionEnding } from '../src/flow/session.ts';
+import { Socket } from '../src/net/index.ts';
+import { releasePlace } from '../src/net/places.ts';
 import type { Context } from './context.ts';
 import type { ConnectionReport, ServerRun } from './server-run.ts';
 import { isReaderGone, openStdio, sessionOptions, type SessionFlags, type Stdio } from './session-run.ts';
@@ -66,12 +68,13 @@ export function prepareOutputDir({ outputDir }: ManyFlags): void {
 export async function serveMany(
   context: Context,
   run: ServerRun,
-  flags: SessionFlags & ManyFlags,
+  flags: SessionFlags & ManyFlags & { readonly maxConnections?: number },
 ): Promise<(client: Connection) => void> {
-  const stdio = openStdio(flags);
+  const stdio = openStdio(flags, { isServer: true });
   const room = await openRoom(context, flags, stdio, run.interruption.signal);
   const createOutput = await openOutputs(flags);
   const createLabel = await loadLabel(flags);
+  const halfClosed = new HalfClosedClients(flags.maxConnections);
 
   async function serve(client: Connection, connection: ConnectionReport): Promise<void> {
     const { id, remote } = connection;
@@ -84,19 +87,26 @@ export async function serveMany(
     }
     const seat = room.join(id, remote);
     const overrun = watchOverrun(seat, client);
-    const options = sessionOptions(client, flags, stdio, run.interruption.signal);
+    const stop = new AbortController();
+    const signal = AbortSignal.any([run.interruption.signal, stop.signal]);
+    const options = sessionOptions(client, flags, stdio, signal);
     const label = createLabel?.(connection);
     const ending = await runSession({
       ...options,
       input: seat.input,
-      inputKind: seat.branch === undefined ? options.inputKind : 'pipe',
       output: file?.stream ?? seat.output,
       receiveTransforms: [
         ...(options.receiveTransforms ?? []),
         ...seat.receiveTransforms,
         ...(label ? [label] : []),
       ],
+      onReceived() {
+        halfClosed.add(client, stop);
+        seat.clientEnded?.();
+      },
+      onSendingOn: () => context.reporter.emit({ event: 'sending-on', id, remote }),
     });
+    halfClosed.delete(client);
     seat.leave();
     file?.stream.end();
     const totals = { sentBytes: ending.sent?.bytes ?? 0, receivedBytes: ending.receivedBytes };
@@ -112,6 +122,30 @@ export async function serveMany(
   }
 
   return (client) => void serve(client, run.accepted(client));
+}
+
+/**
+ * Clients that have ended their side. They may only have half-closed, and are sent to as long as they are there; or
+ * have left. Their places are for the next ones, but no more than `most` are kept beside those: the oldest has to go.
+ */
+class HalfClosedClients {
+  readonly #most: number;
+  readonly #clients = new Map<Connection, AbortController>();
+
+  constructor(most = Infinity) {
+    this.#most = most;
+  }
+
+  add(client: Connection, stop: AbortController): void {
+    if (client instanceof Socket) releasePlace(client);
+    this.#clients.set(client, stop);
+    const [oldest] = this.#clients.values();
+    if (this.#clients.size > this.#most) oldest?.abort();
+  }
+
+  delete(client: Connection): void {
+    this.#clients.delete(client);
+  }
 }
 
 /** Nothing that the client sends could be kept: it must not take a clean end for a delivery. */
@@ -140,9 +174,7 @@ async function openRoom(
   { input, output }: Stdio,
   signal: AbortSignal,
 ): Promise<Room> {
-  // The null device, which a shell gives to a command in the background, is no input whose end a client should see.
-  const source = input?.kind === 'device' ? undefined : input?.stream;
-  const ends = { input: source, output: output?.stream };
+  const ends = { input: input?.stream, output: output?.stream };
   if (!flags.broadcast && !flags.broker && !flags.chat) return createPlainRoom(ends, () => input?.close());
   const options: RoomOptions = {
     ...ends,

@@ -6,6 +6,7 @@ import { errorCode, TnetError } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
 import { Server, type AddressInfo } from '../net/index.ts';
 import { findListenerPath } from '../net/listener-path.ts';
+import { countPlaces } from '../net/places.ts';
 import { breakConnection, type Connection } from './connection.ts';
 import { requireNumericHost } from './numeric.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from './endpoint.ts';
@@ -92,7 +93,7 @@ const tooMany = 'too many connections';
 function receive(server: Server, socket: Socket, options: ServeOptions): void {
   const { admit, maxConnections = Infinity, rejectOverflow, pauseMs, onRefused, onConnection } = options;
   if (pauseMs !== undefined) server.pause(pauseMs);
-  const isOver = rejectOverflow === true && server.connections > maxConnections;
+  const isOver = rejectOverflow === true && countPlaces(server) > maxConnections;
   const reason = admit?.(socket.remoteAddress) ?? (isOver ? tooMany : undefined);
   if (reason === undefined) return onConnection(socket);
   // A client that breaks off first must not be an uncaught error.

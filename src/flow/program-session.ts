@@ -1,5 +1,8 @@
 import { Writable, type Duplex, type Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode } from '../errors.ts';
+import { Socket } from '../net/index.ts';
+import { waitAcknowledged } from '../net/tuning.ts';
 import type { Ending } from './ending.ts';
 import { finishFlows } from './finish.ts';
 import { startFlow, startFlowPair } from './start-flow.ts';
@@ -28,7 +31,7 @@ export interface ProgramSessionEnding {
   readonly sentBytes: number;
 }
 
-/** How long a peer may keep its side open after the program has gone and everything was sent. */
+/** How long a peer may keep its side open after the program has gone and everything was taken. */
 const lingerMs = 2_000;
 
 /**
@@ -66,7 +69,7 @@ export async function runProgramSession(options: ProgramSessionOptions): Promise
   await Promise.all([exited, sent]);
   idle.cancel();
   signal?.removeEventListener('abort', interrupt);
-  if (!idle.hasFired() && signal?.aborted !== true) await awaitPeer(remote, sent);
+  if (!idle.hasFired() && signal?.aborted !== true) await awaitPeer(remote, sent, signal);
   up.stop('aborted');
   const [upEnding, downEnding] = [await received, await sent];
   const error = [breakOf(upEnding, 'source'), breakOf(downEnding, 'sink')].find((one) => one !== undefined);
@@ -110,19 +113,26 @@ function dropRest(remote: Duplex): void {
 }
 
 /**
- * Waits for the peer's end, for a while: closing with its bytes unread would send a reset, which may take from it what
- * it has not read yet.
+ * Waits until the peer has taken everything, and then for its end, for a while: closing with its bytes unread would
+ * send a reset, which may take from it what it has not got yet.
  */
-async function awaitPeer(remote: Duplex, sent: Promise<Ending>): Promise<void> {
+async function awaitPeer(
+  remote: Duplex,
+  sent: Promise<Ending>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   if ((await sent).reason !== 'eof' || remote.readableEnded || remote.destroyed) return;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, lingerMs);
-    const settle = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    remote.once('end', settle);
-    remote.once('close', settle);
-    remote.once('error', (error) => (errorCode(error) === undefined ? undefined : settle()));
+  const stop = new AbortController();
+  const isOver = new Promise<void>((resolve) => {
+    remote.once('end', resolve);
+    remote.once('close', resolve);
+    remote.once('error', (error) => (errorCode(error) === undefined ? undefined : resolve()));
+    signal?.addEventListener('abort', () => resolve(), { once: true });
   });
+  void isOver.then(() => stop.abort());
+  const lingered = async () => {
+    if (remote instanceof Socket) await waitAcknowledged(remote, { signal: stop.signal });
+    await delay(lingerMs, undefined, { signal: stop.signal });
+  };
+  await Promise.race([isOver, lingered().catch(() => undefined)]);
 }

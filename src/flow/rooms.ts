@@ -12,6 +12,8 @@ export interface Seat {
   readonly receiveTransforms: readonly Duplex[];
   /** Set when what the client gets comes from others: destroyed with TNET_E_OVERRUN when it is too slow. */
   readonly branch?: Branch;
+  /** Told that the client has ended its side. Default: it goes on getting what the others get, as long as it is there. */
+  clientEnded?(): void;
   /** Gives the place up, after the session. */
   leave(): void;
 }
@@ -45,7 +47,10 @@ export function createBroadcastRoom(options: RoomOptions): Room {
   };
 }
 
-/** Every client, and the local input, is heard by all the others, byte for byte. Source: ncat(1), --broker. */
+/**
+ * Every client, and the local input, is heard by all the others, byte for byte. Who ends its side leaves, with what
+ * waits for it delivered. Source: ncat(1), --broker.
+ */
 export function createBrokerRoom(options: RoomOptions): Room {
   const broadcast = new Broadcast();
   void sayInput(broadcast, options);
@@ -57,6 +62,7 @@ export function createBrokerRoom(options: RoomOptions): Room {
         output: broadcast.createInput(branch),
         receiveTransforms: [],
         branch,
+        clientEnded: () => branch.finish(),
         leave: () => branch.destroy(),
       };
     },
@@ -81,15 +87,21 @@ export function createChatRoom(options: RoomOptions): Room {
       branch.offer(
         Buffer.from(`<announce> you are user ${id}; here: ${others === '' ? 'nobody else' : others}\n`),
       );
+      const part = () => {
+        if (present.delete(id)) announce(`user ${id} left`);
+      };
       return {
         input: branch,
         output: broadcast.createInput(branch),
         receiveTransforms: [createChatLabel(id)],
         branch,
+        clientEnded() {
+          branch.finish();
+          part();
+        },
         leave() {
           branch.destroy();
-          present.delete(id);
-          announce(`user ${id} left`);
+          part();
         },
       };
     },

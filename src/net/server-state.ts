@@ -17,6 +17,8 @@ export interface ServerState {
   pauseTimer: NodeJS.Timeout | undefined;
   /** Runs while accepting waits for free descriptors. */
   retryTimer: NodeJS.Timeout | undefined;
+  /** Open connections that do not count against maxConnections any more. */
+  readonly released: Set<net.Socket>;
   /** Opens the gate if enough descriptors are free; set when they first run out. */
   lookForDescriptors: (() => void) | undefined;
 }
@@ -34,6 +36,7 @@ export function createServerState(options: unknown): ServerState {
     unix: undefined,
     pauseTimer: undefined,
     retryTimer: undefined,
+    released: new Set(),
     lookForDescriptors: undefined,
   };
 }

@@ -10,6 +10,8 @@ export interface ReporterOptions {
   readonly verbosity: Verbosity;
   /** One JSON object a line for every event, and no text. */
   readonly json: boolean;
+  /** Whether the lines go to a terminal. Default false. */
+  readonly isTerminal?: boolean;
   /** Takes each finished line. */
   readonly write: (line: string) => void;
 }
@@ -28,13 +30,14 @@ export class Reporter {
   }
 
   emit(event: Event): void {
-    const { name, verbosity, json } = this.#options;
+    const { name, verbosity, json, isTerminal } = this.#options;
     if (json) {
       this.write(`${JSON.stringify({ time: new Date().toISOString(), ...event })}${this.lineEnd}`);
       return;
     }
-    const { text, from } = renderEvent(event);
-    if (verbosity >= from) this.write(`${paintFor(event.event, `${name}:`)} ${text}${this.lineEnd}`);
+    const { text, from, fromOnTerminal = from } = renderEvent(event);
+    if (verbosity >= (isTerminal ? fromOnTerminal : from))
+      this.write(`${paintFor(event.event, `${name}:`)} ${text}${this.lineEnd}`);
   }
 
   /** One line for a failure. `subject` is what failed, as the user knows it: an address, a path, a file. */
