@@ -4,7 +4,7 @@ import { readSteps, describeMiss, type StepOptions } from './connect-steps.ts';
 import type { TerminalFlags } from './connect-terminal-options.ts';
 import type { Timing } from './connect-timing.ts';
 import type { Context } from './context.ts';
-import { openStdio, type SessionFlags, type SessionParts, type TransformPair } from './session-run.ts';
+import type { SessionFlags, SessionParts, Stdio, TransformPair } from './session-run.ts';
 import type { Interruption } from './signals.ts';
 
 /** What connect adds to a plain session. */
@@ -12,6 +12,7 @@ export interface SessionExtras {
   readonly context: Context;
   readonly socket: Connection;
   readonly remote: string;
+  readonly stdio: Stdio;
   readonly options: SessionFlags & TerminalFlags & StepOptions;
   readonly interruption: Interruption;
   readonly timing: Timing | undefined;
@@ -24,11 +25,10 @@ export interface SessionExtras {
  *     stdout ◀─ screen ◀─ steps ◀─ CRLF ◀─ telnet ◀─ first byte ◀─ connection
  */
 export async function prepareSession(extras: SessionExtras): Promise<SessionParts> {
-  const { context, socket, options, interruption, timing } = extras;
+  const { context, socket, stdio, options, interruption, timing } = extras;
   const stop = new AbortController();
   const local: TransformPair = { send: [], receive: [] };
   const wire: TransformPair = { send: [], receive: [] };
-  const stdio = openStdio(options);
   const releases: (() => void)[] = [];
   const stream = stdio.input?.stream instanceof ReadStream ? stdio.input.stream : undefined;
   if (timing) wire.receive.push(timing.watchFirstByte());
@@ -79,7 +79,6 @@ export async function prepareSession(extras: SessionExtras): Promise<SessionPart
     dialogue.start();
   }
   return {
-    stdio,
     local,
     wire,
     sendsOnItsOwn: steps !== undefined,

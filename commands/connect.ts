@@ -33,7 +33,7 @@ import { addClientSecureOptions } from './secure-options.ts';
 import { readFamily } from './server-address.ts';
 import { addSocketOptions } from './socket-options.ts';
 import { readRunLimit } from './run-limit.ts';
-import { runStdioSession, type SessionFlags } from './session-run.ts';
+import { openStdio, runStdioSession, type SessionFlags } from './session-run.ts';
 import { catchInterruption } from './signals.ts';
 
 interface ConnectOptions
@@ -67,7 +67,16 @@ export function defineConnect(command: Command): void {
   command.optionsGroup('Port check:');
   addCheckOptions(command);
   command.optionsGroup('The end of data:');
-  addOptions(command, 'quit', 'halfClose', 'noShutdown', 'receiveOnly', 'sendOnly', 'keepSending');
+  addOptions(
+    command,
+    'quit',
+    'halfClose',
+    'noShutdown',
+    'receiveOnly',
+    'sendOnly',
+    'keepSending',
+    'endWithPeer',
+  );
   addWaitReplyOption(command);
   command.optionsGroup('Lines, telnet and the terminal:');
   addOptions(command, 'crlf', 'crlfDirection');
@@ -150,10 +159,11 @@ async function converse(
     const { runClientProgram } = await import('./program-run.ts');
     return runClientProgram(context, program, socket, endpoint, options, interruption);
   }
-  if (isPlainSession(options)) return runStdioSession(context, socket, remote, options, interruption);
+  const stdio = openStdio(options);
+  if (isPlainSession(options)) return runStdioSession(context, socket, remote, options, interruption, stdio);
   const { prepareSession } = await import('./connect-session.ts');
-  const parts = await prepareSession({ context, socket, remote, options, interruption, timing });
-  return runStdioSession(context, socket, remote, options, interruption, parts);
+  const parts = await prepareSession({ context, socket, remote, stdio, options, interruption, timing });
+  return runStdioSession(context, socket, remote, options, interruption, stdio, parts);
 }
 
 function readSourcePort(text: string, endpoint: Endpoint | undefined): number {

@@ -26,6 +26,7 @@ export function createContext(command: Command, options: ReportOptions): Context
     name: commandName(command),
     verbosity: Math.min(options.verbose, 2) as Verbosity,
     json: options.json === true,
+    isTerminal: process.stderr.isTTY,
     write: (line) => void process.stderr.write(line),
   });
   process.once('exit', () => reporter.flush());

@@ -15,7 +15,7 @@ export interface ExecFlags {
 }
 
 /** Flags about stdin alone, which a program takes the place of. */
-const stdioFlags = ['keepSending'];
+const stdioFlags = ['keepSending', 'endWithPeer'];
 
 export function addExecOptions(command: Command, ...conflicts: string[]): Command {
   const others = [...stdioFlags, ...conflicts];

@@ -14,6 +14,7 @@ import { InputOffer } from '../src/flow/input-offer.ts';
 import type { Room, RoomOptions, Seat } from '../src/flow/rooms.ts';
 import { runSession, type SessionEnding } from '../src/flow/session.ts';
 import { Socket } from '../src/net/index.ts';
+import { releasePlace } from '../src/net/places.ts';
 import { waitAcknowledged } from '../src/net/tuning.ts';
 import type { Context } from './context.ts';
 import type { ConnectionReport, ServerRun } from './server-run.ts';
@@ -76,12 +77,13 @@ export function prepareOutputDir({ outputDir }: ManyFlags): void {
 export async function serveMany(
   context: Context,
   run: ServerRun,
-  flags: SessionFlags & ManyFlags,
+  flags: SessionFlags & ManyFlags & { readonly maxConnections?: number },
 ): Promise<(client: Connection) => Promise<void>> {
-  const stdio = openStdio(flags);
+  const stdio = openStdio(flags, { isServer: true });
   const room = await openRoom(context, flags, stdio, run.interruption.signal);
   const createOutput = await openOutputs(flags);
   const createLabel = await loadLabel(flags);
+  const halfClosed = new HalfClosedClients(flags.maxConnections);
 
   async function serve(client: Connection, connection: ConnectionReport): Promise<void> {
     const { id, remote } = connection;
@@ -94,30 +96,29 @@ export async function serveMany(
     }
     const seat = room.join(id, remote, client);
     const overrun = watchOverrun(seat, client);
-    const options = sessionOptions(client, flags, stdio, run.interruption.signal);
+    const stop = new AbortController();
+    const options = sessionOptions(client, flags, stdio, stop.signal);
     const label = createLabel?.(connection);
-    const { signal } = run.interruption;
-    let isCut = false;
-    const onAbort = () => (isCut = true);
-    signal.addEventListener('abort', onAbort);
     const ending = await runSession({
       ...options,
-      cutOnSignal: true,
+      cutSignal: run.interruption.signal,
       input: seat.input,
-      inputKind: seat.branch === undefined ? options.inputKind : 'pipe',
       output: file?.stream ?? seat.output,
-      onReceived() {
-        seat.claim?.peerEnded();
-        seat.peerEnded?.();
-      },
       receiveTransforms: [
         ...(options.receiveTransforms ?? []),
         ...seat.receiveTransforms,
         ...(label ? [label] : []),
       ],
+      onReceived() {
+        halfClosed.add(client, stop);
+        seat.claim?.peerEnded();
+        seat.clientEnded?.();
+      },
+      onSendingOn: () => context.reporter.emit({ event: 'sending-on', id, remote }),
     });
-    signal.removeEventListener('abort', onAbort);
+    const isCut = run.interruption.signal.aborted;
     const hasTakenNothing = seat.claim?.leave() === true;
+    halfClosed.delete(client);
     seat.leave();
     file?.stream.end();
     const totals = { sentBytes: ending.sent?.bytes ?? 0, receivedBytes: ending.receivedBytes };
@@ -136,6 +137,30 @@ export async function serveMany(
   }
 
   return (client) => serve(client, run.accepted(client));
+}
+
+/**
+ * Clients that have ended their side. They may only have half-closed, and are sent to as long as they are there; or
+ * have left. Their places are for the next ones, but no more than `most` are kept beside those: the oldest has to go.
+ */
+class HalfClosedClients {
+  readonly #most: number;
+  readonly #clients = new Map<Connection, AbortController>();
+
+  constructor(most = Infinity) {
+    this.#most = most;
+  }
+
+  add(client: Connection, stop: AbortController): void {
+    if (client instanceof Socket) releasePlace(client);
+    this.#clients.set(client, stop);
+    const [oldest] = this.#clients.values();
+    if (this.#clients.size > this.#most) oldest?.abort();
+  }
+
+  delete(client: Connection): void {
+    this.#clients.delete(client);
+  }
 }
 
 /** Nothing that the client sends could be kept: it must not take a clean end for a delivery. */
@@ -167,9 +192,7 @@ async function openRoom(
   { input, output }: Stdio,
   signal: AbortSignal,
 ): Promise<Room> {
-  // The null device, which a shell gives to a command in the background, is no input whose end a client should see.
-  const source = input?.kind === 'device' ? undefined : input?.stream;
-  const ends = { input: source, output: output?.stream };
+  const ends = { input: input?.stream, output: output?.stream };
   if (!flags.broadcast && !flags.broker && !flags.chat)
     return createPlainRoom(ends, signal, () => input?.close());
   const options: RoomOptions = {

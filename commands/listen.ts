@@ -35,7 +35,7 @@ import { readServerAddresses, type ServerAddressOptions } from './server-address
 import { addRecordingOptions, createRecorder, type RecordingFlags } from './recording-options.ts';
 import { addSocketOptions, readTuner, type SocketFlags } from './socket-options.ts';
 import { ServerRun } from './server-run.ts';
-import { runStdioSession, type SessionFlags } from './session-run.ts';
+import { openStdio, runStdioSession, type SessionFlags } from './session-run.ts';
 import { parseTimeMs } from './values.ts';
 
 interface ListenOptions
@@ -82,7 +82,16 @@ export function defineListen(command: Command): void {
   );
   addOptions(command, 'timeout', 'idle');
   command.optionsGroup('The end of data:');
-  addOptions(command, 'quit', 'halfClose', 'noShutdown', 'receiveOnly', 'sendOnly', 'keepSending');
+  addOptions(
+    command,
+    'quit',
+    'halfClose',
+    'noShutdown',
+    'receiveOnly',
+    'sendOnly',
+    'keepSending',
+    'endWithPeer',
+  );
   command.optionsGroup('Lines and programs:');
   addOptions(command, 'crlf', 'crlfDirection');
   addTerminalOptions(command);
@@ -177,10 +186,11 @@ async function converse(
   socket: Connection,
   remote: string,
 ): Promise<void> {
-  if (isPlainSession(options)) return runStdioSession(context, socket, remote, options, interruption);
+  const stdio = openStdio(options, { isServer: true });
+  if (isPlainSession(options)) return runStdioSession(context, socket, remote, options, interruption, stdio);
   const { prepareSession } = await import('./connect-session.ts');
-  const parts = await prepareSession({ context, socket, remote, options, interruption, timing: undefined });
-  return runStdioSession(context, socket, remote, options, interruption, parts);
+  const extras = { context, socket, remote, stdio, options, interruption, timing: undefined };
+  return runStdioSession(context, socket, remote, options, interruption, stdio, await prepareSession(extras));
 }
 
 function limitFirstClient(

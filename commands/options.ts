@@ -33,7 +33,11 @@ const shared = {
     new Option('--timeout <time>', 'end the whole run after this long, with status 124').argParser(
       parseTimeMs,
     ),
-  keepSending: () => new Option('--keep-sending', "after the peer's end, go on sending until stdin ends"),
+  keepSending: () =>
+    new Option('--keep-sending', "after the peer's end, go on sending also from a terminal").conflicts(
+      'endWithPeer',
+    ),
+  endWithPeer: () => new Option('--end-with-peer', 'end when the peer ends, with stdin still open'),
   crlf: () => new Option('-C, --send-crlf', 'send CRLF for each LF; a CRLF is left as it is'),
   crlfDirection: () =>
     new Option(

@@ -1,11 +1,9 @@
 import { Readable, type Duplex } from 'node:stream';
-import { openInput, openOutput, type Input, type Output } from '../src/endpoint/stdio.ts';
+import { isNullDevice, openInput, openOutput, type Input, type Output } from '../src/endpoint/stdio.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { runSession, type SessionEnding, type SessionOptions } from '../src/flow/session.ts';
-import { closeConnection, type Connection } from '../src/endpoint/connection.ts';
-import { Socket } from '../src/net/index.ts';
+import { closeConnection, resetConnection, type Connection } from '../src/endpoint/connection.ts';
 import type { DatagramPeer } from '../src/net/datagram-peer.ts';
-import { waitAcknowledged } from '../src/net/tuning.ts';
 import { CrlfOut } from '../src/transform/crlf.ts';
 import { CrlfIn } from '../src/transform/crlf-in.ts';
 import type { Context } from './context.ts';
@@ -21,6 +19,7 @@ export interface SessionFlags {
   readonly recvOnly?: boolean;
   readonly sendOnly?: boolean;
   readonly keepSending?: boolean;
+  readonly endWithPeer?: boolean;
   readonly sendCrlf?: boolean;
   readonly crlf?: 'in' | 'out' | 'both';
   /** See DatagramFlags. */
@@ -35,7 +34,6 @@ export interface TransformPair {
 
 /** What a command puts into a session beside what the flags say. */
 export interface SessionParts {
-  readonly stdio: Stdio;
   /** Next to stdin and stdout. */
   readonly local: TransformPair;
   /** Next to the connection. */
@@ -54,10 +52,14 @@ export interface Stdio {
   readonly output: Output | undefined;
 }
 
-/** Opens what the flags want. Once: reading stdin ahead takes bytes from the next command of a script. */
-export function openStdio(flags: SessionFlags): Stdio {
+/**
+ * Opens what the flags want. Once: reading stdin ahead takes bytes from the next command of a script. For a server a
+ * stdin that is the null device is none: the shell, cron or the service manager gave it, and its end says nothing.
+ */
+export function openStdio(flags: SessionFlags, { isServer = false } = {}): Stdio {
+  const hasNoInput = flags.recvOnly === true || (isServer && !flags.sendOnly && isNullDevice());
   return {
-    input: flags.recvOnly ? undefined : openInput(),
+    input: hasNoInput ? undefined : openInput(),
     output: flags.sendOnly ? undefined : openOutput(),
   };
 }
@@ -73,10 +75,9 @@ export function sessionOptions(
   return {
     remote,
     input: input?.stream,
-    inputKind: input?.kind,
     output: output?.stream,
     halfClose: flags.shutdown,
-    keepSending: flags.keepSending,
+    endWithPeer: flags.endWithPeer === true || (input?.kind === 'terminal' && !flags.keepSending),
     sendOnly: flags.sendOnly,
     quitAfterMs: flags.quit,
     idleMs: flags.idle,
@@ -117,18 +118,18 @@ export async function runStdioSession(
   remote: string,
   flags: SessionFlags,
   interruption: Interruption,
+  stdio: Stdio,
   parts?: SessionParts,
 ): Promise<void> {
   const startedAt = performance.now();
-  const stdio = parts?.stdio ?? openStdio(flags);
   const signal = parts ? AbortSignal.any([interruption.signal, parts.signal]) : interruption.signal;
   const plain = sessionOptions(socket, flags, stdio, signal);
   const ending = await runSession({
     ...(parts ? addParts(plain, parts) : plain),
     onReceived: () => stdio.output?.close(),
+    onSendingOn: () => context.reporter.emit({ event: 'sending-on', id: 1, remote }),
   });
   parts?.onEnded();
-  if (flags.sendOnly && !ending.error) await awaitDelivery(socket, flags, interruption.signal);
   const reason = endingReason(ending.reason, interruption);
   recordOf(socket)?.closed(recordedEnding({ ...ending, reason }));
   reportEnding(context, { ...ending, reason }, remote, startedAt);
@@ -136,13 +137,9 @@ export async function runStdioSession(
   if (interruption.status !== undefined) context.exit(interruption.status);
   stdio.input?.close();
   stdio.output?.close();
-  closeConnection(socket, ending.error);
-}
-
-/** --send-only ends when the peer's system has everything; an interruption ends the wait. */
-async function awaitDelivery(socket: Connection, flags: SessionFlags, signal: AbortSignal): Promise<void> {
-  if (!(socket instanceof Socket)) return;
-  await waitAcknowledged(socket, { fin: flags.shutdown, signal }).catch(() => undefined);
+  // What came could not be kept: the peer must not take a clean end for a delivery.
+  if (ending.side === 'output') await resetConnection(socket);
+  else closeConnection(socket, ending.error);
 }
 
 /** --wait-reply without a reply is a time limit that ran out; a reply may be a datagram without a byte. */

@@ -9,6 +9,7 @@ import { Server, type AddressInfo } from '../net/index.ts';
 import { isIP } from '../net/ip.ts';
 import { findListenerPath } from '../net/listener-path.ts';
 import { lookupFirst } from '../net/lookup.ts';
+import { countPlaces } from '../net/places.ts';
 import { breakConnection, type Connection } from './connection.ts';
 import { requirePassedSocket } from './descriptor.ts';
 import { refuseNumericForm, requireNumericHost } from './numeric.ts';
@@ -105,7 +106,7 @@ const tooMany = 'too many connections';
 function receive(server: Server, socket: Socket, options: ServeOptions): void {
   const { admit, maxConnections = Infinity, rejectOverflow, pauseMs, onRefused, onConnection } = options;
   if (pauseMs !== undefined) server.pause(pauseMs);
-  const isOver = rejectOverflow === true && server.connections > maxConnections;
+  const isOver = rejectOverflow === true && countPlaces(server) > maxConnections;
   const reason = admit?.(socket.remoteAddress) ?? (isOver ? tooMany : undefined);
   if (reason === undefined) return onConnection(socket);
   // A client that breaks off first must not be an uncaught error.

@@ -1,4 +1,13 @@
-import { closeSync, createReadStream, createWriteStream, fstatSync, openSync, write, writev } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  fstatSync,
+  openSync,
+  statSync,
+  write,
+  writev,
+} from 'node:fs';
 import { devNull } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { isatty, ReadStream, WriteStream } from 'node:tty';
@@ -43,6 +52,32 @@ export function describeDescriptor(fd: number): StdioKind {
   }
 }
 
+/** The null device's number (Linux: 1:3). Its name says nothing: it may be bound to another one, or have a second. */
+const nullDevice = process.platform === 'linux' ? 0x103 : undefined;
+
+/**
+ * Whether `fd` is the null device: what a shell gives to a command in the background, and cron and services to theirs.
+ * A stdin that was closed is one too, because Node opens it.
+ */
+export function isNullDevice(fd = 0): boolean {
+  try {
+    const status = fstatSync(fd);
+    return status.isCharacterDevice() && status.rdev === (nullDevice ?? statSync(devNull).rdev);
+  } catch {
+    return false;
+  }
+}
+
+/** Whether both descriptors are one socket, as inetd gives it to its servers. */
+function areOneSocket(first: number, second: number): boolean {
+  try {
+    const [one, other] = [fstatSync(first), fstatSync(second)];
+    return one.isSocket() && one.ino === other.ino && one.dev === other.dev;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Opens a descriptor for reading. Not process.stdin: that one cannot be closed before the process ends, and reads
  * ahead what the next command in a script should have got.
@@ -62,11 +97,15 @@ export function openInput(fd = 0): Input {
   return { stream, kind, close: () => void stream.destroy() };
 }
 
-/** Opens a descriptor for writing. Not process.stdout: its end() does not close the descriptor. */
-export function openOutput(fd = 1): Output {
+/**
+ * Opens a descriptor for writing. Not process.stdout: its end() does not close the descriptor. `inputFd` may be the
+ * same socket, which goes on being read after the output's end.
+ */
+export function openOutput(fd = 1, inputFd = 0): Output {
   const kind = describeDescriptor(fd);
   if (kind === 'pipe') {
     const stream = new Socket({ fd, readable: false, writable: true });
+    if (areOneSocket(fd, inputFd)) return { stream, kind, close: once(() => shutDown(stream, fd)) };
     return {
       stream,
       kind,
@@ -96,6 +135,18 @@ const keptOpen = { write, writev, close: (_fd: number, done: (error: null) => vo
 function closePipe(socket: Socket): void {
   restoreBlocking(socket);
   socket.destroy();
+}
+
+/**
+ * Ends a socket that is the input too: its peer sees no end while another descriptor of it is open. It stays
+ * non-blocking until the input is closed.
+ */
+function shutDown(socket: Socket, fd: number): void {
+  socket.on('error', () => undefined);
+  socket.end(() => {
+    socket.destroy();
+    closeDescriptor(fd);
+  });
 }
 
 /**

@@ -1,6 +1,9 @@
 import { Writable, type Duplex, type Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode } from '../errors.ts';
+import { Socket } from '../net/index.ts';
 import { deliveryMs } from '../net/reset.ts';
+import { waitAcknowledged } from '../net/tuning.ts';
 import { limitBreak } from './break-limit.ts';
 import type { Ending } from './ending.ts';
 import { finishFlows } from './finish.ts';
@@ -38,7 +41,7 @@ export interface ProgramSessionEnding {
   readonly sentBytes: number;
 }
 
-/** How long a peer may keep its side open after the program has gone and everything was sent. */
+/** How long a peer may keep its side open after the program has gone and everything was taken. */
 const lingerMs = 2_000;
 
 /**
@@ -101,7 +104,7 @@ export async function runProgramSession(options: ProgramSessionOptions): Promise
   idle.cancel();
   clearTimeout(quitTimer);
   signal?.removeEventListener('abort', interrupt);
-  if (!idle.hasFired() && signal?.aborted !== true) await awaitPeer(remote, sent, quitMs);
+  if (!idle.hasFired() && signal?.aborted !== true) await awaitPeer(remote, sent, signal, quitMs);
   up.stop('aborted');
   const [upEnding, downEnding] = [await received, await sent];
   // The engine works on duplicates: our own ends of the program's pipes are still open.
@@ -153,19 +156,29 @@ function createDrain(): Writable {
 }
 
 /**
- * Waits for the peer's end, for a while: closing with its bytes unread would send a reset, which may take from it what
- * it has not read yet.
+ * Waits until the peer has taken everything, and then for its end, for a while: closing with its bytes unread would
+ * send a reset, which may take from it what it has not got yet.
  */
-async function awaitPeer(remote: Duplex, sent: Promise<Ending>, quitMs = lingerMs): Promise<void> {
+async function awaitPeer(
+  remote: Duplex,
+  sent: Promise<Ending>,
+  signal: AbortSignal | undefined,
+  quitMs: number | undefined,
+): Promise<void> {
   if ((await sent).reason !== 'eof' || remote.readableEnded || remote.destroyed) return;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, Math.min(quitMs, lingerMs));
-    const settle = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    remote.once('end', settle);
-    remote.once('close', settle);
-    remote.once('error', (error) => (errorCode(error) === undefined ? undefined : settle()));
+  const stop = new AbortController();
+  const isOver = new Promise<void>((resolve) => {
+    remote.once('end', resolve);
+    remote.once('close', resolve);
+    remote.once('error', (error) => (errorCode(error) === undefined ? undefined : resolve()));
+    signal?.addEventListener('abort', () => resolve(), { once: true });
   });
+  const lingered = async () => {
+    if (remote instanceof Socket) await waitAcknowledged(remote, { signal: stop.signal });
+    await delay(lingerMs, undefined, { signal: stop.signal });
+  };
+  const ways = [isOver, lingered()];
+  if (quitMs !== undefined) ways.push(delay(quitMs, undefined, { signal: stop.signal }));
+  await Promise.race(ways.map((way) => way.catch(() => undefined)));
+  stop.abort();
 }

@@ -15,8 +15,8 @@ export interface Seat {
   readonly branch?: Branch;
   /** Set when the input is this client's once it has shown that it stays. */
   readonly claim?: InputClaim;
-  /** Told when the client has ended its side. Default: it goes on getting what it gets. */
-  readonly peerEnded?: () => void;
+  /** Told that the client has ended its side. Default: it goes on getting what the others get, as long as it is there. */
+  clientEnded?(): void;
   /** Gives the place up, after the session. */
   leave(): void;
 }
@@ -50,7 +50,10 @@ export function createBroadcastRoom(options: RoomOptions): Room {
   };
 }
 
-/** Every client, and the local input, is heard by all the others, byte for byte. Source: ncat(1), --broker. */
+/**
+ * Every client, and the local input, is heard by all the others, byte for byte. Who ends its side leaves, with what
+ * waits for it delivered. Source: ncat(1), --broker.
+ */
 export function createBrokerRoom(options: RoomOptions): Room {
   const broadcast = new Broadcast();
   void sayInput(broadcast, options);
@@ -62,6 +65,7 @@ export function createBrokerRoom(options: RoomOptions): Room {
         output: broadcast.createInput(branch),
         receiveTransforms: [],
         branch,
+        clientEnded: () => branch.finish(),
         leave: () => branch.destroy(),
       };
     },
@@ -87,17 +91,22 @@ export function createChatRoom(options: RoomOptions): Room {
       branch.offer(
         Buffer.from(`<announce> you are user ${id}; here: ${others === '' ? 'nobody else' : others}\n`),
       );
+      const part = () => {
+        if (present.delete(id)) announce(`user ${id} left`);
+      };
       return {
         input: branch,
         output: broadcast.createInput(branch),
         receiveTransforms: [createChatLabel(id)],
         branch,
         // Who can say no more has left the talk, and gets what was said until then.
-        peerEnded: () => branch.finish(),
+        clientEnded() {
+          branch.finish();
+          part();
+        },
         leave() {
           branch.destroy();
-          present.delete(id);
-          announce(`user ${id} left`);
+          part();
         },
       };
     },

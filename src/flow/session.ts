@@ -1,5 +1,6 @@
 import { Writable, type Duplex, type Readable } from 'node:stream';
 import { TnetError } from '../errors.ts';
+import { Delivery } from './delivery.ts';
 import type { Ending } from './ending.ts';
 import { finishFlows } from './finish.ts';
 import type { Flow, FlowOptions } from './flow.ts';
@@ -17,15 +18,11 @@ export interface SessionOptions {
   readonly input?: Readable;
   /** Absent: what the peer sends is read and dropped (`--send-only`). */
   readonly output?: Writable;
-  /**
-   * What the input is: a `file` never waits for its own source, a `terminal` has given all there is. Default `pipe`.
-   */
-  readonly inputKind?: 'terminal' | 'pipe' | 'file' | 'device';
   /** Our side is half-closed when the input ends. Default true. */
   readonly halfClose?: boolean;
-  /** After the peer's end, go on sending until the input ends. Default false. */
-  readonly keepSending?: boolean;
-  /** End when the input has been sent, without waiting for the peer's end. Default false. */
+  /** After the peer's end, send what has been read of the input and end. Default: send until the input ends. */
+  readonly endWithPeer?: boolean;
+  /** End when the peer's system has the whole input, without waiting for the peer's end. Default false. */
   readonly sendOnly?: boolean;
   /** End at most this long after the input's end. Default: no limit. */
   readonly quitAfterMs?: number;
@@ -37,13 +34,12 @@ export interface SessionOptions {
   readonly receiveTransforms?: readonly Duplex[];
   /** Ends the session: what has been read is delivered first. */
   readonly signal?: AbortSignal;
-  /**
-   * With `signal`: what is being sent is cut and not brought to an end in order, for the caller to reset `remote`.
-   * Default false.
-   */
-  readonly cutOnSignal?: boolean;
+  /** As `signal`, but what is being sent is cut and not brought to an end in order, for the caller to reset `remote`. */
+  readonly cutSignal?: AbortSignal;
   /** Called when the peer has ended and the output has taken everything: closes the output. */
   readonly onReceived?: () => void;
+  /** Called when the input is still being sent a second after the peer's end. */
+  readonly onSendingOn?: () => void;
 }
 
 export interface SessionEnding {
@@ -57,18 +53,8 @@ export interface SessionEnding {
   readonly receivedBytes: number;
 }
 
-/**
- * How long an input that is a pipe must be quiet after the peer's end before it counts as having nothing more to give:
- * one that waits (or whose program is just starting, or starved), and one that went on speaking after the peer's end,
- * which is a stream.
- */
-const quietMs = { waiting: 500, streaming: 5_000 } as const;
-
-/** How long a peer that has ended its side may leave what we still have for it untaken. */
-const untakenMs = 10_000;
-
-/** How often a session whose peer has ended looks whether its input still moves. */
-const lookMs = 25;
+/** How long after the peer's end it is told that the input is still being sent. */
+const sendingOnMs = 1_000;
 
 /** Runs a session to its end. Never rejects. The caller closes `remote`, `input` and `output` afterwards. */
 export async function runSession(options: SessionOptions): Promise<SessionEnding> {
@@ -80,36 +66,45 @@ class Session {
   readonly #options: SessionOptions;
   readonly #out: Flow | undefined;
   readonly #in: Flow;
+  readonly #delivery: Delivery | undefined;
+  /** Aborted when nothing may be waited for any more: by `signal`, and when `-q` has run out. */
+  readonly #hurry = new AbortController();
+  #closing: Promise<Error | undefined> | undefined;
+  /** Why `hurry` was aborted, unless from outside. */
+  #limit: 'quit' | TnetError | undefined;
   #quitTimer: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #replyTimer: NodeJS.Timeout | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    const { remote, input, output, sendTransforms = [], receiveTransforms = [] } = options;
     const onActivity = () => this.#idleTimer?.refresh();
     const onReply = () => this.#replyTimer?.refresh();
     const receive: FlowOptions = {
-      source: options.remote,
-      sink: options.output ?? discard(),
-      transforms: options.receiveTransforms ?? [],
+      source: remote,
+      sink: output ?? discard(),
+      transforms: receiveTransforms,
       onEnd: 'keep-open',
       onActivity() {
         onActivity();
         onReply();
       },
     };
-    if (!options.input) {
+    if (!input) {
       this.#in = startFlow(receive);
       return;
     }
+    // The half-close is the session's: after the peer's end it waits until the bytes before it are taken.
     const send: FlowOptions = {
-      source: options.input,
-      sink: options.remote,
-      transforms: options.sendTransforms ?? [],
-      onEnd: options.halfClose === false ? 'keep-open' : 'half-close',
+      source: input,
+      sink: remote,
+      transforms: sendTransforms,
+      onEnd: 'keep-open',
       onActivity,
     };
     [this.#out, this.#in] = startFlowPair(send, receive);
+    this.#delivery = new Delivery(remote, this.#out, sendTransforms.length > 0);
   }
 
   async run(): Promise<SessionEnding> {
@@ -118,6 +113,7 @@ class Session {
       const [first] = await this.#firstEnd();
       return first === 'in' ? await this.#afterPeer() : await this.#afterInput();
     } finally {
+      this.#delivery?.stop();
       clearTimeout(this.#quitTimer);
       clearTimeout(this.#idleTimer);
       clearTimeout(this.#replyTimer);
@@ -132,23 +128,110 @@ class Session {
 
   /** The input has ended, or sending broke: the peer's side is still open. */
   async #afterInput(): Promise<SessionEnding> {
-    const { quitAfterMs, sendOnly, replyQuietMs } = this.#options;
-    const sent = await this.#out?.ended;
+    const { remote, sendOnly, replyQuietMs } = this.#options;
+    let sent = await this.#out?.ended;
+    let isSettled: Promise<'taken' | 'lost' | 'open'> | undefined;
     if (sent?.reason === 'eof') {
-      if (sendOnly) this.#in.stop('aborted');
-      else if (quitAfterMs !== undefined) this.#quitTimer = setTimeout(() => this.#quit(), quitAfterMs);
+      this.#closing = this.#halfClose();
+      this.#limitQuit();
       if (replyQuietMs !== undefined) this.#replyTimer = setTimeout(() => this.#quit(), replyQuietMs);
+      if (sendOnly) {
+        isSettled = this.#settle();
+        void isSettled.then(() => this.#in.stop('aborted'));
+      } else {
+        // Asked before node:net closes the socket, whose both sides have ended then.
+        remote.once('end', () => void (isSettled ??= this.#settle()));
+      }
     } else if (sent?.side === 'source') {
       // Reading the input failed: the peer must not take what it got for the whole.
       this.#in.stop('aborted');
     }
     const received = await this.#in.ended;
     if (received.reason === 'eof') this.#options.onReceived?.();
+    if (sent?.reason === 'eof' && !received.error) {
+      isSettled ??= this.#settle();
+      sent = await this.#judge(sent, await isSettled);
+    } else if (sent && received.reason === 'eof' && this.#delivery) {
+      // Both were told at once.
+      sent = await this.#judgeBreak(sent, this.#delivery);
+    }
     return this.#conclude(sent, received);
+  }
+
+  /** The peer has ended, or receiving broke: the input may still be open. */
+  async #afterPeer(): Promise<SessionEnding> {
+    const received = await this.#in.ended;
+    const [out, delivery] = [this.#out, this.#delivery];
+    if (received.reason !== 'eof') {
+      out?.stop('aborted');
+      return this.#conclude(await out?.ended, received);
+    }
+    this.#options.onReceived?.();
+    if (!out || !delivery) return this.#conclude(undefined, received);
+    if (this.#options.endWithPeer) out.finish();
+    const timer = setTimeout(() => this.#options.onSendingOn?.(), sendingOnMs);
+    delivery.watch();
+    const sent = await this.#sendToEnd(out, delivery);
+    clearTimeout(timer);
+    return this.#conclude(sent, received);
+  }
+
+  /** The peer has ended its side: sends on until the input ends, or the peer is found to be gone. */
+  async #sendToEnd(out: Flow, delivery: Delivery): Promise<Ending> {
+    const sent = await out.ended;
+    if (sent.reason === 'eof') {
+      this.#limitQuit();
+      const outcome = await delivery.settle(false, this.#hurry.signal);
+      delivery.stop();
+      if (outcome !== 'lost') this.#closing = this.#halfClose();
+      return this.#judge(sent, outcome);
+    }
+    delivery.stop();
+    return this.#judgeBreak(sent, delivery);
+  }
+
+  /** The peer had ended its side when sending to it broke off: it is gone. Did it have everything? */
+  async #judgeBreak(sent: Ending, delivery: Delivery): Promise<Ending> {
+    if (sent.reason !== 'reset' || sent.side === 'source') return sent;
+    await delivery.measure();
+    if (delivery.untakenBytes > 0) return { ...sent, error: this.#createUntakenError() };
+    const error = delivery.explainBreak(sent.error);
+    return error ? { ...sent, error } : { ...sent, reason: 'eof', error };
+  }
+
+  #settle(): Promise<'taken' | 'lost' | 'open'> {
+    const fin = this.#options.halfClose !== false;
+    return this.#delivery?.settle(fin, this.#hurry.signal) ?? Promise.resolve('taken');
+  }
+
+  /** What sending came to when the input was given to the system as a whole. */
+  async #judge(sent: Ending, outcome: 'taken' | 'lost' | 'open'): Promise<Ending> {
+    if (outcome === 'taken') {
+      const error = await this.#closing;
+      return error ? { ...sent, reason: 'reset', error, side: 'sink' } : sent;
+    }
+    if (outcome === 'open' && !this.#limit) return sent;
+    await this.#delivery?.measure();
+    const error = this.#limit instanceof TnetError ? this.#limit : this.#createUntakenError();
+    return { ...sent, reason: outcome === 'open' ? 'timeout' : 'reset', error, side: 'sink' };
+  }
+
+  #halfClose(): Promise<Error | undefined> | undefined {
+    const { remote, halfClose } = this.#options;
+    if (halfClose === false || remote.destroyed || remote.writableEnded) return undefined;
+    return new Promise((resolve) => remote.end((error?: Error | null) => resolve(error ?? undefined)));
+  }
+
+  #limitQuit(): void {
+    const { quitAfterMs } = this.#options;
+    if (quitAfterMs !== undefined) this.#quitTimer ??= setTimeout(() => this.#quit(), quitAfterMs);
   }
 
   /** `-q` has run out. A reader of the output that takes nothing may not hold us: then bytes are lost, and it is said. */
   #quit(): void {
+    this.#limit = 'quit';
+    this.#hurry.abort();
+    void this.#stopSending();
     if (!this.#in.blocked) return this.#in.finish();
     this.#in.stop(
       'timeout',
@@ -156,65 +239,40 @@ class Session {
     );
   }
 
-  /** The peer has ended, or receiving broke: the input may still be open. */
-  async #afterPeer(): Promise<SessionEnding> {
-    const received = await this.#in.ended;
-    if (received.reason === 'eof') {
-      this.#options.onReceived?.();
-      if (this.#options.keepSending !== true) this.#sendWhatIsThere();
-    } else {
-      this.#out?.stop('aborted');
-    }
-    return this.#conclude(await this.#out?.ended, received);
+  async #stopSending(): Promise<void> {
+    await this.#delivery?.measure();
+    this.#out?.stop('timeout', this.#createUntakenError());
   }
 
-  /**
-   * The peer has ended its side. An input that is waiting for its own source has nothing to lose: it ends now. One
-   * that has bytes goes on, because nothing that was given to us may be dropped: until it is quiet, ends, or the
-   * peer takes no more.
-   */
-  #sendWhatIsThere(): void {
-    const out = this.#out;
-    if (!out) return;
-    if (this.#options.inputKind === 'terminal' && out.untakenBytes === 0) {
-      out.stop('aborted');
-      return;
-    }
-    const bytesAtEnd = out.bytesRead;
-    let { bytes, bytesRead } = out;
-    let movedAt = performance.now();
-    const look = (): void => {
-      const hasMoved = out.bytesRead !== bytesRead || out.bytes !== bytes;
-      ({ bytes, bytesRead } = out);
-      const now = performance.now();
-      if (hasMoved) movedAt = now;
-      const stillMs = now - movedAt;
-      if (out.untakenBytes > 0 || out.blocked) {
-        if (stillMs >= untakenMs) out.stop('limit', createUntakenError(out.untakenBytes));
-      } else if (this.#options.inputKind !== 'file') {
-        const limitMs = bytesRead > bytesAtEnd ? quietMs.streaming : quietMs.waiting;
-        if (stillMs >= limitMs) out.stop('aborted');
-      }
-    };
-    const timer = setInterval(look, lookMs);
-    void out.ended.then(() => clearInterval(timer));
+  #createUntakenError(): TnetError {
+    const { untakenBytes = 0, isExact = false } = this.#delivery ?? {};
+    const what = `${isExact ? '' : 'all of '}the last ${untakenBytes} bytes of the input`;
+    // What did not come from the input is not counted: the steps of a dialogue, the negotiation of telnet.
+    const message = `the peer did not take ${untakenBytes > 0 ? what : 'everything that was sent'}`;
+    return new TnetError('TNET_E_UNSENT', message);
   }
 
   #watchLimits(): void {
-    const { idleMs, signal, cutOnSignal } = this.#options;
+    const { idleMs, signal, cutSignal, input } = this.#options;
     if (idleMs !== undefined) {
       this.#idleTimer = setTimeout(() => {
         const error = new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${idleMs} ms`);
         this.#in.stop('timeout', error);
         this.#out?.stop('timeout', error);
+        this.#limit = error;
+        this.#hurry.abort();
       }, idleMs);
     }
+    input?.once('end', () => this.#limitQuit());
     const interrupt = () => {
-      if (cutOnSignal) this.#out?.stop('aborted');
+      this.#hurry.abort();
       finishFlows(this.#out, this.#in);
     };
-    if (signal?.aborted) interrupt();
-    else signal?.addEventListener('abort', interrupt, { once: true });
+    whenAborted(signal, interrupt);
+    whenAborted(cutSignal, () => {
+      this.#out?.stop('aborted');
+      interrupt();
+    });
   }
 
   #conclude(sent: Ending | undefined, received: Ending): SessionEnding {
@@ -228,9 +286,9 @@ class Session {
   }
 }
 
-function createUntakenError(untaken: number): TnetError {
-  const message = `the peer ended the connection and did not take the last ${untaken} bytes`;
-  return new TnetError('TNET_E_UNSENT', message);
+function whenAborted(signal: AbortSignal | undefined, act: () => void): void {
+  if (signal?.aborted) act();
+  else signal?.addEventListener('abort', act, { once: true });
 }
 
 /** A sink that takes everything and keeps nothing. */

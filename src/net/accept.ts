@@ -2,6 +2,7 @@ import { AcceptGate } from './accept-gate.ts';
 import { createExhaustedError, readDescriptorLimit, readNextDescriptor } from './descriptor-limit.ts';
 import type { AcceptedHandle, ListeningHandle, PeerName } from './handles.ts';
 import { isIP } from './ip.ts';
+import { isFull } from './places.ts';
 import { internals, kState, type StatefulServer } from './server-state.ts';
 import { adoptHandle } from './adopt.ts';
 
@@ -53,13 +54,6 @@ export function installAcceptor(server: StatefulServer, handle: ListeningHandle,
     adoptHandle(server, client);
     if (state.options.overflow === 'wait' && isFull(server) && state.gate === gate) gate.shut('full');
   }
-}
-
-/** Whether the server has as many connections as it may. */
-export function isFull(server: StatefulServer): boolean {
-  // node:net gives the property no value until it is set.
-  const { maxConnections } = server as { maxConnections?: number | null };
-  return maxConnections != null && internals(server)._connections >= maxConnections;
 }
 
 /** Stops a server's gate for good, before its handle is closed. */

@@ -18,6 +18,8 @@ export interface ServerState {
   pauseTimer: LongTimer | undefined;
   /** Runs while accepting waits for free descriptors. */
   retryTimer: NodeJS.Timeout | undefined;
+  /** Open connections that do not count against maxConnections any more. */
+  readonly released: Set<net.Socket>;
   /** Opens the gate if enough descriptors are free; set when they first run out. */
   lookForDescriptors: (() => void) | undefined;
   /** From a call of close() to the 'close' that it leads to; only kept with `closeAfterError`. */
@@ -37,6 +39,7 @@ export function createServerState(options: unknown): ServerState {
     unix: undefined,
     pauseTimer: undefined,
     retryTimer: undefined,
+    released: new Set(),
     lookForDescriptors: undefined,
     isClosing: false,
   };

@@ -1,6 +1,7 @@
 import { errorMonitor } from 'node:events';
 import net from 'node:net';
-import { installAcceptor, isFull, removeAcceptor } from './accept.ts';
+import { installAcceptor, removeAcceptor } from './accept.ts';
+import { isFull } from './places.ts';
 import { makeCallable } from './callable.ts';
 import type { ServerInternals } from './handles.ts';
 import { startLongTimer } from './long-timer.ts';

@@ -14,7 +14,7 @@ interface ConnectionKey {
 const finAcknowledged = new Set(['05', '06']);
 
 /** A connection's row: `unsent` bytes not yet acknowledged (a FIN counts one), and its state as two hex digits. */
-interface ConnectionRow {
+export interface ConnectionRow {
   readonly unsent: number;
   readonly state: string;
 }
@@ -32,6 +32,15 @@ export async function unsentBytes(socket: net.Socket): Promise<number | undefine
   if (!key) return isOpen(socket) ? queuedBytes(socket) : undefined;
   const row = await readRow(key);
   return row && queuedBytes(socket) + row.unsent;
+}
+
+/**
+ * Asks Linux's /proc for a TCP connection again and again, also after the socket has closed; undefined when it is gone.
+ * Call it while the socket is open.
+ */
+export function followConnection(socket: net.Socket): () => Promise<ConnectionRow | undefined> {
+  const key = keyOf(socket);
+  return async () => (key ? readRow(key) : undefined);
 }
 
 /** The number of a socket's open descriptor; undefined without one. It stays the socket's to close. */

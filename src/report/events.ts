@@ -153,6 +153,8 @@ export type Event =
       readonly p99Ms?: number;
       readonly maxMs?: number;
     }
+  /** The peer has ended its side a second ago, and the input is still being sent. */
+  | { readonly event: 'sending-on'; readonly id: number; readonly remote: string }
   /** A connection is over. `sentBytes` went to the peer, `receivedBytes` came from it. */
   | {
       readonly event: 'ended';

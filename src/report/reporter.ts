@@ -12,6 +12,8 @@ export interface ReporterOptions {
   readonly verbosity: Verbosity;
   /** One JSON object a line for every event, and no text. */
   readonly json: boolean;
+  /** Whether the lines go to a terminal. Default false. */
+  readonly isTerminal?: boolean;
   /** Takes each finished line. */
   readonly write: (line: string) => void;
   /** How long a failure's repeats are counted before they are told, in one line; not with `json`. Default 1000. */
@@ -34,14 +36,14 @@ export class Reporter {
   }
 
   emit(event: Event): void {
-    const { name, verbosity, json } = this.#options;
+    const { name, verbosity, json, isTerminal } = this.#options;
     if (json) {
       const object = JSON.stringify({ time: new Date().toISOString(), ...event });
       this.write(`${escapeJson(object)}${this.lineEnd}`);
       return;
     }
-    const { text, from } = renderEvent(event);
-    if (verbosity < from) return;
+    const { text, from, fromOnTerminal = from } = renderEvent(event);
+    if (verbosity < (isTerminal ? fromOnTerminal : from)) return;
     const tell = (note: string) =>
       this.write(`${paintFor(event.event, `${name}:`)} ${escapeText(text)}${note}${this.lineEnd}`);
     if (event.event === 'error') return this.#repeats.take(`${event.subject} ${event.code}`, tell);

@@ -3,8 +3,17 @@ import type { Event, EventName } from './events.ts';
 /** How much is said: 0 always, 1 with `-v`, 2 with `-vv`. */
 export type Verbosity = 0 | 1 | 2;
 
-/** An event as a sentence for people, and from which verbosity on it is said. */
-export function renderEvent(event: Event): { readonly text: string; readonly from: Verbosity } {
+/** An event for people. */
+export interface Sentence {
+  readonly text: string;
+  /** From which verbosity on it is said. */
+  readonly from: Verbosity;
+  /** The same where somebody is there to see it: on a terminal. Default: `from`. */
+  readonly fromOnTerminal?: Verbosity;
+}
+
+/** An event as a sentence for people. */
+export function renderEvent(event: Event): Sentence {
   switch (event.event) {
     case 'listening':
       return { text: `listening on ${event.address}`, from: 0 };
@@ -78,6 +87,12 @@ export function renderEvent(event: Event): { readonly text: string; readonly fro
       return {
         text: `the program of connection ${event.id} ended ${event.signal === undefined ? `with status ${event.status}` : `by ${event.signal}`}`,
         from: 1,
+      };
+    case 'sending-on':
+      return {
+        text: `${event.remote}: the peer has ended; stdin is still being sent`,
+        from: 1,
+        fromOnTerminal: 0,
       };
     case 'ended':
       return { text: `${event.remote}: ${event.reason}, ${renderTotals(event)}`, from: 1 };

@@ -42,6 +42,7 @@ test.serial('a client that is turned away is not the one client of listen', asyn
   const stdout = readText(server.stdout);
   (await connectPeer(t, `127.0.0.1:${port}`)).end('served');
   await stdout.until(/served/);
+  server.stdin.end();
   t.is((await server.exit).code, 0);
 });
 

@@ -21,11 +21,13 @@ for (const family of ['tcp', 'unix'] as const) {
   });
 }
 
-test('connect ends at once when the peer ends, with stdin still open and quiet', async (t) => {
+test('stdout ends at once when the peer ends, and connect with its stdin', async (t) => {
   const server = await startPeerServer(t, 'tcp');
   const cli = startCli(t, ['connect', ...server.words]);
   (await server.accept()).end('BYE');
   t.is((await collect(cli.stdout)).toString(), 'BYE');
+  t.is(cli.child.exitCode, null);
+  cli.stdin.end();
   t.is((await cli.exit).code, 0);
 });
 
@@ -218,7 +220,8 @@ test('the next command in a script gets a blocking stdin and stdout back', async
   const server = await startPeerServer(t, 'tcp', (socket) => socket.end('x').valueOf());
   // 04000 is O_NONBLOCK; the flags line of fdinfo is octal.
   const script = '"$@"; for fd in 0 1; do sed -n "s/flags:[^0-9]*//p" /proc/self/fdinfo/$fd >&2; done';
-  const child = spawn('sh', ['-c', script, 'sh', process.execPath, tnetPath, 'connect', ...server.words], {
+  const words = ['connect', '--end-with-peer', ...server.words];
+  const child = spawn('sh', ['-c', script, 'sh', process.execPath, tnetPath, ...words], {
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   child.stdout.resume();
@@ -236,6 +239,7 @@ test('listen without -k serves one client and refuses the next', async (t) => {
   const error = await t.throwsAsync(connectPeer(t, address));
   t.is((error as NodeJS.ErrnoException).code, 'ECONNREFUSED');
   first.end();
+  cli.stdin.end();
   t.is((await cli.exit).code, 0);
 });
 

@@ -62,7 +62,7 @@ async function pipeThrough(t: ExecutionContext, family: Family, stallMs: number)
   const file = join(dir, 'f');
   const sent = await writeRandomFile(file);
   const at = (name: string) => (family === 'unix' ? join(dir, name) : '127.0.0.1:0');
-  // The null device as stdin, as in a script's background job: the listener half-closes before the bytes come.
+  // The null device as stdin, as in a script's background job: to the listener it is no input.
   const listener = startCli(t, ['listen', at('l')], { stdin: 'null' });
   const proxy = startCli(t, ['proxy', at('p'), await words(listener)]);
   const client = startCli(t, ['connect', await words(proxy)], { stdin: 'pipe' });

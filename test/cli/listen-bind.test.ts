@@ -74,6 +74,7 @@ test.serial('--retry-bind waits for the address to be free, and says so with -v'
   other.close();
   t.is(await server.port(), port);
   (await connectPeer(t, `127.0.0.1:${port}`)).end();
+  server.stdin.end();
   t.is((await server.exit).code, 0);
 });
 

@@ -9,6 +9,7 @@ import { runCli, startCli } from '../helpers/cli.ts';
 import { readText } from '../helpers/lines.ts';
 import { connectPeer, serverWords } from '../helpers/peers.ts';
 import { tempDir } from '../helpers/temp.ts';
+import { engines } from '../helpers/ways.ts';
 
 for (const family of ['tcp', 'unix'] as const) {
   test.serial(`--broadcast sends stdin to every client and stdin's end too on ${family}`, async (t) => {
@@ -139,6 +140,7 @@ test.serial('--label marks each line on stdout with its client and never mixes l
   await server.said(/connection from/);
   const second = await connectPeer(t, address);
   await server.said(/(connection from[^]*){2}/);
+  const [firstPort, secondPort] = [first.localPort!, second.localPort!];
   first.write('half ');
   second.write('whole\n');
   await stdout.until(/\n/);
@@ -146,12 +148,11 @@ test.serial('--label marks each line on stdout with its client and never mixes l
   await stdout.until(/\n.*\n/);
   second.end('last');
   await stdout.until(/last\n/);
-  const port = (socket: typeof first) => String(socket.localPort!);
   t.is(
     stdout.text(),
-    `[2 127.0.0.1:${port(second)}] whole\n` +
-      `[1 127.0.0.1:${port(first)}] half and half\n` +
-      `[2 127.0.0.1:${port(second)}] last\n`,
+    `[2 127.0.0.1:${secondPort}] whole\n` +
+      `[1 127.0.0.1:${firstPort}] half and half\n` +
+      `[2 127.0.0.1:${secondPort}] last\n`,
   );
 });
 
@@ -242,6 +243,61 @@ test.serial('-m with --reject resets the client over the limit and says so', asy
   await server.said(/refused 127\.0\.0\.1:\d+: too many connections\n/);
   first.end('still served');
   t.is((await readText(server.stdout).until(/still served/))[0], 'still served');
+});
+
+for (const { engine, env } of engines) {
+  for (const flags of [['-k'], ['--broadcast'], ['--broker']]) {
+    test.serial(
+      `the place of a client that has ended is given to the next at once, with a quiet stdin (${flags.join(' ')}, ${engine})`,
+      async (t) => {
+        const server = startCli(t, ['listen', ...flags, '-m', '1', '127.0.0.1:0'], { env });
+        const address = await server.address();
+        const first = await connectPeer(t, address);
+        first.resume().end('first');
+        const second = await connectPeer(t, address);
+        const heard = readText(second);
+        // Waits in the backlog until the first has ended, and would be refused with --reject.
+        second.end('second');
+        if (flags[0] !== '--broker') await readText(server.stdout).until(/first[^]*second/);
+        else await once(second, 'end');
+        t.is(heard.text(), '');
+      },
+    );
+  }
+}
+
+test.serial(
+  'a client of --broadcast that half-closed gets what comes, beside the one that has its place',
+  async (t) => {
+    const server = startCli(t, ['listen', '--broadcast', '-m', '1', '127.0.0.1:0']);
+    const address = await server.address();
+    const stdout = readText(server.stdout);
+    const first = await connectPeer(t, address);
+    first.end('first');
+    const second = await connectPeer(t, address);
+    second.write('second');
+    await stdout.until(/first[^]*second/);
+    const texts = [first, second].map((client) => readText(client));
+    server.stdin.end('for both');
+    await Promise.all(texts.map((text) => text.until(/^for both$/)));
+    t.pass();
+  },
+);
+
+test.serial('a client of --chat that ends leaves at once, while the others talk', async (t) => {
+  const server = startCli(t, ['listen', '--chat', '-v', '127.0.0.1:0']);
+  const address = await server.address();
+  const first = await connectPeer(t, address);
+  const heard = readText(first);
+  await heard.until(/you are user 1/);
+  const second = await connectPeer(t, address);
+  await heard.until(/user 2 joined/);
+  const talk = setInterval(() => first.write('talk\n'), 20);
+  t.teardown(() => clearInterval(talk));
+  const ended = collect(second);
+  second.end('bye\n');
+  await heard.until(/<user 2> bye\n[^]*<announce> user 2 left\n/);
+  t.regex((await ended).toString('latin1'), /^<announce> you are user 2/);
 });
 
 test.serial('a SIGTERM ends a broadcast that is waiting on stdin', async (t) => {

@@ -31,6 +31,7 @@ test.serial('--wait connects once the server accepts, and the session follows', 
   const server = createServer((socket) => socket.end('up')).listen(port, '127.0.0.1');
   t.teardown(() => server.close());
   t.is((await collect(cli.stdout)).toString(), 'up');
+  cli.stdin.end();
   t.is((await cli.exit).code, 0);
 });
 

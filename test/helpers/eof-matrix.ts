@@ -9,7 +9,8 @@ import { tempDir } from './temp.ts';
 
 /**
  * The matrix of ends: {stdin kinds} × {what the other direction does} × {the direction that is looked at}, for one
- * command and one address family. Every cell: all bytes and the end arrive, exit status 0.
+ * command and one address family. Every cell: all bytes and the end arrive, exit status 0. To `listen` the null device
+ * is no input, and its end none to pass on: there the peer ends first.
  */
 export function defineEofMatrix(command: 'connect' | 'listen', family: Family): void {
   for (const stdin of ['file', 'pipe', 'null', 'closed'] as const) {
@@ -35,6 +36,8 @@ interface Cell {
   readonly peer: Socket;
   /** What goes in on stdin. */
   readonly given: Buffer;
+  /** Whether there is an input whose end the peer is told of. */
+  readonly hasInput: boolean;
 }
 
 /** More than every buffer between two processes: a way that is not read is blocked. */
@@ -60,9 +63,9 @@ async function openCell(
   }
   const [cli, peer] =
     command === 'connect' ? await openConnect(t, family, kind) : await openListen(t, family, kind);
-  // A quiet pipe stays open; every other stdin comes to its end.
+  // A quiet pipe stays open until the end of the cell; every other stdin comes to its end.
   if (stdin === 'pipe' && (direction === 'out' || other !== 'quiet')) cli.stdin.end(given);
-  return { cli, peer, given };
+  return { cli, peer, given, hasInput: canGive || command === 'connect' };
 }
 
 async function openConnect(t: ExecutionContext, family: Family, stdin: StdinKind): Promise<[Cli, Socket]> {
@@ -77,21 +80,26 @@ async function openListen(t: ExecutionContext, family: Family, stdin: StdinKind)
 }
 
 /** stdin → peer, while the peer's own direction is quiet, blocked by an unread stdout, or over. */
-async function checkOut(t: ExecutionContext, { cli, peer, given }: Cell, other: Other): Promise<void> {
+async function checkOut(t: ExecutionContext, cell: Cell, other: Other): Promise<void> {
+  const { cli, peer, given, hasInput } = cell;
   const sent = payload(other === 'blocked' ? blockingBytes : 0);
   if (other === 'blocked') peer.write(sent);
-  if (other === 'done') peer.end();
-  sameBytes(t, await collect(peer), given);
-  if (other !== 'done') peer.end();
+  const received = collect(peer);
+  if (other !== 'done' && hasInput) sameBytes(t, await received, given);
+  peer.end();
+  if (other === 'done') sameBytes(t, await received, given);
   sameBytes(t, await collect(cli.stdout), sent);
+  t.is((await received).length, given.length);
 }
 
 /** peer → stdout, while stdin is quiet, blocked by a peer that does not read, or over. */
-async function checkIn(t: ExecutionContext, { cli, peer, given }: Cell, other: Other): Promise<void> {
+async function checkIn(t: ExecutionContext, cell: Cell, other: Other): Promise<void> {
+  const { cli, peer, given, hasInput } = cell;
   const sent = payload(normalBytes);
-  if (other === 'done') t.is((await collect(peer)).length, 0);
+  if (other === 'done' && hasInput) t.is((await collect(peer)).length, 0);
   peer.end(sent);
   sameBytes(t, await collect(cli.stdout), sent);
   if (other === 'blocked') sameBytes(t, await collect(peer), given);
   else peer.resume();
+  cli.child.stdin?.end();
 }

@@ -153,6 +153,7 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
     1,
     'the program of connection 3 ended by SIGTERM',
   ],
+  [{ event: 'sending-on', id: 1, remote: 'b:2' }, 1, 'b:2: the peer has ended; stdin is still being sent'],
   [
     { event: 'ended', id: 1, remote: 'b:2', reason: 'eof', ...totals },
     1,
@@ -204,9 +205,23 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
 
 for (const [event, from, text] of sentences) {
   test(`from verbosity ${from} on, people read: ${text}`, (t) => {
-    t.deepEqual(renderEvent(event), { text, from });
+    const sentence = renderEvent(event);
+    t.deepEqual({ text: sentence.text, from: sentence.from }, { text, from });
   });
 }
+
+test('that stdin is still being sent after the peer has ended is said on a terminal without -v', (t) => {
+  for (const [isTerminal, said] of [
+    [true, 1],
+    [false, 0],
+  ] as const) {
+    const lines: string[] = [];
+    const options = { name: 'tnet', verbosity: 0, json: false, isTerminal } as const;
+    const reporter = new Reporter({ ...options, write: (line) => void lines.push(line) });
+    reporter.emit({ event: 'sending-on', id: 1, remote: 'b:2' });
+    t.is(lines.length, said);
+  }
+});
 
 test('every event of docs/events.md that connect and listen have has its sentence here', (t) => {
   const docs = readFileSync(new URL('../../docs/events.md', import.meta.url), 'utf8');

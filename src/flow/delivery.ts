@@ -1,0 +1,207 @@
+import { closeSync } from 'node:fs';
+import type { Duplex } from 'node:stream';
+import { setImmediate, setTimeout as delay } from 'node:timers/promises';
+import { errorCode } from '../errors.ts';
+import { Socket } from '../net/index.ts';
+import { descriptorOf, followConnection, unsentBytes, type ConnectionRow } from '../net/tuning.ts';
+import type { Flow } from './flow.ts';
+import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
+
+/** A peer that has ended its side is probed this often; the first answerless probe is one of `probesMost`. */
+const probeMs = 5_000;
+const probesMost = 9;
+
+/** How often a peer that has ended its side is looked at. */
+const lookMs = 100;
+
+/** TCP states of Linux's include/net/tcp_states.h. */
+const tcpClosed = '07';
+const tcpLastAck = '09';
+
+/**
+ * What the peer has taken of what one flow sends to it, and whether it is still there.
+ *
+ * A byte counts as taken when the peer's system has acknowledged it (TCP on Linux), and elsewhere when our system has
+ * it, which for a Unix socket is the peer's own queue. It says nothing of the peer's program: no system tells that.
+ */
+export class Delivery {
+  readonly #remote: Duplex;
+  readonly #socket: Socket | undefined;
+  readonly #out: Flow;
+  readonly #isPlain: boolean;
+  readonly #isTcp: boolean;
+  readonly #addon: NativeAddon | undefined;
+  #takenBytes = 0;
+  #watchedAt: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #mayHaveProbed = false;
+
+  /** `hasTransforms`: what goes out is not what is read, and cannot be compared to it; the same with TLS. */
+  constructor(remote: Duplex, out: Flow, hasTransforms: boolean) {
+    this.#remote = remote;
+    this.#socket = remote instanceof Socket ? remote : undefined;
+    this.#out = out;
+    this.#isPlain = !hasTransforms && this.#socket?.secureLayer === undefined;
+    this.#isTcp = this.#socket?.remoteAddress !== undefined;
+    this.#addon = loadNativeAddon();
+  }
+
+  /** Bytes read from the flow's source that the peer is not known to have taken: never too few. */
+  get untakenBytes(): number {
+    return this.#out.bytesRead - this.#takenBytes;
+  }
+
+  /** Whether `untakenBytes` is right to the byte: after a break only the addon can still ask. */
+  get isExact(): boolean {
+    return this.#isPlain && this.#addon !== undefined;
+  }
+
+  /**
+   * What broke the sending to a peer that had ended its side and has taken everything; undefined when it has only gone.
+   * TCP tells every reset as EPIPE then: one that may answer a keep-alive probe says no more than that the peer had gone
+   * before. A Unix socket tells a mere end that way.
+   */
+  explainBreak(error: Error | undefined): Error | undefined {
+    const code = errorCode(error);
+    if (code === 'ETIMEDOUT') return undefined;
+    if (code !== 'EPIPE') return error;
+    return this.#isTcp && !this.#mayHaveProbed ? createResetError(error) : undefined;
+  }
+
+  /**
+   * The peer has ended its side, and nothing is read any more: makes the flow's sink fail when the peer is gone
+   * altogether. A Unix socket tells that to a write of no bytes; TCP after a reset, which answers the first bytes or
+   * a keep-alive probe.
+   */
+  watch(): void {
+    this.#watchedAt = performance.now();
+    this.#socket?.setKeepAlive(true, probeMs, probeMs, probesMost);
+    void this.#look();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#watchedAt === undefined) return;
+    this.#mayHaveProbed = performance.now() - this.#watchedAt >= probeMs;
+    this.#watchedAt = undefined;
+  }
+
+  /** Asks what has been taken by now. */
+  async measure(): Promise<void> {
+    const { bytes, bytesRead, untakenBytes } = this.#out;
+    if (bytesRead === this.#takenBytes) return;
+    this.#note(bytes, untakenBytes === 0 ? bytesRead : 0, await this.#askUnsent());
+  }
+
+  /**
+   * Waits until everything that was written is taken; with `fin`, for after end(), the end too. `lost`: the connection
+   * broke before. `open`: the signal came first.
+   */
+  async settle(fin: boolean, signal: AbortSignal): Promise<'taken' | 'lost' | 'open'> {
+    const socket = this.#socket;
+    const fd = socket && this.#isTcp ? descriptorOf(socket) : undefined;
+    if (!socket || this.#out.bytes === 0 || process.platform !== 'linux') return 'taken';
+    // A look has found the connection broken meanwhile, and node:net has closed the socket.
+    if (fd === undefined) return socket.errored && this.untakenBytes > 0 ? 'lost' : 'taken';
+    // A descriptor of our own: node:net closes the socket's as soon as both sides have ended.
+    const held = this.#addon && duplicate(this.#addon, fd);
+    const ask = this.#addon && held !== undefined ? follow(this.#addon, held) : followConnection(socket);
+    try {
+      return await this.#settleBy(ask, socket, fin, signal);
+    } finally {
+      if (held !== undefined) closeSync(held);
+    }
+  }
+
+  async #settleBy(
+    ask: () => Promise<ConnectionRow | undefined>,
+    socket: Socket,
+    fin: boolean,
+    signal: AbortSignal,
+  ): Promise<'taken' | 'lost' | 'open'> {
+    const { bytes } = this.#out;
+    let last: string | undefined;
+    for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, 50)) {
+      const startedAt = performance.now();
+      const isDone = socket.writableLength === 0 && (!fin || socket.writableFinished);
+      const row = await ask();
+      // After our end and the peer's a connection is gone in order; not before.
+      if (!row) return last !== undefined && last !== tcpLastAck ? 'lost' : 'taken';
+      last = row.state;
+      // A FIN that is not acknowledged counts as a byte.
+      const unsent = Math.max(0, row.unsent - (socket.writableFinished ? 1 : 0));
+      this.#note(bytes, this.#out.bytesRead, unsent);
+      if (isDone && row.unsent === 0) return 'taken';
+      const isOver = row.state === tcpClosed;
+      if (isOver || signal.aborted) return isDone && unsent === 0 ? 'taken' : isOver ? 'lost' : 'open';
+      const pauseMs = Math.max(waitMs, performance.now() - startedAt);
+      await delay(pauseMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #look(): Promise<void> {
+    const startedAt = performance.now();
+    await this.measure();
+    if (!this.#isTcp) await this.#readAgain();
+    if (this.#watchedAt === undefined) return;
+    const { destroyed, writableEnded, writableLength } = this.#remote;
+    if (this.#socket && !destroyed && !writableEnded && writableLength === 0) {
+      this.#socket.write(Buffer.alloc(0));
+    }
+    // Asking takes long where the system has many connections: no more than half the time is spent on it.
+    const waitMs = Math.max(lookMs, performance.now() - startedAt);
+    this.#timer = setTimeout(() => void this.#look(), waitMs);
+  }
+
+  /**
+   * A Unix socket that was closed with bytes of ours unread says so to a read, also after the end, which node:net has
+   * ceased to do.
+   */
+  async #readAgain(): Promise<void> {
+    const { _handle: handle } = this.#remote as unknown as { _handle?: { readStart?: () => number } | null };
+    if (this.#socket?.secureLayer) return;
+    handle?.readStart?.();
+    // The reading is done in the loop's next round.
+    await setImmediate();
+    await setImmediate();
+  }
+
+  /** Bytes that our system holds for the peer; undefined when the connection is gone and nobody can tell. */
+  async #askUnsent(): Promise<number | undefined> {
+    const socket = this.#socket;
+    if (!socket || !this.#isTcp || process.platform !== 'linux') return 0;
+    const fd = descriptorOf(socket);
+    if (this.#addon) return fd === undefined ? undefined : this.#addon.unsentBytes(fd);
+    return unsentBytes(socket);
+  }
+
+  /** `sent` bytes have gone out, which are all that came of the first `given` bytes of the source; `unsent` wait. */
+  #note(sent: number, given: number, unsent: number | undefined): void {
+    if (unsent === undefined) return;
+    const taken = this.#isPlain ? sent - unsent : unsent === 0 ? given : 0;
+    this.#takenBytes = Math.max(this.#takenBytes, taken);
+  }
+}
+
+/** Undefined when no descriptor is left. */
+function duplicate(addon: NativeAddon, fd: number): number | undefined {
+  try {
+    return addon.duplicate(fd);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What /proc says of a connection, from its descriptor, which tells also after the connection is gone. */
+function follow(addon: NativeAddon, fd: number): () => Promise<ConnectionRow> {
+  return () => {
+    const state = addon.tcpInfo(fd).state.toString(16).padStart(2, '0').toUpperCase();
+    return Promise.resolve({ state, unsent: addon.unsentBytes(fd) });
+  };
+}
+
+/** A reset that came after the peer's end, as one before it is told. */
+function createResetError(cause: Error | undefined): Error {
+  return Object.assign(new Error('read ECONNRESET', { cause }), { code: 'ECONNRESET', syscall: 'read' });
+}
