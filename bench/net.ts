@@ -12,7 +12,7 @@ import tnet from '../src/net/index.ts';
 
 type Net = Pick<typeof plain, 'createServer' | 'connect'>;
 
-const modules: Record<'node:net' | 'tnet', Net> = { 'node:net': plain, tnet: tnet as unknown as Net };
+const modules: Record<'node:net' | 'tnet', Net> = { 'node:net': plain, tnet: tnet };
 const names = ['node:net', 'tnet'] as const;
 const [rounds = 15, turnMs = 300] = process.argv.slice(2).map(Number);
 

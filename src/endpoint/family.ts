@@ -1,6 +1,7 @@
 import { TnetError } from '../errors.ts';
 import { isIP } from '../net/ip.ts';
 import type { Endpoint } from './endpoint.ts';
+import { refuseNumericForm } from './numeric.ts';
 import { hideUserInfo } from './user-info.ts';
 
 export type Family = 4 | 6;
@@ -35,6 +36,7 @@ export function toFamily(endpoint: Endpoint, family: Family | undefined): Endpoi
 export function requireSource(source: string | undefined, family: Family | undefined): void {
   if (source === undefined) return;
   if (isIP(source) === 0) {
+    refuseNumericForm(source, hideUserInfo(source));
     throw new TnetError('TNET_E_ADDRESS', '-s takes an IP address', { subject: hideUserInfo(source) });
   }
   requireFamily(source, family);

@@ -104,10 +104,12 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): SecureL
   });
   const end = () => {
     if (isEnded) return;
-    if (!isEstablished) return fail(describeRawEnd(carrier, handshakeCut));
-    if (carrier.rawEnd !== 'open') return fail(describeRawEnd(carrier, streamCut));
-    isEnded = true;
-    socket.push(null);
+    if (!isEstablished) fail(describeRawEnd(carrier, handshakeCut));
+    else if (carrier.rawEnd !== 'open') fail(describeRawEnd(carrier, streamCut));
+    else {
+      isEnded = true;
+      socket.push(null);
+    }
   };
   secure.on('end', end);
   secure.on('error', (error: Error) => {

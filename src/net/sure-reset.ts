@@ -36,9 +36,9 @@ export function resetAfterHalfClose(socket: net.Socket): void {
   const handle = handleOf(socket);
   if (!handle || !halfClosing.has(handle) || typeof handle.reset !== 'function') return;
   const whole = handle as ResettingHandle;
-  const { reset } = whole;
+  const reset = whole.reset.bind(whole);
   const attempt = (onClosed: () => void, rounds: number): void => {
-    if (!halfClosing.has(handle)) reset.call(whole, onClosed);
+    if (!halfClosing.has(handle)) reset(onClosed);
     else if (rounds === 0) whole.close(onClosed);
     else setImmediate(attempt, onClosed, rounds - 1);
   };

@@ -84,19 +84,22 @@ test.serial('chargen waits for a client that does not read, and its memory stays
   for (const bytes of ended) t.true(bytes < 20 * 32 * 1024 * 1024, String(bytes));
 });
 
-test.serial('SIGTERM resets a chargen that is being read, behind what was on its way, and says so', async (t) => {
-  const server = startCli(t, ['echo', '--service', 'chargen', '127.0.0.1:0']);
-  const socket = await connectPeer(t, await server.address());
-  const received = collectUntilClose(socket);
-  await once(socket, 'data');
-  server.child.kill('SIGTERM');
-  const { bytes, error } = await received;
-  t.true(bytes.length > 0);
-  t.is(errorCode(error), 'ECONNRESET');
-  t.is((await server.exit).code, 143);
-  t.regex(server.stderr(), /cut 1 connection that had not ended\n/);
-  t.regex(server.stderr(), /1 connection, 0 bytes in, \d+ bytes out in [\d.]+ s\n$/);
-});
+test.serial(
+  'SIGTERM resets a chargen that is being read, behind what was on its way, and says so',
+  async (t) => {
+    const server = startCli(t, ['echo', '--service', 'chargen', '127.0.0.1:0']);
+    const socket = await connectPeer(t, await server.address());
+    const received = collectUntilClose(socket);
+    await once(socket, 'data');
+    server.child.kill('SIGTERM');
+    const { bytes, error } = await received;
+    t.true(bytes.length > 0);
+    t.is(errorCode(error), 'ECONNRESET');
+    t.is((await server.exit).code, 143);
+    t.regex(server.stderr(), /cut 1 connection that had not ended\n/);
+    t.regex(server.stderr(), /1 connection, 0 bytes in, \d+ bytes out in [\d.]+ s\n$/);
+  },
+);
 
 test.serial('-i ends a client that is quiet, and not one that speaks', async (t) => {
   const server = startCli(t, ['echo', '-i', '1s', '127.0.0.1:0']);

@@ -227,7 +227,7 @@ export async function startChaosServer(options: ChaosServerOptions): Promise<Cha
     playing.add(done);
   };
   const begin = async (socket: net.Socket, side: Side) => {
-    if (secure && !(await trySecure(socket as Socket, { isServer: true, ...secure }))) return;
+    if (secure && !(await trySecure(socket as unknown as Socket, { isServer: true, ...secure }))) return;
     await play(socket, 'server', side);
   };
   const server = secure
@@ -288,7 +288,7 @@ async function runClient(options: ChaosOptions, number: number, port: number): P
   const side = createSide(options, 'client', number, socket.localPort);
   tune(socket, side.part);
   const isThere =
-    (!options.secureClients || (await trySecure(socket as Socket, {}))) &&
+    (!options.secureClients || (await trySecure(socket as unknown as Socket, {}))) &&
     (options.greeting === undefined || (await greet(socket, options.greeting, port)));
   if (isThere) await play(socket, 'client', side);
   else if (!socket.destroyed) socket.destroy();

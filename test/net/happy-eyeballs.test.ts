@@ -211,7 +211,7 @@ test('a connection of which both ends are the same socket is a refusal, and leav
   const port = await closedPort(t);
   const ends = { host: '127.0.0.1', port, localAddress: '127.0.0.1', localPort: port };
   const error = await t.throwsAsync(connectTcp(ends), { code: 'ECONNREFUSED' });
-  t.is(error?.message, 'connection refused: nobody listens, and the socket was connected to itself');
+  t.is(error.message, 'connection refused: nobody listens, and the socket was connected to itself');
   const server = new Server().listen(port, '127.0.0.1');
   t.teardown(() => server.close());
   await once(server, 'listening');

@@ -15,7 +15,7 @@ type Net = typeof plain;
 type Seen = unknown[];
 type Scene = (net: Net, seen: Seen, t: ExecutionContext) => void | Promise<void>;
 
-const modules: readonly Net[] = [plain, tnet as unknown as Net];
+const modules: readonly Net[] = [plain, tnet];
 
 /** An error as data. Ports and paths that differ from run to run are left out. */
 function describe(error: unknown): unknown {

@@ -51,7 +51,7 @@ for (const [columns, rows] of [
     screen.press('C-c');
     await screen.shows(/status 130!/);
     t.notRegex(screen.text(), /CLIENT|293k/);
-    t.regex(screen.text(), /2 connections, 300000 bytes in, 300000 bytes out/);
+    t.regex(screen.text(), /2 connections \(2 failed\), 300000 bytes in, 300000 bytes out/);
   });
 }
 
@@ -82,7 +82,7 @@ test('--live shows what is reported, and prints it when the view ends', async (t
   await screen.shows(/^tnet proxy: connection from 127\.0\.0\.1:\d+$/m);
   screen.press('C-c');
   await screen.shows(/status 130!/);
-  t.regex(screen.text(), /connection from 127\.0\.0\.1:\d+\n[^]*1 connection, 1 byte in/);
+  t.regex(screen.text(), /connection from 127\.0\.0\.1:\d+\n[^]*1 connection \(1 failed\), 1 byte in/);
 });
 
 for (const [signal, status] of [
