@@ -141,6 +141,33 @@ test.serial('no pattern makes the peer able to stop the run from ending in time'
   t.regex(stderr, /step 1: expected .* within 500 ms \(TNET_E_EXPECT\)/);
 });
 
+test.serial('a command behind -- runs when the server has answered as --expect says', async (t) => {
+  let clients = 0;
+  const server = await startScriptedServer(t, (socket) => {
+    const answer = clients++ === 0 ? '-LOADING\r\n' : '+PONG\r\n';
+    socket.once('data', () => socket.end(answer));
+  });
+  const steps = ['--wait', '30s', '--send', 'PING\\r\\n', '--expect', '\\+PONG'];
+  const words = ['connect', ...steps, '127.0.0.1', String(server.port), '--', 'sh', '-c', 'echo ran; exit 3'];
+  const { code, stdout, stderr } = await runCli(t, words);
+  t.is(code, 3, stderr);
+  t.is(stdout.toString(), 'ran\n');
+  t.is(clients, 2);
+  t.is(server.received().toString(), 'PING\r\nPING\r\n');
+});
+
+test.serial('a command behind -- does not run when the server answers what --expect does not', async (t) => {
+  const server = await startScriptedServer(t, (socket) => {
+    socket.once('data', () => socket.end('-ERR\r\n'));
+  });
+  const steps = ['--send', 'PING\\r\\n', '--expect', '\\+PONG'];
+  const words = ['connect', ...steps, '127.0.0.1', String(server.port), '--', 'echo', 'ran'];
+  const { code, stdout, stderr } = await runCli(t, words);
+  t.is(code, 1);
+  t.is(stdout.toString(), '');
+  t.regex(stderr, /expected .*PONG.*\(TNET_E_EXPECT\)/);
+});
+
 test('escapes of --send stand for bytes', (t) => {
   t.deepEqual(
     unescapeText('a\\r\\n\\t\\0\\e\\\\\\xff\\x00é'),
