@@ -3,7 +3,7 @@ import type { FlagRules } from './flag-rules.ts';
 /** What goes together in `tnet listen`. */
 export const listenFlagRules: FlagRules = {
   excludes: [
-    { mode: 'keepOpen', flags: ['raw', 'delay', 'expect', 'send'], reason: 'they go with one client' },
+    { mode: 'keepOpen', flags: ['raw', 'delay', 'expect', 'send'], reason: 'it is for one client' },
     { mode: 'recvOnly', flags: ['quit', 'keepSending'], reason: 'standard input is not read' },
     { mode: 'udp', flags: ['pause', 'keepSending'], reason: 'UDP has no connections' },
     { mode: 'unix', flags: ['source'], reason: 'a Unix socket has no IP address' },

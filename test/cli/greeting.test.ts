@@ -3,6 +3,7 @@ import tls from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import { createAuthority } from '../helpers/certificates.ts';
 import { startCli, type Cli } from '../helpers/cli.ts';
+import { readText } from '../helpers/lines.ts';
 import { connectPeer } from '../helpers/peers.ts';
 
 const authority = createAuthority();
@@ -72,7 +73,7 @@ test.serial(
   async (t) => {
     const cli = startCli(t, ['listen', '--chat', '127.0.0.1:0'], { stdin: 'null' });
     const talker = await connectPeer(t, await cli.address());
-    talker.resume();
+    const told = readText(talker);
     const leaver = await connectPeer(t, await cli.address());
     const timer = setInterval(() => talker.write('on and on\n'), 20);
     t.teardown(() => clearInterval(timer));
@@ -82,10 +83,6 @@ test.serial(
     leaver.end('bye\n');
     await once(leaver, 'end');
     t.regex(heard, /\n$/, 'whole lines');
-    await t.notThrowsAsync(
-      (async () => {
-        for (let text = ''; !text.includes('user 2 left');) text += String((await once(talker, 'data'))[0]);
-      })(),
-    );
+    await t.notThrowsAsync(told.until(/user 2 left/));
   },
 );

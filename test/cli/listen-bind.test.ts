@@ -141,7 +141,9 @@ activate('listen without an address takes the socket that systemd hands over', a
   client.end('activated');
   await server.stdout.until(/activated/);
   await server.stderr.until(new RegExp(`listening on 127\\.0\\.0\\.1:${port}\n`));
-  t.deepEqual(await once(server.child, 'exit'), [0, null]);
+  const exit = once(server.child, 'exit');
+  server.child.stdin.end();
+  t.deepEqual(await exit, [0, null]);
 });
 
 activate('several sockets are taken over, and the Unix path is not removed', async (t) => {

@@ -79,6 +79,6 @@ for (const flags of [['--delay', '1'], ['--expect', 'x'], ['--send', 'x'], ['--r
   test.serial(`tnet listen -k ${flags.join(' ')} is a usage error`, async (t) => {
     const { code, stderr } = await runCli(t, ['listen', '-k', ...flags, '127.0.0.1:0']);
     t.is(code, 2);
-    t.regex(stderr, /go with one client, without -k/);
+    t.regex(stderr, new RegExp(`${flags[0]!} does not go with -k: it is for one client`));
   });
 }
