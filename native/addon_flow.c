@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ENDING_FIELDS = 5, STATE_FIELDS = 4 };
+enum { ENDING_FIELDS = 6, STATE_FIELDS = 4 };
 
 static uint64_t clock_ns(void) {
   struct timespec now;
@@ -19,13 +19,20 @@ static uint64_t clock_ns(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* [id, errno, side, bytesRead, bytesSent] for each ending of the batch. */
+/* What is left of the time for what came before the source's break; -1 when it has not broken under the flow. */
+static double rest_ms(const struct flow *flow, uint64_t now_ns) {
+  if (flow->until_ns == 0) return -1;
+  return now_ns < flow->until_ns ? (double)(flow->until_ns - now_ns) / 1e6 : 0;
+}
+
+/* [id, errno, side, bytesRead, bytesSent, restMs] for each ending of the batch. */
 static void write_ending(double *fields, const struct flow *flow) {
   fields[0] = flow->id;
   fields[1] = flow->error;
   fields[2] = flow->side;
   fields[3] = (double)flow->bytes_read;
   fields[4] = (double)flow->bytes_sent;
+  fields[5] = rest_ms(flow, clock_ns());
 }
 
 static napi_value endings_array(napi_env env, size_t count, double **fields) {

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { OPTION_FIELDS = 8, STATE_FIELDS = 6, ADDRESS_BYTES = 128 };
+enum { OPTION_FIELDS = 9, STATE_FIELDS = 6, ADDRESS_BYTES = 128 };
 
 static bool fill_ipv6(struct sockaddr_in6 *address, char *text) {
   char *zone = strchr(text, '%');
@@ -107,8 +107,9 @@ static bool read_lane(const struct arguments *arguments, struct lane *lane) {
   lane->connect_ns = (uint64_t)(options[3] * 1e6);
   lane->life_ns = (uint64_t)(options[4] * 1e6);
   lane->last_free_fd = (int)options[5];
-  lane->has_allow = options[6] != 0;
-  lane->has_deny = options[7] != 0;
+  lane->last_words_ms = (unsigned)options[6];
+  lane->has_allow = options[7] != 0;
+  lane->has_deny = options[8] != 0;
   return read_blocks(arguments, lane);
 }
 
@@ -132,8 +133,8 @@ static int launch_lane(struct engine *engine, struct lane *lane) {
 }
 
 /*
- * openLane(listenFd, addresses, ports, [noDelay, connectionsMost, idleMs, connectMs, lifeMs, lastFreeFd, hasAllow,
- * hasDeny], blocks, [isAllowed, bits, …]) → id. The listening descriptor is duplicated; whoever has it should stop accepting.
+ * openLane(listenFd, addresses, ports, [noDelay, connectionsMost, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs,
+ * hasAllow, hasDeny], blocks, [isAllowed, bits, …]) → id. The listening descriptor is duplicated; whoever has it should stop accepting.
  */
 static napi_value open_lane(napi_env env, napi_callback_info info) {
   struct arguments arguments;

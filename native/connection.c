@@ -20,7 +20,7 @@ void set_no_delay(int fd) {
 static uint64_t last_words_until(const struct loop *loop, const struct connection *connection) {
   uint64_t up = connection->up.until_ns, down = connection->down.until_ns;
   if (up || down) return up > down ? up : down;
-  return loop->now_ns + (uint64_t)LAST_WORDS_MS * 1000000u;
+  return loop->now_ns + (uint64_t)connection->lane->last_words_ms * 1000000u;
 }
 
 /* Closes a socket in order, or passes the other side's reset on. */
@@ -81,7 +81,7 @@ static void end_connection(struct loop *loop, struct connection *connection) {
 static void prepare_flow(struct connection *connection, struct flow *flow) {
   flow->source_fd = flow->sink_fd = -1;
   flow->half_close = true;
-  flow->last_words_ms = LAST_WORDS_MS;
+  flow->last_words_ms = connection->lane->last_words_ms;
   flow->over = flow_is_over;
   flow->owner = connection;
 }

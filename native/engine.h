@@ -27,8 +27,7 @@ enum {
   NAP_TURNS_MOST = 4,              /* more flows than this wait for each other anyway */
   NEWS_REST_MS = 10,               /* between two words to JavaScript of what a lane's connections do */
   NEWS_MOST = 16 * 1024,           /* connections that JavaScript has not heard the last of: then lanes take no more */
-  LAST_WORDS_MS = 1000,            /* what came before a reset has so long to reach the other side */
-  CUT_MS = 500,                    /* … and what was read of a stream that is cut: a process that ends is gone in a second */
+  CUT_MS = 500,                    /* what was read of a stream that is cut has so long: a process that ends is gone in a second */
   BUFFER_BYTES = 128 * 1024,       /* the read/write buffer that all flows share */
   PIPE_BYTES = 1024 * 1024,        /* the size asked for a pooled pipe */
   PIPE_LEAST_BYTES = 64 * 1024,    /* what the system gives a user over its pipe quota is not worth splicing through */

@@ -46,6 +46,7 @@ struct lane {
   uint64_t idle_ns;      /* 0 for no limit */
   uint64_t life_ns;      /* from the connection to the target on; 0 for no limit */
   uint64_t connect_ns;   /* for all addresses together; 0 for the system's own */
+  unsigned last_words_ms; /* what came before a reset has so long to reach the other side */
   size_t target_count;
   struct target targets[TARGETS_MOST];
   bool has_allow, has_deny;

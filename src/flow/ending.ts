@@ -20,4 +20,6 @@ export interface Ending {
   readonly error?: Error;
   /** Which side broke or ended the flow. */
   readonly side?: 'source' | 'sink';
+  /** What is left of `lastWordsMs`, in milliseconds, when the native engine has seen the source break. */
+  readonly restMs?: number;
 }

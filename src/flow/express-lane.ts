@@ -1,6 +1,7 @@
 import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
 import { formatLaneAddress } from './lane-address.ts';
 import { createErrnoError, listenToEngine } from './native-flow.ts';
+import { deliveryMs } from '../net/reset.ts';
 import type { Prefix } from '../net/prefix.ts';
 
 /** Where an express lane's connections go. Addresses are numeric: names are looked up before. */
@@ -176,7 +177,7 @@ class RunningLane implements ExpressLane {
     const addresses = targets.map((target) => ('path' in target ? target.path : target.address));
     const ports = Int32Array.from(targets, (target) => ('path' in target ? -1 : target.port));
     const fd = Number.isFinite(lastFreeFd) ? lastFreeFd : 0;
-    const limits = [noDelay ? 1 : 0, maxConnections, idleMs, connectMs, lifeMs, fd];
+    const limits = [noDelay ? 1 : 0, maxConnections, idleMs, connectMs, lifeMs, fd, deliveryMs];
     const lists = [allow ? 1 : 0, deny ? 1 : 0];
     const blocks = [...(allow ?? []), ...(deny ?? [])];
     const numbers = [

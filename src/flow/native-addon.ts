@@ -54,7 +54,10 @@ export type NumberOption =
  * A failing system call throws an Error with `errno` (negative, as Node's) and `syscall`.
  */
 export interface NativeAddon {
-  /** Registers who is told of endings: rows of `id, errno, side (1 source, 2 sink), bytesRead, bytesSent`. Once. */
+  /**
+   * Registers who is told of endings: rows of `id, errno, side (1 source, 2 sink), bytesRead, bytesSent,
+   * restMs (-1 for none)`. Once.
+   */
   listen(listener: (endings: Float64Array) => void): void;
   /**
    * Starts a flow on duplicates of both descriptors. `head` is sent first; a source of -1 ends after it. `lastWordsMs` is
@@ -76,8 +79,8 @@ export interface NativeAddon {
   /** Registers who is told of express lanes: express-lane.ts has the rows. Once, after `listen`. */
   listenToLanes(listener: (news: Float64Array) => void): void;
   /**
-   * `limits` are `noDelay, maxConnections, idleMs, connectMs, lifeMs, lastFreeFd, hasAllow, hasDeny`; a port of -1
-   * makes an address a Unix path. `blocks` are the addresses of the access lists' blocks, `blockNumbers` two for each:
+   * `limits` are `noDelay, maxConnections, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow, hasDeny`; a
+   * port of -1 makes an address a Unix path. `blocks` are the addresses of the access lists' blocks, `blockNumbers` two for each:
    * 1 where it allows and 0 where it denies, and its bits.
    */
   openLane(

@@ -8,6 +8,8 @@ export interface NativeEnding {
   readonly side?: 'source' | 'sink';
   readonly bytesRead: number;
   readonly bytesSent: number;
+  /** What is left of `lastWordsMs`; undefined when the source has not broken under the flow. */
+  readonly restMs: number | undefined;
 }
 
 /** What is asked of the engine. Descriptors are duplicated: the caller's stay its own. */
@@ -23,7 +25,7 @@ export interface NativeFlowOptions {
   readonly lastWordsMs: number;
 }
 
-const rowLength = 5;
+const rowLength = 6;
 const sides = [undefined, 'source', 'sink'] as const;
 
 const running = new Map<number, (ending: NativeEnding) => void>();
@@ -70,10 +72,12 @@ function withCode(error: unknown): Error {
 
 function deliverEndings(rows: Float64Array): void {
   for (let at = 0; at < rows.length; at += rowLength) {
-    const [id = 0, errno = 0, side = 0, bytesRead = 0, bytesSent = 0] = rows.subarray(at, at + rowLength);
+    const row = rows.subarray(at, at + rowLength);
+    const [id = 0, errno = 0, side = 0, bytesRead = 0, bytesSent = 0, rest = -1] = row;
     const onEnded = running.get(id);
     running.delete(id);
     const error = errno === 0 ? undefined : createErrnoError(errno, side === 2 ? 'write' : 'read');
-    onEnded?.({ error, side: sides[side], bytesRead, bytesSent });
+    const restMs = rest < 0 ? undefined : rest;
+    onEnded?.({ error, side: sides[side], bytesRead, bytesSent, restMs });
   }
 }

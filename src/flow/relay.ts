@@ -47,12 +47,10 @@ export interface Relay {
   stop(reason: 'timeout' | 'aborted' | 'limit', error?: Error): void;
 }
 
-/** What came before a reset may hold up a side that takes nothing for so long, and what it has left with it. */
-const lastWordsMs = 1_000;
-
 /** Starts relaying between two connections. Both must have been created with `allowHalfOpen`. */
 export function startRelay(options: RelayOptions): Relay {
   const { client, target, onActivity, holdMs = 0 } = options;
+  const lastWordsMs = deliveryMs;
   const [up, down] = startFlowPair(
     { source: client, sink: target, transforms: options.upTransforms, onActivity, lastWordsMs },
     { source: target, sink: client, transforms: options.downTransforms, onActivity, lastWordsMs },
@@ -72,7 +70,8 @@ export function startRelay(options: RelayOptions): Relay {
     for (const watch of watches) watch.end();
     const seenAt = Math.min(...watches.map((watch) => watch.seenAt ?? Infinity), performance.now());
     const restMs = Math.max(0, deliveryMs + holdMs - (performance.now() - seenAt));
-    return { ...endings, ...(findBreak(endings) ?? cut), restMs: Math.min(restMs, deliveryMs) };
+    const rests = [endings.up.restMs, endings.down.restMs].filter((rest) => rest !== undefined);
+    return { ...endings, ...(findBreak(endings) ?? cut), restMs: Math.min(restMs, deliveryMs, ...rests) };
   });
   return { up, down, ended, stop };
 }

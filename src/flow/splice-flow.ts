@@ -207,15 +207,17 @@ class RunningSpliceFlow implements SpliceFlow {
     return typeof source === 'number' ? null : source.errored;
   }
 
-  #settleNative({ error, side, bytesRead, bytesSent }: NativeEnding): void {
+  #settleNative({ error, side, bytesRead, bytesSent, restMs }: NativeEnding): void {
     this.#state.set([bytesRead, bytesSent, 0, 0]);
-    if (this.#stopped && error?.code === 'ECANCELED') this.#end(this.#stopped);
-    else if (error) this.#end({ reason: 'reset', error, side });
-    else if (this.#sourceError) this.#end({ reason: 'reset', error: this.#sourceError, side: 'source' });
+    const rest = restMs === undefined ? undefined : { restMs };
+    if (this.#stopped && error?.code === 'ECANCELED') this.#end({ ...this.#stopped, ...rest });
+    else if (error) this.#end({ reason: 'reset', error, side, ...rest });
+    else if (this.#sourceError)
+      this.#end({ reason: 'reset', error: this.#sourceError, side: 'source', ...rest });
     else this.#end({ reason: 'eof' });
   }
 
-  #end(ending: Pick<Ending, 'reason' | 'error' | 'side'>): void {
+  #end(ending: Pick<Ending, 'reason' | 'error' | 'side' | 'restMs'>): void {
     this.#isOver = true;
     this.#reportActivity();
     clearInterval(this.#activityTimer);

@@ -73,7 +73,7 @@ async function ends(cli: Cli, status: number): Promise<boolean> {
 
 const floodOn = (socket: net.Socket) => flood(socket.pause());
 
-for (const way of [streams, secure, { name: '--latency', flags: ['--latency', '5ms'] }] satisfies Way[]) {
+for (const way of [...engines, secure, { name: '--latency', flags: ['--latency', '5ms'] }] satisfies Way[]) {
   test.serial(
     `a client that resets while both directions are full leaves nothing open (proxy, ${way.name})`,
     async (t) => {
