@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { parseProxy, type ProxyHop } from '../src/endpoint/proxy-url.ts';
+import { formatProxy, parseProxy, type ProxyHop } from '../src/endpoint/proxy-url.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
+import type { Context } from './context.ts';
 import { collect } from './secure-options.ts';
 
 /** The flags that say through what a connection goes. */
@@ -67,6 +68,15 @@ export function readProxies(flags: ProxyFlags): ProxyHop[] {
     const password = passwords.length === 1 ? passwords[0] : passwords[next++];
     return { ...proxy, password };
   });
+}
+
+/** Says that the last proxy may have taken our half-close for the end of both directions, and the answer with it. */
+export function hintAtHalfClose({ reporter }: Context, { via = [] }: ProxyFlags): void {
+  const last = via.at(-1);
+  if (last === undefined) return;
+  const message =
+    'no byte came after our half-close, which the proxy may take for the end of both directions; if an answer is missing, use --no-shutdown -q TIME';
+  reporter.emit({ event: 'hint', subject: formatProxy(parseProxy(last)), message });
 }
 
 /** SOCKS 4 has a user and no password. */

@@ -12,7 +12,7 @@ import { callOnce, openCall, readWay, type Call, type CallFlags } from './connec
 import { connectFlagRules } from './connect-flag-rules.ts';
 import { checkFlags } from './flag-rules.ts';
 import { addCheckOptions, type CheckOptions } from './connect-check-options.ts';
-import { addProxyOptions } from './connect-proxy.ts';
+import { addProxyOptions, hintAtHalfClose } from './connect-proxy.ts';
 import { isPlainSession } from './session-extras.ts';
 import { addStepOptions, readSteps, type StepOptions } from './connect-steps.ts';
 import { addTelnetOption, addTerminalOptions, type TerminalFlags } from './connect-terminal-options.ts';
@@ -160,10 +160,13 @@ async function converse(
     return runClientProgram(context, program, socket, endpoint, options, interruption);
   }
   const stdio = openStdio(options);
-  if (isPlainSession(options)) return runStdioSession(context, socket, remote, options, interruption, stdio);
-  const { prepareSession } = await import('./connect-session.ts');
-  const parts = await prepareSession({ context, socket, remote, stdio, options, interruption, timing });
-  return runStdioSession(context, socket, remote, options, interruption, stdio, parts);
+  let parts;
+  if (!isPlainSession(options)) {
+    const { prepareSession } = await import('./connect-session.ts');
+    parts = await prepareSession({ context, socket, remote, stdio, options, interruption, timing });
+  }
+  const ending = await runStdioSession(context, socket, remote, options, interruption, stdio, parts);
+  if (ending.isUnanswered && !options.sendOnly) hintAtHalfClose(context, options);
 }
 
 function readSourcePort(text: string, endpoint: Endpoint | undefined): number {

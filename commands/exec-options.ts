@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import type { Endpoint } from '../src/endpoint/endpoint.ts';
 import type { ProgramEndpoint } from '../src/endpoint/program.ts';
 import { TnetError } from '../src/errors.ts';
-import { findListenerPath } from '../src/net/listener-path.ts';
+import { findListenerHost, findListenerPath } from '../src/net/listener-path.ts';
 import { isLoopbackName } from '../src/net/lookup.ts';
 import { parseBlock, wholeAddress } from '../src/net/prefix.ts';
 
@@ -73,10 +73,14 @@ export function requireGuard(
 
 function isPrivate(endpoint: Endpoint): boolean {
   if (endpoint.kind === 'unix') return true;
-  if (endpoint.kind === 'fd') return findListenerPath(endpoint.fd) !== undefined;
-  const { host = '' } = endpoint as { host?: string };
+  if (endpoint.kind === 'fd' && findListenerPath(endpoint.fd) !== undefined) return true;
+  const host = (endpoint.kind === 'fd' ? findListenerHost(endpoint.fd) : hostOf(endpoint)) ?? '';
   const address = wholeAddress(host);
   // A name may mean another address tomorrow; localhost may not (RFC 6761, 6.3).
   if (!address) return isLoopbackName(host);
   return ['127.0.0.0/8', '::1'].some((block) => parseBlock(block).covers(address));
+}
+
+function hostOf(endpoint: Endpoint): string | undefined {
+  return 'host' in endpoint ? endpoint.host : undefined;
 }

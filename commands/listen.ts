@@ -187,10 +187,13 @@ async function converse(
   remote: string,
 ): Promise<void> {
   const stdio = openStdio(options, { isServer: true });
-  if (isPlainSession(options)) return runStdioSession(context, socket, remote, options, interruption, stdio);
-  const { prepareSession } = await import('./connect-session.ts');
-  const extras = { context, socket, remote, stdio, options, interruption, timing: undefined };
-  return runStdioSession(context, socket, remote, options, interruption, stdio, await prepareSession(extras));
+  let parts;
+  if (!isPlainSession(options)) {
+    const { prepareSession } = await import('./connect-session.ts');
+    const extras = { context, socket, remote, stdio, options, interruption, timing: undefined };
+    parts = await prepareSession(extras);
+  }
+  await runStdioSession(context, socket, remote, options, interruption, stdio, parts);
 }
 
 function limitFirstClient(

@@ -111,7 +111,7 @@ function addParts(options: SessionOptions, parts: SessionParts): SessionOptions 
   };
 }
 
-/** Joins stdin and stdout to one connection until the session's end, and reports it. Closes all three. */
+/** Joins stdin and stdout to one connection until the session's end, which it reports and gives. Closes all three. */
 export async function runStdioSession(
   context: Context,
   socket: Connection,
@@ -120,7 +120,7 @@ export async function runStdioSession(
   interruption: Interruption,
   stdio: Stdio,
   parts?: SessionParts,
-): Promise<void> {
+): Promise<SessionEnding> {
   const startedAt = performance.now();
   const signal = parts ? AbortSignal.any([interruption.signal, parts.signal]) : interruption.signal;
   const plain = sessionOptions(socket, flags, stdio, signal);
@@ -140,6 +140,7 @@ export async function runStdioSession(
   // What came could not be kept: the peer must not take a clean end for a delivery.
   if (ending.side === 'output') await resetConnection(socket);
   else closeConnection(socket, ending.error);
+  return ending;
 }
 
 /** --wait-reply without a reply is a time limit that ran out; a reply may be a datagram without a byte. */

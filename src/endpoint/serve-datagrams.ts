@@ -1,7 +1,7 @@
 import { errorCode } from '../errors.ts';
 import { isIP } from '../net/ip.ts';
 import { lookupFirst } from '../net/lookup.ts';
-import { bindDatagram, type DatagramSocket } from '../net/datagram.ts';
+import { bindDatagram, joinOwnGroup, type DatagramSocket } from '../net/datagram.ts';
 import type { DatagramPeer } from '../net/datagram-peer.ts';
 import { DatagramServer } from '../net/datagram-server.ts';
 import { formatHostPort, type Endpoint } from './endpoint.ts';
@@ -32,7 +32,7 @@ export async function serveDatagrams(
 }
 
 /**
- * Binds a UDP socket to an endpoint.
+ * Binds a UDP socket to an endpoint; one that is a multicast group is joined.
  *
  * @throws the system's error, or TnetError TNET_E_ADDRESS
  */
@@ -53,8 +53,10 @@ export async function bindEndpoint(
     }
   }
   const found = await findAddress(host, family);
-  if (found.family === 4) return bindDatagram({ type: 'udp4', address: found.address, port });
-  return bindDatagram({ type: 'udp6', ipv6Only: true, address: found.address, port });
+  const kind = found.family === 4 ? ({ type: 'udp4' } as const) : ({ type: 'udp6', ipv6Only: true } as const);
+  const socket = await bindDatagram({ ...kind, address: found.address, port });
+  joinOwnGroup(socket, found.address);
+  return socket;
 }
 
 async function findAddress(

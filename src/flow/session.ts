@@ -51,6 +51,8 @@ export interface SessionEnding {
   readonly received: Ending;
   /** What the peer sent, before any transform. */
   readonly receivedBytes: number;
+  /** The peer ended its side after our half-close, and had sent nothing since. */
+  readonly isUnanswered: boolean;
 }
 
 /** How long after the peer's end it is told that the input is still being sent. */
@@ -70,6 +72,8 @@ class Session {
   /** Aborted when nothing may be waited for any more: by `signal`, and when `-q` has run out. */
   readonly #hurry = new AbortController();
   #closing: Promise<Error | undefined> | undefined;
+  /** What had come when our side was half-closed before the peer's. */
+  #bytesAtHalfClose: number | undefined;
   /** Why `hurry` was aborted, unless from outside. */
   #limit: 'quit' | TnetError | undefined;
   #quitTimer: NodeJS.Timeout | undefined;
@@ -133,6 +137,7 @@ class Session {
     let isSettled: Promise<'taken' | 'lost' | 'open'> | undefined;
     if (sent?.reason === 'eof') {
       this.#closing = this.#halfClose();
+      if (this.#closing) this.#bytesAtHalfClose = this.#in.bytesRead;
       this.#limitQuit();
       if (replyQuietMs !== undefined) this.#replyTimer = setTimeout(() => this.#quit(), replyQuietMs);
       if (sendOnly) {
@@ -280,7 +285,9 @@ class Session {
       { ending: received, side: received.side === 'sink' ? 'output' : 'remote' } as const,
       { ending: sent, side: sent?.side === 'source' ? 'input' : 'remote' } as const,
     ].find(({ ending }) => ending?.error !== undefined);
-    const ends = { sent, received, receivedBytes: this.#in.bytesRead };
+    const receivedBytes = this.#in.bytesRead;
+    const isUnanswered = received.reason === 'eof' && receivedBytes === this.#bytesAtHalfClose;
+    const ends = { sent, received, receivedBytes, isUnanswered };
     if (!broken?.ending) return { reason: received.reason, ...ends };
     return { reason: broken.ending.reason, error: broken.ending.error, side: broken.side, ...ends };
   }

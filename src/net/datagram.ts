@@ -1,5 +1,6 @@
 import dgram from 'node:dgram';
 import { once } from 'node:events';
+import { parseBlock, wholeAddress } from './prefix.ts';
 
 /** node:dgram's own types, so that no other folder imports it. */
 export type { BindOptions, RemoteInfo, Socket as DatagramSocket, SocketOptions } from 'node:dgram';
@@ -19,6 +20,26 @@ export async function bindDatagram(options: dgram.SocketOptions & dgram.BindOpti
     socket.bind(options);
     await once(socket, 'listening');
     return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+const groups = ['224.0.0.0/4', 'ff00::/8'].map(parseBlock);
+
+/**
+ * Joins the multicast group that a socket is bound to: without it the system gives the socket nothing. On the interface
+ * of the route to the group, or of an IPv6 address's zone. Does nothing for any other address. When it fails, the socket
+ * is closed.
+ *
+ * @throws the system's error: ENODEV where no interface leads to the group
+ */
+export function joinOwnGroup(socket: dgram.Socket, address: string): void {
+  const prefix = wholeAddress(address);
+  if (!prefix || !groups.some((group) => group.covers(prefix))) return;
+  try {
+    socket.addMembership(prefix.text, prefix.zone === undefined ? undefined : `::%${prefix.zone}`);
   } catch (error) {
     socket.close();
     throw error;

@@ -1,4 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs';
+import { endianness } from 'node:os';
 
 /**
  * The path of a Unix socket that another process bound, as node:net writes paths: an abstract name begins with a NUL
@@ -7,7 +8,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
  */
 export function findListenerPath(fd: number): string | undefined {
   try {
-    const [, inode] = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`)) ?? [];
+    const inode = readInode(fd);
     if (inode === undefined) return undefined;
     const table = readFileSync('/proc/self/net/unix', 'utf8');
     const [, path] = new RegExp(` ${inode} (.+)$`, 'm').exec(table) ?? [];
@@ -15,4 +16,37 @@ export function findListenerPath(fd: number): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * The IP address that another process bound a TCP socket to, as the system has it. Undefined when the descriptor is no
+ * bound TCP socket of this network namespace, and where the system does not tell (Linux does).
+ * Source: proc_pid_net(5): the rows of /proc/net/tcp have the address in the second column and the inode in the tenth.
+ */
+export function findListenerHost(fd: number): string | undefined {
+  try {
+    const inode = readInode(fd);
+    if (inode === undefined) return undefined;
+    for (const name of ['tcp', 'tcp6']) {
+      const rows = readFileSync(`/proc/self/net/${name}`, 'latin1')
+        .split('\n')
+        .map((row) => row.trim().split(/\s+/));
+      const [digits] = rows.find((row) => row[9] === inode)?.[1]?.split(':') ?? [];
+      if (digits !== undefined) return formatRow(Buffer.from(digits, 'hex'));
+    }
+    return undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function readInode(fd: number): string | undefined {
+  return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1];
+}
+
+/** The kernel prints an address in words of 32 bits, each as this machine stores it. */
+function formatRow(words: Buffer): string {
+  const bytes = endianness() === 'LE' ? words.swap32() : words;
+  if (bytes.length === 4) return bytes.join('.');
+  return (bytes.toString('hex').match(/.{4}/g) ?? []).join(':');
 }

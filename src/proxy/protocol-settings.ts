@@ -1,4 +1,4 @@
-import { parseRoute } from './route.ts';
+import { parseRoute, routeProtocols } from './route.ts';
 import { list, text, toggle, type Setting, type SettingTable, type ValuesOf } from './setting.ts';
 import { TnetError } from '../errors.ts';
 
@@ -18,7 +18,7 @@ export const protocolSettings = {
   ),
   route: list(
     '--route <match=target>',
-    'send clients of a TLS name, ALPN or protocol elsewhere: sni:, alpn: or proto:NAME=TARGET',
+    `send clients of a TLS name, ALPN or protocol elsewhere: sni:, alpn: or proto:NAME=TARGET; protocols: ${routeProtocols.join(', ')}`,
     parseRoute,
   ),
 } as const satisfies SettingTable;

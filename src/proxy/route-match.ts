@@ -1,7 +1,7 @@
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import { sniffProtocol } from '../protocol/sniff/index.ts';
 import { peekClientHello, type PeekedHello } from '../protocol/tls-hello/index.ts';
-import type { Route } from './route.ts';
+import { isRouteProtocol, type Route } from './route.ts';
 
 /**
  * Finds the first route that a client's first bytes fit, consuming none of them. `need-more`: it cannot be told yet;
@@ -29,7 +29,7 @@ function peek(bytes: Buffer): PeekedHello {
 
 function fitsProtocol(name: string, bytes: Buffer): boolean | 'need-more' {
   const sniffed = sniffProtocol(bytes);
-  return sniffed === 'need-more' ? sniffed : sniffed === name;
+  return sniffed === 'need-more' ? sniffed : isRouteProtocol(name, sniffed);
 }
 
 function fitsHello({ kind, name }: Route, peeked: PeekedHello): boolean | 'need-more' {

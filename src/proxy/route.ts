@@ -1,6 +1,15 @@
 import { hideUserInfo } from '../endpoint/user-info.ts';
 import { TnetError } from '../errors.ts';
+import { sniffedProtocols, type SniffedProtocol } from '../protocol/sniff/index.ts';
 import { parseTarget, type Target } from './target.ts';
+
+/** What `proto:` takes: `http` is every version of HTTP. */
+export const routeProtocols: readonly string[] = ['http', ...sniffedProtocols];
+
+/** Whether a client's protocol is the one of a `proto:` route. */
+export function isRouteProtocol(name: string, sniffed: SniffedProtocol | 'unknown'): boolean {
+  return sniffed === name || (name === 'http' && sniffed.startsWith('http/'));
+}
 
 /** Clients that show themselves in a certain way, and where they are sent. */
 export interface Route {
@@ -23,9 +32,14 @@ export function parseRoute(text: string): Route {
       subject: hideUserInfo(text),
     });
   }
+  const protocol = name.toLowerCase();
+  if (kind === 'proto' && !routeProtocols.includes(protocol)) {
+    const message = `unknown protocol ${name}: ${routeProtocols.join(', ')} are known`;
+    throw new TnetError('TNET_E_USAGE', message, { subject: hideUserInfo(text) });
+  }
   return {
     kind: kind as Route['kind'],
-    name: kind === 'alpn' ? name : name.toLowerCase(),
+    name: kind === 'alpn' ? name : protocol,
     targets: targets.split(',').map(parseTarget),
   };
 }

@@ -92,6 +92,8 @@ export type Event =
   | { readonly event: 'throwaway-certificate'; readonly fingerprint: string }
   /** Something works, but not as safely as it could. */
   | { readonly event: 'warning'; readonly message: string }
+  /** Something ended well and may still not be what was wanted: of what, and what to do about it. */
+  | { readonly event: 'hint'; readonly subject: string; readonly message: string }
   /** A client was turned away. */
   | { readonly event: 'refused'; readonly remote: string; readonly reason: string }
   /** Datagrams from a peer came faster than they were taken, and were lost. */

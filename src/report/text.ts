@@ -54,6 +54,8 @@ export function renderEvent(event: Event): Sentence {
       return { text: `throw-away certificate with SHA-256 fingerprint ${event.fingerprint}`, from: 0 };
     case 'warning':
       return { text: `WARNING: ${event.message}`, from: 0 };
+    case 'hint':
+      return { text: `${event.subject}: ${event.message}`, from: 0 };
     case 'refused':
       return { text: `refused ${event.remote}: ${event.reason}`, from: 0 };
     case 'probe':

@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { collect, payload, sameBytes } from '../helpers/bytes.ts';
-import { runCli, startCli } from '../helpers/cli.ts';
+import { runCli, startCli, tnetPath } from '../helpers/cli.ts';
 import { readText } from '../helpers/lines.ts';
 import { connectPeer, serverWords, startPeerServer } from '../helpers/peers.ts';
 import { tempDir } from '../helpers/temp.ts';
@@ -195,6 +197,55 @@ for (const words of [
   test.serial(`-e is served with ${words.join(' ')}`, async (t) => {
     await startCli(t, ['listen', '-e', 'cat', ...words]).address();
     t.pass();
+  });
+}
+
+const linuxTest = process.platform === 'linux' ? test.serial : test.serial.skip;
+
+/** Starts `tnet listen ARGS…` with a socket that listens as its descriptor 3. */
+async function startWithSocket(t: ExecutionContext, options: net.ListenOptions, args: readonly string[]) {
+  const other = net.createServer().listen(options);
+  await once(other, 'listening');
+  const { fd } = (other as unknown as { _handle: { fd: number } })._handle;
+  const words = ['-c', 'LISTEN_PID=$$ exec "$@"', 'sh', process.execPath, tnetPath, 'listen', ...args];
+  const child = spawn('sh', words, {
+    stdio: ['ignore', 'pipe', 'pipe', fd],
+    env: { ...process.env, LISTEN_FDS: '1' },
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  const address = other.address();
+  other.close();
+  return { child, stderr: readText(child.stderr), address };
+}
+
+for (const host of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1']) {
+  for (const words of [['fd:3'], []]) {
+    linuxTest(
+      `-e is served on a passed socket of ${host}, named ${words[0] ?? 'by LISTEN_FDS'}`,
+      async (t) => {
+        const { stderr, address } = await startWithSocket(t, { host, port: 0 }, ['-e', 'cat', ...words]);
+        await stderr.until(/listening on/);
+        const { port } = address as net.AddressInfo;
+        const client = net.connect(port, host);
+        client.end('to and fro');
+        t.is((await collect(client)).toString(), 'to and fro');
+      },
+    );
+  }
+}
+
+linuxTest('-e is served on a passed Unix socket', async (t) => {
+  const { stderr } = await startWithSocket(t, { path: join(tempDir(t), 's') }, ['-e', 'cat', 'fd:3']);
+  await stderr.until(/listening on/);
+  t.pass();
+});
+
+for (const host of ['0.0.0.0', '::']) {
+  linuxTest(`-e on a passed socket of ${host} is refused without --allow or --insecure-exec`, async (t) => {
+    const { child, stderr } = await startWithSocket(t, { host, port: 0 }, ['-e', 'cat', 'fd:3']);
+    const exit = once(child, 'exit');
+    await stderr.until(/^tnet listen: .*needs --allow, or --insecure-exec .*\(TNET_E_EXPOSED\)\n$/);
+    t.deepEqual(await exit, [2, null]);
   });
 }
 

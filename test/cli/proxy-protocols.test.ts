@@ -361,6 +361,30 @@ test.serial(
   },
 );
 
+for (const [name, first] of [
+  ['http', 'GET / HTTP/1.1\r\n\r\n'],
+  ['HTTP', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+  ['http/1', 'GET / HTTP/1.1\r\n\r\n'],
+  ['http/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+  ['ssh', 'SSH-2.0-x\r\n'],
+  ['redis', '*1\r\n$4\r\nPING\r\n'],
+  ['socks4', '\x04\x01\x00\x50\x7f\x00\x00\x01\x00'],
+  ['telnet', '\xff\xfb\x01'],
+] as const) {
+  test.serial(`--route proto:${name} takes a client that begins with ${JSON.stringify(first)}`, async (t) => {
+    const route = `proto:${name}=${await startNamed(t, 'routed')}`;
+    const cli = startCli(t, ['proxy', '127.0.0.1:0', await startEcho(t), '--route', route]);
+    const { bytes } = await exchange(t, await cli.address(), Buffer.from(first, 'latin1'));
+    t.is(bytes.toString(), 'routed');
+  });
+}
+
+test.serial('--route proto:http leaves a client of another protocol to the default', async (t) => {
+  const route = `proto:http=${await startNamed(t, 'routed')}`;
+  const cli = startCli(t, ['proxy', '127.0.0.1:0', await startEcho(t), '--route', route]);
+  t.is((await exchange(t, await cli.address(), 'SSH-2.0-x\r\n')).bytes.toString(), 'SSH-2.0-x\r\n');
+});
+
 test.serial('without a default, a client that no route fits is reset and counted', async (t) => {
   const cli = startCli(t, ['proxy', '127.0.0.1:0', '--route', `sni:a.example=${await startEcho(t)}`]);
   const { error } = await exchange(t, await cli.address(), 'plain text\n');
@@ -377,6 +401,10 @@ for (const [args, message] of [
   [['0', '--socks', '--auth-file', '/nonexistent'], /\/nonexistent: the file cannot be read \(ENOENT\)/],
   [['0', '1', '--send-proxy', '3'], /--send-proxy 3: The version is 1 or 2/],
   [['0', '1', '--route', 'sni=2'], /--route: sni=2: expected sni:NAME=TARGET/],
+  [
+    ['0', '1', '--route', 'proto:gopher=2'],
+    /--route: proto:gopher=2: unknown protocol gopher: http, proxy-v1, .*, http\/1 are known/,
+  ],
   [['0', '1', '--handshake-limit', '1s'], /--handshake-limit: makes sense only with/],
 ] as const) {
   test.serial(`proxy ${args.join(' ')} is refused before a socket opens`, async (t) => {

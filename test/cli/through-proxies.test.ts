@@ -281,3 +281,104 @@ testWith('microsocks')(
     );
   },
 );
+
+/** A line that comes when the answer may be lost: it names the proxy, the half-close and what helps. */
+const halfCloseHint =
+  /^tnet connect: (socks5|http):\/\/127\.0\.0\.1:\d+: no byte came after our half-close, .*--no-shutdown -q TIME\n$/;
+
+/** A server that answers 300 ms after the first byte: by then a proxy has acted on a half-close. */
+async function startSlowReplier(t: ExecutionContext) {
+  return startPeerServer(t, 'tcp', (socket) => {
+    socket.resume().once('data', () => setTimeout(() => socket.end('answer'), 300));
+  });
+}
+
+for (const [name, scheme, start] of [
+  ['microsocks', 'socks5', startMicrosocks],
+  ['ncat', 'http', startNcatProxy],
+] as const) {
+  testWith(name)(
+    `an answer that ${name} cut at our half-close is told, and the status stays 0`,
+    async (t) => {
+      const port = await start(t);
+      const target = await startSlowReplier(t);
+      const args = ['connect', '-x', `${scheme}://127.0.0.1:${port}`, ...target.words];
+      const cut = await runCli(t, args, 'via');
+      t.deepEqual([cut.code, cut.stdout.toString()], [0, '']);
+      t.regex(cut.stderr, halfCloseHint);
+      const whole = await runCli(t, [...args, '--no-shutdown', '-q', '20s'], 'via');
+      t.deepEqual([whole.code, whole.stdout.toString(), whole.stderr], [0, 'answer', '']);
+    },
+  );
+}
+
+/** A SOCKS server that is its own target: `act` has the connection once the way is open. */
+async function startScriptedProxy(t: ExecutionContext, act: (socket: net.Socket) => void) {
+  return startPeerServer(t, 'tcp', (socket) => {
+    socket.once('data', () => {
+      socket.write(Buffer.from([5, 0]));
+      socket.once('data', () => {
+        socket.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
+        act(socket);
+      });
+    });
+  });
+}
+
+for (const native of ['0', '1']) {
+  for (const [what, act, flags, isHinted] of [
+    ['ends at our half-close', (socket) => socket.resume().once('end', () => socket.end()), [], true],
+    [
+      'sent bytes before our half-close and none after it',
+      (socket) => {
+        socket.write('hello');
+        socket.once('data', () => socket.resume().once('end', () => socket.end()));
+      },
+      ['--expect', 'hello', '--send', 'x'],
+      true,
+    ],
+    [
+      'answers after our half-close',
+      (socket) => socket.resume().once('end', () => socket.end('x')),
+      [],
+      false,
+    ],
+    ['ends before our half-close', (socket) => socket.resume().end(), ['--no-shutdown'], false],
+    [
+      'ends with --send-only',
+      (socket) => socket.resume().once('end', () => socket.end()),
+      ['--send-only'],
+      false,
+    ],
+  ] as const satisfies readonly (readonly [
+    string,
+    (socket: net.Socket) => void,
+    readonly string[],
+    boolean,
+  ])[]) {
+    test.serial(
+      `a proxy that ${what} is ${isHinted ? 'named in a hint' : 'no reason for a hint'}, TNET_NATIVE=${native}`,
+      async (t) => {
+        const proxy = await startScriptedProxy(t, act);
+        const args = [
+          'connect',
+          ...flags,
+          '-x',
+          `socks5://${proxy.words.join(':')}`,
+          'example.invalid',
+          '80',
+        ];
+        const run = await runCli(t, args, 'via', { env: { TNET_NATIVE: native } });
+        t.is(run.code, 0, run.stderr);
+        if (isHinted) t.regex(run.stderr, halfCloseHint);
+        else t.is(run.stderr, '');
+      },
+    );
+  }
+}
+
+test.serial('a peer that answers nothing is no reason for a hint without a proxy', async (t) => {
+  const peer = await startPeerServer(t, 'tcp', (socket) => socket.resume().once('end', () => socket.end()));
+  const run = await runCli(t, ['connect', ...peer.words], 'direct');
+  t.deepEqual([run.code, run.stderr], [0, '']);
+});
