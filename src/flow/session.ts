@@ -1,5 +1,5 @@
 import { Writable, type Duplex, type Readable } from 'node:stream';
-import { TnetError } from '../errors.ts';
+import { errorCode, TnetError } from '../errors.ts';
 import { Delivery } from './delivery.ts';
 import type { Ending } from './ending.ts';
 import { finishFlows } from './finish.ts';
@@ -51,6 +51,8 @@ export interface SessionEnding {
   readonly received: Ending;
   /** What the peer sent, before any transform. */
   readonly receivedBytes: number;
+  /** Set when the output has failed with bytes on their way to it, or before the input was sent: the peer must see a break. */
+  readonly isCut: boolean;
 }
 
 /** How long after the peer's end it is told that the input is still being sent. */
@@ -281,9 +283,17 @@ class Session {
       { ending: sent, side: sent?.side === 'source' ? 'input' : 'remote' } as const,
     ].find(({ ending }) => ending?.error !== undefined);
     const ends = { sent, received, receivedBytes: this.#in.bytesRead };
-    if (!broken?.ending) return { reason: received.reason, ...ends };
-    return { reason: broken.ending.reason, error: broken.ending.error, side: broken.side, ...ends };
+    if (!broken?.ending) return { reason: received.reason, isCut: false, ...ends };
+    const { reason, error } = broken.ending;
+    const { side } = broken;
+    return { reason, error, side, isCut: side === 'output' && isCutByOutput(sent, received), ...ends };
   }
+}
+
+/** A reader that leaves when it has everything, as tar does at the end of its archive, has taken nothing from the peer. */
+function isCutByOutput(sent: Ending | undefined, { error, unsentBytes }: Ending): boolean {
+  const isSendingCut = sent !== undefined && sent.bytes > 0 && sent.reason !== 'eof';
+  return errorCode(error) !== 'EPIPE' || unsentBytes > 0 || isSendingCut;
 }
 
 function whenAborted(signal: AbortSignal | undefined, act: () => void): void {
