@@ -131,7 +131,9 @@ export async function serveMany(
       closeConnection(client, overrun.error ?? ending.error);
       return;
     }
-    breakConnection(client);
+    // What was sent to a reader that has everything is delivered.
+    if (ending.isCut) breakConnection(client);
+    else closeConnection(client);
     if (file) context.fail(file.path, ending.error);
     else outputFailed(context, run, ending, stdio);
   }

@@ -138,8 +138,8 @@ export async function runStdioSession(
   stdio.input?.close();
   stdio.output?.close();
   // What came could not be kept: the peer must not take a clean end for a delivery.
-  if (ending.side === 'output') await resetConnection(socket);
-  else closeConnection(socket, ending.error);
+  if (ending.isCut) await resetConnection(socket);
+  else closeConnection(socket, ending.side === 'output' ? undefined : ending.error);
   return ending;
 }
 

@@ -7,7 +7,10 @@ import { descriptorOf, followConnection, unsentBytes, type ConnectionRow } from 
 import type { Flow } from './flow.ts';
 import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
 
-/** A peer that has ended its side is probed this often; the first answerless probe is one of `probesMost`. */
+/**
+ * A peer that has ended its side is probed this often, for the first time this long after its end; the first answerless
+ * probe is one of `probesMost`.
+ */
 const probeMs = 5_000;
 const probesMost = 9;
 
@@ -75,15 +78,12 @@ export class Delivery {
    */
   watch(): void {
     this.#watchedAt = performance.now();
-    this.#socket?.setKeepAlive(true, probeMs, probeMs, probesMost);
     void this.#look();
   }
 
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#watchedAt === undefined) return;
-    this.#mayHaveProbed = performance.now() - this.#watchedAt >= probeMs;
     this.#watchedAt = undefined;
   }
 
@@ -145,6 +145,7 @@ export class Delivery {
     await this.measure();
     if (!this.#isTcp) await this.#readAgain();
     if (this.#watchedAt === undefined) return;
+    if (!this.#mayHaveProbed && startedAt - this.#watchedAt >= probeMs) this.#probe();
     const { destroyed, writableEnded, writableLength } = this.#remote;
     if (this.#socket && !destroyed && !writableEnded && writableLength === 0) {
       this.#socket.write(Buffer.alloc(0));
@@ -152,6 +153,15 @@ export class Delivery {
     // Asking takes long where the system has many connections: no more than half the time is spent on it.
     const waitMs = Math.max(lookMs, performance.now() - startedAt);
     this.#timer = setTimeout(() => void this.#look(), waitMs);
+  }
+
+  /**
+   * Not before it is time: the system counts from what it last received, which may be long ago, and would probe at once.
+   * A reset until now is the peer's own.
+   */
+  #probe(): void {
+    this.#mayHaveProbed = true;
+    this.#socket?.setKeepAlive(true, probeMs, probeMs, probesMost);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { Writable, type Duplex, type Readable } from 'node:stream';
-import { TnetError } from '../errors.ts';
+import { errorCode, TnetError } from '../errors.ts';
 import { Delivery } from './delivery.ts';
 import type { Ending } from './ending.ts';
 import { finishFlows } from './finish.ts';
@@ -53,6 +53,8 @@ export interface SessionEnding {
   readonly receivedBytes: number;
   /** The peer ended its side after our half-close, and had sent nothing since. */
   readonly isUnanswered: boolean;
+  /** Set when the output has failed with bytes on their way to it, or before the input was sent: the peer must see a break. */
+  readonly isCut: boolean;
 }
 
 /** How long after the peer's end it is told that the input is still being sent. */
@@ -288,9 +290,17 @@ class Session {
     const receivedBytes = this.#in.bytesRead;
     const isUnanswered = received.reason === 'eof' && receivedBytes === this.#bytesAtHalfClose;
     const ends = { sent, received, receivedBytes, isUnanswered };
-    if (!broken?.ending) return { reason: received.reason, ...ends };
-    return { reason: broken.ending.reason, error: broken.ending.error, side: broken.side, ...ends };
+    if (!broken?.ending) return { reason: received.reason, isCut: false, ...ends };
+    const { reason, error } = broken.ending;
+    const { side } = broken;
+    return { reason, error, side, isCut: side === 'output' && isCutByOutput(sent, received), ...ends };
   }
+}
+
+/** A reader that leaves when it has everything, as tar does at the end of its archive, has taken nothing from the peer. */
+function isCutByOutput(sent: Ending | undefined, { error, unsentBytes }: Ending): boolean {
+  const isSendingCut = sent !== undefined && sent.bytes > 0 && sent.reason !== 'eof';
+  return errorCode(error) !== 'EPIPE' || unsentBytes > 0 || isSendingCut;
 }
 
 function whenAborted(signal: AbortSignal | undefined, act: () => void): void {

@@ -117,6 +117,30 @@ for (const { engine, env } of engines) {
     },
   );
 
+  test.serial(`what is sent to a TLS peer that has closed is status 1 with a line (${engine})`, async (t) => {
+    const server = tls.createServer({ ...certificate }).listen(0, '127.0.0.1');
+    t.teardown(() => server.close());
+    await once(server, 'listening');
+    const { port } = server.address() as net.AddressInfo;
+    const cli = startCli(t, ['connect', '--tls', '--tls-ca', authority.caFile, '127.0.0.1', String(port)], {
+      env,
+    });
+    cli.stdin.write('taken');
+    const [peer] = (await once(server, 'secureConnection')) as [tls.TLSSocket];
+    peer.on('error', () => undefined);
+    await readText(peer).until(/taken/);
+    const closed = whenClosed(peer);
+    peer.end('BYE').destroySoon();
+    t.is((await collect(cli.stdout)).toString(), 'BYE');
+    await closed;
+    cli.stdin.end('not taken');
+    t.is((await cli.exit).code, 1);
+    t.regex(
+      cli.stderr(),
+      /^tnet connect: \S+: (the peer did not take all of the last \d+ bytes of the input \(TNET_E_UNSENT\)|connection reset by peer \(ECONNRESET\))\n$/,
+    );
+  });
+
   test.serial(
     `a Unix peer that has closed is found at once, with stdin open and quiet (${engine})`,
     async (t) => {
@@ -142,7 +166,8 @@ for (const { engine, env } of engines) {
         cli.stdin.write('unread');
         peer.end('BYE');
         t.is((await collect(cli.stdout)).toString(), 'BYE');
-        await delay(50);
+        // Without the addon what was taken is looked up ten times a second.
+        await delay(300);
         peer.destroy();
         t.is((await cli.exit).code, 1);
         t.regex(cli.stderr(), /^tnet connect: \S+: connection reset by peer \(ECONNRESET\)\n$/);
@@ -318,6 +343,46 @@ for (const { engine, env } of engines) {
     }
   });
 
+  test.serial(
+    `a client that cannot write resets its server, also when its own side has ended (${engine})`,
+    async (t) => {
+      for (const stdin of ['ignore', 'pipe'] as const) {
+        const server = await startPeerServer(t, 'tcp');
+        const full = openSync('/dev/full', 'w');
+        const client = spawn(process.execPath, [tnetPath, 'connect', ...server.words], {
+          stdio: [stdin, full, 'pipe'],
+          env: { ...process.env, ...env },
+        });
+        t.teardown(() => client.kill('SIGKILL'));
+        const peer = await server.accept();
+        if (stdin === 'ignore') await once(peer.resume(), 'end');
+        const [exited, closed] = [once(client, 'exit'), whenClosed(peer)];
+        peer.resume().write('does not fit');
+        t.deepEqual(await exited, [2, null]);
+        // After the client's end node:net reads no more: only a write tells the reset, here one of no bytes.
+        peer.write(Buffer.alloc(0));
+        t.is(await closed, 'broken', `stdin: ${stdin}`);
+      }
+    },
+  );
+
+  test.serial(
+    `a reader of stdout that leaves with everything is a clean end for the sender, and one that leaves before is not (${engine})`,
+    async (t) => {
+      for (const flags of [[], ['-d'], ['-k', '-d']]) {
+        for (const more of ['', 'and more']) {
+          const { port, isReaderGone } = await startListenerWithReader(t, flags, env);
+          const peer = await connectPeer(t, `127.0.0.1:${port}`);
+          const closed = whenClosed(peer);
+          peer.resume().write('0123456789');
+          await isReaderGone;
+          peer.end(more);
+          t.is(await closed, more === '' ? 'ended' : 'broken', `${flags.join(' ')}, ${more}`);
+        }
+      }
+    },
+  );
+
   test.serial(`listen -k sends a device as a plain listen does (${engine})`, async (t) => {
     for (const flags of [['-k'], [], ['--broadcast']]) {
       const cli = startCli(t, ['listen', ...flags, '127.0.0.1:0'], { env, stdin: { file: '/dev/zero' } });
@@ -332,4 +397,27 @@ for (const { engine, env } of engines) {
 
 function connectWords(address: string): string[] {
   return address.startsWith('/') ? ['-U', address] : [address];
+}
+
+/** How a connection came to its end. Not by once(), which an error rejects. */
+function whenClosed(peer: net.Socket): Promise<'ended' | 'broken'> {
+  return new Promise((resolve) => peer.once('close', (hadError) => resolve(hadError ? 'broken' : 'ended')));
+}
+
+/** A listener whose stdout is read by a program that leaves after ten bytes, as tar does at the end of an archive. */
+async function startListenerWithReader(
+  t: ExecutionContext,
+  flags: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<{ readonly port: string; readonly isReaderGone: Promise<unknown> }> {
+  const reader = spawn('head', ['-c', '10'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const isReaderGone = once(reader, 'exit');
+  const listener = spawn(process.execPath, [tnetPath, 'listen', ...flags, '127.0.0.1:0'], {
+    stdio: ['ignore', reader.stdin, 'pipe'],
+    env: { ...process.env, ...env },
+  });
+  t.teardown(() => listener.kill('SIGKILL'));
+  reader.stdin.destroy();
+  const [, port = ''] = await readText(listener.stderr).until(/listening on 127\.0\.0\.1:(\d+)\n/);
+  return { port, isReaderGone };
 }

@@ -266,6 +266,31 @@ for (const { engine, env } of engines) {
   }
 }
 
+for (const { engine, env } of engines) {
+  for (const flags of [['-k'], ['--broadcast'], ['--broker']]) {
+    test.serial(
+      `with --reject the place of a client that has ended is the next one's, with a quiet stdin (${flags.join(' ')}, ${engine})`,
+      async (t) => {
+        const args = ['listen', ...flags, '-m', '1', '--reject', '--json', '127.0.0.1:0'];
+        const server = startCli(t, args, { env });
+        const [, address = ''] = await server.said(/"address":"([^"]+)"/);
+        const stdout = readText(server.stdout);
+        const first = await connectPeer(t, address);
+        const refused = await connectPeer(t, address);
+        await new Promise((resolve) => refused.resume().once('close', resolve));
+        first.resume().end('first');
+        if (flags[0] === '--broker') await once(first, 'end');
+        else await server.said(/"event":"sending-on"/);
+        const second = await connectPeer(t, address);
+        second.resume().end('second');
+        if (flags[0] === '--broker') await once(second, 'end');
+        else await stdout.until(/first[^]*second/);
+        t.is(server.stderr().match(/"event":"accepted"/g)?.length, 2);
+      },
+    );
+  }
+}
+
 test.serial(
   'a client of --broadcast that half-closed gets what comes, beside the one that has its place',
   async (t) => {

@@ -150,8 +150,10 @@ testWith('telnetd', 'sh')('a script talks to a real telnetd and gets clean bytes
     ],
     { env: { TERM: 'vt220' } },
   );
+  // An input that stays open would be sent on until the server is found to be gone.
   cli.stdin.write('exit\n');
   const stdout = await collect(cli.stdout);
+  cli.stdin.end();
   t.is((await cli.exit).code, 0, cli.stderr());
   t.regex(stdout.toString(), /^vt220:42\r$/m);
   t.false(stdout.includes(255));
