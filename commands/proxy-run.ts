@@ -236,7 +236,8 @@ export class ProxyRun {
     this.#isReady = false;
     for (const stop of this.#reloads.splice(0)) stop();
     await Promise.allSettled([this.#reloading, this.#binding]);
-    this.#proxy.stop();
+    // A client that a lane has accepted, and not told yet, is one of those that are served to the end.
+    await this.#proxy.stop();
     const limitMs = status === exitCodes.sigint ? 0 : this.#options.drain;
     const { open } = this.#ledger;
     if (open.size > 0 && limitMs > 0) {

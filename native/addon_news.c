@@ -56,11 +56,11 @@ static void hand_out_connection(struct engine *engine, struct connection *connec
 static void hand_out_lane(struct engine *engine, struct lane *lane, double *fields) {
   memset(fields, 0, NEWS_FIELDS * sizeof *fields);
   pthread_mutex_lock(&engine->lock);
-  bool over = lane->told_over;
+  bool closed = lane->told_closed, over = lane->told_over;
   fields[3] = lane->told_error;
   lane->has_news = false;
   pthread_mutex_unlock(&engine->lock);
-  fields[0] = NEWS_LANE | (over ? NEWS_ENDED : 0);
+  fields[0] = NEWS_LANE | (closed ? NEWS_CLOSED : 0) | (over ? NEWS_ENDED : 0);
   fields[1] = lane->id;
   if (!over) return;
   drop_slot(engine, lane->id);

@@ -104,14 +104,16 @@ static void forget_lane(struct loop *loop, const struct lane *lane) {
   if (*link) *link = lane->next;
 }
 
-/* Stops accepting; over when the last connection is. */
+/* Stops accepting, and says so behind the news of all that it has accepted; over when the last connection is. */
 void close_lane(struct loop *loop, struct lane *lane) {
+  bool is_news = !lane->closing;
   lane->closing = true;
   shut_lane(loop, lane);
-  if (lane->live > 0 || lane->over) return;
-  forget_lane(loop, lane);
-  lane->over = true;
-  tell_lane(loop, lane);
+  if (lane->live == 0 && !lane->over) {
+    forget_lane(loop, lane);
+    lane->over = is_news = true;
+  }
+  if (is_news) tell_lane(loop, lane);
 }
 
 void stop_lane(struct loop *loop, struct lane *lane) {

@@ -13,7 +13,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-enum news { NEWS_ACCEPTED = 1, NEWS_CONNECTED = 2, NEWS_ENDED = 4, NEWS_REFUSED = 16, NEWS_DENIED = 32 };
+enum news { NEWS_ACCEPTED = 1, NEWS_CONNECTED = 2, NEWS_ENDED = 4, NEWS_REFUSED = 16, NEWS_DENIED = 32, NEWS_CLOSED = 64 };
 enum { TARGETS_MOST = 4 };
 
 /* An address of a socket, as much of it as is told. */
@@ -66,7 +66,7 @@ struct lane {
   pthread_mutex_t listen_lock;
   int listen_fd;
   /* Under the engine's lock. */
-  bool has_news, told_over;
+  bool has_news, told_closed, told_over;
   int told_error;
   struct lane *next_news;
 };

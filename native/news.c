@@ -29,6 +29,7 @@ void tell_lane(struct loop *loop, struct lane *lane) {
   struct engine *engine = loop->engine;
   pthread_mutex_lock(&engine->lock);
   lane->told_error = lane->accept_error;
+  lane->told_closed = lane->closing;
   lane->told_over = lane->over;
   if (!lane->has_news) {
     lane->has_news = true;

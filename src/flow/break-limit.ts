@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { kBroken } from '../net/patient-socket.ts';
+import { findBreak, kBroken } from '../net/patient-socket.ts';
 
 /** A watch for the break of a connection. */
 export interface BreakLimit {
@@ -21,7 +21,9 @@ export function limitBreak(connection: Duplex, limitMs: number, onLimit: (error:
     if (!hasEnded) timer ??= setTimeout(onLimit, limitMs, error);
   };
   connection.on(kBroken, onBreak).on('error', onBreak);
-  if (connection.errored) onBreak(connection.errored);
+  const earlier = findBreak(connection);
+  if (earlier) onBreak(earlier.error, earlier.hasEnded);
+  else if (connection.errored) onBreak(connection.errored);
   return {
     get seenAt() {
       return seenAt;

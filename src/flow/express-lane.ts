@@ -100,6 +100,8 @@ export type LaneEvent =
 export interface ExpressLane {
   /** Connections that are not over, as far as they have been told. */
   readonly connections: number;
+  /** Settles when it takes no more connections, and all that it has taken have been told. */
+  readonly closed: Promise<void>;
   /** Settles when the lane is closed and its last connection is over. */
   readonly ended: Promise<void>;
   /** Takes no more connections. Those that are there go on. */
@@ -130,7 +132,7 @@ const refusalsAt = 9;
 const namesAt = refusalsAt + targetsMost;
 const nameLength = 7;
 const rowLength = namesAt + 3 * nameLength;
-const [accepted, connected, over, ofLane, denied] = [1, 2, 4, 8, 32];
+const [accepted, connected, over, ofLane, denied, shut] = [1, 2, 4, 8, 32, 64];
 
 const lanes = new Map<number, RunningLane>();
 
@@ -154,9 +156,11 @@ function readState(state: Float64Array, at: number): LaneFlowState {
 
 class RunningLane implements ExpressLane {
   connections = 0;
-  readonly ended: Promise<void>;
+  readonly #closing = Promise.withResolvers<undefined>();
+  readonly #ending = Promise.withResolvers<undefined>();
+  readonly closed: Promise<void> = this.#closing.promise;
+  readonly ended: Promise<void> = this.#ending.promise;
   readonly onEvents: ExpressLaneOptions['onEvents'];
-  readonly settle: () => void;
   /** How many of a connection's refusals have been told, where there are any. */
   readonly toldRefusals = new Map<number, number>();
   readonly #addon: NativeAddon;
@@ -169,9 +173,6 @@ class RunningLane implements ExpressLane {
     const { allow, deny } = access ?? {};
     if (targets.length === 0 || targets.length > targetsMost)
       throw new RangeError(`an express lane has 1 to ${targetsMost} targets`);
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    this.ended = promise;
-    this.settle = () => resolve(undefined);
     this.onEvents = options.onEvents;
     this.#addon = addon;
     const addresses = targets.map((target) => ('path' in target ? target.path : target.address));
@@ -198,6 +199,14 @@ class RunningLane implements ExpressLane {
       throw errno === undefined ? error : createErrnoError(-errno, syscall ?? 'openLane');
     }
     lanes.set(this.#id, this);
+  }
+
+  /** What the engine has told of the lane itself. */
+  settle(what: number): void {
+    if (what & shut) this.#closing.resolve(undefined);
+    if (!(what & over)) return;
+    lanes.delete(this.#id);
+    this.#ending.resolve(undefined);
   }
 
   close(): void {
@@ -227,7 +236,7 @@ class RunningLane implements ExpressLane {
 /** Rows as native/addon_news.c describes them. */
 function deliverNews(rows: Float64Array): void {
   const batches = new Map<RunningLane, LaneEvent[]>();
-  const closed: [number, RunningLane][] = [];
+  const states: [RunningLane, number][] = [];
   for (let at = 0; at < rows.length; at += rowLength) {
     const row = rows.subarray(at, at + rowLength);
     const [what = 0, laneId = 0] = row;
@@ -237,13 +246,10 @@ function deliverNews(rows: Float64Array): void {
     batches.set(lane, batch);
     if (what & ofLane) addLaneEvents(row, batch);
     else addConnectionEvents(row, lane, batch);
-    if (what & ofLane && what & over) closed.push([laneId, lane]);
+    if (what & ofLane) states.push([lane, what]);
   }
   for (const [lane, batch] of batches) if (batch.length > 0) lane.onEvents?.(batch);
-  for (const [laneId, lane] of closed) {
-    lanes.delete(laneId);
-    lane.settle();
-  }
+  for (const [lane, what] of states) lane.settle(what);
 }
 
 function addLaneEvents(row: Float64Array, batch: LaneEvent[]): void {

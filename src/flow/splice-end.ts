@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { findBreak, kBroken } from '../net/patient-socket.ts';
 import { descriptorKinds, type DescriptorKind, type NativeAddon } from './native-addon.ts';
 
 /** What node:net's TCP and Pipe handles offer, as far as it is used here. */
@@ -153,8 +154,19 @@ export function guardErrors(stream: Readable | Writable | number): void {
   stream.on('error', () => undefined);
 }
 
-/** Calls `then` when the system has taken all that JavaScript wrote to `sink`; at once when it has already. */
+/**
+ * Calls `then` when the system has taken all that JavaScript wrote to `sink`, or when it never will; at once when that is
+ * so already. May call it twice.
+ */
 export function whenFlushed(sink: Writable | number, then: () => void): void {
-  if (typeof sink === 'number' || sink.writableLength === 0) then();
-  else sink.write(Buffer.alloc(0), () => then());
+  if (typeof sink === 'number' || sink.writableLength === 0 || findBreak(sink)) {
+    then();
+    return;
+  }
+  // A socket keeps a failed write back until its reader is at the end, and nobody reads it any more.
+  sink.once(kBroken, then);
+  sink.write(Buffer.alloc(0), () => {
+    sink.off(kBroken, then);
+    then();
+  });
 }

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { findBreak } from '../net/patient-socket.ts';
 import type { Ending } from './ending.ts';
 import type { Flow, FlowOptions } from './flow.ts';
 import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
@@ -109,6 +110,8 @@ class RunningSpliceFlow implements SpliceFlow {
   /** bytesRead, bytesSent, idleMs, blocked: filled by the engine while the flow runs. */
   readonly #state = new Float64Array(4);
   readonly #settle: (ending: Ending) => void;
+  readonly #whenReady: Ready;
+  #hasArrived = false;
   /** Set when the engine has the flow. */
   #id: number | undefined;
   #isOver = false;
@@ -124,6 +127,7 @@ class RunningSpliceFlow implements SpliceFlow {
     this.#settle = resolve;
     this.#addon = addon;
     this.#options = options;
+    this.#whenReady = whenReady;
     this.#sourceFd = isEnded(options.source) ? -1 : sourceFd;
     this.#sinkFd = sinkFd;
     this.#taken = takeSource(options.source);
@@ -134,7 +138,7 @@ class RunningSpliceFlow implements SpliceFlow {
     guardErrors(options.source);
     guardErrors(options.sink);
     this.#listen('on');
-    const begin = () => whenFlushed(options.sink, () => whenReady(() => this.#begin()));
+    const begin = () => whenFlushed(options.sink, () => this.#arrive());
     // Taking the last bytes of a source that has broken makes it say so in the next tick.
     if (this.#taken.head) process.nextTick(begin);
     else begin();
@@ -182,10 +186,23 @@ class RunningSpliceFlow implements SpliceFlow {
     else this.#end(stopped);
   }
 
+  /** One that is over arrives too: the other flow must not wait for it. */
+  #arrive(): void {
+    if (this.#hasArrived) return;
+    this.#hasArrived = true;
+    this.#whenReady(() => this.#begin());
+  }
+
   #begin(): void {
     if (this.#isOver) return;
-    const { onEnd, onActivity, lastWordsMs = 0 } = this.#options;
-    const sourceFd = this.#isFinished || this.#sourceError ? -1 : this.#sourceFd;
+    const { source, sink, onEnd, onActivity, lastWordsMs = 0 } = this.#options;
+    const broken = typeof sink === 'number' ? undefined : findBreak(sink);
+    if (broken) {
+      this.#end({ reason: 'reset', error: broken.error, side: 'sink' });
+      return;
+    }
+    const isClosed = typeof source !== 'number' && source.errored !== null;
+    const sourceFd = this.#isFinished || isClosed ? -1 : this.#sourceFd;
     const halfClose = onEnd !== 'keep-open' && !this.#sourceError;
     try {
       this.#id = startNativeFlow(
@@ -202,9 +219,12 @@ class RunningSpliceFlow implements SpliceFlow {
     }
   }
 
+  /** What the source's end is to be taken for. The system tells a break once, and a write may have been told. */
   get #sourceError(): Error | null {
     const { source } = this.#options;
-    return typeof source === 'number' ? null : source.errored;
+    if (typeof source === 'number') return null;
+    const broken = findBreak(source);
+    return source.errored ?? (broken?.hasEnded === false ? broken.error : null);
   }
 
   #settleNative({ error, side, bytesRead, bytesSent, restMs }: NativeEnding): void {
@@ -219,6 +239,7 @@ class RunningSpliceFlow implements SpliceFlow {
 
   #end(ending: Pick<Ending, 'reason' | 'error' | 'side' | 'restMs'>): void {
     this.#isOver = true;
+    this.#arrive();
     this.#reportActivity();
     clearInterval(this.#activityTimer);
     this.#listen('off');

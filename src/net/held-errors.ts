@@ -16,12 +16,19 @@ export interface HeldErrors {
   write: { error: Error; done: WriteCallback } | undefined;
   /** Set when a write learned that the connection is gone; turns the read side's end into an error. */
   connectionError: Error | undefined;
-  /** Whether the break has been told to who waits for it: see kBroken. */
-  isTold: boolean;
+  /** The break, once it has been told to who waits for it: see kBroken. */
+  told: Break | undefined;
   /** Whether the peer's FIN has been read. */
   ended: boolean;
   /** Set when TLS has taken the descriptor over: errors of the connection come from there. */
   isSecure: boolean;
+}
+
+/** How a connection broke. */
+export interface Break {
+  readonly error: Error;
+  /** The peer's stream had come to its end in order before. */
+  readonly hasEnded: boolean;
 }
 
 export type WriteCallback = (error?: Error | null) => void;
@@ -31,7 +38,7 @@ export function createHeldErrors(): HeldErrors {
     read: undefined,
     write: undefined,
     connectionError: undefined,
-    isTold: false,
+    told: undefined,
     ended: false,
     isSecure: false,
   };

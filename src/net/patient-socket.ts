@@ -1,9 +1,11 @@
 import net from 'node:net';
+import type { Readable, Writable } from 'node:stream';
 import {
   isDeadConnection,
   isReadFailure,
   isTcp,
   toReadError,
+  type Break,
   type HeldErrors,
   type WriteCallback,
 } from './held-errors.ts';
@@ -142,9 +144,14 @@ function holdFailure(socket: PatientSocket, held: HeldErrors, done: WriteCallbac
 /** Says that a socket's connection is broken; see kBroken. */
 export function tellBreak(socket: net.Socket, error: Error): void {
   const held = socket instanceof PatientSocket ? socket[kHeld] : undefined;
-  if (!held || held.isTold) return;
-  held.isTold = true;
+  if (!held || held.told) return;
+  held.told = { error, hasEnded: held.ended };
   socket.emit(kBroken, error, held.ended);
+}
+
+/** The break that a stream has told of and may still keep back, for who comes after it was told. */
+export function findBreak(stream: Readable | Writable): Break | undefined {
+  return stream instanceof PatientSocket ? stream[kHeld]?.told : undefined;
 }
 
 function isBeingRead(socket: PatientSocket): boolean {

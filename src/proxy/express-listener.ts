@@ -69,9 +69,10 @@ export class ExpressListener {
     }
   }
 
-  /** Gives the listening socket back. Connections go on. */
-  close(): void {
+  /** Gives the listening socket back. Connections go on. Settles when all that were accepted have been reported. */
+  close(): Promise<void> {
     this.#lane.close();
     this.#loan.giveBack();
+    return this.#lane.closed;
   }
 }

@@ -80,11 +80,12 @@ export class Listener {
     return access;
   }
 
-  /** Stops accepting; what has been accepted goes on. Settles when the address is free again. */
-  close(): void {
+  /** Stops accepting; what has been accepted goes on. Settles when all of that is in the ledger. */
+  close(): Promise<void> {
     this.#plan.close();
-    this.#closeLane();
+    const closed = this.#closeLane();
     this.#server.close();
+    return closed;
   }
 
   #watch(): void {
@@ -95,15 +96,16 @@ export class Listener {
 
   /** Who serves the clients from now on. */
   #applyPlan(): void {
-    this.#closeLane();
+    void this.#closeLane();
     this.#applyLimit();
     const { open, obstacle } = this.#plan.express;
     this.#express = obstacle ?? open?.(this.#server, this.address, descriptorReserve);
   }
 
-  #closeLane(): void {
-    if (typeof this.#express === 'object') this.#express.close();
+  async #closeLane(): Promise<void> {
+    const express = this.#express;
     this.#express = undefined;
+    if (typeof express === 'object') await express.close();
   }
 
   /** Without --reject, the server itself lets the rest wait. */

@@ -62,7 +62,7 @@ export class Proxy {
       }
       this.#checkBound(wanted, opened);
     } catch (error) {
-      for (const listener of opened.values()) this.#close(listener);
+      for (const listener of opened.values()) void this.#close(listener);
       for (const plan of plans) plan.close();
       throw error;
     }
@@ -77,7 +77,7 @@ export class Proxy {
       const listener = kept ?? opened.get(key);
       if (listener) next.set(key, listener);
     }
-    for (const [key, listener] of this.#listeners) if (!next.has(key)) this.#close(listener);
+    for (const [key, listener] of this.#listeners) if (!next.has(key)) void this.#close(listener);
     this.#listeners = next;
   }
 
@@ -98,9 +98,10 @@ export class Proxy {
     return DatagramListener.open(plan, this.#host);
   }
 
-  #close(listener: AnyListener): void {
-    listener.close();
+  async #close(listener: AnyListener): Promise<void> {
+    const closed = listener.close();
     this.#host.own?.remove(listener.address);
+    await closed;
   }
 
   /** What the pairs' own words do not say: the ports that the system has chosen, and what passed descriptors are. */
@@ -134,10 +135,11 @@ export class Proxy {
     return { allowed: sum('allowed'), denied: sum('denied') };
   }
 
-  /** Stops accepting. Connections go on. */
-  stop(): void {
-    for (const listener of this.#listeners.values()) this.#close(listener);
+  /** Stops accepting. Connections go on. Settles when all that were accepted are in the ledger. */
+  async stop(): Promise<void> {
+    const listeners = [...this.#listeners.values()];
     this.#listeners.clear();
+    await Promise.all(listeners.map((listener) => this.#close(listener)));
   }
 
   /** Breaks off what has not ended: what was sent is delivered, within a bound. */

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { DatagramSocket } from '../net/datagram.ts';
 import { refuseNumericForm, requireNumericHost } from '../endpoint/numeric.ts';
 import { isIP, isIPv4, type Socket } from '../net/index.ts';
@@ -25,9 +24,11 @@ export async function serveAssociate(
   const stop = () => client.destroy();
   host.signal.addEventListener('abort', stop, { once: true });
   client.write(encodeSocksReply(5, 'granted', { host: plainAddress(address), port: near.address().port }));
-  // What a client says on the connection means nothing; its end is the end.
-  client.once('end', stop).resume();
-  if (!client.destroyed) await once(client, 'close');
+  // What a client says on the connection means nothing; its end is the end, which may have been read with its greeting.
+  if (client.readableEnded) stop();
+  else client.once('end', stop).resume();
+  // A reset is an end like the others: events.once() would reject, and the sockets would stay.
+  if (!client.closed) await new Promise<void>((resolve) => client.once('close', () => resolve()));
   host.signal.removeEventListener('abort', stop);
   relay.close();
 }

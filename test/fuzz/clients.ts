@@ -76,6 +76,16 @@ export async function runClient(target: net.NetConnectOpts, bytes: Buffer, rando
   clearTimeout(timer);
 }
 
+/** One client that does what clients do: sends all, ends its side and takes what comes. */
+export async function runPlainClient(target: net.NetConnectOpts, bytes: Buffer): Promise<void> {
+  const socket: net.Socket = net.connect({ ...target, allowHalfOpen: true });
+  socket.on('error', () => undefined);
+  const timer = setTimeout(() => socket.destroy(), patienceMs);
+  socket.resume().end(bytes);
+  await new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  clearTimeout(timer);
+}
+
 /** One sender of datagrams. */
 export async function runSender(port: number, datagrams: readonly Buffer[]): Promise<void> {
   const socket = dgram.createSocket('udp4');

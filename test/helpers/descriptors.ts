@@ -16,20 +16,27 @@ export async function settleDescriptors(pid: number, most: number, patienceMs = 
 
 /** A process and all that it has started, by number. */
 export function processTree(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
-  return [pid, ...children.map(Number).flatMap(processTree)];
+  const children = unlessGone(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'), '');
+  return [pid, ...children.split(' ').filter(Boolean).map(Number).flatMap(processTree)];
+}
+
+/** What there is to read of a process or a descriptor, which may have gone since it was listed. */
+function unlessGone<Value>(read: () => Value, otherwise: Value): Value {
+  try {
+    return read();
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (['ENOENT', 'ESRCH'].includes(code)) return otherwise;
+    throw error;
+  }
 }
 
 /** How many sockets a process and its children have open. */
 export function countSockets(pid: number): number {
   const links = processTree(pid).flatMap((one) =>
-    readdirSync(`/proc/${one}/fd`).map((fd) => {
-      try {
-        return readlinkSync(`/proc/${one}/fd/${fd}`);
-      } catch {
-        return '';
-      }
-    }),
+    unlessGone(() => readdirSync(`/proc/${one}/fd`), []).map((fd) =>
+      unlessGone(() => readlinkSync(`/proc/${one}/fd/${fd}`), ''),
+    ),
   );
   return links.filter((link) => link.startsWith('socket:')).length;
 }
