@@ -28,6 +28,7 @@ import { checkPingFlags, type EchoOptions } from './echo-options.ts';
 import { PingScreen } from './ping-screen.ts';
 import { readFamily } from './server-address.ts';
 import { catchInterruption, type Interruption } from './signals.ts';
+import { writeResult } from './write-result.ts';
 
 /** The most bytes of a payload on a stream: each is checked as a whole. */
 const maxPayloadBytes = 16 * 1024 * 1024;
@@ -135,17 +136,14 @@ async function printResult(
   { json }: EchoOptions,
   name: string,
 ): Promise<void> {
-  const { stdout } = process;
-  // A reader that has left wants no result.
-  stdout.on('error', () => undefined);
   if (json) {
-    const write = (line: string) => void stdout.write(line);
-    new Reporter({ name, verbosity: 0, json: true, write }).emit(result);
+    new Reporter({ name, verbosity: 0, json: true, write: writeResult }).emit(result);
     return;
   }
+  const { stdout } = process;
   const { renderHistogram, renderPing } = await import('../src/report/ping-summary.ts');
   const histogram = stdout.isTTY ? renderHistogram(roundTrips.buckets, stdout.columns) : [];
-  for (const line of [...renderPing(result), ...histogram]) stdout.write(`${line}\n`);
+  writeResult([...renderPing(result), ...histogram].map((line) => `${line}\n`).join(''));
 }
 
 function setStatus(
