@@ -24,7 +24,7 @@ import { RoundTrips } from '../src/report/round-trips.ts';
 import { openCall, readWay, type Call } from './connect-call.ts';
 import { commandName, createContext, type Context } from './context.ts';
 import { applyUdp } from './datagram-options.ts';
-import { checkPingFlags, type EchoOptions } from './echo-options.ts';
+import { checkEchoFlags, type EchoOptions } from './echo-options.ts';
 import { PingScreen } from './ping-screen.ts';
 import { readFamily } from './server-address.ts';
 import { catchInterruption, type Interruption } from './signals.ts';
@@ -42,8 +42,10 @@ const defaultIntervalMs = 1_000;
 /** Measures an echo server: `--ping`. */
 export async function pingEcho(words: string[], options: EchoOptions, command: Command): Promise<void> {
   const context = createContext(command, options);
-  checkPingFlags(command);
+  // A server's flag may be why no target is named.
+  checkEchoFlags(options, [], command);
   const endpoint = applyUdp(readTarget(words, options), options);
+  checkEchoFlags(options, [endpoint], command);
   if ('host' in endpoint) requireFamily(endpoint.host, readFamily(options));
   checkSize(endpoint, options.size);
   using interruption = catchInterruption(readRunLimit(context, options.timeout));

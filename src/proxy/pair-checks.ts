@@ -73,6 +73,8 @@ const ofClients: readonly Name[] = [
   'tlsIn',
   'maxConnections',
   'rate',
+  'allow',
+  'deny',
 ];
 const ofTargets: readonly Name[] = [
   'sendProxy',

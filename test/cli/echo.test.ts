@@ -84,19 +84,22 @@ test.serial('chargen waits for a client that does not read, and its memory stays
   for (const bytes of ended) t.true(bytes < 20 * 32 * 1024 * 1024, String(bytes));
 });
 
-test.serial('SIGTERM resets a chargen that is being read, behind what was on its way, and says so', async (t) => {
-  const server = startCli(t, ['echo', '--service', 'chargen', '127.0.0.1:0']);
-  const socket = await connectPeer(t, await server.address());
-  const received = collectUntilClose(socket);
-  await once(socket, 'data');
-  server.child.kill('SIGTERM');
-  const { bytes, error } = await received;
-  t.true(bytes.length > 0);
-  t.is(errorCode(error), 'ECONNRESET');
-  t.is((await server.exit).code, 143);
-  t.regex(server.stderr(), /cut 1 connection that had not ended\n/);
-  t.regex(server.stderr(), /1 connection, 0 bytes in, \d+ bytes out in [\d.]+ s\n$/);
-});
+test.serial(
+  'SIGTERM resets a chargen that is being read, behind what was on its way, and says so',
+  async (t) => {
+    const server = startCli(t, ['echo', '--service', 'chargen', '127.0.0.1:0']);
+    const socket = await connectPeer(t, await server.address());
+    const received = collectUntilClose(socket);
+    await once(socket, 'data');
+    server.child.kill('SIGTERM');
+    const { bytes, error } = await received;
+    t.true(bytes.length > 0);
+    t.is(errorCode(error), 'ECONNRESET');
+    t.is((await server.exit).code, 143);
+    t.regex(server.stderr(), /cut 1 connection that had not ended\n/);
+    t.regex(server.stderr(), /1 connection, 0 bytes in, \d+ bytes out in [\d.]+ s\n$/);
+  },
+);
 
 test.serial('-i ends a client that is quiet, and not one that speaks', async (t) => {
   const server = startCli(t, ['echo', '-i', '1s', '127.0.0.1:0']);
@@ -156,11 +159,11 @@ for (const [words, message] of [
   ],
   [['--service', 'gopher', '8124'], /Allowed choices are echo, discard, chargen/],
   [['--reject', '8124'], /--reject goes with -m/],
-  [['--rate', '10/s', '8124'], /--rate limits datagrams: it goes with -u/],
+  [['--rate', '10/s', '8124'], /--rate goes with -u or --ping/],
   [['-u', '--rate', 'fast', '8124'], /A rate is a number with a time/],
-  [['-u', '-m', '1', '8124'], /-m is for connections, and UDP has none/],
-  [['-i', '1s', 'udp://127.0.0.1:8124'], /-i is for connections, and UDP has none/],
-  [['-u', '--tls', '8124'], /--tls is for connections, and UDP has none/],
+  [['-u', '-m', '1', '8124'], /-m does not go with a UDP server: UDP has no connections/],
+  [['-i', '1s', 'udp://127.0.0.1:8124'], /-i does not go with a UDP server: UDP has no connections/],
+  [['-u', '--tls', '8124'], /--tls needs a connection, and UDP has none/],
   [['-u', '-U', '/tmp/never'], /Node has no Unix datagram sockets/],
 ] as const) {
   test(`echo ${words.join(' ')} is a usage error`, async (t) => {
