@@ -9,7 +9,7 @@ import { isPatient, type WaitOptions } from './connect-wait-options.ts';
 import { subjectOf, type Context, type ReportOptions } from './context.ts';
 import type { ClientSecureFlags } from './secure-options.ts';
 import { readFamily } from './server-address.ts';
-import { readTuner, type SocketFlags } from './socket-options.ts';
+import { readDatagramTuner, readTuner, type SocketFlags } from './socket-options.ts';
 import type { Interruption } from './signals.ts';
 
 /** The flags that say how a connection is opened. */
@@ -39,7 +39,7 @@ export async function readWay(
 ): Promise<DialOptions> {
   const isSecure = options.tls || endpoint.kind === 'tls';
   return {
-    tune: await readTuner(options, [endpoint]),
+    ...(await readTuners(options, endpoint)),
     proxies: readProxies(options),
     sendProxyHeader: options.sendProxy,
     onHop: (proxy, target) => reporter.emit({ event: 'proxied', proxy, target }),
@@ -53,6 +53,14 @@ export async function readWay(
         )
       : undefined,
   };
+}
+
+async function readTuners(
+  options: CallFlags,
+  endpoint: Endpoint,
+): Promise<Pick<DialOptions, 'tune' | 'tuneDatagrams'>> {
+  if (endpoint.kind === 'udp') return { tuneDatagrams: await readDatagramTuner(options) };
+  return { tune: await readTuner(options, [endpoint]) };
 }
 
 /** The connection, or undefined when there is none: then the failure is reported and the exit status set. */

@@ -1,13 +1,14 @@
 import { Option, type Command } from 'commander';
 import type { Endpoint } from '../src/endpoint/endpoint.ts';
-import { TnetError } from '../src/errors.ts';
 import { serviceNames, type ServiceName } from '../src/protocol/small-services/index.ts';
 import { readRate, type Rate } from '../src/quantities.ts';
 import { addAccessOptions, type AccessFlags } from './access-options.ts';
 import { addAdmissionOptions, type AdmissionFlags } from './admission-options.ts';
 import { addBindOptions, type BindFlags } from './bind-options.ts';
 import type { ReportOptions } from './context.ts';
-import { addUdpOption, type DatagramFlags } from './datagram-options.ts';
+import { addUdpOption, refuseOverUdp, type DatagramFlags } from './datagram-options.ts';
+import { echoFlagRules } from './echo-flag-rules.ts';
+import { checkFlags } from './flag-rules.ts';
 import { addLiveOption } from './live-options.ts';
 import { addOptions, addReportOptions } from './options.ts';
 import type { ServerAddressOptions } from './server-address.ts';
@@ -82,77 +83,17 @@ function parseRate(text: string): Rate | 'none' {
   return text === 'none' ? 'none' : asArgument(() => readRate(text));
 }
 
-/** Flags of the server alone, and of the client alone, by the name that commander gives their value. */
-const serverFlags = [
-  'port',
-  'service',
-  'quoteFile',
-  'maxConnections',
-  'reject',
-  'mode',
-  'retryBind',
-  'pause',
-  'readyFd',
-  'readyFile',
-  'allow',
-  'deny',
-  'live',
-  'acceptProxy',
-] as const;
-const clientFlags = [
-  'count',
-  'size',
-  'quit',
-  'waitConnect',
-  'timeout',
-  'tlsServername',
-  'tlsInsecure',
-  'tlsPin',
-] as const;
-
 /**
- * Makes sure that --ping has no flags of a server.
+ * Makes sure that the flags go together, and with the endpoints: where a server listens, or what --ping calls.
  *
  * @throws TnetError TNET_E_USAGE
  */
-export function checkPingFlags(command: Command): void {
-  const flag = findGiven(command, serverFlags);
-  if (flag !== undefined) {
-    throw new TnetError('TNET_E_USAGE', `${flag} is a server's, and --ping is a client`);
-  }
-}
-
-/** The first of these flags that stands on the command line, as it is best known: `-m`, `--service`. */
-function findGiven(command: Command, names: readonly string[]): string | undefined {
-  const given = names.find((name) => command.getOptionValueSource(name) === 'cli');
-  const option = command.options.find((one) => one.attributeName() === given);
-  return option?.short ?? option?.long ?? undefined;
-}
-
-/** Flags that need connections. TLS is one of them by whichever of its flags. */
-const connectionFlags = ['maxConnections', 'reject', 'idle', 'pause', 'acceptProxy'] as const;
-
-/**
- * Makes sure that the flags go together and with where the server listens.
- *
- * @throws TnetError TNET_E_USAGE
- */
-export function checkServerFlags(
-  options: EchoOptions,
-  endpoints: readonly Endpoint[],
-  command: Command,
-): void {
-  const usage = (message: string) => new TnetError('TNET_E_USAGE', message);
-  const clientFlag = findGiven(command, clientFlags);
-  if (clientFlag !== undefined) throw usage(`${clientFlag} goes with --ping`);
-  if (options.reject && options.maxConnections === undefined) throw usage('--reject goes with -m');
-  if (options.quoteFile !== undefined && options.service !== 'qotd') {
-    throw usage('--quote-file goes with --service qotd');
-  }
-  if (endpoints.some(({ kind }) => kind === 'udp')) {
-    const flag = findGiven(command, connectionFlags) ?? (options.tls ? '--tls' : undefined);
-    if (flag !== undefined) throw usage(`${flag} is for connections, and UDP has none`);
-  } else if (options.rate !== undefined) {
-    throw usage('--rate limits datagrams: it goes with -u');
-  }
+export function checkEchoFlags(options: EchoOptions, endpoints: readonly Endpoint[], command: Command): void {
+  const datagrams = endpoints.find(({ kind }) => kind === 'udp');
+  checkFlags(command, echoFlagRules, {
+    'a UDP server': datagrams !== undefined && !options.ping,
+    'service qotd': options.service === 'qotd',
+    unix: endpoints.length > 0 && endpoints.every(({ kind }) => kind === 'unix'),
+  });
+  if (datagrams) refuseOverUdp(datagrams, options);
 }

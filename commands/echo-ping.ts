@@ -24,10 +24,11 @@ import { RoundTrips } from '../src/report/round-trips.ts';
 import { openCall, readWay, type Call } from './connect-call.ts';
 import { commandName, createContext, type Context } from './context.ts';
 import { applyUdp } from './datagram-options.ts';
-import { checkPingFlags, type EchoOptions } from './echo-options.ts';
+import { checkEchoFlags, type EchoOptions } from './echo-options.ts';
 import { PingScreen } from './ping-screen.ts';
 import { readFamily } from './server-address.ts';
 import { catchInterruption, type Interruption } from './signals.ts';
+import { writeResult } from './write-result.ts';
 
 /** The most bytes of a payload on a stream: each is checked as a whole. */
 const maxPayloadBytes = 16 * 1024 * 1024;
@@ -41,8 +42,10 @@ const defaultIntervalMs = 1_000;
 /** Measures an echo server: `--ping`. */
 export async function pingEcho(words: string[], options: EchoOptions, command: Command): Promise<void> {
   const context = createContext(command, options);
-  checkPingFlags(command);
+  // A server's flag may be why no target is named.
+  checkEchoFlags(options, [], command);
   const endpoint = applyUdp(readTarget(words, options), options);
+  checkEchoFlags(options, [endpoint], command);
   if ('host' in endpoint) requireFamily(endpoint.host, readFamily(options));
   checkSize(endpoint, options.size);
   using interruption = catchInterruption(readRunLimit(context, options.timeout));
@@ -135,17 +138,14 @@ async function printResult(
   { json }: EchoOptions,
   name: string,
 ): Promise<void> {
-  const { stdout } = process;
-  // A reader that has left wants no result.
-  stdout.on('error', () => undefined);
   if (json) {
-    const write = (line: string) => void stdout.write(line);
-    new Reporter({ name, verbosity: 0, json: true, write }).emit(result);
+    new Reporter({ name, verbosity: 0, json: true, write: writeResult }).emit(result);
     return;
   }
+  const { stdout } = process;
   const { renderHistogram, renderPing } = await import('../src/report/ping-summary.ts');
   const histogram = stdout.isTTY ? renderHistogram(roundTrips.buckets, stdout.columns) : [];
-  for (const line of [...renderPing(result), ...histogram]) stdout.write(`${line}\n`);
+  writeResult([...renderPing(result), ...histogram].map((line) => `${line}\n`).join(''));
 }
 
 function setStatus(

@@ -14,7 +14,7 @@ import { createAdmission, toPlainEndpoint } from './admission-options.ts';
 import { bindServers, type BindOptions } from './bind-options.ts';
 import { createContext, subjectOf, type Context } from './context.ts';
 import { applyUdp } from './datagram-options.ts';
-import { checkServerFlags, type EchoOptions } from './echo-options.ts';
+import { checkEchoFlags, type EchoOptions } from './echo-options.ts';
 import { createService, loadQuotes, type StartService } from './echo-services.ts';
 import { readServerAddresses } from './server-address.ts';
 import { ServerRun } from './server-run.ts';
@@ -31,7 +31,7 @@ export async function serveEcho(words: string[], options: EchoOptions, command: 
   const asked = readServerAddresses(words, options)
     .map((endpoint) => applyUdp(endpoint, options))
     .map((endpoint) => keepLocal(endpoint, options));
-  checkServerFlags(options, asked, command);
+  checkEchoFlags(options, asked, command);
   const endpoints = asked.map(toPlainEndpoint);
   const quotes = loadQuotes(options.quoteFile);
   const admission = await createAdmission(context, options, asked);

@@ -1,10 +1,8 @@
 import { Option, type Command } from 'commander';
 import type { Endpoint } from '../src/endpoint/endpoint.ts';
 import type { ProgramEndpoint } from '../src/endpoint/program.ts';
+import { isLocalListener } from '../src/endpoint/local-listener.ts';
 import { TnetError } from '../src/errors.ts';
-import { findListenerHost, findListenerPath } from '../src/net/listener-path.ts';
-import { isLoopbackName } from '../src/net/lookup.ts';
-import { parseBlock, wholeAddress } from '../src/net/prefix.ts';
 
 /** The flags that join a connection to a program instead of stdin and stdout. */
 export interface ExecFlags {
@@ -63,24 +61,10 @@ export function requireGuard(
   flags: ExecFlags & { readonly allow?: readonly string[] },
 ): void {
   if (flags.allow || flags.insecureExec) return;
-  const isExposed = endpoints.some((endpoint) => !isPrivate(endpoint));
+  const isExposed = endpoints.some((endpoint) => !isLocalListener(endpoint));
   if (!isExposed) return;
   throw new TnetError(
     'TNET_E_EXPOSED',
     'a program on an address that other machines reach needs --allow, or --insecure-exec if everybody may run it',
   );
-}
-
-function isPrivate(endpoint: Endpoint): boolean {
-  if (endpoint.kind === 'unix') return true;
-  if (endpoint.kind === 'fd' && findListenerPath(endpoint.fd) !== undefined) return true;
-  const host = (endpoint.kind === 'fd' ? findListenerHost(endpoint.fd) : hostOf(endpoint)) ?? '';
-  const address = wholeAddress(host);
-  // A name may mean another address tomorrow; localhost may not (RFC 6761, 6.3).
-  if (!address) return isLoopbackName(host);
-  return ['127.0.0.0/8', '::1'].some((block) => parseBlock(block).covers(address));
-}
-
-function hostOf(endpoint: Endpoint): string | undefined {
-  return 'host' in endpoint ? endpoint.host : undefined;
 }

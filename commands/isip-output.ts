@@ -1,6 +1,15 @@
 /** Where answers go: whole batches straight to a file descriptor, which is 2 ms sooner than setting up process.stdout. */
 import { writeSync } from 'node:fs';
 import { errorCode } from '../src/errors.ts';
+import { describeError } from '../src/report/sentences.ts';
+
+/** What could not be written, to stdout or stderr. The message is a sentence with the system's code. */
+export class OutputError extends Error {
+  constructor(fd: 1 | 2, cause: unknown) {
+    const name = fd === 1 ? 'stdout' : 'stderr';
+    super(`${name}: ${describeError(cause)} (${errorCode(cause) ?? 'ERROR'})`, { cause });
+  }
+}
 
 /** A file descriptor that takes all of every write, in order. Nothing has to be closed. */
 export class Sink {
@@ -21,7 +30,7 @@ export class Sink {
    * Writes all of `data`.
    *
    * @returns nothing when it is done, or a promise where the descriptor had no room and is waited for
-   * @throws the system's error, with its `code`; EPIPE is no error
+   * @throws OutputError; EPIPE is no error
    */
   write(data: string | Uint8Array): Promise<void> | undefined {
     if (this.#isGone || data.length === 0) return undefined;
@@ -32,8 +41,8 @@ export class Sink {
       while (done < bytes.length) done += writeSync(this.#fd, bytes, done);
     } catch (error) {
       if (errorCode(error) === 'EPIPE') this.#isGone = true;
-      else if (errorCode(error) === 'EAGAIN') return this.#writeStream(bytes.slice(done));
-      else throw error;
+      else if (errorCode(error) === 'EAGAIN') return this.#writeStream(bytes.subarray(done));
+      else throw new OutputError(this.#fd, error);
     }
     return undefined;
   }
@@ -50,7 +59,7 @@ export class Sink {
       stream.write(bytes, (error) => {
         if (errorCode(error) === 'EPIPE') this.#isGone = true;
         else if (error) {
-          reject(error);
+          reject(new OutputError(this.#fd, error));
           return;
         }
         resolve();

@@ -5,6 +5,7 @@ import { describeError } from '../src/report/sentences.ts';
 import { escapeText } from '../src/transform/escape-controls.ts';
 import { exitStatus } from './exit-status.ts';
 import { isWorker } from './proxy-worker-checks.ts';
+import { OutputError } from './isip-output.ts';
 import { writeResult } from './write-result.ts';
 import { buildProgram, describeUsageError, findCommand } from './program.ts';
 
@@ -85,6 +86,7 @@ function describeFailure(name: string | undefined, error: unknown): { text: stri
     const subject = error.subject === undefined ? '' : `${error.subject}: `;
     return { text: `${subject}${error.message} (${error.code})`, status };
   }
+  if (error instanceof OutputError) return { text: error.message, status: exitCodes.failed };
   if (errorCode(error) === undefined) throw error;
   return { text: `${describeError(error)} (${errorCode(error)})`, status };
 }

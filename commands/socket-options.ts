@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Endpoint } from '../src/endpoint/endpoint.ts';
 import type { SocketTuning } from '../src/endpoint/socket-tuning.ts';
 import { TnetError } from '../src/errors.ts';
+import type { DatagramSocket } from '../src/net/datagram.ts';
 import type { Socket } from '../src/net/index.ts';
 import { parseCount, parseSizeBytes, parseTimeMs } from './values.ts';
 
@@ -69,6 +70,25 @@ export async function readTuner(
     hopLimit: ttl,
     lingerSeconds: linger,
   });
+}
+
+/**
+ * What sets the flags' options on the UDP socket of a client, or undefined when there are none.
+ *
+ * @throws as readTuner() does
+ */
+export async function readDatagramTuner({
+  tos,
+  ttl,
+  ...others
+}: SocketFlags): Promise<((socket: DatagramSocket) => void) | undefined> {
+  for (const name of ['nodelay', 'keepalive', 'rcvbuf', 'sndbuf', 'linger'] as const) {
+    if (others[name] === undefined) continue;
+    throw new TnetError('TNET_E_USAGE', `--${name} is for connections; datagrams have --tos and --ttl`);
+  }
+  if (tos === undefined && ttl === undefined) return undefined;
+  const { createDatagramTuner } = await import('../src/endpoint/socket-tuning.ts');
+  return createDatagramTuner({ typeOfService: tos, hopLimit: ttl });
 }
 
 function refuseOnUnix(flags: SocketFlags): void {

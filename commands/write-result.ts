@@ -1,17 +1,25 @@
-import { errorCode } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
-import { describeError } from '../src/report/sentences.ts';
 import { Sink } from './isip-output.ts';
 
-/** Writes a result to stdout: a reader that has gone wants none, and anything else that fails is a line and status 1. */
+const stdout = new Sink(1);
+let hasFailed = false;
+
+/**
+ * Writes a result, or the next part of one, to stdout: a reader that has gone wants none, and the first thing that fails
+ * otherwise is a line and status 1.
+ */
 export function writeResult(text: string): void {
-  const fail = (error: unknown) => {
-    process.stderr.write(`tnet: stdout: ${describeError(error)} (${errorCode(error) ?? 'ERROR'})\n`);
-    process.exitCode = exitCodes.failed;
-  };
+  if (hasFailed) return;
   try {
-    new Sink(1).write(text)?.catch(fail);
+    stdout.write(text)?.catch(fail);
   } catch (error) {
     fail(error);
   }
+}
+
+function fail(error: unknown): void {
+  if (hasFailed) return;
+  hasFailed = true;
+  process.stderr.write(`tnet: ${(error as Error).message}\n`);
+  process.exitCode = exitCodes.failed;
 }

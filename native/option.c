@@ -27,15 +27,19 @@ static const struct option options[] = {
     {"nodelay", IPPROTO_TCP, TCP_NODELAY},
     {"notsent-lowat", IPPROTO_TCP, TCP_NOTSENT_LOWAT},
 };
-static const struct option ttl4 = {"ttl", IPPROTO_IP, IP_TTL};
-static const struct option ttl6 = {"ttl", IPPROTO_IPV6, IPV6_UNICAST_HOPS};
+/* What IPv4 and IPv6 have under a number each. */
+static const struct option by_family[][2] = {
+    {{"ttl", IPPROTO_IP, IP_TTL}, {"ttl", IPPROTO_IPV6, IPV6_UNICAST_HOPS}},
+    {{"tos", IPPROTO_IP, IP_TOS}, {"tos", IPPROTO_IPV6, IPV6_TCLASS}},
+};
 
 static const struct option *find(int fd, const char *name) {
-  if (strcmp(name, "ttl") == 0) {
+  for (size_t i = 0; i < sizeof by_family / sizeof *by_family; i++) {
+    if (strcmp(by_family[i][0].name, name) != 0) continue;
     int family = 0;
     socklen_t length = sizeof family;
     if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) != 0) return NULL;
-    return family == AF_INET6 ? &ttl6 : &ttl4;
+    return &by_family[i][family == AF_INET6];
   }
   for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
     if (strcmp(options[i].name, name) == 0) return &options[i];

@@ -14,8 +14,9 @@ import { refuseNumericForm, requireNumericHost } from './numeric.ts';
  */
 export async function dialDatagram(
   { host = 'localhost', port }: Extract<Endpoint, { kind: 'udp' }>,
-  { family, numericOnly, localAddress, localPort, timeoutMs, signal, judge, onAttempt }: DialOptions,
+  { family, numericOnly, localAddress, localPort, tuneDatagrams, ...rest }: DialOptions,
 ): Promise<DatagramPeer> {
+  const { timeoutMs, signal, judge, onAttempt } = rest;
   refuseNumericForm(host);
   if (localAddress !== undefined) refuseNumericForm(localAddress);
   if (numericOnly) requireNumericHost({ kind: 'udp', host, port });
@@ -28,7 +29,7 @@ export async function dialDatagram(
     const denial = judge?.(address, port);
     if (denial) throw denial;
     onAttempt?.(formatHostPort(address, port));
-    return await connectDatagram({ address, port, localAddress, localPort });
+    return await connectDatagram({ address, port, localAddress, localPort, tune: tuneDatagrams });
   } catch (error) {
     if (!limit.signal.aborted) throw error;
     throw new TnetError('TNET_E_TIMEOUT', `no address within ${timeoutMs ?? 0} ms`, {

@@ -7,6 +7,7 @@ import { Deadline } from './deadline.ts';
 import { dialPath } from './dial-path.ts';
 import { formatTargetEndpoint, formatHostPort, type Endpoint } from './endpoint.ts';
 import type { Target } from './proxy-chain.ts';
+import type { DatagramSocket } from '../net/datagram.ts';
 import type { ProxyHop } from './proxy-url.ts';
 import type { ClientSecureSettings } from './secure.ts';
 
@@ -31,6 +32,8 @@ export interface DialOptions {
   readonly onAttemptFailed?: (address: string, error: Error) => void;
   /** Called with the connection before anything is sent on it. */
   readonly tune?: (socket: Socket) => void;
+  /** The same for a UDP socket. */
+  readonly tuneDatagrams?: (socket: DatagramSocket) => void;
   /** The proxies to go through, the one that is called directly first. Default: none. */
   readonly proxies?: readonly ProxyHop[];
   readonly onHop?: (proxy: string, target: string) => void;

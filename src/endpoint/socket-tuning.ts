@@ -1,5 +1,6 @@
 import { TnetError } from '../errors.ts';
-import { loadNativeAddon, nativeStatus, type NumberOption } from '../flow/native-addon.ts';
+import { loadNativeAddon, nativeStatus, type NativeAddon, type NumberOption } from '../flow/native-addon.ts';
+import { descriptorOfDatagrams, type DatagramSocket } from '../net/datagram.ts';
 import type { Socket } from '../net/index.ts';
 import type { SetKeepAlive } from '../net/socket.ts';
 import { descriptorOf } from '../net/tuning.ts';
@@ -60,16 +61,37 @@ function createNativeTuner(tuning: SocketTuning): ((socket: Socket) => void) | u
   const options = wanted.filter((entry): entry is [(typeof entry)[0], number] => entry[1] !== undefined);
   const [first] = options;
   if (!first) return undefined;
-  const addon = loadNativeAddon();
-  if (!addon) {
-    const reason = nativeStatus().reason ?? 'there is none';
-    throw new TnetError('TNET_E_UNSUPPORTED', `needs tnet's native addon: ${reason}`, {
-      subject: nativeFlags[first[0]],
-    });
-  }
+  const addon = requireAddon(nativeFlags[first[0]]);
   return (socket) => {
     const fd = descriptorOf(socket);
     if (fd === undefined) return;
     for (const [name, value] of options) addon.setOption(fd, name, value);
   };
+}
+
+/**
+ * What sets the type of service and the hop limit of a bound UDP socket, for what is sent to a multicast group too.
+ *
+ * @throws as createTuner() does, and the function that is returned likewise
+ */
+export function createDatagramTuner({
+  typeOfService,
+  hopLimit,
+}: Pick<SocketTuning, 'typeOfService' | 'hopLimit'>): (socket: DatagramSocket) => void {
+  const addon = typeOfService === undefined ? undefined : requireAddon('--tos');
+  return (socket) => {
+    if (hopLimit !== undefined) {
+      socket.setTTL(hopLimit);
+      socket.setMulticastTTL(hopLimit);
+    }
+    const fd = addon && descriptorOfDatagrams(socket);
+    if (fd !== undefined && typeOfService !== undefined) addon?.setOption(fd, 'tos', typeOfService);
+  };
+}
+
+function requireAddon(flag: string): NativeAddon {
+  const addon = loadNativeAddon();
+  if (addon) return addon;
+  const reason = nativeStatus().reason ?? 'there is none';
+  throw new TnetError('TNET_E_UNSUPPORTED', `needs tnet's native addon: ${reason}`, { subject: flag });
 }

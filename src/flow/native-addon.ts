@@ -39,6 +39,7 @@ export type NumberOption =
   | 'mark'
   | 'reuseport'
   | 'ttl'
+  | 'tos'
   | 'linger'
   | 'mss'
   | 'user-timeout'

@@ -10,6 +10,8 @@ export interface DatagramConnectOptions {
   /** Where to send from. Default: the system's choice. */
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
+  /** Sets the options of the socket, which is bound. Throws what connectDatagram() is to throw. */
+  readonly tune?: ((socket: Socket) => void) | undefined;
 }
 
 /**
@@ -27,6 +29,7 @@ export async function connectDatagram(options: DatagramConnectOptions): Promise<
     port: options.localPort ?? 0,
   });
   try {
+    options.tune?.(socket);
     await connectSocket(socket, options.port, options.address);
     const peer = joinPeer(socket);
     socket.on('message', (datagram) => peer.deliver(datagram));

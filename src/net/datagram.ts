@@ -45,3 +45,12 @@ export function joinOwnGroup(socket: dgram.Socket, address: string): void {
     throw error;
   }
 }
+
+/** The number of a bound socket's descriptor; undefined without one. It stays the socket's to close. */
+export function descriptorOfDatagrams(socket: dgram.Socket): number | undefined {
+  // node:dgram has its handle behind a symbol, and a warning before the property of old.
+  const state = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === 'state symbol');
+  if (state === undefined) return undefined;
+  const { handle } = (socket as unknown as Record<symbol, { handle: { fd?: number } | null }>)[state] ?? {};
+  return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
+}

@@ -1,10 +1,10 @@
 import { formatEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
+import { isLocalListener } from '../endpoint/local-listener.ts';
 import { TnetError } from '../errors.ts';
 import { faultSettings } from './fault-settings.ts';
 import { balanceSettings } from './balance-settings.ts';
 import { checkDatagrams } from './datagram-checks.ts';
 import type { NamePart, Pair, PairValues } from './pair.ts';
-import { isLocalListener } from './target-rules.ts';
 
 type Name = keyof PairValues;
 
@@ -73,6 +73,8 @@ const ofClients: readonly Name[] = [
   'tlsIn',
   'maxConnections',
   'rate',
+  'allow',
+  'deny',
 ];
 const ofTargets: readonly Name[] = [
   'sendProxy',

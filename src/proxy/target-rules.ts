@@ -1,19 +1,11 @@
 import { formatHostPort, type Endpoint } from '../endpoint/endpoint.ts';
+import { isLocalListener } from '../endpoint/local-listener.ts';
 import { TnetError } from '../errors.ts';
-import { isIPv4 } from '../net/ip.ts';
 import { findNearKind } from '../net/local-address.ts';
 import type { Destination, OwnAddresses } from './own-addresses.ts';
 
 /** Why a connection may not be made, judged by the address that would be dialled; undefined: it may. */
 export type JudgeTarget = (destination: Destination) => TnetError | undefined;
-
-/** Whether a listener is reached from this machine only, as far as its address tells. */
-export function isLocalListener(listen: Endpoint): boolean {
-  if (listen.kind === 'unix') return true;
-  if (listen.kind !== 'tcp' && listen.kind !== 'udp') return false;
-  const { host = '' } = listen;
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
-}
 
 /**
  * What the clients of a SOCKS or CONNECT proxy may name. From another machine they would reach, through the proxy, what

@@ -273,10 +273,15 @@ for (const [words, message] of [
   [['--size', '7', '127.0.0.1:7'], /--size is from 8 to 16777216 bytes here/],
   [['-u', '--size', '65508', '127.0.0.1:7'], /--size is from 8 to 65507 bytes here/],
   [['-c', '0', '127.0.0.1:7'], /A whole number of at least 1/],
-  [['-m', '3', '127.0.0.1:7'], /-m is a server's, and --ping is a client/],
-  [['--service', 'time', '127.0.0.1:7'], /--service is a server's, and --ping is a client/],
-  [['-p', '7'], /-p is a server's, and --ping is a client/],
-  [['--accept-proxy', '127.0.0.1:7'], /--accept-proxy is a server's/],
+  [['-m', '3', '127.0.0.1:7'], /-m does not go with --ping: it is a server's, and --ping is a client/],
+  [
+    ['--service', 'time', '127.0.0.1:7'],
+    /--service does not go with --ping: it is a server's, and --ping is a client/,
+  ],
+  [['-p', '7'], /-p does not go with --ping: it is a server's, and --ping is a client/],
+  [['-u', '--tls', '127.0.0.1:7'], /--tls needs a connection, and UDP has none/],
+  [['--tls-insecure', 'udp://127.0.0.1:7'], /--tls needs a connection, and UDP has none/],
+  [['--accept-proxy', '127.0.0.1:7'], /--accept-proxy does not go with --ping: it is a server's/],
 ] as const) {
   test(`echo --ping ${words.join(' ')} is a usage error`, async (t) => {
     const { code, stderr } = await runCli(t, ['echo', '--ping', ...words]);

@@ -159,11 +159,11 @@ for (const [words, message] of [
   ],
   [['--service', 'gopher', '8124'], /Allowed choices are echo, discard, chargen/],
   [['--reject', '8124'], /--reject goes with -m/],
-  [['--rate', '10/s', '8124'], /--rate limits datagrams: it goes with -u/],
+  [['--rate', '10/s', '8124'], /--rate goes with -u or --ping/],
   [['-u', '--rate', 'fast', '8124'], /A rate is a number with a time/],
-  [['-u', '-m', '1', '8124'], /-m is for connections, and UDP has none/],
-  [['-i', '1s', 'udp://127.0.0.1:8124'], /-i is for connections, and UDP has none/],
-  [['-u', '--tls', '8124'], /--tls is for connections, and UDP has none/],
+  [['-u', '-m', '1', '8124'], /-m does not go with a UDP server: UDP has no connections/],
+  [['-i', '1s', 'udp://127.0.0.1:8124'], /-i does not go with a UDP server: UDP has no connections/],
+  [['-u', '--tls', '8124'], /--tls needs a connection, and UDP has none/],
   [['-u', '-U', '/tmp/never'], /Node has no Unix datagram sockets/],
 ] as const) {
   test(`echo ${words.join(' ')} is a usage error`, async (t) => {

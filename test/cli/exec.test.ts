@@ -215,7 +215,7 @@ async function startWithSocket(t: ExecutionContext, options: net.ListenOptions, 
   t.teardown(() => child.kill('SIGKILL'));
   const address = other.address();
   other.close();
-  return { child, stderr: readText(child.stderr), address };
+  return { child, stderr: readText(child.stderr!), address };
 }
 
 for (const host of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1']) {
@@ -232,6 +232,26 @@ for (const host of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1']) {
       },
     );
   }
+}
+
+for (const [host, isServed] of [
+  ['127.0.0.1', true],
+  ['0.0.0.0', false],
+] as const) {
+  linuxTest(
+    `proxy --socks on a passed socket of ${host} is ${isServed ? 'served' : 'refused as exposed'}`,
+    async (t) => {
+      const other = net.createServer().listen(0, host);
+      await once(other, 'listening');
+      const { fd } = (other as unknown as { _handle: { fd: number } })._handle;
+      const words = [tnetPath, 'proxy', '--socks', 'fd:3'];
+      const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe', fd] });
+      t.teardown(() => child.kill('SIGKILL'));
+      other.close();
+      await readText(child.stderr!).until(isServed ? /listening on/ : /may be reached from other machines/);
+      t.pass();
+    },
+  );
 }
 
 linuxTest('-e is served on a passed Unix socket', async (t) => {

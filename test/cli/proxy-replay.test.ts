@@ -206,6 +206,14 @@ const bad = 'not a recording';
 for (const [args, message] of [
   [['--replay', 'FILE', '1'], /FILE: it is no json, pcapng or hex recording of tnet \(TNET_E_RECORDING\)/],
   [['--replay', '/nonexistent', '1'], /\/nonexistent: cannot be read \(ENOENT\)/],
+  [
+    ['--replay', 'FILE', '--allow', '127.0.0.0/8', '-', '2'],
+    /--allow: makes no sense with - as LISTEN: the recording takes the clients' place/,
+  ],
+  [
+    ['--replay', 'FILE', '--deny', '127.0.0.0/8', '-', '2'],
+    /--deny: makes no sense with - as LISTEN: the recording takes the clients' place/,
+  ],
   [['--replay', 'FILE', '1', '2'], /TARGET: makes no sense with --replay: the recording takes its place/],
   [['--replay', 'FILE', '-'], /TARGET: a target is needed/],
   [['--pace', 'none', '1', '2'], /--pace: makes sense only with --replay/],

@@ -1,13 +1,17 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
-import { createTuner } from '../../src/endpoint/socket-tuning.ts';
+import { createDatagramTuner, createTuner } from '../../src/endpoint/socket-tuning.ts';
 import { loadNativeAddon } from '../../src/flow/native-addon.ts';
 import { connect } from '../../src/net/index.ts';
+import { bindDatagram, descriptorOfDatagrams } from '../../src/net/datagram.ts';
 import { descriptorOf } from '../../src/net/tuning.ts';
-import { runCli, startCli } from '../helpers/cli.ts';
+import { runCli, startCli, tnetPath } from '../helpers/cli.ts';
 import { connectPeer, startPeerServer } from '../helpers/peers.ts';
 import { testWith } from '../helpers/programs.ts';
+import { tempDir } from '../helpers/temp.ts';
 
 const addon = loadNativeAddon();
 if (!addon) console.log('skipped: there is no native addon here');
@@ -128,4 +132,65 @@ test('a socket without a descriptor has none to give', (t) => {
     ),
     undefined,
   );
+});
+
+for (const [type, address] of [
+  ['udp4', '127.0.0.1'],
+  ['udp6', '::1'],
+] as const) {
+  testNative(`the type of service and the hops of a ${type} socket are set`, async (t) => {
+    const socket = await bindDatagram({ type, address, port: 0 });
+    t.teardown(() => socket.close());
+    createDatagramTuner({ typeOfService: 0xb8, hopLimit: 9 })(socket);
+    const fd = descriptorOfDatagrams(socket)!;
+    t.deepEqual([addon!.getOption(fd, 'tos'), addon!.getOption(fd, 'ttl')], [0xb8, 9]);
+  });
+}
+
+const testTraced = addon ? testWith('strace') : test.serial.skip;
+
+testTraced('connect -u sets the type of service and the hops before it sends', async (t) => {
+  const server = startCli(t, ['listen', '-u', '-i', '20s', '127.0.0.1:0']);
+  const args = [
+    'connect',
+    '-u',
+    '-q',
+    '0',
+    '--tos',
+    'ef',
+    '--ttl',
+    '9',
+    '127.0.0.1',
+    String(await server.port()),
+  ];
+  const file = join(tempDir(t), 'trace');
+  const words = [
+    '-f',
+    '-e',
+    'trace=setsockopt,sendto,sendmsg,sendmmsg',
+    '-o',
+    file,
+    process.execPath,
+    tnetPath,
+  ];
+  execFileSync('strace', [...words, ...args], { input: 'sent', stdio: ['pipe', 'ignore', 'ignore'] });
+  const trace = readFileSync(file, 'latin1');
+  const places = [/IP_TTL, \[9\]/, /IP_MULTICAST_TTL, "?\[?(?:9|\\t)/, /IP_TOS, \[184\]/, /"sent"/].map(
+    (call) => trace.search(call),
+  );
+  t.true(
+    places.every((place) => place >= 0),
+    `${String(places)}\n${trace}`,
+  );
+  t.is(Math.max(...places), places.at(-1));
+});
+
+test.serial('connect -u --ttl needs no addon, and --tos says that it does', async (t) => {
+  const env = { TNET_NATIVE: '0' };
+  const words = ['-u', '-q', '0', '127.0.0.1', '9'];
+  const hops = await runCli(t, ['connect', '--ttl', '9', ...words], '', { env });
+  t.deepEqual([hops.code, hops.stderr], [0, '']);
+  const service = await runCli(t, ['connect', '--tos', 'ef', ...words], '', { env });
+  t.is(service.code, 2);
+  t.regex(service.stderr, /^tnet connect: --tos: needs tnet's native addon: .* \(TNET_E_UNSUPPORTED\)\n$/);
 });

@@ -29,13 +29,12 @@ async function sendUntil(
   address: string,
   shown: Promise<unknown>,
 ): Promise<void> {
-  let isShown = false;
-  const done = shown.then(() => (isShown = true));
+  const done = shown.then(() => true);
   // The system takes a moment to give a new interface its addresses.
-  while (!isShown) {
+  for (let isShown = false; !isShown;) {
     const sender = startInside(t, namespace, ['connect', '-u', '-q', '0', address]);
     sender.child.stdin.end('to all');
-    await Promise.race([done, once(sender.child, 'exit')]);
+    isShown = await Promise.race([done, once(sender.child, 'exit').then(() => false)]);
   }
 }
 

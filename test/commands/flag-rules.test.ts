@@ -1,6 +1,7 @@
 import test from 'ava';
 import { buildProgram } from '../../commands/program.ts';
 import { connectFlagRules } from '../../commands/connect-flag-rules.ts';
+import { echoFlagRules } from '../../commands/echo-flag-rules.ts';
 import { listenFlagRules } from '../../commands/listen-flag-rules.ts';
 import type { FlagRules } from '../../commands/flag-rules.ts';
 
@@ -43,11 +44,34 @@ const typed: Readonly<Record<string, readonly string[]>> = {
   outputDir: ['--output-dir', '/nowhere'],
   maxConnections: ['-m', '2'],
   insecureExec: ['--insecure-exec'],
+  ipv4: ['-4'],
+  ipv6: ['-6'],
+  ping: ['--ping'],
+  port: ['-p', '1'],
+  service: ['--service', 'time'],
+  quoteFile: ['--quote-file', '/nowhere/file'],
+  mode: ['--mode', '600'],
+  retryBind: ['--retry-bind'],
+  readyFd: ['--ready-fd', '2'],
+  readyFile: ['--ready-file', '/nowhere/file'],
+  allow: ['--allow', '10.0.0.0/8'],
+  deny: ['--deny', '10.0.0.0/8'],
+  live: ['--live'],
+  acceptProxy: ['--accept-proxy'],
+  count: ['-c', '1'],
+  size: ['--size', '64'],
+  waitConnect: ['-w', '1s'],
+  timeout: ['--timeout', '1s'],
+  tlsServername: ['--tls-servername', 'x'],
+  tlsInsecure: ['--tls-insecure'],
+  tlsPin: ['--tls-pin', 'x'],
+  rate: ['--rate', '1/s'],
 };
 
 /** The command line of a mode that is more than a flag, around other flags. */
 const modes: Readonly<Record<string, (flags: readonly string[]) => readonly string[]>> = {
   'a command after --': (flags) => [...flags, '127.0.0.1', '1', '--', 'true'],
+  'a UDP server': (flags) => ['-u', ...flags, '127.0.0.1:1'],
   'several addresses': (flags) => [...flags, '--wait', '1s', '127.0.0.1:1', '127.0.0.1:2'],
 };
 
@@ -65,6 +89,7 @@ async function refusal(command: string, args: readonly string[]): Promise<{ code
 for (const [command, rules] of Object.entries({
   connect: connectFlagRules,
   listen: listenFlagRules,
+  echo: echoFlagRules,
 } satisfies Record<string, FlagRules>)) {
   for (const { mode, flags } of rules.excludes) {
     for (const flag of flags) {
