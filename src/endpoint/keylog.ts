@@ -1,4 +1,4 @@
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, closeSync, constants, openSync } from 'node:fs';
 
 /**
  * Appends the secrets of TLS connections to a file that Wireshark reads, in NSS key log format; nobody else may read
@@ -9,10 +9,21 @@ export function createKeylog(file: string, onError: (error: Error) => void): (li
   return (line) => {
     if (hasFailed) return;
     try {
-      appendFileSync(file, line, { mode: 0o600 });
+      append(file, line);
     } catch (error) {
       hasFailed = true;
       onError(error as Error);
     }
   };
+}
+
+/** Of a FIFO that nobody reads, open(2) would wait for a reader, and the whole process with it. */
+function append(file: string, line: Buffer): void {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
+  const fd = openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o600);
+  try {
+    appendFileSync(fd, line);
+  } finally {
+    closeSync(fd);
+  }
 }

@@ -5,6 +5,7 @@ import {
   fchmodSync,
   fstatSync,
   openSync,
+  statSync,
   type Stats,
 } from 'node:fs';
 import { errorCode, TnetError } from '../errors.ts';
@@ -38,7 +39,7 @@ export function openRecordFile(
  */
 function openNew(path: string, isAppended: boolean): number {
   const { O_CREAT, O_EXCL, O_WRONLY, O_APPEND } = constants;
-  const fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL) ?? open(path, O_WRONLY | O_APPEND);
+  const fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL) ?? openExisting(path, O_WRONLY | O_APPEND);
   if (fd === undefined) throw refuse(path, 'cannot be opened to record (EEXIST)');
   try {
     const status = fstatSync(fd);
@@ -58,12 +59,26 @@ function takeFile(path: string, fd: number, { size, uid, mode }: Stats, isAppend
   if ((mode & 0o077) !== 0 && process.platform !== 'win32') fchmodSync(fd, ownerOnly);
 }
 
+/** Of a FIFO that nobody reads, open(2) would wait for a reader, and the whole process with it. */
+function openExisting(path: string, flags: number): number | undefined {
+  const fd = open(path, flags | constants.O_NONBLOCK);
+  if (fd === undefined || fstatSync(fd).isFile()) return fd;
+  // There is a reader. Who finds a pipe full is to wait, and not to fail.
+  try {
+    return open(path, flags);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Undefined when the file must not exist, and does. */
 function open(path: string, flags: number): number | undefined {
   try {
     return openSync(path, flags, ownerOnly);
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return undefined;
+    const isUnread = errorCode(error) === 'ENXIO' && statSync(path, { throwIfNoEntry: false })?.isFIFO();
+    if (isUnread) throw refuse(path, 'is a FIFO that nobody reads: its reader comes first', error);
     throw refuse(path, `cannot be opened to record (${errorCode(error) ?? 'unknown'})`, error);
   }
 }

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   lstatSync,
@@ -12,9 +13,10 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import test from 'ava';
-import { collect } from '../helpers/bytes.ts';
+import { collect, payload, sameBytes } from '../helpers/bytes.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
 import { connectPeer, startPeerServer } from '../helpers/peers.ts';
+import { startProgram } from '../helpers/processes.ts';
 import { tempDir } from '../helpers/temp.ts';
 
 const unixTest = process.platform === 'win32' ? test.serial.skip : test.serial;
@@ -104,6 +106,39 @@ for (const command of ['connect', 'listen', 'proxy']) {
     t.false(existsSync(`${path}.to`));
   });
 }
+
+for (const command of ['connect', 'listen', 'proxy']) {
+  unixTest(`${command} -o on a FIFO that nobody reads is status 2, and waits for nobody`, async (t) => {
+    const path = join(tempDir(t), 'fifo');
+    execFileSync('mkfifo', [path]);
+    const words = command === 'proxy' ? ['127.0.0.1:0', '127.0.0.1:1'] : ['127.0.0.1:0'];
+    const { code, stderr } = await runCli(t, [command, '-o', path, ...words]);
+    t.is(code, 2);
+    t.is(
+      stderr,
+      `tnet ${command}: ${path}: is a FIFO that nobody reads: its reader comes first (TNET_E_USAGE)\n`,
+    );
+  });
+}
+
+unixTest('-o on a FIFO gives its reader every byte, however late it reads', async (t) => {
+  const path = join(tempDir(t), 'fifo');
+  execFileSync('mkfifo', [path]);
+  const bytes = payload(1_000_000);
+  // It stands for a writer too, until there is one: cat would see an end before.
+  const script = 'exec 3<>"$0"; echo open; read -r go; exec cat <"$0" 3>&-';
+  const reader = startProgram(t, 'sh', ['-c', script, path], { stdio: 'pipe' });
+  const recorded = collect(reader.stdout!);
+  await once(reader.stdout!, 'data');
+  const { words } = await startPeerServer(t, 'tcp', (socket) => {
+    socket.end(bytes);
+    reader.stdin!.end('go\n');
+  });
+  const { code, stderr } = await runCli(t, ['connect', '-o', path, '--format', 'json', ...words]);
+  t.is(code, 0, stderr);
+  const data = [...(await recorded).toString().matchAll(/"data":"([^"]+)"/g)];
+  sameBytes(t, Buffer.concat(data.map(([, text]) => Buffer.from(text!, 'base64'))), bytes);
+});
 
 unixTest('-o closes an empty file that was there to other users', async (t) => {
   const path = join(tempDir(t), 'record');

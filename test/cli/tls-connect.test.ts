@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { once } from 'node:events';
@@ -239,6 +240,15 @@ test.serial('SSLKEYLOGFILE gets the secrets, for this user only', async (t) => {
   t.is(run.code, 0);
   t.regex(readFileSync(file, 'latin1'), /^CLIENT_TRAFFIC_SECRET_0 [0-9a-f]{64} [0-9a-f]+$/m);
   t.is(statSync(file).mode & 0o777, 0o600);
+});
+
+test.serial('SSLKEYLOGFILE that is a FIFO without a reader is said, and waits for nobody', async (t) => {
+  const file = join(tempDir(t), 'fifo');
+  execFileSync('mkfifo', [file]);
+  const words = ['connect', ...trust, '127.0.0.1', String(await startTls(t, server))];
+  const run = await runCli(t, words, '', { env: { SSLKEYLOGFILE: file } });
+  t.is(run.code, 0);
+  t.regex(run.stderr, /ENXIO/);
 });
 
 test.serial('flags and files that cannot be used are exit 2 before anything is opened', async (t) => {

@@ -264,6 +264,8 @@ async function greet(socket: net.Socket, greeting: Greeting, port: number): Prom
   const answerBytes = () =>
     isSocks ? 12 : answer.indexOf('\r\n\r\n') < 0 ? Infinity : answer.indexOf('\r\n\r\n') + 4;
   return new Promise((resolve) => {
+    // A target that resets at once may not have been there yet: then the answer is a refusal, and no stream follows.
+    const isGranted = () => (isSocks ? answer[3] === 0 : answer.toString('latin1', 0, 12) === 'HTTP/1.1 200');
     const settle = (isServed: boolean) => {
       socket.pause();
       socket.off('data', onData).off('end', onGone).off('close', onGone);
@@ -272,7 +274,7 @@ async function greet(socket: net.Socket, greeting: Greeting, port: number): Prom
     };
     const onData = (chunk: Buffer) => {
       answer = Buffer.concat([answer, chunk]);
-      if (answer.length >= answerBytes()) settle(true);
+      if (answer.length >= answerBytes()) settle(isGranted());
     };
     const onGone = () => settle(false);
     socket.on('data', onData).on('end', onGone).on('close', onGone);
