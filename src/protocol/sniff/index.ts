@@ -1,1 +1,7 @@
-export { SNIFF_LIMIT_BYTES, sniffedProtocols, sniffProtocol, type Sniffed, type SniffedProtocol } from './sniff.ts';
+export {
+  SNIFF_LIMIT_BYTES,
+  sniffedProtocols,
+  sniffProtocol,
+  type Sniffed,
+  type SniffedProtocol,
+} from './sniff.ts';
