@@ -121,12 +121,19 @@ async function handshake(
   const report = (verified: boolean) => {
     if (seen) settings.onHandshake?.({ ...seen, verified }, socket);
   };
+  // Who closes the socket meanwhile tells no error: nobody would hear of its end.
+  const closed = new AbortController();
+  const onClose = () => closed.abort();
+  socket.once('close', onClose);
   try {
-    await once(socket, 'secure', signal ? { signal } : {});
+    await once(socket, 'secure', { signal: AbortSignal.any([closed.signal, ...(signal ? [signal] : [])]) });
   } catch (error) {
     if (signal?.aborted) throw signal.reason as Error;
+    if (closed.signal.aborted) throw new TnetError('TNET_E_TLS', 'the connection was closed before TLS');
     report(false);
     throw explainFault(error as Error, chain, name);
+  } finally {
+    socket.off('close', onClose);
   }
   report(settings.verify && layer.authorized);
   const { pins = [] } = settings as ClientSecureSettings;

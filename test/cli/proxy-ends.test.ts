@@ -245,3 +245,15 @@ for (const { name, env } of [engines[1]!, streams]) {
     },
   );
 }
+
+for (const way of [secure, { name: '--tls-out', flags: ['--tls-out'] }] satisfies Way[]) {
+  test.serial(`SIGTERM waits for no TLS handshake beyond --drain (${way.name})`, async (t) => {
+    const target = await startPeerServer(t, 'tcp');
+    const words = ['proxy', '127.0.0.1:0', target.words.join(':'), '--drain', '200ms', '-v'];
+    const { cli, address } = await start(t, way, ...words);
+    const client = await connectPeer(t, address);
+    client.write(Buffer.of(0x16));
+    await (way.isSecure ? cli.said(/connection from|accepted|from 127/) : target.accept());
+    t.true(await ends(cli, 143));
+  });
+}
