@@ -51,7 +51,7 @@ export interface SessionEnding {
   readonly received: Ending;
   /** What the peer sent, before any transform. */
   readonly receivedBytes: number;
-  /** The peer ended its side after our half-close, and had sent nothing since. */
+  /** The peer ended its side after our half-close, and had not sent a byte. */
   readonly isUnanswered: boolean;
   /** Set when the output has failed with bytes on their way to it, or before the input was sent: the peer must see a break. */
   readonly isCut: boolean;
@@ -75,7 +75,7 @@ class Session {
   readonly #hurry = new AbortController();
   #closing: Promise<Error | undefined> | undefined;
   /** What had come when our side was half-closed before the peer's. */
-  #bytesAtHalfClose: number | undefined;
+  #hasHalfClosed = false;
   /** Why `hurry` was aborted, unless from outside. */
   #limit: 'quit' | TnetError | undefined;
   #quitTimer: NodeJS.Timeout | undefined;
@@ -139,7 +139,7 @@ class Session {
     let isSettled: Promise<'taken' | 'lost' | 'open'> | undefined;
     if (sent?.reason === 'eof') {
       this.#closing = this.#halfClose();
-      if (this.#closing) this.#bytesAtHalfClose = this.#in.bytesRead;
+      this.#hasHalfClosed = this.#closing !== undefined;
       this.#limitQuit();
       if (replyQuietMs !== undefined) this.#replyTimer = setTimeout(() => this.#quit(), replyQuietMs);
       if (sendOnly) {
@@ -288,7 +288,7 @@ class Session {
       { ending: sent, side: sent?.side === 'source' ? 'input' : 'remote' } as const,
     ].find(({ ending }) => ending?.error !== undefined);
     const receivedBytes = this.#in.bytesRead;
-    const isUnanswered = received.reason === 'eof' && receivedBytes === this.#bytesAtHalfClose;
+    const isUnanswered = this.#hasHalfClosed && received.reason === 'eof' && receivedBytes === 0;
     const ends = { sent, received, receivedBytes, isUnanswered };
     if (!broken?.ending) return { reason: received.reason, isCut: false, ...ends };
     const { reason, error } = broken.ending;

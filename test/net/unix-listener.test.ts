@@ -208,7 +208,8 @@ async function startWorker(path: string, options: object = {}): Promise<Worker> 
   const entry = new URL('../../src/net/index.ts', import.meta.url).href;
   const code = `import { parentPort } from 'node:worker_threads';
     import { createServer } from ${JSON.stringify(entry)};
-    const server = createServer((socket) => socket.end('hello'));
+    // Who looks whether somebody listens leaves without reading.
+    const server = createServer((socket) => socket.on('error', () => undefined).end('hello'));
     server.listen(${JSON.stringify({ path, ...options })}, () => parentPort.postMessage('listening'));
     server.on('error', (error) => parentPort.postMessage(error.code));
     parentPort.on('message', (end) => {
