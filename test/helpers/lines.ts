@@ -30,3 +30,11 @@ export function readText(stream: Readable): Reading {
     });
   return { text: () => text, until };
 }
+
+/** How many failures with this text have been told: repeats within a second are one line with their number. */
+export function countFailures(stderr: string, text: string): number {
+  return stderr
+    .split('\n')
+    .filter((line) => line.includes(text))
+    .reduce((sum, line) => sum + Number(/ \(and (\d+) more within 1 s\)$/.exec(line)?.[1] ?? 1), 0);
+}
