@@ -187,11 +187,21 @@ function childrenOf(pid: number): number[] {
   }
 }
 
+/** What a process polls with is not counted: it is opened once, for the first connection that wants it. */
 function countOf(pid: number): number {
   try {
-    return readdirSync(`/proc/${pid}/fd`).length;
+    return readdirSync(`/proc/${pid}/fd`).filter((fd) => !isPoll(`/proc/${pid}/fd/${fd}`)).length;
   } catch {
     return 0;
+  }
+}
+
+function isPoll(path: string): boolean {
+  try {
+    return readlinkSync(path).startsWith('anon_inode:');
+  } catch {
+    // Closed meanwhile.
+    return true;
   }
 }
 
