@@ -42,7 +42,7 @@ export function countSockets(pid: number): number {
 }
 
 /** Waits until no more than `most` sockets are open, within a limit; gives how many there are then. */
-export async function waitForSockets(pid: number, most: number, limitMs = 5_000): Promise<number> {
+export async function waitForSockets(pid: number, most: number, limitMs = 20_000): Promise<number> {
   const deadline = performance.now() + limitMs;
   let count = countSockets(pid);
   while (count > most && performance.now() < deadline) {
