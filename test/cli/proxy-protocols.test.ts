@@ -10,25 +10,11 @@ import test, { type ExecutionContext } from 'ava';
 import bcrypt from 'bcryptjs';
 import { decodeProxyHeader, encodeProxyV2 } from '../../src/protocol/proxy-protocol/index.ts';
 import { encodeSocksDatagram, decodeSocksDatagram } from '../../src/protocol/socks/index.ts';
-import { collect, collectUntilClose, payload, sameBytes } from '../helpers/bytes.ts';
+import { ask, collect, collectUntilClose, payload, sameBytes } from '../helpers/bytes.ts';
 import { closedPort, runCli, startCli } from '../helpers/cli.ts';
 import { connectPeer, startPeerServer } from '../helpers/peers.ts';
 import { exchange, startEcho, startNamed, startProxy } from '../helpers/proxy.ts';
 import { tempDir } from '../helpers/temp.ts';
-
-/** Sends the pieces one after the other, then reads so many bytes. */
-async function ask(socket: net.Socket, sent: Buffer | string, bytes: number): Promise<Buffer> {
-  socket.write(sent);
-  let got = Buffer.alloc(0);
-  while (got.length < bytes) {
-    const next = once(socket, 'data');
-    socket.resume();
-    const [chunk] = (await next) as [Buffer];
-    got = Buffer.concat([got, chunk]);
-  }
-  socket.pause();
-  return got;
-}
 
 function portBytes(port: number): number[] {
   return [port >> 8, port & 255];

@@ -10,25 +10,11 @@ import {
   encodeSocksDatagram,
   replyForErrorCode,
 } from '../../src/protocol/socks/index.ts';
-import { collect } from '../helpers/bytes.ts';
+import { ask, collect } from '../helpers/bytes.ts';
 import { startCli } from '../helpers/cli.ts';
 import { connectPeer } from '../helpers/peers.ts';
 import { exchange, startNamed } from '../helpers/proxy.ts';
 import { tempDir } from '../helpers/temp.ts';
-
-/** Sends, then reads so many bytes. */
-async function ask(socket: net.Socket, sent: Buffer | string, bytes: number): Promise<Buffer> {
-  socket.write(sent);
-  let got = Buffer.alloc(0);
-  while (got.length < bytes) {
-    const next = once(socket, 'data');
-    socket.resume();
-    const [chunk] = (await next) as [Buffer];
-    got = Buffer.concat([got, chunk]);
-  }
-  socket.pause();
-  return got;
-}
 
 /** A SOCKS server on every address, as its IPv4 clients reach it: with mapped addresses on its side. */
 async function startDual(t: ExecutionContext, ...flags: string[]): Promise<string> {

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import { once } from 'node:events';
+import type { Duplex, Readable } from 'node:stream';
 import type { ExecutionContext } from 'ava';
 
 /** Everything that a stream gives until its end. A stream that has ended without a byte gives none. */
@@ -50,4 +51,18 @@ export function sameBytes(t: ExecutionContext, actual: Buffer, expected: Buffer)
 
 export function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Sends, then reads so many bytes. */
+export async function ask(socket: Duplex, sent: Buffer | string, bytes: number): Promise<Buffer> {
+  socket.write(sent);
+  let got = Buffer.alloc(0);
+  while (got.length < bytes) {
+    const next = once(socket, 'data');
+    socket.resume();
+    const [chunk] = (await next) as [Buffer];
+    got = Buffer.concat([got, chunk]);
+  }
+  socket.pause();
+  return got;
 }
