@@ -117,13 +117,14 @@ export async function serveMany(
       onSendingOn: () => context.reporter.emit({ event: 'sending-on', id, remote }),
     });
     const isCut = run.interruption.signal.aborted;
-    const hasTakenNothing = seat.claim?.leave() === true;
+    const hasTakenNothing = seat.claim?.leave(ending.reason === 'reset') === true;
     halfClosed.delete(client);
     seat.leave();
     file?.stream.end();
     const totals = { sentBytes: ending.sent?.bytes ?? 0, receivedBytes: ending.receivedBytes };
     // Who only looked whether somebody listens may break off as it likes: nothing is lost.
-    if (hasTakenNothing) connection.ended({ reason: ending.reason }, { ...totals, sentBytes: 0 });
+    const hasOnlyLooked = hasTakenNothing && ending.receivedBytes === 0;
+    if (hasOnlyLooked) connection.ended({ reason: ending.reason }, { ...totals, sentBytes: 0 });
     else if (overrun.error) connection.ended({ reason: 'limit', error: overrun.error }, totals);
     else connection.ended(ending.side === 'output' || isCut ? { reason: 'aborted' } : ending, totals);
     if (isCut) return resetConnection(client, cutDeliveryMs);

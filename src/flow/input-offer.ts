@@ -11,14 +11,26 @@ const endedMs = 400;
 /** How much is read for a client of which it is not known whether it stays. */
 const firstBytes = 16 * 1024;
 
+/** So long, and up to so much, what a client was given is kept for the next one, in case it was not read. */
+const keptMs = 1_000;
+const keptBytes = 1024 * 1024;
+
 /**
  * An input that is for the first client that takes it. A client that leaves without having taken a byte, as a port check
- * does, loses nothing of it: what was read for it, and all the rest, is the next one's.
+ * does, loses nothing of it: what was read for it, and all the rest, is the next one's. So is the input of a client that
+ * resets its connection right after it was given the first bytes: they had come to its system, and its program, late on
+ * a busy machine, closed without reading them.
  */
 export class InputOffer {
   readonly #input: Readable;
   #holder: InputClaim | undefined;
+  /** Who would have it if the holder left it, in the order they came. */
+  readonly #waiting = new Set<InputClaim>();
   #first: Promise<Buffer | null> | undefined;
+  #coming: Promise<Buffer | null> | undefined;
+  /** What the holder was given, while the next one may still have it. */
+  #kept: Buffer[] | undefined;
+  #keptTimer: NodeJS.Timeout | undefined;
   #isTaken = false;
   #taker: Readable | undefined;
 
@@ -27,24 +39,41 @@ export class InputOffer {
   }
 
   /**
-   * Offers the input to a client. Undefined when it is another one's. One that has ended its side, and been given nothing
-   * yet, gives way to the next one that stays.
+   * Offers the input to a client. Undefined when it is another one's for good. Who holds it for now, has ended its side
+   * and been given nothing yet, gives way to the next one that stays.
    *
    * @param whenTaken settles once the client has what was written to it from now on (true), or is gone (false)
    */
   offer(whenTaken: () => Promise<boolean>): InputClaim | undefined {
-    const holder = this.#holder;
-    if (this.#isTaken || (holder && !holder.mayGiveWay)) return undefined;
+    if (this.#isTaken) return undefined;
     const claim = new InputClaim(this, whenTaken);
-    if (holder) void delay(arrivalMs).then(() => this.#choose(claim));
-    else this.#setHolder(claim);
+    if (!this.#holder) {
+      this.#setHolder(claim);
+      return claim;
+    }
+    this.#waiting.add(claim);
+    void delay(arrivalMs).then(() => this.#choose(claim));
     return claim;
   }
 
-  /** The claim is over. Returns whether the input is to be had again. */
-  leave(claim: InputClaim): boolean {
-    if (this.#holder === claim) this.#holder = undefined;
-    return !this.#isTaken;
+  /** The claim is over. Returns whether the client held the input and has left the whole of it for the next one. */
+  leave(claim: InputClaim, wasReset: boolean): boolean {
+    this.#waiting.delete(claim);
+    if (this.#holder !== claim) return claim.hasHeld;
+    if (this.#kept && !wasReset) this.#settle();
+    if (this.#isTaken) return false;
+    if (this.#kept) this.#first = Promise.resolve(Buffer.concat(this.#kept));
+    this.#forget();
+    this.#taker = undefined;
+    this.#holder = undefined;
+    const [next] = this.#waiting;
+    if (next) this.#setHolder(next);
+    return true;
+  }
+
+  /** A claim's client has ended its side: it is not kept waiting for what is another one's. */
+  peerEnded(claim: InputClaim): void {
+    if (this.#waiting.delete(claim)) claim.giveUp();
   }
 
   /** The input itself, for a client that cannot give it back. Undefined when it is another one's. */
@@ -57,7 +86,7 @@ export class InputOffer {
 
   /** Whether somebody has it. */
   get isTaken(): boolean {
-    return this.#isTaken;
+    return this.#taker !== undefined;
   }
 
   /** Whether the input has gone to who got this stream. */
@@ -70,30 +99,53 @@ export class InputOffer {
     return (this.#first ??= this.#pull(firstBytes));
   }
 
-  /** What comes next. Null: the end. */
-  next(): Promise<Buffer | null> {
-    return this.#pull();
+  /** What comes next for who holds it. Null: the end, or it is another one's meanwhile. */
+  async next(claim: InputClaim): Promise<Buffer | null> {
+    // What is read when the holder has left is the next one's.
+    const chunk = await (this.#coming ??= this.#pull());
+    if (this.#holder !== claim) return null;
+    this.#coming = undefined;
+    if (chunk === null || !this.#kept) return chunk;
+    this.#kept.push(chunk);
+    if (this.#kept.reduce((sum, { length }) => sum + length, 0) > keptBytes) this.#settle();
+    return chunk;
   }
 
-  /** The holder has the first bytes: the rest is its own too. */
-  take({ stream }: InputClaim): void {
-    this.#isTaken = true;
+  /** The holder's system has the first bytes: the rest is the holder's too, unless it turns out that it read nothing. */
+  async take({ stream }: InputClaim): Promise<void> {
     this.#taker = stream;
+    const first = await this.first();
     this.#first = undefined;
+    if (first === null) { this.#settle(); return; }
+    this.#kept = [first];
+    this.#keptTimer = setTimeout(() => this.#settle(), keptMs);
+  }
+
+  /** The input is the holder's for good. */
+  #settle(): void {
+    this.#isTaken = true;
+    this.#forget();
+    for (const claim of this.#waiting) claim.giveUp();
+    this.#waiting.clear();
+  }
+
+  #forget(): void {
+    clearTimeout(this.#keptTimer);
+    this.#kept = undefined;
   }
 
   #setHolder(claim: InputClaim): void {
+    this.#waiting.delete(claim);
     this.#holder = claim;
     void claim.start();
   }
 
-  /** A second client came while the first had ended its side. */
+  /** A client that came while another one held the input has shown that it stays. */
   #choose(claim: InputClaim): void {
-    if (claim.isOver()) return;
+    if (!this.#waiting.has(claim)) return;
     const holder = this.#holder;
-    const isFree = !this.#isTaken && (!holder || (holder.mayGiveWay && !claim.hasEnded));
-    if (!isFree) return claim.giveUp();
-    holder?.giveUp();
+    if (!holder?.mayGiveWay) return;
+    holder.giveUp();
     this.#setHolder(claim);
   }
 
@@ -122,6 +174,7 @@ export class InputClaim {
   #endedAt: number | undefined;
   #hasGiven = false;
   #isGivenUp = false;
+  #hasHeld = false;
   #wanted = Promise.withResolvers<undefined>();
 
   constructor(offer: InputOffer, whenTaken: () => Promise<boolean>) {
@@ -130,8 +183,8 @@ export class InputClaim {
     this.stream = new Readable({ highWaterMark: 1, read: () => this.#wanted.resolve(undefined) });
   }
 
-  get hasEnded(): boolean {
-    return this.#endedAt !== undefined;
+  get hasHeld(): boolean {
+    return this.#hasHeld;
   }
 
   isOver(): boolean {
@@ -140,33 +193,40 @@ export class InputClaim {
 
   /** Whether another client may have the input in this one's place. */
   get mayGiveWay(): boolean {
-    return this.hasEnded && !this.#hasGiven;
+    return this.#endedAt !== undefined && !this.#hasGiven;
   }
 
   /** The client has ended its side. */
   peerEnded(): void {
     this.#endedAt ??= performance.now();
+    if (this.#isGivenUp) this.#end();
+    else this.#offer.peerEnded(this);
   }
 
-  /** Another one has the input: there is none for this client. */
+  /** Another one has the input: there is none for this client, which may send as long as it likes. */
   giveUp(): void {
     this.#isGivenUp = true;
-    this.stream.push(null);
+    if (this.#endedAt !== undefined) this.#end();
   }
 
-  /** The session is over. Returns whether the client has left the whole input for the next one. */
-  leave(): boolean {
+  /** The session is over. Returns whether the client held the input and has left the whole of it for the next one. */
+  leave(wasReset: boolean): boolean {
     this.stream.destroy();
-    return this.#offer.leave(this);
+    return this.#offer.leave(this, wasReset);
   }
 
   /** Gives the client what there is, from the first byte on. Never rejects. */
   async start(): Promise<void> {
+    this.#hasHeld = true;
     try {
       await this.#pass();
     } catch (error) {
       this.stream.destroy(error as Error);
     }
+  }
+
+  #end(): void {
+    if (!this.stream.destroyed && !this.stream.readableEnded) this.stream.push(null);
   }
 
   async #pass(): Promise<void> {
@@ -182,10 +242,11 @@ export class InputClaim {
       // A socket whose peer has ended its side is not read any more, and does not tell of a reset by itself.
       if (!isTaken) throw Object.assign(new Error('the client is gone'), { code: 'ECONNRESET' });
     }
-    this.#offer.take(this);
+    await this.#offer.take(this);
     for (let chunk = first; chunk !== null && !this.isOver();) {
       await this.#wanted.promise;
-      chunk = await this.#offer.next();
+      if (this.isOver()) return;
+      chunk = await this.#offer.next(this);
       if (this.isOver()) return;
       this.#wanted = Promise.withResolvers();
       this.stream.push(chunk);

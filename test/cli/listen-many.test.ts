@@ -1,8 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { collect, payload, sameBytes } from '../helpers/bytes.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
@@ -387,6 +389,47 @@ for (const [what, probe] of Object.entries(probes)) {
     if (what !== 'a reset at once') t.false(server.stderr().includes('ECONNRESET'), server.stderr());
   });
 }
+
+/** Whether the system holds bytes for a socket that is not read. */
+async function hasUnread({ localPort = 0 }: net.Socket): Promise<boolean> {
+  const port = localPort.toString(16).toUpperCase().padStart(4, '0');
+  const queues = new RegExp(`^ *\\d+: \\S+:${port} \\S+ \\S+ \\S+:0*[1-9A-F]`, 'm');
+  return queues.test(await readFile('/proc/net/tcp', 'latin1'));
+}
+
+for (const [what, sent] of [
+  ['what fits into one segment', Buffer.from('a line\n')],
+  ['more than its system takes unread', payload(20_000_000)],
+] as const) {
+  test.serial(
+    `with -k the input of a client that leaves without reading it is the next one's: ${what}`,
+    async (t) => {
+      const server = startCli(t, ['listen', '-kv', '127.0.0.1:0']);
+      server.stdin.end(sent);
+      const address = await server.address();
+      const [host, port] = address.split(':');
+      // Its system takes the first bytes, as of a check whose machine is too busy to close in time.
+      const slow = new net.Socket().on('error', () => undefined).pause();
+      await once(slow.connect(Number(port), host!), 'connect');
+      const second = await connectPeer(t, address);
+      const received = collect(second);
+      while (!(await hasUnread(slow))) await delay(5);
+      slow.destroy();
+      sameBytes(t, await received, sent);
+      t.false(server.stderr().includes('ECONNRESET'), server.stderr());
+    },
+  );
+}
+
+test.serial('with -k a sender that is reset is said, with a quiet stdin', async (t) => {
+  const server = startCli(t, ['listen', '-kv', '127.0.0.1:0']);
+  const client = await connectPeer(t, await server.address());
+  client.on('error', () => undefined).write('half');
+  await readText(server.stdout).until(/half/);
+  client.resetAndDestroy();
+  await server.said(/ECONNRESET/);
+  t.pass();
+});
 
 test.serial(
   'with -k stdin that comes late is for the client that stays, and not for a check before it',
