@@ -11,7 +11,7 @@ const endedMs = 400;
 /** How much is read for a client of which it is not known whether it stays. */
 const firstBytes = 16 * 1024;
 
-/** So long, and up to so much, what a client was given is kept for the next one, in case it was not read. */
+/** So long what a client was given is kept for the next one, in case it was not read, and up to so much. */
 const keptMs = 1_000;
 const keptBytes = 1024 * 1024;
 
@@ -101,13 +101,16 @@ export class InputOffer {
 
   /** What comes next for who holds it. Null: the end, or it is another one's meanwhile. */
   async next(claim: InputClaim): Promise<Buffer | null> {
+    if (this.#kept && countBytes(this.#kept) > keptBytes) {
+      // More than a system takes for a program that does not read.
+      await claim.untilTaken();
+      if (this.#holder === claim) this.#settle();
+    }
     // What is read when the holder has left is the next one's.
     const chunk = await (this.#coming ??= this.#pull());
     if (this.#holder !== claim) return null;
     this.#coming = undefined;
-    if (chunk === null || !this.#kept) return chunk;
-    this.#kept.push(chunk);
-    if (this.#kept.reduce((sum, { length }) => sum + length, 0) > keptBytes) this.#settle();
+    if (chunk !== null) this.#kept?.push(chunk);
     return chunk;
   }
 
@@ -116,7 +119,10 @@ export class InputOffer {
     this.#taker = stream;
     const first = await this.first();
     this.#first = undefined;
-    if (first === null) { this.#settle(); return; }
+    if (first === null) {
+      this.#settle();
+      return;
+    }
     this.#kept = [first];
     this.#keptTimer = setTimeout(() => this.#settle(), keptMs);
   }
@@ -225,6 +231,13 @@ export class InputClaim {
     }
   }
 
+  /** @throws Error ECONNRESET the client is gone */
+  async untilTaken(): Promise<void> {
+    const isTaken = await this.#whenTaken();
+    // A socket whose peer has ended its side is not read any more, and does not tell of a reset by itself.
+    if (!isTaken) throw Object.assign(new Error('the client is gone'), { code: 'ECONNRESET' });
+  }
+
   #end(): void {
     if (!this.stream.destroyed && !this.stream.readableEnded) this.stream.push(null);
   }
@@ -237,10 +250,8 @@ export class InputClaim {
     if (first !== null) {
       this.#hasGiven = true;
       this.stream.push(first);
-      const isTaken = await this.#whenTaken();
+      await this.untilTaken();
       if (this.isOver()) return;
-      // A socket whose peer has ended its side is not read any more, and does not tell of a reset by itself.
-      if (!isTaken) throw Object.assign(new Error('the client is gone'), { code: 'ECONNRESET' });
     }
     await this.#offer.take(this);
     for (let chunk = first; chunk !== null && !this.isOver();) {
@@ -263,4 +274,8 @@ export class InputClaim {
       await delay(leftMs);
     }
   }
+}
+
+function countBytes(chunks: readonly Buffer[]): number {
+  return chunks.reduce((sum, { length }) => sum + length, 0);
 }

@@ -414,6 +414,8 @@ for (const [what, sent] of [
       const second = await connectPeer(t, address);
       const received = collect(second);
       while (!(await hasUnread(slow))) await delay(5);
+      // As much as comes: nothing tells that no more will.
+      await delay(300);
       slow.destroy();
       sameBytes(t, await received, sent);
       t.false(server.stderr().includes('ECONNRESET'), server.stderr());
