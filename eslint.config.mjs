@@ -1,12 +1,39 @@
 import tseslint from 'typescript-eslint';
 
 /**
- * The layers of docs/architecture.md as rules. Arrows point down only:
- * bin → commands → { endpoint, flow, record, report, access, transform, protocol } → net → node:*.
+ * The layers of docs/architecture.md, from the top: each may import those after it, and none before it. What lies in src
+ * itself (errors, quantities, exit statuses) is below them all.
  */
+const layers = [
+  'commands',
+  'src/proxy',
+  'src/handlers',
+  'src/serve',
+  'src/dial',
+  'src/flow',
+  'src/record',
+  'src/report',
+  'src/transform',
+  'src/access',
+  'src/protocol',
+  'src/net',
+  'src/native',
+  'src/address',
+];
+
 const sockets = ['node:net', 'node:tls', 'node:dgram', 'net', 'tls', 'dgram'];
-const middle = ['endpoint', 'flow', 'record', 'report', 'access', 'transform', 'protocol', 'proxy'];
-const siblings = (...names) => names.map((name) => `**/${name}/**`);
+const files = ['node:fs', 'node:fs/promises', 'node:child_process', 'node:http', 'node:stream'];
+const screens = ['chalk', 'ora'];
+
+/** What a layer may not import beside what is above it, where that is not `forbiddenInSrc`. */
+const alsoForbidden = {
+  commands: [...screens, ...sockets],
+  'src/report': ['commander', ...sockets],
+  'src/net': ['commander', ...screens],
+  'src/protocol': ['commander', ...screens, ...sockets, ...files],
+  'src/address': ['commander', ...screens],
+};
+const forbiddenInSrc = ['commander', ...screens, ...sockets];
 
 function layer(files, { paths = [], patterns = [] }) {
   const rule = [
@@ -23,8 +50,6 @@ function layer(files, { paths = [], patterns = [] }) {
   ];
   return { files, rules: { '@typescript-eslint/no-restricted-imports': rule } };
 }
-
-const screens = ['chalk', 'ora'];
 
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', '.ci/', 'native/build/', 'bench/out/'] },
@@ -50,17 +75,16 @@ export default tseslint.config(
       ],
     },
   },
-  layer(['src/**/*.ts'], { paths: ['commander', ...screens, ...sockets], patterns: ['**/commands/**'] }),
-  layer(['src/net/**/*.ts'], {
-    paths: ['commander', ...screens],
-    patterns: ['**/commands/**', ...siblings(...middle)],
+  ...layers.map((name, index) =>
+    layer([`${name}/**/*.ts`], {
+      paths: alsoForbidden[name] ?? forbiddenInSrc,
+      patterns: layers.slice(0, index).map((above) => `**/${above.replace('src/', '')}/**`),
+    }),
+  ),
+  layer(['src/*.ts'], {
+    paths: forbiddenInSrc,
+    patterns: layers.map((above) => `**/${above.replace('src/', '')}/**`),
   }),
-  layer(['src/protocol/**/*.ts', 'src/net/ip.ts'], {
-    paths: ['commander', ...screens, ...sockets, 'node:fs', 'node:child_process', 'node:http', 'node:stream'],
-    patterns: ['**/commands/**', ...siblings('net', ...middle.filter((name) => name !== 'protocol'))],
-  }),
-  layer(['src/report/**/*.ts'], { paths: ['commander', ...sockets], patterns: ['**/commands/**'] }),
-  layer(['commands/**/*.ts'], { paths: [...screens, ...sockets] }),
   {
     files: ['src/**/*.ts'],
     rules: {

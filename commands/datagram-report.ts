@@ -1,5 +1,5 @@
-import type { Connection } from '../src/endpoint/connection.ts';
-import { formatRemote } from '../src/endpoint/serve.ts';
+import type { Connection } from '../src/net/connection.ts';
+import { formatRemote } from '../src/serve/serve.ts';
 import { maxDatagramBytes, type LostDatagrams } from '../src/net/datagram-peer.ts';
 import type { Context } from './context.ts';
 

@@ -4,8 +4,8 @@ import { exitCodes } from '../src/exit-codes.ts';
 import { describeError } from '../src/report/sentences.ts';
 import { escapeText } from '../src/transform/escape-controls.ts';
 import { exitStatus } from './exit-status.ts';
-import { isWorker } from './proxy-worker-checks.ts';
-import { OutputError } from './isip-output.ts';
+import { isWorker } from './proxy/worker-checks.ts';
+import { OutputError } from './isip/output.ts';
 import { writeResult } from './write-result.ts';
 import { buildProgram, describeUsageError, findCommand } from './program.ts';
 
@@ -61,7 +61,7 @@ function wantsBuild(args: readonly string[]): boolean {
 
 /** What runs here: the version, the Node, and the flow engine with the reason when it is not the native one. */
 async function describeBuild(): Promise<string> {
-  const { nativeStatus } = await import('../src/flow/native-addon.ts');
+  const { nativeStatus } = await import('../src/native/addon.ts');
   const { used, file, reason } = nativeStatus();
   const engine = used ? `native (${file ?? ''})` : `Node streams (${reason ?? ''})`;
   return `tnet ${tnetVersion}\nnode ${process.versions.node}\nflow engine: ${engine}\n`;

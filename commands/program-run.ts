@@ -1,15 +1,15 @@
-import { breakConnection, closeConnection, type Connection } from '../src/endpoint/connection.ts';
-import { formatEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
-import type { ProgramEndpoint } from '../src/endpoint/program.ts';
-import { formatRemote } from '../src/endpoint/serve.ts';
-import { presentedAddresses } from '../src/endpoint/presented-address.ts';
+import { breakConnection, closeConnection, type Connection } from '../src/net/connection.ts';
+import { formatEndpoint, type Endpoint } from '../src/address/endpoint.ts';
+import type { ProgramEndpoint } from '../src/handlers/program/program.ts';
+import { formatRemote } from '../src/serve/serve.ts';
+import { presentedAddresses } from '../src/net/presented-address.ts';
 import { TnetError } from '../src/errors.ts';
 import { CrlfIn } from '../src/transform/crlf-in.ts';
 import { CrlfOut } from '../src/transform/crlf.ts';
 import { subjectOf, type Context } from './context.ts';
 import { exitStatus } from './exit-status.ts';
-import type { ExecFlags } from './exec-options.ts';
-import { recordOf, recordTransforms } from './recording-options.ts';
+import type { ExecFlags } from './options/exec.ts';
+import { recordOf, recordTransforms } from './options/recording.ts';
 import { receivesCrlf, sendsCrlf, type SessionFlags } from './session-run.ts';
 import { elapsedMs, type ConnectionReport, type ServerRun } from './server-run.ts';
 import { endingReason, type Interruption } from './signals.ts';
@@ -41,8 +41,8 @@ export async function serveProgram(
 ): Promise<number> {
   // A client that leaves while the program is being started must not be an uncaught error.
   client.on('error', () => undefined);
-  const { startProgram } = await import('../src/endpoint/program.ts');
-  const { runProgramSession } = await import('../src/flow/program-session.ts');
+  const { startProgram } = await import('../src/handlers/program/program.ts');
+  const { runProgramSession } = await import('../src/handlers/program/program-session.ts');
   const idleMs = flags.idle;
   try {
     const { input, output, exited, end } = await startProgram(program, describeConnection(client, facts));

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { hideUserInfo } from '../src/endpoint/user-info.ts';
-import { usageHint } from './foreign-flags.ts';
-import { refuseRepeats } from './flag-rules.ts';
+import { hideUserInfo } from '../src/address/user-info.ts';
+import { usageHint } from './options/foreign-flags.ts';
+import { refuseRepeats } from './options/flag-rules.ts';
 import { writeResult } from './write-result.ts';
 import { helpFooter, helpLayout } from './help-layout.ts';
 
@@ -19,32 +19,32 @@ export const commandTable: readonly CommandEntry[] = [
   {
     name: 'connect',
     summary: 'connect to a server and pipe stdin and stdout through',
-    load: async () => (await import('./connect.ts')).defineConnect,
+    load: async () => (await import('./connect/connect.ts')).defineConnect,
   },
   {
     name: 'listen',
     summary: 'wait for a client and pipe stdin and stdout through',
-    load: async () => (await import('./listen.ts')).defineListen,
+    load: async () => (await import('./listen/listen.ts')).defineListen,
   },
   {
     name: 'echo',
     summary: 'serve an echo or another small service, or measure one',
-    load: async () => (await import('./echo.ts')).defineEcho,
+    load: async () => (await import('./echo/echo.ts')).defineEcho,
   },
   {
     name: 'proxy',
     summary: 'relay connections to a target',
-    load: async () => (await import('./proxy.ts')).defineProxy,
+    load: async () => (await import('./proxy/proxy.ts')).defineProxy,
   },
   {
     name: 'isip',
     summary: 'tell whether words are IP addresses: 4, 6 or 0',
-    load: async () => (await import('./isip.ts')).defineIsip,
+    load: async () => (await import('./isip/isip.ts')).defineIsip,
   },
   {
     name: 'completion',
     summary: 'print a completion script for bash, zsh or fish',
-    load: async () => (await import('./completion.ts')).defineCompletion,
+    load: async () => (await import('./completion/completion.ts')).defineCompletion,
   },
 ];
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, lstatSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { requirePassedOutput } from '../src/endpoint/descriptor.ts';
+import { requirePassedOutput } from '../src/serve/descriptor.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
-import { parseCount } from './values.ts';
+import { parseCount } from './options/values.ts';
 
 /** The flags that tell another program when a server is bound, and to what. */
 export interface ReadyFlags {

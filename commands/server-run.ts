@@ -1,11 +1,11 @@
-import type { Connection } from '../src/endpoint/connection.ts';
-import { formatBound, formatLocal, formatRemote, type BoundServer } from '../src/endpoint/serve.ts';
+import type { Connection } from '../src/net/connection.ts';
+import { formatBound, formatLocal, formatRemote, type BoundServer } from '../src/serve/serve.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import type { EndingReason } from '../src/flow/ending.ts';
 import { Socket } from '../src/net/index.ts';
 import type { LiveConnection } from '../src/report/live-sample.ts';
 import type { Context } from './context.ts';
-import { recordOf, type Recorder } from './recording-options.ts';
+import { recordOf, type Recorder } from './options/recording.ts';
 import { catchInterruption, endingReason, type Interruption, type RunLimit } from './signals.ts';
 
 interface Totals {

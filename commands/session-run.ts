@@ -1,13 +1,13 @@
 import { Readable, type Duplex } from 'node:stream';
-import { isNullDevice, openInput, openOutput, type Input, type Output } from '../src/endpoint/stdio.ts';
+import { isNullDevice, openInput, openOutput, type Input, type Output } from '../src/dial/stdio.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { runSession, type SessionEnding, type SessionOptions } from '../src/flow/session.ts';
-import { closeConnection, resetConnection, type Connection } from '../src/endpoint/connection.ts';
+import { closeConnection, resetConnection, type Connection } from '../src/net/connection.ts';
 import type { DatagramPeer } from '../src/net/datagram-peer.ts';
 import { CrlfOut } from '../src/transform/crlf.ts';
 import { CrlfIn } from '../src/transform/crlf-in.ts';
 import type { Context } from './context.ts';
-import { recordOf, recordTransforms } from './recording-options.ts';
+import { recordOf, recordTransforms } from './options/recording.ts';
 import { elapsedMs } from './server-run.ts';
 import { endingReason, type Interruption } from './signals.ts';
 

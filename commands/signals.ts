@@ -1,5 +1,5 @@
 import { flushCompileCache } from 'node:module';
-import { isHangupIgnored } from '../src/endpoint/hangup.ts';
+import { isHangupIgnored } from '../src/handlers/program/hangup.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import type { EndingReason } from '../src/flow/ending.ts';
 import { restoreBlocking } from '../src/net/blocking.ts';

@@ -1,5 +1,5 @@
 import { exitCodes } from '../src/exit-codes.ts';
-import { Sink } from './isip-output.ts';
+import { Sink } from './isip/output.ts';
 
 const stdout = new Sink(1);
 let hasFailed = false;

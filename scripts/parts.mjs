@@ -6,7 +6,7 @@ import { build } from 'esbuild';
 /** A module belongs to the first part one of whose roots imports it, directly or not; `import()` does not count. */
 const parts = [
   // What `tnet`, its help and `tnet isip` need.
-  { file: 'cli.cjs', roots: ['commands/main.ts', 'commands/isip.ts'] },
+  { file: 'cli.cjs', roots: ['commands/main.ts', 'commands/isip/isip.ts'] },
   // The other commands.
   { file: 'more.cjs', roots: [] },
 ];

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { hideUserInfo } from '../endpoint/user-info.ts';
+import { hideUserInfo } from '../address/user-info.ts';
 import { errorCode, TnetError } from '../errors.ts';
-import { isIP } from '../net/ip.ts';
+import { isIP } from '../address/ip.ts';
 import { lookupAll } from '../net/lookup.ts';
-import { explainNumericForm } from '../net/numeric-form.ts';
-import { parseBlock, type Block } from '../net/prefix.ts';
+import { explainNumericForm } from '../address/numeric-form.ts';
+import { parseBlock, type Block } from '../address/prefix.ts';
 
 /** One entry of an access list, with what it stands for. */
 export interface AccessEntry {

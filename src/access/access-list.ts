@@ -1,4 +1,4 @@
-import { wholeAddress, type Prefix } from '../net/prefix.ts';
+import { wholeAddress, type Prefix } from '../address/prefix.ts';
 import { readEntries, type AccessEntry, type EntryOptions } from './access-entries.ts';
 
 export interface AccessOptions extends EntryOptions {

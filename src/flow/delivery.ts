@@ -5,7 +5,7 @@ import { errorCode } from '../errors.ts';
 import { Socket } from '../net/index.ts';
 import { descriptorOf, followConnection, unsentBytes, type ConnectionRow } from '../net/tuning.ts';
 import type { Flow } from './flow.ts';
-import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
+import { loadNativeAddon, type NativeAddon } from '../native/addon.ts';
 
 /**
  * A peer that has ended its side is probed this often, for the first time this long after its end; the first answerless

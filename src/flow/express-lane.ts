@@ -1,8 +1,8 @@
-import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
+import { loadNativeAddon, type NativeAddon } from '../native/addon.ts';
 import { formatLaneAddress } from './lane-address.ts';
 import { createErrnoError, listenToEngine } from './native-flow.ts';
 import { deliveryMs } from '../net/reset.ts';
-import type { Prefix } from '../net/prefix.ts';
+import type { Prefix } from '../address/prefix.ts';
 
 /** Where an express lane's connections go. Addresses are numeric: names are looked up before. */
 export type LaneTarget =

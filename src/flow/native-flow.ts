@@ -1,5 +1,5 @@
 import { getSystemErrorName } from 'node:util';
-import type { NativeAddon } from './native-addon.ts';
+import type { NativeAddon } from '../native/addon.ts';
 
 /** How a flow in the engine's thread ended. */
 export interface NativeEnding {

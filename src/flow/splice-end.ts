@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { findBreak, kBroken } from '../net/patient-socket.ts';
-import { descriptorKinds, type DescriptorKind, type NativeAddon } from './native-addon.ts';
+import { descriptorKinds, type DescriptorKind, type NativeAddon } from '../native/addon.ts';
 
 /** What node:net's TCP and Pipe handles offer, as far as it is used here. */
 interface StreamHandle {

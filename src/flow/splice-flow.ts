@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { findBreak } from '../net/patient-socket.ts';
 import type { Ending } from './ending.ts';
 import type { Flow, FlowOptions } from './flow.ts';
-import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
+import { loadNativeAddon, type NativeAddon } from '../native/addon.ts';
 import { startNativeFlow, type NativeEnding } from './native-flow.ts';
 import {
   addToCounter,

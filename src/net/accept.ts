@@ -1,7 +1,7 @@
 import { AcceptGate } from './accept-gate.ts';
 import { createExhaustedError, readDescriptorLimit, readNextDescriptor } from './descriptor-limit.ts';
 import type { AcceptedHandle, ListeningHandle, PeerName } from './handles.ts';
-import { isIP } from './ip.ts';
+import { isIP } from '../address/ip.ts';
 import { isFull } from './places.ts';
 import { internals, kState, type StatefulServer } from './server-state.ts';
 import { adoptHandle } from './adopt.ts';

@@ -1,6 +1,6 @@
 import dgram from 'node:dgram';
 import { once } from 'node:events';
-import { parseBlock, wholeAddress } from './prefix.ts';
+import { parseBlock, wholeAddress } from '../address/prefix.ts';
 
 /** node:dgram's own types, so that no other folder imports it. */
 export type { BindOptions, RemoteInfo, Socket as DatagramSocket, SocketOptions } from 'node:dgram';

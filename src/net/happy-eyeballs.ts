@@ -3,7 +3,7 @@ import type net from 'node:net';
 import { errorCode, TnetError } from '../errors.ts';
 import { longestDelayMs } from '../quantities.ts';
 import { createSelfRefusal, sortFailures } from './connect-failure.ts';
-import { isIP, isIPv4 } from './ip.ts';
+import { isIP, isIPv4 } from '../address/ip.ts';
 import { lookupAll } from './lookup.ts';
 import type { SocketOptions } from './socket-options.ts';
 import { SocketClass, type Socket } from './socket.ts';

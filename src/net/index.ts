@@ -1,7 +1,7 @@
 import plain from 'node:net';
 import { connect, createServer } from './connect.ts';
 import { connectTcp } from './happy-eyeballs.ts';
-import { isIP, isIPv4, isIPv6 } from './ip.ts';
+import { isIP, isIPv4, isIPv6 } from '../address/ip.ts';
 import * as promises from './promises.ts';
 import { Server } from './server.ts';
 import { Socket } from './socket.ts';
@@ -9,7 +9,7 @@ import { unsentBytes, waitAcknowledged } from './tuning.ts';
 
 export { connect, connect as createConnection, createServer, type ConnectOptions } from './connect.ts';
 export { connectTcp, type Attempt, type Candidate, type RaceOptions } from './happy-eyeballs.ts';
-export { isIP, isIPv4, isIPv6 } from './ip.ts';
+export { isIP, isIPv4, isIPv6 } from '../address/ip.ts';
 export type { ListenOptions, ServerOptions } from './server-options.ts';
 export { Server, type ConnectionListener } from './server.ts';
 export type { SecureUpgradeOptions } from './secure-layer.ts';

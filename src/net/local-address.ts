@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os';
-import { embeddedIPv4, formatAddress, parseAddress } from './address.ts';
+import { embeddedIPv4, formatAddress, parseAddress } from '../address/address.ts';
 
 /**
  * An address as it can be compared: canonical, without its zone, and an IPv4 address that a dual-stack socket shows as

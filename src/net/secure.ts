@@ -4,7 +4,7 @@ import tls from 'node:tls';
 import { TnetError } from '../errors.ts';
 import { longestDelayMs } from '../quantities.ts';
 import { connectTcp, type RaceOptions } from './happy-eyeballs.ts';
-import { isIP } from './ip.ts';
+import { isIP } from '../address/ip.ts';
 import { withoutRootDot } from './lookup.ts';
 
 /** node:tls's own types, so that no other folder imports it. */

@@ -1,6 +1,6 @@
 import net from 'node:net';
 import type { PeerName } from './handles.ts';
-import { isIP } from './ip.ts';
+import { isIP } from '../address/ip.ts';
 
 /** The protocol of a socket. Source: new net.Socket({type}) of Node 0.x. */
 export type SocketType = 'tcp4' | 'tcp6' | 'unix';

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type net from 'node:net';
 import { endianness } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isIPv4 } from './ip.ts';
+import { isIPv4 } from '../address/ip.ts';
 
 /** The two ends of a TCP connection, as its row in /proc/self/net/tcp names them. */
 interface ConnectionKey {

@@ -1,7 +1,7 @@
-import { parseEndpoint } from '../endpoint/parse.ts';
-import { hideUserInfo } from '../endpoint/user-info.ts';
+import { parseEndpoint } from '../address/parse.ts';
+import { hideUserInfo } from '../address/user-info.ts';
 import { TnetError } from '../errors.ts';
-import { isIP } from '../net/ip.ts';
+import { isIP } from '../address/ip.ts';
 import { choice, count, text, time, type SettingTable, type ValuesOf } from './setting.ts';
 
 /** How a proxy spreads clients over several targets. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { leaveInOrder } from '../endpoint/leave.ts';
+import { leaveInOrder } from '../dial/leave.ts';
 import { errorCode } from '../errors.ts';
 import type { Pair } from './pair.ts';
 import { formatTarget, type Target } from './target.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Endpoint } from '../endpoint/endpoint.ts';
+import type { Endpoint } from '../address/endpoint.ts';
 
 export type BalanceWay = 'round-robin' | 'least' | 'first' | 'hash';
 

@@ -1,7 +1,7 @@
 import { describeRelayed } from './recorded-connection.ts';
-import { closeConnection, cutDeliveryMs, resetConnection, type Connection } from '../endpoint/connection.ts';
-import { SaidNothing } from '../endpoint/said-nothing.ts';
-import { formatLocal, formatRemote } from '../endpoint/serve.ts';
+import { closeConnection, cutDeliveryMs, resetConnection, type Connection } from '../net/connection.ts';
+import { SaidNothing } from '../serve/said-nothing.ts';
+import { formatLocal, formatRemote } from '../serve/serve.ts';
 import { errorCode, TnetError } from '../errors.ts';
 import type { Ending, EndingReason } from '../flow/ending.ts';
 import { startRelay, type Relay } from '../flow/relay.ts';

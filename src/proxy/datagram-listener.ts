@@ -1,7 +1,7 @@
 import type { AccessList } from '../access/access-list.ts';
-import type { Endpoint } from '../endpoint/endpoint.ts';
-import { serveDatagrams } from '../endpoint/serve-datagrams.ts';
-import { formatBound, formatRemote } from '../endpoint/serve.ts';
+import type { Endpoint } from '../address/endpoint.ts';
+import { serveDatagrams } from '../serve/serve-datagrams.ts';
+import { formatBound, formatRemote } from '../serve/serve.ts';
 import { maxDatagramBytes, type DatagramPeer, type LostDatagrams } from '../net/datagram-peer.ts';
 import type { DatagramServer } from '../net/datagram-server.ts';
 import { serveClient, tooManyNew } from './connection.ts';

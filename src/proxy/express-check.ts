@@ -1,5 +1,5 @@
-import { nativeStatus } from '../flow/native-addon.ts';
-import { isIP } from '../net/ip.ts';
+import { nativeStatus } from '../native/addon.ts';
+import { isIP } from '../address/ip.ts';
 import { isLoopbackName } from '../net/lookup.ts';
 import type { ProxyHost } from './host.ts';
 import { pairSettings, type Pair } from './pair.ts';

@@ -1,5 +1,5 @@
 import type { AccessList } from '../access/access-list.ts';
-import { formatHostPort, formatTargetEndpoint } from '../endpoint/endpoint.ts';
+import { formatHostPort, formatTargetEndpoint } from '../address/endpoint.ts';
 import type { EndingReason } from '../flow/ending.ts';
 import type { ExpressLane, LaneEvent, LaneName } from '../flow/express-lane.ts';
 import { createFault } from '../net/guard.ts';

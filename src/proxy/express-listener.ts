@@ -1,6 +1,6 @@
 import type { AccessList } from '../access/access-list.ts';
 import { openExpressLane, type ExpressLane } from '../flow/express-lane.ts';
-import { loadNativeAddon } from '../flow/native-addon.ts';
+import { loadNativeAddon } from '../native/addon.ts';
 import { readDescriptorLimit } from '../net/descriptor-limit.ts';
 import type { Server } from '../net/index.ts';
 import { lendListener, type ListenerLoan } from '../net/listener-loan.ts';

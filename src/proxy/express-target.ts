@@ -1,8 +1,8 @@
 import { getSystemErrorName } from 'node:util';
-import { formatHostPort, formatPath, type Endpoint } from '../endpoint/endpoint.ts';
+import { formatHostPort, formatPath, type Endpoint } from '../address/endpoint.ts';
 import type { LaneTarget } from '../flow/express-lane.ts';
 import { createRaceError, createTimeoutError } from '../net/happy-eyeballs.ts';
-import { isIP } from '../net/ip.ts';
+import { isIP } from '../address/ip.ts';
 import { isLoopbackName, loopbackAddresses } from '../net/lookup.ts';
 import { TnetError } from '../errors.ts';
 

@@ -1,4 +1,4 @@
-import { SaidNothing } from '../endpoint/said-nothing.ts';
+import { SaidNothing } from '../serve/said-nothing.ts';
 import { errorCode, TnetError } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
 

@@ -1,4 +1,4 @@
-import { formatHostPort } from '../endpoint/endpoint.ts';
+import { formatHostPort } from '../address/endpoint.ts';
 import { errorCode } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
 import { encodeConnectReply, HttpConnectServer, statusForErrorCode } from '../protocol/http-connect/index.ts';

@@ -1,6 +1,6 @@
 import type { AccessList } from '../access/access-list.ts';
-import { breakConnection } from '../endpoint/connection.ts';
-import { formatBound, formatRemote, serve } from '../endpoint/serve.ts';
+import { breakConnection } from '../net/connection.ts';
+import { formatBound, formatRemote, serve } from '../serve/serve.ts';
 import type { Server, Socket } from '../net/index.ts';
 import { refuse, serveClient, tooManyNew } from './connection.ts';
 import type { ExpressListener } from './express-listener.ts';

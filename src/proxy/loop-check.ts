@@ -1,8 +1,8 @@
 import { lstatSync, readlinkSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { formatEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
+import { formatEndpoint, type Endpoint } from '../address/endpoint.ts';
 import { TnetError } from '../errors.ts';
-import { isIP } from '../net/ip.ts';
+import { isIP } from '../address/ip.ts';
 import { arrivesAt } from './own-addresses.ts';
 import type { Pair } from './pair.ts';
 import { formatTarget, type Target } from './target.ts';

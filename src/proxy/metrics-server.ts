@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { Connection } from '../endpoint/connection.ts';
-import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from '../endpoint/endpoint.ts';
+import type { Connection } from '../net/connection.ts';
+import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from '../address/endpoint.ts';
 import { TnetError } from '../errors.ts';
 import { ConnectionGuard, type Guarded } from '../net/guard.ts';
 import { createMetrics, type MetricSums } from '../report/metrics.ts';

@@ -1,5 +1,5 @@
-import type { Endpoint } from '../endpoint/endpoint.ts';
-import { parseEndpoint } from '../endpoint/parse.ts';
+import type { Endpoint } from '../address/endpoint.ts';
+import { parseEndpoint } from '../address/parse.ts';
 import { findNearKind, isOfThisMachine, plainAddress } from '../net/local-address.ts';
 
 /** What a connection would be made to. */

@@ -1,5 +1,5 @@
-import { formatEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
-import { isLocalListener } from '../endpoint/local-listener.ts';
+import { formatEndpoint, type Endpoint } from '../address/endpoint.ts';
+import { isLocalListener } from '../net/local-listener.ts';
 import { TnetError } from '../errors.ts';
 import { faultSettings } from './fault-settings.ts';
 import { balanceSettings } from './balance-settings.ts';

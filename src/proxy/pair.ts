@@ -1,7 +1,7 @@
-import type { Endpoint } from '../endpoint/endpoint.ts';
-import { parseEndpoint } from '../endpoint/parse.ts';
-import { loopbacks, requireFamily, toFamily } from '../endpoint/family.ts';
-import { hideUserInfo } from '../endpoint/user-info.ts';
+import type { Endpoint } from '../address/endpoint.ts';
+import { parseEndpoint } from '../address/parse.ts';
+import { loopbacks, requireFamily, toFamily } from '../address/family.ts';
+import { hideUserInfo } from '../address/user-info.ts';
 import { TnetError } from '../errors.ts';
 import { accessSettings } from './access-settings.ts';
 import { balanceSettings } from './balance-settings.ts';

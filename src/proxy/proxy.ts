@@ -1,4 +1,4 @@
-import { formatEndpoint } from '../endpoint/endpoint.ts';
+import { formatEndpoint } from '../address/endpoint.ts';
 import type { TnetError } from '../errors.ts';
 import { cutConnection } from './connection.ts';
 import type { DatagramListener } from './datagram-listener.ts';

@@ -1,5 +1,5 @@
 import { Socket } from '../net/index.ts';
-import type { Connection } from '../endpoint/connection.ts';
+import type { Connection } from '../net/connection.ts';
 import { toRecordedEnd } from '../record/record-end.ts';
 import type { RecordedConnection } from '../record/record-format.ts';
 import type { Intake } from './intake.ts';

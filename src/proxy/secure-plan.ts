@@ -3,9 +3,9 @@ import {
   secureServer,
   type ClientSecureSettings,
   type ServerSecureSettings,
-} from '../endpoint/secure.ts';
-import { hearGreeting } from '../endpoint/said-nothing.ts';
-import { createContext, readOwnCertificate } from '../endpoint/secure-settings.ts';
+} from '../dial/secure.ts';
+import { hearGreeting } from '../serve/said-nothing.ts';
+import { createContext, readOwnCertificate } from '../dial/secure-settings.ts';
 import { TnetError } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
 import type { IntakeStep } from './intake.ts';

@@ -1,5 +1,5 @@
 import type { DatagramSocket } from '../net/datagram.ts';
-import { refuseNumericForm, requireNumericHost } from '../endpoint/numeric.ts';
+import { refuseNumericForm, requireNumericHost } from '../address/numeric.ts';
 import { isIP, isIPv4, type Socket } from '../net/index.ts';
 import { lookupFirst } from '../net/lookup.ts';
 import { plainAddress } from '../net/local-address.ts';

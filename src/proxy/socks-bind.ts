@@ -1,5 +1,5 @@
-import { breakConnection } from '../endpoint/connection.ts';
-import { serve } from '../endpoint/serve.ts';
+import { breakConnection } from '../net/connection.ts';
+import { serve } from '../serve/serve.ts';
 import { TnetError } from '../errors.ts';
 import { isIP, isIPv4, type Socket } from '../net/index.ts';
 import { findNearKind, plainAddress } from '../net/local-address.ts';

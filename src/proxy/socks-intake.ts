@@ -1,5 +1,5 @@
-import type { Connection } from '../endpoint/connection.ts';
-import { formatHostPort } from '../endpoint/endpoint.ts';
+import type { Connection } from '../net/connection.ts';
+import { formatHostPort } from '../address/endpoint.ts';
 import { errorCode } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
 import { plainAddress } from '../net/local-address.ts';

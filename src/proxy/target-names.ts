@@ -1,5 +1,5 @@
-import { formatTargetEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
-import { isIP } from '../net/ip.ts';
+import { formatTargetEndpoint, type Endpoint } from '../address/endpoint.ts';
+import { isIP } from '../address/ip.ts';
 import { resolveAddresses, resolveService } from '../net/resolve.ts';
 import { defaultResolveMs, type BalanceValues } from './balance-settings.ts';
 import { isDatagramTarget, type Target } from './target.ts';

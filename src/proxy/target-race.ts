@@ -1,4 +1,4 @@
-import type { Connection } from '../endpoint/connection.ts';
+import type { Connection } from '../net/connection.ts';
 
 /** How long a target is tried before the next one is tried beside it. As RFC 8305, 8, has it for addresses. */
 export const staggerMs = 250;

@@ -1,5 +1,5 @@
-import { formatHostPort, type Endpoint } from '../endpoint/endpoint.ts';
-import { isLocalListener } from '../endpoint/local-listener.ts';
+import { formatHostPort, type Endpoint } from '../address/endpoint.ts';
+import { isLocalListener } from '../net/local-listener.ts';
 import { TnetError } from '../errors.ts';
 import { findNearKind } from '../net/local-address.ts';
 import type { Destination, OwnAddresses } from './own-addresses.ts';

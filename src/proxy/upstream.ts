@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Connection } from '../endpoint/connection.ts';
-import { dial, type DialOptions } from '../endpoint/dial.ts';
-import { formatTargetEndpoint, type Endpoint } from '../endpoint/endpoint.ts';
+import type { Connection } from '../net/connection.ts';
+import { dial, type DialOptions } from '../dial/dial.ts';
+import { formatTargetEndpoint, type Endpoint } from '../address/endpoint.ts';
 import { errorCode } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
 import { describeError } from '../report/sentences.ts';
@@ -139,7 +139,7 @@ async function dialDatagramTarget(
   host: ProxyHost,
   judge?: JudgeTarget,
 ): Promise<Connection> {
-  const { dialDatagram } = await import('../endpoint/dial-datagram.ts');
+  const { dialDatagram } = await import('../dial/dial-datagram.ts');
   const judgeDatagram: DialOptions['judge'] =
     judge && ((address, port) => judge({ transport: 'datagram', address, port }));
   return dialWhenPossible(timeoutMs, host, (options) =>

@@ -1,5 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
-import { nativeStatus } from '../flow/native-addon.ts';
+import { nativeStatus } from '../native/addon.ts';
 import { hasFaults } from './fault-settings.ts';
 import type { Pair } from './pair.ts';
 

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { LineBatcher } from '../../commands/isip-input.ts';
+import { LineBatcher } from '../../commands/isip/input.ts';
 
 /** Feeds `text` in pieces of the given sizes, over and over, and gives the batches that come out. */
 async function batchesOf(

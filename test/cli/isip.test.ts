@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import test from 'ava';
-import { defineIsip } from '../../commands/isip.ts';
+import { defineIsip } from '../../commands/isip/isip.ts';
 import { runIsip } from './isip-run.ts';
 
 const answers: [behaviour: string, args: string[], stdout: string, status: number][] = [

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import net, { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { nativeStatus } from '../../src/flow/native-addon.ts';
+import { nativeStatus } from '../../src/native/addon.ts';
 import { Server } from '../../src/net/index.ts';
 import { collectUntilClose, payload, sameBytes } from '../helpers/bytes.ts';
 import { closedPort, startCli, type Cli } from '../helpers/cli.ts';

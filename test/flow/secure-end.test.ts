@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import test from 'ava';
-import { loadNativeAddon } from '../../src/flow/native-addon.ts';
+import { loadNativeAddon } from '../../src/native/addon.ts';
 import { findSinkDescriptor, findSourceDescriptor } from '../../src/flow/splice-end.ts';
 import { connect } from '../../src/net/index.ts';
 import { listen, targetOf } from '../net/support/sockets.ts';

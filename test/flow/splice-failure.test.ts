@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { closeSync, createReadStream } from 'node:fs';
 import net from 'node:net';
-import { loadNativeAddon } from '../../src/flow/native-addon.ts';
+import { loadNativeAddon } from '../../src/native/addon.ts';
 import { startRelay } from '../../src/flow/relay.ts';
 import { spliceFlow, spliceFlowPair } from '../../src/flow/splice-flow.ts';
 import { Socket } from '../../src/net/socket.ts';

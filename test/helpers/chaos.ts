@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadNativeAddon } from '../../src/flow/native-addon.ts';
+import { loadNativeAddon } from '../../src/native/addon.ts';
 import { Server, Socket, connect } from '../../src/net/index.ts';
 import { descriptorOf } from '../../src/net/tuning.ts';
 import { createRandom, type Random } from '../../src/transform/random.ts';

@@ -11,7 +11,7 @@ import {
   nativeStatus,
   type NativeAddon,
   type NumberOption,
-} from '../../src/flow/native-addon.ts';
+} from '../../src/native/addon.ts';
 import { createFolder, createPipe, createSocketPair, nativeTest, until } from './ends.ts';
 
 const run = promisify(execFile);
@@ -61,7 +61,7 @@ nativeTest('a prebuilt addon is found first, and one that cannot be loaded is pa
     copyFileSync(file!, copy);
   }
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-  copyFileSync(join(root, 'src/flow/native-addon.ts'), join(folder, 'native-addon.ts'));
+  copyFileSync(join(root, 'src/native/addon.ts'), join(folder, 'native-addon.ts'));
   const script = `import('${folder}/native-addon.ts').then((m) => console.log(m.nativeStatus().file))`;
   const env = { ...process.env, TNET_NATIVE: '' };
   const fileUsed = async () => (await run(process.execPath, ['-e', script], { env })).stdout.trim();

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import test, { type ExecutionContext } from 'ava';
-import { nativeStatus } from '../../src/flow/native-addon.ts';
+import { nativeStatus } from '../../src/native/addon.ts';
 import { collect } from './checks.ts';
 
 export { collect, createBytes, listDescriptors, must, readFlags, until } from './checks.ts';

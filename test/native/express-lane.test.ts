@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { createAccessList } from '../../src/access/access-list.ts';
 import { openExpressLane, type ExpressLaneOptions } from '../../src/flow/express-lane.ts';
-import { loadNativeAddon } from '../../src/flow/native-addon.ts';
+import { loadNativeAddon } from '../../src/native/addon.ts';
 import { collect, createBytes, createFolder, listDescriptors, nativeTest, until } from './ends.ts';
 import { ended, fdOf, listen, openLane, whenClosed } from './lane-rig.ts';
 

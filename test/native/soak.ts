@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Ending } from '../../src/flow/ending.ts';
 import { openExpressLane, type ExpressLane, type LaneEvent } from '../../src/flow/express-lane.ts';
-import { nativeStatus } from '../../src/flow/native-addon.ts';
+import { nativeStatus } from '../../src/native/addon.ts';
 import { spliceFlow, type SpliceFlow } from '../../src/flow/splice-flow.ts';
 import { listDescriptors, must } from './checks.ts';
 import { crowd } from './soak-crowd.ts';

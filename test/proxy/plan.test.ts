@@ -3,7 +3,7 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import test from 'ava';
-import { nativeStatus } from '../../src/flow/native-addon.ts';
+import { nativeStatus } from '../../src/native/addon.ts';
 import { startRelay } from '../../src/flow/relay.ts';
 import { Ledger } from '../../src/proxy/ledger.ts';
 import { readPair } from '../../src/proxy/pair.ts';

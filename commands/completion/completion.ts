@@ -1,0 +1,27 @@
+import { Argument, type Command } from 'commander';
+import { writeResult } from '../write-result.ts';
+import type { CompletionModel } from './model.ts';
+
+type Writer = (model: CompletionModel) => string;
+
+const shells: Readonly<Record<string, () => Promise<Writer>>> = {
+  bash: async () => (await import('./bash.ts')).writeBashCompletion,
+  zsh: async () => (await import('./zsh.ts')).writeZshCompletion,
+  fish: async () => (await import('./fish.ts')).writeFishCompletion,
+};
+
+/** `tnet completion SHELL`: prints a script that makes the shell complete tnet's command lines. */
+export function defineCompletion(command: Command): void {
+  command
+    .addArgument(new Argument('<shell>', 'the shell to print it for').choices(Object.keys(shells)))
+    .action(printCompletion);
+}
+
+async function printCompletion(shell: string): Promise<void> {
+  const [{ buildProgram }, { readCompletionModel }] = await Promise.all([
+    import('../program.ts'),
+    import('./model.ts'),
+  ]);
+  const write = await shells[shell]?.();
+  if (write) writeResult(write(readCompletionModel(await buildProgram(''))));
+}

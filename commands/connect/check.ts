@@ -1,0 +1,91 @@
+import { boundChecks, checkAll, createSharedLookup, type CheckResult } from '../../src/dial/check.ts';
+import type { DialOptions } from '../../src/dial/dial.ts';
+import type { Endpoint } from '../../src/address/endpoint.ts';
+import type { Targets } from '../../src/address/targets.ts';
+import { errorCode } from '../../src/errors.ts';
+import { exitCodes } from '../../src/exit-codes.ts';
+import type { Connection } from '../../src/net/connection.ts';
+import type { Event } from '../../src/report/events.ts';
+import { describeError } from '../../src/report/sentences.ts';
+import { CheckScreen } from './check-screen.ts';
+import type { CheckOptions } from './check-options.ts';
+import { isPatient } from './wait-options.ts';
+import { openPatiently, readPatience } from './wait.ts';
+import { exitStatus } from '../exit-status.ts';
+import type { Context } from '../context.ts';
+import type { Interruption } from '../signals.ts';
+
+export interface CheckRun {
+  readonly context: Context;
+  readonly targets: Targets;
+  readonly options: CheckOptions;
+  /** Whether all have to accept when no flag says it. */
+  readonly wantsAll: boolean;
+  /** Whether -w was given. */
+  readonly hasOwnLimit: boolean;
+  readonly interruption: Interruption;
+  /** Opens one connection as the other flags ask. */
+  readonly open: (
+    endpoint: Endpoint,
+    limits: Pick<DialOptions, 'timeoutMs' | 'lookup'>,
+  ) => Promise<Connection>;
+}
+
+/** How old an answer of the resolver may be that a try takes over from another port's: less than the wait between tries. */
+const sharedMs = 50;
+
+type Checked = Extract<Event, { readonly event: 'checked' }>;
+
+/**
+ * Checks addresses side by side, without a byte sent.
+ *
+ * @returns the exit status: 0 when the ones that have to accept did; else 124 when all the others timed out, or 1.
+ */
+export async function runCheck(run: CheckRun): Promise<number> {
+  const { context, targets, options, interruption } = run;
+  const wantsAll = options.any ? false : (options.all ?? run.wantsAll);
+  const screen = new CheckScreen(targets.count, options, isPatient(options));
+  const lookup = createSharedLookup(isPatient(options) ? sharedMs : Infinity);
+  const patience = readPatience(options, run.hasOwnLimit);
+  const failures = new Set<number>();
+  const failed: CheckResult[] = [];
+  let opened = 0;
+  const onResult = (result: CheckResult) => {
+    const event = toEvent(result);
+    if (result.state === 'open') opened++;
+    else failures.add(exitStatus(result.error));
+    if (!screen.take(event)) context.reporter.emit(event);
+    if (result.error !== undefined) failed.push(result);
+    return options.any && opened > 0 ? 'stop' : undefined;
+  };
+  await checkAll(targets, {
+    atOnce: Math.min(boundChecks(), targets.count),
+    signal: interruption.signal,
+    onResult,
+    open(endpoint) {
+      const attempt = (timeoutMs: number) => run.open(endpoint, { timeoutMs, lookup });
+      if (!isPatient(options)) return attempt(options.waitConnect);
+      return openPatiently(context, endpoint, patience, interruption.signal, attempt);
+    },
+  });
+  await screen.finish(targets);
+  if (interruption.status !== undefined) return interruption.status;
+  // Without -z the check is the first half of something: what is missing has to be said.
+  const isSaid = options.check === true || options.verbose > 0 || options.json === true;
+  if (!isSaid) for (const { address, error } of failed) context.reporter.fail(address, error);
+  if (wantsAll ? failures.size === 0 : opened > 0) return exitCodes.ok;
+  return failures.size === 1 ? ([...failures][0] ?? exitCodes.failed) : exitCodes.failed;
+}
+
+function toEvent({ error, durationMs, remote, ...result }: CheckResult): Checked {
+  const failure =
+    error === undefined ? {} : { code: errorCode(error) ?? 'ERROR', message: describeError(error) };
+  const place = remote === undefined ? {} : { remote };
+  return {
+    event: 'checked',
+    ...result,
+    ...place,
+    ...failure,
+    durationMs: Math.round(durationMs * 1000) / 1000,
+  };
+}

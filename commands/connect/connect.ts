@@ -1,0 +1,238 @@
+import { Option, type Command } from 'commander';
+import type { Connection } from '../../src/net/connection.ts';
+import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
+import { requireFamily, requireSource } from '../../src/address/family.ts';
+import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
+import { formatRemote, nameClient } from '../../src/serve/serve.ts';
+import { oneTarget, parseTargets, type Targets } from '../../src/address/targets.ts';
+import { TnetError } from '../../src/errors.ts';
+import { exitCodes } from '../../src/exit-codes.ts';
+import { splitAtSeparator, takeOptionalValuesAfterEquals } from '../options/arguments.ts';
+import { callOnce, openCall, readWay, type Call, type CallFlags } from './call.ts';
+import { connectFlagRules } from './flag-rules.ts';
+import { checkFlags } from '../options/flag-rules.ts';
+import { addCheckOptions, type CheckOptions } from './check-options.ts';
+import { addProxyOptions, hintAtHalfClose } from './proxy.ts';
+import { isPlainSession } from '../options/session-extras.ts';
+import { addStepOptions, readSteps, type StepOptions } from '../options/steps.ts';
+import { addTelnetOption, addTerminalOptions, type TerminalFlags } from '../options/terminal.ts';
+import { addWaitOptions, isPatient } from './wait-options.ts';
+import { createContext } from '../context.ts';
+import {
+  addUdpOption,
+  addWaitReplyOption,
+  applyUdp,
+  checkWaitReply,
+  refuseOverUdp,
+  type DatagramFlags,
+} from '../options/datagram.ts';
+import { addExecOptions, readProgram, type ExecFlags } from '../options/exec.ts';
+import { addOptions, addReportOptions } from '../options/shared.ts';
+import { addRecordingOptions, createRecorder, type RecordingFlags } from '../options/recording.ts';
+import { addClientSecureOptions } from '../options/secure.ts';
+import { readFamily } from '../options/server-address.ts';
+import { addSocketOptions } from '../options/socket.ts';
+import { readRunLimit } from '../run-limit.ts';
+import { openStdio, runStdioSession, type SessionFlags } from '../session-run.ts';
+import { catchInterruption } from '../signals.ts';
+
+interface ConnectOptions
+  extends
+    CallFlags,
+    CheckOptions,
+    SessionFlags,
+    StepOptions,
+    TerminalFlags,
+    DatagramFlags,
+    ExecFlags,
+    RecordingFlags {
+  readonly unix?: string;
+  readonly sourcePort?: string;
+  readonly timeout?: number;
+  readonly timing?: boolean;
+}
+
+/** `tnet connect [options] ADDRESS`: nc's and telnet's client. */
+export function defineConnect(command: Command): void {
+  command.argument('[address...]', 'HOST PORT, HOST:PORT, [V6]:PORT, /path, unix:@name; with -z also many');
+  command.optionsGroup('Address:');
+  addOptions(command, 'unix', 'ipv4', 'ipv6', 'numeric');
+  addUdpOption(command);
+  command
+    .addOption(new Option('-s, --source <address>', 'connect from this address'))
+    .addOption(new Option('-p, --source-port <port>', 'connect from this port'));
+  command.optionsGroup('Time limits and tries:');
+  addOptions(command, 'connectLimit', 'idle', 'timeout');
+  addWaitOptions(command);
+  command.optionsGroup('Port check:');
+  addCheckOptions(command);
+  command.optionsGroup('The end of data:');
+  addOptions(
+    command,
+    'quit',
+    'halfClose',
+    'noShutdown',
+    'receiveOnly',
+    'sendOnly',
+    'keepSending',
+    'endWithPeer',
+  );
+  addWaitReplyOption(command);
+  command.optionsGroup('Lines, telnet and the terminal:');
+  addOptions(command, 'crlf', 'crlfDirection');
+  addTelnetOption(command);
+  addTerminalOptions(command);
+  command.optionsGroup('Dialogue and programs:');
+  addStepOptions(command);
+  addExecOptions(command, 'waitReply', 'telnet', 'raw', 'expect', 'send');
+  command.optionsGroup('TLS:');
+  addClientSecureOptions(command);
+  command.optionsGroup('Proxies:');
+  addProxyOptions(command);
+  command.optionsGroup('Recording:');
+  addRecordingOptions(command);
+  command.optionsGroup('Socket options:');
+  addSocketOptions(command);
+  command.optionsGroup('Reports:');
+  command.addOption(new Option('--timing', 'report how long each part took'));
+  takeOptionalValuesAfterEquals(command, { '--telnet': 'passive', '--wait-reply': '2s' });
+  addReportOptions(command).action(runConnect);
+}
+
+async function runConnect(operands: string[], options: ConnectOptions, command: Command): Promise<void> {
+  const context = createContext(command, options);
+  const { words, commandLine } = splitAtSeparator(operands, command);
+  const isCheck = wantsCheck(words, options, commandLine);
+  if (isCheck && (options.udp || words.some((word) => word.startsWith('udp://')))) {
+    refuseOverUdp({ kind: 'udp', port: 0 }, { check: true });
+  }
+  checkFlags(command, connectFlagRules, {
+    'a command after --': commandLine !== undefined,
+    'several addresses': isCheck && !options.check,
+  });
+  const targets = isCheck ? readTargets(words, options) : undefined;
+  const endpoint = targets ? undefined : applyUdp(readTarget(words, options), options);
+  checkFamily(targets ?? (endpoint ? [endpoint] : []), options);
+  const program = await readProgram(options);
+  const localPort =
+    options.sourcePort === undefined ? undefined : readSourcePort(options.sourcePort, endpoint);
+  const hasOwnLimit = command.getOptionValueSource('waitConnect') === 'cli';
+  const timing = options.timing ? new (await import('./timing.ts')).Timing(context.reporter) : undefined;
+  using interruption = catchInterruption(readRunLimit(context, options));
+  const recorder = await createRecorder(
+    context,
+    options,
+    program || options.sendOnly ? undefined : "the peer's bytes",
+  );
+  const call = { context, options, localPort, hasOwnLimit, interruption, timing };
+  if (targets) await checkThenRun(call, targets, options, commandLine);
+  if (!endpoint) return;
+  checkWaitReply(endpoint, options);
+  refuseOverUdp(endpoint, isPatient(options) ? { ...options, retry: true } : options);
+  const socket = await openCall(call, endpoint, await readWay(call, endpoint));
+  if (socket) {
+    recorder?.open(socket, 1, 'dialled', formatTargetEndpoint(endpoint));
+    await converse(call, endpoint, socket, options, program);
+  }
+  timing?.finished();
+}
+
+/** The session on an open connection. */
+async function converse(
+  { context, interruption, timing }: Call,
+  endpoint: Endpoint,
+  socket: Connection,
+  options: ConnectOptions,
+  program: Awaited<ReturnType<typeof readProgram>>,
+): Promise<void> {
+  const remote = formatRemote(socket, formatTargetEndpoint(endpoint));
+  const local = nameClient(socket, endpoint);
+  context.reporter.emit({ event: 'connected', id: 1, ...(local !== undefined && { local }), remote });
+  timing?.connected(remote);
+  if (endpoint.kind === 'udp') {
+    const { reportDatagrams } = await import('../datagram-report.ts');
+    reportDatagrams(context, socket, remote);
+  }
+  if (program) {
+    const { runClientProgram } = await import('../program-run.ts');
+    return runClientProgram(context, program, socket, endpoint, options, interruption);
+  }
+  const stdio = openStdio(options);
+  let parts;
+  if (!isPlainSession(options)) {
+    const { prepareSession } = await import('./session.ts');
+    parts = await prepareSession({ context, socket, remote, stdio, options, interruption, timing });
+  }
+  const ending = await runStdioSession(context, socket, remote, options, interruption, stdio, parts);
+  if (ending.isUnanswered && !options.sendOnly) hintAtHalfClose(context, options);
+}
+
+function readSourcePort(text: string, endpoint: Endpoint | undefined): number {
+  return parsePort(text, endpoint?.kind === 'udp' ? 'udp' : 'tcp');
+}
+
+function readTarget(words: readonly string[], options: ConnectOptions): Endpoint {
+  if (options.unix !== undefined) {
+    if (words.length > 0) throw new TnetError('TNET_E_USAGE', 'name one address: as words or with -U');
+    return parsePath(options.unix);
+  }
+  if (words.length === 0)
+    throw new TnetError('TNET_E_USAGE', 'name an address to connect to: HOST PORT, or -U PATH');
+  return parseWords(words, options.udp ? 'udp' : 'tcp');
+}
+
+/** @throws TnetError TNET_E_USAGE, TNET_E_ADDRESS */
+function checkFamily(endpoints: Iterable<Endpoint>, options: ConnectOptions): void {
+  const family = readFamily(options);
+  requireSource(options.source, family);
+  // Behind a proxy it is not for us to call the address.
+  if (family === undefined || options.via) return;
+  for (const endpoint of endpoints) if ('host' in endpoint) requireFamily(endpoint.host, family);
+}
+
+/** Whether no session follows: only a check, or a command after the addresses are there. */
+function wantsCheck(
+  words: readonly string[],
+  options: ConnectOptions,
+  commandLine: readonly string[] | undefined,
+): boolean {
+  if (options.check || commandLine !== undefined) return true;
+  return isPatient(options) && words.length > 1 && parseTargets(words).count > 1;
+}
+
+/** @throws TnetError TNET_E_ADDRESS, TNET_E_USAGE */
+function readTargets(words: readonly string[], options: ConnectOptions): Targets {
+  if (options.unix === undefined && words.length > 0) return parseTargets(words);
+  return oneTarget(readTarget(words, options));
+}
+
+async function checkThenRun(
+  call: Call,
+  targets: Targets,
+  options: ConnectOptions,
+  commandLine: readonly string[] | undefined,
+): Promise<void> {
+  const { context, interruption, hasOwnLimit } = call;
+  if (commandLine?.length === 0) throw new TnetError('TNET_E_USAGE', 'no command follows the --');
+  const { runCheck } = await import('./check.ts');
+  const status = await runCheck({
+    context,
+    targets,
+    options,
+    wantsAll: commandLine !== undefined || isPatient(options),
+    hasOwnLimit,
+    interruption,
+    open: async (endpoint, limits) => {
+      const socket = await callOnce(call, endpoint, { ...(await readWay(call, endpoint)), ...limits });
+      const steps = readSteps(options);
+      if (!steps) return socket;
+      const { runSteps } = await import('./ready.ts');
+      return runSteps(socket, steps, options, limits.timeoutMs, interruption.signal);
+    },
+  });
+  context.exit(status);
+  if (status !== exitCodes.ok || commandLine === undefined) return;
+  interruption[Symbol.dispose]();
+  const { runThen } = await import('./then.ts');
+  await runThen(context, commandLine);
+}

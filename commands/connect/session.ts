@@ -1,0 +1,90 @@
+import { ReadStream } from 'node:tty';
+import type { Connection } from '../../src/net/connection.ts';
+import { readSteps, describeMiss, type StepOptions } from '../options/steps.ts';
+import type { TerminalFlags } from '../options/terminal.ts';
+import type { Timing } from './timing.ts';
+import type { Context } from '../context.ts';
+import type { SessionFlags, SessionParts, Stdio, TransformPair } from '../session-run.ts';
+import type { Interruption } from '../signals.ts';
+
+/** What connect adds to a plain session. */
+export interface SessionExtras {
+  readonly context: Context;
+  readonly socket: Connection;
+  readonly remote: string;
+  readonly stdio: Stdio;
+  readonly options: SessionFlags & TerminalFlags & StepOptions;
+  readonly interruption: Interruption;
+  readonly timing: Timing | undefined;
+}
+
+/**
+ * Puts together what the flags ask for between stdin, stdout and the connection; what is not asked for is not loaded.
+ *
+ *     stdin ─▶ keys ─▶ line delay ─▶ steps ─▶ CRLF ─▶ telnet ─▶ connection
+ *     stdout ◀─ screen ◀─ steps ◀─ CRLF ◀─ telnet ◀─ first byte ◀─ connection
+ */
+export async function prepareSession(extras: SessionExtras): Promise<SessionParts> {
+  const { context, socket, stdio, options, interruption, timing } = extras;
+  const stop = new AbortController();
+  const local: TransformPair = { send: [], receive: [] };
+  const wire: TransformPair = { send: [], receive: [] };
+  const releases: (() => void)[] = [];
+  const stream = stdio.input?.stream instanceof ReadStream ? stdio.input.stream : undefined;
+  if (timing) wire.receive.push(timing.watchFirstByte());
+
+  let telnet;
+  if (options.telnet !== undefined) {
+    const { TelnetLink } = await import('./telnet.ts');
+    const isActive = options.telnet === 'active';
+    telnet = new TelnetLink({ context, socket, isActive, isInteractive: stream !== undefined });
+    wire.send.push(telnet.streams.encoder);
+    wire.receive.push(telnet.streams.decoder);
+  }
+  if (stream && (telnet || options.raw)) {
+    const { Interactive } = await import('./interactive.ts');
+    const interactive = new Interactive({
+      context,
+      remote: extras.remote,
+      stream,
+      isRaw: options.raw === true,
+      escape: options.escape,
+      telnet,
+      onClose: () => stop.abort(),
+    });
+    local.send.push(interactive.keys);
+    local.receive.unshift(interactive.screen);
+    releases.push(() => interactive.release());
+    // At once, and not after the flush: a second signal ends the process by the system's default.
+    interruption.signal.addEventListener('abort', () => interactive.release());
+  }
+  telnet?.start();
+  if (options.delay !== undefined && options.delay > 0) {
+    const { LineDelay } = await import('../../src/transform/line-delay.ts');
+    local.send.push(new LineDelay(options.delay));
+  }
+  const steps = readSteps(options);
+  if (steps) {
+    const { Dialogue } = await import('../../src/transform/dialogue.ts');
+    const dialogue = new Dialogue(steps, {
+      stepMs: options.stepTimeout,
+      onMiss(miss) {
+        for (const release of releases) release();
+        context.fail(extras.remote, describeMiss(miss, options.stepTimeout));
+        stop.abort();
+      },
+    });
+    local.send.push(dialogue.gate);
+    local.receive.unshift(dialogue.tap);
+    dialogue.start();
+  }
+  return {
+    local,
+    wire,
+    sendsOnItsOwn: steps !== undefined,
+    signal: stop.signal,
+    onEnded: () => {
+      for (const release of releases) release();
+    },
+  };
+}

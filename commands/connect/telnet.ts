@@ -1,0 +1,124 @@
+import type { TerminalMode, WindowSize } from '../../src/dial/terminal.ts';
+import type { Connection } from '../../src/net/connection.ts';
+import {
+  nameOption,
+  TelnetCodec,
+  telnetOptions,
+  telnetVerbs,
+  type TelnetCommand,
+  type TelnetEvent,
+} from '../../src/protocol/telnet/index.ts';
+import { TelnetStreams } from '../../src/transform/telnet-streams.ts';
+import type { Context } from '../context.ts';
+
+/** The port of telnet servers: the only one where a client may speak first without being asked to. */
+const telnetPort = 23;
+/** What telnet(1) tells for a terminal that has no speed of its own. */
+const terminalSpeed = [38_400, 38_400] as const;
+
+export interface TelnetLinkOptions {
+  readonly context: Context;
+  readonly socket: Connection;
+  readonly isActive: boolean;
+  /** Whether a person sits at a terminal. */
+  readonly isInteractive: boolean;
+}
+
+/** The telnet side of a session. */
+export class TelnetLink {
+  readonly streams: TelnetStreams;
+  /** Called when the peer's options ask for another mode of the terminal. */
+  onModeChange: (() => void) | undefined;
+  readonly #codec: TelnetCodec;
+  readonly #context: Context;
+  readonly #socket: Connection;
+
+  constructor({ context, socket, isActive, isInteractive }: TelnetLinkOptions) {
+    this.#context = context;
+    this.#codec = new TelnetCodec({
+      role: 'client',
+      active: isActive || socket.remotePort === telnetPort,
+      terminalType: readTerminalType(),
+      terminalSpeed: isInteractive ? terminalSpeed : undefined,
+      timingMark: isInteractive ? 'wont' : 'will',
+    });
+    this.streams = new TelnetStreams({
+      codec: this.#codec,
+      peer: socket,
+      isInteractive,
+      onEvent: (event) => this.#tell(event),
+    });
+    this.#socket = socket;
+  }
+
+  /** Speaks first, if it is for us to do. */
+  start(): void {
+    this.#socket.write(this.#codec.start());
+  }
+
+  /** The mode that the options of the peer ask for: RFC 857 and RFC 858. */
+  get mode(): 'line' | 'hidden-line' | 'character' {
+    if (!this.#codec.isOn('remote', telnetOptions.echo)) return 'line';
+    return this.#codec.isOn('remote', telnetOptions['suppress-go-ahead']) ? 'character' : 'hidden-line';
+  }
+
+  askForMode(mode: Extract<TerminalMode, 'line' | 'character'>): void {
+    for (const option of [telnetOptions.echo, telnetOptions['suppress-go-ahead']]) {
+      const codec = this.#codec;
+      this.streams.send(mode === 'line' ? codec.disable('remote', option) : codec.enable('remote', option));
+    }
+  }
+
+  resize({ columns, rows }: WindowSize): void {
+    this.streams.send(this.#codec.resize(columns, rows));
+  }
+
+  sendCommand(command: TelnetCommand): void {
+    this.streams.send(this.#codec.send(command));
+  }
+
+  /** Which options are on, in words. */
+  describe(): readonly string[] {
+    const { will, do: remote } = this.#codec.status;
+    const list = (options: readonly number[]) => options.map(nameOption).join(', ') || 'none';
+    return [`options here: ${list(will)}`, `options of the peer: ${list(remote)}`];
+  }
+
+  #tell(event: TelnetEvent): void {
+    if (event.type === 'option') this.onModeChange?.();
+    const text = describeEvent(event);
+    if (text !== undefined) this.#context.reporter.emit({ event: 'telnet', id: 1, ...text });
+  }
+}
+
+/** As telnet(1) sends it: in capitals, which RFC 1091 makes equal. None when TERM says nothing that can be sent. */
+function readTerminalType(): string[] {
+  const name = process.env['TERM']?.toUpperCase() ?? '';
+  return /^[\x21-\x7e]{1,40}$/.test(name) ? [name] : [];
+}
+
+const verbsByCode = new Map(Object.entries(telnetVerbs).map(([verb, code]) => [code as number, verb]));
+
+function describeEvent(
+  event: TelnetEvent,
+): { readonly direction: 'received' | 'sent'; readonly what: string } | undefined {
+  switch (event.type) {
+    case 'negotiation':
+      return { direction: 'received', what: `${event.verb} ${nameOption(event.option)}` };
+    case 'reply':
+      return { direction: 'sent', what: describeReply(event.bytes) };
+    case 'command':
+      return { direction: 'received', what: event.command };
+    case 'anomaly':
+      return { direction: 'received', what: event.anomaly };
+    case 'subnegotiation':
+      return { direction: 'received', what: `subnegotiation of ${nameOption(event.option)}` };
+    default:
+      return undefined;
+  }
+}
+
+function describeReply(bytes: Buffer): string {
+  const [, verb = 0, option = 0] = bytes;
+  return `${verbsByCode.get(verb) ?? 'subnegotiation of'} ${nameOption(option)}`;
+}

@@ -1,0 +1,144 @@
+import type { Command } from 'commander';
+import {
+  closeConnection,
+  cutDeliveryMs,
+  resetConnection,
+  type Connection,
+} from '../../src/net/connection.ts';
+import type { Endpoint } from '../../src/address/endpoint.ts';
+import { TnetError } from '../../src/errors.ts';
+import type { ServiceName } from '../../src/protocol/small-services/index.ts';
+import type { Rate } from '../../src/quantities.ts';
+import { openAccess, type Access } from '../options/access.ts';
+import { createAdmission, toPlainEndpoint } from '../options/admission.ts';
+import { bindServers, type BindOptions } from '../options/bind.ts';
+import { createContext, subjectOf, type Context } from '../context.ts';
+import { applyUdp } from '../options/datagram.ts';
+import { checkEchoFlags, type EchoOptions } from './options.ts';
+import { createService, loadQuotes, type StartService } from './services.ts';
+import { readServerAddresses } from '../options/server-address.ts';
+import { ServerRun } from '../server-run.ts';
+
+/** Datagrams that one address may send: where an answer is as long as the question, and where it may be longer. */
+const defaultRates = {
+  even: { count: 1000, perMs: 1000 },
+  amplifying: { count: 10, perMs: 1000 },
+} as const satisfies Record<string, Rate>;
+
+/** Serves the small service that the flags name until it is interrupted. */
+export async function serveEcho(words: string[], options: EchoOptions, command: Command): Promise<void> {
+  const context = createContext(command, options);
+  const asked = readServerAddresses(words, options)
+    .map((endpoint) => applyUdp(endpoint, options))
+    .map((endpoint) => keepLocal(endpoint, options));
+  checkEchoFlags(options, asked, command);
+  const endpoints = asked.map(toPlainEndpoint);
+  const quotes = loadQuotes(options.quoteFile);
+  const admission = await createAdmission(context, options, asked);
+  const start = createService(options.service, quotes);
+  const run = new ServerRun(context);
+  try {
+    const access = await openAccess(context, options, endpoints, run.interruption.signal);
+    const isBound = await bindServers(context, run, endpoints, options, {
+      ...access,
+      maxConnections: options.maxConnections,
+      rejectOverflow: options.reject,
+      onConnection(client) {
+        const serve = (admitted: Connection) => serveClient(run, admitted, start, options.idle);
+        return admission(run, client, serve, access.admit);
+      },
+      bindDatagrams: bindAnswers(run, access, options, quotes),
+    });
+    const hasDatagrams = endpoints.some(({ kind }) => kind === 'udp');
+    if (isBound && options.live) await showLive(context, run, options.service, hasDatagrams);
+  } catch (error) {
+    run.stop();
+    context.fail(subjectOf(error, words.join(' ')), error);
+  }
+}
+
+/** Shows what is done until the first signal: a second one, which ends the process, must find the terminal as it was. */
+async function showLive(
+  context: Context,
+  run: ServerRun,
+  service: ServiceName,
+  hasDatagrams: boolean,
+): Promise<void> {
+  const { startLive } = await import('../options/live.ts');
+  const names = {
+    title: `tnet echo ${service === 'echo' ? '' : `--service ${service} `}${run.address}`,
+    received: 'in',
+    sent: 'out',
+    remote: 'client',
+  };
+  const look = () => {
+    const { datagrams, ...sums } = run.sums;
+    return { totals: { ...sums, ...(hasDatagrams && { datagrams }) }, connections: run.list };
+  };
+  const stop = await startLive(context, names, look);
+  const { signal } = run.interruption;
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop);
+}
+
+/** A service that answers whoever sends is for this machine, unless a host is named. */
+function keepLocal(endpoint: Endpoint, { ipv6 }: EchoOptions): Endpoint {
+  if (endpoint.kind !== 'udp' || endpoint.host !== undefined) return endpoint;
+  return { ...endpoint, host: ipv6 ? '::1' : '127.0.0.1' };
+}
+
+async function serveClient(
+  run: ServerRun,
+  client: Connection,
+  start: StartService,
+  idleMs: number | undefined,
+): Promise<void> {
+  const connection = run.accepted(client);
+  const { signal } = run.interruption;
+  const flow = start(client, () => idleTimer?.refresh());
+  const expire = () => {
+    flow.stop(
+      'timeout',
+      new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${idleMs ?? 0} ms`),
+    );
+  };
+  const idleTimer = idleMs === undefined ? undefined : setTimeout(expire, idleMs);
+  const moved = () => ({ sentBytes: flow.sentBytes, receivedBytes: flow.receivedBytes });
+  connection.watch(moved);
+  const interrupt = () => flow.stop('aborted');
+  signal.addEventListener('abort', interrupt);
+  const ending = await flow.ended;
+  signal.removeEventListener('abort', interrupt);
+  clearTimeout(idleTimer);
+  connection.ended(ending, moved());
+  if (ending.reason === 'aborted' && signal.aborted) await resetConnection(client, cutDeliveryMs);
+  else closeConnection(client, ending.error);
+}
+
+/** How a UDP endpoint is bound: each datagram is answered by itself. */
+function bindAnswers(
+  run: ServerRun,
+  { admit, onRefused }: Access,
+  { service, rate = chooseRate(service) }: EchoOptions,
+  quotes: readonly Buffer[],
+): BindOptions['bindDatagrams'] {
+  return async (endpoint, bindOptions) => {
+    const [{ serveAnswers }, { answerDatagram }] = await Promise.all([
+      import('../../src/handlers/serve-answers.ts'),
+      import('../../src/protocol/small-services/index.ts'),
+    ]);
+    return serveAnswers(endpoint, bindOptions, {
+      admit,
+      onRefused,
+      rate: rate === 'none' ? undefined : rate,
+      answer: (datagram) =>
+        answerDatagram(service, datagram, { at: new Date(), random: Math.random(), quotes }),
+      onDatagram: (remote, received, sent) => run.datagram(remote, received, sent),
+      onDropped: () => run.datagramDropped(),
+    });
+  };
+}
+
+function chooseRate(service: ServiceName): Rate {
+  return service === 'echo' || service === 'discard' ? defaultRates.even : defaultRates.amplifying;
+}

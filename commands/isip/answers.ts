@@ -1,0 +1,115 @@
+/** The two ways of answering: plain numbers at full speed, and with reasons or JSON objects. */
+import { answerLines, lineEnd } from '../../src/address/ip-lines.ts';
+import { isIP } from '../../src/address/ip.ts';
+import type { LineBatch } from './input.ts';
+import { Sink } from './output.ts';
+import type { Terms, Verdict } from './verdict.ts';
+
+/** Answers texts one by one or by the batch, and counts. */
+export interface Answers {
+  readonly total: number;
+  /** How many of them were answered with something other than 0. */
+  readonly yes: number;
+  readonly stdout: Sink;
+  readonly answerTexts: (texts: readonly string[]) => Promise<void> | undefined;
+  readonly answerBatch: (batch: LineBatch) => Promise<void> | undefined;
+}
+
+/** Prints 4, 6 or 0 a line. */
+export class PlainAnswers implements Answers {
+  readonly stdout = new Sink(1);
+  total = 0;
+  yes = 0;
+  readonly #only: 4 | 6 | undefined;
+  #output = new Uint8Array(0);
+
+  constructor(only: 4 | 6 | undefined) {
+    this.#only = only;
+  }
+
+  answerTexts(texts: readonly string[]): Promise<void> | undefined {
+    let output = '';
+    for (const text of texts) {
+      const family = isIP(text);
+      const answer = this.#only === undefined || this.#only === family ? family : 0;
+      if (answer !== 0) this.yes++;
+      output += `${answer}\n`;
+    }
+    this.total += texts.length;
+    return this.stdout.write(output);
+  }
+
+  answerBatch({ bytes, start, end, isCut }: LineBatch): Promise<void> | undefined {
+    if (isCut) {
+      this.total++;
+      return this.stdout.write('0\n');
+    }
+    if (this.#output.length < 2 * (end - start)) this.#output = new Uint8Array(2 * (end - start));
+    const { written, yes } = answerLines(bytes, start, end, this.#output, this.#only);
+    this.total += written / 2;
+    this.yes += yes;
+    return this.stdout.write(this.#output.subarray(0, written));
+  }
+}
+
+/** What to print beside or instead of the numbers. */
+export interface DetailedOptions {
+  readonly terms: Terms;
+  /** A sentence on stderr for every 0. */
+  readonly isExplained: boolean;
+  /** A JSON object instead of the number. */
+  readonly isJson: boolean;
+}
+
+/** The functions of ./isip-verdict.ts, which is loaded only where they are needed. */
+export type VerdictModule = Pick<typeof import('./verdict.ts'), 'judge' | 'formatReason' | 'formatRecord'>;
+
+/** Prints a number or a JSON object a line, and the reasons on stderr. */
+export class DetailedAnswers implements Answers {
+  readonly stdout = new Sink(1);
+  readonly #stderr = new Sink(2);
+  readonly #options: DetailedOptions;
+  readonly #verdicts: VerdictModule;
+  total = 0;
+  yes = 0;
+
+  constructor(verdicts: VerdictModule, options: DetailedOptions) {
+    this.#verdicts = verdicts;
+    this.#options = options;
+  }
+
+  answerTexts(texts: readonly string[]): Promise<void> {
+    return this.#print(texts.map((text) => this.#verdicts.judge(text, this.#options.terms)));
+  }
+
+  answerBatch({ bytes, start, end, isCut }: LineBatch): Promise<void> {
+    if (isCut) {
+      const reason = { code: 'too-long', text: `the line is longer than ${end - start} bytes` };
+      const input = bytes.toString('utf8', start, start + 100);
+      return this.#print([{ input, answer: 0, prefix: undefined, block: undefined, reason }]);
+    }
+    const texts: string[] = [];
+    for (let lineStart = start; lineStart < end;) {
+      const found = bytes.indexOf(10, lineStart);
+      const newline = found < 0 || found > end ? end : found;
+      texts.push(bytes.toString('utf8', lineStart, lineEnd(bytes, lineStart, newline, end)));
+      lineStart = newline + 1;
+    }
+    return this.answerTexts(texts);
+  }
+
+  async #print(verdicts: readonly Verdict[]): Promise<void> {
+    let output = '';
+    let reasons = '';
+    for (const verdict of verdicts) {
+      if (verdict.answer !== 0) this.yes++;
+      output += this.#options.isJson ? this.#verdicts.formatRecord(verdict) : String(verdict.answer);
+      output += '\n';
+      const reason = this.#options.isExplained ? this.#verdicts.formatReason(verdict) : undefined;
+      if (reason !== undefined) reasons += `${reason}\n`;
+    }
+    this.total += verdicts.length;
+    await this.stdout.write(output);
+    await this.#stderr.write(reasons);
+  }
+}

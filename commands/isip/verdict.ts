@@ -1,0 +1,121 @@
+/** What `tnet isip` says of one text when more is asked than its family: the ranges, the reason, the JSON object. */
+import { classifyAddress } from '../../src/address/class.ts';
+import { explainFault } from '../../src/address/fault.ts';
+import {
+  type Embedded,
+  embeddedIPv4,
+  formatAddress,
+  parseAddress,
+  reverseName,
+} from '../../src/address/address.ts';
+import { type Block, type Prefix, parsePrefix, wholeAddress } from '../../src/address/prefix.ts';
+
+/** What counts as yes. */
+export interface Terms {
+  /** The only family that counts; undefined = both. */
+  readonly only: 4 | 6 | undefined;
+  /** `--in`: an address counts when one of these holds it. Empty = every address counts. */
+  readonly blocks: readonly Block[];
+  /** `--invert` with `--in`: an address counts when none of the blocks holds it. */
+  readonly isOutside: boolean;
+  /** `--cidr`: `10.0.0.0/8` counts as an address does. */
+  readonly takesPrefixes: boolean;
+}
+
+/** Why an answer is 0. */
+export interface Reason {
+  /** Stable, for programs. */
+  readonly code: string;
+  /** For people. */
+  readonly text: string;
+}
+
+/** The answer to one text. */
+export interface Verdict {
+  readonly input: string;
+  /** The family if the text counts under the terms, else 0. */
+  readonly answer: 0 | 4 | 6;
+  /** Undefined when the text is no address at all. */
+  readonly prefix: Prefix | undefined;
+  /** Which of the blocks holds it. */
+  readonly block: Block | undefined;
+  /** Why an address does not count, or why a text could not be judged: what explainFault cannot know. */
+  readonly reason: Reason | undefined;
+}
+
+/** Judges one text. Never throws. */
+export function judge(input: string, terms: Terms): Verdict {
+  const prefix = wholeAddress(input) ?? (terms.takesPrefixes ? parsePrefix(input) : undefined);
+  if (!prefix) return { input, answer: 0, prefix, block: undefined, reason: undefined };
+  const block = terms.blocks.find((one) => one.covers(prefix));
+  const reason = reasonOfTerms(prefix.family, block, terms);
+  return { input, answer: reason ? 0 : prefix.family, prefix, block, reason };
+}
+
+function reasonOf({ input, prefix, reason }: Verdict): Reason | undefined {
+  return reason ?? (prefix ? undefined : explainFault(input));
+}
+
+function reasonOfTerms(family: 4 | 6, block: Block | undefined, terms: Terms): Reason | undefined {
+  if (terms.only !== undefined && terms.only !== family) {
+    return { code: 'family', text: `it is IPv${family}, and -${terms.only} takes only IPv${terms.only}` };
+  }
+  if (terms.blocks.length === 0) return undefined;
+  if (terms.isOutside) return block && { code: 'inside', text: `it is in ${block.text}` };
+  if (block) return undefined;
+  return { code: 'outside', text: `it is not in ${terms.blocks.map(({ text }) => text).join(' or ')}` };
+}
+
+/** The JSON object of a verdict, on one line. tnet-isip(1) describes the members. */
+export function formatRecord(verdict: Verdict): string {
+  const { input, answer, prefix, block } = verdict;
+  const address = prefix && parseAddress(prefix.text);
+  const canonical = address && formatAddress(address);
+  const embedded = address && embeddedIPv4(address);
+  const isBlock = prefix && prefix.bits < (prefix.family === 4 ? 32 : 128);
+  const record = {
+    input,
+    yes: answer !== 0,
+    family: prefix?.family ?? 0,
+    canonical:
+      canonical === undefined ? null : canonical + (prefix?.zone === undefined ? '' : `%${prefix.zone}`),
+    prefixLength: isBlock ? prefix.bits : null,
+    zone: prefix?.zone ?? null,
+    class: (prefix && classifyAddress(prefix)) ?? null,
+    mapped: embedded?.kind === 'mapped' ? formatAddress(embedded.address) : null,
+    embedded: embedded ? embeddedRecord(embedded) : null,
+    reverse: (address && reverseName(address, prefix.bits)) ?? null,
+    in: block?.text ?? null,
+    fault: reasonOf(verdict) ?? null,
+  };
+  return escapeUnprintable(JSON.stringify(record));
+}
+
+function embeddedRecord({ kind, address }: Embedded) {
+  const text = formatAddress(address);
+  return {
+    kind,
+    address: text,
+    class: classifyAddress({ family: 4, text, zone: undefined, bits: 32 }) ?? null,
+  };
+}
+
+/** The line for people about a verdict of 0; undefined when the answer was yes. */
+export function formatReason(verdict: Verdict): string | undefined {
+  const reason = verdict.answer === 0 ? reasonOf(verdict) : undefined;
+  if (!reason) return undefined;
+  const { input } = verdict;
+  const short = input.length > 100 ? `${input.slice(0, 99)}…` : input;
+  const subject = /^[\x21-\x7e]+…?$/.test(short) ? short : escapeUnprintable(JSON.stringify(short));
+  return `tnet isip: ${subject}: ${reason.text}`;
+}
+
+/** JSON.stringify leaves C1 controls and direction marks as they are, and terminals obey those. */
+function escapeUnprintable(json: string): string {
+  return json.replace(/[\x7f-\x9f\p{Cf}\p{Co}\u2028\u2029]/gu, (char) =>
+    char
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+}

@@ -1,0 +1,64 @@
+import { Option, type Command } from 'commander';
+import type { Endpoint } from '../../src/address/endpoint.ts';
+import type { ServeOptions } from '../../src/serve/serve.ts';
+import { TnetError } from '../../src/errors.ts';
+import type { Context } from '../context.ts';
+import { onHangup } from '../signals.ts';
+import { collectWords } from './values.ts';
+
+/** The flags of every server command that say who may connect. */
+export interface AccessFlags {
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
+  readonly numeric?: boolean;
+}
+
+export function addAccessOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--allow <list>', 'serve only these: CIDR, HOST or ./FILE, with commas').argParser(
+        collectWords,
+      ),
+    )
+    .addOption(
+      new Option('--deny <list>', 'turn these away: CIDR, HOST or ./FILE, with commas').argParser(
+        collectWords,
+      ),
+    );
+}
+
+/** What serve() needs to turn clients away. */
+export type Access = Pick<ServeOptions, 'admit' | 'onRefused'>;
+
+/**
+ * Reads the lists, and reads them again at every SIGHUP until `signal` aborts. Without lists SIGHUP ends the command.
+ *
+ * @throws TnetError TNET_E_ACCESS, or TNET_E_USAGE for a Unix socket, whose clients have no address.
+ */
+export async function openAccess(
+  context: Context,
+  flags: AccessFlags,
+  endpoints: readonly Endpoint[],
+  signal: AbortSignal,
+): Promise<Access> {
+  const { reporter } = context;
+  const onRefused = (remote: string, reason: string) => reporter.emit({ event: 'refused', remote, reason });
+  if (!flags.allow && !flags.deny) return { onRefused };
+  if (endpoints.some(({ kind }) => kind === 'unix')) {
+    throw new TnetError(
+      'TNET_E_USAGE',
+      '--allow and --deny judge IP addresses; a Unix socket is guarded by --mode',
+    );
+  }
+  const { createAccessList } = await import('../../src/access/access-list.ts');
+  const { allow, deny, numeric: numericOnly } = flags;
+  const list = await createAccessList({ allow, deny, numericOnly });
+  const reload = () => {
+    list.reload().then(
+      () => reporter.emit({ event: 'access-reloaded', allowed: list.allowed, denied: list.denied }),
+      (error: unknown) => reporter.fail((error as TnetError).subject ?? 'access', error),
+    );
+  };
+  signal.addEventListener('abort', onHangup(reload));
+  return { admit: (address) => list.judge(address), onRefused };
+}

@@ -1,0 +1,117 @@
+import { Option, type Command } from 'commander';
+import { breakConnection, type Connection } from '../../src/net/connection.ts';
+import { admit, type AdmitOptions } from '../../src/serve/admit.ts';
+import type { Endpoint } from '../../src/address/endpoint.ts';
+import { presentAddresses, presentedAddresses } from '../../src/net/presented-address.ts';
+import { SaidNothing } from '../../src/serve/said-nothing.ts';
+import { formatLocal, formatRemote } from '../../src/serve/serve.ts';
+import { TnetError } from '../../src/errors.ts';
+import { Socket } from '../../src/net/index.ts';
+import type { Access } from './access.ts';
+import type { Context } from '../context.ts';
+import { addServerSecureOptions, type SecureFlags } from './secure.ts';
+import type { ServerRun } from '../server-run.ts';
+
+/** The flags of a server that say what comes before a client's stream. */
+export interface AdmissionFlags extends SecureFlags {
+  readonly acceptProxy?: boolean;
+}
+
+/** Adds --accept-proxy and the TLS flags of a server. */
+export function addAdmissionOptions(command: Command): void {
+  command.addOption(
+    new Option('--accept-proxy', 'a PROXY header (version 1 or 2) comes before each connection'),
+  );
+  addServerSecureOptions(command);
+}
+
+/** Serves a client that has been let in; settles when it is over. */
+export type ServeAdmitted = (client: Connection) => Promise<void> | undefined;
+
+/**
+ * Lets a client in and serves it, or turns it away and says why. `judge` is asked about the client that a PROXY header
+ * names, as it has been about the connection's own address: both must be welcome.
+ */
+export type Admission = (
+  run: ServerRun,
+  client: Connection,
+  serve: ServeAdmitted,
+  judge?: Access['admit'],
+) => Promise<void> | undefined;
+
+/** How many clients are greeted at a time where one is served: a silent one must not keep out the others. */
+const greetedAtOnce = 64;
+
+/**
+ * How many connections a server of one client may have. The first that is through what comes before its stream has
+ * the place; without anything before it, that is the first to come.
+ */
+export function placesForOne(flags: AdmissionFlags, endpoints: readonly Endpoint[]): number {
+  return asksForGreeting(flags, endpoints) ? greetedAtOnce : 1;
+}
+
+function asksForGreeting(flags: AdmissionFlags, endpoints: readonly Endpoint[]): boolean {
+  return flags.acceptProxy === true || flags.tls === true || endpoints.some(({ kind }) => kind === 'tls');
+}
+
+/**
+ * What the flags ask of every client before it is served; `endpoints` are where the server listens.
+ *
+ * @throws TnetError TNET_E_USAGE for files that cannot be used, and for datagrams, which have no such beginning.
+ */
+export async function createAdmission(
+  context: Context,
+  flags: AdmissionFlags,
+  endpoints: readonly Endpoint[],
+): Promise<Admission> {
+  const { reporter } = context;
+  const secureEndpoint = endpoints.find(({ kind }) => flags.tls === true || kind === 'tls');
+  const secure = secureEndpoint && (await readSecure(secureEndpoint));
+  const options: AdmitOptions = { acceptProxy: flags.acceptProxy === true, ...(secure && { secure }) };
+  // At once where there is nothing to wait for.
+  if (!asksForGreeting(flags, endpoints)) return (_run, client, serve) => serve(client);
+  if (endpoints.some(({ kind }) => kind === 'udp')) {
+    throw new TnetError('TNET_E_USAGE', '--tls and --accept-proxy are for streams, not for datagrams');
+  }
+  return (run, client, serve, judge) =>
+    client instanceof Socket ? letIn(run, client, serve, judge) : serve(client);
+
+  async function readSecure(endpoint: Endpoint) {
+    const { readServerSecure } = await import('./secure-run.ts');
+    return readServerSecure(flags, endpoint, reporter);
+  }
+
+  async function letIn(
+    run: ServerRun,
+    socket: Socket,
+    serve: ServeAdmitted,
+    judge: Access['admit'],
+  ): Promise<void> {
+    // Accepting is over when the server is told to end, and when one that serves one client has found it.
+    const signal = run.stopping;
+    // A client that leaves meanwhile must not be an uncaught error, and is to be named all the same.
+    socket.on('error', () => undefined);
+    const name = { remote: formatRemote(socket, run.address), local: formatLocal(socket, run.address) };
+    presentAddresses(socket, name);
+    try {
+      await admit(socket, { ...options, signal });
+      // Of two that are through in one turn the first has the place.
+      signal.throwIfAborted();
+    } catch (error) {
+      if (error instanceof SaidNothing) run.probed(formatRemote(socket, run.address));
+      else if (!signal.aborted) reporter.fail(formatRemote(socket, run.address), error);
+      socket.destroy();
+      return;
+    }
+    const named = presentedAddresses(socket);
+    const reason = named?.remoteHost === undefined ? undefined : judge?.(named.remoteHost);
+    if (reason === undefined) return serve(socket);
+    reporter.emit({ event: 'refused', remote: formatRemote(socket, run.address), reason });
+    breakConnection(socket);
+  }
+}
+
+/** The endpoint to bind for one that may ask for TLS. */
+export function toPlainEndpoint(endpoint: Endpoint): Endpoint {
+  return endpoint.kind === 'tls' ? { ...endpoint, kind: 'tcp' } : endpoint;
+}

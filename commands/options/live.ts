@@ -1,0 +1,41 @@
+import { isatty } from 'node:tty';
+import { Option, type Command } from 'commander';
+import type { LiveSample } from '../../src/report/live-sample.ts';
+import type { LiveNames } from '../../src/report/live-table.ts';
+import { wantsColor } from '../../src/report/paint.ts';
+import type { Context } from '../context.ts';
+
+/** Adds --live. */
+export function addLiveOption(command: Command): void {
+  command.addOption(
+    new Option('--live', 'show the connections, their rates and the totals on standard output'),
+  );
+}
+
+/**
+ * Shows on stdout what `look` finds, from now on. While the screen is drawn on, lines for a stderr that is a terminal
+ * are shown on it, and are printed at the end.
+ *
+ * @returns what ends the view, and may be called more than once
+ */
+export async function startLive(
+  { reporter }: Context,
+  names: LiveNames,
+  look: () => LiveSample,
+): Promise<() => void> {
+  const { startLiveView } = await import('../../src/report/live-view.ts');
+  const { stdout, stderr } = process;
+  // A reader that is gone ends the view, and not what is viewed.
+  stdout.on('error', () => undefined);
+  const isColoured = wantsColor(process.argv.slice(2), 1);
+  const view = await startLiveView({ names, look, stream: stdout, isColoured });
+  const { write } = reporter;
+  if (view.isOnScreen && isatty(2)) reporter.write = (line) => view.say(line);
+  let isOver = false;
+  return () => {
+    if (isOver) return;
+    isOver = true;
+    reporter.write = write;
+    for (const line of view.stop()) stderr.write(`${line}\n`);
+  };
+}

@@ -1,0 +1,155 @@
+import { fstatSync } from 'node:fs';
+import type { Duplex, Writable } from 'node:stream';
+import { Option, type Command } from 'commander';
+import type { Connection } from '../../src/net/connection.ts';
+import { presentedAddresses } from '../../src/net/presented-address.ts';
+import { Socket } from '../../src/net/index.ts';
+import { toRecordedEnd } from '../../src/record/record-end.ts';
+import type { RecordFormatName } from '../../src/record/record-format.ts';
+import type { ConnectionRecord, Recording } from '../../src/record/recording.ts';
+import { TnetError } from '../../src/errors.ts';
+import { openOutput } from '../../src/dial/stdio.ts';
+import { exitCodes } from '../../src/exit-codes.ts';
+import type { Context } from '../context.ts';
+
+/** The flags that record what goes over the connections. */
+export interface RecordingFlags {
+  readonly output?: string;
+  readonly format?: RecordFormatName;
+  readonly append?: boolean;
+  readonly shutdown: boolean;
+}
+
+const formats: readonly RecordFormatName[] = ['hex', 'raw', 'json', 'pcapng'];
+
+/** Adds -o, --format and --append. */
+export function addRecordingOptions(command: Command): void {
+  command
+    .addOption(
+      new Option('-o, --output <file>', 'record what goes both ways in a new file; - is standard output'),
+    )
+    .addOption(new Option('--format <format>', 'how -o writes it; default: hex').choices(formats))
+    .addOption(new Option('--append', 'with -o: go on behind what is in the file'));
+}
+
+/** Records every connection that it is told of in the file of -o, and remembers the record of each. */
+export class Recorder {
+  readonly #recording: Recording;
+  readonly #flags: RecordingFlags;
+
+  constructor(recording: Recording, flags: RecordingFlags) {
+    this.#recording = recording;
+    this.#flags = flags;
+  }
+
+  /** Begins the record of a connection; `server` is what a Unix server is bound to, or was called by. */
+  open(socket: Connection, id: number, role: 'dialled' | 'accepted', server: string): void {
+    const { localAddress, localPort, remoteAddress, remotePort } = socket;
+    const [localPath, remotePath] = role === 'dialled' ? ['', server] : [server, ''];
+    const notes = [
+      socket instanceof Socket && socket.secureLayer ? 'TLS, recorded in the clear' : undefined,
+      role === 'accepted' ? presentedNote(socket) : undefined,
+    ].filter((note) => note !== undefined);
+    const record = this.#recording.open({
+      connection: {
+        id,
+        local: toRecordedEnd(localAddress, localPort, localPath),
+        remote: toRecordedEnd(remoteAddress, remotePort, remotePath),
+        role,
+        transport: socket instanceof Socket ? 'tcp' : 'udp',
+        ...(notes.length > 0 && { note: notes.join('; ') }),
+      },
+      hasEnded: (direction) =>
+        direction === 'sent' ? this.#flags.shutdown : socket.readableEnded && !socket.errored,
+    });
+    records.set(socket, record);
+  }
+}
+
+const records = new WeakMap<Connection, ConnectionRecord>();
+
+/** The record of a connection, when it is being recorded. */
+export function recordOf(socket: Connection): ConnectionRecord | undefined {
+  return records.get(socket);
+}
+
+/** What records a connection's two directions: none when it is not recorded. */
+export function recordTransforms(socket: Connection): {
+  readonly sendTransforms: readonly Duplex[];
+  readonly receiveTransforms: readonly Duplex[];
+} {
+  const record = recordOf(socket);
+  return {
+    sendTransforms: record ? [record.sent] : [],
+    receiveTransforms: record ? [record.received] : [],
+  };
+}
+
+/** The recorder that -o asks for, or undefined; see openRecording(). */
+export async function createRecorder(
+  context: Context,
+  flags: RecordingFlags,
+  outputUse: string | undefined,
+): Promise<Recorder | undefined> {
+  const recording = await openRecording(context, flags, outputUse);
+  return recording && new Recorder(recording, flags);
+}
+
+/**
+ * The recording that -o asks for, or undefined. A file that fails later is reported, the connections go on, and the
+ * exit status is that of a local failure.
+ *
+ * @param outputUse what standard output carries, so that no recording can; undefined: nothing
+ * @throws TnetError TNET_E_USAGE
+ */
+export async function openRecording(
+  context: Context,
+  flags: Pick<RecordingFlags, 'output' | 'format' | 'append'>,
+  outputUse: string | undefined,
+): Promise<Recording | undefined> {
+  const { output, format = 'hex', append = false } = flags;
+  if (output === undefined) return undefined;
+  if (append && format === 'pcapng') {
+    throw new TnetError(
+      'TNET_E_USAGE',
+      '--append is for text, JSON and raw bytes: a pcapng file is one recording',
+    );
+  }
+  const { createRecording, loadFormat, Recording } = await import('../../src/record/recording.ts');
+  const onError = (error: Error) => {
+    context.reporter.fail(output, error);
+    context.exit(exitCodes.usage);
+  };
+  const fd = descriptorOf(output);
+  if (fd === undefined) return createRecording(output, format, onError, append);
+  if (fd === 1 && outputUse !== undefined) {
+    throw new TnetError('TNET_E_USAGE', `standard output carries ${outputUse}`, { subject: `-o ${output}` });
+  }
+  const { RecordSink } = await import('../../src/record/record-sink.ts');
+  return new Recording(new RecordSink(openDescriptor(fd, output), onError), await loadFormat(format));
+}
+
+/** The descriptor that a name stands for: it is written to as it is, whatever it had before. */
+function descriptorOf(output: string): number | undefined {
+  const names: Readonly<Record<string, number>> = { '-': 1, '/dev/stdout': 1, '/dev/stderr': 2 };
+  const [, digits] = /^\/(?:dev|proc\/self)\/fd\/(\d+)$/.exec(output) ?? [];
+  return digits === undefined ? names[output] : Number(digits);
+}
+
+/** @throws TnetError TNET_E_USAGE */
+function openDescriptor(fd: number, output: string): Writable {
+  try {
+    fstatSync(fd);
+  } catch (error) {
+    throw new TnetError('TNET_E_USAGE', 'the descriptor is not open', { subject: output, cause: error });
+  }
+  // The process has these already, and one stream only can wait for room in a pipe.
+  if (fd === 1) return process.stdout;
+  return fd === 2 ? process.stderr : openOutput(fd).stream;
+}
+
+/** Packets have the connection's own addresses; what a PROXY header says goes beside them. */
+function presentedNote(socket: Connection): string | undefined {
+  const presented = presentedAddresses(socket);
+  return presented?.remoteHost === undefined ? undefined : `PROXY header from ${presented.remote}`;
+}

@@ -1,0 +1,62 @@
+import type { Endpoint } from '../../src/address/endpoint.ts';
+import { toFamily } from '../../src/address/family.ts';
+import { refuseNumericForm } from '../../src/address/numeric.ts';
+import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
+import { TnetError } from '../../src/errors.ts';
+import { takeActivatedSockets } from './activation.ts';
+
+/** The flags and words that name where a server listens. */
+export interface ServerAddressOptions {
+  readonly unix?: string;
+  readonly port?: string;
+  readonly source?: string;
+  readonly ipv4?: boolean;
+  readonly ipv6?: boolean;
+  readonly udp?: boolean;
+}
+
+/**
+ * The endpoint that a server command is to bind: `[ADDRESS]` words, or `-U PATH`, or `-p PORT` with `-s ADDR`.
+ *
+ * @throws TnetError TNET_E_ADDRESS, or TNET_E_USAGE when none or more than one is given.
+ */
+export function readServerAddress(words: readonly string[], options: ServerAddressOptions): Endpoint {
+  const given = [words.length > 0, options.unix !== undefined, options.port !== undefined].filter(
+    Boolean,
+  ).length;
+  if (given === 0) throw new TnetError('TNET_E_USAGE', 'name a port, an address or -U PATH to listen on');
+  if (given > 1) throw new TnetError('TNET_E_USAGE', 'name one address: as words, with -p, or with -U');
+  if (options.unix !== undefined) return parsePath(options.unix);
+  // Which of the two it is, applyUdp() says; the names of services are the protocol's own.
+  const protocol = options.udp ? 'udp' : 'tcp';
+  const endpoint: Endpoint =
+    options.port === undefined
+      ? parseWords(words, protocol)
+      : { kind: 'tcp', port: parsePort(options.port, protocol) };
+  if (options.source === undefined) return endpoint;
+  if (endpoint.kind !== 'tcp' || endpoint.host !== undefined) {
+    throw new TnetError('TNET_E_USAGE', '-s names the host, and the address has one already');
+  }
+  refuseNumericForm(options.source);
+  const { host } = parseWords([options.source, String(endpoint.port)]) as typeof endpoint;
+  return { ...endpoint, host };
+}
+
+/**
+ * The endpoints that a server command is to bind: the one that is named (see readServerAddress), or without one every
+ * socket that systemd hands over.
+ *
+ * @throws TnetError TNET_E_ADDRESS, TNET_E_USAGE
+ */
+export function readServerAddresses(words: readonly string[], options: ServerAddressOptions): Endpoint[] {
+  const isNamed = words.length > 0 || options.unix !== undefined || options.port !== undefined;
+  const activated = takeActivatedSockets();
+  if (!isNamed && activated.length > 0) return activated;
+  return [toFamily(readServerAddress(words, options), readFamily(options))];
+}
+
+/** The address family that -4 or -6 asks for. */
+export function readFamily(options: { readonly ipv4?: boolean; readonly ipv6?: boolean }): 4 | 6 | undefined {
+  if (options.ipv4) return 4;
+  return options.ipv6 ? 6 : undefined;
+}

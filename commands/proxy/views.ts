@@ -1,0 +1,42 @@
+import { TnetError } from '../../src/errors.ts';
+import type { Recording } from '../../src/record/recording.ts';
+import type { Context } from '../context.ts';
+import type { ProxyOptions } from './options.ts';
+import { openRecording } from '../options/recording.ts';
+import { openTap, type Tap } from '../options/tap.ts';
+
+/** Where the bytes of a proxy's connections are recorded and shown. */
+export interface ProxyViews {
+  readonly recordings: readonly Recording[];
+  /** Ends what has to be given back. Recordings in files need nothing. */
+  close(): Promise<void>;
+}
+
+/** What standard output carries, when it carries something. */
+function nameOutputUse({ tap, live }: ProxyOptions): string | undefined {
+  if (tap !== undefined) return 'the tap';
+  return live ? 'the live view' : undefined;
+}
+
+/**
+ * Opens what -o and --tap ask for.
+ *
+ * @throws TnetError TNET_E_USAGE
+ */
+export async function openViews(context: Context, options: ProxyOptions): Promise<ProxyViews> {
+  for (const flag of ['format', 'append'] as const) {
+    if (options[flag] === undefined || options.output !== undefined) continue;
+    throw new TnetError('TNET_E_USAGE', 'makes sense only with --output', { subject: `--${flag}` });
+  }
+  if (options.tap !== undefined && options.live) {
+    throw new TnetError('TNET_E_USAGE', 'makes no sense with --tap: both show on standard output', {
+      subject: '--live',
+    });
+  }
+  const file = await openRecording(context, options, nameOutputUse(options));
+  const tap: Tap | undefined = options.tap && (await openTap(context, options.tap));
+  return {
+    recordings: [file, tap?.recording].filter((recording) => recording !== undefined),
+    close: () => tap?.close() ?? Promise.resolve(),
+  };
+}

@@ -1,0 +1,60 @@
+import { fork } from 'node:child_process';
+import type { DetachedHandle } from '../../src/net/hand-over.ts';
+import type { WorkerProcess } from '../../src/proxy/dispatcher.ts';
+import type { Pair } from '../../src/proxy/pair.ts';
+import { ProxyWorker } from '../../src/proxy/worker.ts';
+import type { FromWorker, ToWorker } from '../../src/proxy/worker-messages.ts';
+import type { Context } from '../context.ts';
+import type { ProxyOptions } from './options.ts';
+import { workerVariable } from './worker-checks.ts';
+import { readFamily } from '../options/server-address.ts';
+
+/** Starts this program once more, with the same arguments, as a worker. It reports on our stderr. */
+export function startWorker(number: number): WorkerProcess {
+  const [, script = '', ...args] = process.argv;
+  const child = fork(script, args, {
+    env: { ...process.env, [workerVariable]: String(number) },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  // A worker that is gone is told by 'exit'.
+  child.on('error', () => undefined);
+  return {
+    pid: child.pid ?? 0,
+    send: (message, handle) => {
+      if (child.connected) child.send(message, handle as never, () => undefined);
+    },
+    onMessage: (listener) => child.on('message', (message) => listener(message as FromWorker)),
+    onExit: (listener) => child.once('exit', listener),
+    disconnect: () => {
+      if (child.connected) child.disconnect();
+    },
+  };
+}
+
+/** How long a worker may take to end its connections when it has nobody to work for. */
+const orphanedMs = 1_000;
+
+/** The life of a worker: it does what the process that started it says, and ends with it. For its signals see main.ts. */
+export function runWorker(context: Context, options: ProxyOptions, read: () => Promise<Pair[]>): void {
+  const { reporter } = context;
+  const worker = new ProxyWorker(
+    {
+      emit: (event) => reporter.emit(event),
+      fail: (subject, error, id) => reporter.fail(subject, error, id),
+      family: readFamily(options),
+      numericOnly: options.numeric,
+    },
+    read,
+    (message) => {
+      if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+    },
+  );
+  process.on('message', (message, handle) =>
+    worker.receive(message as ToWorker, handle as DetachedHandle | undefined),
+  );
+  process.on('disconnect', () => {
+    worker.cut();
+    // A worker never outlives the process that started it, whatever holds it.
+    setTimeout(() => process.kill(process.pid, 'SIGKILL'), orphanedMs).unref();
+  });
+}

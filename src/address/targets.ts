@@ -1,0 +1,151 @@
+import { TnetError } from '../errors.ts';
+import { isIP } from './ip.ts';
+import { formatEndpoint, type Endpoint } from './endpoint.ts';
+import { parseEndpoint, parsePort, parseWords } from './parse.ts';
+import { findService } from './service-names.ts';
+import { hideUserInfo } from './user-info.ts';
+
+/** Ports from the first to the last, both included. */
+export interface PortRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Hosts, and the ports to be tried on each; or one address that has no ports, such as a Unix path. */
+type TargetGroup =
+  | { readonly hosts: readonly (string | undefined)[]; readonly ranges: readonly PortRange[] }
+  | { readonly endpoint: Endpoint };
+
+/** Many addresses to try, in the order given. They are made one by one: 65535 ports of many hosts need no memory. */
+export class Targets implements Iterable<Endpoint> {
+  readonly #groups: readonly TargetGroup[];
+
+  constructor(groups: readonly TargetGroup[]) {
+    this.#groups = groups;
+  }
+
+  /** How many addresses there are. */
+  get count(): number {
+    return this.#groups.reduce((sum, group) => {
+      if ('endpoint' in group) return sum + 1;
+      const ports = group.ranges.reduce((count, { from, to }) => count + to - from + 1, 0);
+      return sum + group.hosts.length * ports;
+    }, 0);
+  }
+
+  *[Symbol.iterator](): Generator<Endpoint> {
+    for (const group of this.#groups) {
+      if ('endpoint' in group) yield group.endpoint;
+      else yield* listPorts(group.hosts, group.ranges);
+    }
+  }
+}
+
+function* listPorts(
+  hosts: readonly (string | undefined)[],
+  ranges: readonly PortRange[],
+): Generator<Endpoint> {
+  for (const host of hosts) {
+    for (const { from, to } of ranges) {
+      for (let port = from; port <= to; port++) yield { kind: 'tcp', host, port };
+    }
+  }
+}
+
+/** One address as a list. */
+export function oneTarget(endpoint: Endpoint): Targets {
+  return new Targets([{ endpoint }]);
+}
+
+/**
+ * Reads several addresses: `HOST… PORTS…`, repeated, and addresses in one word, mixed freely. PORTS is a port, a
+ * range `20-30`, or a list `22,80,8000-8010`, with service names; `HOST:PORTS` is one word. Without a host the ports
+ * are of localhost.
+ *
+ * @throws TnetError TNET_E_ADDRESS
+ */
+export function parseTargets(words: readonly string[]): Targets {
+  const groups: TargetGroup[] = [];
+  let hosts: string[] = [];
+  let ranges: PortRange[] = [];
+  const closeGroup = () => {
+    const last = hosts.at(-1);
+    if (last !== undefined && ranges.length === 0) throw missingPort(last, words.length > 1);
+    if (ranges.length > 0) groups.push({ hosts: hosts.length > 0 ? hosts : [undefined], ranges });
+    hosts = [];
+    ranges = [];
+  };
+  for (const word of words) {
+    if (isWholeAddress(word)) {
+      closeGroup();
+      groups.push(parseWholeAddress(word));
+    } else if (isPorts(word, hosts.length > 0)) {
+      ranges.push(...parsePorts(word));
+    } else {
+      if (ranges.length > 0) closeGroup();
+      hosts.push(parseHost(word));
+    }
+  }
+  closeGroup();
+  return new Targets(groups);
+}
+
+/**
+ * Reads ports: one, a range `20-30`, or a list of both with commas; a name of /etc/services works for a single one.
+ *
+ * @throws TnetError TNET_E_ADDRESS
+ */
+export function parsePorts(text: string, subject = text): PortRange[] {
+  return text.split(',').map((part) => {
+    const [, first, last] = /^(\d+)-(\d+)$/.exec(part) ?? [];
+    const from = parsePort(first ?? part);
+    const to = parsePort(last ?? first ?? part);
+    if (from > to) throw addressError(subject, `the range ${part} runs backwards`);
+    if (from === 0) throw addressError(subject, 'port 0 is no port to connect to');
+    return { from, to };
+  });
+}
+
+function isWholeAddress(word: string): boolean {
+  return word === '-' || word.includes('/') || (word.includes(':') && isIP(word) === 0);
+}
+
+/** A name is a port only after its host: `-z mail smtp`. */
+function isPorts(word: string, isAfterHost: boolean): boolean {
+  if (/^\d+([,-]\d+)*$/.test(word)) return true;
+  if (!isAfterHost) return false;
+  if (/^\d[^.]*$/.test(word)) return true;
+  return word.split(',').every((part) => /^\d+(-\d+)?$/.test(part) || findService(part) !== undefined);
+}
+
+function parseWholeAddress(word: string): TargetGroup {
+  const [, host, ports] = /^(\[[^\]]*\]|[^:/]*):([^:/]+)$/.exec(word) ?? [];
+  if (ports === undefined || !/[,-]/.test(ports) || host === 'unix' || host === 'fd') {
+    const endpoint = parseEndpoint(word);
+    if (endpoint.kind === 'tcp' && endpoint.port === 0)
+      throw addressError(word, 'port 0 is no port to connect to');
+    return { endpoint };
+  }
+  return { hosts: [host === '' ? undefined : parseHost(host ?? '')], ranges: parsePorts(ports, word) };
+}
+
+/** The host as parseWords reads it, whatever the port. */
+function parseHost(text: string): string {
+  const endpoint = parseWords([text, '1']);
+  return endpoint.kind === 'tcp' ? (endpoint.host ?? text) : text;
+}
+
+function missingPort(word: string, hasMore: boolean): TnetError {
+  const message = hasMore ? 'neither a port nor a host with a port after it' : 'the port is missing';
+  return addressError(word, message);
+}
+
+function addressError(subject: string, message: string): TnetError {
+  return new TnetError('TNET_E_ADDRESS', message, { subject: hideUserInfo(subject) });
+}
+
+/** What a check says of an address: the host as the user named it, and the port. */
+export function nameTarget(endpoint: Endpoint): { readonly host: string; readonly port?: number } {
+  if (endpoint.kind !== 'tcp') return { host: formatEndpoint(endpoint) };
+  return { host: endpoint.host ?? 'localhost', port: endpoint.port };
+}

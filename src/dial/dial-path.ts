@@ -1,0 +1,43 @@
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { errorCode } from '../errors.ts';
+import type { Socket } from '../net/index.ts';
+import type { DialOptions } from './dial.ts';
+import { formatPath } from '../address/endpoint.ts';
+
+/** The first wait for a place in a full backlog, and the longest one: each is twice as long as the one before. */
+const firstWaitMs = 5;
+const longestWaitMs = 200;
+
+/**
+ * Connects to a Unix socket. One whose backlog is full answers EAGAIN at once, where TCP lets a client wait: somebody
+ * listens and has not accepted yet, so it is tried again until there is a place, or the signal ends it.
+ *
+ * @param open begins a connection to the path
+ * @throws the system's error, or the signal's reason
+ */
+export async function dialPath(
+  path: string,
+  open: () => Socket,
+  { onAttempt, onAttemptFailed, tune }: DialOptions,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const subject = formatPath(path);
+  onAttempt?.(subject);
+  for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2, longestWaitMs)) {
+    signal.throwIfAborted();
+    try {
+      const socket = open();
+      // It is there or not in this very moment: only a full backlog is to be waited for.
+      await once(socket, 'connect');
+      tune?.(socket);
+      return socket;
+    } catch (error) {
+      if (errorCode(error) !== 'EAGAIN') {
+        onAttemptFailed?.(subject, error as Error);
+        throw error;
+      }
+    }
+    await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+}

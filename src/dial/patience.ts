@@ -1,0 +1,91 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { TnetError } from '../errors.ts';
+import { longestDelayMs } from '../quantities.ts';
+import type { Connection } from '../net/connection.ts';
+import { leaveInOrder } from './leave.ts';
+import { staysOpen } from './stability.ts';
+
+/** How long and how often to try. */
+export interface Patience {
+  /** Further attempts after the first; Infinity for ever. */
+  readonly retries: number;
+  /** The wait after the first failure, in milliseconds. Each further one is twice as long, up to `maxDelayMs`. */
+  readonly delayMs: number;
+  readonly maxDelayMs: number;
+  /** The limit of one attempt, in milliseconds. */
+  readonly attemptMs: number;
+  /** The limit of all together, in milliseconds. Default: none. */
+  readonly withinMs?: number;
+  /** The connection must stay open for this long to count, in milliseconds. Default 0. */
+  readonly stableMs?: number;
+}
+
+/** An attempt that failed and will be repeated. */
+export interface Retry {
+  /** Counts from 1. */
+  readonly retry: number;
+  /** How many there will be at most: Infinity for no limit. */
+  readonly of: number;
+  readonly delayMs: number;
+  readonly error: unknown;
+}
+
+export interface PatienceOptions extends Patience {
+  /** What is waited for, for errors. */
+  readonly subject: string;
+  /** Opens one connection within `timeoutMs`. */
+  readonly attempt: (timeoutMs: number) => Promise<Connection>;
+  /** Whether a failure may pass by itself. */
+  readonly mayPass: (error: unknown) => boolean;
+  /** A failure in words, for the error that ends the waiting. */
+  readonly describe: (error: unknown) => string;
+  readonly signal?: AbortSignal;
+  readonly onRetry?: (retry: Retry) => void;
+  /** From 0 to below 1. Default Math.random. */
+  readonly random?: () => number;
+}
+
+/** How far a delay is moved at random, either way: many clients of one server must not come back all at once. */
+const jitter = 0.25;
+
+/**
+ * Opens a connection, again and again until one is there (and stays open for `stableMs`), the retries are used up, or
+ * `withinMs` has passed. What the peer sends meanwhile stays in the socket.
+ *
+ * @throws the last attempt's error; TnetError TNET_E_TIMEOUT when `withinMs` has run out, with that as its cause;
+ *   TNET_E_UNSTABLE when the connection did not stay open; the signal's reason.
+ */
+export async function connectPatiently(options: PatienceOptions): Promise<Connection> {
+  const { retries, attemptMs, withinMs = Infinity, stableMs = 0, signal, random = Math.random } = options;
+  const startedAt = performance.now();
+  const leftMs = () => withinMs - (performance.now() - startedAt);
+  let lastError: unknown;
+  for (let retry = 1; ; retry++) {
+    try {
+      const socket = await options.attempt(Math.max(1, Math.min(attemptMs, leftMs())));
+      if (stableMs > 0) await staysOpen(socket, Math.max(0, Math.min(stableMs, leftMs())), signal);
+      // A connection that could not prove itself in the time left is none.
+      if (stableMs === 0 || leftMs() > 0) return socket;
+      void leaveInOrder(socket);
+    } catch (error) {
+      if (signal?.aborted || !options.mayPass(error)) throw error;
+      if (leftMs() > 0 || lastError === undefined) lastError = error;
+      if (retry > retries && leftMs() > 0) throw error;
+    }
+    if (leftMs() <= 0) throw createWaitError(options, lastError);
+    const plainMs = Math.min(options.delayMs * 2 ** (retry - 1), options.maxDelayMs);
+    const jitteredMs = Math.round(plainMs * (1 + jitter * (2 * random() - 1)));
+    const delayMs = Math.min(jitteredMs, longestDelayMs);
+    options.onRetry?.({ retry, of: retries, delayMs, error: lastError });
+    await delay(Math.max(0, Math.min(delayMs, leftMs())), undefined, { signal });
+    if (leftMs() <= 0) throw createWaitError(options, lastError);
+  }
+}
+
+function createWaitError(options: PatienceOptions, cause: unknown): TnetError {
+  const { subject, withinMs = 0, stableMs = 0, describe } = options;
+  const what = stableMs > 0 ? `no connection that stays open for ${stableMs} ms` : 'no connection';
+  const reason = cause === undefined ? '' : `: ${describe(cause)}`;
+  const message = `${what} within ${withinMs} ms${reason}`;
+  return new TnetError('TNET_E_TIMEOUT', message, { subject, cause });
+}

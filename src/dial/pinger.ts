@@ -1,0 +1,141 @@
+import { TnetError } from '../errors.ts';
+import { Socket } from '../net/index.ts';
+import type { EchoCheck, Reply } from '../protocol/echo-check/index.ts';
+import type { Connection } from '../net/connection.ts';
+
+export interface PingerOptions {
+  readonly connection: Connection;
+  readonly check: EchoCheck;
+  /** How many payloads to send; Infinity: until it is ended. */
+  readonly count: number;
+  /** From one payload to the next, in milliseconds. Undefined: as soon as another one may be on its way. */
+  readonly intervalMs: number | undefined;
+  /** How many may be on their way at once. */
+  readonly window: number;
+  /** After the last payload: the end when nothing has come back for this long. */
+  readonly quitMs: number;
+  /** The end when nothing has come back for this long. Default: no limit. */
+  readonly idleMs?: number | undefined;
+  readonly signal: AbortSignal;
+  readonly onReply?: (reply: Reply) => void;
+}
+
+/** Why a ping is over: `error` unless it was ended by its count, its limits or the signal. */
+export interface PingEnding {
+  readonly error?: Error;
+  readonly durationMs: number;
+}
+
+/** A pace that could not be kept, because the peer took nothing, is caught up with for so long. */
+const catchUpMs = 1_000;
+/** How soon it is looked again whether a lost datagram has made room. */
+const lookMs = 20;
+/** After everything has come back: how long the end of the peer's side, or a byte too many, is waited for. */
+const partingMs = 250;
+
+/**
+ * Sends payloads on an open connection and gives what comes back to the check, until all have been sent and have come
+ * back, or something ends it. The connection is the caller's to close.
+ */
+export function runPing(options: PingerOptions): Promise<PingEnding> {
+  return new Pinger(options).ended;
+}
+
+class Pinger {
+  readonly ended: Promise<PingEnding>;
+  readonly #options: PingerOptions;
+  readonly #settle: (ending: PingEnding) => void;
+  readonly #startedAt = performance.now();
+  #nextAt = this.#startedAt;
+  #paceTimer: NodeJS.Timeout | undefined;
+  #quitTimer: NodeJS.Timeout | undefined;
+  readonly #idleTimer: NodeJS.Timeout | undefined;
+  /** Set when the ping is over and only the peer's end is waited for. */
+  #durationMs: number | undefined;
+  #isOver = false;
+
+  constructor(options: PingerOptions) {
+    this.#options = options;
+    const { promise, resolve } = Promise.withResolvers<PingEnding>();
+    this.ended = promise;
+    this.#settle = resolve;
+    const { connection, signal, idleMs } = options;
+    if (idleMs !== undefined) {
+      this.#idleTimer = setTimeout(() => {
+        this.#end(new TnetError('TNET_E_TIMEOUT', `nothing came back for ${idleMs} ms`));
+      }, idleMs);
+    }
+    connection.on('data', (chunk: Buffer) => this.#receive(chunk));
+    connection.on('drain', () => this.#pump());
+    connection.on('error', (error) => this.#end(error));
+    connection.on('end', () => this.#peerEnded());
+    connection.on('close', () => this.#peerEnded());
+    const interrupt = () => this.#end();
+    if (signal.aborted) interrupt();
+    else signal.addEventListener('abort', interrupt, { once: true });
+    this.#pump();
+  }
+
+  /** Sends what is due and may be sent now, and sees to it that the rest follows. */
+  #pump(): void {
+    const { connection, check, count, intervalMs, window } = this.#options;
+    clearTimeout(this.#paceTimer);
+    while (!this.#isStopped && check.counts.sent < count) {
+      const now = performance.now();
+      // Further on at 'drain', or when something has come back.
+      if (connection.writableNeedDrain) return;
+      if (check.inFlight(now) >= window) return this.#pumpIn(lookMs);
+      if (intervalMs !== undefined) {
+        if (now < this.#nextAt) return this.#pumpIn(this.#nextAt - now);
+        this.#nextAt = Math.max(this.#nextAt + intervalMs, now - catchUpMs);
+      }
+      connection.write(check.send(now));
+    }
+    if (!this.#isStopped) this.#quitTimer ??= setTimeout(() => this.#end(), this.#options.quitMs);
+  }
+
+  #pumpIn(delayMs: number): void {
+    this.#paceTimer = setTimeout(() => this.#pump(), delayMs);
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#isOver) return;
+    const { check, count, onReply } = this.#options;
+    const replies = check.receive(chunk, performance.now());
+    this.#idleTimer?.refresh();
+    if (replies.length > 0 || this.#options.connection instanceof Socket) this.#quitTimer?.refresh();
+    for (const reply of replies) onReply?.(reply);
+    const { sent, received } = check.counts;
+    if (sent === count && received === sent) this.#part();
+    else if (this.#options.intervalMs === undefined) this.#pump();
+  }
+
+  get #isStopped(): boolean {
+    return this.#isOver || this.#durationMs !== undefined;
+  }
+
+  /** Everything is back. A stream is ended in order, so that what comes after the last byte is noticed. */
+  #part(): void {
+    if (this.#isStopped) return;
+    this.#durationMs = performance.now() - this.#startedAt;
+    const { connection } = this.#options;
+    if (!(connection instanceof Socket)) return this.#end();
+    clearTimeout(this.#quitTimer);
+    this.#quitTimer = setTimeout(() => this.#end(), partingMs);
+    connection.end();
+  }
+
+  #peerEnded(): void {
+    if (this.#durationMs !== undefined) return this.#end();
+    this.#end(new TnetError('TNET_E_ECHO', 'the peer ended the connection before everything was back'));
+  }
+
+  #end(error?: Error): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    for (const timer of [this.#paceTimer, this.#quitTimer, this.#idleTimer]) clearTimeout(timer);
+    const durationMs = this.#durationMs ?? performance.now() - this.#startedAt;
+    // The break of a connection over which everything came back says nothing of the echo.
+    this.#settle(error && this.#durationMs === undefined ? { error, durationMs } : { durationMs });
+  }
+}

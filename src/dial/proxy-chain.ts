@@ -1,0 +1,153 @@
+import { errorCode, TnetError } from '../errors.ts';
+import { isIP, type Socket } from '../net/index.ts';
+import { lookupFirst } from '../net/lookup.ts';
+import { HttpConnectClient } from '../protocol/http-connect/index.ts';
+import { ProtocolError } from '../protocol/protocol-error.ts';
+import { SocksClient } from '../protocol/socks/index.ts';
+import { converse, type Answer } from '../net/converse.ts';
+import { formatHostPort } from '../address/endpoint.ts';
+import { formatProxy, type ProxyHop } from '../address/proxy-url.ts';
+
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ChainOptions {
+  /** Opens a plain connection to the first proxy. */
+  readonly connect: (target: Target) => Promise<Socket>;
+  /** Ends the whole chain. */
+  readonly signal: AbortSignal;
+  /** Called when a proxy has opened the way to the next one, or to the target. */
+  readonly onHop?: ((proxy: string, target: string) => void) | undefined;
+}
+
+/** A proxy that answers with a challenge and closes is called again: for Digest once more when its nonce is stale. */
+const callLimit = 4;
+
+/**
+ * Opens a connection to the target through proxies, the first of them called directly and each by the one before it.
+ * The target's name is resolved by the last proxy; SOCKS4, which takes addresses only, gets it resolved here.
+ *
+ * @throws TnetError TNET_E_PROXY with the proxy as its subject, an error of the connection to the first proxy with the
+ *   proxy as its `subject`, or the signal's reason. Then nothing stays open.
+ */
+export async function connectThrough(
+  proxies: readonly ProxyHop[],
+  target: Target,
+  options: ChainOptions,
+): Promise<Socket> {
+  const hop = proxies.at(-1);
+  if (!hop) return options.connect(target);
+  const before = proxies.slice(0, -1);
+  const client = await createClient(hop, target);
+  for (let calls = 1; ; calls++) {
+    const socket = await callHop(before, hop, options);
+    try {
+      const verdict = await talk(socket, client, hop, target, options.signal);
+      if (verdict === 'open') {
+        options.onHop?.(formatProxy(hop), formatHostPort(target.host, target.port));
+        return socket;
+      }
+      socket.destroy();
+      if (calls >= callLimit)
+        throw hopError(hop, target, 'the proxy asks for authentication again and again');
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
+  }
+}
+
+async function callHop(before: readonly ProxyHop[], hop: ProxyHop, options: ChainOptions): Promise<Socket> {
+  try {
+    return await connectThrough(before, hop, options);
+  } catch (error) {
+    // The first one's failure is the system's; every later one's names its own proxy already.
+    if (
+      before.length === 0 &&
+      error instanceof Error &&
+      !options.signal.aborted &&
+      !(error instanceof TnetError)
+    ) {
+      Object.assign(error, { subject: formatProxy(hop) });
+    }
+    throw error;
+  }
+}
+
+type Verdict = 'open' | 'call-again';
+type Client = SocksClient | HttpConnectClient;
+
+async function createClient(hop: ProxyHop, target: Target): Promise<Client> {
+  const { protocol, user, password } = hop;
+  const host = protocol === 'socks4' && isIP(target.host) === 0 ? await resolve4(hop, target) : target.host;
+  try {
+    if (protocol === 'http') {
+      const credentials = user === undefined ? undefined : { user, password: password ?? '' };
+      return new HttpConnectClient({ host, port: target.port, ...(credentials && { credentials }) });
+    }
+    const version = protocol === 'socks4' ? '4' : protocol === 'socks4a' ? '4a' : '5';
+    return new SocksClient({
+      version,
+      host,
+      port: target.port,
+      ...(user !== undefined && { user }),
+      ...(version === '5' && user !== undefined && { password: password ?? '' }),
+    });
+  } catch (error) {
+    throw explain(error, hop, target);
+  }
+}
+
+async function resolve4(hop: ProxyHop, { host, port }: Target): Promise<string> {
+  try {
+    return (await lookupFirst(host, { family: 4 })).address;
+  } catch (error) {
+    const message = `SOCKS4 needs an IPv4 address, and ${host} has none (${errorCode(error) ?? 'unknown'})`;
+    throw hopError(hop, { host, port }, message);
+  }
+}
+
+async function talk(
+  socket: Socket,
+  client: Client,
+  hop: ProxyHop,
+  target: Target,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  try {
+    return await converse<Verdict>(socket, {
+      first: client.start(),
+      receive: (chunk) => toAnswer(client.receive(chunk)),
+      cut: { code: 'TNET_E_PROXY', message: 'the proxy ended the connection instead of answering' },
+      signal,
+    });
+  } catch (error) {
+    throw signal.aborted ? error : explain(error, hop, target);
+  }
+}
+
+function toAnswer(step: ReturnType<Client['receive']>): Answer<Verdict> {
+  if ('reconnect' in step) return { done: { value: 'call-again', rest: Buffer.alloc(0) } };
+  return { send: step.send, done: step.done && { value: 'open', rest: step.done.rest } };
+}
+
+function explain(error: unknown, hop: ProxyHop, target: Target): unknown {
+  if (error instanceof ProtocolError) return hopError(hop, target, asClause(error.message), error);
+  if (error instanceof TnetError) return hopError(hop, target, error.message, error);
+  const code = errorCode(error);
+  return code === undefined
+    ? error
+    : hopError(hop, target, `the proxy broke off the connection (${code})`, error);
+}
+
+function hopError(hop: ProxyHop, { host, port }: Target, sentence: string, cause?: unknown): TnetError {
+  const message = `no way to ${formatHostPort(host, port)}: ${sentence}`;
+  return new TnetError('TNET_E_PROXY', message, { subject: formatProxy(hop), cause });
+}
+
+/** A sentence as the second part of another: `The proxy fails.` becomes `the proxy fails`. */
+function asClause(sentence: string): string {
+  return sentence.charAt(0).toLowerCase() + sentence.slice(1).replace(/\.$/, '');
+}

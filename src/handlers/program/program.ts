@@ -1,0 +1,120 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants, statSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { errorCode, TnetError } from '../../errors.ts';
+import { splitCommandWords } from './command-words.ts';
+import type { Endpoint } from '../../address/endpoint.ts';
+import { inheritIgnored } from './hangup.ts';
+
+export type ProgramEndpoint = Extract<Endpoint, { kind: 'exec' }>;
+
+/** How a program ended. `status` is what a shell would give: 128 and the signal's number after a signal. */
+export interface ProgramExit {
+  readonly status: number;
+  readonly signal?: NodeJS.Signals;
+}
+
+/** A running program whose stdin and stdout are pipes; stderr is this process's own. */
+export interface Program {
+  readonly input: Writable;
+  readonly output: Readable;
+  /** Settles when the program has exited; never rejects. */
+  readonly exited: Promise<ProgramExit>;
+  /** Ends the program and what it has started: SIGHUP and SIGTERM, and SIGKILL graceMs later. */
+  readonly end: () => void;
+}
+
+/** How long a program may take to end by itself when it is asked to. */
+export const graceMs = 2_000;
+
+/** `-e CMD`: a program and its arguments (see splitCommandWords). @throws TnetError TNET_E_USAGE */
+export function parseProgram(text: string): ProgramEndpoint {
+  return { kind: 'exec', words: splitCommandWords(text) };
+}
+
+/** `-c CMD`: a line for sh(1). */
+export function parseShellLine(text: string): ProgramEndpoint {
+  return { kind: 'exec', words: ['/bin/sh', '-c', text] };
+}
+
+/**
+ * Checks that the program is there, before any socket is opened.
+ *
+ * @throws TnetError TNET_E_PROGRAM
+ */
+export function requireProgram({ words: [file = ''] }: ProgramEndpoint): void {
+  const folders = file.includes('/') ? [''] : (process.env['PATH'] ?? '').split(delimiter);
+  let code = 'ENOENT';
+  for (const folder of folders) {
+    const path = folder === '' ? file : join(folder, file);
+    try {
+      accessSync(path, constants.X_OK);
+      if (statSync(path).isFile()) return;
+      code = 'EACCES';
+    } catch (error) {
+      if (errorCode(error) === 'EACCES') code = 'EACCES';
+    }
+  }
+  const message = code === 'EACCES' ? 'the program may not be run' : 'there is no such program';
+  throw new TnetError('TNET_E_PROGRAM', message, { subject: file });
+}
+
+/** What is meant for this process alone: a program that serves a peer must not know it, nor hand it out. */
+const withheld = { TNET_PROXY_PASSWORD: undefined };
+
+/**
+ * Starts a program in a process group of its own, so that all of it can be ended. `environment` is added to ours, less
+ * the password of a proxy.
+ *
+ * @throws TnetError TNET_E_PROGRAM when the system cannot start it.
+ */
+export async function startProgram(
+  { words: [file = '', ...args] }: ProgramEndpoint,
+  environment: Readonly<Record<string, string>>,
+): Promise<Program> {
+  const [command = '', ...rest] = inheritIgnored([file, ...args]);
+  const child = spawn(command, rest, {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, ...withheld, ...environment },
+    detached: true,
+  });
+  try {
+    await once(child, 'spawn');
+  } catch (error) {
+    const message = `the program cannot be started (${errorCode(error) ?? 'ERROR'})`;
+    throw new TnetError('TNET_E_PROGRAM', message, { subject: file, cause: error });
+  }
+  const { pid = 0 } = child;
+  let isOver = false;
+  const exited = new Promise<ProgramExit>((resolve) => {
+    child.once('exit', (code, signal) => {
+      isOver = true;
+      resolve(
+        signal === null ? { status: code ?? 0 } : { status: 128 + osConstants.signals[signal], signal },
+      );
+    });
+  });
+  return {
+    input: child.stdin,
+    output: child.stdout,
+    exited,
+    end() {
+      if (isOver) return;
+      signalGroup(pid, 'SIGHUP');
+      signalGroup(pid, 'SIGTERM');
+      const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), graceMs);
+      void exited.then(() => clearTimeout(timer));
+    },
+  };
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // The group has ended meanwhile.
+  }
+}

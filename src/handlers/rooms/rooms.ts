@@ -1,0 +1,130 @@
+import type { Duplex, Readable, Writable } from 'node:stream';
+import { escapeText, showLine } from '../../transform/escape-controls.ts';
+import { LineLabel } from '../../transform/line-label.ts';
+import { Broadcast, type Branch } from './broadcast.ts';
+import type { Ending } from '../../flow/ending.ts';
+import type { InputClaim } from './input-offer.ts';
+import { startFlow } from '../../flow/start-flow.ts';
+
+/** A client's place among the clients of a server: what it gets, and where its bytes go. */
+export interface Seat {
+  readonly input: Readable | undefined;
+  readonly output: Writable | undefined;
+  readonly receiveTransforms: readonly Duplex[];
+  /** Set when what the client gets comes from others: destroyed with TNET_E_OVERRUN when it is too slow. */
+  readonly branch?: Branch;
+  /** Set when the input is this client's once it has shown that it stays. */
+  readonly claim?: InputClaim;
+  /** Told that the client has ended its side. Default: it goes on getting what the others get, as long as it is there. */
+  clientEnded?(): void;
+  /** Gives the place up, after the session. */
+  leave(): void;
+}
+
+/** What joins the clients of one server, and the local input and output to them. */
+export interface Room {
+  join(id: number, remote: string, client: Duplex): Seat;
+}
+
+export interface RoomOptions {
+  /** What the local side says; absent: nothing. */
+  readonly input: Readable | undefined;
+  /** Where the clients' bytes go, in a room that is no broker. */
+  readonly output: Writable | undefined;
+  /** Stops the reading of the input. */
+  readonly signal: AbortSignal;
+  /** Told how the reading of the input ended. */
+  readonly onInputEnded?: (ending: Ending) => void;
+}
+
+/** Every client gets what comes from the input, and the output gets what comes from every client. */
+export function createBroadcastRoom(options: RoomOptions): Room {
+  const { input, output } = options;
+  const broadcast = new Broadcast({ waitForBranch: true });
+  if (input) void sayInput(broadcast, options).then(() => broadcast.end());
+  return {
+    join() {
+      const branch = input && broadcast.addBranch();
+      return { input: branch, output, receiveTransforms: [], branch, leave: () => branch?.destroy() };
+    },
+  };
+}
+
+/**
+ * Every client, and the local input, is heard by all the others, byte for byte. Who ends its side leaves, with what
+ * waits for it delivered. Source: ncat(1), --broker.
+ */
+export function createBrokerRoom(options: RoomOptions): Room {
+  const broadcast = new Broadcast();
+  void sayInput(broadcast, options);
+  return {
+    join() {
+      const branch = broadcast.addBranch();
+      return {
+        input: branch,
+        output: broadcast.createInput(branch),
+        receiveTransforms: [],
+        branch,
+        clientEnded: () => branch.finish(),
+        leave: () => branch.destroy(),
+      };
+    },
+  };
+}
+
+/**
+ * As a broker, but in whole lines that begin with `<user N>`, without control characters, and with an `<announce>`
+ * line for everybody who comes and goes. The local input is user 0. Source: ncat(1), --chat.
+ */
+export function createChatRoom(options: RoomOptions): Room {
+  const broadcast = new Broadcast();
+  const present = new Map<number, string>();
+  void sayInput(broadcast, options, [createChatLabel(0)]);
+  const announce = (text: string) => broadcast.send(Buffer.from(`<announce> ${text}\n`));
+  return {
+    join(id, client) {
+      const remote = escapeText(client);
+      announce(`user ${id} joined from ${remote}`);
+      const branch = broadcast.addBranch();
+      const others = [...present].map(([user, from]) => `user ${user} from ${from}`).join(', ');
+      present.set(id, remote);
+      branch.offer(
+        Buffer.from(`<announce> you are user ${id}; here: ${others === '' ? 'nobody else' : others}\n`),
+      );
+      const part = () => {
+        if (present.delete(id)) announce(`user ${id} left`);
+      };
+      return {
+        input: branch,
+        output: broadcast.createInput(branch),
+        receiveTransforms: [createChatLabel(id)],
+        branch,
+        // Who can say no more has left the talk, and gets what was said until then.
+        clientEnded() {
+          branch.finish();
+          part();
+        },
+        leave() {
+          branch.destroy();
+          part();
+        },
+      };
+    },
+  };
+}
+
+function createChatLabel(id: number): LineLabel {
+  return new LineLabel(`<user ${id}> `, { show: showLine });
+}
+
+/** Gives the local input to every branch, and settles when it has ended or there is none. */
+async function sayInput(
+  broadcast: Broadcast,
+  { input, signal, onInputEnded }: RoomOptions,
+  transforms: readonly Duplex[] = [],
+): Promise<void> {
+  if (!input) return;
+  const flow = startFlow({ source: input, sink: broadcast.createInput(), transforms, onEnd: 'keep-open' });
+  signal.addEventListener('abort', () => flow.stop('aborted'), { once: true });
+  onInputEnded?.(await flow.ended);
+}

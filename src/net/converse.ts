@@ -1,0 +1,60 @@
+import { TnetError, type TnetErrorCode } from '../errors.ts';
+import type { Socket } from './index.ts';
+
+/** What a chunk of the peer led to. */
+export interface Answer<T> {
+  readonly send?: Buffer | undefined;
+  /** The talk is over: with what came of it, and the bytes after it, which are the stream's. */
+  readonly done?: { readonly value: T; readonly rest: Buffer } | undefined;
+}
+
+export interface Conversation<T> {
+  /** What we say first. */
+  readonly first?: Buffer;
+  /** Takes a chunk of the peer, cut anywhere. What it throws ends the talk. */
+  readonly receive: (chunk: Buffer) => Answer<T>;
+  /** When the peer ends or breaks off: the code, and the sentence. */
+  readonly cut: { readonly code: TnetErrorCode; readonly message: string };
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Holds a handshake with the peer of a connected socket before its stream begins. Afterwards the socket is paused,
+ * and what came behind the handshake is put back to be read first. It is not closed, whatever happens.
+ *
+ * @throws what `receive` throws, the signal's reason, the socket's error, or a TnetError with the `cut` code.
+ */
+export async function converse<T>(socket: Socket, conversation: Conversation<T>): Promise<T> {
+  const { first, receive, cut, signal } = conversation;
+  signal?.throwIfAborted();
+  const result = Promise.withResolvers<T>();
+  const onData = (chunk: Buffer) => {
+    try {
+      const { send, done } = receive(chunk);
+      if (send) socket.write(send);
+      if (!done) return;
+      release();
+      if (done.rest.length > 0) socket.unshift(done.rest);
+      result.resolve(done.value);
+    } catch (error) {
+      result.reject(error);
+    }
+  };
+  const onEnd = () => result.reject(new TnetError(cut.code, cut.message));
+  const onError = (error: Error) => result.reject(error);
+  const onAbort = () => result.reject(signal?.reason as Error);
+  const release = () => {
+    socket.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', onError);
+    signal?.removeEventListener('abort', onAbort);
+    socket.pause();
+  };
+  socket.on('data', onData).on('end', onEnd).on('close', onEnd).on('error', onError);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (first && first.length > 0) socket.write(first);
+  socket.resume();
+  try {
+    return await result.promise;
+  } finally {
+    release();
+  }
+}

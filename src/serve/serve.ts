@@ -1,0 +1,186 @@
+import { once } from 'node:events';
+
+import { existsSync, lstatSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { errorCode, TnetError } from '../errors.ts';
+import { createFault } from '../net/guard.ts';
+import type { Socket } from '../net/index.ts';
+import { Server, type AddressInfo } from '../net/index.ts';
+import { isIP } from '../address/ip.ts';
+import { findListenerPath } from '../net/listener-path.ts';
+import { lookupFirst } from '../net/lookup.ts';
+import { countPlaces } from '../net/places.ts';
+import { breakConnection, type Connection } from '../net/connection.ts';
+import { requirePassedSocket } from './descriptor.ts';
+import { refuseNumericForm, requireNumericHost } from '../address/numeric.ts';
+import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from '../address/endpoint.ts';
+import { presentedAddresses } from '../net/presented-address.ts';
+
+export interface ServeOptions<C = Socket> {
+  /** Only addresses of this family. Default: both. */
+  readonly family?: 4 | 6;
+  /** Refuse host names: no DNS. Default false. */
+  readonly numericOnly?: boolean;
+  /** The rest wait in the backlog until a connection ends. Default: no limit. */
+  readonly maxConnections?: number;
+  /** UDP: the first peer is the only one. Default false. */
+  readonly onlyFirst?: boolean;
+  /** Connections over maxConnections are reset instead of waiting. Default false. */
+  readonly rejectOverflow?: boolean;
+  /** Permission bits of a Unix socket's file. Default: what the umask leaves. */
+  readonly mode?: number;
+  /** Stop accepting for this long after each connection. Default: never. */
+  readonly pauseMs?: number;
+  /** Judges a client's IP address before `onConnection`: a reason turns it away with a reset. */
+  readonly admit?: (address: string | undefined) => string | undefined;
+  /** Told of every client that is turned away. */
+  readonly onRefused?: (remote: string, reason: string) => void;
+  /** Descriptors to leave free; see ServerOptions. Default 8. */
+  readonly descriptorReserve?: number;
+  readonly onConnection: (connection: C) => void;
+}
+
+/**
+ * Binds an endpoint and accepts on it. Accepted sockets are half-open capable, send small writes at once, and deliver
+ * what was received before an error; `onConnection` owns them. A Unix path left over by a dead server is replaced; one
+ * with a live server, or a file that is no socket, is not touched. Resolves when bound.
+ *
+ * @throws the system's error (`EADDRINUSE`, `EACCES`, …), or TnetError TNET_E_PATH_IN_USE.
+ */
+export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<Server> {
+  if (endpoint.kind === 'tcp') refuseNumericForm(endpoint.host ?? '');
+  if (options.numericOnly) requireNumericHost(endpoint);
+  if (endpoint.kind === 'fd') requirePassedSocket(endpoint.fd);
+  const server = new Server(
+    {
+      allowHalfOpen: true,
+      dataBeforeError: true,
+      noDelay: true,
+      overflow: 'wait',
+      descriptorReserve: options.descriptorReserve,
+    },
+    (socket) => {
+      try {
+        receive(server, socket, options);
+      } catch (error) {
+        socket.on('error', () => undefined).destroy();
+        server.emit('error', createFault(error));
+      }
+    },
+  );
+  if (options.maxConnections !== undefined && !options.rejectOverflow) {
+    server.maxConnections = options.maxConnections;
+  }
+  server.on('drop', (data) => {
+    options.onRefused?.(data?.remoteAddress ?? formatBound(server), tooMany);
+  });
+  if (endpoint.kind === 'unix')
+    server.listen({ path: endpoint.path, replaceStale: true, mode: options.mode, backlog });
+  else if (endpoint.kind === 'tcp') server.listen(await listenOptions(endpoint, options.family));
+  else if (endpoint.kind === 'fd') server.listen({ fd: endpoint.fd, backlog });
+  else {
+    const subject = formatEndpoint(endpoint);
+    throw new TnetError('TNET_E_UNSUPPORTED', `cannot listen on ${subject}`, { subject });
+  }
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if (endpoint.kind === 'fd') throw explainDescriptorError(endpoint.fd, error);
+    throw endpoint.kind === 'unix' ? explainPathError(endpoint.path, error) : error;
+  }
+  if (endpoint.kind === 'fd') adopted.set(server, endpoint.fd);
+  return server;
+}
+
+/**
+ * As many as Linux allows by default (net.core.somaxconn; listen(2)): with Node's 511 a thousand clients at once lose some
+ * of their handshakes, and each of those takes a second more.
+ */
+const backlog = 4096;
+
+/** Servers on a descriptor from outside: node:net does not know the path of a Unix socket that it did not bind. */
+const adopted = new WeakMap<object, number>();
+
+const tooMany = 'too many connections';
+
+function receive(server: Server, socket: Socket, options: ServeOptions): void {
+  const { admit, maxConnections = Infinity, rejectOverflow, pauseMs, onRefused, onConnection } = options;
+  if (pauseMs !== undefined) server.pause(pauseMs);
+  const isOver = rejectOverflow === true && countPlaces(server) > maxConnections;
+  const reason = admit?.(socket.remoteAddress) ?? (isOver ? tooMany : undefined);
+  if (reason === undefined) return onConnection(socket);
+  // A client that breaks off first must not be an uncaught error.
+  socket.on('error', () => undefined);
+  onRefused?.(formatRemote(socket, formatBound(server)), reason);
+  breakConnection(socket);
+}
+
+/** EADDRINUSE on a path does not say who has it. */
+function explainPathError(path: string, error: unknown): unknown {
+  // libuv reports EACCES for a folder that is not there.
+  if (errorCode(error) === 'EACCES' && !path.startsWith('\0') && !existsSync(dirname(path))) {
+    return new TnetError('TNET_E_ADDRESS', 'its folder does not exist', { subject: path, cause: error });
+  }
+  if (errorCode(error) !== 'EADDRINUSE' || path.startsWith('\0')) return error;
+  const isSocket = lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
+  const message = isSocket
+    ? 'another server is listening on this path'
+    : 'a file is there that is not a socket';
+  return new TnetError('TNET_E_PATH_IN_USE', message, { subject: path, cause: error });
+}
+
+function explainDescriptorError(fd: number, error: unknown): unknown {
+  const message = `the descriptor is no socket that listens (${errorCode(error) ?? 'ERROR'})`;
+  return new TnetError('TNET_E_DESCRIPTOR', message, { subject: `fd:${fd}`, cause: error });
+}
+
+async function listenOptions(endpoint: Extract<Endpoint, { kind: 'tcp' }>, family: 4 | 6 | undefined) {
+  const anyAddress = family === 4 ? '0.0.0.0' : family === 6 ? '::' : undefined;
+  const isName = endpoint.host !== undefined && isIP(endpoint.host) === 0;
+  // A name may have addresses of both families, and the server takes the first.
+  const named = isName ? (await lookupFirst(endpoint.host ?? '', { family })).address : undefined;
+  const host = named ?? endpoint.host ?? anyAddress;
+  return { host, port: endpoint.port, ipv6Only: family === 6, backlog };
+}
+
+/** A server of any kind that has been bound. */
+export interface BoundServer {
+  address(): AddressInfo | string | null;
+  close(callback?: () => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/** What a server has really bound, as the user would write it. */
+export function formatBound(server: BoundServer): string {
+  const address = server.address();
+  if (typeof address === 'string') return formatPath(address);
+  if (address?.address !== undefined) {
+    const scheme = server instanceof Server ? '' : 'udp://';
+    return `${scheme}${formatHostPort(address.address, address.port)}`;
+  }
+  const fd = adopted.get(server);
+  if (fd === undefined) return '(closed)';
+  const path = findListenerPath(fd);
+  return path === undefined ? `fd:${fd}` : formatPath(path);
+}
+
+/** The peer's address of an accepted or opened socket; a Unix client has none of its own. */
+export function formatRemote(socket: Connection, server: string): string {
+  const { remoteAddress, remotePort } = socket;
+  const presented = presentedAddresses(socket);
+  if (presented) return presented.remote;
+  return remoteAddress === undefined ? server : formatHostPort(remoteAddress, remotePort ?? 0);
+}
+
+/** Our own address of a connection that we opened; undefined for a Unix socket, whose client has none. */
+export function nameClient(socket: Connection, endpoint: Endpoint): string | undefined {
+  return endpoint.kind === 'unix' ? undefined : formatLocal(socket, formatEndpoint(endpoint));
+}
+
+/** Our own address of a socket. */
+export function formatLocal(socket: Connection, server: string): string {
+  const { localAddress, localPort } = socket;
+  const presented = presentedAddresses(socket);
+  if (presented) return presented.local;
+  return localAddress === undefined ? server : formatHostPort(localAddress, localPort ?? 0);
+}

@@ -1,0 +1,193 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
+import { parseEndpoint, parsePort, parseWords } from '../../src/address/parse.ts';
+import { TnetError } from '../../src/errors.ts';
+
+const readable: readonly (readonly [text: string, endpoint: Endpoint])[] = [
+  ['80', { kind: 'tcp', port: 80 }],
+  ['0', { kind: 'tcp', port: 0 }],
+  ['65535', { kind: 'tcp', port: 65535 }],
+  [':80', { kind: 'tcp', port: 80 }],
+  ['http', { kind: 'tcp', port: 80 }],
+  ['localhost:80', { kind: 'tcp', host: 'localhost', port: 80 }],
+  ['example.org:https', { kind: 'tcp', host: 'example.org', port: 443 }],
+  ['127.0.0.1:0', { kind: 'tcp', host: '127.0.0.1', port: 0 }],
+  ['[::1]:80', { kind: 'tcp', host: '::1', port: 80 }],
+  ['[fe80::1%eth0]:80', { kind: 'tcp', host: 'fe80::1%eth0', port: 80 }],
+  ['tcp://host:80', { kind: 'tcp', host: 'host', port: 80 }],
+  ['tls://example.org:443', { kind: 'tls', host: 'example.org', port: 443 }],
+  ['tls://[::1]:443', { kind: 'tls', host: '::1', port: 443 }],
+  ['udp://127.0.0.1:53', { kind: 'udp', host: '127.0.0.1', port: 53 }],
+  ['/tmp/a.sock', { kind: 'unix', path: '/tmp/a.sock' }],
+  ['./a.sock', { kind: 'unix', path: './a.sock' }],
+  ['unix:/tmp/a.sock', { kind: 'unix', path: '/tmp/a.sock' }],
+  ['unix:a.sock', { kind: 'unix', path: 'a.sock' }],
+  ['/tmp/with:colon', { kind: 'unix', path: '/tmp/with:colon' }],
+  ['unix:@name', { kind: 'unix', path: '\0name' }],
+  ['fd:3', { kind: 'fd', fd: 3 }],
+  ['-', { kind: 'stdio' }],
+];
+
+for (const [text, endpoint] of readable) {
+  test(`${text} is read as ${JSON.stringify(endpoint)}`, (t) => {
+    t.deepEqual(parseEndpoint(text), endpoint);
+  });
+}
+
+const unreadable = [
+  '',
+  ' ',
+  '65536',
+  '80x',
+  '-1',
+  '1e3',
+  '0x50',
+  ':',
+  'host:',
+  'host:65536',
+  'host:80x',
+  'nosuchservice',
+  '127.0.0.1',
+  'example.org',
+  '::1:80',
+  '::1',
+  '[::1]',
+  '[::1]80',
+  '[127.0.0.1]:80',
+  '[]:80',
+  '0x7f.1:80',
+  '2130706433:80',
+  '0177.0.0.1:80',
+  '1.2.3:80',
+  '256.1.1.1:80',
+  'a b:80',
+  '-host:80',
+  'unix:',
+  'unix:@',
+  `/${'x'.repeat(107)}`,
+  '/tmp/a\0b',
+  'fd:',
+  'fd:-1',
+  'fd:x',
+  'http://host:80',
+  'tls://host',
+];
+
+for (const text of unreadable) {
+  test(`${JSON.stringify(text.slice(0, 40))} is refused with a sentence`, (t) => {
+    const error = t.throws(() => parseEndpoint(text), { instanceOf: TnetError });
+    t.is(error.code, 'TNET_E_ADDRESS');
+    t.regex(error.message, /^\S.{5,}$/);
+  });
+}
+
+test('two words are a host and a port', (t) => {
+  t.deepEqual(parseWords(['localhost', 'http']), { kind: 'tcp', host: 'localhost', port: 80 });
+  t.deepEqual(parseWords(['::1', '80']), { kind: 'tcp', host: '::1', port: 80 });
+  t.deepEqual(parseWords(['[::1]', '80']), { kind: 'tcp', host: '::1', port: 80 });
+});
+
+test('a path of 107 bytes is the longest that is accepted, counted in bytes and not in characters', (t) => {
+  t.is(parseEndpoint(`/${'x'.repeat(106)}`).kind, 'unix');
+  t.throws(() => parseEndpoint(`/${'é'.repeat(54)}`), { message: /109 bytes/ });
+});
+
+test('any text is either read or refused with TNET_E_ADDRESS', (t) => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' })), (text) => {
+      try {
+        parseEndpoint(text);
+      } catch (error) {
+        t.true(error instanceof TnetError && error.code === 'TNET_E_ADDRESS');
+      }
+    }),
+    { numRuns: 3000 },
+  );
+  t.pass();
+});
+
+test('every port from 0 to 65535 and no other number is one', (t) => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 65535 }), (port) => parsePort(String(port)) === port),
+    { numRuns: 500 },
+  );
+  fc.assert(
+    fc.property(fc.integer({ min: 65536 }), (port) => {
+      t.throws(() => parsePort(String(port)));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('what formatEndpoint writes, parseEndpoint reads back', (t) => {
+  const host = fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain());
+  const port = fc.integer({ min: 0, max: 65535 });
+  const endpoint = fc.oneof(
+    fc.record({ kind: fc.constantFrom('tcp' as const, 'tls' as const, 'udp' as const), host, port }),
+    fc.record({ kind: fc.constant('fd' as const), fd: fc.integer({ min: 0, max: 999 }) }),
+    fc.constant({ kind: 'stdio' as const }),
+    fc.stringMatching(/^[a-z0-9]{1,20}$/).map((name) => ({ kind: 'unix' as const, path: `/${name}` })),
+    fc.stringMatching(/^[a-z0-9]{1,20}$/).map((name) => ({ kind: 'unix' as const, path: `\0${name}` })),
+  );
+  fc.assert(
+    fc.property(endpoint, (given) => {
+      t.deepEqual(parseEndpoint(formatEndpoint(given)), given);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+for (const [words, protocol, endpoint] of [
+  [['udp://:tftp'], 'tcp', { kind: 'udp', port: 69 }],
+  [['127.0.0.1', 'tftp'], 'udp', { kind: 'tcp', host: '127.0.0.1', port: 69 }],
+  [['tftp'], 'udp', { kind: 'tcp', port: 69 }],
+  [['[::1]:ntp'], 'udp', { kind: 'tcp', host: '::1', port: 123 }],
+  [['tcp://:smtp'], 'udp', { kind: 'tcp', port: 25 }],
+  [['tls://:https'], 'udp', { kind: 'tls', port: 443 }],
+] as const) {
+  test(`${words.join(' ')} has the name of a service of its own protocol, where ${protocol} is asked for`, (t) => {
+    t.deepEqual(parseWords(words, protocol), endpoint);
+  });
+}
+
+for (const [word, protocol, says] of [
+  ['tftp', 'tcp', /a service of UDP: use udp:\/\/ or -u/],
+  ['smtp', 'udp', /a service of TCP, not of UDP/],
+  ['nosuch', 'udp', /unknown service name/],
+] as const) {
+  test(`${word} is no port where ${protocol} is asked for, and the message says why`, (t) => {
+    t.throws(() => parsePort(word, protocol), { message: says });
+    t.throws(() => parseWords([word], protocol), { message: says });
+  });
+}
+
+for (const password of [
+  'hunter',
+  'hun/ter',
+  'hun@ter',
+  'hun:ter',
+  'h/u:n@t/er',
+  'hun%zz',
+  'hun ter',
+  "hun'ter",
+  '',
+]) {
+  const read = { parseEndpoint, parseWords: (text: string) => parseWords([text, '80']) };
+  for (const [name, parse] of Object.entries(read)) {
+    for (const scheme of ['', 'tcp://', 'tls://', 'socks5://']) {
+      test(`${name} refuses a user, and shows nothing of ${scheme}ada:${password}@h`, (t) => {
+        const error = t.throws(() => parse(`${scheme}ada:${password}@h:80`));
+        const shown = `${(error as { subject?: string }).subject ?? ''} ${error.message}`;
+        for (const part of ['ada', ...password.split(/[/:@]/)])
+          if (part.length > 2) t.false(shown.includes(part), shown);
+      });
+    }
+  }
+}
+
+for (const path of ['/tmp/a:b@c', './a:b@c', 'unix:@a:b', 'unix:a:b@c/d']) {
+  test(`an @ in the path ${path} is no user`, (t) => {
+    t.is(parseEndpoint(path).kind, 'unix');
+  });
+}
