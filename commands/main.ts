@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
+import { useServiceList } from '../src/address/service-names.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import { describeError } from '../src/report/sentences.ts';
@@ -17,6 +19,7 @@ export async function main(): Promise<void> {
   const args = process.argv.slice(2);
   const name = findCommand(args);
   holdSignals();
+  useServiceList(readServiceList);
   try {
     if (name === undefined && wantsBuild(args)) {
       writeResult(await describeBuild());
@@ -46,6 +49,15 @@ export async function main(): Promise<void> {
 function holdSignals(): void {
   const held = ['SIGUSR1', ...(isWorker() ? ['SIGINT', 'SIGTERM', 'SIGHUP'] : [])];
   for (const signal of held) process.on(signal, () => undefined);
+}
+
+/** Containers have none. Source: services(5). */
+function readServiceList(): string {
+  try {
+    return readFileSync('/etc/services', 'latin1');
+  } catch {
+    return '';
+  }
 }
 
 async function prepareColor(args: readonly string[]): Promise<void> {

@@ -1,4 +1,5 @@
 import { breakConnection, closeConnection, type Connection } from '../src/net/connection.ts';
+import { unmapAddress } from '../src/address/address.ts';
 import { formatEndpoint, type Endpoint } from '../src/address/endpoint.ts';
 import type { ProgramEndpoint } from '../src/handlers/program/program.ts';
 import { formatRemote } from '../src/serve/serve.ts';
@@ -84,7 +85,7 @@ async function createTransforms(client: Connection, flags: ProgramFlags) {
 }
 
 function describeConnection(client: Connection, facts: ConnectionFacts): Record<string, string> {
-  const unmap = (address: string | undefined) => (address ?? facts.path).replace(/^::ffff:(?=\d+\.)/, '');
+  const unmap = (address: string | undefined) => unmapAddress(address ?? facts.path);
   // Behind a proxy the client is who the PROXY header says it is.
   const presented = presentedAddresses(client);
   const port = (number: number | undefined) => (number === undefined ? '' : String(number));

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { hideUserInfo } from '../src/address/user-info.ts';
+import { hideUserInfo } from '../src/address/endpoint.ts';
 import { usageHint } from './options/foreign-flags.ts';
 import { refuseRepeats } from './options/flag-rules.ts';
 import { writeResult } from './write-result.ts';

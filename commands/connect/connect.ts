@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { Connection } from '../../src/net/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
-import { requireFamily, requireSource } from '../../src/address/family.ts';
+import { requireFamily, requireSource } from '../../src/address/host-rules.ts';
 import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
 import { formatRemote, nameClient } from '../../src/serve/serve.ts';
 import { oneTarget, parseTargets, type Targets } from '../../src/address/targets.ts';

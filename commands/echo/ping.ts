@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { closeConnection, type Connection } from '../../src/net/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
-import { requireFamily } from '../../src/address/family.ts';
+import { requireFamily } from '../../src/address/host-rules.ts';
 import { parsePath, parseWords } from '../../src/address/parse.ts';
 import { runPing, type PingEnding } from '../../src/dial/pinger.ts';
 import { formatRemote, nameClient } from '../../src/serve/serve.ts';

@@ -1,13 +1,8 @@
 /** What `tnet isip` says of one text when more is asked than its family: the ranges, the reason, the JSON object. */
 import { classifyAddress } from '../../src/address/class.ts';
 import { explainFault } from '../../src/address/fault.ts';
-import {
-  type Embedded,
-  embeddedIPv4,
-  formatAddress,
-  parseAddress,
-  reverseName,
-} from '../../src/address/address.ts';
+import { type Embedded, embeddedIPv4 } from '../../src/address/embedded.ts';
+import { formatAddress, parseAddress, reverseName } from '../../src/address/address.ts';
 import { type Block, type Prefix, parsePrefix, wholeAddress } from '../../src/address/prefix.ts';
 
 /** What counts as yes. */
@@ -96,7 +91,7 @@ function embeddedRecord({ kind, address }: Embedded) {
   return {
     kind,
     address: text,
-    class: classifyAddress({ family: 4, text, zone: undefined, bits: 32 }) ?? null,
+    class: classifyAddress({ ...address, text, bits: 32 }) ?? null,
   };
 }
 

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
-import { isLocalListener } from '../../src/net/local-listener.ts';
+import { isLocalListener } from '../../src/net/local-address.ts';
 import { TnetError } from '../../src/errors.ts';
 
 /** The flags that join a connection to a program instead of stdin and stdout. */

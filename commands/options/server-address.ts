@@ -1,6 +1,5 @@
 import type { Endpoint } from '../../src/address/endpoint.ts';
-import { toFamily } from '../../src/address/family.ts';
-import { refuseNumericForm } from '../../src/address/numeric.ts';
+import { toFamily, refuseNumericForm } from '../../src/address/host-rules.ts';
 import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
 import { TnetError } from '../../src/errors.ts';
 import { takeActivatedSockets } from './activation.ts';

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { hideUserInfo } from '../../src/address/user-info.ts';
+import { hideUserInfo } from '../../src/address/endpoint.ts';
 import { TnetError } from '../../src/errors.ts';
 import { pairSettingGroups, pairSettings, readPair, type Pair } from '../../src/proxy/pair.ts';
 import type { Setting } from '../../src/proxy/setting.ts';

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { hideUserInfo } from '../address/user-info.ts';
+import { hideUserInfo } from '../address/endpoint.ts';
 import { errorCode, TnetError } from '../errors.ts';
 import { isIP } from '../address/ip.ts';
 import { lookupAll } from '../net/lookup.ts';
-import { explainNumericForm } from '../address/numeric-form.ts';
-import { parseBlock, type Block } from '../address/prefix.ts';
+import { explainNumericForm } from '../address/host-rules.ts';
+import { blockOf, parseBlock, unmapPrefix, type Block } from '../address/prefix.ts';
 
 /** One entry of an access list, with what it stands for. */
 export interface AccessEntry {
@@ -62,7 +62,7 @@ async function readEntry(text: string, subject: string, options: EntryOptions): 
   if (text === '') throw accessError(subject, 'the entry is empty');
   if (text.includes('/') || isIP(text) !== 0) {
     try {
-      return { text, blocks: [parseBlock(unmap(text))] };
+      return { text, blocks: [unmapBlock(parseBlock(text))] };
     } catch (error) {
       throw accessError(subject, `${where}${(error as Error).message}`, error);
     }
@@ -79,11 +79,9 @@ async function readEntry(text: string, subject: string, options: EntryOptions): 
   }
 }
 
-/** `::ffff:10.0.0.0/104` is 10.0.0.0/8: a client shows with one address or the other, as the socket has it. */
-function unmap(text: string): string {
-  const [, address, digits = '128'] = /^::ffff:(\d+\.\d+\.\d+\.\d+)(?:\/(\d+))?$/i.exec(text) ?? [];
-  const bits = Number(digits) - 96;
-  return address === undefined || bits < 0 ? text : `${address}/${bits}`;
+/** A client shows with its IPv4 address or with the mapped form, as the socket has it: both are of the same block. */
+function unmapBlock({ prefix, text }: Block): Block {
+  return blockOf(unmapPrefix(prefix), text);
 }
 
 function accessError(subject: string, message: string, cause?: unknown): TnetError {

@@ -1,6 +1,6 @@
 /**
- * IP addresses as bytes, and back to text: the canonical form, the reverse name, the IPv4 address inside an IPv6
- * one. Pure: no I/O, and nothing of node:net.
+ * IP addresses as bytes, and back to text: the one parser and the one formatter. What is an address at all is decided
+ * by ./ip.ts alone. Pure: no I/O, and nothing of node:net.
  */
 import { isIP } from './ip.ts';
 
@@ -11,12 +11,6 @@ export interface Address {
   readonly bytes: Uint8Array;
   /** What follows `%` (RFC 4007), without the `%`; undefined when there is none. */
   readonly zone: string | undefined;
-}
-
-/** An IPv4 address that an IPv6 address carries, and by which convention. */
-export interface Embedded {
-  readonly kind: 'mapped' | 'translated' | 'nat64' | '6to4' | 'teredo' | 'compatible';
-  readonly address: Address;
 }
 
 /** Reads `text`; undefined when isIP says 0. */
@@ -78,34 +72,45 @@ function elideZeros(groups: readonly string[]): string {
   return `${groups.slice(0, best).join(':')}::${groups.slice(best + bestLength).join(':')}`;
 }
 
-const mappedPrefix = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255];
-const translatedPrefix = [0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0];
-const nat64Prefix = [0, 100, 255, 155, 0, 0, 0, 0, 0, 0, 0, 0];
+/** ::ffff:0:0/96, as which a dual-stack socket shows an IPv4 address. Source: RFC 4291 section 2.5.5.2. */
+export const mappedPrefix = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255];
+export const translatedPrefix = [0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0];
+export const nat64Prefix = [0, 100, 255, 155, 0, 0, 0, 0, 0, 0, 0, 0];
 
 // RFC 5952 section 5 wants a dotted end where the prefix alone tells that an IPv4 address follows: RFC 4291 (mapped),
 // RFC 2765 (translated), RFC 6052 (NAT64). The deprecated ::/96 cannot be told from ::1, so it keeps its groups.
 const wellKnownEnds = [mappedPrefix, translatedPrefix, nat64Prefix];
 
-function startsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {
+/** Whether an address begins with whole bytes. */
+export function startsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {
   return prefix.every((byte, i) => bytes[i] === byte);
 }
 
-/** The IPv4 address within an IPv6 one, where a well-known prefix says that there is one. */
-export function embeddedIPv4(address: Address): Embedded | undefined {
-  const { family, bytes } = address;
-  if (family === 4) return undefined;
-  const found = (kind: Embedded['kind'], at: number, mask = 0): Embedded => ({
-    kind,
-    address: { family: 4, bytes: bytes.slice(at, at + 4).map((byte) => byte ^ mask), zone: undefined },
-  });
-  if (startsWith(bytes, mappedPrefix)) return found('mapped', 12);
-  if (startsWith(bytes, translatedPrefix)) return found('translated', 12);
-  if (startsWith(bytes, nat64Prefix)) return found('nat64', 12);
-  if (startsWith(bytes, [0x20, 0x02])) return found('6to4', 2);
-  // RFC 4380 section 4: the client's address is written with every bit flipped.
-  if (startsWith(bytes, [0x20, 0x01, 0, 0])) return found('teredo', 12, 255);
-  const low = bytes.subarray(12).reduce((value, byte) => value * 256 + byte, 0);
-  return startsWith(bytes, new Array<number>(12).fill(0)) && low > 1 ? found('compatible', 12) : undefined;
+/** The 4 or 16 bytes that an address is on the wire; undefined for what is none, and for one with a zone. */
+export function ipToBytes(text: string): Buffer | undefined {
+  const address = parseAddress(text);
+  return address?.zone === undefined && address ? Buffer.from(address.bytes) : undefined;
+}
+
+/** The text of an address of 4 or 16 bytes: see formatAddress(). */
+export function bytesToIp(bytes: Uint8Array): string {
+  return formatAddress({ family: bytes.length === 4 ? 4 : 6, bytes, zone: undefined });
+}
+
+/**
+ * An IPv4 address that a dual-stack socket shows as `::ffff:127.0.0.1` as the IPv4 address it is. Everything else, a
+ * text that is no address too, stays as it is.
+ */
+export function unmapAddress(text: string): string {
+  // Most texts have no colon, and need no more than this look.
+  const address = text.includes(':') ? parseAddress(text) : undefined;
+  return address && startsWith(address.bytes, mappedPrefix) ? bytesToIp(address.bytes.subarray(12)) : text;
+}
+
+/** An address as it can be compared: canonical, without its zone, and unmapped. What is no address stays as it is. */
+export function plainAddress(text: string): string {
+  const address = parseAddress(unmapAddress(text));
+  return address ? formatAddress({ ...address, zone: undefined }) : text;
 }
 
 function nibbles(byte: number): string[] {

@@ -1,3 +1,5 @@
+import { unmapAddress } from './address.ts';
+
 /** Where bytes come from or go to, as parsed from the command line. Pure data. */
 export type Endpoint =
   /** `host` undefined: every address when listening, localhost when connecting. `port` 0: any free one. */
@@ -42,11 +44,22 @@ export function formatTargetEndpoint(endpoint: Endpoint): string {
  */
 export function formatHostPort(address: string | undefined, port: number): string {
   if (address === undefined) return `*:${port}`;
-  const host = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1] ?? address;
+  const host = unmapAddress(address);
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** A Unix socket's path, or `unix:@name` for an abstract one. */
 export function formatPath(path: string): string {
   return path.startsWith('\0') ? `unix:@${path.slice(1)}` : path;
+}
+
+/**
+ * An argument as it may be shown in an error: what stands before the last `@` of an address, where people put a user and
+ * a password, is left out. Paths and abstract sockets, which have an `@` of their own, stay as they are.
+ */
+export function hideUserInfo(argument: string): string {
+  const at = argument.lastIndexOf('@');
+  if (at < 0 || /^(?:unix:|[@./])/.test(argument)) return argument;
+  const [scheme = ''] = /^[a-z][a-z0-9+.-]*:\/\//i.exec(argument) ?? [];
+  return `${scheme}…${argument.slice(at)}`;
 }

@@ -2,12 +2,10 @@
  * Why a text is no IP address: one code and one sentence for each way of getting it wrong. Pure. What is an address is
  * decided by isIP alone; this only explains its 0.
  */
-import { type Fault, nameChar } from './fault-text.ts';
-import { faultOfDotted } from './fault-v4.ts';
-import { faultOfGroups } from './fault-v6.ts';
+import { type Fault, nameChar, faultOfDotted, faultOfGroups } from './fault-forms.ts';
 import { isIP, isIPv4, isIPv6 } from './ip.ts';
 
-export type { Fault, FaultCode } from './fault-text.ts';
+export type { Fault, FaultCode } from './fault-forms.ts';
 
 type Rule = (text: string) => Fault | undefined;
 

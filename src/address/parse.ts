@@ -1,9 +1,8 @@
 import { TnetError } from '../errors.ts';
 import { isIP } from './ip.ts';
-import type { Endpoint } from './endpoint.ts';
-import { refuseNumericForm } from './numeric.ts';
+import { type Endpoint, hideUserInfo } from './endpoint.ts';
+import { refuseNumericForm } from './host-rules.ts';
 import { findService, type ServiceProtocol } from './service-names.ts';
-import { hideUserInfo } from './user-info.ts';
 
 /**
  * The longest path of a Unix socket in bytes: sun_path less its NUL. Source: unix(7), and 104 on macOS and the BSDs.

@@ -1,17 +1,11 @@
-/**
- * Prefixes in CIDR notation. The arithmetic is Node's own net.BlockList: nothing to install, and 0.1 µs a look-up.
- */
-import { BlockList } from 'node:net';
+/** Prefixes in CIDR notation. */
 import { TnetError } from '../errors.ts';
-import { isIP } from './ip.ts';
+import { type Address, mappedPrefix, parseAddress, startsWith } from './address.ts';
 
 /** An address or a whole block of them, as it was written. */
-export interface Prefix {
-  readonly family: 4 | 6;
+export interface Prefix extends Address {
   /** The address in front, without its zone. Bits behind the prefix may be set: they do not count. */
   readonly text: string;
-  /** What follows `%`; undefined when there is none. */
-  readonly zone: string | undefined;
   /** 0 to 32, or 0 to 128; all of them for a single address. */
   readonly bits: number;
 }
@@ -29,12 +23,18 @@ export function parsePrefix(text: string): Prefix | undefined {
 
 /** The prefix that is one address alone; undefined when `text` is no address. */
 export function wholeAddress(text: string): Prefix | undefined {
-  const family = isIP(text);
-  if (family === 0) return undefined;
-  if (family === 4) return { family, text, zone: undefined, bits: 32 };
-  const percent = text.indexOf('%');
-  if (percent < 0) return { family, text, zone: undefined, bits: 128 };
-  return { family, text: text.slice(0, percent), zone: text.slice(percent + 1), bits: 128 };
+  const address = parseAddress(text);
+  if (!address) return undefined;
+  const [plain = text] = text.split('%');
+  return { ...address, text: plain, bits: address.bytes.length * 8 };
+}
+
+/** `::ffff:10.0.0.0/104` as the block of IPv4 addresses that it is, 10.0.0.0/8; any other prefix as it is. */
+export function unmapPrefix(prefix: Prefix): Prefix {
+  const { family, bytes, bits } = prefix;
+  if (family === 4 || bits < 96 || !startsWith(bytes, mappedPrefix)) return prefix;
+  const inner = bytes.subarray(12);
+  return { family: 4, bytes: inner, zone: undefined, text: inner.join('.'), bits: bits - 96 };
 }
 
 /** A set of addresses: one CIDR block. */
@@ -69,19 +69,21 @@ export function parseBlock(text: string): Block {
  * socket needs it; an IPv6 block holds no IPv4 address.
  */
 export function blockOf(prefix: Prefix, text: string): Block {
-  const list = new BlockList();
-  list.addSubnet(prefix.text, prefix.bits, typeName(prefix));
+  const { family, bytes, bits } = prefix;
   return {
     text,
     prefix,
     covers(inner) {
-      if (inner.family < prefix.family) return false;
-      const innerBits = inner.family === prefix.family ? inner.bits : inner.bits - 96;
-      return innerBits >= prefix.bits && list.check(inner.text, typeName(inner));
+      const same = family === 4 ? unmapPrefix(inner) : inner;
+      return same.family === family && same.bits >= bits && shareBits(bytes, same.bytes, bits);
     },
   };
 }
 
-function typeName({ family }: Prefix): 'ipv4' | 'ipv6' {
-  return family === 4 ? 'ipv4' : 'ipv6';
+/** Whether two addresses begin with the same bits. */
+function shareBits(one: Uint8Array, other: Uint8Array, bits: number): boolean {
+  const whole = bits >> 3;
+  for (let i = 0; i < whole; i++) if (one[i] !== other[i]) return false;
+  const rest = bits & 7;
+  return rest === 0 || ((one[whole] ?? 0) ^ (other[whole] ?? 0)) >> (8 - rest) === 0;
 }

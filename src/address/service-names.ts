@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-
 /** What carries a service. */
 export type ServiceProtocol = 'tcp' | 'udp';
 
@@ -77,28 +75,34 @@ const wellKnownUdp: Readonly<Record<string, number>> = {
 
 const wellKnown = { tcp: wellKnownTcp, udp: wellKnownUdp };
 
-/** The port of a service name, from /etc/services first, or undefined. Source: services(5). */
-export function findService(name: string, protocol: ServiceProtocol = 'tcp'): number | undefined {
-  return findInFile(name, protocol) ?? wellKnown[protocol][name.toLowerCase()];
+let readServices = (): string => '';
+let namesByPort: ReadonlyMap<number, string> | undefined;
+
+/**
+ * Names the machine's own list of services, in the form of services(5), which goes before the names known here. It is
+ * read when a name is first looked for; a list that cannot be read is an empty one.
+ */
+export function useServiceList(read: () => string): void {
+  readServices = read;
+  namesByPort = undefined;
 }
 
-let namesByPort: ReadonlyMap<number, string> | undefined;
+/** The port of a service name, from the machine's list first, or undefined. */
+export function findService(name: string, protocol: ServiceProtocol = 'tcp'): number | undefined {
+  const listed = listServices(protocol).find((line) => line.name === name || line.aliases.includes(name));
+  return listed?.port ?? wellKnown[protocol][name.toLowerCase()];
+}
 
 /** The service name of a TCP port, or undefined. The list is read once. */
 export function nameService(port: number): string | undefined {
   namesByPort ??= new Map([
     ...Object.entries(wellKnownTcp).map(([name, number]): [number, string] => [number, name]),
     // The first name of a port is the one to keep, and a Map keeps the last.
-    ...[...readFile('tcp')].reverse().map(({ name, port: number }): [number, string] => [number, name]),
+    ...listServices('tcp')
+      .reverse()
+      .map(({ name, port: number }): [number, string] => [number, name]),
   ]);
   return namesByPort.get(port);
-}
-
-function findInFile(wanted: string, protocol: ServiceProtocol): number | undefined {
-  for (const { name, aliases, port } of readFile(protocol)) {
-    if (name === wanted || aliases.includes(wanted)) return port;
-  }
-  return undefined;
 }
 
 interface ServiceLine {
@@ -107,16 +111,11 @@ interface ServiceLine {
   readonly port: number;
 }
 
-/** The lines of /etc/services for a protocol. */
-function* readFile(protocol: ServiceProtocol): Generator<ServiceLine> {
-  let text: string;
-  try {
-    text = readFileSync('/etc/services', 'latin1');
-  } catch {
-    return;
-  }
-  for (const line of text.split('\n')) {
+function listServices(protocol: ServiceProtocol): ServiceLine[] {
+  const lines: ServiceLine[] = [];
+  for (const line of readServices().split('\n')) {
     const [name = '', port, ...aliases] = line.replace(/#.*/, '').trim().split(/\s+/);
-    if (port?.endsWith(`/${protocol}`)) yield { name, aliases, port: Number.parseInt(port, 10) };
+    if (port?.endsWith(`/${protocol}`)) lines.push({ name, aliases, port: Number.parseInt(port, 10) });
   }
+  return lines;
 }

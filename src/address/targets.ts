@@ -1,9 +1,8 @@
 import { TnetError } from '../errors.ts';
 import { isIP } from './ip.ts';
-import { formatEndpoint, type Endpoint } from './endpoint.ts';
+import { formatEndpoint, type Endpoint, hideUserInfo } from './endpoint.ts';
 import { parseEndpoint, parsePort, parseWords } from './parse.ts';
 import { findService } from './service-names.ts';
-import { hideUserInfo } from './user-info.ts';
 
 /** Ports from the first to the last, both included. */
 export interface PortRange {

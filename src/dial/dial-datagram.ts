@@ -4,7 +4,7 @@ import type { DatagramPeer } from '../net/datagram-peer.ts';
 import { lookupFirst } from '../net/lookup.ts';
 import { formatHostPort, type Endpoint } from '../address/endpoint.ts';
 import type { DialOptions } from './dial.ts';
-import { refuseNumericForm, requireNumericHost } from '../address/numeric.ts';
+import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 
 /**
  * Opens a UDP socket to an endpoint's first address. Nothing is

@@ -1,3 +1,4 @@
+import { plainAddress } from '../address/address.ts';
 import { TnetError } from '../errors.ts';
 import { isIPv4, type Socket } from '../net/index.ts';
 import {
@@ -84,10 +85,4 @@ function presentEnds(socket: Socket, { command, ends }: ProxyHeader): void {
 function formatEnd(end: string | { host: string; port: number }): string {
   if (typeof end !== 'string') return formatHostPort(end.host, end.port);
   return end === '' ? 'unix:' : formatPath(end);
-}
-
-/** Without the zone, and an IPv4 address that a dual-stack socket has as the IPv4 address it is. */
-function plainAddress(address: string): string {
-  const [plain = address] = address.split('%');
-  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(plain)?.[1] ?? plain;
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type net from 'node:net';
 import { endianness } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isIPv4 } from '../address/ip.ts';
+import { parseAddress } from '../address/address.ts';
 
 /** The two ends of a TCP connection, as its row in /proc/self/net/tcp names them. */
 interface ConnectionKey {
@@ -165,31 +165,8 @@ async function readRow({ local, remote }: ConnectionKey): Promise<ConnectionRow 
 
 /** The address and port as /proc/self/net/tcp writes them: 32-bit words of network-order bytes in host order. */
 function toKernelForm(address: string, port: number): string {
-  const bytes = isIPv4(address) ? parseIPv4(address) : parseIPv6(address);
-  const view = Buffer.from(bytes);
+  const view = Buffer.from(parseAddress(address)?.bytes ?? []);
   if (endianness() === 'LE') view.swap32();
   const hexPort = port.toString(16).padStart(4, '0');
   return `${view.toString('hex')}:${hexPort}`.toUpperCase();
-}
-
-function parseIPv4(address: string): number[] {
-  return address.split('.').map(Number);
-}
-
-function parseIPv6(address: string): number[] {
-  const [plain = ''] = address.split('%');
-  const [head = '', tail] = plain.split('::');
-  const front = parseGroups(head);
-  if (tail === undefined) return front;
-  const back = parseGroups(tail);
-  return [...front, ...new Array<number>(16 - front.length - back.length).fill(0), ...back];
-}
-
-function parseGroups(text: string): number[] {
-  if (text === '') return [];
-  return text.split(':').flatMap((group) => {
-    if (group.includes('.')) return parseIPv4(group);
-    const value = Number.parseInt(group, 16);
-    return [value >> 8, value & 0xff];
-  });
 }

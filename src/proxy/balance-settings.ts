@@ -1,5 +1,5 @@
 import { parseEndpoint } from '../address/parse.ts';
-import { hideUserInfo } from '../address/user-info.ts';
+import { hideUserInfo } from '../address/endpoint.ts';
 import { TnetError } from '../errors.ts';
 import { isIP } from '../address/ip.ts';
 import { choice, count, text, time, type SettingTable, type ValuesOf } from './setting.ts';

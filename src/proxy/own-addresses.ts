@@ -1,6 +1,8 @@
 import type { Endpoint } from '../address/endpoint.ts';
 import { parseEndpoint } from '../address/parse.ts';
-import { findNearKind, isOfThisMachine, plainAddress } from '../net/local-address.ts';
+import { findNearKind } from '../address/embedded.ts';
+import { isOfThisMachine } from '../net/local-address.ts';
+import { plainAddress } from '../address/address.ts';
 
 /** What a connection would be made to. */
 export interface Destination {

@@ -1,5 +1,5 @@
 import { formatEndpoint, type Endpoint } from '../address/endpoint.ts';
-import { isLocalListener } from '../net/local-listener.ts';
+import { isLocalListener } from '../net/local-address.ts';
 import { TnetError } from '../errors.ts';
 import { faultSettings } from './fault-settings.ts';
 import { balanceSettings } from './balance-settings.ts';

@@ -1,7 +1,6 @@
-import type { Endpoint } from '../address/endpoint.ts';
+import { type Endpoint, hideUserInfo } from '../address/endpoint.ts';
 import { parseEndpoint } from '../address/parse.ts';
-import { loopbacks, requireFamily, toFamily } from '../address/family.ts';
-import { hideUserInfo } from '../address/user-info.ts';
+import { loopbacks, requireFamily, toFamily } from '../address/host-rules.ts';
 import { TnetError } from '../errors.ts';
 import { accessSettings } from './access-settings.ts';
 import { balanceSettings } from './balance-settings.ts';

@@ -1,5 +1,5 @@
 import type { AccessList } from '../access/access-list.ts';
-import { requireNumericHost } from '../address/numeric.ts';
+import { requireNumericHost } from '../address/host-rules.ts';
 import type { Socket } from '../net/index.ts';
 import { hasFaults } from './fault-settings.ts';
 import { prepareExpress, type ExpressPlan } from './express-plan.ts';

@@ -1,3 +1,4 @@
+import { plainAddress } from '../address/address.ts';
 import type { Socket } from '../net/index.ts';
 import { violation } from '../protocol/protocol-error.ts';
 import {
@@ -49,15 +50,10 @@ function endsOf(client: Socket): ProxyEnds {
   if (remoteAddress === undefined || localAddress === undefined) {
     return { family: 'unix', source: '', destination: '' };
   }
-  const [source, destination] = [toHost(remoteAddress), toHost(localAddress)];
+  const [source, destination] = [plainAddress(remoteAddress), plainAddress(localAddress)];
   return {
     family: source.includes(':') ? 'tcp6' : 'tcp4',
     source: { host: source, port: remotePort },
     destination: { host: destination, port: localPort },
   };
-}
-
-/** An address without the zone, and an IPv4 address that a dual-stack socket shows as IPv6 as what it is. */
-function toHost(address: string): string {
-  return (/^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1] ?? address).replace(/%.*$/, '');
 }

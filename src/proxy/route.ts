@@ -1,4 +1,4 @@
-import { hideUserInfo } from '../address/user-info.ts';
+import { hideUserInfo } from '../address/endpoint.ts';
 import { TnetError } from '../errors.ts';
 import { sniffedProtocols, type SniffedProtocol } from '../protocol/sniff/index.ts';
 import { parseTarget, type Target } from './target.ts';

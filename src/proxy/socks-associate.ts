@@ -1,8 +1,8 @@
 import type { DatagramSocket } from '../net/datagram.ts';
-import { refuseNumericForm, requireNumericHost } from '../address/numeric.ts';
+import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 import { isIP, isIPv4, type Socket } from '../net/index.ts';
 import { lookupFirst } from '../net/lookup.ts';
-import { plainAddress } from '../net/local-address.ts';
+import { plainAddress } from '../address/address.ts';
 import { decodeSocksDatagram, encodeSocksDatagram, encodeSocksReply } from '../protocol/socks/index.ts';
 import type { SocksIntakeOptions } from './socks-intake.ts';
 

@@ -2,7 +2,8 @@ import { breakConnection } from '../net/connection.ts';
 import { serve } from '../serve/serve.ts';
 import { TnetError } from '../errors.ts';
 import { isIP, isIPv4, type Socket } from '../net/index.ts';
-import { findNearKind, plainAddress } from '../net/local-address.ts';
+import { findNearKind } from '../address/embedded.ts';
+import { plainAddress } from '../address/address.ts';
 import type { SocksRequest } from '../protocol/socks/index.ts';
 import type { ProxyHost } from './host.ts';
 

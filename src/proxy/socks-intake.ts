@@ -2,7 +2,7 @@ import type { Connection } from '../net/connection.ts';
 import { formatHostPort } from '../address/endpoint.ts';
 import { errorCode } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
-import { plainAddress } from '../net/local-address.ts';
+import { plainAddress } from '../address/address.ts';
 import { refusal, violation } from '../protocol/protocol-error.ts';
 import {
   encodeSocksReply,

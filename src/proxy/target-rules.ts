@@ -1,7 +1,7 @@
 import { formatHostPort, type Endpoint } from '../address/endpoint.ts';
-import { isLocalListener } from '../net/local-listener.ts';
+import { isLocalListener } from '../net/local-address.ts';
 import { TnetError } from '../errors.ts';
-import { findNearKind } from '../net/local-address.ts';
+import { findNearKind } from '../address/embedded.ts';
 import type { Destination, OwnAddresses } from './own-addresses.ts';
 
 /** Why a connection may not be made, judged by the address that would be dialled; undefined: it may. */

@@ -1,6 +1,5 @@
-import { formatTargetEndpoint, type Endpoint } from '../address/endpoint.ts';
+import { formatTargetEndpoint, type Endpoint, hideUserInfo } from '../address/endpoint.ts';
 import { parseEndpoint } from '../address/parse.ts';
-import { hideUserInfo } from '../address/user-info.ts';
 import { TnetError } from '../errors.ts';
 
 /** Where clients are connected to: an address, or a service that DNS lists (`srv://_http._tcp.example.com`). */

@@ -1,4 +1,4 @@
-import { ipToBytes } from '../protocol/ip-bytes.ts';
+import { ipToBytes } from '../address/address.ts';
 import { encodeFileHeader, encodePacketBlock } from './pcapng-block.ts';
 import {
   formatEnd,

@@ -1,3 +1,4 @@
+import { plainAddress } from '../address/address.ts';
 import type { RecordedEnd } from './record-format.ts';
 
 /**
@@ -10,7 +11,5 @@ export function toRecordedEnd(
   path: string,
 ): RecordedEnd {
   if (address === undefined) return { path };
-  const [plain = address] = address.split('%');
-  const host = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(plain)?.[1] ?? plain;
-  return { host, port: port ?? 0 };
+  return { host: plainAddress(address), port: port ?? 0 };
 }

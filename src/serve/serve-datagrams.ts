@@ -5,7 +5,7 @@ import { bindDatagram, joinOwnGroup, type DatagramSocket } from '../net/datagram
 import type { DatagramPeer } from '../net/datagram-peer.ts';
 import { DatagramServer } from '../net/datagram-server.ts';
 import { formatHostPort, type Endpoint } from '../address/endpoint.ts';
-import { refuseNumericForm, requireNumericHost } from '../address/numeric.ts';
+import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 import type { ServeOptions } from './serve.ts';
 
 export type UdpEndpoint = Extract<Endpoint, { kind: 'udp' }>;

@@ -1,18 +1,16 @@
 import { once } from 'node:events';
-
 import { existsSync, lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errorCode, TnetError } from '../errors.ts';
 import { createFault } from '../net/guard.ts';
-import type { Socket } from '../net/index.ts';
-import { Server, type AddressInfo } from '../net/index.ts';
+import { type Socket, Server, type AddressInfo } from '../net/index.ts';
 import { isIP } from '../address/ip.ts';
 import { findListenerPath } from '../net/listener-path.ts';
 import { lookupFirst } from '../net/lookup.ts';
 import { countPlaces } from '../net/places.ts';
 import { breakConnection, type Connection } from '../net/connection.ts';
 import { requirePassedSocket } from './descriptor.ts';
-import { refuseNumericForm, requireNumericHost } from '../address/numeric.ts';
+import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from '../address/endpoint.ts';
 import { presentedAddresses } from '../net/presented-address.ts';
 

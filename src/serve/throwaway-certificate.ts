@@ -1,7 +1,7 @@
 import { generateKeyPair, randomBytes, sign, X509Certificate } from 'node:crypto';
 import { hostname } from 'node:os';
 import { promisify } from 'node:util';
-import { ipToBytes } from '../protocol/ip-bytes.ts';
+import { ipToBytes } from '../address/address.ts';
 import {
   derBitString,
   derExplicit,

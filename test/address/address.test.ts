@@ -1,14 +1,8 @@
 import { SocketAddress } from 'node:net';
 import test from 'ava';
 import fc from 'fast-check';
-import {
-  type Address,
-  type Embedded,
-  embeddedIPv4,
-  formatAddress,
-  parseAddress,
-  reverseName,
-} from '../../src/address/address.ts';
+import { type Address, formatAddress, parseAddress, reverseName } from '../../src/address/address.ts';
+import { type Embedded, embeddedIPv4 } from '../../src/address/embedded.ts';
 import { address } from './ip-texts.ts';
 
 const parse = (text: string): Address => parseAddress(text)!;

@@ -1,3 +1,4 @@
+import { BlockList } from 'node:net';
 import test from 'ava';
 import fc from 'fast-check';
 import { classifyAddress } from '../../src/address/class.ts';
@@ -62,6 +63,35 @@ test('a block holds exactly the addresses whose first bits are its own', (t) => 
       const shift = BigInt(width - bits);
       t.is(holds(`${base}/${bits}`, inner), value(base) >> shift === value(inner) >> shift);
     }),
+    { numRuns: 5000 },
+  );
+});
+
+test('a block holds the addresses that net.BlockList says it holds, mapped ones too', (t) => {
+  const address = fc.oneof(
+    fc.ipV4(),
+    fc.ipV6(),
+    fc.ipV4().map((text) => `::ffff:${text}`),
+  );
+  fc.assert(
+    fc.property(
+      address,
+      address,
+      fc.nat({ max: 128 }),
+      fc.nat({ max: 127 }),
+      fc.boolean(),
+      (base, other, length, at, isNear) => {
+        const inner = isNear ? near(base, at % (base.includes(':') ? 128 : 32)) : other;
+        const [family, width]: ['ipv4' | 'ipv6', number] = base.includes(':') ? ['ipv6', 128] : ['ipv4', 32];
+        const bits = length % (width + 1);
+        const list = new BlockList();
+        list.addSubnet(base, bits, family);
+        // net.BlockList takes an IPv4 address for its mapped form; a block of IPv6 is to hold none.
+        const isOther = family === 'ipv6' && !inner.includes(':');
+        const expected = !isOther && list.check(inner, inner.includes(':') ? 'ipv6' : 'ipv4');
+        t.is(holds(`${base}/${bits}`, inner), expected, `${base}/${bits} ${inner}`);
+      },
+    ),
     { numRuns: 5000 },
   );
 });

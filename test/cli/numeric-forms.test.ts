@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { explainFault } from '../../src/address/fault.ts';
-import { explainNumericForm } from '../../src/address/numeric-form.ts';
+import { explainNumericForm } from '../../src/address/host-rules.ts';
 import { decodeProxyHeader } from '../../src/protocol/proxy-protocol/index.ts';
 import { collectUntilClose } from '../helpers/bytes.ts';
 import { runCli, startCli } from '../helpers/cli.ts';

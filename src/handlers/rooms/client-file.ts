@@ -2,6 +2,7 @@ import { createWriteStream, openSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode } from '../../errors.ts';
 import type { Connection } from '../../net/connection.ts';
+import { unmapAddress } from '../../address/address.ts';
 
 export interface ClientFile {
   readonly path: string;
@@ -30,6 +31,6 @@ export function createClientFile(dir: string, id: number, client: Connection): C
 /** The name of a client's file: a colon or a zone of its address becomes `_`. */
 export function clientFileName(id: number, { remoteAddress, remotePort }: Connection): string {
   if (remoteAddress === undefined) return String(id);
-  const address = remoteAddress.replace(/^::ffff:(?=\d+\.)/, '').replace(/[^0-9a-zA-Z.]/g, '_');
+  const address = unmapAddress(remoteAddress).replace(/[^0-9a-zA-Z.]/g, '_');
   return `${id}-${address}-${remotePort ?? 0}`;
 }

@@ -1,4 +1,4 @@
-import { bytesToIp, ipToBytes } from '../ip-bytes.ts';
+import { bytesToIp, ipToBytes } from '../../address/address.ts';
 import { overLimit, violation } from '../protocol-error.ts';
 import { crc32c } from './crc32c.ts';
 import {

@@ -1,4 +1,4 @@
-import { bytesToIp, ipToBytes } from '../ip-bytes.ts';
+import { bytesToIp, ipToBytes } from '../../address/address.ts';
 import { badInput } from '../protocol-error.ts';
 import { crc32c } from './crc32c.ts';
 import {

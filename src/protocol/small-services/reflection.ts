@@ -1,3 +1,5 @@
+import { parseAddress, plainAddress } from '../../address/address.ts';
+
 /**
  * UDP ports of services that answer whoever sends, or that are known from floods of forged datagrams: an answer to one
  * of them is answered in turn, without end, or hits somebody who never asked. Source: RFC 862 to 868, CERT Advisory
@@ -53,9 +55,8 @@ export function judgeSender({ address, port, localPort }: DatagramEnds): string 
 }
 
 /** Broadcast and multicast addresses, which no datagram can come from. */
-function isGroup(address: string): boolean {
-  const plain = address.toLowerCase().replace(/^::ffff:(?=\d+\.)/, '');
-  if (plain.includes(':')) return plain.startsWith('ff');
-  const [first = 0] = plain.split('.').map(Number);
-  return first >= 224 || first === 0;
+function isGroup(text: string): boolean {
+  const address = parseAddress(plainAddress(text));
+  const [first = 0] = address?.bytes ?? [];
+  return address?.family === 6 ? first === 0xff : first >= 224 || first === 0;
 }

@@ -1,4 +1,4 @@
-import { bytesToIp, ipToBytes } from '../ip-bytes.ts';
+import { bytesToIp, ipToBytes } from '../../address/address.ts';
 import { badInput, violation, type ProtocolErrorDetails, type ProtocolName } from '../protocol-error.ts';
 
 /** A host (IPv4, IPv6 or a name) and a port as SOCKS carries them. */

@@ -1,5 +1,5 @@
 import { HandshakeState } from '../handshake-state.ts';
-import { bytesToIp } from '../ip-bytes.ts';
+import { bytesToIp } from '../../address/address.ts';
 import { refusal, violation, type ProtocolName } from '../protocol-error.ts';
 import { checkPort, readAddress, type SocksAddress } from './address.ts';
 import { explainReply4, explainReply5 } from './replies.ts';

@@ -1,4 +1,4 @@
-import { ipToBytes } from '../ip-bytes.ts';
+import { ipToBytes } from '../../address/address.ts';
 import { encodeAddress, type SocksAddress } from './address.ts';
 
 /** The answers of a SOCKS server, by name. SOCKS4 knows only `granted` and one failure. */

@@ -1,4 +1,4 @@
-import { ipToBytes } from '../ip-bytes.ts';
+import { ipToBytes } from '../../address/address.ts';
 import { badInput } from '../protocol-error.ts';
 import { encodeAddress, encodeName } from './address.ts';
 

@@ -1,5 +1,5 @@
 import { HandshakeState } from '../handshake-state.ts';
-import { bytesToIp } from '../ip-bytes.ts';
+import { bytesToIp } from '../../address/address.ts';
 import {
   overLimit,
   ProtocolError,

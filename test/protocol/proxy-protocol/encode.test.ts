@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { crc32c } from '../../../src/protocol/proxy-protocol/crc32c.ts';
-import { bytesToIp } from '../../../src/protocol/ip-bytes.ts';
+import { bytesToIp } from '../../../src/address/address.ts';
 import {
   createPadding,
   decodeProxyHeader,

@@ -1,8 +1,41 @@
-import { TnetError } from '../errors.ts';
+import { explainFault } from './fault.ts';
 import { isIP } from './ip.ts';
-import type { Endpoint } from './endpoint.ts';
-import { refuseNumericForm } from './numeric.ts';
-import { hideUserInfo } from './user-info.ts';
+import { TnetError } from '../errors.ts';
+import { type Endpoint, hideUserInfo } from './endpoint.ts';
+
+/**
+ * Why a host is no address though the C library would take it for one, as a sentence; undefined when it is no such form.
+ * `127.1`, `0177.0.0.1`, `0x7f.1` and `2130706433` are all 127.0.0.1 to getaddrinfo(), and whoever reads them in a list
+ * or a log sees something else. The resolver makes plain digits of those of other scripts (RFC 5895), so that they are
+ * such forms too. The reason is the one that `isip --explain` gives.
+ */
+export function explainNumericForm(host: string): string | undefined {
+  if (isIP(host) !== 0) return undefined;
+  const plain = host.normalize('NFKC').replaceAll(/[\u3002\uff0e\uff61]/g, '.');
+  if (!/^(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*\.?$/i.test(plain)) return undefined;
+  return `${host} is not an IP address: ${explainFault(host)?.text ?? 'it only looks like one'}`;
+}
+
+/**
+ * For `-n`: a host must be an IP address, because DNS may not be asked.
+ *
+ * @throws TnetError TNET_E_ADDRESS
+ */
+export function requireNumericHost(endpoint: Endpoint): void {
+  const host = 'host' in endpoint ? endpoint.host : undefined;
+  if (host === undefined || isIP(host) !== 0) return;
+  throw new TnetError('TNET_E_ADDRESS', 'not an IP address, and -n forbids DNS', { subject: host });
+}
+
+/**
+ * Forbids a host that looks like an address to getaddrinfo() alone: see explainNumericForm().
+ *
+ * @throws TnetError TNET_E_ADDRESS
+ */
+export function refuseNumericForm(host: string, subject = host): void {
+  const reason = explainNumericForm(host);
+  if (reason !== undefined) throw new TnetError('TNET_E_ADDRESS', reason, { subject });
+}
 
 export type Family = 4 | 6;
 
