@@ -6,7 +6,6 @@ import tseslint from 'typescript-eslint';
  */
 const layers = [
   'commands',
-  'src/proxy',
   'src/handlers',
   'src/serve',
   'src/dial',

@@ -124,7 +124,7 @@ function bindAnswers(
 ): BindOptions['bindDatagrams'] {
   return async (endpoint, bindOptions) => {
     const [{ serveAnswers }, { answerDatagram }] = await Promise.all([
-      import('../../src/handlers/serve-answers.ts'),
+      import('../../src/handlers/services/answers.ts'),
       import('../../src/protocol/small-services/index.ts'),
     ]);
     return serveAnswers(endpoint, bindOptions, {

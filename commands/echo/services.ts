@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Connection } from '../../src/net/connection.ts';
 import { errorCode, TnetError } from '../../src/errors.ts';
-import { startServiceFlow, type ServiceFlow, type Speech } from '../../src/handlers/service-flow.ts';
+import { startServiceFlow, type ServiceFlow, type Speech } from '../../src/handlers/services/service-flow.ts';
 import { startFlow } from '../../src/flow/start-flow.ts';
 import {
   builtInQuotes,

@@ -3,7 +3,7 @@ import { breakConnection, type Connection } from '../../src/net/connection.ts';
 import { admit, type AdmitOptions } from '../../src/serve/admit.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import { presentAddresses, presentedAddresses } from '../../src/net/presented-address.ts';
-import { SaidNothing } from '../../src/serve/said-nothing.ts';
+import { SaidNothing } from '../../src/serve/greeting/said-nothing.ts';
 import { formatLocal, formatRemote } from '../../src/serve/serve.ts';
 import { TnetError } from '../../src/errors.ts';
 import { Socket } from '../../src/net/index.ts';

@@ -1,8 +1,8 @@
 import { Option, type Command } from 'commander';
 import { hideUserInfo } from '../../src/address/endpoint.ts';
 import { TnetError } from '../../src/errors.ts';
-import { pairSettingGroups, pairSettings, readPair, type Pair } from '../../src/proxy/pair.ts';
-import type { Setting } from '../../src/proxy/setting.ts';
+import { pairSettingGroups, pairSettings, readPair, type Pair } from '../../src/handlers/relay/pair.ts';
+import type { Setting } from '../../src/handlers/relay/settings/setting.ts';
 import { parseCount, parseTimeMs } from '../options/values.ts';
 import type { ReportOptions } from '../context.ts';
 import { addLiveOption } from '../options/live.ts';

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { parseEndpoint } from '../../src/address/parse.ts';
 import { errorCode, TnetError } from '../../src/errors.ts';
-import { readConfigFile } from '../../src/proxy/config-file.ts';
-import { isReplayClient } from '../../src/proxy/pair-checks.ts';
-import type { Pair } from '../../src/proxy/pair.ts';
-import { limitYoungGeneration } from '../../src/proxy/young-generation.ts';
+import { readConfigFile } from '../../src/handlers/relay/settings/config-file.ts';
+import { isReplayClient } from '../../src/handlers/relay/settings/pair-checks.ts';
+import type { Pair } from '../../src/handlers/relay/pair.ts';
+import { limitYoungGeneration } from '../../src/handlers/relay/young-generation.ts';
 import { createContext } from '../context.ts';
 import { addOptions, addReportOptions } from '../options/shared.ts';
 import { addPairOptions, addProxyOptions, readPairs, writtenValues, type ProxyOptions } from './options.ts';

@@ -1,12 +1,12 @@
 import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
-import type { Dispatcher } from '../../src/proxy/dispatcher.ts';
-import { DispatchLedger } from '../../src/proxy/dispatch-ledger.ts';
-import type { ProxyHost } from '../../src/proxy/host.ts';
-import { Ledger } from '../../src/proxy/ledger.ts';
-import type { Pair } from '../../src/proxy/pair.ts';
-import { OwnAddresses } from '../../src/proxy/own-addresses.ts';
-import { Proxy, ServeError } from '../../src/proxy/proxy.ts';
-import { LoopWatch } from '../../src/proxy/target-rules.ts';
+import type { Dispatcher } from '../../src/serve/workers/dispatcher.ts';
+import { DispatchLedger } from '../../src/serve/workers/ledger.ts';
+import type { ProxyHost } from '../../src/handlers/relay/host.ts';
+import { Ledger } from '../../src/serve/ledger.ts';
+import type { Pair } from '../../src/handlers/relay/pair.ts';
+import { OwnAddresses } from '../../src/serve/own-addresses.ts';
+import { Proxy, ServeError } from '../../src/handlers/relay/proxy.ts';
+import { LoopWatch } from '../../src/handlers/relay/targets/rules.ts';
 import type { Context } from '../context.ts';
 import { startLive } from '../options/live.ts';
 import type { ProxyOptions } from './options.ts';
@@ -114,7 +114,7 @@ export class ProxyRun {
       if (metrics) await this.#serveMetrics(metrics);
       this.#isReady = true;
       if (this.#options.live) await this.#show(`tnet proxy --replay ${pair.values.replay ?? ''}`, signal);
-      const { replayClients } = await import('../../src/proxy/replay-clients.ts');
+      const { replayClients } = await import('../../src/handlers/relay/replay/clients.ts');
       const isSame = await replayClients(pair, this.#host, signal);
       if (signal.aborted) return;
       this.#context.exit(isSame ? exitCodes.ok : exitCodes.failed);
@@ -143,7 +143,7 @@ export class ProxyRun {
     const ledger = this.#ledger;
     if (!(ledger instanceof DispatchLedger)) return;
     const [{ Dispatcher }, { startWorker }] = await Promise.all([
-      import('../../src/proxy/dispatcher.ts'),
+      import('../../src/serve/workers/dispatcher.ts'),
       import('./workers.ts'),
     ]);
     if (this.#interruption.signal.aborted) return;
@@ -161,7 +161,7 @@ export class ProxyRun {
 
   async #serveMetrics(endpoint: Endpoint): Promise<void> {
     const subject = formatEndpoint(endpoint);
-    const { serveMetrics } = await import('../../src/proxy/metrics-server.ts');
+    const { serveMetrics } = await import('../../src/serve/metrics-server.ts');
     const options = {
       sum: () => this.#ledger.sum(),
       refresh: () => this.#dispatcher?.refresh(),

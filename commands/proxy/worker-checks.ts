@@ -1,5 +1,5 @@
 import { TnetError } from '../../src/errors.ts';
-import type { Pair } from '../../src/proxy/pair.ts';
+import type { Pair } from '../../src/handlers/relay/pair.ts';
 import type { ProxyOptions } from './options.ts';
 
 /** Says to a process of this program that it is a worker. */

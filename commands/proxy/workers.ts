@@ -1,9 +1,9 @@
 import { fork } from 'node:child_process';
 import type { DetachedHandle } from '../../src/net/hand-over.ts';
-import type { WorkerProcess } from '../../src/proxy/dispatcher.ts';
-import type { Pair } from '../../src/proxy/pair.ts';
-import { ProxyWorker } from '../../src/proxy/worker.ts';
-import type { FromWorker, ToWorker } from '../../src/proxy/worker-messages.ts';
+import type { WorkerProcess } from '../../src/serve/workers/dispatcher.ts';
+import type { Pair } from '../../src/handlers/relay/pair.ts';
+import { ProxyWorker } from '../../src/handlers/relay/worker.ts';
+import type { FromWorker, ToWorker } from '../../src/serve/workers/messages.ts';
 import type { Context } from '../context.ts';
 import type { ProxyOptions } from './options.ts';
 import { workerVariable } from './worker-checks.ts';

@@ -1,6 +1,6 @@
 import type { Socket } from '../net/index.ts';
 import { Deadline } from '../net/deadline.ts';
-import { hearGreeting } from './said-nothing.ts';
+import { hearGreeting } from './greeting/said-nothing.ts';
 import type { ServerSecureSettings } from '../dial/secure.ts';
 
 export interface AdmitOptions {

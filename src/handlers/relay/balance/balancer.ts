@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import type { Endpoint } from '../../../address/endpoint.ts';
+
+export type BalanceWay = 'round-robin' | 'least' | 'first' | 'hash';
+
+/** One target among several, with what is known about it. */
+export interface Member {
+  /** As the user would write it; tells members apart. */
+  readonly name: string;
+  readonly endpoint: Endpoint;
+  /** The name that it was found by, if it was. */
+  readonly host: string | undefined;
+  /** Connections to it that are open or being made. */
+  open: number;
+  /** Attempts that another target has overtaken, and that have not ended yet: whether it answers at all is in doubt. */
+  doubts: number;
+  /** By the active checks; true while there are none. */
+  isUp: boolean;
+  /** Checks in a row that contradict `isUp`. */
+  contraryChecks: number;
+  /** Clients in a row that it did not take. */
+  refusals: number;
+  /** Left out until then, on performance.now()'s clock, because it refused clients. */
+  ejectedUntil: number;
+}
+
+export interface BalancerOptions {
+  readonly way: BalanceWay;
+  readonly fall: number;
+  readonly rise: number;
+  readonly ejectMs: number;
+}
+
+/** Chooses among members. Knows no sockets: what happened to them is told to it. */
+export class Balancer {
+  members: readonly Member[] = [];
+  readonly #options: BalancerOptions;
+  #turn = 0;
+
+  constructor(options: BalancerOptions) {
+    this.#options = options;
+  }
+
+  /** Replaces the members; one that stays (by name) keeps what is known about it. */
+  setMembers(targets: readonly Pick<Member, 'name' | 'endpoint' | 'host'>[]): void {
+    const known = new Map(this.members.map((member) => [member.name, member]));
+    const unique = new Map(targets.map((target) => [target.name, target]));
+    this.members = [...unique.values()].map((target) => known.get(target.name) ?? createMember(target));
+  }
+
+  /**
+   * The members in the order in which a client is to try them: usable ones as the way has it, then those in doubt, then
+   * the others, as a last resort.
+   *
+   * @param client what a hash is made of
+   * @param now on performance.now()'s clock
+   */
+  order(client: string, now: number): Member[] {
+    const usable = this.members.filter((member) => isUsable(member, now));
+    const sure = usable.filter(({ doubts }) => doubts === 0);
+    const doubtful = usable.filter(({ doubts }) => doubts > 0);
+    const others = this.members.filter((member) => !usable.includes(member));
+    const turn = this.#turn++;
+    return [sure, doubtful, others].flatMap((group) => this.#arrange(group, client, turn));
+  }
+
+  #arrange(members: readonly Member[], client: string, turn: number): Member[] {
+    switch (this.#options.way) {
+      case 'first':
+        return [...members];
+      case 'hash':
+        return sortBy(members, (member) => -weigh(client, member.name));
+      case 'least':
+        return sortBy(rotate(members, turn), ({ open }) => open);
+      case 'round-robin':
+        return rotate(members, turn);
+    }
+  }
+
+  /** A client was connected to it. Returns whether it had been left out before. */
+  taken(member: Member): boolean {
+    const wasEjected = member.ejectedUntil > 0;
+    member.refusals = 0;
+    member.ejectedUntil = 0;
+    return wasEjected;
+  }
+
+  /**
+   * It did not take a client. Returns whether it is left out from now on.
+   *
+   * @param isSilent it let the whole time pass, which no second client is to wait for: that counts at once
+   */
+  refused(member: Member, now: number, isSilent = false): boolean {
+    member.refusals += isSilent ? this.#options.fall : 1;
+    if (member.refusals < this.#options.fall) return false;
+    const isNew = member.ejectedUntil <= now;
+    member.ejectedUntil = now + this.#options.ejectMs;
+    return isNew;
+  }
+
+  /** An active check has ended. Returns whether that changed `isUp`. */
+  checked(member: Member, accepted: boolean): boolean {
+    if (accepted === member.isUp) {
+      member.contraryChecks = 0;
+      return false;
+    }
+    member.contraryChecks++;
+    const needed = accepted ? this.#options.rise : this.#options.fall;
+    if (member.contraryChecks < needed) return false;
+    member.isUp = accepted;
+    member.contraryChecks = 0;
+    if (accepted) this.taken(member);
+    return true;
+  }
+}
+
+/** Whether it is not left out. */
+export function isUsable({ isUp, ejectedUntil }: Member, now: number): boolean {
+  return isUp && ejectedUntil <= now;
+}
+
+function createMember({ name, endpoint, host }: Pick<Member, 'name' | 'endpoint' | 'host'>): Member {
+  return {
+    ...{ name, endpoint, host },
+    ...{ open: 0, doubts: 0, isUp: true, contraryChecks: 0, refusals: 0, ejectedUntil: 0 },
+  };
+}
+
+function rotate(members: readonly Member[], turn: number): Member[] {
+  const from = members.length === 0 ? 0 : turn % members.length;
+  return [...members.slice(from), ...members.slice(0, from)];
+}
+
+/** Rendezvous hashing: a member that leaves moves its own clients only. */
+function weigh(client: string, name: string): number {
+  return createHash('sha1').update(`${client}\0${name}`).digest().readUInt32BE(0);
+}
+
+function sortBy(members: readonly Member[], rank: (member: Member) => number): Member[] {
+  const ranked = members.map((member) => ({ member, rank: rank(member) }));
+  return ranked.sort((a, b) => a.rank - b.rank).map(({ member }) => member);
+}

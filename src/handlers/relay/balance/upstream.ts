@@ -1,0 +1,209 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { leaveInOrder } from '../../../dial/leave.ts';
+import { errorCode } from '../../../errors.ts';
+import type { Pair } from '../pair.ts';
+import { formatTarget, type Target } from '../targets/target.ts';
+import { Balancer, isUsable, type Member } from './balancer.ts';
+import { defaultEjectMs, defaultFall, defaultRise } from '../settings/balance.ts';
+import type { ProxyHost } from '../host.ts';
+import { resolveTarget, type ResolvedTarget } from '../targets/names.ts';
+import { raceTargets, staggerMs } from '../targets/race.ts';
+import {
+  connectTarget,
+  judgeLoops,
+  type DialPlan,
+  type Experience,
+  type OpenUpstream,
+  type Upstream,
+  type UpstreamRequest,
+} from '../targets/upstream.ts';
+
+/** How long a name that could not be looked up is left alone. */
+const lookAgainMs = 2_000;
+
+/** How long a check may take: as long as there is between two, within these bounds. */
+const leastCheckMs = 1_000;
+const longestCheckMs = 5_000;
+
+/** An upstream of several targets: balanced, checked, and looked up anew while the proxy runs. */
+export class BalancedUpstream implements Upstream {
+  readonly #pair: Pair;
+  readonly #host: ProxyHost;
+  readonly #plan: DialPlan;
+  readonly #balancer: Balancer;
+  /** What each target of the pair stands for at the moment. */
+  readonly #resolved = new Map<Target, readonly ResolvedTarget[]>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #ready: Promise<void>;
+  #isReady = false;
+  /** Settled when the first target is known. */
+  readonly #known = Promise.withResolvers<undefined>();
+  readonly #checking = new Set<Member>();
+  readonly #closing = new AbortController();
+
+  constructor(pair: Pair, plan: DialPlan) {
+    const { balance = 'round-robin', healthFall, healthRise, eject, health } = pair.values;
+    this.#pair = pair;
+    this.#host = plan.host;
+    this.#plan = plan;
+    this.#balancer = new Balancer({
+      way: balance,
+      fall: healthFall ?? defaultFall,
+      rise: healthRise ?? defaultRise,
+      ejectMs: eject ?? defaultEjectMs,
+    });
+    const known = pair.targets.map((target) => this.#resolve(target));
+    // A name that nobody answers for does not hold up the others.
+    const some = this.#known.promise.then(() => delay(staggerMs));
+    this.#ready = Promise.race([Promise.all(known), some]).then(() => {
+      this.#isReady = true;
+      if (health !== undefined) this.#checkAll(health);
+    });
+  }
+
+  async open({ id, clientHost, head, listener }: UpstreamRequest): Promise<OpenUpstream | undefined> {
+    const { host, timeoutMs } = this.#plan;
+    const deadline = performance.now() + timeoutMs;
+    await this.#awaitNames(timeoutMs);
+    const members = this.#balancer.order(clientHost, performance.now());
+    if (members.length === 0) this.#host.fail(this.#name(), noAddressError(), id);
+    const judge = judgeLoops(this.#host, listener);
+    const winner = await raceTargets<Member>({
+      targets: members,
+      isLastResort: (member) => !isUsable(member, performance.now()),
+      connect: (member, signal) => {
+        member.open++;
+        const limits = {
+          host: withSignal(host, signal),
+          timeoutMs: Math.max(1, deadline - performance.now()),
+        };
+        return connectTarget(
+          member.endpoint,
+          { ...this.#plan, ...limits },
+          { head, name: member.host, judge },
+        );
+      },
+      onFailed: (member, error, tookMs) => {
+        member.open--;
+        if (host.signal.aborted) return;
+        host.fail(member.name, error, id);
+        // An attempt that began late says little of its target by running out of the client's time.
+        const isSilent = errorCode(error) === 'TNET_E_TIMEOUT' && tookMs >= staggerMs;
+        if (this.#balancer.refused(member, performance.now(), isSilent)) this.#tell(member, false);
+      },
+      onOvertaken: (member, over) => {
+        member.doubts++;
+        void over.then(() => member.doubts--);
+      },
+      onLate: (member, connection) => {
+        member.open--;
+        if (this.#balancer.taken(member)) this.#tell(member, true);
+        void leaveInOrder(connection);
+      },
+      isStopped: () => host.signal.aborted,
+      closing: this.#closing.signal,
+    });
+    if (!winner) return undefined;
+    const { target: member, connection } = winner;
+    const isDatagram = member.endpoint.kind === 'udp';
+    // With UDP the dial shows nothing.
+    if (!isDatagram && this.#balancer.taken(member)) this.#tell(member, true);
+    const release = ({ answered, refused }: Experience) => {
+      member.open--;
+      if (!isDatagram) return;
+      if (answered && this.#balancer.taken(member)) this.#tell(member, true);
+      if (refused && this.#balancer.refused(member, performance.now())) this.#tell(member, false);
+    };
+    return { socket: connection, target: member.name, release };
+  }
+
+  close(): void {
+    this.#closing.abort();
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  /** Waits until the names have been looked up once, within the client's limit. */
+  async #awaitNames(limitMs: number): Promise<void> {
+    if (this.#isReady) return;
+    const limit = new AbortController();
+    const tooLate = delay(limitMs, undefined, { signal: limit.signal }).catch(() => undefined);
+    await Promise.race([this.#ready, tooLate]);
+    limit.abort();
+  }
+
+  #name(): string {
+    return this.#pair.targets.map(formatTarget).join(', ');
+  }
+
+  /** Looks a target up, and again when its answer is old. While nobody answers, the last answer holds. */
+  async #resolve(target: Target): Promise<void> {
+    let refreshMs = Promise.resolve(lookAgainMs);
+    try {
+      const found = await resolveTarget(target, this.#pair.values, this.#host.family);
+      refreshMs = found.refreshMs;
+      this.#resolved.set(target, found.targets);
+      this.#balancer.setMembers(this.#pair.targets.flatMap((each) => this.#resolved.get(each) ?? []));
+      this.#known.resolve(undefined);
+    } catch (error) {
+      this.#host.fail(formatTarget(target), error);
+    }
+    void refreshMs.then((delayMs) => {
+      if (delayMs !== Infinity) this.#after(delayMs, () => void this.#resolve(target));
+    });
+  }
+
+  #checkAll(intervalMs: number): void {
+    const limitMs = Math.min(Math.max(intervalMs, leastCheckMs), longestCheckMs);
+    for (const member of this.#balancer.members) void this.#check(member, limitMs);
+    this.#after(intervalMs, () => this.#checkAll(intervalMs));
+  }
+
+  /** Connects as a client would, TLS and its certificate included, and leaves again in order. */
+  async #check(member: Member, limitMs: number): Promise<void> {
+    if (this.#checking.has(member)) return;
+    this.#checking.add(member);
+    const { sendProxy } = this.#pair.values;
+    const head = sendProxy && (await import('../greeting/proxy-header.ts')).createLocalHeader(sendProxy);
+    const host = { ...withSignal(this.#host, this.#closing.signal), emit: () => undefined };
+    const plan = { ...this.#plan, host, timeoutMs: limitMs };
+    const accepted = await connectTarget(member.endpoint, plan, { head, name: member.host }).then(
+      (connection) => {
+        void leaveInOrder(connection);
+        return true;
+      },
+      () => false,
+    );
+    this.#checking.delete(member);
+    if (this.#isClosed) return;
+    if (this.#balancer.checked(member, accepted)) this.#tell(member, accepted);
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  #tell(member: Member, isUp: boolean): void {
+    this.#host.emit({ event: isUp ? 'target-up' : 'target-down', target: member.name });
+  }
+
+  #after(delayMs: number, action: () => void): void {
+    if (this.#isClosed) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      action();
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+}
+
+/** A host whose dials end with the signal too. */
+function withSignal(host: ProxyHost, signal: AbortSignal): ProxyHost {
+  return { ...host, signal: AbortSignal.any([host.signal, signal]) };
+}
+
+function noAddressError(): Error {
+  return Object.assign(new Error('there is no target: its name has no address at the moment'), {
+    code: 'ENOTFOUND',
+  });
+}

@@ -1,0 +1,90 @@
+import { TnetError } from '../../../errors.ts';
+import type { Relay } from '../../../flow/relay.ts';
+import { FrameDatagrams, UnframeDatagrams } from '../../../transform/datagram-framing.ts';
+import type { Cut } from '../connection.ts';
+import { defaultSessionIdleMs } from '../settings/datagrams.ts';
+import type { Faults } from '../faults/streams.ts';
+import type { PairValues } from '../pair.ts';
+import type { DatagramEnds } from '../targets/target.ts';
+
+type Ways = Pick<Faults, 'up' | 'down'>;
+
+/** What is different about a pair with a UDP end. */
+export interface DatagramPlan {
+  readonly ends: DatagramEnds;
+  /** Puts what turns datagrams into a stream, or a stream into datagrams, round what is done to the stream. */
+  readonly frame: (faults: Ways | undefined) => Ways;
+  /** Watches a session for its end, which UDP does not tell: silence. Returns what to call with every datagram. */
+  readonly watch: (relay: () => Relay, cutOff: (how: Cut) => void) => SessionWatch;
+}
+
+export interface SessionWatch {
+  /** The relay runs. */
+  readonly start: () => void;
+  readonly onActivity: () => void;
+  readonly clear: () => void;
+}
+
+export function createDatagramPlan(values: PairValues, ends: DatagramEnds): DatagramPlan {
+  return {
+    ends,
+    frame: (faults) => frame(values.framing === 'length', ends, faults ?? { up: [], down: [] }),
+    watch: (relay, cutOff) => watchSession(values.idle, ends, relay, cutOff),
+  };
+}
+
+function frame(hasLengths: boolean, { client, target }: DatagramEnds, { up, down }: Ways): Ways {
+  if (!hasLengths || client === target) return { up, down };
+  return client
+    ? { up: [new FrameDatagrams(), ...up], down: [...down, new UnframeDatagrams()] }
+    : { up: [...up, new UnframeDatagrams()], down: [new FrameDatagrams(), ...down] };
+}
+
+/**
+ * A session with a UDP client ends when it has been silent for `idle` (or the default), which is no failure: there is
+ * no other end. A client of a stream ends its session itself; once it has ended its side, silence for as long means
+ * that no more answers come. Before that only an `idle` that was asked for ends it, as on any stream: with an error.
+ */
+function watchSession(
+  idle: number | undefined,
+  ends: DatagramEnds,
+  relay: () => Relay,
+  cutOff: (how: Cut) => void,
+): SessionWatch {
+  const idleMs = idle ?? defaultSessionIdleMs;
+  let isOver = false;
+  let mayBeSilent = ends.client;
+  let timer: NodeJS.Timeout | undefined;
+  const end = () => {
+    const { up, down } = relay();
+    if (!mayBeSilent) {
+      const error = new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${idleMs} ms`);
+      cutOff({ reason: 'timeout', closing: 'reset', error });
+      return;
+    }
+    // A stream that still owes bytes must not look whole.
+    const isWhole = up.untakenBytes + down.untakenBytes === 0;
+    cutOff({ reason: 'timeout', closing: isWhole ? 'close' : 'reset' });
+  };
+  const arm = () => {
+    clearTimeout(timer);
+    if (!isOver) timer = setTimeout(end, idleMs);
+  };
+  return {
+    start() {
+      if (ends.client || idle !== undefined) arm();
+      // A stream's end is the session's: a client of UDP has none of its own.
+      if (ends.client && !ends.target) void relay().down.ended.then(() => relay().up.finish());
+      if (ends.client) return;
+      void relay().up.ended.then(({ reason }) => {
+        mayBeSilent = true;
+        if (reason === 'eof') arm();
+      });
+    },
+    onActivity: () => void timer?.refresh(),
+    clear() {
+      isOver = true;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import type { Transform } from 'node:stream';
+import { Bandwidth } from '../../../transform/bandwidth.ts';
+import { Blackhole } from '../../../transform/blackhole.ts';
+import { ByteLimit } from '../../../transform/byte-limit.ts';
+import { Corrupt } from '../../../transform/corrupt.ts';
+import { Latency } from '../../../transform/latency.ts';
+import { createRandom } from '../../../transform/random.ts';
+import { Slice } from '../../../transform/slice.ts';
+import { SlowClose } from '../../../transform/slow-close.ts';
+import type { FaultValues } from '../settings/faults.ts';
+
+const directions = ['up', 'down'] as const;
+
+/** What is done to one connection. */
+export interface Faults {
+  readonly up: readonly Transform[];
+  readonly down: readonly Transform[];
+  /** Milliseconds after which it is reset, if it is to be. */
+  readonly resetAfterMs: number | undefined;
+  /** How long a byte may be held on purpose, in milliseconds; a reset takes as much longer. */
+  readonly holdMs?: number;
+}
+
+/**
+ * Draws what is done to a connection. With the same seed, the same connection (by its number) has the same fate.
+ *
+ * @param onDrop called when a connection has carried what --drop-after allows
+ */
+export function createFaults(values: FaultValues, connection: number, onDrop: () => void): Faults {
+  return drawFaults(values, connection, (_values, row) => createWay(values, row, onDrop));
+}
+
+/**
+ * Draws whether anything is done to a connection, and makes what is done to each direction.
+ *
+ * @param create called for each direction with what its chances are drawn from
+ */
+export function drawFaults(
+  values: FaultValues,
+  connection: number,
+  create: (values: FaultValues, row: Row) => Transform[],
+): Faults {
+  const { seed = Math.floor(Math.random() * 2 ** 32), probability = 1, direction = 'both' } = values;
+  if (createRandom(seed, connection)() >= probability) return { up: [], down: [], resetAfterMs: undefined };
+  const [up, down] = directions.map((way) =>
+    direction === 'both' || direction === way ? create(values, [seed, connection, way]) : [],
+  );
+  const { latency, slowClose = 0 } = values;
+  const holdMs = (latency ? latency.mean + latency.spread : 0) + slowClose;
+  return { up: up ?? [], down: down ?? [], resetAfterMs: values.resetAfter, holdMs };
+}
+
+/** What the chances of a direction are drawn from. */
+export type Row = readonly [seed: number, connection: number, way: string];
+
+function createWay(values: FaultValues, [seed, ...words]: Row, onDrop: () => void): Transform[] {
+  const random = (name: string) => createRandom(seed, ...words, name);
+  const { corrupt, dropAfter, latency, bandwidth, slowClose, blackhole } = values;
+  const { slice, sliceSize, sliceDelay } = values;
+  const transforms: Transform[] = [];
+  if (corrupt !== undefined) transforms.push(new Corrupt(corrupt, random('corrupt')));
+  if (bandwidth !== undefined) transforms.push(new Bandwidth(bandwidth));
+  if (latency !== undefined) transforms.push(new Latency({ delayMs: latency, random: random('latency') }));
+  const isSliced = slice ?? (sliceSize !== undefined || sliceDelay !== undefined);
+  if (isSliced) {
+    const sizeBytes = sliceSize ?? { mean: 64, spread: 63 };
+    transforms.push(new Slice({ sizeBytes, delayMs: sliceDelay ?? 0, random: random('slice') }));
+  }
+  if (dropAfter !== undefined) transforms.push(new ByteLimit(dropAfter, onDrop));
+  if (slowClose !== undefined) transforms.push(new SlowClose(slowClose));
+  if (blackhole) transforms.push(new Blackhole());
+  return transforms;
+}

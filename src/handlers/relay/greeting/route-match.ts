@@ -1,0 +1,46 @@
+import { ProtocolError } from '../../../protocol/protocol-error.ts';
+import { sniffProtocol } from '../../../protocol/sniff/index.ts';
+import { peekClientHello, type PeekedHello } from '../../../protocol/tls-hello/index.ts';
+import { isRouteProtocol, type Route } from '../settings/route.ts';
+
+/**
+ * Finds the first route that a client's first bytes fit, consuming none of them. `need-more`: it cannot be told yet;
+ * undefined: none fits.
+ */
+export function findRoute(routes: readonly Route[], bytes: Buffer): Route | 'need-more' | undefined {
+  const hello = peek(bytes);
+  for (const route of routes) {
+    const fits = route.kind === 'proto' ? fitsProtocol(route.name, bytes) : fitsHello(route, hello);
+    if (fits === 'need-more') return fits;
+    if (fits) return route;
+  }
+  return undefined;
+}
+
+/** A hello that breaks the rules of TLS is the target's to refuse. */
+function peek(bytes: Buffer): PeekedHello {
+  try {
+    return peekClientHello(bytes);
+  } catch (error) {
+    if (error instanceof ProtocolError) return { type: 'not-tls' };
+    throw error;
+  }
+}
+
+function fitsProtocol(name: string, bytes: Buffer): boolean | 'need-more' {
+  const sniffed = sniffProtocol(bytes);
+  return sniffed === 'need-more' ? sniffed : isRouteProtocol(name, sniffed);
+}
+
+function fitsHello({ kind, name }: Route, peeked: PeekedHello): boolean | 'need-more' {
+  if (peeked.type === 'need-more') return peeked.type;
+  if (peeked.type === 'not-tls') return false;
+  const { alpn, serverName } = peeked.hello;
+  return kind === 'alpn' ? alpn.includes(name) : fitsName(name, serverName?.toLowerCase() ?? '');
+}
+
+function fitsName(pattern: string, name: string): boolean {
+  if (!pattern.startsWith('*.')) return pattern === name;
+  const dot = name.indexOf('.');
+  return dot > 0 && name.slice(dot) === pattern.slice(1);
+}

@@ -1,0 +1,72 @@
+import { nativeStatus } from '../../../native/addon.ts';
+import { isIP } from '../../../address/ip.ts';
+import { isLoopbackName } from '../../../net/lookup.ts';
+import type { ProxyHost } from '../host.ts';
+import { pairSettings, type Pair } from '../pair.ts';
+import type { Plan } from '../plan.ts';
+
+/** What the engine does itself. All else that a pair, a plan or a host has is done to each connection in JavaScript. */
+const knownSettings = new Set<string>([
+  'maxConnections',
+  'idle',
+  'timeout',
+  'waitConnect',
+  'allow',
+  'deny',
+] satisfies Setting[]);
+const knownParts = new Set<string>([
+  'pair',
+  'upstream',
+  'access',
+  'close',
+  'express',
+] satisfies (keyof Plan)[]);
+const knownOfHost = new Set<string>([
+  'ledger',
+  'emit',
+  'fail',
+  'signal',
+  'family',
+  'numericOnly',
+  'own',
+  // Of targets that are no names, a relay to itself is refused at the start.
+  'loops',
+] satisfies (keyof ProxyHost)[]);
+
+type Setting = keyof Pair['values'];
+
+/** What people know a part by. */
+const partNames: Readonly<Record<string, string>> = { recordings: '--tap or --output' };
+
+/**
+ * Why the clients of a plan cannot take the express lane, as the end of a sentence; undefined when they can.
+ *
+ * What is not known to be done by the engine is a reason: a part that is added to a proxy keeps its clients in
+ * JavaScript until it is named here.
+ */
+export function findExpressObstacle(plan: Omit<Plan, 'express'>, host: ProxyHost): string | undefined {
+  const { used, reason } = nativeStatus();
+  if (!used) return `no native engine: ${reason ?? ''}`;
+  if (process.env['TNET_EXPRESS'] === '0') return 'TNET_EXPRESS=0 turns it off';
+  const { values, targets } = plan.pair;
+  const setting = findUnknown(values, knownSettings) as Setting | undefined;
+  if (setting) return `${/--[\w-]+/.exec(pairSettings[setting].flags)?.[0] ?? setting} needs JavaScript`;
+  const [target] = targets;
+  if (!target || targets.length > 1) return 'there is not one target';
+  if (target.kind !== 'tcp' && target.kind !== 'unix') return `the target is of the kind ${target.kind}`;
+  if (target.kind === 'tcp' && isForeignName(target.host)) return 'the target is a name';
+  const part = findUnknown(plan, knownParts) ?? findUnknown(host, knownOfHost);
+  return part && `${partNames[part] ?? part} needs JavaScript`;
+}
+
+/** A name whose addresses somebody has to be asked for. */
+function isForeignName(host = 'localhost'): boolean {
+  return isIP(host) === 0 && !isLoopbackName(host);
+}
+
+/** The first member that is there and not known. */
+function findUnknown(object: object, known: ReadonlySet<string>): string | undefined {
+  const isThere = (value: unknown) =>
+    value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0);
+  return Object.entries(object).find(([key, value]) => !known.has(key) && isThere(value))?.[0];
+}

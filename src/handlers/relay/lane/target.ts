@@ -1,0 +1,56 @@
+import { getSystemErrorName } from 'node:util';
+import { formatHostPort, formatPath, type Endpoint } from '../../../address/endpoint.ts';
+import type { LaneTarget } from '../../../flow/express-lane.ts';
+import { createRaceError, createTimeoutError } from '../../../net/happy-eyeballs.ts';
+import { isIP } from '../../../address/ip.ts';
+import { isLoopbackName, loopbackAddresses } from '../../../net/lookup.ts';
+import { TnetError } from '../../../errors.ts';
+
+/** The addresses that stand for a target, in the order in which they are tried, each as it is reported. */
+export interface ExpressTarget {
+  readonly endpoint: Extract<Endpoint, { kind: 'tcp' | 'unix' }>;
+  readonly addresses: readonly LaneTarget[];
+}
+
+/** A target that needs no name server. @param family only addresses of it, if one is given */
+export function findAddresses(endpoint: ExpressTarget['endpoint'], family: 4 | 6 | undefined): ExpressTarget {
+  if (endpoint.kind === 'unix') return { endpoint, addresses: [{ path: endpoint.path }] };
+  const { host = 'localhost', port } = endpoint;
+  // As dial() has it.
+  const hosts = isLoopbackName(host) ? loopbackAddresses().map(({ address }) => address) : [host];
+  const addresses = hosts
+    .filter((address) => family === undefined || isIP(address) === family)
+    .map((address) => ({ address, port }));
+  return { endpoint, addresses };
+}
+
+/** An address as an event names it. */
+export function formatLaneTarget(target: LaneTarget): string {
+  return 'path' in target ? formatPath(target.path) : formatHostPort(target.address, target.port);
+}
+
+/** What node:net says when an address does not accept. */
+export function createRefusal(target: LaneTarget, errno: number): NodeJS.ErrnoException {
+  const code = getSystemErrorName(-errno);
+  const where = 'path' in target ? target.path : `${target.address}:${target.port}`;
+  const error = new Error(`connect ${code} ${where}`);
+  return Object.assign(error, { errno: -errno, code, syscall: 'connect' }, target);
+}
+
+/** What dial() throws when no address has accepted, or none in time. `refusals` are those that said no. */
+export function createDialError(
+  { endpoint, addresses }: ExpressTarget,
+  refusals: readonly Error[],
+  limitMs: number | undefined,
+): Error {
+  if (endpoint.kind === 'unix') {
+    return refusals[0] ?? new TnetError('TNET_E_TIMEOUT', `no connection within ${limitMs ?? 0} ms`);
+  }
+  const { host, port } = endpoint;
+  const tried = addresses.flatMap((one) =>
+    'path' in one ? [] : [{ ...one, family: isIP(one.address) as 4 | 6 }],
+  );
+  if (limitMs === undefined) return createRaceError({ host }, { tried, errors: [...refusals] });
+  const progress = { tried: tried.slice(0, refusals.length + 1), errors: [...refusals] };
+  return createTimeoutError({ host, port, timeoutMs: limitMs }, progress);
+}

@@ -1,0 +1,45 @@
+import { TnetError } from '../../../errors.ts';
+import { sniffedProtocols, type SniffedProtocol } from '../../../protocol/sniff/index.ts';
+import { parseTarget, type Target } from '../targets/target.ts';
+import { hideUserInfo } from '../../../address/endpoint.ts';
+
+/** What `proto:` takes: `http` is every version of HTTP. */
+export const routeProtocols: readonly string[] = ['http', ...sniffedProtocols];
+
+/** Whether a client's protocol is the one of a `proto:` route. */
+export function isRouteProtocol(name: string, sniffed: SniffedProtocol | 'unknown'): boolean {
+  return sniffed === name || (name === 'http' && sniffed.startsWith('http/'));
+}
+
+/** Clients that show themselves in a certain way, and where they are sent. */
+export interface Route {
+  /** By the name a TLS client asks for, by a protocol it offers in ALPN, or by what its first bytes are. */
+  readonly kind: 'sni' | 'alpn' | 'proto';
+  /** Lower case. For sni, `*.example.com` is any name one level below. */
+  readonly name: string;
+  readonly targets: readonly Target[];
+}
+
+/**
+ * Reads a route: `sni:a.example=TARGET`, `alpn:h2=TARGET`, `proto:ssh=TARGET`, with several targets cut by commas.
+ *
+ * @throws TnetError TNET_E_USAGE or TNET_E_ADDRESS
+ */
+export function parseRoute(text: string): Route {
+  const [, kind, name, targets] = /^(sni|alpn|proto):([^=]+)=(.+)$/.exec(text) ?? [];
+  if (kind === undefined || name === undefined || targets === undefined) {
+    throw new TnetError('TNET_E_USAGE', 'expected sni:NAME=TARGET, alpn:NAME=TARGET or proto:NAME=TARGET', {
+      subject: hideUserInfo(text),
+    });
+  }
+  const protocol = name.toLowerCase();
+  if (kind === 'proto' && !routeProtocols.includes(protocol)) {
+    const message = `unknown protocol ${name}: ${routeProtocols.join(', ')} are known`;
+    throw new TnetError('TNET_E_USAGE', message, { subject: hideUserInfo(text) });
+  }
+  return {
+    kind: kind as Route['kind'],
+    name: kind === 'alpn' ? name : protocol,
+    targets: targets.split(',').map(parseTarget),
+  };
+}

@@ -1,0 +1,97 @@
+import { lstatSync, readlinkSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { formatEndpoint, type Endpoint } from '../../../address/endpoint.ts';
+import { TnetError } from '../../../errors.ts';
+import { isIP } from '../../../address/ip.ts';
+import { arrivesAt } from '../../../serve/own-addresses.ts';
+import type { Pair } from '../pair.ts';
+import { formatTarget, type Target } from './target.ts';
+
+/** A listener and where its clients are taken: what a loop is made of. */
+export interface Leg extends Pick<Pair, 'listen' | 'targets'> {
+  readonly values: Pick<Pair['values'], 'route'>;
+}
+
+/**
+ * Finds a relay that leads back to itself, by one pair or over several: one client would take every descriptor. What
+ * is seen here is what needs no name server; what a name leads to is seen when it is dialled (see LoopWatch).
+ *
+ * @throws TnetError TNET_E_LOOP, with the listener as its subject
+ */
+export function checkLoops(legs: readonly Leg[], family?: 4 | 6): void {
+  const isOnlyV6 = family === 6;
+  const next = new Map(
+    legs.map((leg) => [
+      leg,
+      listTargets(leg).flatMap((target) =>
+        legs.filter(({ listen }) => leadsTo(target, listen, isOnlyV6)).map((to) => ({ to, target })),
+      ),
+    ]),
+  );
+  const isDone = new Set<Leg>();
+  const walk = (leg: Leg, way: readonly Leg[]): void => {
+    for (const { to, target } of next.get(leg) ?? []) {
+      if (to === leg) throw loopError(leg, `its target ${formatTarget(target)} is the relay itself`);
+      const start = [...way, leg].indexOf(to);
+      if (start >= 0) {
+        const ring = [...[...way, leg].slice(start), to].map(({ listen }) => formatEndpoint(listen));
+        throw loopError(to, `the relays go in a circle: ${ring.join(' to ')}`);
+      }
+      if (!isDone.has(to)) walk(to, [...way, leg]);
+    }
+    isDone.add(leg);
+  };
+  for (const leg of legs) if (!isDone.has(leg)) walk(leg, []);
+}
+
+function loopError({ listen }: Leg, message: string): TnetError {
+  return new TnetError('TNET_E_LOOP', message, { subject: formatEndpoint(listen) });
+}
+
+function listTargets({ targets, values }: Leg): readonly Target[] {
+  return [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
+}
+
+function leadsTo(target: Target, listen: Endpoint, isOnlyV6: boolean): boolean {
+  if (target.kind === 'unix') return listen.kind === 'unix' && isSamePath(target.path, listen.path);
+  if (target.kind !== 'tcp' && target.kind !== 'tls' && target.kind !== 'udp') return false;
+  const { kind, host = 'localhost', port } = target;
+  const transport = kind === 'udp' ? 'datagram' : 'stream';
+  return listAddresses(host).some((address) => arrivesAt(listen, { transport, address, port }, isOnlyV6));
+}
+
+/** The addresses that a host surely stands for. The names of loopback: RFC 6761, 6.3. */
+function listAddresses(host: string): readonly string[] {
+  if (isIP(host) !== 0) return [host];
+  return /^(?:.*\.)?localhost\.?$/i.test(host) ? ['127.0.0.1', '::1'] : [];
+}
+
+/** By whatever links and folders the two are named. An abstract name has no file. */
+function isSamePath(one: string, other: string): boolean {
+  if (one === other) return true;
+  return !one.startsWith('\0') && !other.startsWith('\0') && findPlace(one) === findPlace(other);
+}
+
+/** How many links a path is followed through. */
+const mostLinks = 20;
+
+/** The real place of a path, which need not be there. */
+function findPlace(path: string, links = 0): string {
+  const folder = dirname(resolve(path));
+  const place = join(realFolder(folder), basename(path));
+  try {
+    if (links < mostLinks && lstatSync(place).isSymbolicLink())
+      return findPlace(resolve(dirname(place), readlinkSync(place)), links + 1);
+  } catch {
+    // Nothing is there yet.
+  }
+  return place;
+}
+
+function realFolder(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch {
+    return folder;
+  }
+}

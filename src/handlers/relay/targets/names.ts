@@ -1,0 +1,77 @@
+import { formatTargetEndpoint, type Endpoint } from '../../../address/endpoint.ts';
+import { isIP } from '../../../address/ip.ts';
+import { resolveAddresses, resolveService } from '../../../net/resolve.ts';
+import { defaultResolveMs, type BalanceValues } from '../settings/balance.ts';
+import { isDatagramTarget, type Target } from './target.ts';
+
+/** A target with an address that can be dialled without a name server. */
+export interface ResolvedTarget {
+  readonly name: string;
+  readonly endpoint: Endpoint;
+  /** The name that was looked up. */
+  readonly host: string | undefined;
+}
+
+export interface Resolution {
+  readonly targets: readonly ResolvedTarget[];
+  /** How long the targets hold, in milliseconds; Infinity when there was no name to look up. Never rejects. */
+  readonly refreshMs: Promise<number>;
+}
+
+/** Records with less time to live than this are kept as long. */
+const leastMs = 1_000;
+
+/**
+ * What a target's name stands for now: each address of a host, and each host of a service, is a target.
+ *
+ * @throws the resolver's error
+ */
+export async function resolveTarget(
+  target: Target,
+  values: BalanceValues,
+  family?: 4 | 6,
+): Promise<Resolution> {
+  if (target.kind === 'srv')
+    return resolveSrv(target.name, isDatagramTarget(target) ? 'udp' : 'tcp', values, family);
+  if ((target.kind !== 'tcp' && target.kind !== 'udp') || isIP(target.host ?? 'localhost') !== 0) {
+    return {
+      targets: [{ name: formatTargetEndpoint(target), endpoint: target, host: undefined }],
+      refreshMs: Promise.resolve(Infinity),
+    };
+  }
+  return resolveHost(target.host ?? 'localhost', target.port, target.kind, values, family);
+}
+
+async function resolveHost(
+  host: string,
+  port: number,
+  kind: 'tcp' | 'udp',
+  { dnsServer: server, resolve = defaultResolveMs }: BalanceValues,
+  family?: 4 | 6,
+): Promise<Resolution> {
+  const { addresses, ttlMs } = await resolveAddresses(host, { server, family });
+  return {
+    targets: addresses.map(({ address }) => {
+      const endpoint = { kind, host: address, port };
+      return { name: formatTargetEndpoint(endpoint), endpoint, host };
+    }),
+    refreshMs: ttlMs.then((known = resolve) => Math.max(leastMs, known)),
+  };
+}
+
+async function resolveSrv(
+  name: string,
+  kind: 'tcp' | 'udp',
+  values: BalanceValues,
+  family?: 4 | 6,
+): Promise<Resolution> {
+  const { dnsServer: server, resolve = defaultResolveMs } = values;
+  const records = await resolveService(name, { server });
+  const hosts = await Promise.all(
+    records.map((record) => resolveHost(record.name, record.port, kind, values, family)),
+  );
+  return {
+    targets: hosts.flatMap(({ targets }) => targets),
+    refreshMs: Promise.all(hosts.map(({ refreshMs }) => refreshMs)).then((all) => Math.min(resolve, ...all)),
+  };
+}

@@ -1,0 +1,80 @@
+import type { Connection } from '../../../net/connection.ts';
+
+/** How long a target is tried before the next one is tried beside it. As RFC 8305, 8, has it for addresses. */
+export const staggerMs = 250;
+
+/** How long the others have to themselves before one that is left out is tried beside them, as a last resort. */
+export const lastResortMs = 1_000;
+
+/** What a race needs of its targets. */
+export interface RaceOptions<Target> {
+  readonly targets: readonly Target[];
+  /** Whether a target is left out at the moment. */
+  readonly isLastResort: (target: Target) => boolean;
+  /** Connects to a target; rejects when that fails, in its time at the latest, or when the signal is aborted. */
+  readonly connect: (target: Target, signal: AbortSignal) => Promise<Connection>;
+  /** Told of each failure, also when another target has won by then. */
+  readonly onFailed: (target: Target, error: unknown, tookMs: number) => void;
+  /** Another one has won. The attempt goes on, to see whether this one answers at all; it ends when the signal is aborted. */
+  readonly onOvertaken: (target: Target, over: Promise<void>) => void;
+  /** A target that was overtaken has accepted after all: the connection is nobody's. */
+  readonly onLate: (target: Target, connection: Connection) => void;
+  /** Whether nothing new is to begin. */
+  readonly isStopped: () => boolean;
+  /** Ends attempts that were overtaken, and no others. */
+  readonly closing: AbortSignal;
+}
+
+/**
+ * Tries targets in their order: the next one when the last has failed, or beside it when that has said nothing for
+ * `staggerMs`. The first to accept is the winner. Undefined when none accepted.
+ */
+export function raceTargets<Target>(
+  options: RaceOptions<Target>,
+): Promise<{ readonly target: Target; readonly connection: Connection } | undefined> {
+  const { targets, isLastResort, connect, onFailed, onOvertaken, onLate, isStopped, closing } = options;
+  return new Promise((resolve) => {
+    const running = new Map<Target, { over: Promise<void>; stop: () => void }>();
+    let next = 0;
+    let isWon = false;
+    let timer: NodeJS.Timeout | undefined;
+    const win = (target: Target, connection: Connection) => {
+      isWon = true;
+      clearTimeout(timer);
+      for (const [loser, { over, stop }] of running) {
+        onOvertaken(loser, over);
+        if (closing.aborted) stop();
+        else closing.addEventListener('abort', stop, { once: true });
+        void over.then(() => closing.removeEventListener('abort', stop));
+      }
+      resolve({ target, connection });
+    };
+    const startNext = () => {
+      clearTimeout(timer);
+      const target = isWon || isStopped() ? undefined : targets[next++];
+      if (target === undefined) {
+        if (running.size === 0 && !isWon) resolve(undefined);
+        return;
+      }
+      const controller = new AbortController();
+      const startedAt = performance.now();
+      const over = connect(target, controller.signal).then(
+        (connection) => {
+          running.delete(target);
+          if (isWon) onLate(target, connection);
+          else win(target, connection);
+        },
+        (error: unknown) => {
+          running.delete(target);
+          if (!controller.signal.aborted) onFailed(target, error, performance.now() - startedAt);
+          if (!isWon) startNext();
+        },
+      );
+      running.set(target, { over, stop: () => controller.abort() });
+      const [following] = targets.slice(next);
+      if (following === undefined) return;
+      timer = setTimeout(startNext, isLastResort(following) ? lastResortMs : staggerMs);
+    };
+    startNext();
+  });
+}

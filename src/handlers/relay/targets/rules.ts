@@ -1,0 +1,65 @@
+import { formatHostPort, type Endpoint } from '../../../address/endpoint.ts';
+import { TnetError } from '../../../errors.ts';
+import type { Destination, OwnAddresses } from '../../../serve/own-addresses.ts';
+import { isLocalListener } from '../../../net/local-address.ts';
+import { findNearKind } from '../../../address/embedded.ts';
+
+/** Why a connection may not be made, judged by the address that would be dialled; undefined: it may. */
+export type JudgeTarget = (destination: Destination) => TnetError | undefined;
+
+/**
+ * What the clients of a SOCKS or CONNECT proxy may name. From another machine they would reach, through the proxy, what
+ * its machine offers to itself alone: loopback, its link, and the proxy's own metrics. The address is judged and not
+ * the name, so that a name server cannot answer one thing first and another later.
+ */
+export function createTargetRule(listen: Endpoint, own: OwnAddresses | undefined): JudgeTarget | undefined {
+  if (isLocalListener(listen)) return undefined;
+  return (destination) => {
+    const kind = findNearKind(destination.address);
+    const reason = kind
+      ? `a ${kind === 'unspecified' ? 'loopback' : kind} address of this machine`
+      : own?.find(destination) && 'a listener of this proxy';
+    if (!reason) return undefined;
+    return new TnetError('TNET_E_DENIED', `${reason}, which clients from elsewhere may not reach`, {
+      subject: formatHostPort(destination.address, destination.port),
+    });
+  };
+}
+
+/** How long it is remembered that one of our listeners has led to another one. */
+const rememberedMs = 5_000;
+
+/**
+ * Sees relays that lead back to themselves when they dial: by a name, whose address is known only then. Nothing is
+ * connected then, so that not even one round is made.
+ */
+export class LoopWatch {
+  readonly #own: OwnAddresses;
+  /** Which of our listeners have led to which, and when last. */
+  readonly #led = new Map<string, Map<string, number>>();
+
+  constructor(own: OwnAddresses) {
+    this.#own = own;
+  }
+
+  /** Judges what a client of the listener `from`, as it has been said to be bound, is to be connected to. */
+  judge(from: string, destination: Destination): TnetError | undefined {
+    const to = this.#own.find(destination);
+    if (to === undefined) return undefined;
+    if (to === from || this.#leads(to, from, performance.now(), new Set())) {
+      const where = formatHostPort(destination.address, destination.port);
+      return new TnetError('TNET_E_LOOP', `the relay leads back to itself, by ${where}`, { subject: from });
+    }
+    const led = this.#led.get(from) ?? new Map<string, number>();
+    this.#led.set(from, led.set(to, performance.now()));
+    return undefined;
+  }
+
+  #leads(from: string, to: string, now: number, seen: Set<string>): boolean {
+    if (seen.has(from)) return false;
+    seen.add(from);
+    return [...(this.#led.get(from) ?? [])].some(
+      ([next, at]) => now - at < rememberedMs && (next === to || this.#leads(next, to, now, seen)),
+    );
+  }
+}

@@ -1,0 +1,48 @@
+import { formatTargetEndpoint, type Endpoint, hideUserInfo } from '../../../address/endpoint.ts';
+import { parseEndpoint } from '../../../address/parse.ts';
+import { TnetError } from '../../../errors.ts';
+
+/** Where clients are connected to: an address, or a service that DNS lists (`srv://_http._tcp.example.com`). */
+export type Target = Endpoint | { readonly kind: 'srv'; readonly name: string };
+
+/** Whether a target is reached by UDP. */
+export function isDatagramTarget(target: Target): boolean {
+  return target.kind === 'udp' || (target.kind === 'srv' && /\._udp\./i.test(target.name));
+}
+
+/** Which ends of a pair are UDP. Its targets are all of one kind, as checkPair() holds. */
+export interface DatagramEnds {
+  readonly client: boolean;
+  readonly target: boolean;
+}
+
+/** Undefined when no end of a pair is UDP. */
+export function findDatagramEnds(listen: Endpoint, targets: readonly Target[]): DatagramEnds | undefined {
+  const ends = { client: listen.kind === 'udp', target: targets.some(isDatagramTarget) };
+  return ends.client || ends.target ? ends : undefined;
+}
+
+/** The target as the user would write it. */
+export function formatTarget(target: Target): string {
+  return target.kind === 'srv' ? `srv://${target.name}` : formatTargetEndpoint(target);
+}
+
+/**
+ * Reads a target that can be connected to.
+ *
+ * @throws TnetError TNET_E_ADDRESS, or TNET_E_USAGE for an end that nobody can connect to
+ */
+export function parseTarget(text: string): Target {
+  const [, name] = /^srv:\/\/(.*)$/i.exec(text) ?? [];
+  const target: Target =
+    name === undefined ? parseEndpoint(text) : { kind: 'srv', name: checkService(name, text) };
+  if (['tcp', 'tls', 'udp', 'unix', 'srv'].includes(target.kind)) return target;
+  throw new TnetError('TNET_E_USAGE', `cannot connect to ${formatTarget(target)}`);
+}
+
+function checkService(name: string, text: string): string {
+  if (/^[a-z0-9_][a-z0-9._-]*$/i.test(name)) return name;
+  throw new TnetError('TNET_E_ADDRESS', 'expected srv://_SERVICE._tcp.DOMAIN or _udp', {
+    subject: hideUserInfo(text),
+  });
+}

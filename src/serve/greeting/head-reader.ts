@@ -1,0 +1,97 @@
+import { SaidNothing } from './said-nothing.ts';
+import { errorCode, TnetError } from '../../errors.ts';
+import type { Socket } from '../../net/index.ts';
+
+/**
+ * Reads what a client says before it is served, chunk by chunk, within one limit for all of it: a client that sends a
+ * byte a second is cut like one that sends none. What is left over is given back to the socket.
+ */
+export class HeadReader {
+  readonly #client: Socket;
+  readonly #deadline: number;
+  readonly #limitMs: number;
+
+  /** What an earlier reader could not give back. */
+  #early: Buffer | undefined;
+  #hasHeard = false;
+
+  /** Takes the socket over until finish(), with what an earlier reader left. */
+  constructor(client: Socket, limitMs: number, { early }: { readonly early?: Buffer } = {}) {
+    this.#client = client;
+    this.#early = early;
+    this.#limitMs = limitMs;
+    this.#deadline = performance.now() + limitMs;
+  }
+
+  /**
+   * The next chunk; undefined at the client's end.
+   *
+   * @throws TnetError TNET_E_TIMEOUT when the limit has run out; the socket's error
+   */
+  async next(): Promise<Buffer | undefined> {
+    const chunk = await this.#read();
+    this.#hasHeard ||= chunk !== undefined;
+    return chunk;
+  }
+
+  /**
+   * As next(), where the client has to say something. `mayEnd`: it may end its side without a word, and wait.
+   *
+   * @throws SaidNothing when it leaves without having said anything, by an end or by a break; what next() throws
+   */
+  async nextOfGreeting({ mayEnd = false } = {}): Promise<Buffer | undefined> {
+    let chunk: Buffer | undefined;
+    try {
+      chunk = await this.next();
+    } catch (error) {
+      throw this.#hasHeard || errorCode(error) === 'TNET_E_TIMEOUT' ? error : new SaidNothing();
+    }
+    if (chunk === undefined && !this.#hasHeard && !mayEnd) throw new SaidNothing();
+    return chunk;
+  }
+
+  #read(): Promise<Buffer | undefined> {
+    const client = this.#client;
+    const early = this.#early;
+    this.#early = undefined;
+    if (early) return Promise.resolve(early);
+    if (client.readableEnded) return Promise.resolve(undefined);
+    if (client.destroyed) return Promise.reject(client.errored ?? closedError());
+    return new Promise((resolve, reject) => {
+      const settle = (act: () => void) => {
+        clearTimeout(timer);
+        client.pause();
+        client.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
+        act();
+      };
+      const onData = (chunk: Buffer) => settle(() => resolve(chunk));
+      const onEnd = () => settle(() => resolve(undefined));
+      const onError = (error: Error) => settle(() => reject(error));
+      const onClose = () => settle(() => reject(closedError()));
+      const timer = setTimeout(
+        () => settle(() => reject(this.#timeoutError())),
+        Math.max(0, this.#deadline - performance.now()),
+      );
+      client.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
+      client.resume();
+    });
+  }
+
+  /**
+   * Gives bytes that belong to the stream back to the socket. One that has already told its end takes none back: then
+   * they are returned as `early`, and come before whatever the socket gives.
+   */
+  finish(rest: Buffer): { readonly early: Buffer | undefined } {
+    if (this.#client.readableEnded) return { early: rest.length > 0 ? rest : undefined };
+    if (rest.length > 0) this.#client.unshift(rest);
+    return { early: undefined };
+  }
+
+  #timeoutError(): TnetError {
+    return new TnetError('TNET_E_TIMEOUT', `the client did not say what it wants within ${this.#limitMs} ms`);
+  }
+}
+
+function closedError(): Error {
+  return Object.assign(new Error('the client left'), { code: 'ECONNRESET' });
+}

@@ -1,0 +1,255 @@
+import { readDescriptorLimit } from '../../net/descriptor-limit.ts';
+import { detachHandle, type DetachedHandle } from '../../net/hand-over.ts';
+import type { Socket } from '../../net/index.ts';
+import type { Event } from '../../report/events.ts';
+import type { DispatchLedger } from './ledger.ts';
+import type { Ledger, OpenConnection } from '../ledger.ts';
+import type { FromWorker, ToWorker } from './messages.ts';
+
+/** A worker's process, as the dispatcher uses it. */
+export interface WorkerProcess {
+  readonly pid: number;
+  send(message: ToWorker, handle?: DetachedHandle): void;
+  onMessage(listener: (message: FromWorker) => void): void;
+  onExit(listener: (status: number | null, signal: string | null) => void): void;
+  /** Lets it end: it has nothing to do any more. */
+  disconnect(): void;
+}
+
+export interface DispatcherOptions {
+  readonly count: number;
+  readonly start: (worker: number) => WorkerProcess;
+  readonly ledger: DispatchLedger;
+  readonly emit: (event: Event) => void;
+  /** Counts a connection of a client that a PROXY header names. */
+  readonly takeRate: (key: string, client: string) => boolean;
+  /** What has been bound here, for a worker that starts. */
+  readonly own: () => readonly string[];
+}
+
+/** What a worker needs besides its connections. */
+const descriptorReserve = 40;
+
+/** The most that a connection takes in a worker: its two sockets, and what the native engine opens for each way. */
+const descriptorsEach = 8;
+
+/** A worker that dies sooner is started again after a pause, which doubles each time. */
+const youngMs = 1_000;
+const longestPauseMs = 30_000;
+
+interface Worker {
+  readonly number: number;
+  readonly process: WorkerProcess;
+  readonly startedAt: number;
+  isReady: boolean;
+  /** Those who wait for it to have taken the pairs, or to be gone. */
+  readonly onServing: (() => void)[];
+  readonly parcels: Map<number, Parcel>;
+}
+
+/** A connection on its way to a worker, or with it. */
+interface Parcel {
+  readonly entry: OpenConnection;
+  readonly client: Socket;
+  readonly key: string;
+  readonly address: string;
+  /** Ours until the worker has it: when that fails, another worker gets it. */
+  handle: DetachedHandle | undefined;
+  readonly onEnd: () => void;
+}
+
+/**
+ * Hands accepted connections to worker processes: each to the one that has the fewest. What has been accepted is not
+ * lost when a worker dies before it has it; a dead worker is replaced.
+ */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #capacity = Math.max(1, Math.floor((readDescriptorLimit() - descriptorReserve) / descriptorsEach));
+  readonly #workers = new Map<number, Worker>();
+  readonly #waiting: Parcel[] = [];
+  readonly #asked = new Map<number, () => void>();
+  #lastAsk = 0;
+  #pauseMs = youngMs;
+  #isClosing = false;
+  readonly #timers = new Set<NodeJS.Timeout>();
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the workers. Settles when all are ready. */
+  async start(): Promise<void> {
+    const { count } = this.#options;
+    await Promise.all(Array.from({ length: count }, (_, index) => this.#startWorker(index + 1)));
+  }
+
+  /** Has the workers take the pairs anew. Settles when all have. */
+  async reload(): Promise<void> {
+    const waiting = Array.from(
+      this.#workers.values(),
+      ({ onServing }) => new Promise<void>((resolve) => onServing.push(resolve)),
+    );
+    this.broadcast({ type: 'serve' });
+    await Promise.all(waiting);
+  }
+
+  /** Tells all workers. */
+  broadcast(message: ToWorker): void {
+    for (const { process } of this.#workers.values()) process.send(message);
+  }
+
+  /** Gives a client away that was accepted in this very turn. `onEnd` is called when its connection is over. */
+  handOver(client: Socket, remote: string, place: { key: string; address: string }, onEnd: () => void): void {
+    const handle = detachHandle(client);
+    if (!handle) return onEnd();
+    const entry = this.#options.ledger.enter(remote);
+    this.#waiting.push({ entry, client, handle, onEnd, ...place });
+    this.#dispatch();
+  }
+
+  /** Asks the workers what their open connections have carried, within a bound. */
+  async refresh(): Promise<void> {
+    await Promise.all(Array.from(this.#workers.values(), (worker) => this.#ask(worker)));
+  }
+
+  /** Breaks off all connections: what was sent is delivered. */
+  cut(): void {
+    for (const parcel of this.#waiting.splice(0)) this.#drop(parcel);
+    this.broadcast({ type: 'cut' });
+  }
+
+  /** Lets the workers go. */
+  close(): void {
+    this.#isClosing = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    for (const { process } of this.#workers.values()) process.disconnect();
+  }
+
+  #startWorker(number: number): Promise<void> {
+    const process = this.#options.start(number);
+    const worker: Worker = {
+      number,
+      process,
+      startedAt: performance.now(),
+      isReady: false,
+      onServing: [],
+      parcels: new Map(),
+    };
+    this.#workers.set(number, worker);
+    process.onMessage((message) => this.#receive(worker, message));
+    const served = new Promise<void>((resolve) => worker.onServing.push(resolve));
+    process.onExit((status, signal) => this.#replace(worker, status, signal));
+    process.send({ type: 'own', addresses: this.#options.own() });
+    process.send({ type: 'serve' });
+    return served;
+  }
+
+  #receive(worker: Worker, message: FromWorker): void {
+    const { ledger, takeRate } = this.#options;
+    switch (message.type) {
+      case 'taken': {
+        const parcel = worker.parcels.get(message.id);
+        parcel?.handle?.close();
+        if (parcel) parcel.handle = undefined;
+        return;
+      }
+      case 'ended': {
+        const parcel = worker.parcels.get(message.id);
+        if (!parcel) return;
+        worker.parcels.delete(message.id);
+        this.#end(parcel, message);
+        return this.#dispatch();
+      }
+      case 'refused':
+        return ledger.refuse(message.reason);
+      case 'sum':
+        ledger.carried.set(worker.number, message);
+        return this.#asked.get(message.ask)?.();
+      case 'rate': {
+        const { ask, key, client } = message;
+        return worker.process.send({ type: 'rate', ask, isAllowed: takeRate(key, client) });
+      }
+      case 'ready':
+        if (!worker.isReady)
+          this.#options.emit({ event: 'worker-started', worker: worker.number, pid: worker.process.pid });
+        worker.isReady = true;
+        for (const onServing of worker.onServing.splice(0)) onServing();
+        return this.#dispatch();
+    }
+  }
+
+  #dispatch(): void {
+    while (this.#waiting.length > 0) {
+      const free = [...this.#workers.values()].filter(
+        ({ isReady, parcels }) => isReady && parcels.size < this.#capacity,
+      );
+      const [first, ...others] = free;
+      const parcel = first && this.#waiting.shift();
+      if (!parcel) return;
+      const worker = others.reduce((best, one) => (one.parcels.size < best.parcels.size ? one : best), first);
+      const { entry, key, address, handle } = parcel;
+      worker.parcels.set(entry.id, parcel);
+      worker.process.send({ type: 'client', id: entry.id, key, address }, handle);
+    }
+  }
+
+  /** What a dead worker had is broken off by the system; what it had not got yet goes to another one. */
+  #replace(worker: Worker, status: number | null, signal: string | null): void {
+    const { number, process, startedAt, parcels } = worker;
+    const onGone = () => {
+      for (const onServing of worker.onServing.splice(0)) onServing();
+    };
+    this.#workers.delete(number);
+    this.#options.ledger.carried.delete(number);
+    const [kept, lost] = [[...parcels.values()].filter(({ handle }) => handle), [] as Parcel[]];
+    for (const parcel of parcels.values()) if (!parcel.handle) lost.push(parcel);
+    for (const parcel of lost) this.#end(parcel, { sentBytes: 0, receivedBytes: 0, failed: true });
+    this.#waiting.unshift(...kept);
+    if (this.#isClosing) return onGone();
+    const how = signal === null ? { status: status ?? 0 } : { signal };
+    const event = {
+      event: 'worker-ended',
+      worker: number,
+      pid: process.pid,
+      connections: lost.length,
+    } as const;
+    this.#options.emit({ ...event, ...how });
+    const isYoung = performance.now() - startedAt < youngMs;
+    const pauseMs = isYoung ? this.#pauseMs : 0;
+    this.#pauseMs = isYoung ? Math.min(this.#pauseMs * 2, longestPauseMs) : youngMs;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      void this.#startWorker(number);
+    }, pauseMs);
+    this.#timers.add(timer);
+    this.#dispatch();
+  }
+
+  #ask({ process }: Worker): Promise<void> {
+    const ask = ++this.#lastAsk;
+    let resolve: () => void = () => undefined;
+    const promise = new Promise<void>((settle) => (resolve = settle));
+    const timer = setTimeout(resolve, answerMs);
+    this.#asked.set(ask, resolve);
+    process.send({ type: 'sum', ask });
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#asked.delete(ask);
+    });
+  }
+
+  #drop(parcel: Parcel): void {
+    parcel.handle?.close();
+    this.#end(parcel, { sentBytes: 0, receivedBytes: 0, failed: true });
+  }
+
+  #end({ entry, client, onEnd }: Parcel, carried: Parameters<Ledger['leave']>[1]): void {
+    this.#options.ledger.leave(entry, carried);
+    // The token goes, and with it the place that it took.
+    client.destroy();
+    onEnd();
+  }
+}
+
+/** How long a worker may take to tell its sums. */
+const answerMs = 1_000;

@@ -1,0 +1,126 @@
+import test from 'ava';
+import { Balancer, type BalanceWay } from '../../../../src/handlers/relay/balance/balancer.ts';
+import { RateLimit } from '../../../../src/access/rate-limit.ts';
+
+function balancerOf(way: BalanceWay, ...names: string[]): Balancer {
+  const balancer = new Balancer({ way, fall: 2, rise: 2, ejectMs: 1000 });
+  balancer.setMembers(names.map((name) => ({ name, endpoint: { kind: 'tcp', port: 1 }, host: undefined })));
+  return balancer;
+}
+
+const firsts = (balancer: Balancer, count: number, client = 'c', now = 0) =>
+  Array.from({ length: count }, () => balancer.order(client, now)[0]!.name).join('');
+
+test('round-robin takes turns', (t) => t.is(firsts(balancerOf('round-robin', 'a', 'b', 'c'), 7), 'abcabca'));
+
+test('first takes the first, and all others in their order after it', (t) => {
+  const balancer = balancerOf('first', 'a', 'b', 'c');
+  t.is(firsts(balancer, 3), 'aaa');
+  t.deepEqual(
+    balancer.order('c', 0).map(({ name }) => name),
+    ['a', 'b', 'c'],
+  );
+});
+
+test('least takes the one with the fewest open connections, and turns among equals', (t) => {
+  const balancer = balancerOf('least', 'a', 'b', 'c');
+  balancer.members[0]!.open = 2;
+  balancer.members[1]!.open = 1;
+  t.is(firsts(balancer, 2), 'cc');
+  balancer.members[2]!.open = 1;
+  t.is(new Set(firsts(balancer, 4)).size, 2);
+});
+
+test('hash sends a client to the same target, and moves only the clients of one that leaves', (t) => {
+  const all = balancerOf('hash', 'a', 'b', 'c');
+  const fewer = balancerOf('hash', 'a', 'b');
+  const counts = new Map<string, number>();
+  for (let index = 0; index < 300; index++) {
+    const client = `10.0.0.${index}`;
+    const before = firsts(all, 1, client);
+    t.is(firsts(all, 1, client), before);
+    if (before !== 'c') t.is(firsts(fewer, 1, client), before);
+    counts.set(before, (counts.get(before) ?? 0) + 1);
+  }
+  t.true([...counts.values()].every((count) => count > 60));
+});
+
+test('a target that refuses is left out for a while, then tried again', (t) => {
+  const balancer = balancerOf('first', 'a', 'b');
+  const [a] = balancer.members;
+  t.false(balancer.refused(a!, 0));
+  t.true(balancer.refused(a!, 0));
+  t.is(firsts(balancer, 1, 'c', 500), 'b');
+  t.is(balancer.order('c', 500).length, 2, 'as a last resort it is still there');
+  t.is(firsts(balancer, 1, 'c', 1000), 'a');
+  t.true(balancer.taken(a!));
+  t.false(balancer.taken(a!));
+});
+
+test('a target that was silent for its whole time is left out at once', (t) => {
+  const balancer = balancerOf('first', 'a', 'b');
+  t.true(balancer.refused(balancer.members[0]!, 0, true));
+  t.is(firsts(balancer, 1, 'c', 500), 'b');
+});
+
+test('a target in doubt is tried after the sure ones and before those that are left out', (t) => {
+  const balancer = balancerOf('first', 'a', 'b', 'c');
+  const [a, b] = balancer.members;
+  a!.isUp = false;
+  b!.doubts = 1;
+  t.deepEqual(
+    balancer.order('c', 0).map(({ name }) => name),
+    ['c', 'b', 'a'],
+  );
+});
+
+test('checks take a target out after so many failures and back after so many successes', (t) => {
+  const balancer = balancerOf('first', 'a', 'b');
+  const [a] = balancer.members;
+  t.false(balancer.checked(a!, false));
+  t.false(balancer.checked(a!, true), 'a success in between starts the count anew');
+  t.false(balancer.checked(a!, false));
+  t.true(balancer.checked(a!, false));
+  t.is(firsts(balancer, 1), 'b');
+  t.false(balancer.checked(a!, true));
+  t.true(balancer.checked(a!, true));
+  t.is(firsts(balancer, 1), 'a');
+});
+
+test('a member that stays keeps what is known about it', (t) => {
+  const balancer = balancerOf('first', 'a', 'b');
+  const [, b] = balancer.members;
+  b!.open = 5;
+  balancer.setMembers(
+    ['b', 'c', 'c'].map((name) => ({ name, endpoint: { kind: 'tcp', port: 1 }, host: undefined })),
+  );
+  t.deepEqual(
+    balancer.members.map(({ name, open }) => [name, open]),
+    [
+      ['b', 5],
+      ['c', 0],
+    ],
+  );
+});
+
+test('a rate lets so many through at once and as many again in its time', (t) => {
+  const limit = new RateLimit({ count: 3, perMs: 300 });
+  const taken = (now: number) => limit.take('a', now);
+  t.deepEqual([0, 0, 0, 0].map(taken), [true, true, true, false]);
+  t.true(limit.take('b', 0));
+  t.deepEqual([100, 100, 200, 1000, 1000, 1000, 1000].map(taken), [
+    true,
+    false,
+    true,
+    true,
+    true,
+    true,
+    false,
+  ]);
+});
+
+test('a rate forgets clients that it needs no longer', (t) => {
+  const limit = new RateLimit({ count: 1, perMs: 10 });
+  for (let index = 0; index < 50_000; index++) limit.take(`c${index}`, index);
+  t.false(limit.take('c49999', 49_999));
+});
