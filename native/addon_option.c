@@ -110,6 +110,11 @@ static napi_value unsent_bytes(napi_env env, napi_callback_info info) {
   return queued_bytes(env, info, SIOCOUTQ);
 }
 
+/* withheldBytes(fd): not sent yet at all, for which a TCP peer has no room. Source: tcp(7), SIOCOUTQNSD. */
+static napi_value withheld_bytes(napi_env env, napi_callback_info info) {
+  return queued_bytes(env, info, SIOCOUTQNSD);
+}
+
 /* unreadBytes(fd): received and not yet read. Source: tcp(7), SIOCINQ. */
 static napi_value unread_bytes(napi_env env, napi_callback_info info) {
   return queued_bytes(env, info, SIOCINQ);
@@ -130,6 +135,7 @@ bool add_option_functions(napi_env env, napi_value exports) {
          add_function(env, exports, "tcpInfo", tcp_info_of, NULL) &&
          add_function(env, exports, "peerCredentials", peer_credentials, NULL) &&
          add_function(env, exports, "unsentBytes", unsent_bytes, NULL) &&
+         add_function(env, exports, "withheldBytes", withheld_bytes, NULL) &&
          add_function(env, exports, "unreadBytes", unread_bytes, NULL) &&
          add_function(env, exports, "duplicate", duplicate, NULL);
 }

@@ -43,9 +43,21 @@ static void end_when_over(struct loop *loop, struct connection *connection) {
   if (connection->up.ended && connection->down.ended) end_connection(loop, connection);
 }
 
+/* A client that closes with the target's last bytes unread resets (tcp(7) sends no FIN then). Nothing is cut where the
+   target had ended in order, all of that was given to the client's system, and the client has sent nothing since. Not the
+   other way round: a client that has ended its side waits for an answer. */
+static bool client_has_left(const struct connection *connection) {
+  const struct flow *up = &connection->up, *down = &connection->down;
+  if (up->error != ECONNRESET || up->side != SIDE_SOURCE || !down->ended || down->error) return false;
+  if (up->bytes_read != connection->up_bytes_before || up->bytes_sent != up->bytes_read) return false;
+  return has_left(connection->client->fd);
+}
+
 static void flow_is_over(struct loop *loop, struct flow *flow) {
   struct connection *connection = flow->owner;
   bool is_up = flow == &connection->up;
+  if (!is_up && !flow->error) connection->up_bytes_before = connection->up.bytes_read;
+  if (is_up && client_has_left(connection)) flow->error = EPIPE; /* as a writer finds it behind an orderly end */
   if (flow->error && !connection->error) {
     connection->error = flow->error;
     if (flow->side != SIDE_NONE) connection->broken = is_up == (flow->side == SIDE_SOURCE) ? SIDE_SOURCE : SIDE_SINK;
@@ -221,7 +233,8 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
 /* Ends it now, with resets to both sides. */
 void stop_connection(struct loop *loop, struct connection *connection, int error) {
   if (connection->ended) return;
-  if (connection->dialing || !connection->error) { /* a refusal of an earlier address, or nothing */
+  bool has_broken = connection->error || connection->up.error || connection->down.error;
+  if (connection->dialing || !has_broken) { /* a refusal of an earlier address, or nothing */
     connection->error = error;
     connection->broken = SIDE_NONE;
   }

@@ -155,6 +155,7 @@ void end_event(struct loop *loop, struct end *end, uint32_t events);
 void bury_ends(struct loop *loop);
 bool end_is_ready(const struct end *end, short events);
 bool has_arrived(int fd);
+bool has_left(int fd);
 
 /* transfer.c: never block, whatever the descriptor's flags are */
 ssize_t read_end(struct end *end, void *buffer, size_t length);
@@ -184,7 +185,7 @@ void finish_flow(struct loop *loop, struct flow *flow);
 void cut_flow(struct loop *loop, struct flow *flow);
 void stop_flow(struct loop *loop, struct flow *flow);
 void expire_flow(struct loop *loop, struct flow *flow);
-void look_at_cut(struct loop *loop, struct flow *flow);
+void look_at_arrival(struct loop *loop, struct flow *flow);
 void free_flow(struct flow *flow);
 void note_read(struct loop *loop, struct flow *flow, size_t bytes);
 void note_sent(struct loop *loop, struct flow *flow, size_t bytes);

@@ -137,6 +137,13 @@ static void count_turn(struct loop *loop, const struct flow *flow, size_t moved)
   if (is_sparse(flow, moved)) loop->sparse_turns++;
 }
 
+/* Whether what came before the end is still on its way to the sink, within the flow's time: of a flow that is cut, and of
+   one whose source has broken. A sink that has left answers it by a reset of its own, and then nobody misses the rest. */
+static bool is_arriving(const struct flow *flow) {
+  bool waits = flow->error ? flow->side == SIDE_SOURCE : flow->cut;
+  return waits && flow->until_ns && !has_arrived(flow->sink->fd);
+}
+
 /* Carries what can be carried now, but leaves the thread to the other flows after a while. */
 void turn_flow(struct loop *loop, struct flow *flow) {
   if (flow->ended) return;
@@ -146,7 +153,8 @@ void turn_flow(struct loop *loop, struct flow *flow) {
   if (flow->sink->error) break_flow(flow, SIDE_SINK, flow->sink->error);
   else step = take_steps(loop, flow);
   if (step == STEP_OVER) {
-    if (!flow->cut || flow->error || has_arrived(flow->sink->fd)) end_flow(loop, flow);
+    if (flow->side == SIDE_SOURCE && flow->source) limit_reader(loop, flow->source);
+    if (!is_arriving(flow)) end_flow(loop, flow);
     return; /* else it ends when it has arrived, or its time is over */
   }
   count_turn(loop, flow, (size_t)(flow->bytes_read - before));
@@ -173,9 +181,10 @@ void cut_flow(struct loop *loop, struct flow *flow) {
   queue_flow(loop, flow);
 }
 
-/* Of a flow that is cut, between its turns. */
-void look_at_cut(struct loop *loop, struct flow *flow) {
-  if (flow->cut && !flow->held && flow->piped == 0 && has_arrived(flow->sink->fd)) end_flow(loop, flow);
+/* Of a flow with a limit, between its turns. */
+void look_at_arrival(struct loop *loop, struct flow *flow) {
+  bool is_over = flow->cut || (flow->error && flow->side == SIDE_SOURCE);
+  if (is_over && !flow->held && flow->piped == 0 && has_arrived(flow->sink->fd)) end_flow(loop, flow);
 }
 
 /* Its time is over. */
@@ -188,7 +197,6 @@ void expire_flow(struct loop *loop, struct flow *flow) {
 
 void stop_flow(struct loop *loop, struct flow *flow) {
   if (flow->ended) return;
-  flow->error = ECANCELED;
-  flow->side = SIDE_NONE;
+  if (!flow->error) flow->error = ECANCELED; /* else it has broken, and its last bytes were arriving */
   end_flow(loop, flow);
 }

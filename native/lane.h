@@ -81,6 +81,7 @@ struct connection {
   uint8_t refusals[TARGETS_MOST]; /* each earlier target's errno */
   uint64_t begun_ns, joined_ns, ended_ns;
   bool dialing, starved, ended; /* starved: it waits for a descriptor for its target */
+  uint64_t up_bytes_before; /* what the client had sent when the target ended in order */
   struct connection *next, *previous;
   /* Under the engine's lock until NEWS_ENDED is out, constant after it. */
   unsigned news;

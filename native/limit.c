@@ -47,6 +47,6 @@ void tick_limits(struct loop *loop) {
       continue;
     }
     add_limited(loop, flow);
-    look_at_cut(loop, flow);
+    look_at_arrival(loop, flow);
   }
 }

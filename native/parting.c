@@ -17,6 +17,12 @@ bool has_arrived(int fd) {
   return ioctl(fd, SIOCOUTQ, &queued) != 0 || queued == 0;
 }
 
+/* Whether all that was sent has left this system: the peer's had room for it. Of a FIN that waits nothing depends. */
+bool has_left(int fd) {
+  int waiting = 0;
+  return ioctl(fd, SIOCOUTQNSD, &waiting) != 0 || waiting <= 1;
+}
+
 static void close_with_reset(int fd) {
   struct linger linger = {.l_onoff = 1, .l_linger = 0};
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);

@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
-import { isReset } from '../errors.ts';
 import { deliveryMs } from '../net/reset.ts';
 import { limitBreak } from './break-limit.ts';
 import type { Ending } from './ending.ts';
 import type { Flow } from './flow.ts';
+import { findHasLeft } from './leaving.ts';
 import { startFlowPair } from './start-flow.ts';
 
 /**
@@ -29,10 +29,7 @@ export interface RelayEnding {
   /** The side that broke, when one did: the other has not been told yet and is to be reset. */
   readonly broken?: 'client' | 'target';
   readonly error?: Error;
-  /**
-   * The side that broke had ended its own stream in order, and all of that was delivered: it has left, and only what
-   * came for it afterwards was lost.
-   */
+  /** A side had left before: nothing was cut off that anybody waits for; see findHasLeft(). */
   readonly hasLeft?: boolean;
   /** What is left of the time for what came before the break, in milliseconds; see deliveryMs. */
   readonly restMs: number;
@@ -66,17 +63,21 @@ export function startRelay(options: RelayOptions): Relay {
       stop('aborted');
     }),
   );
-  const ended = joinEndings(up, down).then((endings) => {
+  const silence = watchSilence(up, down);
+  const ended = joinEndings(up, down).then(async (endings) => {
     for (const watch of watches) watch.end();
-    const seenAt = Math.min(...watches.map((watch) => watch.seenAt ?? Infinity), performance.now());
-    const restMs = Math.max(0, deliveryMs + holdMs - (performance.now() - seenAt));
+    const endedAt = performance.now();
+    const seenAt = Math.min(...watches.map((watch) => watch.seenAt ?? Infinity), endedAt);
     const rests = [endings.up.restMs, endings.down.restMs].filter((rest) => rest !== undefined);
-    return { ...endings, ...(findBreak(endings) ?? cut), restMs: Math.min(restMs, deliveryMs, ...rests) };
+    const limitMs = Math.min(deliveryMs, Math.max(0, deliveryMs + holdMs - (endedAt - seenAt)), ...rests);
+    const found = findBreak(endings) ?? cut;
+    const hasLeft = found !== undefined && (await askHasLeft(options, endings, found, silence(), limitMs));
+    return { ...endings, ...found, hasLeft, restMs: Math.max(0, limitMs - (performance.now() - endedAt)) };
   });
   return { up, down, ended, stop };
 }
 
-type Break = Pick<RelayEnding, 'broken' | 'error' | 'hasLeft'>;
+type Break = Required<Pick<RelayEnding, 'broken' | 'error'>>;
 
 async function joinEndings(up: Flow, down: Flow): Promise<Pick<RelayEnding, 'up' | 'down'>> {
   await Promise.all([stopOther(up, down), stopOther(down, up)]);
@@ -87,16 +88,33 @@ async function joinEndings(up: Flow, down: Flow): Promise<Pick<RelayEnding, 'up'
 function findBreak({ up, down }: Pick<RelayEnding, 'up' | 'down'>): Break | undefined {
   if (up.error) {
     const broken = up.side === 'source' ? 'client' : 'target';
-    return { broken, error: up.error, hasLeft: hasLeft(up, down) };
+    return { broken, error: up.error };
   }
   if (!down.error) return undefined;
   const broken = down.side === 'source' ? 'target' : 'client';
-  return { broken, error: down.error, hasLeft: hasLeft(down, up) };
+  return { broken, error: down.error };
 }
 
-/** Whether the sink of a broken flow had ended in order as the source of the other. */
-function hasLeft(broken: Ending, other: Ending): boolean {
-  return broken.side === 'sink' && isReset(broken.error) && other.reason === 'eof';
+/** Tells, once both are over, whether a client has sent nothing since its target ended in order. */
+function watchSilence(up: Flow, down: Flow): () => boolean {
+  let before: number | undefined;
+  void down.ended.then(({ reason }) => {
+    if (reason === 'eof') before = up.bytesRead;
+  });
+  return () => before === up.bytesRead;
+}
+
+function askHasLeft(
+  { client, target }: RelayOptions,
+  { up, down }: Pick<RelayEnding, 'up' | 'down'>,
+  found: Break,
+  isSilent: boolean,
+  limitMs: number,
+): Promise<boolean> {
+  const breakerIsClient = found.broken === 'client';
+  const [breaker, reader] = breakerIsClient ? [client, target] : [target, client];
+  const [broken, other] = up.error ? [up, down] : [down, up];
+  return findHasLeft({ broken, other, breaker, reader, breakerIsClient, isSilent }, limitMs);
 }
 
 /**

@@ -109,6 +109,8 @@ export interface NativeAddon {
   peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number };
   /** Bytes sent that the peer has not acknowledged (TCP) or read (Unix). Source: tcp(7), SIOCOUTQ. */
   unsentBytes(fd: number): number;
+  /** Bytes that are not sent yet at all, for which a TCP peer has no room. Source: tcp(7), SIOCOUTQNSD. */
+  withheldBytes(fd: number): number;
   /** Bytes received and not yet read. Source: tcp(7), SIOCINQ. */
   unreadBytes(fd: number): number;
   /** A new descriptor for the same open file, close-on-exec. The caller closes it. */

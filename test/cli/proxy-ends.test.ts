@@ -223,6 +223,124 @@ for (const way of engines) {
   );
 }
 
+/** A client that has sent a request, and its target, which has got it. */
+async function request(t: ExecutionContext, way: Way) {
+  const target = await startPeerServer(t, 'tcp');
+  const { cli, address } = await start(t, way, 'proxy', '127.0.0.1:0', target.words.join(':'));
+  const client = await connectPeer(t, address);
+  const served = (await target.accept()).resume();
+  client.write('request');
+  await once(served, 'data');
+  return { cli, client, target: served };
+}
+
+/** Ends with the bytes, which are at the client's then, unread. */
+async function answerUnread({ client, target }: Awaited<ReturnType<typeof request>>, bytes: string) {
+  const came = once(client, 'readable');
+  target.end(bytes);
+  await came;
+  // Its end is behind it.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+/** Who leaves how after a request, and whether anything was cut off by it. */
+const departures = [
+  {
+    what: 'a client that resets with a whole answer unread',
+    isFailure: false,
+    async leave(joined) {
+      await answerUnread(joined, 'the whole answer, and its end');
+      joined.client.resetAndDestroy();
+    },
+  },
+  {
+    what: 'a client that resets after it has written to a target that is gone',
+    isFailure: false,
+    async leave(joined) {
+      const { client, target } = joined;
+      await answerUnread(joined, 'the whole answer, and its end');
+      target.destroy();
+      client.write('too late', () => client.resetAndDestroy());
+      await whenClosed(client);
+    },
+  },
+  {
+    what: 'a target that resets after its last words to a client that is gone',
+    isFailure: false,
+    async leave({ client, target }) {
+      const ended = once(target, 'end');
+      client.end(() => client.destroy());
+      await ended;
+      target.write('last words', () => target.resetAndDestroy());
+      await whenClosed(target);
+    },
+  },
+  {
+    what: "a client that resets in the middle of its target's stream",
+    isFailure: true,
+    async leave({ client, target }) {
+      target.write('a part of it');
+      await once(client, 'data');
+      client.resetAndDestroy();
+    },
+  },
+  {
+    what: 'a client that resets with more of a whole answer on its way than its system has room for',
+    isFailure: true,
+    async leave({ client, target }) {
+      target.end(Buffer.alloc(24_000_000));
+      await untilStuck(target);
+      client.resetAndDestroy();
+    },
+  },
+  {
+    what: 'a client that resets while it sends to a target that has ended its side',
+    isFailure: true,
+    async leave(joined) {
+      const { client, target } = joined;
+      await answerUnread(joined, 'that is all from me');
+      client.write('a part of it');
+      await once(target, 'data');
+      client.resetAndDestroy();
+    },
+  },
+  {
+    what: 'a target that resets in the middle of its answer to a client that has ended its side',
+    isFailure: true,
+    async leave({ client, target }) {
+      const ended = once(target, 'end');
+      client.end();
+      await ended;
+      target.write('a part of it');
+      await once(client, 'data');
+      target.resetAndDestroy();
+    },
+  },
+] as const satisfies readonly {
+  what: string;
+  isFailure: boolean;
+  leave: (joined: Awaited<ReturnType<typeof request>>) => Promise<void>;
+}[];
+
+for (const departure of departures) {
+  const { what, isFailure } = departure;
+  for (const way of engines) {
+    test.serial(`${what} is ${isFailure ? 'a' : 'no'} failure (${way.name})`, async (t) => {
+      const joined = await request(t, way);
+      const { cli, client, target } = joined;
+      await departure.leave(joined);
+      await Promise.all([client, target].map((socket) => whenClosed(socket.resume())));
+      cli.child.kill('SIGTERM');
+      await cli.exit;
+      t.is(cli.stderr().includes('ECONNRESET'), isFailure, cli.stderr());
+      t.regex(
+        cli.stderr(),
+        isFailure ? /1 connection \(1 failed\)/ : /1 connection, 7 bytes|1 connection, 15 bytes/,
+      );
+    });
+  }
+}
+
 for (const { name, env } of [engines[1]!, streams]) {
   test.serial(
     `--half-closed resets a pair of which one side has ended, and no other (${name})`,

@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { sameBytes } from '../helpers/bytes.ts';
-import { closedPort } from '../helpers/cli.ts';
+import { createAuthority } from '../helpers/certificates.ts';
+import { closedPort, startCli } from '../helpers/cli.ts';
 import { postgresProgram, startPostgres, testWithPostgres } from '../helpers/postgres.ts';
 import { startProgram, waitForPort } from '../helpers/processes.ts';
 import { testWith } from '../helpers/programs.ts';
@@ -128,5 +129,33 @@ testWithPostgres()('psql and pgbench find no difference through a proxy, with ei
     const said = String(await expectProgram(postgresProgram('pgbench'), bench, { env }));
     t.regex(said, /number of transactions actually processed: 100\/100\n/, way.name);
     t.is(String(await psql(undefined, 'SELECT n FROM counted')), '100\n', way.name);
+  }
+});
+
+const reports = [
+  { engine: 'the express lane', env: {} },
+  { engine: 'the native engine', env: { TNET_EXPRESS: '0' } },
+  { engine: 'Node streams', env: { TNET_NATIVE: '0' } },
+] as const;
+
+// The server closes with the client's end of TLS unread, which is a reset, and the client is gone when the server's comes.
+testWithPostgres()('psql over TLS ends without a failure on every engine', async (t) => {
+  t.timeout(120_000);
+  const authority = createAuthority();
+  t.teardown(() => authority.remove());
+  const postgres = await startPostgres(t, authority.issue('postgres', 'IP:127.0.0.1'));
+  for (const { engine, env } of reports) {
+    const cli = startCli(t, ['proxy', '127.0.0.1:0', `127.0.0.1:${postgres.port}`], { env });
+    const [, port = ''] = await cli.said(/listening on 127\.0\.0\.1:(\d+)\n/);
+    const url = `postgresql://postgres@127.0.0.1:${port}/postgres?sslmode=require`;
+    for (let round = 0; round < 5; round++) {
+      const answer = await expectProgram(postgresProgram('psql'), ['-X', '-A', '-t', '-c', 'SELECT 42', url]);
+      t.is(String(answer), '42\n', engine);
+    }
+    cli.child.kill('SIGTERM');
+    await cli.exit;
+    const said =
+      /^tnet proxy: listening on .+\n(tnet proxy: waiting for .+\n)?tnet proxy: 5 connections, \d.+\n$/;
+    t.regex(cli.stderr(), said, engine);
   }
 });

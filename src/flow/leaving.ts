@@ -1,0 +1,55 @@
+import type { Duplex } from 'node:stream';
+import { isReset } from '../errors.ts';
+import { Socket } from '../net/index.ts';
+import { isTcp } from '../net/held-errors.ts';
+import { descriptorOf, waitAcknowledged } from '../net/tuning.ts';
+import type { Ending } from './ending.ts';
+import { loadNativeAddon } from './native-addon.ts';
+
+/** A connection of which one side broke off: the flow that broke, and the opposite one. */
+export interface Broken {
+  readonly broken: Ending;
+  readonly other: Ending;
+  /** The side that broke off. */
+  readonly breaker: Duplex;
+  /** The other side, which read what that one sent. */
+  readonly reader: Duplex;
+  readonly breakerIsClient: boolean;
+  /** Nothing has come from the side that broke off since the other had ended in order. */
+  readonly isSilent: boolean;
+}
+
+/**
+ * Whether a break cuts nothing off that anybody waits for, because a side had left before. Takes as long as the last bytes
+ * are on their way, but no longer than `limitMs`.
+ *
+ * - The side that broke off had ended in order itself, and is met by what came for it since.
+ * - The other side had ended in order and is gone: it answers the last bytes by a reset of its own.
+ * - The client resets instead of ending, which is how a system closes with bytes unread: the target had ended in order, all
+ *   of that was given to the client's system, and the client has sent nothing since. Not the other way round: a client that
+ *   has ended its side waits for an answer.
+ */
+export async function findHasLeft(connection: Broken, limitMs: number): Promise<boolean> {
+  const { broken, other, breaker, reader, breakerIsClient, isSilent } = connection;
+  if (!isReset(broken.error) || other.reason !== 'eof') return false;
+  if (broken.side !== 'source') return broken.side === 'sink';
+  if (breakerIsClient && isSilent && broken.unsentBytes === 0 && isGiven(breaker)) return true;
+  return isGone(reader, limitMs);
+}
+
+/**
+ * Whether our system has sent everything, for which the peer's had room then. Without the addon, and once the descriptor is
+ * closed, that our system has taken it is all that is known.
+ */
+function isGiven(breaker: Duplex): boolean {
+  const fd = breaker instanceof Socket && isTcp(breaker) ? descriptorOf(breaker) : undefined;
+  const addon = fd === undefined ? undefined : loadNativeAddon();
+  // A FIN that waits behind the rest counts as one.
+  return fd === undefined || addon === undefined || addon.withheldBytes(fd) <= 1;
+}
+
+async function isGone(reader: Duplex, timeoutMs: number): Promise<boolean> {
+  if (!(reader instanceof Socket) || reader.bytesWritten === 0) return false;
+  if (reader.destroyed) return isReset(reader.errored);
+  return (await waitAcknowledged(reader, { timeoutMs })) === 'closed';
+}
