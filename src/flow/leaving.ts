@@ -4,7 +4,7 @@ import { Socket } from '../net/index.ts';
 import { isTcp } from '../net/held-errors.ts';
 import { descriptorOf, waitAcknowledged } from '../net/tuning.ts';
 import type { Ending } from './ending.ts';
-import { loadNativeAddon } from './native-addon.ts';
+import { loadNativeAddon } from '../native/addon.ts';
 
 /** A connection of which one side broke off: the flow that broke, and the opposite one. */
 export interface Broken {
