@@ -17,6 +17,7 @@ export async function main(): Promise<void> {
   const args = process.argv.slice(2);
   const name = findCommand(args);
   holdSignals();
+  if (process.pid === 1) (await import('./orphans.ts')).reapOrphans();
   try {
     if (name === undefined && wantsBuild(args)) {
       writeResult(await describeBuild());
