@@ -20,6 +20,7 @@ export async function main(): Promise<void> {
   const name = findCommand(args);
   holdSignals();
   useServiceList(readServiceList);
+  if (process.pid === 1) (await import('./orphans.ts')).reapOrphans();
   try {
     if (name === undefined && wantsBuild(args)) {
       writeResult(await describeBuild());

@@ -16,6 +16,6 @@ NAPI_MODULE_INIT() {
   }
   if (!ok(env, napi_add_env_cleanup_hook(env, destroy_engine, engine))) return NULL;
   if (!add_flow_functions(env, exports, engine) || !add_lane_functions(env, exports, engine)) return NULL;
-  if (!add_option_functions(env, exports)) return NULL;
+  if (!add_option_functions(env, exports) || !add_process_functions(env, exports)) return NULL;
   return exports;
 }

@@ -8,5 +8,6 @@ bool add_flow_functions(napi_env env, napi_value exports, struct engine *engine)
 bool add_lane_functions(napi_env env, napi_value exports, struct engine *engine);
 void hand_out_lane_news(napi_env env, struct engine *engine);
 bool add_option_functions(napi_env env, napi_value exports);
+bool add_process_functions(napi_env env, napi_value exports);
 
 #endif

@@ -18,6 +18,7 @@ import { checkEchoFlags, type EchoOptions } from './options.ts';
 import { createService, loadQuotes, type StartService } from './services.ts';
 import { readServerAddresses } from '../options/server-address.ts';
 import { ServerRun } from '../server-run.ts';
+import { guarded } from '../../src/net/guard.ts';
 
 /** Datagrams that one address may send: where an answer is as long as the question, and where it may be longer. */
 const defaultRates = {
@@ -102,7 +103,7 @@ async function serveClient(
       new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${idleMs ?? 0} ms`),
     );
   };
-  const idleTimer = idleMs === undefined ? undefined : setTimeout(expire, idleMs);
+  const idleTimer = idleMs === undefined ? undefined : setTimeout(guarded(expire), idleMs);
   const moved = () => ({ sentBytes: flow.sentBytes, receivedBytes: flow.receivedBytes });
   connection.watch(moved);
   const interrupt = () => flow.stop('aborted');

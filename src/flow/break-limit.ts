@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { findBreak, kBroken } from '../net/patient-socket.ts';
+import { guarded } from '../net/guard.ts';
 
 /** A watch for the break of a connection. */
 export interface BreakLimit {
@@ -18,7 +19,7 @@ export function limitBreak(connection: Duplex, limitMs: number, onLimit: (error:
   let seenAt: number | undefined;
   const onBreak = (error: Error, hasEnded = connection.readableEnded) => {
     seenAt ??= performance.now();
-    if (!hasEnded) timer ??= setTimeout(onLimit, limitMs, error);
+    if (!hasEnded) timer ??= setTimeout(guarded(onLimit), limitMs, error);
   };
   connection.on(kBroken, onBreak).on('error', onBreak);
   const earlier = findBreak(connection);

@@ -6,6 +6,7 @@ import { Socket } from '../net/index.ts';
 import { descriptorOf, followConnection, unsentBytes, type ConnectionRow } from '../net/tuning.ts';
 import type { Flow } from './flow.ts';
 import { loadNativeAddon, type NativeAddon } from '../native/addon.ts';
+import { guarded } from '../net/guard.ts';
 
 /**
  * A peer that has ended its side is probed this often, for the first time this long after its end; the first answerless
@@ -78,7 +79,7 @@ export class Delivery {
    */
   watch(): void {
     this.#watchedAt = performance.now();
-    void this.#look();
+    guarded(() => this.#look())();
   }
 
   stop(): void {
@@ -152,7 +153,10 @@ export class Delivery {
     }
     // Asking takes long where the system has many connections: no more than half the time is spent on it.
     const waitMs = Math.max(lookMs, performance.now() - startedAt);
-    this.#timer = setTimeout(() => void this.#look(), waitMs);
+    this.#timer = setTimeout(
+      guarded(() => this.#look()),
+      waitMs,
+    );
   }
 
   /**

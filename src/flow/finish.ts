@@ -1,4 +1,5 @@
 import type { Flow } from './flow.ts';
+import { guarded } from '../net/guard.ts';
 
 /** How long an interrupted flow may take to deliver what it has read. */
 const flushMs = 2_000;
@@ -7,8 +8,9 @@ const flushMs = 2_000;
 export function finishFlows(...flows: (Flow | undefined)[]): void {
   const running = flows.filter((flow) => flow !== undefined);
   for (const flow of running) flow.finish();
-  const timer = setTimeout(() => {
+  const stop = () => {
     for (const flow of running) flow.stop('aborted');
-  }, flushMs);
+  };
+  const timer = setTimeout(guarded(stop), flushMs);
   void Promise.all(running.map((flow) => flow.ended)).then(() => clearTimeout(timer));
 }

@@ -5,6 +5,7 @@ import type { Ending } from './ending.ts';
 import { finishFlows } from './finish.ts';
 import type { Flow, FlowOptions } from './flow.ts';
 import { startFlow, startFlowPair } from './start-flow.ts';
+import { guarded } from '../net/guard.ts';
 
 /**
  * A local pair of ends (stdin and stdout, as a rule) joined to a connection, with the rules for the end of data that
@@ -141,10 +142,14 @@ class Session {
       this.#closing = this.#halfClose();
       this.#hasHalfClosed = this.#closing !== undefined;
       this.#limitQuit();
-      if (replyQuietMs !== undefined) this.#replyTimer = setTimeout(() => this.#quit(), replyQuietMs);
+      if (replyQuietMs !== undefined)
+        this.#replyTimer = setTimeout(
+          guarded(() => this.#quit()),
+          replyQuietMs,
+        );
       if (sendOnly) {
         isSettled = this.#settle();
-        void isSettled.then(() => this.#in.stop('aborted'));
+        void isSettled.then(guarded(() => this.#in.stop('aborted')));
       } else {
         // Asked before node:net closes the socket, whose both sides have ended then.
         remote.once('end', () => void (isSettled ??= this.#settle()));
@@ -176,7 +181,10 @@ class Session {
     this.#options.onReceived?.();
     if (!out || !delivery) return this.#conclude(undefined, received);
     if (this.#options.endWithPeer) out.finish();
-    const timer = setTimeout(() => this.#options.onSendingOn?.(), sendingOnMs);
+    const timer = setTimeout(
+      guarded(() => this.#options.onSendingOn?.()),
+      sendingOnMs,
+    );
     delivery.watch();
     const sent = await this.#sendToEnd(out, delivery);
     clearTimeout(timer);
@@ -231,14 +239,18 @@ class Session {
 
   #limitQuit(): void {
     const { quitAfterMs } = this.#options;
-    if (quitAfterMs !== undefined) this.#quitTimer ??= setTimeout(() => this.#quit(), quitAfterMs);
+    if (quitAfterMs !== undefined)
+      this.#quitTimer ??= setTimeout(
+        guarded(() => this.#quit()),
+        quitAfterMs,
+      );
   }
 
   /** `-q` has run out. A reader of the output that takes nothing may not hold us: then bytes are lost, and it is said. */
   #quit(): void {
     this.#limit = 'quit';
     this.#hurry.abort();
-    void this.#stopSending();
+    guarded(() => this.#stopSending())();
     if (!this.#in.blocked) return this.#in.finish();
     this.#in.stop(
       'timeout',
@@ -262,13 +274,14 @@ class Session {
   #watchLimits(): void {
     const { idleMs, signal, cutSignal, input } = this.#options;
     if (idleMs !== undefined) {
-      this.#idleTimer = setTimeout(() => {
+      const expire = () => {
         const error = new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${idleMs} ms`);
         this.#in.stop('timeout', error);
         this.#out?.stop('timeout', error);
         this.#limit = error;
         this.#hurry.abort();
-      }, idleMs);
+      };
+      this.#idleTimer = setTimeout(guarded(expire), idleMs);
     }
     input?.once('end', () => this.#limitQuit());
     const interrupt = () => {

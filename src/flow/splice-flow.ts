@@ -14,6 +14,7 @@ import {
   whenFlushed,
   type TakenSource,
 } from './splice-end.ts';
+import { guarded } from '../net/guard.ts';
 
 /** A flow's two ends may be streams that stand for one descriptor each, or plain descriptors. */
 export interface SpliceFlowOptions extends Omit<FlowOptions, 'source' | 'sink'> {
@@ -140,7 +141,7 @@ class RunningSpliceFlow implements SpliceFlow {
     this.#listen('on');
     const begin = () => whenFlushed(options.sink, () => this.#arrive());
     // Taking the last bytes of a source that has broken makes it say so in the next tick.
-    if (this.#taken.head) process.nextTick(begin);
+    if (this.#taken.head) process.nextTick(guarded(begin));
     else begin();
   }
 
@@ -215,7 +216,10 @@ class RunningSpliceFlow implements SpliceFlow {
       return;
     }
     if (onActivity) {
-      this.#activityTimer = setInterval(() => this.#reportActivity(), activityIntervalMs).unref();
+      this.#activityTimer = setInterval(
+        guarded(() => this.#reportActivity()),
+        activityIntervalMs,
+      ).unref();
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { guardStream } from '../net/guard.ts';
 import { flushMark } from '../net/flush-mark.ts';
 import { kBroken } from '../net/patient-socket.ts';
 import type { Ending } from './ending.ts';
@@ -52,6 +53,8 @@ class StreamFlow implements Flow {
     });
     const transforms = options.transforms ?? [];
     for (const stream of [options.source, options.sink]) guardErrors(stream);
+    // Between two connections: nobody else's.
+    for (const stream of transforms) guardStream(stream);
     this.#head = transforms[0] ?? options.sink;
     this.#linkTransforms();
     this.#watchSink();

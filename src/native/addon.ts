@@ -115,6 +115,10 @@ export interface NativeAddon {
   unreadBytes(fd: number): number;
   /** A new descriptor for the same open file, close-on-exec. The caller closes it. */
   duplicate(fd: number): number;
+  /** The pid of a child of this process that has ended and has not been waited for; 0 for none. Takes nothing away. */
+  deadChild(): number;
+  /** Waits for a child that has ended, so that nothing of it is left. Its exit status is lost. */
+  reap(pid: number): void;
 }
 
 /** Which engine this process has, and why. For `tnet --version --verbose`. */

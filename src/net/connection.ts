@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { Socket } from './index.ts';
 import { resetNow, resetSocket } from './reset.ts';
+import { guarded } from './guard.ts';
 
 /**
  * An open connection, whatever carries it: a Socket, or one peer of a datagram socket. The addresses are undefined
@@ -47,12 +48,18 @@ export function closeConnection(connection: Connection, error?: Error): void {
     connection.destroy();
     return;
   }
-  let timer = setTimeout(() => connection.destroy(), closingMs);
+  let timer = setTimeout(
+    guarded(() => connection.destroy()),
+    closingMs,
+  );
   connection.on('error', () => undefined);
   connection.once('close', () => clearTimeout(timer));
   connection.once('finish', () => {
     clearTimeout(timer);
-    timer = setTimeout(() => connection.destroy(), lingerMs);
+    timer = setTimeout(
+      guarded(() => connection.destroy()),
+      lingerMs,
+    );
   });
   // Both ends destroy it. What is left unread would make the system send a reset, which may overtake our last bytes.
   connection.once('end', () => {

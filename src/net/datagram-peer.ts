@@ -86,7 +86,8 @@ export class DatagramPeer extends Duplex {
     if (chunk.length <= maxDatagramBytes) return this.#channel.send(chunk, done);
     this.emit('cut', chunk.length);
     const sendFrom = (start: number): void => {
-      if (start >= chunk.length) return done();
+      // The socket may be gone with the peer before it has sent the first part.
+      if (start >= chunk.length || this.destroyed) return done();
       const end = start + maxDatagramBytes;
       this.#channel.send(chunk.subarray(start, end), (error) => (error ? done(error) : sendFrom(end)));
     };

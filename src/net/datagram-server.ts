@@ -118,19 +118,21 @@ export class DatagramServer extends EventEmitter {
     const waiting = [first];
     const hold = { deliver: (datagram: Buffer) => waiting.push(datagram) } as unknown as DatagramPeer;
     this.#peers.set(key, hold);
-    connectSocket(this.#socket, remote.port, remote.address).then(
-      () => {
-        const peer = joinPeer(this.#socket, () => this.#peers.delete(key));
-        this.#peers.set(key, peer);
-        this.#options.onPeer(peer);
-        for (const datagram of waiting) peer.deliver(datagram);
-      },
-      (error: unknown) => {
-        this.#isLocked = false;
-        this.#peers.delete(key);
-        this.emit('error', error);
-      },
-    );
+    connectSocket(this.#socket, remote.port, remote.address)
+      .then(
+        () => {
+          const peer = joinPeer(this.#socket, () => this.#peers.delete(key));
+          this.#peers.set(key, peer);
+          this.#options.onPeer(peer);
+          for (const datagram of waiting) peer.deliver(datagram);
+        },
+        (error: unknown) => {
+          this.#isLocked = false;
+          this.#peers.delete(key);
+          this.emit('error', error);
+        },
+      )
+      .catch((error: unknown) => this.emit('error', createFault(error)));
   }
 
   #forget(key: string): void {

@@ -1,4 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EventEmitter } from 'node:events';
+import type { Duplex } from 'node:stream';
 import { TnetError } from '../errors.ts';
 
 /** Told of the first exception that serving a connection has thrown; `cause` is what was thrown. */
@@ -9,11 +11,18 @@ export interface Guarded extends EventEmitter {
   destroy(): unknown;
 }
 
+/** Whose connection what runs now is for. */
+const serving = new AsyncLocalStorage<ConnectionGuard>();
+
+/** What a stream does by functions of its own, which Node calls at times of its own too. */
+const streamMethods = ['_read', '_write', '_writev', '_final'] as const;
+
 /**
  * The last guard of a connection: an exception that nobody expected, thrown by what serves it or by a listener of its
  * events, ends this connection and no other. It is told once, as TNET_E_INTERNAL, and the connection is destroyed.
  *
- * What a timer throws is not caught: nothing says whose it was.
+ * What is called later by something else, as a timer, is to be wrapped by guarded(), and a stream that the connection's
+ * bytes pass through to be given to guardStream().
  */
 export class ConnectionGuard {
   readonly #onFault: OnFault;
@@ -30,22 +39,34 @@ export class ConnectionGuard {
     this.#connections.add(connection);
     connection.once('close', () => this.#connections.delete(connection));
     const emit = connection.emit.bind(connection) as (...args: unknown[]) => boolean;
-    connection.emit = (...args: unknown[]) => {
-      try {
-        return emit(...args);
-      } catch (error) {
-        this.fail(error);
-        return true;
-      }
-    };
+    connection.emit = (...args: unknown[]) => this.#call(() => emit(...args)) ?? true;
+  }
+
+  /** As watch(), and guards what the stream itself does. */
+  watchStream(stream: Duplex): void {
+    this.watch(stream);
+    const methods = stream as unknown as Record<string, ((...args: unknown[]) => unknown) | undefined | null>;
+    for (const name of streamMethods) {
+      const method = methods[name]?.bind(stream);
+      if (method) methods[name] = (...args) => this.#call(() => method(...args));
+    }
   }
 
   /** Runs what serves the connection. Never throws; settles when it is over. */
   async run(serve: () => unknown): Promise<void> {
     try {
-      await serve();
+      await serving.run(this, serve);
     } catch (error) {
       this.fail(error);
+    }
+  }
+
+  #call<Result>(act: () => Result): Result | undefined {
+    try {
+      return serving.run(this, act);
+    } catch (error) {
+      this.fail(error);
+      return undefined;
     }
   }
 
@@ -56,6 +77,22 @@ export class ConnectionGuard {
     this.#onFault(createFault(error));
     for (const connection of this.#connections) connection.on('error', () => undefined).destroy();
   }
+}
+
+/**
+ * A callback for a timer, or whatever else calls later, on behalf of the connection that is served now: what it throws,
+ * or its promise rejects with, ends that connection. Where none is served it is given back as it is.
+ */
+export function guarded<Args extends unknown[]>(
+  callback: (...args: Args) => unknown,
+): (...args: Args) => void {
+  const guard = serving.getStore();
+  return guard ? (...args) => void guard.run(() => callback(...args)) : callback;
+}
+
+/** Has a stream that is the connection's alone guarded with the connection that is served now, if one is. */
+export function guardStream(stream: Duplex): void {
+  serving.getStore()?.watchStream(stream);
 }
 
 /** What is told of an exception that nobody expected. */

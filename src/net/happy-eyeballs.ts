@@ -7,6 +7,7 @@ import { isIP, isIPv4 } from '../address/ip.ts';
 import { lookupAll } from './lookup.ts';
 import type { SocketOptions } from './socket-options.ts';
 import { SocketClass, type Socket } from './socket.ts';
+import { guarded } from './guard.ts';
 
 /** One address to try. */
 export interface Candidate {
@@ -137,7 +138,8 @@ async function race(options: RaceOptions, progress: Progress, stop: AbortSignal)
         },
       });
       running.add(socket);
-      if (next < candidates.length) timer = setTimeout(startNext, Math.min(staggerMs, longestDelayMs));
+      if (next < candidates.length)
+        timer = setTimeout(guarded(startNext), Math.min(staggerMs, longestDelayMs));
     };
     stop.addEventListener('abort', () => finish(), { once: true });
     if (!stop.aborted) startNext();

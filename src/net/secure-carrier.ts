@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream';
 import type net from 'node:net';
 import { createHeldErrors } from './held-errors.ts';
 import { kBroken, kHeld, PatientSocket } from './patient-socket.ts';
+import { guarded } from './guard.ts';
 
 interface WithHandle {
   _handle: object | null;
@@ -87,12 +88,13 @@ export class SecureCarrier extends Duplex {
 
   #finish(how: 'ended' | Error): void {
     // A turn later: the end that TLS has found in the bytes before this one has been told by then.
-    setImmediate(() => {
+    const tell = () => {
       if (this.rawEnd instanceof Error) return;
       const isFirst = this.rawEnd === 'open';
       this.rawEnd = how;
       if (isFirst) this.push(null);
       this.emit('raw-end');
-    });
+    };
+    setImmediate(guarded(tell));
   }
 }

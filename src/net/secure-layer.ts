@@ -5,6 +5,7 @@ import { TnetError } from '../errors.ts';
 import type { WriteCallback } from './held-errors.ts';
 import { kBroken, PatientSocket, tellBreak } from './patient-socket.ts';
 import { SecureCarrier } from './secure-carrier.ts';
+import { guarded } from './guard.ts';
 
 /** What setSecure() takes: a client's options of tls.connect(), a server's of tls.TLSSocket. */
 export interface SecureUpgradeOptions extends tls.ConnectionOptions, Omit<tls.TLSSocketOptions, 'server'> {
@@ -89,7 +90,7 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): SecureL
       if (!socket.destroyed) socket.emit('secure');
     };
     // A server hears of it while its handshake is not quite over: an end() then would go without close_notify.
-    if (isServer) setImmediate(tell);
+    if (isServer) setImmediate(guarded(tell));
     else tell();
   };
   const fail = (error: Error) => {
@@ -122,7 +123,7 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): SecureL
   });
   carrier.on('raw-end', () => {
     // node:tls hears of no end any more once its own has been sent.
-    setImmediate(end);
+    setImmediate(guarded(end));
     // After the peer's proper end a failure is one of writing.
     if (isEnded && carrier.rawEnd instanceof Error && !socket.writableFinished)
       socket.destroy(carrier.rawEnd);

@@ -1,5 +1,6 @@
 import type net from 'node:net';
 import type { WriteCallback } from './held-errors.ts';
+import { guarded } from './guard.ts';
 
 /** What this file uses of node:net's TCP handle. */
 interface ResettingHandle {
@@ -40,7 +41,7 @@ export function resetAfterHalfClose(socket: net.Socket): void {
   const attempt = (onClosed: () => void, rounds: number): void => {
     if (!halfClosing.has(handle)) reset(onClosed);
     else if (rounds === 0) whole.close(onClosed);
-    else setImmediate(attempt, onClosed, rounds - 1);
+    else setImmediate(guarded(attempt), onClosed, rounds - 1);
   };
   whole.reset = (onClosed) => {
     whole.readStop();

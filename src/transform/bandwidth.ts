@@ -1,4 +1,5 @@
 import { Transform, type TransformCallback } from 'node:stream';
+import { guarded } from '../net/guard.ts';
 
 /** How late a timer may be and still have its lateness made good: beyond it the line counts as idle. */
 const makeGoodMs = 20;
@@ -39,7 +40,7 @@ export class Bandwidth extends Transform {
       this.#carry(chunk, from + piece.length, done);
     };
     const waitMs = this.#freeAt - now;
-    if (waitMs < 1) setImmediate(() => this.destroyed || send());
-    else this.#timer = setTimeout(send, waitMs);
+    if (waitMs < 1) setImmediate(guarded(() => this.destroyed || send()));
+    else this.#timer = setTimeout(guarded(send), waitMs);
   }
 }

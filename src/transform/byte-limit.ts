@@ -1,4 +1,5 @@
 import { Transform, type TransformCallback } from 'node:stream';
+import { guarded } from '../net/guard.ts';
 
 /** Lets so many bytes pass, calls `onLimit` once when they have been handed on, and takes nothing more. */
 export class ByteLimit extends Transform {
@@ -17,6 +18,6 @@ export class ByteLimit extends Transform {
     if (passed.length > 0) this.push(passed);
     if (this.#leftBytes > 0) return done();
     // `done` is never called: what comes now waits with the sender.
-    setImmediate(this.#onLimit);
+    setImmediate(guarded(this.#onLimit));
   }
 }

@@ -1,5 +1,6 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { drawWithin, type Random } from './random.ts';
+import { guarded } from '../net/guard.ts';
 
 /** Object mode keeps datagrams apart, and those without bytes. */
 const apart = { readableObjectMode: true } as const;
@@ -44,15 +45,13 @@ export class DelayDatagrams extends Transform {
     done();
     if (this.#timers.size >= underWay.datagrams || this.#bytes + datagram.length > underWay.bytes) return;
     this.#bytes += datagram.length;
-    const timer = setTimeout(
-      () => {
-        this.#timers.delete(timer);
-        this.#bytes -= datagram.length;
-        this.push(datagram);
-        if (this.#timers.size === 0) this.#finish?.();
-      },
-      drawWithin(this.#delayMs, this.#random),
-    );
+    const arrive = () => {
+      this.#timers.delete(timer);
+      this.#bytes -= datagram.length;
+      this.push(datagram);
+      if (this.#timers.size === 0) this.#finish?.();
+    };
+    const timer = setTimeout(guarded(arrive), drawWithin(this.#delayMs, this.#random));
     this.#timers.add(timer);
   }
 
@@ -85,7 +84,10 @@ export class NarrowDatagrams extends Transform {
   override _transform(datagram: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     const now = performance.now();
     this.#freeAt = Math.max(this.#freeAt, now - makeGoodMs) + datagram.length / this.#bytesPerMs;
-    this.#timer = setTimeout(() => done(null, datagram), Math.max(0, this.#freeAt - now));
+    this.#timer = setTimeout(
+      guarded(() => done(null, datagram)),
+      Math.max(0, this.#freeAt - now),
+    );
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

@@ -2,6 +2,7 @@ import { Transform } from 'node:stream';
 import { ByteMatcher } from './byte-matcher.ts';
 import type { Program } from './byte-pattern.ts';
 import { HoldGate } from './hold-gate.ts';
+import { guarded } from '../net/guard.ts';
 
 /** One step of a dialogue: wait for what the peer sends, or send something. */
 export type Step =
@@ -92,7 +93,10 @@ export class Dialogue {
       const used = this.#matcher.push(rest);
       if (used === undefined) {
         this.#hear(rest);
-        this.#timer ??= setTimeout(() => this.#miss('timeout'), this.#options.stepMs);
+        this.#timer ??= setTimeout(
+          guarded(() => this.#miss('timeout')),
+          this.#options.stepMs,
+        );
         return;
       }
       rest = rest.subarray(used);

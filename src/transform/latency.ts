@@ -1,5 +1,6 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { drawWithin, type Random } from './random.ts';
+import { guarded } from '../net/guard.ts';
 
 /** How many bytes may be under way; then the source waits, as on a line whose window is full. */
 const underWayBytes = 4 * 1024 * 1024;
@@ -62,7 +63,10 @@ export class Latency extends Transform {
   #arm(): void {
     const [next] = this.#line;
     if (this.#timer || !next || this.#isBlocked) return;
-    this.#timer = setTimeout(() => this.#deliver(), Math.max(0, Math.ceil(next.dueAt - performance.now())));
+    this.#timer = setTimeout(
+      guarded(() => this.#deliver()),
+      Math.max(0, Math.ceil(next.dueAt - performance.now())),
+    );
   }
 
   #deliver(): void {

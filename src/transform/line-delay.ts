@@ -1,4 +1,5 @@
 import { Transform, type TransformCallback } from 'node:stream';
+import { guarded } from '../net/guard.ts';
 
 const LF = 0x0a;
 
@@ -43,6 +44,6 @@ export class LineDelay extends Transform {
   #whenDue(action: () => void): void {
     const waitMs = this.#isInLine ? 0 : this.#nextAt - performance.now();
     if (waitMs <= 0) action();
-    else this.#timer = setTimeout(action, waitMs);
+    else this.#timer = setTimeout(guarded(action), waitMs);
   }
 }

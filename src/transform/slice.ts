@@ -1,5 +1,6 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { drawWithin, type Random } from './random.ts';
+import { guarded } from '../net/guard.ts';
 
 export interface SliceOptions {
   /** Bytes of a piece, and how far one may differ from it. */
@@ -50,7 +51,7 @@ export class Slice extends Transform {
       else done();
     };
     const { delayMs } = this.#options;
-    if (delayMs > 0) this.#timer = setTimeout(go, delayMs);
-    else setImmediate(go);
+    if (delayMs > 0) this.#timer = setTimeout(guarded(go), delayMs);
+    else setImmediate(guarded(go));
   }
 }

@@ -1,4 +1,5 @@
 import { Transform, type TransformCallback } from 'node:stream';
+import { guarded } from '../net/guard.ts';
 
 /** Hands bytes on at once and the end later. */
 export class SlowClose extends Transform {
@@ -15,7 +16,7 @@ export class SlowClose extends Transform {
   }
 
   override _flush(done: TransformCallback): void {
-    this.#timer = setTimeout(done, this.#delayMs);
+    this.#timer = setTimeout(guarded(done), this.#delayMs);
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

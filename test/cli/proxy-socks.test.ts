@@ -1,7 +1,9 @@
 import dgram from 'node:dgram';
+import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import net from 'node:net';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import bcrypt from 'bcryptjs';
@@ -12,6 +14,7 @@ import {
 } from '../../src/protocol/socks/index.ts';
 import { ask, collect } from '../helpers/bytes.ts';
 import { startCli } from '../helpers/cli.ts';
+import { countSockets, waitForSockets } from '../helpers/descriptors.ts';
 import { connectPeer } from '../helpers/peers.ts';
 import { exchange, startNamed } from '../helpers/proxy.ts';
 import { tempDir } from '../helpers/temp.ts';
@@ -95,6 +98,40 @@ test.serial('a target in the mapped form is the IPv4 address it is', async (t) =
   const { host, data } = await throughAssociate(t, '127.0.0.1:0', '::ffff:127.0.0.1', 'udp4');
   t.is(host, '127.0.0.1');
   t.is(data.toString(), 'there and back');
+});
+
+test.serial('a client of UDP ASSOCIATE may leave while its name is looked up', async (t) => {
+  // Only a name that the system looks up takes long enough.
+  const name = hostname();
+  const found = await lookup(name, { family: 4 }).catch(() => undefined);
+  if (!found) {
+    t.log('left out: this machine does not know its own name');
+    t.pass();
+    return;
+  }
+  const echo = dgram.createSocket('udp4');
+  echo.bind(0, found.address);
+  t.teardown(() => echo.close());
+  await once(echo, 'listening');
+  echo.on('message', (data, { port, address }) => echo.send(data, port, address));
+  const datagram = encodeSocksDatagram({ host: name, port: echo.address().port, data: Buffer.from('x') });
+  const cli = startCli(t, ['proxy', '0', '--socks']);
+  const address = await cli.address();
+  const open = countSockets(cli.child.pid!);
+  const near = dgram.createSocket('udp4');
+  t.teardown(() => near.close());
+  const associate = async () => {
+    const control = await connectPeer(t, address);
+    await ask(control, anybody, 2);
+    const reply = await ask(control, Buffer.from([5, 3, 0, 1, 0, 0, 0, 0, 0, 0]), 10);
+    near.send(datagram, reply.readUInt16BE(8), '127.0.0.1');
+    return control;
+  };
+  for (let n = 0; n < 5; n++) (await associate()).destroy();
+  t.is(await waitForSockets(cli.child.pid!, open), open);
+  await associate();
+  const [answer] = (await once(near, 'message')) as [Buffer];
+  t.is(decodeSocksDatagram(answer).data.toString(), 'x');
 });
 
 test('a time-out has its own reply, and a target that is not allowed too', (t) => {

@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createRandom } from '../../src/transform/random.ts';
 import { createAuthority } from '../helpers/certificates.ts';
+import { processTree } from '../helpers/descriptors.ts';
 import { mutate, runClient, runPlainClient, runSender } from './clients.ts';
 import { makeGreetings, type Greetings } from './greetings.ts';
 
@@ -146,7 +147,9 @@ const servers: Readonly<Record<string, FuzzedServer>> = {
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const inNamespace = 'TNET_FUZZ_NAMESPACE';
 /** How many clients there are at once. */
-const atOnce = 24;
+const atOnce = 64;
+/** How long a server is looked at to see what it has open at rest. */
+const restMs = 1_000;
 /** How long no descriptor may come back until what is open counts as kept: what is behind has to be worked off first. */
 const settleMs = 15_000;
 
@@ -173,18 +176,18 @@ async function start(args: readonly string[], said = listening): Promise<Started
   return { child, stderr: () => text, address };
 }
 
-/** Of a process and of those that it has started. */
+/** Of a process and of all that it has started. */
 function countDescriptors(pid: number): number {
-  return [pid, ...childrenOf(pid)].reduce((sum, one) => sum + countOf(one), 0);
+  return processTree(pid).reduce((sum, one) => sum + countOf(one), 0);
 }
 
-function childrenOf(pid: number): number[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
-    return text === '' ? [] : text.split(' ').map(Number);
-  } catch {
-    return [];
-  }
+/**
+ * How many connections wait to be accepted. Those of clients that have long left are served all the same, one by one.
+ * Source: proc_pid_net(5), the receive queue of a listening socket.
+ */
+function countWaiting(pid: number): number {
+  const rows = readFileSync(`/proc/${pid}/net/tcp`, 'utf8').matchAll(/ 0A [0-9A-F]{8}:([0-9A-F]{8}) /g);
+  return Array.from(rows).reduce((sum, [, queue = '']) => sum + Number.parseInt(queue, 16), 0);
 }
 
 /** What a process polls with is not counted: it is opened once, for the first connection that wants it. */
@@ -260,7 +263,7 @@ async function fuzz(name: string, place: Place, greetings: Greetings, count: num
   try {
     await warmUp(server, address, greetings);
     await attack(server, address, greetings, 0, Math.min(50, count), seed);
-    const before = await settle(child, 0);
+    const before = await countAtRest(child);
     await attack(server, address, greetings, 50, count, seed);
     const knock = server.hasInput && setInterval(() => child.stdin?.write('more\n'), 100);
     const after = await settle(child, before);
@@ -289,18 +292,33 @@ function listDescriptors(pid: number): string {
   return [...lines, ...Array.from(kinds, ([kind, count]) => `${count} ${kind}`)].join('\n');
 }
 
-/** How many descriptors there are when no connection is left, or when it has been waited for long enough. */
-async function settle(child: ChildProcess, wanted: number): Promise<number> {
-  let deadline = performance.now() + (wanted === 0 ? 1_000 : settleMs);
-  let count = countDescriptors(child.pid ?? 0);
-  let least = count;
-  while (performance.now() < deadline && (wanted === 0 || count > wanted)) {
+/**
+ * How many descriptors there are when no connection is left, or when neither they nor the waiting connections have become
+ * fewer for long enough.
+ */
+async function settle({ pid = 0 }: ChildProcess, wanted: number): Promise<number> {
+  let deadline = performance.now() + settleMs;
+  let count = countDescriptors(pid);
+  let least = { count, waiting: Infinity };
+  while (performance.now() < deadline && count > wanted) {
     await new Promise((resolve) => setTimeout(resolve, 100));
-    count = countDescriptors(child.pid ?? 0);
-    if (count < least && wanted > 0) deadline = performance.now() + settleMs;
-    least = Math.min(least, count);
+    count = countDescriptors(pid);
+    const waiting = countWaiting(pid);
+    if (count < least.count || waiting < least.waiting) deadline = performance.now() + settleMs;
+    least = { count: Math.min(count, least.count), waiting: Math.min(waiting, least.waiting) };
   }
-  return wanted === 0 ? Math.max(least, 1) : count;
+  return count;
+}
+
+/** How many descriptors a server has when nobody calls it: the fewest that it has for a while. */
+async function countAtRest({ pid = 0 }: ChildProcess): Promise<number> {
+  const deadline = performance.now() + restMs;
+  let least = countDescriptors(pid);
+  while (performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    least = Math.min(least, countDescriptors(pid));
+  }
+  return Math.max(least, 1);
 }
 
 /** Runs this program once more, in a namespace of its own; undefined where none can be made. */

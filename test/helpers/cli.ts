@@ -15,6 +15,8 @@ export interface CliOptions {
   readonly stdin?: StdinKind;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** The words of a program that runs tnet, such as unshare(1). What is signalled and ends is that program. */
+  readonly inside?: readonly string[];
 }
 
 export interface Exit {
@@ -45,12 +47,10 @@ export interface Cli {
 
 /** Starts `tnet ARGS…` with the Node that runs the tests. Killed when the test is over. */
 export function startCli(t: ExecutionContext, args: readonly string[], options: CliOptions = {}): Cli {
-  const { stdin = 'pipe' } = options;
+  const { stdin = 'pipe', inside = [] } = options;
   const file = typeof stdin === 'object' ? openSync(stdin.file, 'r') : undefined;
-  const [command, words] =
-    stdin === 'closed'
-      ? ['sh', ['-c', 'exec "$@" <&-', 'sh', process.execPath, tnetPath, ...args]]
-      : [process.execPath, [tnetPath, ...args]];
+  const closing = stdin === 'closed' ? ['sh', '-c', 'exec "$@" <&-', 'sh'] : [];
+  const [command = '', ...words] = [...closing, ...inside, process.execPath, tnetPath, ...args];
   const child = spawn(command, words, {
     stdio: [file ?? (stdin === 'pipe' ? 'pipe' : 'ignore'), 'pipe', 'pipe'],
     env: { ...process.env, NODE_ENV: undefined, ...options.env },

@@ -8,6 +8,7 @@ import { limitBreak } from '../../flow/break-limit.ts';
 import type { Ending } from '../../flow/ending.ts';
 import { finishFlows } from '../../flow/finish.ts';
 import { startFlow, startFlowPair } from '../../flow/start-flow.ts';
+import { guarded } from '../../net/guard.ts';
 
 /** A connection joined to a program: what the peer sends is its stdin, and its stdout goes to the peer. */
 export interface ProgramSessionOptions {
@@ -96,7 +97,7 @@ export async function runProgramSession(options: ProgramSessionOptions): Promise
   const sent = down.ended.then((ending) => {
     if (isPeerGone(ending, 'sink')) endProgram();
     if (options.receiveOnly && options.halfClose !== false) remote.end();
-    if (quitMs !== undefined) quitTimer = setTimeout(endProgram, quitMs);
+    if (quitMs !== undefined) quitTimer = setTimeout(guarded(endProgram), quitMs);
     return ending;
   });
   await Promise.all([exited, sent]);
@@ -126,7 +127,7 @@ function watchIdle(idleMs: number | undefined, onIdle: () => void) {
     fired = true;
     onIdle();
   };
-  const timer = idleMs === undefined ? undefined : setTimeout(fire, idleMs);
+  const timer = idleMs === undefined ? undefined : setTimeout(guarded(fire), idleMs);
   return {
     hasFired: () => fired,
     refresh: () => void timer?.refresh(),

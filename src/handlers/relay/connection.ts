@@ -5,7 +5,7 @@ import { formatLocal, formatRemote } from '../../serve/serve.ts';
 import { errorCode, TnetError } from '../../errors.ts';
 import type { Ending, EndingReason } from '../../flow/ending.ts';
 import { startRelay, type Relay } from '../../flow/relay.ts';
-import { ConnectionGuard } from '../../net/guard.ts';
+import { ConnectionGuard, guarded } from '../../net/guard.ts';
 import { Socket } from '../../net/index.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import type { RecordedEnding } from '../../record/record-format.ts';
@@ -190,7 +190,10 @@ const answerMs = 1_000;
 
 /** A client that still sends would lose the answer to a reset: what it sends is read and dropped for a while. */
 function closeAfterAnswer(client: Connection): void {
-  const timer = setTimeout(() => client.destroy(), answerMs);
+  const timer = setTimeout(
+    guarded(() => client.destroy()),
+    answerMs,
+  );
   client.once('close', () => clearTimeout(timer));
   client.once('end', () => client.destroy());
   client.resume();
@@ -289,7 +292,7 @@ function watchLimits(
   const idle = datagrams ? undefined : values.idle;
   const timers: NodeJS.Timeout[] = [];
   const after = (delayMs: number, how: Cut) => {
-    const timer = setTimeout(cutOff, delayMs, how);
+    const timer = setTimeout(guarded(cutOff), delayMs, how);
     timers.push(timer);
     return timer;
   };
@@ -310,7 +313,8 @@ function watchLimits(
       for (const timer of refreshing) timer.refresh();
     },
     start({ up, down }) {
-      if (halfClosed !== undefined) for (const flow of [up, down]) void flow.ended.then(onHalfClosed);
+      if (halfClosed !== undefined)
+        for (const flow of [up, down]) void flow.ended.then(guarded(onHalfClosed));
     },
     clear: () => {
       isOver = true;

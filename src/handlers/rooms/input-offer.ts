@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { guarded } from '../../net/guard.ts';
 
 /** How long a client must have been there before it is given anything: who only looks is gone by then, or has ended its side. */
 const arrivalMs = 100;
@@ -52,7 +53,7 @@ export class InputOffer {
       return claim;
     }
     this.#waiting.add(claim);
-    void delay(arrivalMs).then(() => this.#choose(claim));
+    void delay(arrivalMs).then(guarded(() => this.#choose(claim)));
     return claim;
   }
 
@@ -124,7 +125,10 @@ export class InputOffer {
       return;
     }
     this.#kept = [first];
-    this.#keptTimer = setTimeout(() => this.#settle(), keptMs);
+    this.#keptTimer = setTimeout(
+      guarded(() => this.#settle()),
+      keptMs,
+    );
   }
 
   /** The input is the holder's for good. */

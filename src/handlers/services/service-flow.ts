@@ -3,6 +3,7 @@ import { isReset } from '../../errors.ts';
 import type { Ending } from '../../flow/ending.ts';
 import type { Flow } from '../../flow/flow.ts';
 import { startStreamFlow } from '../../flow/stream-flow.ts';
+import { guarded } from '../../net/guard.ts';
 
 /** What a service says on a connection. What it is sent is thrown away meanwhile. */
 export type Speech =
@@ -69,7 +70,10 @@ async function conclude(
     // To break off is how a client ends a service that speaks forever.
     return kind === 'forever' && isReset(ending.error) ? { reason: 'reset' } : ending;
   }
-  const timer = setTimeout(() => heard.stop('aborted'), partingMs);
+  const timer = setTimeout(
+    guarded(() => heard.stop('aborted')),
+    partingMs,
+  );
   const { reason, error } = await heard.ended;
   clearTimeout(timer);
   return reason === 'aborted' ? { reason: 'eof' } : { reason, error };

@@ -1,6 +1,7 @@
 import { SaidNothing } from './said-nothing.ts';
 import { errorCode, TnetError } from '../../errors.ts';
 import type { Socket } from '../../net/index.ts';
+import { guarded } from '../../net/guard.ts';
 
 /**
  * Reads what a client says before it is served, chunk by chunk, within one limit for all of it: a client that sends a
@@ -69,7 +70,7 @@ export class HeadReader {
       const onError = (error: Error) => settle(() => reject(error));
       const onClose = () => settle(() => reject(closedError()));
       const timer = setTimeout(
-        () => settle(() => reject(this.#timeoutError())),
+        guarded(() => settle(() => reject(this.#timeoutError()))),
         Math.max(0, this.#deadline - performance.now()),
       );
       client.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);

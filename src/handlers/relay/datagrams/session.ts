@@ -6,6 +6,7 @@ import { defaultSessionIdleMs } from '../settings/datagrams.ts';
 import type { Faults } from '../faults/streams.ts';
 import type { PairValues } from '../pair.ts';
 import type { DatagramEnds } from '../targets/target.ts';
+import { guarded } from '../../../net/guard.ts';
 
 type Ways = Pick<Faults, 'up' | 'down'>;
 
@@ -68,13 +69,13 @@ function watchSession(
   };
   const arm = () => {
     clearTimeout(timer);
-    if (!isOver) timer = setTimeout(end, idleMs);
+    if (!isOver) timer = setTimeout(guarded(end), idleMs);
   };
   return {
     start() {
       if (ends.client || idle !== undefined) arm();
       // A stream's end is the session's: a client of UDP has none of its own.
-      if (ends.client && !ends.target) void relay().down.ended.then(() => relay().up.finish());
+      if (ends.client && !ends.target) void relay().down.ended.then(guarded(() => relay().up.finish()));
       if (ends.client) return;
       void relay().up.ended.then(({ reason }) => {
         mayBeSilent = true;

@@ -1,4 +1,5 @@
 import type { DatagramSocket } from '../../../net/datagram.ts';
+import { guarded } from '../../../net/guard.ts';
 import { isIP, isIPv4, type Socket } from '../../../net/index.ts';
 import { lookupFirst } from '../../../net/lookup.ts';
 import { decodeSocksDatagram, encodeSocksDatagram, encodeSocksReply } from '../../../protocol/socks/index.ts';
@@ -37,6 +38,12 @@ export async function serveAssociate(
 const rememberedNames = 256;
 const rememberedMs = 30_000;
 
+/** Where a datagram came from. */
+interface Sender {
+  readonly address: string;
+  readonly port: number;
+}
+
 class AssociateRelay {
   readonly #near: DatagramSocket;
   readonly #rules: Pick<SocksIntakeOptions, 'host' | 'judge'>;
@@ -46,6 +53,7 @@ class AssociateRelay {
   readonly #clientHost: string;
   /** Where answers go: with the zone. */
   #clientAddress = '';
+  #isClosed = false;
   readonly #bind: typeof import('../../../net/datagram.ts').bindDatagram;
   /** The port that the client sends from; set by its first datagram. */
   #clientPort: number | undefined;
@@ -63,10 +71,14 @@ class AssociateRelay {
     this.#clientHost = plainAddress(clientHost);
     this.#bind = bind;
     near.on('error', () => undefined);
-    near.on('message', (bytes, { address, port }) => void this.#takeFromClient(bytes, address, port));
+    near.on(
+      'message',
+      guarded((bytes: Buffer, { address, port }: Sender) => this.#takeFromClient(bytes, address, port)),
+    );
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#near.close();
     for (const far of this.#far.values())
       void far.then(
@@ -84,6 +96,8 @@ class AssociateRelay {
       this.#clientPort = port;
       this.#clientAddress = address;
       const target = await this.#resolve(host);
+      // A socket that is bound after the client has left would stay, and its answers would find no way back.
+      if (this.#isClosed) return;
       const denial = this.#rules.judge?.({ transport: 'datagram', address: target, port: to });
       if (denial) {
         this.#rules.host.ledger.refuse('target not allowed');
@@ -120,15 +134,12 @@ class AssociateRelay {
     if (known) return known;
     const opened = this.#bind({ type, port: 0 }).then((far) => {
       far.on('error', () => undefined);
-      far.on('message', (data, { address: host, port }) => {
-        if (this.#clientPort === undefined) return;
-        this.#near.send(
-          encodeSocksDatagram({ host: plainAddress(host), port, data }),
-          this.#clientPort,
-          this.#clientAddress,
-          () => undefined,
-        );
-      });
+      const onAnswer = (data: Buffer, { address, port }: Sender) => {
+        if (this.#isClosed || this.#clientPort === undefined) return;
+        const answer = encodeSocksDatagram({ host: plainAddress(address), port, data });
+        this.#near.send(answer, this.#clientPort, this.#clientAddress, () => undefined);
+      };
+      far.on('message', guarded(onAnswer));
       return far;
     });
     this.#far.set(type, opened);

@@ -1,4 +1,5 @@
 import type { Connection } from '../../../net/connection.ts';
+import { guarded } from '../../../net/guard.ts';
 
 /** How long a target is tried before the next one is tried beside it. As RFC 8305, 8, has it for addresses. */
 export const staggerMs = 250;
@@ -73,7 +74,7 @@ export function raceTargets<Target>(
       running.set(target, { over, stop: () => controller.abort() });
       const [following] = targets.slice(next);
       if (following === undefined) return;
-      timer = setTimeout(startNext, isLastResort(following) ? lastResortMs : staggerMs);
+      timer = setTimeout(guarded(startNext), isLastResort(following) ? lastResortMs : staggerMs);
     };
     startNext();
   });
