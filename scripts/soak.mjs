@@ -7,15 +7,16 @@
 //   --pin                on one processor (taskset)
 //   --seed N             replays the choices of an earlier run
 //   --tests              the flow and engine tests under the sanitizer first
+//   --chaos              the chaos run through every kind of proxy under it too (some minutes; wants `npm run build`)
 //
 // What is to be run before a release, on a machine with nothing else to do:
 //
-//   npm run soak -- --delays --minutes 10
+//   npm run soak -- --delays --minutes 10 --chaos
 //   npm run soak -- --delays --pin --minutes 10
 //   npm run soak -- --delays --sanitizer thread --minutes 2
 //
 // Builds the addon with the sanitizer in it. The exit status is 1 when the soak finds a wrong byte or a descriptor
-// left open, or when a sanitizer's report names the addon: Node itself is built without, so its own are no news.
+// left open, when a test fails, or when a sanitizer's report names the addon: Node itself is built without, so its own are no news.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     pin: { type: 'boolean', default: false },
     seed: { type: 'string' },
     tests: { type: 'boolean', default: false },
+    chaos: { type: 'boolean', default: false },
   },
 });
 const libraries = { address: ['libasan.so', 'libubsan.so'], thread: ['libtsan.so'], none: [] };
@@ -62,17 +64,12 @@ function run(...args) {
   return false;
 }
 
+const ava = 'node_modules/ava/entrypoints/cli.mjs';
 const results = [];
 if (values.tests) {
-  results.push(
-    run(
-      'node_modules/ava/entrypoints/cli.mjs',
-      '--timeout=300s',
-      'test/flow/splice*.test.ts',
-      'test/native/*.test.ts',
-    ),
-  );
+  results.push(run(ava, '--timeout=300s', 'test/flow/splice*.test.ts', 'test/native/*.test.ts'));
 }
+if (values.chaos) results.push(run(ava, '--config', 'long.config.mjs', 'test/cli/proxy-chaos.long.ts'));
 const concurrency = '24';
 const seed = values.seed === undefined ? [] : [concurrency, values.seed];
 results.push(run('test/native/soak.ts', String(Number(values.minutes) * 60), ...seed));

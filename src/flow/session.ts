@@ -5,6 +5,7 @@ import type { Ending } from './ending.ts';
 import { finishFlows } from './finish.ts';
 import type { Flow, FlowOptions } from './flow.ts';
 import { startFlow, startFlowPair } from './start-flow.ts';
+import { waitingBytes } from './waiting-input.ts';
 import { guarded } from '../net/guard.ts';
 
 /**
@@ -208,8 +209,10 @@ class Session {
   /** The peer had ended its side when sending to it broke off: it is gone. Did it have everything? */
   async #judgeBreak(sent: Ending, delivery: Delivery): Promise<Ending> {
     if (sent.reason !== 'reset' || sent.side === 'source') return sent;
+    const waiting = this.#options.input ? waitingBytes(this.#options.input) : 0;
     await delivery.measure();
     if (delivery.untakenBytes > 0) return { ...sent, error: this.#createUntakenError() };
+    if (waiting > 0) return { ...sent, error: this.#createUntakenError(waiting) };
     const error = delivery.explainBreak(sent.error);
     return error ? { ...sent, error } : { ...sent, reason: 'eof', error };
   }
@@ -263,8 +266,9 @@ class Session {
     this.#out?.stop('timeout', this.#createUntakenError());
   }
 
-  #createUntakenError(): TnetError {
-    const { untakenBytes = 0, isExact = false } = this.#delivery ?? {};
+  #createUntakenError(waiting?: number): TnetError {
+    const { isExact = false } = this.#delivery ?? {};
+    const untakenBytes = waiting ?? this.#delivery?.untakenBytes ?? 0;
     const what = `${isExact ? '' : 'all of '}the last ${untakenBytes} bytes of the input`;
     // What did not come from the input is not counted: the steps of a dialogue, the negotiation of telnet.
     const message = `the peer did not take ${untakenBytes > 0 ? what : 'everything that was sent'}`;

@@ -1,0 +1,29 @@
+import { fstatSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { Socket } from '../net/index.ts';
+import { descriptorOf } from '../net/tuning.ts';
+import { loadNativeAddon } from '../native/addon.ts';
+
+/**
+ * How many bytes of an input have come and have not been read: those that its stream holds, and those that the system
+ * does. The native engine moves bytes straight on, so it has read none of those that a peer refuses.
+ */
+export function waitingBytes(input: Readable): number {
+  if (input.readableEnded) return 0;
+  const { fd, bytesRead } = input as { fd?: unknown; bytesRead?: number };
+  const descriptor = input instanceof Socket ? descriptorOf(input) : fd;
+  return input.readableLength + (typeof descriptor === 'number' ? askSystem(descriptor, bytesRead) : 0);
+}
+
+/** Without the addon only of a regular file; a read of it may be under way, so its position says nothing. */
+function askSystem(fd: number, bytesRead = 0): number {
+  try {
+    const addon = loadNativeAddon();
+    if (addon) return addon.unreadBytes(fd);
+    const stat = fstatSync(fd);
+    return stat.isFile() ? Math.max(0, stat.size - bytesRead) : 0;
+  } catch {
+    // A device, which does not say.
+    return 0;
+  }
+}
