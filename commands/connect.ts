@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { Connection } from '../src/endpoint/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../src/endpoint/endpoint.ts';
-import { requireFamily, requireSource } from '../src/endpoint/family.ts';
+import { refuseAddressFlags, requireFamily, requireSource } from '../src/endpoint/family.ts';
 import { parsePath, parsePort, parseWords } from '../src/endpoint/parse.ts';
 import { formatRemote, nameClient } from '../src/endpoint/serve.ts';
 import { oneTarget, parseTargets, type Targets } from '../src/endpoint/targets.ts';
@@ -30,7 +30,7 @@ import { addExecOptions, readProgram, type ExecFlags } from './exec-options.ts';
 import { addOptions, addReportOptions } from './options.ts';
 import { addRecordingOptions, createRecorder, type RecordingFlags } from './recording-options.ts';
 import { addClientSecureOptions } from './secure-options.ts';
-import { readFamily } from './server-address.ts';
+import { addressFlags, readFamily } from './server-address.ts';
 import { addSocketOptions } from './socket-options.ts';
 import { readRunLimit } from './run-limit.ts';
 import { openStdio, runStdioSession, type SessionFlags } from './session-run.ts';
@@ -186,6 +186,11 @@ function readTarget(words: readonly string[], options: ConnectOptions): Endpoint
 /** @throws TnetError TNET_E_USAGE, TNET_E_ADDRESS */
 function checkFamily(endpoints: Iterable<Endpoint>, options: ConnectOptions): void {
   const family = readFamily(options);
+  refuseAddressFlags(endpoints, {
+    ...addressFlags(options),
+    '-s': options.source,
+    '-p': options.sourcePort,
+  });
   requireSource(options.source, family);
   // Behind a proxy it is not for us to call the address.
   if (family === undefined || options.via) return;

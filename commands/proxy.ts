@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { refuseAddressFlags } from '../src/endpoint/family.ts';
 import { parseEndpoint } from '../src/endpoint/parse.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { readConfigFile } from '../src/proxy/config-file.ts';
@@ -17,7 +18,7 @@ import {
 import { checkWorkers, isWorker } from './proxy-worker-checks.ts';
 import { ProxyRun } from './proxy-run.ts';
 import { openViews } from './proxy-views.ts';
-import { readFamily } from './server-address.ts';
+import { addressFlags, readFamily } from './server-address.ts';
 
 /** `tnet proxy [options] LISTEN TARGET…`: a relay that changes nothing unless asked, not even how a connection ends. */
 export function defineProxy(command: Command): void {
@@ -65,6 +66,7 @@ function createPairReader(words: readonly string[], options: ProxyOptions): () =
   const { config } = options;
   if (config === undefined) {
     const pairs = readPairs(words, options, family);
+    checkAddressFlags(pairs, options);
     return () => Promise.resolve(pairs);
   }
   if (words.length > 0)
@@ -73,6 +75,7 @@ function createPairReader(words: readonly string[], options: ProxyOptions): () =
     try {
       const pairs = await readConfigFile(config, writtenValues(options), family);
       checkWorkers(pairs, options);
+      checkAddressFlags(pairs, options);
       return pairs;
     } catch (error) {
       if (error instanceof TnetError) throw error;
@@ -80,4 +83,17 @@ function createPairReader(words: readonly string[], options: ProxyOptions): () =
       throw new TnetError('TNET_E_CONFIG', message, { subject: config, cause: error });
     }
   };
+}
+
+/** @throws TnetError TNET_E_USAGE for flags about IP addresses and names where no pair has any */
+function checkAddressFlags(pairs: readonly Pair[], { ipv4, ipv6, numeric }: ProxyOptions): void {
+  // Clients may bring names, and lists may have them.
+  if (pairs.some(({ values: { socks, httpConnect, allow, deny } }) => socks ?? httpConnect ?? allow ?? deny))
+    return;
+  const ends = pairs.flatMap(({ listen, targets, values: { route = [] } }) => [
+    listen,
+    ...targets,
+    ...route.flatMap((one) => one.targets),
+  ]);
+  refuseAddressFlags(ends, addressFlags({ ipv4, ipv6, numeric }));
 }

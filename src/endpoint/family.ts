@@ -1,6 +1,7 @@
 import { TnetError } from '../errors.ts';
 import { isIP } from '../net/ip.ts';
-import type { Endpoint } from './endpoint.ts';
+import { isLoopbackName } from '../net/lookup.ts';
+import { formatEndpoint, type Endpoint } from './endpoint.ts';
 import { refuseNumericForm } from './numeric.ts';
 import { hideUserInfo } from './user-info.ts';
 
@@ -21,15 +22,45 @@ export function requireFamily(host: string | undefined, family: Family | undefin
   throw new TnetError('TNET_E_USAGE', message, { subject: host as string });
 }
 
+/** Why flags about IP addresses and names mean nothing to an end. */
+const withoutAddress: Readonly<Partial<Record<string, string>>> = {
+  unix: 'a Unix socket has no IP address',
+  fd: 'it is bound already',
+  stdio: 'it has no IP address',
+};
+
 /**
- * The endpoint to bind under -4 or -6: localhost is the loopback address of that family.
+ * Refuses flags about IP addresses and names where no end has any: they would be ignored.
+ *
+ * @param ends any of them; without one nothing is refused
+ * @param flags by their names, those that are given
+ * @throws TnetError TNET_E_USAGE
+ */
+export function refuseAddressFlags(
+  ends: Iterable<Endpoint | { readonly kind: 'srv' }>,
+  flags: Readonly<Record<string, unknown>>,
+): void {
+  const flag = Object.keys(flags).find((name) => flags[name] !== undefined && flags[name] !== false);
+  if (flag === undefined) return;
+  let first: Endpoint | undefined;
+  for (const end of ends) {
+    if (end.kind === 'srv' || withoutAddress[end.kind] === undefined) return;
+    first ??= end;
+  }
+  if (!first) return;
+  const reason = withoutAddress[first.kind] ?? '';
+  throw new TnetError('TNET_E_USAGE', `${flag} does not go with ${formatEndpoint(first)}: ${reason}`);
+}
+
+/**
+ * The endpoint to bind under -4 or -6: localhost, or a name under it, is the loopback address of that family.
  *
  * @throws TnetError TNET_E_USAGE for an address of the other one
  */
 export function toFamily(endpoint: Endpoint, family: Family | undefined): Endpoint {
   if (family === undefined || !('host' in endpoint) || endpoint.host === undefined) return endpoint;
   requireFamily(endpoint.host, family);
-  return endpoint.host === 'localhost' ? { ...endpoint, host: loopbacks[family] } : endpoint;
+  return isLoopbackName(endpoint.host) ? { ...endpoint, host: loopbacks[family] } : endpoint;
 }
 
 /** @throws TnetError TNET_E_ADDRESS for a source that is no IP address, TNET_E_USAGE for one of the other family */

@@ -1,4 +1,5 @@
 import type { LookupAddress } from 'node:dns';
+import { isIP } from './ip.ts';
 
 /** What a name is looked up for. */
 export interface LookupQuestion {
@@ -16,6 +17,11 @@ const loopback: readonly LookupAddress[] = [
 /** Whether a name means this machine whatever DNS says: localhost, and all names under it. Source: RFC 6761, 6.3. */
 export function isLoopbackName(host: string): boolean {
   return /^(?:.*\.)?localhost\.?$/i.test(host);
+}
+
+/** Whether somebody has to be asked for the addresses of a host: it is a name, and no loopback name. */
+export function isForeignName(host = 'localhost'): boolean {
+  return isIP(host) === 0 && !isLoopbackName(host);
 }
 
 /**
