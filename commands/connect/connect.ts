@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { Connection } from '../../src/net/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
-import { requireFamily, requireSource } from '../../src/address/host-rules.ts';
+import { refuseAddressFlags, requireFamily, requireSource } from '../../src/address/host-rules.ts';
 import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
 import { formatRemote, nameClient } from '../../src/serve/serve.ts';
 import { oneTarget, parseTargets, type Targets } from '../../src/address/targets.ts';
@@ -30,7 +30,7 @@ import { addExecOptions, readProgram, type ExecFlags } from '../options/exec.ts'
 import { addOptions, addReportOptions } from '../options/shared.ts';
 import { addRecordingOptions, createRecorder, type RecordingFlags } from '../options/recording.ts';
 import { addClientSecureOptions } from '../options/secure.ts';
-import { readFamily } from '../options/server-address.ts';
+import { addressFlags, readFamily } from '../options/server-address.ts';
 import { addSocketOptions } from '../options/socket.ts';
 import { readRunLimit } from '../run-limit.ts';
 import { openStdio, runStdioSession, type SessionFlags } from '../session-run.ts';
@@ -184,6 +184,11 @@ function readTarget(words: readonly string[], options: ConnectOptions): Endpoint
 /** @throws TnetError TNET_E_USAGE, TNET_E_ADDRESS */
 function checkFamily(endpoints: Iterable<Endpoint>, options: ConnectOptions): void {
   const family = readFamily(options);
+  refuseAddressFlags(endpoints, {
+    ...addressFlags(options),
+    '-s': options.source,
+    '-p': options.sourcePort,
+  });
   requireSource(options.source, family);
   // Behind a proxy it is not for us to call the address.
   if (family === undefined || options.via) return;

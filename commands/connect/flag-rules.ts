@@ -29,7 +29,6 @@ export const connectFlagRules: FlagRules = {
     { mode: 'a command after --', flags: sessionFlags, reason: 'there is no session' },
     { mode: 'several addresses', flags: sessionFlags, reason: 'they are only waited for' },
     { mode: 'recvOnly', flags: ['quit', 'keepSending'], reason: 'standard input is not read' },
-    { mode: 'unix', flags: ['ipv4', 'ipv6'], reason: 'a Unix socket has no IP address' },
     { mode: 'udp', flags: ['keepSending', 'retryDelay', 'starttls'], reason: 'UDP has no connections' },
   ],
   needs: [

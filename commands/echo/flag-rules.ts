@@ -39,7 +39,6 @@ export const echoFlagRules: FlagRules = {
       flags: ['maxConnections', 'reject', 'idle', 'pause', 'acceptProxy'],
       reason: 'UDP has no connections',
     },
-    { mode: 'unix', flags: ['ipv4', 'ipv6'], reason: 'a Unix socket has no IP address' },
   ],
   needs: [
     ...clientFlags.map((flag) => ({ flag, anyOf: ['ping'], called: '--ping' })),

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { closeConnection, type Connection } from '../../src/net/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
-import { requireFamily } from '../../src/address/host-rules.ts';
+import { refuseAddressFlags, requireFamily } from '../../src/address/host-rules.ts';
 import { parsePath, parseWords } from '../../src/address/parse.ts';
 import { runPing, type PingEnding } from '../../src/dial/pinger.ts';
 import { formatRemote, nameClient } from '../../src/serve/serve.ts';
@@ -26,7 +26,7 @@ import { commandName, createContext, type Context } from '../context.ts';
 import { applyUdp } from '../options/datagram.ts';
 import { checkEchoFlags, type EchoOptions } from './options.ts';
 import { PingScreen } from './ping-screen.ts';
-import { readFamily } from '../options/server-address.ts';
+import { addressFlags, readFamily } from '../options/server-address.ts';
 import { catchInterruption, type Interruption } from '../signals.ts';
 import { writeResult } from '../write-result.ts';
 
@@ -46,6 +46,7 @@ export async function pingEcho(words: string[], options: EchoOptions, command: C
   checkEchoFlags(options, [], command);
   const endpoint = applyUdp(readTarget(words, options), options);
   checkEchoFlags(options, [endpoint], command);
+  refuseAddressFlags([endpoint], addressFlags(options));
   if ('host' in endpoint) requireFamily(endpoint.host, readFamily(options));
   checkSize(endpoint, options.size);
   using interruption = catchInterruption(readRunLimit(context, options.timeout));

@@ -6,7 +6,7 @@ export const listenFlagRules: FlagRules = {
     { mode: 'keepOpen', flags: ['raw', 'delay', 'expect', 'send'], reason: 'it is for one client' },
     { mode: 'recvOnly', flags: ['quit', 'keepSending'], reason: 'standard input is not read' },
     { mode: 'udp', flags: ['pause', 'keepSending'], reason: 'UDP has no connections' },
-    { mode: 'unix', flags: ['source', 'ipv4', 'ipv6'], reason: 'a Unix socket has no IP address' },
+    { mode: 'unix', flags: ['source'], reason: 'a Unix socket has no IP address' },
   ],
   needs: [
     { flag: 'reject', anyOf: ['maxConnections'], called: '-m' },

@@ -139,7 +139,16 @@ export async function serveMany(
     else outputFailed(context, run, ending, stdio);
   }
 
-  return (client) => serve(client, run.accepted(client));
+  let served = 0;
+  // A server that could not be bound, or that nobody came to in time, does not wait for the end of its input.
+  const closeInput = () => {
+    if (served === 0 && !stdio.input?.stream.destroyed) stdio.input?.close();
+  };
+  run.stopping.addEventListener('abort', closeInput, { once: true });
+  return (client) => {
+    served++;
+    return serve(client, run.accepted(client)).finally(() => served--);
+  };
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../src/address/endpoint.ts';
-import { toFamily, refuseNumericForm } from '../../src/address/host-rules.ts';
+import { refuseAddressFlags, toFamily, refuseNumericForm } from '../../src/address/host-rules.ts';
 import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
 import { TnetError } from '../../src/errors.ts';
 import { takeActivatedSockets } from './activation.ts';
@@ -11,7 +11,10 @@ export interface ServerAddressOptions {
   readonly source?: string;
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
+  readonly numeric?: boolean;
   readonly udp?: boolean;
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
 }
 
 /**
@@ -50,8 +53,23 @@ export function readServerAddress(words: readonly string[], options: ServerAddre
 export function readServerAddresses(words: readonly string[], options: ServerAddressOptions): Endpoint[] {
   const isNamed = words.length > 0 || options.unix !== undefined || options.port !== undefined;
   const activated = takeActivatedSockets();
-  if (!isNamed && activated.length > 0) return activated;
-  return [toFamily(readServerAddress(words, options), readFamily(options))];
+  const endpoints =
+    !isNamed && activated.length > 0
+      ? activated
+      : [toFamily(readServerAddress(words, options), readFamily(options))];
+  refuseAddressFlags(endpoints, addressFlags(options));
+  return endpoints;
+}
+
+/** The flags about IP addresses and names, for refuseAddressFlags(). An access list may have names too. */
+export function addressFlags({
+  ipv4,
+  ipv6,
+  numeric,
+  allow,
+  deny,
+}: Omit<ServerAddressOptions, 'port' | 'unix' | 'source' | 'udp'>): Readonly<Record<string, unknown>> {
+  return { '-4': ipv4, '-6': ipv6, '-n': numeric === true && (allow ?? deny) === undefined };
 }
 
 /** The address family that -4 or -6 asks for. */

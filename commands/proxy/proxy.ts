@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { refuseAddressFlags } from '../../src/address/host-rules.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
 import { errorCode, TnetError } from '../../src/errors.ts';
 import { readConfigFile } from '../../src/handlers/relay/settings/config-file.ts';
@@ -11,7 +12,7 @@ import { addPairOptions, addProxyOptions, readPairs, writtenValues, type ProxyOp
 import { checkWorkers, isWorker } from './worker-checks.ts';
 import { ProxyRun } from './run.ts';
 import { openViews } from './views.ts';
-import { readFamily } from '../options/server-address.ts';
+import { addressFlags, readFamily } from '../options/server-address.ts';
 
 /** `tnet proxy [options] LISTEN TARGET…`: a relay that changes nothing unless asked, not even how a connection ends. */
 export function defineProxy(command: Command): void {
@@ -59,6 +60,7 @@ function createPairReader(words: readonly string[], options: ProxyOptions): () =
   const { config } = options;
   if (config === undefined) {
     const pairs = readPairs(words, options, family);
+    checkAddressFlags(pairs, options);
     return () => Promise.resolve(pairs);
   }
   if (words.length > 0)
@@ -67,6 +69,7 @@ function createPairReader(words: readonly string[], options: ProxyOptions): () =
     try {
       const pairs = await readConfigFile(config, writtenValues(options), family);
       checkWorkers(pairs, options);
+      checkAddressFlags(pairs, options);
       return pairs;
     } catch (error) {
       if (error instanceof TnetError) throw error;
@@ -74,4 +77,17 @@ function createPairReader(words: readonly string[], options: ProxyOptions): () =
       throw new TnetError('TNET_E_CONFIG', message, { subject: config, cause: error });
     }
   };
+}
+
+/** @throws TnetError TNET_E_USAGE for flags about IP addresses and names where no pair has any */
+function checkAddressFlags(pairs: readonly Pair[], { ipv4, ipv6, numeric }: ProxyOptions): void {
+  // Clients may bring names, and lists may have them.
+  if (pairs.some(({ values: { socks, httpConnect, allow, deny } }) => socks ?? httpConnect ?? allow ?? deny))
+    return;
+  const ends = pairs.flatMap(({ listen, targets, values: { route = [] } }) => [
+    listen,
+    ...targets,
+    ...route.flatMap((one) => one.targets),
+  ]);
+  refuseAddressFlags(ends, addressFlags({ ipv4, ipv6, numeric }));
 }

@@ -1,7 +1,7 @@
 import { explainFault } from './fault.ts';
 import { isIP } from './ip.ts';
 import { TnetError } from '../errors.ts';
-import { type Endpoint, hideUserInfo } from './endpoint.ts';
+import { formatEndpoint, hideUserInfo, type Endpoint } from './endpoint.ts';
 
 /**
  * Why a host is no address though the C library would take it for one, as a sentence; undefined when it is no such form.
@@ -54,15 +54,45 @@ export function requireFamily(host: string | undefined, family: Family | undefin
   throw new TnetError('TNET_E_USAGE', message, { subject: host as string });
 }
 
+/** Why flags about IP addresses and names mean nothing to an end. */
+const withoutAddress: Readonly<Partial<Record<string, string>>> = {
+  unix: 'a Unix socket has no IP address',
+  fd: 'it is bound already',
+  stdio: 'it has no IP address',
+};
+
 /**
- * The endpoint to bind under -4 or -6: localhost is the loopback address of that family.
+ * Refuses flags about IP addresses and names where no end has any: they would be ignored.
+ *
+ * @param ends any of them; without one nothing is refused
+ * @param flags by their names, those that are given
+ * @throws TnetError TNET_E_USAGE
+ */
+export function refuseAddressFlags(
+  ends: Iterable<Endpoint | { readonly kind: 'srv' }>,
+  flags: Readonly<Record<string, unknown>>,
+): void {
+  const flag = Object.keys(flags).find((name) => flags[name] !== undefined && flags[name] !== false);
+  if (flag === undefined) return;
+  let first: Endpoint | undefined;
+  for (const end of ends) {
+    if (end.kind === 'srv' || withoutAddress[end.kind] === undefined) return;
+    first ??= end;
+  }
+  if (!first) return;
+  const reason = withoutAddress[first.kind] ?? '';
+  throw new TnetError('TNET_E_USAGE', `${flag} does not go with ${formatEndpoint(first)}: ${reason}`);
+}
+
+/**
+ * The endpoint to bind under -4 or -6: localhost, or a name under it, is the loopback address of that family.
  *
  * @throws TnetError TNET_E_USAGE for an address of the other one
  */
 export function toFamily(endpoint: Endpoint, family: Family | undefined): Endpoint {
   if (family === undefined || !('host' in endpoint) || endpoint.host === undefined) return endpoint;
   requireFamily(endpoint.host, family);
-  return endpoint.host === 'localhost' ? { ...endpoint, host: loopbacks[family] } : endpoint;
+  return isLoopbackName(endpoint.host) ? { ...endpoint, host: loopbacks[family] } : endpoint;
 }
 
 /** @throws TnetError TNET_E_ADDRESS for a source that is no IP address, TNET_E_USAGE for one of the other family */
@@ -73,4 +103,14 @@ export function requireSource(source: string | undefined, family: Family | undef
     throw new TnetError('TNET_E_ADDRESS', '-s takes an IP address', { subject: hideUserInfo(source) });
   }
   requireFamily(source, family);
+}
+
+/** Whether a name means this machine whatever DNS says: localhost, and all names under it. Source: RFC 6761, 6.3. */
+export function isLoopbackName(host: string): boolean {
+  return /^(?:.*\.)?localhost\.?$/i.test(host);
+}
+
+/** Whether somebody has to be asked for the addresses of a host: it is a name, and no loopback name. */
+export function isForeignName(host = 'localhost'): boolean {
+  return isIP(host) === 0 && !isLoopbackName(host);
 }

@@ -11,11 +11,12 @@ export function createDatagramSocket(options: dgram.SocketOptions): dgram.Socket
 }
 
 /**
- * Creates a UDP socket and binds it. Resolves with the bound socket, which belongs to the caller; rejects with the
+ * Creates a UDP socket and binds it. A multicast group may have many members on one machine, and each gets all that is
+ * sent to it; any other address has one socket, which another could only take datagrams from. Resolves with the bound socket, which belongs to the caller; rejects with the
  * error of binding (EADDRINUSE, EACCES, …), and then nothing stays open.
  */
 export async function bindDatagram(options: dgram.SocketOptions & dgram.BindOptions): Promise<dgram.Socket> {
-  const socket = dgram.createSocket(options);
+  const socket = dgram.createSocket({ reuseAddr: isGroup(options.address), ...options });
   try {
     socket.bind(options);
     await once(socket, 'listening');
@@ -37,13 +38,18 @@ const groups = ['224.0.0.0/4', 'ff00::/8'].map(parseBlock);
  */
 export function joinOwnGroup(socket: dgram.Socket, address: string): void {
   const prefix = wholeAddress(address);
-  if (!prefix || !groups.some((group) => group.covers(prefix))) return;
+  if (!prefix || !isGroup(address)) return;
   try {
     socket.addMembership(prefix.text, prefix.zone === undefined ? undefined : `::%${prefix.zone}`);
   } catch (error) {
     socket.close();
     throw error;
   }
+}
+
+function isGroup(address = ''): boolean {
+  const prefix = wholeAddress(address);
+  return prefix !== undefined && groups.some((group) => group.covers(prefix));
 }
 
 /** The number of a bound socket's descriptor; undefined without one. It stays the socket's to close. */

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EventEmitter } from 'node:events';
-import type { Duplex } from 'node:stream';
+import { Transform, type Duplex } from 'node:stream';
 import { TnetError } from '../errors.ts';
 
 /** Told of the first exception that serving a connection has thrown; `cause` is what was thrown. */
@@ -15,7 +15,7 @@ export interface Guarded extends EventEmitter {
 const serving = new AsyncLocalStorage<ConnectionGuard>();
 
 /** What a stream does by functions of its own, which Node calls at times of its own too. */
-const streamMethods = ['_read', '_write', '_writev', '_final'] as const;
+const streamMethods = ['_read', '_write', '_writev'] as const;
 
 /**
  * The last guard of a connection: an exception that nobody expected, thrown by what serves it or by a listener of its
@@ -46,7 +46,8 @@ export class ConnectionGuard {
   watchStream(stream: Duplex): void {
     this.watch(stream);
     const methods = stream as unknown as Record<string, ((...args: unknown[]) => unknown) | undefined | null>;
-    for (const name of streamMethods) {
+    // A Transform whose _final() is not its own one has its end worked on twice.
+    for (const name of [...streamMethods, stream instanceof Transform ? '_flush' : '_final']) {
       const method = methods[name]?.bind(stream);
       if (method) methods[name] = (...args) => this.#call(() => method(...args));
     }

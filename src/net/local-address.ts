@@ -4,7 +4,7 @@ import { findNearKind } from '../address/embedded.ts';
 import type { Endpoint } from '../address/endpoint.ts';
 import { parseBlock, wholeAddress } from '../address/prefix.ts';
 import { findListenerHost, findListenerPath } from './listener-path.ts';
-import { isLoopbackName } from './lookup.ts';
+import { isLoopbackName } from '../address/host-rules.ts';
 
 /** Whether to connect to an address is to connect to this machine. */
 export function isOfThisMachine(text: string): boolean {

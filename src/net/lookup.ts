@@ -1,3 +1,4 @@
+import { isLoopbackName } from '../address/host-rules.ts';
 import type { LookupAddress } from 'node:dns';
 
 /** What a name is looked up for. */
@@ -12,11 +13,6 @@ const loopback: readonly LookupAddress[] = [
   { address: '127.0.0.1', family: 4 },
   { address: '::1', family: 6 },
 ];
-
-/** Whether a name means this machine whatever DNS says: localhost, and all names under it. Source: RFC 6761, 6.3. */
-export function isLoopbackName(host: string): boolean {
-  return /^(?:.*\.)?localhost\.?$/i.test(host);
-}
 
 /**
  * The addresses of localhost and of the names under it. They are not for DNS to answer, and a hosts file often has one of

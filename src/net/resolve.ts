@@ -1,5 +1,6 @@
 import type { promises, SrvRecord } from 'node:dns';
-import { isLoopbackName, lookupAll } from './lookup.ts';
+import { isLoopbackName } from '../address/host-rules.ts';
+import { lookupAll } from './lookup.ts';
 
 /** The addresses of a name, and for how long they may be kept. */
 export interface ResolvedAddresses {

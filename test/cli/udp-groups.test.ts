@@ -67,6 +67,27 @@ for (const host of ['239.1.2.3', '[ff05::1234]', '[ff02::1234%v0]']) {
   });
 }
 
+for (const host of ['239.1.2.3', '[ff05::1234]']) {
+  testInNamespace()(`two of listen -u on ${host} both get what is sent to the group`, async (t) => {
+    const namespace = makeNamespace(t, cable);
+    const servers = [1, 2].map(() => startInside(t, namespace, ['listen', '-ku', `udp://${host}:7001`]));
+    for (const { stderr } of servers) await stderr.until(/listening on/);
+    const shown = Promise.all(servers.map(({ stdout }) => stdout.until(/to all/)));
+    await sendUntil(t, namespace, `udp://${host}:7001`, shown);
+    t.pass();
+  });
+}
+
+testInNamespace()('an address that is no group has one UDP server', async (t) => {
+  const namespace = makeNamespace(t, cable);
+  const first = startInside(t, namespace, ['listen', '-ku', 'udp://10.9.9.1:7001']);
+  await first.stderr.until(/listening on/);
+  const second = startInside(t, namespace, ['listen', '-ku', 'udp://10.9.9.1:7001']);
+  const exit = once(second.child, 'exit');
+  await second.stderr.until(/EADDRINUSE/);
+  t.deepEqual(await exit, [2, null]);
+});
+
 testInNamespace()('a group that no interface leads to is one line and status 1', async (t) => {
   const namespace = makeNamespace(t, []);
   const server = startInside(t, namespace, ['listen', '-u', 'udp://239.1.2.3:7001']);

@@ -96,6 +96,167 @@ const mistakes: readonly (readonly [args: readonly string[], line: RegExp])[] = 
   [['connect', '-4', '-z', 'localhost', '1-9', '::1', '1-9'], /^tnet connect: ::1: -4 asks for IPv4/],
   [['connect', '-4', '-s', '::1', '127.0.0.1', '1'], /^tnet connect: ::1: -4 asks for IPv4/],
   [['connect', '-s', 'name', '127.0.0.1', '1'], /^tnet connect: name: -s takes an IP address/],
+  [
+    ['connect', '-4', './s'],
+    /^tnet connect: -4 does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['connect', '-z', '-4', './s'],
+    /^tnet connect: -4 does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['connect', '-4', '-U', './s'],
+    /^tnet connect: -4 does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['listen', '-4', './s'],
+    /^tnet listen: -4 does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['listen', '-4', '-U', './s'],
+    /^tnet listen: -4 does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['echo', '-4', 'unix:./s'],
+    /^tnet echo: -4 does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['echo', '--ping', '-4', './s'],
+    /^tnet echo: -4 does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['proxy', '-4', './a', './s'],
+    /^tnet proxy: -4 does not go with \.\/a: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['connect', '-6', './s'],
+    /^tnet connect: -6 does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['connect', '-z', '-6', './s'],
+    /^tnet connect: -6 does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['connect', '-6', '-U', './s'],
+    /^tnet connect: -6 does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['listen', '-6', './s'],
+    /^tnet listen: -6 does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['listen', '-6', '-U', './s'],
+    /^tnet listen: -6 does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['echo', '-6', 'unix:./s'],
+    /^tnet echo: -6 does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['echo', '--ping', '-6', './s'],
+    /^tnet echo: -6 does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['proxy', '-6', './a', './s'],
+    /^tnet proxy: -6 does not go with \.\/a: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['connect', '-n', './s'],
+    /^tnet connect: -n does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['connect', '-z', '-n', './s'],
+    /^tnet connect: -n does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['connect', '-n', '-U', './s'],
+    /^tnet connect: -n does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['listen', '-n', './s'],
+    /^tnet listen: -n does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['listen', '-n', '-U', './s'],
+    /^tnet listen: -n does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['echo', '-n', 'unix:./s'],
+    /^tnet echo: -n does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['echo', '--ping', '-n', './s'],
+    /^tnet echo: -n does not go with \.\/s: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['proxy', '-n', './a', './s'],
+    /^tnet proxy: -n does not go with \.\/a: a Unix socket has no IP address \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['connect', '-s', '127.0.0.1', './s'],
+    /^tnet connect: -s does not go with \.\/s: a Unix socket has no IP address/,
+  ],
+  [
+    ['connect', '-p', '8000', './s'],
+    /^tnet connect: -p does not go with \.\/s: a Unix socket has no IP address/,
+  ],
+  [['listen', '-4', 'fd:9'], /^tnet listen: -4 does not go with fd:9: it is bound already/],
+  [
+    ['proxy', '--resolve', '5s', '0', '127.0.0.1:80'],
+    /^tnet proxy: --resolve: makes sense only with a target that is a name \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['proxy', '--resolve', '5s', '0', './s'],
+    /^tnet proxy: --resolve: makes sense only with a target that is a name \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['proxy', '--resolve', '5s', '0', 'localhost:80'],
+    /^tnet proxy: --resolve: makes sense only with a target that is a name \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['proxy', '--resolve', '5s', '0', 'app.localhost:80'],
+    /^tnet proxy: --resolve: makes sense only with a target that is a name \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['proxy', '--resolve', '5s', '0', '127.0.0.1:80', '[::1]:80'],
+    /^tnet proxy: --resolve: makes sense only with a target that is a name \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['proxy', '--resolve', '5s', '0', '--socks'],
+    /^tnet proxy: --resolve: makes no sense with --socks: clients name their target/,
+  ],
+  [
+    ['proxy', '--resolve', '5s', '0', '--http-connect'],
+    /^tnet proxy: --resolve: makes no sense with --http-connect: clients name their target/,
+  ],
+  [
+    ['proxy', '--dns-server', '127.0.0.1', '0', '127.0.0.1:80'],
+    /^tnet proxy: --dns-server: makes sense only with a target that is a name \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['proxy', '--dns-server', '127.0.0.1', '0', './s'],
+    /^tnet proxy: --dns-server: makes sense only with a target that is a name \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['proxy', '--dns-server', '127.0.0.1', '0', 'localhost:80'],
+    /^tnet proxy: --dns-server: makes sense only with a target that is a name \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['proxy', '--dns-server', '127.0.0.1', '0', 'app.localhost:80'],
+    /^tnet proxy: --dns-server: makes sense only with a target that is a name \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['proxy', '--dns-server', '127.0.0.1', '0', '127.0.0.1:80', '[::1]:80'],
+    /^tnet proxy: --dns-server: makes sense only with a target that is a name \(TNET_E_USAGE\)$/,
+  ],
+  [
+    ['proxy', '--dns-server', '127.0.0.1', '0', '--socks'],
+    /^tnet proxy: --dns-server: makes no sense with --socks: clients name their target/,
+  ],
+  [
+    ['proxy', '--dns-server', '127.0.0.1', '0', '--http-connect'],
+    /^tnet proxy: --dns-server: makes no sense with --http-connect: clients name their target/,
+  ],
   [['isip', '--nosuch'], /unknown option '--nosuch'/],
   [['nosuch'], /^tnet: unknown command 'nosuch'/],
   [['--nosuch'], /^tnet: unknown option '--nosuch'/],
@@ -220,6 +381,8 @@ for (const [family, bound] of [
 ] as const) {
   for (const args of [
     ['listen', 'localhost:0'],
+    ['listen', 'LOCALHOST.:0'],
+    ['echo', 'app.localhost:0'],
     ['listen', '-s', 'localhost', '0'],
     ['listen', '-u', 'localhost:0'],
     ['listen', '-d', 'localhost', '0'],

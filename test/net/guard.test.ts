@@ -1,6 +1,6 @@
 import type { Socket as DatagramSocket } from 'node:dgram';
 import { EventEmitter, once } from 'node:events';
-import { PassThrough, Transform } from 'node:stream';
+import { Duplex, PassThrough, Transform } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import type { TnetError } from '../../src/errors.ts';
@@ -142,6 +142,32 @@ for (const [what, begin] of Object.entries(later)) {
     t.false(other.destroyed);
   });
 }
+
+test('a stream that is guarded does each thing once', async (t) => {
+  const { guard, faults } = watchFaults();
+  const done: string[] = [];
+  const note = (what: string, act: () => void) => {
+    done.push(what);
+    act();
+  };
+  const transform = new Transform({
+    transform: (chunk, _encoding, next) => note('transform', () => next(null, chunk)),
+    flush: (next) => note('flush', next),
+  });
+  const duplex = new Duplex({
+    read: () => undefined,
+    write: (_chunk, _encoding, next) => note('write', next),
+    final: (next) => note('final', next),
+  });
+  await guard.run(() => {
+    for (const stream of [transform, duplex]) guardStream(stream);
+  });
+  transform.pipe(duplex);
+  transform.end('x');
+  await once(duplex, 'finish');
+  t.deepEqual(done, ['transform', 'write', 'flush', 'final']);
+  t.deepEqual(faults, []);
+});
 
 test('a callback is given back as it is where no connection is served', (t) => {
   t.is(guarded(fail), fail);

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { isLoopbackName, lookupAll, lookupFirst, withoutRootDot } from '../../src/net/lookup.ts';
+import { isLoopbackName } from '../../src/address/host-rules.ts';
+import { lookupAll, lookupFirst, withoutRootDot } from '../../src/net/lookup.ts';
 
 for (const name of ['localhost', 'localhost.', 'LocalHost', 'app.localhost', 'a.b.LOCALHOST.']) {
   test(`${name} is loopback, and nobody is asked`, async (t) => {

@@ -1,6 +1,5 @@
 import { nativeStatus } from '../../../native/addon.ts';
-import { isIP } from '../../../address/ip.ts';
-import { isLoopbackName } from '../../../net/lookup.ts';
+import { isForeignName } from '../../../address/host-rules.ts';
 import type { ProxyHost } from '../host.ts';
 import { pairSettings, type Pair } from '../pair.ts';
 import type { Plan } from '../plan.ts';
@@ -57,11 +56,6 @@ export function findExpressObstacle(plan: Omit<Plan, 'express'>, host: ProxyHost
   if (target.kind === 'tcp' && isForeignName(target.host)) return 'the target is a name';
   const part = findUnknown(plan, knownParts) ?? findUnknown(host, knownOfHost);
   return part && `${partNames[part] ?? part} needs JavaScript`;
-}
-
-/** A name whose addresses somebody has to be asked for. */
-function isForeignName(host = 'localhost'): boolean {
-  return isIP(host) === 0 && !isLoopbackName(host);
 }
 
 /** The first member that is there and not known. */

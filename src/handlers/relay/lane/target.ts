@@ -3,7 +3,8 @@ import { formatHostPort, formatPath, type Endpoint } from '../../../address/endp
 import type { LaneTarget } from '../../../flow/express-lane.ts';
 import { createRaceError, createTimeoutError } from '../../../net/happy-eyeballs.ts';
 import { isIP } from '../../../address/ip.ts';
-import { isLoopbackName, loopbackAddresses } from '../../../net/lookup.ts';
+import { isLoopbackName } from '../../../address/host-rules.ts';
+import { loopbackAddresses } from '../../../net/lookup.ts';
 import { TnetError } from '../../../errors.ts';
 
 /** The addresses that stand for a target, in the order in which they are tried, each as it is reported. */

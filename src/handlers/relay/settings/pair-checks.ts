@@ -1,9 +1,11 @@
 import { formatEndpoint, type Endpoint } from '../../../address/endpoint.ts';
 import { TnetError } from '../../../errors.ts';
+import { isForeignName } from '../../../address/host-rules.ts';
 import { faultSettings } from './faults.ts';
 import { balanceSettings } from './balance.ts';
 import { isLocalListener } from '../../../net/local-address.ts';
 import { checkDatagrams } from './datagram-checks.ts';
+import type { Target } from '../targets/target.ts';
 import type { NamePart, Pair, PairValues } from '../pair.ts';
 
 type Name = keyof PairValues;
@@ -40,6 +42,7 @@ export function checkPair(pair: Pair, name: NamePart): void {
   checkClashes(pair.values, name);
   checkTls(pair.values, name);
   checkBalance(pair, name);
+  checkNames(pair, name);
 }
 
 const listenKinds: readonly Endpoint['kind'][] = ['tcp', 'udp', 'unix', 'fd'];
@@ -196,6 +199,18 @@ function checkBalance(pair: Pair, name: NamePart): void {
   const senseless = (['healthFall', 'eject'] as const).find((key) => pair.values[key] !== undefined);
   if (!senseless || isBalanced(pair)) return;
   throw refuse(name(senseless), `makes sense only with several targets, or with ${name('health')}`);
+}
+
+/** The targets of a pair alone are looked up so: the system is asked for what clients name, and nobody for localhost. */
+function checkNames({ targets, values }: Pair, name: NamePart): void {
+  const senseless = (['resolve', 'dnsServer'] as const).find((key) => values[key] !== undefined);
+  const all = [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
+  if (!senseless || all.some(isLookedUp)) return;
+  throw refuse(name(senseless), 'makes sense only with a target that is a name');
+}
+
+function isLookedUp(target: Target): boolean {
+  return target.kind === 'srv' || ('port' in target && isForeignName(target.host));
 }
 
 function refuse(subject: string, message: string): TnetError {
