@@ -3,7 +3,7 @@ import { serve } from '../../../serve/serve.ts';
 import { TnetError } from '../../../errors.ts';
 import { isIP, isIPv4, type Socket } from '../../../net/index.ts';
 import { findNearKind, plainAddress } from '../../../net/local-address.ts';
-import type { SocksRequest } from '../../../protocol/socks/index.ts';
+import type { TargetRequest } from '../../../serve/greeting/target-request.ts';
 import type { ProxyHost } from '../host.ts';
 
 interface BindOptions {
@@ -21,7 +21,7 @@ interface BindOptions {
  */
 export async function acceptBound(
   client: Socket,
-  request: SocksRequest,
+  request: TargetRequest,
   options: BindOptions,
 ): Promise<Socket> {
   const { host, connectMs, announce } = options;
