@@ -77,7 +77,12 @@ export class Ledger {
     this.#sentBytes += carried.sentBytes;
     this.#receivedBytes += carried.receivedBytes;
     if (carried.failed) this.#failed++;
-    if (carried.isProbe) this.#probes++;
+    if (carried.isProbe) this.probe();
+  }
+
+  /** Counts a client that came and went without a word. */
+  probe(): void {
+    this.#probes++;
   }
 
   refuse(reason: string): void {
