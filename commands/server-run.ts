@@ -3,42 +3,33 @@ import { formatBound, formatLocal, formatRemote, type BoundServer } from '../src
 import { exitCodes } from '../src/exit-codes.ts';
 import type { EndingReason } from '../src/flow/ending.ts';
 import { Socket } from '../src/net/index.ts';
+import { ConnectionGuard } from '../src/net/guard.ts';
 import type { LiveConnection } from '../src/report/live-sample.ts';
+import type { Handler } from '../src/serve/handler.ts';
+import { Ledger, type Moved, type OpenConnection } from '../src/serve/ledger.ts';
 import type { Context } from './context.ts';
 import { recordOf, type Recorder } from './options/recording.ts';
 import { catchInterruption, endingReason, type Interruption, type RunLimit } from './signals.ts';
 
-interface Totals {
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
-}
-
-interface OpenConnection {
-  readonly id: number;
-  readonly remote: string;
-  readonly startedAt: number;
-  moved: (() => Totals) | undefined;
-  /** Reports its end. */
-  end: ((ending: ConnectionEnding, totals: Totals) => void) | undefined;
-}
-
 interface ConnectionEnding {
   readonly reason: EndingReason;
-  readonly error?: Error;
+  readonly error?: Error | undefined;
 }
+
+const nothingMoved: Moved = { sentBytes: 0, receivedBytes: 0 };
 
 /** One accepted connection, as a server command reports it. */
 export interface ConnectionReport {
   readonly id: number;
   readonly remote: string;
   /** Counts what the connection has moved so far into the run's sums, until its end. */
-  watch(moved: () => Totals): void;
+  watch(moved: () => Moved): void;
   /** Reports the end. The socket is the caller's to close. */
-  ended(ending: ConnectionEnding, totals: Totals): void;
+  ended(ending: ConnectionEnding, totals: Moved): void;
 }
 
 /** What a run has done so far, the open connections included as far as they are watched. */
-export interface RunSums extends Totals {
+export interface RunSums extends Moved {
   readonly connections: number;
   readonly open: number;
   /** Of a UDP service: datagrams that were taken, and those that were not. */
@@ -59,16 +50,15 @@ export class ServerRun {
   readonly #servers = new Set<BoundServer>();
   readonly #stopping = new AbortController();
   #address = '';
-  #count = 0;
-  #sentBytes = 0;
-  #receivedBytes = 0;
+  readonly #ledger = new Ledger();
+  /** Bytes of datagrams that were answered one by one. */
+  readonly #loose = { sentBytes: 0, receivedBytes: 0 };
   #datagrams = 0;
   #dropped = 0;
-  #probes = 0;
   /** Connections that had not ended when the run was interrupted. */
   #cut = 0;
-  readonly #open = new Map<number, OpenConnection>();
-  readonly #entries = new WeakMap<Connection, OpenConnection>();
+  /** What reports a connection's end. */
+  readonly #reports = new WeakMap<Connection, { report: ConnectionReport; entry: OpenConnection }>();
 
   /** `recorder` records the connections that are accepted. Default: none are. `limit` ends the run. Default: nothing does. */
   constructor(context: Context, recorder?: Recorder, limit?: RunLimit) {
@@ -78,6 +68,7 @@ export class ServerRun {
     this.interruption.signal.addEventListener('abort', () => {
       if (this.interruption.status !== undefined) context.exit(this.interruption.status);
       this.#closeServers(() => this.#reportTotals());
+      for (const { breakOff } of this.#ledger.open) breakOff?.();
     });
     process.on('SIGUSR1', () => this.#reportTotals());
   }
@@ -87,18 +78,13 @@ export class ServerRun {
     return this.#stopping.signal;
   }
 
-  /** How many connections have been accepted so far. */
-  get count(): number {
-    return this.#count;
-  }
-
   get sums(): RunSums {
-    const moving = [...this.#open.values()].flatMap(({ moved }) => moved?.() ?? []);
+    const { connections, open, sentBytes, receivedBytes } = this.#ledger.sum();
     return {
-      connections: this.#count,
-      open: this.#open.size,
-      sentBytes: moving.reduce((sum, { sentBytes }) => sum + sentBytes, this.#sentBytes),
-      receivedBytes: moving.reduce((sum, { receivedBytes }) => sum + receivedBytes, this.#receivedBytes),
+      connections,
+      open,
+      sentBytes: sentBytes + this.#loose.sentBytes,
+      receivedBytes: receivedBytes + this.#loose.receivedBytes,
       datagrams: this.#datagrams,
       dropped: this.#dropped,
     };
@@ -106,12 +92,7 @@ export class ServerRun {
 
   /** The open connections, as far as they are watched. */
   get list(): readonly LiveConnection[] {
-    return [...this.#open.values()].map(({ id, remote, startedAt, moved }) => ({
-      id,
-      remote,
-      startedAt,
-      ...(moved?.() ?? { sentBytes: 0, receivedBytes: 0 }),
-    }));
+    return this.#ledger.list();
   }
 
   /** What the server has really bound. */
@@ -135,42 +116,59 @@ export class ServerRun {
   }
 
   accepted(socket: Connection): ConnectionReport {
-    const id = ++this.#count;
-    const startedAt = performance.now();
-    const remote = formatRemote(socket, this.#address);
-    const { reporter } = this.#context;
-    const open: OpenConnection = { id, remote, startedAt, moved: undefined, end: undefined };
-    this.#open.set(id, open);
-    this.#entries.set(socket, open);
+    return this.#report(socket, this.#enter(socket));
+  }
+
+  /** Serves a client by a handler, reports its end, and has it closed then. */
+  async serve(client: Connection, handle: Handler): Promise<void> {
+    const entry = this.#enter(client);
+    const report = this.#report(client, entry);
+    const guard = new ConnectionGuard((fault) => this.broken(client, fault));
+    const served = handle({ client, greeting: {}, listener: this.#address, entry, guard });
+    if (this.interruption.signal.aborted) entry.breakOff?.();
+    const ending = await served;
+    report.ended(ending, entry.moved?.() ?? nothingMoved);
+    await ending.close();
+  }
+
+  #enter(socket: Connection): OpenConnection {
+    const entry = this.#ledger.enter(formatRemote(socket, this.#address));
+    const { id, remote } = entry;
     this.#recorder?.open(socket, id, 'accepted', this.#address);
-    reporter.emit({ event: 'accepted', id, local: formatLocal(socket, this.#address), remote });
-    open.end = (ending, totals) => {
-      // A fault may end a connection that is being ended already.
-      if (!this.#open.delete(id)) return;
-      if (ending.reason === 'aborted' && this.interruption.signal.aborted) this.#cut++;
-      this.#sentBytes += totals.sentBytes;
-      this.#receivedBytes += totals.receivedBytes;
-      const reason = endingReason(ending.reason, this.interruption);
-      recordOf(socket)?.closed(reason);
-      if (ending.error) reporter.fail(remote, ending.error, id);
-      const durationMs = elapsedMs(startedAt);
-      reporter.emit({ event: 'ended', id, remote, reason, ...totals, durationMs });
-    };
-    return {
+    const local = formatLocal(socket, this.#address);
+    this.#context.reporter.emit({ event: 'accepted', id, local, remote });
+    return entry;
+  }
+
+  #report(socket: Connection, entry: OpenConnection): ConnectionReport {
+    const { id, remote, startedAt } = entry;
+    const { reporter } = this.#context;
+    const report: ConnectionReport = {
       id,
       remote,
       watch(moved) {
-        open.moved = moved;
+        entry.moved = moved;
       },
-      ended: open.end,
+      ended: (ending, moved) => {
+        // A fault may end a connection that is being ended already.
+        if (!this.#ledger.open.has(entry)) return;
+        if (ending.reason === 'aborted' && this.interruption.signal.aborted) this.#cut++;
+        this.#ledger.leave(entry, { ...moved, failed: ending.error !== undefined });
+        const reason = endingReason(ending.reason, this.interruption);
+        recordOf(socket)?.closed(reason);
+        if (ending.error) reporter.fail(remote, ending.error, id);
+        const durationMs = elapsedMs(startedAt);
+        reporter.emit({ event: 'ended', id, remote, reason, ...moved, durationMs });
+      },
     };
+    this.#reports.set(socket, { report, entry });
+    return report;
   }
 
   /** Ends the report of a connection that a fault of tnet has ended. Where it was the only one, that is the status. */
   broken(socket: Connection, error: Error): void {
-    const open = this.#entries.get(socket);
-    const totals = open?.moved?.() ?? { sentBytes: 0, receivedBytes: 0 };
-    if (open?.end) open.end({ reason: 'aborted', error }, totals);
+    const known = this.#reports.get(socket);
+    if (known) known.report.ended({ reason: 'aborted', error }, known.entry.moved?.() ?? nothingMoved);
     else this.#context.reporter.fail(formatRemote(socket, this.#address), error);
     if (this.#stopping.signal.aborted && this.interruption.status === undefined) {
       this.#context.exit(exitCodes.failed);
@@ -180,8 +178,8 @@ export class ServerRun {
   /** Reports a datagram that a service has taken, and its answer if there was one. */
   datagram(remote: string, receivedBytes: number, sentBytes: number | undefined): void {
     this.#datagrams++;
-    this.#receivedBytes += receivedBytes;
-    this.#sentBytes += sentBytes ?? 0;
+    this.#loose.receivedBytes += receivedBytes;
+    this.#loose.sentBytes += sentBytes ?? 0;
     const answer = sentBytes === undefined ? {} : { sentBytes };
     this.#context.reporter.emit({ event: 'datagram', remote, receivedBytes, ...answer });
   }
@@ -193,7 +191,7 @@ export class ServerRun {
 
   /** Counts a client that left without the greeting that was waited for. */
   probed(remote: string): void {
-    this.#probes++;
+    this.#ledger.probe();
     this.#context.reporter.emit({ event: 'probe', remote });
   }
 
@@ -225,13 +223,14 @@ export class ServerRun {
   #reportTotals(): void {
     if (this.#cut > 0) this.#context.reporter.emit({ event: 'cut', connections: this.#cut });
     const { connections, sentBytes, receivedBytes, datagrams, dropped } = this.sums;
+    const { probes } = this.#ledger.sum();
     this.#context.reporter.emit({
       event: 'totals',
       connections,
       sentBytes,
       receivedBytes,
       durationMs: elapsedMs(this.#startedAt),
-      ...(this.#probes > 0 && { probes: this.#probes }),
+      ...(probes > 0 && { probes }),
       ...(datagrams + dropped > 0 && { datagrams, dropped }),
     });
   }

@@ -1,12 +1,7 @@
 import type { Command } from 'commander';
-import {
-  closeConnection,
-  cutDeliveryMs,
-  resetConnection,
-  type Connection,
-} from '../../src/net/connection.ts';
+import type { Connection } from '../../src/net/connection.ts';
+import { createServiceHandler } from '../../src/handlers/services/services.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
-import { TnetError } from '../../src/errors.ts';
 import type { ServiceName } from '../../src/protocol/small-services/index.ts';
 import type { Rate } from '../../src/quantities.ts';
 import { openAccess, type Access } from '../options/access.ts';
@@ -15,10 +10,9 @@ import { bindServers, type BindOptions } from '../options/bind.ts';
 import { createContext, subjectOf, type Context } from '../context.ts';
 import { applyUdp } from '../options/datagram.ts';
 import { checkEchoFlags, type EchoOptions } from './options.ts';
-import { createService, loadQuotes, type StartService } from './services.ts';
+import { loadQuotes } from './quotes.ts';
 import { readServerAddresses } from '../options/server-address.ts';
 import { ServerRun } from '../server-run.ts';
-import { guarded } from '../../src/net/guard.ts';
 
 /** Datagrams that one address may send: where an answer is as long as the question, and where it may be longer. */
 const defaultRates = {
@@ -36,7 +30,7 @@ export async function serveEcho(words: string[], options: EchoOptions, command: 
   const endpoints = asked.map(toPlainEndpoint);
   const quotes = loadQuotes(options.quoteFile);
   const admission = await createAdmission(context, options, asked);
-  const start = createService(options.service, quotes);
+  const handle = createServiceHandler(options.service, quotes, options.idle);
   const run = new ServerRun(context);
   try {
     const access = await openAccess(context, options, endpoints, run.interruption.signal);
@@ -45,7 +39,7 @@ export async function serveEcho(words: string[], options: EchoOptions, command: 
       maxConnections: options.maxConnections,
       rejectOverflow: options.reject,
       onConnection(client) {
-        const serve = (admitted: Connection) => serveClient(run, admitted, start, options.idle);
+        const serve = (admitted: Connection) => run.serve(admitted, handle);
         return admission(run, client, serve, access.admit);
       },
       bindDatagrams: bindAnswers(run, access, options, quotes),
@@ -86,34 +80,6 @@ async function showLive(
 function keepLocal(endpoint: Endpoint, { ipv6 }: EchoOptions): Endpoint {
   if (endpoint.kind !== 'udp' || endpoint.host !== undefined) return endpoint;
   return { ...endpoint, host: ipv6 ? '::1' : '127.0.0.1' };
-}
-
-async function serveClient(
-  run: ServerRun,
-  client: Connection,
-  start: StartService,
-  idleMs: number | undefined,
-): Promise<void> {
-  const connection = run.accepted(client);
-  const { signal } = run.interruption;
-  const flow = start(client, () => idleTimer?.refresh());
-  const expire = () => {
-    flow.stop(
-      'timeout',
-      new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${idleMs ?? 0} ms`),
-    );
-  };
-  const idleTimer = idleMs === undefined ? undefined : setTimeout(guarded(expire), idleMs);
-  const moved = () => ({ sentBytes: flow.sentBytes, receivedBytes: flow.receivedBytes });
-  connection.watch(moved);
-  const interrupt = () => flow.stop('aborted');
-  signal.addEventListener('abort', interrupt);
-  const ending = await flow.ended;
-  signal.removeEventListener('abort', interrupt);
-  clearTimeout(idleTimer);
-  connection.ended(ending, moved());
-  if (ending.reason === 'aborted' && signal.aborted) await resetConnection(client, cutDeliveryMs);
-  else closeConnection(client, ending.error);
 }
 
 /** How a UDP endpoint is bound: each datagram is answered by itself. */

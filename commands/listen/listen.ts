@@ -29,7 +29,7 @@ import { readRunLimit } from '../run-limit.ts';
 import { checkFlags } from '../options/flag-rules.ts';
 import { listenFlagRules } from './flag-rules.ts';
 import { isPlainSession } from '../options/session-extras.ts';
-import { addManyOptions, prepareOutputDir, type ManyFlags } from './many.ts';
+import { addManyOptions, prepareOutputDir, type ManyFlags } from './many-options.ts';
 import { addOptions, addReportOptions } from '../options/shared.ts';
 import { readServerAddresses, type ServerAddressOptions } from '../options/server-address.ts';
 import { addRecordingOptions, createRecorder, type RecordingFlags } from '../options/recording.ts';

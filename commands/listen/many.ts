@@ -1,6 +1,3 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
-import { Option, type Command } from 'commander';
 import type { ClientFile } from '../../src/handlers/rooms/client-file.ts';
 import {
   breakConnection,
@@ -9,69 +6,14 @@ import {
   resetConnection,
   type Connection,
 } from '../../src/net/connection.ts';
-import { errorCode, TnetError } from '../../src/errors.ts';
-import { InputOffer } from '../../src/handlers/rooms/input-offer.ts';
+import { HalfClosedClients } from '../../src/handlers/rooms/half-closed.ts';
+import { createPlainRoom } from '../../src/handlers/rooms/plain-room.ts';
 import type { Room, RoomOptions, Seat } from '../../src/handlers/rooms/rooms.ts';
 import { runSession, type SessionEnding } from '../../src/flow/session.ts';
-import { Socket } from '../../src/net/index.ts';
-import { releasePlace } from '../../src/net/places.ts';
-import { waitAcknowledged } from '../../src/net/tuning.ts';
 import type { Context } from '../context.ts';
+import type { ManyFlags } from './many-options.ts';
 import type { ConnectionReport, ServerRun } from '../server-run.ts';
 import { isReaderGone, openStdio, sessionOptions, type SessionFlags, type Stdio } from '../session-run.ts';
-
-/** The flags of listen for many clients at once. */
-export interface ManyFlags {
-  readonly broadcast?: boolean;
-  readonly chat?: boolean;
-  readonly broker?: boolean;
-  readonly label?: boolean;
-  readonly outputDir?: string;
-}
-
-export function addManyOptions(command: Command): Command {
-  const stdoutFlags = ['chat', 'broker'];
-  return command
-    .addOption(
-      new Option('--broadcast', 'send stdin to every client (implies -k)')
-        .implies({ keepOpen: true })
-        .conflicts(['chat', 'broker', 'recvOnly']),
-    )
-    .addOption(
-      new Option('--broker', "send each client's bytes and stdin to all the others (implies -k)")
-        .implies({ keepOpen: true })
-        .conflicts(['chat', 'sendOnly']),
-    )
-    .addOption(
-      new Option('--chat', 'as --broker, by lines with <user N> before each (implies -k)')
-        .implies({ keepOpen: true })
-        .conflicts(['broker', 'sendOnly']),
-    )
-    .addOption(new Option('--label', 'put the client before each line on stdout').conflicts(stdoutFlags))
-    .addOption(
-      new Option('--output-dir <dir>', "write each client's bytes to a file of its own").conflicts([
-        ...stdoutFlags,
-        'label',
-        'sendOnly',
-      ]),
-    );
-}
-
-/**
- * Makes sure that files can be created in --output-dir, which is created if need be.
- *
- * @throws TnetError TNET_E_USAGE
- */
-export function prepareOutputDir({ outputDir }: ManyFlags): void {
-  if (outputDir === undefined) return;
-  try {
-    mkdirSync(outputDir, { recursive: true });
-    accessSync(outputDir, constants.W_OK | constants.X_OK);
-  } catch (error) {
-    const message = `no files can be created there (${errorCode(error) ?? 'ERROR'})`;
-    throw new TnetError('TNET_E_USAGE', message, { subject: outputDir, cause: error });
-  }
-}
 
 /** With -k: serves every client in a session of its own, in the room that the flags ask for. */
 export async function serveMany(
@@ -151,30 +93,6 @@ export async function serveMany(
   };
 }
 
-/**
- * Clients that have ended their side. They may only have half-closed, and are sent to as long as they are there; or
- * have left. Their places are for the next ones, but no more than `most` are kept beside those: the oldest has to go.
- */
-class HalfClosedClients {
-  readonly #most: number;
-  readonly #clients = new Map<Connection, AbortController>();
-
-  constructor(most = Infinity) {
-    this.#most = most;
-  }
-
-  add(client: Connection, stop: AbortController): void {
-    if (client instanceof Socket) releasePlace(client);
-    this.#clients.set(client, stop);
-    const [oldest] = this.#clients.values();
-    if (this.#clients.size > this.#most) oldest?.abort();
-  }
-
-  delete(client: Connection): void {
-    this.#clients.delete(client);
-  }
-}
-
 /** Nothing that the client sends could be kept: it must not take a clean end for a delivery. */
 function refuse(context: Context, client: Connection, connection: ConnectionReport, error: unknown): void {
   client.on('error', () => undefined);
@@ -218,42 +136,6 @@ async function openRoom(
   const rooms = await import('../../src/handlers/rooms/rooms.ts');
   if (flags.broadcast) return rooms.createBroadcastRoom(options);
   return flags.broker ? rooms.createBrokerRoom(options) : rooms.createChatRoom(options);
-}
-
-/** The first client that takes it gets the input; the output gets what comes from all of them. */
-function createPlainRoom(
-  { input, output }: Pick<Seat, 'input' | 'output'>,
-  signal: AbortSignal,
-  close: () => void,
-): Room {
-  const offer = input && new InputOffer(input);
-  const closeInput = () => (input?.destroyed ? undefined : close());
-  // A server that is to end does not wait for what nobody has taken.
-  signal.addEventListener('abort', () => (offer?.isTaken ? undefined : closeInput()), { once: true });
-  return {
-    join(_id, _remote, client) {
-      // A peer of UDP has no end by which it could be told that it only looks.
-      const claim = client instanceof Socket ? offer?.offer(watchTaking(client)) : undefined;
-      const claimed = client instanceof Socket ? claim?.stream : offer?.takeWhole();
-      const leave = () => {
-        if (claimed && offer?.isTakenBy(claimed)) closeInput();
-      };
-      return { input: claimed, output, receiveTransforms: [], claim, leave };
-    },
-  };
-}
-
-/** What waits until the client's system has what is written from now on. False: it is gone. */
-function watchTaking(client: Socket): () => Promise<boolean> {
-  const { bytesWritten } = client;
-  return async () => {
-    for (let waitMs = 1; client.bytesWritten === bytesWritten; waitMs = Math.min(waitMs * 2, 50)) {
-      if (client.destroyed) return false;
-      await delay(waitMs);
-    }
-    const answer = await waitAcknowledged(client);
-    return answer === 'acknowledged' || answer === 'unknown';
-  };
 }
 
 /** A client that is too slow for the others is broken off: waiting for it to take the rest is what must not be. */

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { breakConnection, type Connection } from '../../src/net/connection.ts';
-import { admit, type AdmitOptions } from '../../src/serve/admit.ts';
+import { greet } from '../../src/serve/greeting/greet.ts';
+import { defaultGreetingMs, type ReadGreeting } from '../../src/serve/greeting/greeting.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import { presentAddresses, presentedAddresses } from '../../src/net/presented-address.ts';
 import { SaidNothing } from '../../src/serve/greeting/said-nothing.ts';
@@ -65,21 +66,14 @@ export async function createAdmission(
   endpoints: readonly Endpoint[],
 ): Promise<Admission> {
   const { reporter } = context;
-  const secureEndpoint = endpoints.find(({ kind }) => flags.tls === true || kind === 'tls');
-  const secure = secureEndpoint && (await readSecure(secureEndpoint));
-  const options: AdmitOptions = { acceptProxy: flags.acceptProxy === true, ...(secure && { secure }) };
+  const readers = await createReaders(context, flags, endpoints);
   // At once where there is nothing to wait for.
-  if (!asksForGreeting(flags, endpoints)) return (_run, client, serve) => serve(client);
+  if (readers.length === 0) return (_run, client, serve) => serve(client);
   if (endpoints.some(({ kind }) => kind === 'udp')) {
     throw new TnetError('TNET_E_USAGE', '--tls and --accept-proxy are for streams, not for datagrams');
   }
   return (run, client, serve, judge) =>
     client instanceof Socket ? letIn(run, client, serve, judge) : serve(client);
-
-  async function readSecure(endpoint: Endpoint) {
-    const { readServerSecure } = await import('./secure-run.ts');
-    return readServerSecure(flags, endpoint, reporter);
-  }
 
   async function letIn(
     run: ServerRun,
@@ -94,7 +88,7 @@ export async function createAdmission(
     const name = { remote: formatRemote(socket, run.address), local: formatLocal(socket, run.address) };
     presentAddresses(socket, name);
     try {
-      await admit(socket, { ...options, signal });
+      await greet(socket, readers, { limitMs: defaultGreetingMs, signal });
       // Of two that are through in one turn the first has the place.
       signal.throwIfAborted();
     } catch (error) {
@@ -109,6 +103,24 @@ export async function createAdmission(
     reporter.emit({ event: 'refused', remote: formatRemote(socket, run.address), reason });
     breakConnection(socket);
   }
+}
+
+/** What reads the PROXY header, and then makes the client speak TLS. */
+async function createReaders(
+  { reporter }: Context,
+  flags: AdmissionFlags,
+  endpoints: readonly Endpoint[],
+): Promise<ReadGreeting[]> {
+  const readers: ReadGreeting[] = [];
+  if (flags.acceptProxy)
+    readers.push((await import('../../src/serve/greeting/proxy-header.ts')).readPresentedClient);
+  const secureEndpoint = endpoints.find(({ kind }) => flags.tls === true || kind === 'tls');
+  if (!secureEndpoint) return readers;
+  const [{ readServerSecure }, { createTlsReader }] = await Promise.all([
+    import('./secure-run.ts'),
+    import('../../src/serve/greeting/tls.ts'),
+  ]);
+  return [...readers, createTlsReader(await readServerSecure(flags, secureEndpoint, reporter))];
 }
 
 /** The endpoint to bind for one that may ask for TLS. */

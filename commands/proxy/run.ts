@@ -5,7 +5,10 @@ import type { ProxyHost } from '../../src/handlers/relay/host.ts';
 import { Ledger } from '../../src/serve/ledger.ts';
 import type { Pair } from '../../src/handlers/relay/pair.ts';
 import { OwnAddresses } from '../../src/serve/own-addresses.ts';
-import { Proxy, ServeError } from '../../src/handlers/relay/proxy.ts';
+import { prepareRelays } from '../../src/handlers/relay/prepare.ts';
+import type { RelayService } from '../../src/handlers/relay/service.ts';
+import { checkBoundLoops } from '../../src/handlers/relay/targets/bound-loops.ts';
+import { Listeners, ServeError } from '../../src/serve/listeners.ts';
 import { LoopWatch } from '../../src/handlers/relay/targets/rules.ts';
 import type { Context } from '../context.ts';
 import { startLive } from '../options/live.ts';
@@ -37,7 +40,7 @@ export class ProxyRun {
   readonly #stopping = new AbortController();
   readonly #host: ProxyHost;
   readonly #own: OwnAddresses;
-  readonly #proxy: Proxy;
+  readonly #listeners: Listeners<RelayService>;
   readonly #interruption: Interruption;
   /** Binding under way: what it has bound by the end is for #end to close. */
   #binding: Promise<void> = Promise.resolve();
@@ -72,7 +75,9 @@ export class ProxyRun {
       handOver:
         options.workers === undefined ? undefined : (...client) => this.#dispatcher?.handOver(...client),
     };
-    this.#proxy = new Proxy(this.#host);
+    this.#listeners = new Listeners<RelayService>(this.#host, (bound) =>
+      checkBoundLoops(bound, this.#host.family),
+    );
     this.#interruption = this.#watch();
   }
 
@@ -82,17 +87,17 @@ export class ProxyRun {
     let started = (): void => undefined;
     this.#reloading = new Promise((resolve) => (started = resolve));
     try {
-      const plans = await this.#proxy.prepare(pairs);
+      const services = await prepareRelays(pairs, this.#host);
       if (!signal.aborted && this.#options.workers !== undefined)
         await this.#startWorkers(this.#options.workers);
       if (!signal.aborted && metrics) await this.#serveMetrics(metrics);
       if (signal.aborted) {
-        for (const plan of plans) plan.close();
+        for (const service of services) service.close();
         return;
       }
-      if (this.#options.config === undefined && plans.some(({ access }) => access))
+      if (this.#options.config === undefined && services.some(({ access }) => access))
         this.#reloadAccessOnHangup();
-      this.#binding = this.#proxy.serve(plans);
+      this.#binding = this.#listeners.serve(services);
       await this.#binding;
       this.#isReady = true;
     } catch (error) {
@@ -104,7 +109,7 @@ export class ProxyRun {
     } finally {
       started();
     }
-    if (this.#options.live) await this.#show(`tnet proxy ${this.#proxy.addresses.join(' ')}`, signal);
+    if (this.#options.live) await this.#show(`tnet proxy ${this.#listeners.addresses.join(' ')}`, signal);
   }
 
   /** Replays a recording as clients. Status 1 when a server did not do what it did in the recording. */
@@ -152,7 +157,7 @@ export class ProxyRun {
       start: startWorker,
       ledger,
       emit: (event) => this.#context.reporter.emit(event),
-      takeRate: (key, client) => this.#proxy.takeRate(key, client),
+      takeRate: (key, client) => this.#listeners.takeRate(key, client),
       own: () => this.#own.list,
     });
     this.#own.onChange = (addresses) => this.#dispatcher?.broadcast({ type: 'own', addresses });
@@ -204,7 +209,7 @@ export class ProxyRun {
   #reloadAccessOnHangup(): void {
     const reload = async () => {
       try {
-        const counts = await this.#proxy.reloadAccess();
+        const counts = await this.#listeners.reloadAccess();
         this.#dispatcher?.broadcast({ type: 'reload-access' });
         this.#context.reporter.emit({ event: 'access-reloaded', ...counts });
       } catch (error) {
@@ -219,10 +224,10 @@ export class ProxyRun {
     const reload = async () => {
       try {
         const pairs = await read();
-        const plans = await this.#proxy.prepare(pairs);
+        const services = await prepareRelays(pairs, this.#host);
         // The workers first: a client that is accepted under the new pairs comes after them.
         await this.#dispatcher?.reload();
-        await this.#proxy.serve(plans);
+        await this.#listeners.serve(services);
         this.#context.reporter.emit({ event: 'reloaded', file, pairs: pairs.length });
       } catch (error) {
         this.#report(error);
@@ -237,7 +242,7 @@ export class ProxyRun {
     for (const stop of this.#reloads.splice(0)) stop();
     await Promise.allSettled([this.#reloading, this.#binding]);
     // A client that a lane has accepted, and not told yet, is one of those that are served to the end.
-    await this.#proxy.stop();
+    await this.#listeners.stop();
     const limitMs = status === exitCodes.sigint ? 0 : this.#options.drain;
     const { open } = this.#ledger;
     if (open.size > 0 && limitMs > 0) {
@@ -247,7 +252,7 @@ export class ProxyRun {
     const { unended } = this.#ledger;
     this.#stopping.abort();
     if (unended > 0) this.#context.reporter.emit({ event: 'cut', connections: unended });
-    this.#proxy.cut();
+    this.#listeners.cut();
     this.#dispatcher?.cut();
     await this.#waitUntilIdle(cutMs);
     await this.#close();

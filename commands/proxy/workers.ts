@@ -2,7 +2,10 @@ import { fork } from 'node:child_process';
 import type { DetachedHandle } from '../../src/net/hand-over.ts';
 import type { WorkerProcess } from '../../src/serve/workers/dispatcher.ts';
 import type { Pair } from '../../src/handlers/relay/pair.ts';
-import { ProxyWorker } from '../../src/handlers/relay/worker.ts';
+import { prepareRelay } from '../../src/handlers/relay/prepare.ts';
+import { LoopWatch } from '../../src/handlers/relay/targets/rules.ts';
+import type { ServeHost } from '../../src/serve/host.ts';
+import { ServeWorker } from '../../src/serve/workers/worker.ts';
 import type { FromWorker, ToWorker } from '../../src/serve/workers/messages.ts';
 import type { Context } from '../context.ts';
 import type { ProxyOptions } from './options.ts';
@@ -37,14 +40,21 @@ const orphanedMs = 1_000;
 /** The life of a worker: it does what the process that started it says, and ends with it. For its signals see main.ts. */
 export function runWorker(context: Context, options: ProxyOptions, read: () => Promise<Pair[]>): void {
   const { reporter } = context;
-  const worker = new ProxyWorker(
+  let loops: LoopWatch | undefined;
+  const prepare = async (host: ServeHost) => {
+    const pairs = await read();
+    loops ??= host.own && new LoopWatch(host.own);
+    const streams = pairs.filter(({ listen }) => listen.kind !== 'udp');
+    return Promise.all(streams.map((pair) => prepareRelay(pair, { ...host, loops })));
+  };
+  const worker = new ServeWorker(
     {
       emit: (event) => reporter.emit(event),
       fail: (subject, error, id) => reporter.fail(subject, error, id),
       family: readFamily(options),
       numericOnly: options.numeric,
     },
-    read,
+    prepare,
     (message) => {
       if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
     },

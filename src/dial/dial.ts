@@ -94,7 +94,7 @@ async function openTransport(endpoint: Dialled, options: DialOptions, deadline: 
 async function prepare(socket: Socket, endpoint: Dialled, options: DialOptions, signal: AbortSignal) {
   const { sendProxyHeader, secure } = options;
   if (sendProxyHeader) {
-    const { encodeHeader } = await import('./proxy-header.ts');
+    const { encodeHeader } = await import('./send-proxy-header.ts');
     socket.write(encodeHeader(sendProxyHeader, socket, options.proxyEnds));
   }
   if (!secure && endpoint.kind !== 'tls') return;

@@ -1,6 +1,4 @@
-import type { Relay } from '../flow/relay.ts';
-
-/** What a proxy has done so far, over all its listeners. `sentBytes` went to clients, `receivedBytes` came from them. */
+/** What a server has done so far, over all its listeners. `sentBytes` went to clients, `receivedBytes` came from them. */
 export interface Totals {
   readonly connections: number;
   readonly open: number;
@@ -14,6 +12,14 @@ export interface Totals {
   readonly refused: Readonly<Record<string, number>>;
 }
 
+/** Bytes that went to the client, and that came from it. */
+export interface Moved {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+}
+
+const nothingMoved: Moved = { sentBytes: 0, receivedBytes: 0 };
+
 /** One open connection, as the ledger knows it. */
 export interface OpenConnection {
   readonly id: number;
@@ -21,24 +27,19 @@ export interface OpenConnection {
   /** What the client is connected to; undefined while that is not decided. */
   target: string | undefined;
   readonly startedAt: number;
-  /** Undefined until both ends are joined. */
-  relay: Pick<Relay, 'up' | 'down' | 'stop'> | undefined;
-  /** Ends it now, whatever it is at; undefined where only its relay can be stopped. */
+  /** What it has moved up to now; undefined while nothing is. */
+  moved: (() => Moved) | undefined;
+  /** Ends it now, whatever it is at. */
   breakOff: (() => void) | undefined;
   /** A session between two UDP ends: it has no end of its own, so that ending it cuts nothing. */
   isSession: boolean;
 }
 
 /** One open connection at a moment. `sentBytes` went to the client, `receivedBytes` came from it. */
-export interface CarriedConnection extends Omit<OpenConnection, 'relay' | 'breakOff' | 'isSession'> {
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
-}
+export interface CarriedConnection extends Omit<OpenConnection, 'moved' | 'breakOff' | 'isSession'>, Moved {}
 
 /** What a connection comes to in the sums. */
-export interface Carried {
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
+export interface Carried extends Moved {
   readonly failed: boolean;
   readonly isProbe?: boolean;
 }
@@ -62,7 +63,7 @@ export class Ledger {
       remote,
       target: undefined,
       startedAt: performance.now(),
-      relay: undefined,
+      moved: undefined,
       breakOff: undefined,
       isSession: false,
     };
@@ -76,7 +77,12 @@ export class Ledger {
     this.#sentBytes += carried.sentBytes;
     this.#receivedBytes += carried.receivedBytes;
     if (carried.failed) this.#failed++;
-    if (carried.isProbe) this.#probes++;
+    if (carried.isProbe) this.probe();
+  }
+
+  /** Counts a client that came and went without a word. */
+  probe(): void {
+    this.#probes++;
   }
 
   refuse(reason: string): void {
@@ -90,30 +96,36 @@ export class Ledger {
     return Array.from(this.open).filter(({ isSession }) => !isSession).length;
   }
 
+  /** What the open connections have moved up to now, all together. */
+  get moving(): Moved {
+    let { sentBytes, receivedBytes } = nothingMoved;
+    for (const { moved } of this.open) {
+      const one = moved?.() ?? nothingMoved;
+      sentBytes += one.sentBytes;
+      receivedBytes += one.receivedBytes;
+    }
+    return { sentBytes, receivedBytes };
+  }
+
   /** The open connections with what each has carried up to now. */
   list(): CarriedConnection[] {
-    return Array.from(this.open, ({ id, remote, target, startedAt, relay }) => ({
+    return Array.from(this.open, ({ id, remote, target, startedAt, moved }) => ({
       id,
       remote,
       target,
       startedAt,
-      sentBytes: relay?.down.bytes ?? 0,
-      receivedBytes: relay?.up.bytes ?? 0,
+      ...(moved?.() ?? nothingMoved),
     }));
   }
 
   /** What has been done up to now, open connections included. */
   sum(): Totals {
-    let [sentBytes, receivedBytes] = [this.#sentBytes, this.#receivedBytes];
-    for (const { relay } of this.open) {
-      sentBytes += relay?.down.bytes ?? 0;
-      receivedBytes += relay?.up.bytes ?? 0;
-    }
+    const moving = this.moving;
     return {
       connections: this.#connections,
       open: this.open.size,
-      sentBytes,
-      receivedBytes,
+      sentBytes: this.#sentBytes + moving.sentBytes,
+      receivedBytes: this.#receivedBytes + moving.receivedBytes,
       failed: this.#failed,
       probes: this.#probes,
       refused: Object.fromEntries(this.#refused),

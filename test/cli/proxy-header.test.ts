@@ -84,9 +84,13 @@ const bad: readonly (readonly [string, (peer: net.Socket) => void, RegExp])[] = 
   [
     'never comes to its end',
     (peer) => peer.write('PROXY TCP4 '),
-    /no PROXY header within 5000 ms \(TNET_E_PROXY\)\n/,
+    /no PROXY header within 10000 ms \(TNET_E_TIMEOUT\)\n/,
   ],
-  ['is cut', (peer) => peer.end('PROXY TCP4 '), /ended before its PROXY header \(TNET_E_PROXY\)\n/],
+  [
+    'is cut',
+    (peer) => peer.end('PROXY TCP4 '),
+    /ended before its PROXY header was whole \(TNET_E_PROTOCOL\)\n/,
+  ],
 ];
 for (const [what, send, says] of bad) {
   test.serial(

@@ -98,7 +98,7 @@ test.serial(
     slow.write('PROXY TCP4 ');
     await collectUntilClose(slow);
     clearInterval(drip);
-    await cli.said(/did not say what it wants within 300 ms \(TNET_E_TIMEOUT\)/);
+    await cli.said(/no PROXY header within 300 ms \(TNET_E_TIMEOUT\)/);
   },
 );
 

@@ -2,7 +2,7 @@ import { Socket } from '../../net/index.ts';
 import type { Connection } from '../../net/connection.ts';
 import { toRecordedEnd } from '../../record/record-end.ts';
 import type { RecordedConnection } from '../../record/record-format.ts';
-import type { Intake } from './greeting/intake.ts';
+import type { Greeting } from '../../serve/greeting/greeting.ts';
 import { formatSource } from '../../serve/greeting/source.ts';
 
 /**
@@ -14,12 +14,12 @@ import { formatSource } from '../../serve/greeting/source.ts';
 export function describeRelayed(
   client: Connection,
   address: string,
-  { id, target, known }: { readonly id: number; readonly target: string; readonly known: Intake },
+  { id, target, greeting }: { readonly id: number; readonly target: string; readonly greeting: Greeting },
 ): RecordedConnection {
   const { localAddress, localPort, remoteAddress, remotePort } = client;
   const notes = [
     client instanceof Socket && client.secureLayer ? 'TLS, recorded in the clear' : undefined,
-    known.header && `PROXY header from ${formatSource(known.header)}`,
+    greeting.header && `PROXY header from ${formatSource(greeting.header)}`,
   ].filter((note) => note !== undefined);
   return {
     id,

@@ -1,32 +1,21 @@
-import {
-  secureClient,
-  secureServer,
-  type ClientSecureSettings,
-  type ServerSecureSettings,
-} from '../../dial/secure.ts';
-import { hearGreeting } from '../../serve/greeting/said-nothing.ts';
+import { secureClient, type ClientSecureSettings, type ServerSecureSettings } from '../../dial/secure.ts';
 import { createContext, readOwnCertificate } from '../../dial/secure-settings.ts';
 import { TnetError } from '../../errors.ts';
 import type { Socket } from '../../net/index.ts';
-import type { IntakeStep } from './greeting/intake.ts';
 import type { SecureValues } from './settings/tls.ts';
 
 /**
- * The step that makes clients speak TLS.
+ * What TLS is to be with clients.
  *
  * @throws TnetError TNET_E_USAGE for files that cannot be used
  */
-export function createSecureStep(values: SecureValues, limitMs: number): IntakeStep {
+export function readServerSettings(values: SecureValues): ServerSecureSettings {
   const files = { cert: values.tlsCert, key: values.tlsKey };
-  const settings: ServerSecureSettings = {
+  return {
     context: createContext(files, readOwnCertificate(files), false),
     verify: false,
     requireCertificate: false,
     alpn: values.tlsAlpn,
-  };
-  return async (client, known) => {
-    await hearGreeting(client, () => within(limitMs, (signal) => secureServer(client, settings, signal)));
-    return known;
   };
 }
 

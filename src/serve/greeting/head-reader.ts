@@ -1,7 +1,13 @@
+import type { Greeting, GreetingLimits } from './greeting.ts';
 import { SaidNothing } from './said-nothing.ts';
 import { errorCode, TnetError } from '../../errors.ts';
 import type { Socket } from '../../net/index.ts';
 import { guarded } from '../../net/guard.ts';
+
+export interface HeadLimits extends GreetingLimits {
+  /** Begins the sentence of what happens after the limit. Default: `the client did not say what it wants`. */
+  readonly what?: string;
+}
 
 /**
  * Reads what a client says before it is served, chunk by chunk, within one limit for all of it: a client that sends a
@@ -10,24 +16,24 @@ import { guarded } from '../../net/guard.ts';
 export class HeadReader {
   readonly #client: Socket;
   readonly #deadline: number;
-  readonly #limitMs: number;
+  readonly #limits: HeadLimits;
 
   /** What an earlier reader could not give back. */
   #early: Buffer | undefined;
   #hasHeard = false;
 
   /** Takes the socket over until finish(), with what an earlier reader left. */
-  constructor(client: Socket, limitMs: number, { early }: { readonly early?: Buffer } = {}) {
+  constructor(client: Socket, limits: HeadLimits, { early }: Pick<Greeting, 'early'> = {}) {
     this.#client = client;
     this.#early = early;
-    this.#limitMs = limitMs;
-    this.#deadline = performance.now() + limitMs;
+    this.#limits = limits;
+    this.#deadline = performance.now() + limits.limitMs;
   }
 
   /**
    * The next chunk; undefined at the client's end.
    *
-   * @throws TnetError TNET_E_TIMEOUT when the limit has run out; the socket's error
+   * @throws TnetError TNET_E_TIMEOUT when the limit has run out; the signal's reason; the socket's error
    */
   async next(): Promise<Buffer | undefined> {
     const chunk = await this.#read();
@@ -45,7 +51,8 @@ export class HeadReader {
     try {
       chunk = await this.next();
     } catch (error) {
-      throw this.#hasHeard || errorCode(error) === 'TNET_E_TIMEOUT' ? error : new SaidNothing();
+      const isStopped = this.#limits.signal?.aborted === true || errorCode(error) === 'TNET_E_TIMEOUT';
+      throw this.#hasHeard || isStopped ? error : new SaidNothing();
     }
     if (chunk === undefined && !this.#hasHeard && !mayEnd) throw new SaidNothing();
     return chunk;
@@ -53,6 +60,8 @@ export class HeadReader {
 
   #read(): Promise<Buffer | undefined> {
     const client = this.#client;
+    const { signal } = this.#limits;
+    if (signal?.aborted) return Promise.reject(signal.reason as Error);
     const early = this.#early;
     this.#early = undefined;
     if (early) return Promise.resolve(early);
@@ -62,6 +71,7 @@ export class HeadReader {
       const settle = (act: () => void) => {
         clearTimeout(timer);
         client.pause();
+        signal?.removeEventListener('abort', onAbort);
         client.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
         act();
       };
@@ -69,10 +79,12 @@ export class HeadReader {
       const onEnd = () => settle(() => resolve(undefined));
       const onError = (error: Error) => settle(() => reject(error));
       const onClose = () => settle(() => reject(closedError()));
+      const onAbort = () => settle(() => reject(signal?.reason as Error));
       const timer = setTimeout(
         guarded(() => settle(() => reject(this.#timeoutError()))),
         Math.max(0, this.#deadline - performance.now()),
       );
+      signal?.addEventListener('abort', onAbort, { once: true });
       client.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
       client.resume();
     });
@@ -89,7 +101,8 @@ export class HeadReader {
   }
 
   #timeoutError(): TnetError {
-    return new TnetError('TNET_E_TIMEOUT', `the client did not say what it wants within ${this.#limitMs} ms`);
+    const { limitMs, what = 'the client did not say what it wants' } = this.#limits;
+    return new TnetError('TNET_E_TIMEOUT', `${what} within ${limitMs} ms`);
   }
 }
 

@@ -164,7 +164,8 @@ export class BalancedUpstream implements Upstream {
     if (this.#checking.has(member)) return;
     this.#checking.add(member);
     const { sendProxy } = this.#pair.values;
-    const head = sendProxy && (await import('../greeting/proxy-header.ts')).createLocalHeader(sendProxy);
+    const head =
+      sendProxy && (await import('../../../dial/send-proxy-header.ts')).createLocalHeader(sendProxy);
     const host = { ...withSignal(this.#host, this.#closing.signal), emit: () => undefined };
     const plan = { ...this.#plan, host, timeoutMs: limitMs };
     const accepted = await connectTarget(member.endpoint, plan, { head, name: member.host }).then(

@@ -1,7 +1,7 @@
 import { TnetError } from '../../../errors.ts';
 import type { Relay } from '../../../flow/relay.ts';
 import { FrameDatagrams, UnframeDatagrams } from '../../../transform/datagram-framing.ts';
-import type { Cut } from '../connection.ts';
+import type { Cut } from '../cut.ts';
 import { defaultSessionIdleMs } from '../settings/datagrams.ts';
 import type { Faults } from '../faults/streams.ts';
 import type { PairValues } from '../pair.ts';
@@ -11,7 +11,7 @@ import { guarded } from '../../../net/guard.ts';
 type Ways = Pick<Faults, 'up' | 'down'>;
 
 /** What is different about a pair with a UDP end. */
-export interface DatagramPlan {
+export interface DatagramSessions {
   readonly ends: DatagramEnds;
   /** Puts what turns datagrams into a stream, or a stream into datagrams, round what is done to the stream. */
   readonly frame: (faults: Ways | undefined) => Ways;
@@ -26,7 +26,7 @@ export interface SessionWatch {
   readonly clear: () => void;
 }
 
-export function createDatagramPlan(values: PairValues, ends: DatagramEnds): DatagramPlan {
+export function createDatagramSessions(values: PairValues, ends: DatagramEnds): DatagramSessions {
   return {
     ends,
     frame: (faults) => frame(values.framing === 'length', ends, faults ?? { up: [], down: [] }),

@@ -2,9 +2,9 @@ import { nativeStatus } from '../../../native/addon.ts';
 import { isForeignName } from '../../../address/host-rules.ts';
 import type { ProxyHost } from '../host.ts';
 import { pairSettings, type Pair } from '../pair.ts';
-import type { Plan } from '../plan.ts';
+import type { LanelessService } from '../service.ts';
 
-/** What the engine does itself. All else that a pair, a plan or a host has is done to each connection in JavaScript. */
+/** What the engine does itself. All else that a pair, a service or a host has is done to each connection in JavaScript. */
 const knownSettings = new Set<string>([
   'maxConnections',
   'idle',
@@ -15,11 +15,14 @@ const knownSettings = new Set<string>([
 ] satisfies Setting[]);
 const knownParts = new Set<string>([
   'pair',
+  'listen',
   'upstream',
   'access',
+  'maxConnections',
+  'greetingMs',
+  'handle',
   'close',
-  'express',
-] satisfies (keyof Plan)[]);
+] satisfies (keyof LanelessService)[]);
 const knownOfHost = new Set<string>([
   'ledger',
   'emit',
@@ -38,23 +41,23 @@ type Setting = keyof Pair['values'];
 const partNames: Readonly<Record<string, string>> = { recordings: '--tap or --output' };
 
 /**
- * Why the clients of a plan cannot take the express lane, as the end of a sentence; undefined when they can.
+ * Why the clients of a service cannot take the express lane, as the end of a sentence; undefined when they can.
  *
  * What is not known to be done by the engine is a reason: a part that is added to a proxy keeps its clients in
  * JavaScript until it is named here.
  */
-export function findExpressObstacle(plan: Omit<Plan, 'express'>, host: ProxyHost): string | undefined {
+export function findLaneObstacle(service: LanelessService, host: ProxyHost): string | undefined {
   const { used, reason } = nativeStatus();
   if (!used) return `no native engine: ${reason ?? ''}`;
   if (process.env['TNET_EXPRESS'] === '0') return 'TNET_EXPRESS=0 turns it off';
-  const { values, targets } = plan.pair;
+  const { values, targets } = service.pair;
   const setting = findUnknown(values, knownSettings) as Setting | undefined;
   if (setting) return `${/--[\w-]+/.exec(pairSettings[setting].flags)?.[0] ?? setting} needs JavaScript`;
   const [target] = targets;
   if (!target || targets.length > 1) return 'there is not one target';
   if (target.kind !== 'tcp' && target.kind !== 'unix') return `the target is of the kind ${target.kind}`;
   if (target.kind === 'tcp' && isForeignName(target.host)) return 'the target is a name';
-  const part = findUnknown(plan, knownParts) ?? findUnknown(host, knownOfHost);
+  const part = findUnknown(service, knownParts) ?? findUnknown(host, knownOfHost);
   return part && `${partNames[part] ?? part} needs JavaScript`;
 }
 

@@ -4,7 +4,9 @@ import type { EndingReason } from '../../../flow/ending.ts';
 import type { ExpressLane, LaneEvent, LaneName } from '../../../flow/express-lane.ts';
 import { createFault } from '../../../net/guard.ts';
 import { describeError } from '../../../report/sentences.ts';
-import { leave, refuse, timedOut } from '../connection.ts';
+import { leave } from '../../../serve/leave.ts';
+import { refuse } from '../../../serve/refuse.ts';
+import { timedOut } from '../cut.ts';
 import { ExpressRelay } from './relay.ts';
 import { createDialError, createRefusal, formatLaneTarget, type ExpressTarget } from './target.ts';
 import type { ProxyHost } from '../host.ts';
@@ -123,8 +125,12 @@ export class ExpressConnections {
   #connected(entry: Entry, { id, local }: EventOf<'connected'>): void {
     const { open } = entry;
     const remote = this.#targetName;
-    if (this.#lane) entry.relay = new ExpressRelay(this.#lane, id);
-    open.relay = entry.relay;
+    if (this.#lane) {
+      const relay = new ExpressRelay(this.#lane, id);
+      entry.relay = relay;
+      open.moved = () => ({ sentBytes: relay.down.bytes, receivedBytes: relay.up.bytes });
+      open.breakOff = () => relay.stop();
+    }
     open.target = remote;
     this.#host.emit({ event: 'connected', id: open.id, local: format(local) ?? remote, remote });
   }
@@ -136,7 +142,12 @@ export class ExpressConnections {
     if (!relay && !this.#host.signal.aborted) {
       this.#host.fail(this.#targetName, this.#dialError(entry, event), open.id);
     }
-    leave(open, this.#host, relay ? this.#outcome(event) : { reason: 'aborted' }, event.durationMs);
+    leave(
+      open,
+      this.#host,
+      relay ? this.#outcome(event) : { reason: 'aborted', failed: true },
+      event.durationMs,
+    );
   }
 
   #dialError({ refusals }: Entry, { broken }: EventOf<'ended'>): Error {
@@ -144,7 +155,7 @@ export class ExpressConnections {
     return createDialError(this.#target, refusals, limitMs);
   }
 
-  #outcome({ error, broken }: EventOf<'ended'>): { reason: EndingReason; error?: Error; isCut?: boolean } {
+  #outcome({ error, broken }: EventOf<'ended'>): { reason: EndingReason; error?: Error; failed?: boolean } {
     if (!error) return { reason: 'eof' };
     // What a writer finds behind an orderly end: the side had left.
     if (broken && error.code === 'EPIPE') return { reason: 'reset' };
@@ -152,7 +163,7 @@ export class ExpressConnections {
     const { idle = 0, timeout = 0 } = this.#values;
     if (error.code === 'ETIMEDOUT') return timedOut(`no byte in either direction for ${idle} ms`);
     if (error.code === 'ECONNABORTED') return timedOut(`open for ${timeout} ms`);
-    return { reason: 'aborted', isCut: true };
+    return { reason: 'aborted', failed: true };
   }
 
   #name(name: LaneName | undefined): string {

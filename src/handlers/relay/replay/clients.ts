@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Script } from '../../../record/script.ts';
-import { serveClient } from '../connection.ts';
+import { serveClient } from '../../../serve/serve-client.ts';
 import type { ProxyHost } from '../host.ts';
 import type { Pair } from '../pair.ts';
-import { preparePlan, type Plan } from '../plan.ts';
+import { prepareRelay } from '../prepare.ts';
+import type { RelayService } from '../service.ts';
 import { nameScript, play, readScripts } from './upstream.ts';
 
 /** How long a server may let itself be waited for where no --idle says. */
@@ -15,12 +16,12 @@ const defaultPatienceMs = 10_000;
  *
  * @param stop aborted when no more connections are to begin
  * @returns whether every server did what it did in the recording
- * @throws as preparePlan() and readScripts() do
+ * @throws as prepareRelay() and readScripts() do
  */
 export async function replayClients(pair: Pair, host: ProxyHost, stop: AbortSignal): Promise<boolean> {
   const { values } = pair;
   const scripts = await readScripts(values);
-  const plan = await preparePlan(pair, host);
+  const service = await prepareRelay(pair, host);
   const startedAt = performance.now();
   const firstMicros = scripts[0]?.openedMicros ?? 0;
   const running = new Map<Script, Promise<void>>();
@@ -31,20 +32,25 @@ export async function replayClients(pair: Pair, host: ProxyHost, stop: AbortSign
     const dueAt = startedAt + (script.openedMicros - firstMicros) / 1000 / (values.pace ?? 1);
     const isStopped = await waitUntil(dueAt, stop);
     if (isStopped) break;
-    const over = replayOne(script, pair, plan, host).then((same) => {
+    const over = replayOne(script, pair, service, host).then((same) => {
       if (!same) different.add(script);
       running.delete(script);
     });
     running.set(script, over);
   }
   await Promise.all(running.values());
-  plan.close();
+  service.close();
   return different.size === 0 && !stop.aborted;
 }
 
-async function replayOne(script: Script, { values }: Pair, plan: Plan, host: ProxyHost): Promise<boolean> {
+async function replayOne(
+  script: Script,
+  { values }: Pair,
+  service: RelayService,
+  host: ProxyHost,
+): Promise<boolean> {
   const player = play(script, 'client', values, { host, patienceMs: values.idle ?? defaultPatienceMs });
-  await serveClient(player, nameScript(values, script), plan, host);
+  await serveClient(player, nameScript(values, script), service, host);
   player.destroy();
   const difference = await player.played;
   return player.hasBegun && difference === undefined;

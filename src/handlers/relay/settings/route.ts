@@ -1,22 +1,14 @@
 import { TnetError } from '../../../errors.ts';
-import { sniffedProtocols, type SniffedProtocol } from '../../../protocol/sniff/index.ts';
+import { sniffedProtocols } from '../../../protocol/sniff/index.ts';
+import type { RoutePattern } from '../../../serve/greeting/route-match.ts';
 import { parseTarget, type Target } from '../targets/target.ts';
 import { hideUserInfo } from '../../../address/endpoint.ts';
 
 /** What `proto:` takes: `http` is every version of HTTP. */
 export const routeProtocols: readonly string[] = ['http', ...sniffedProtocols];
 
-/** Whether a client's protocol is the one of a `proto:` route. */
-export function isRouteProtocol(name: string, sniffed: SniffedProtocol | 'unknown'): boolean {
-  return sniffed === name || (name === 'http' && sniffed.startsWith('http/'));
-}
-
 /** Clients that show themselves in a certain way, and where they are sent. */
-export interface Route {
-  /** By the name a TLS client asks for, by a protocol it offers in ALPN, or by what its first bytes are. */
-  readonly kind: 'sni' | 'alpn' | 'proto';
-  /** Lower case. For sni, `*.example.com` is any name one level below. */
-  readonly name: string;
+export interface Route extends RoutePattern {
   readonly targets: readonly Target[];
 }
 

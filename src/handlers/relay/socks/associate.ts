@@ -2,10 +2,18 @@ import type { DatagramSocket } from '../../../net/datagram.ts';
 import { guarded } from '../../../net/guard.ts';
 import { isIP, isIPv4, type Socket } from '../../../net/index.ts';
 import { lookupFirst } from '../../../net/lookup.ts';
-import { decodeSocksDatagram, encodeSocksDatagram, encodeSocksReply } from '../../../protocol/socks/index.ts';
-import type { SocksIntakeOptions } from '../greeting/socks.ts';
 import { refuseNumericForm, requireNumericHost } from '../../../address/host-rules.ts';
 import { plainAddress } from '../../../address/address.ts';
+import { decodeSocksDatagram, encodeSocksDatagram } from '../../../protocol/socks/index.ts';
+import type { TargetRequest } from '../../../serve/greeting/target-request.ts';
+import type { ProxyHost } from '../host.ts';
+import type { JudgeTarget } from '../targets/rules.ts';
+
+interface AssociateRules {
+  readonly host: ProxyHost;
+  /** Forbids targets, by their addresses. Undefined: none is forbidden. */
+  readonly judge: JudgeTarget | undefined;
+}
 
 /**
  * Relays a client's datagrams (RFC 1928 section 7) for as long as its TCP connection is open. Datagrams are taken from
@@ -13,7 +21,8 @@ import { plainAddress } from '../../../address/address.ts';
  */
 export async function serveAssociate(
   client: Socket,
-  { host, judge }: Pick<SocksIntakeOptions, 'host' | 'judge'>,
+  request: TargetRequest,
+  { host, judge }: AssociateRules,
 ): Promise<void> {
   const { bindDatagram } = await import('../../../net/datagram.ts');
   // Behind a dual-stack listener an IPv4 client has reached `::ffff:127.0.0.1`, and sends its datagrams by IPv4.
@@ -24,7 +33,7 @@ export async function serveAssociate(
   const relay = new AssociateRelay(near, client.remoteAddress ?? '127.0.0.1', bindDatagram, { host, judge });
   const stop = () => client.destroy();
   host.signal.addEventListener('abort', stop, { once: true });
-  client.write(encodeSocksReply(5, 'granted', { host: plainAddress(address), port: near.address().port }));
+  client.write(request.grant({ host: plainAddress(address), port: near.address().port }));
   // What a client says on the connection means nothing; its end is the end, which may have been read with its greeting.
   if (client.readableEnded) stop();
   else client.once('end', stop).resume();
@@ -46,7 +55,7 @@ interface Sender {
 
 class AssociateRelay {
   readonly #near: DatagramSocket;
-  readonly #rules: Pick<SocksIntakeOptions, 'host' | 'judge'>;
+  readonly #rules: AssociateRules;
   /** What names have been looked up for. */
   readonly #addresses = new Map<string, Promise<string>>();
   /** As the near socket shows it; without its zone. */
@@ -64,7 +73,7 @@ class AssociateRelay {
     near: DatagramSocket,
     clientHost: string,
     bind: typeof import('../../../net/datagram.ts').bindDatagram,
-    rules: Pick<SocksIntakeOptions, 'host' | 'judge'>,
+    rules: AssociateRules,
   ) {
     this.#near = near;
     this.#rules = rules;

@@ -2,7 +2,7 @@ import { breakConnection } from '../../../net/connection.ts';
 import { serve } from '../../../serve/serve.ts';
 import { TnetError } from '../../../errors.ts';
 import { isIP, isIPv4, type Socket } from '../../../net/index.ts';
-import type { SocksRequest } from '../../../protocol/socks/index.ts';
+import type { TargetRequest } from '../../../serve/greeting/target-request.ts';
 import type { ProxyHost } from '../host.ts';
 import { findNearKind } from '../../../address/embedded.ts';
 import { plainAddress } from '../../../address/address.ts';
@@ -22,7 +22,7 @@ interface BindOptions {
  */
 export async function acceptBound(
   client: Socket,
-  request: SocksRequest,
+  request: TargetRequest,
   options: BindOptions,
 ): Promise<Socket> {
   const { host, connectMs, announce } = options;

@@ -1,13 +1,23 @@
-import { ProtocolError } from '../../../protocol/protocol-error.ts';
-import { sniffProtocol } from '../../../protocol/sniff/index.ts';
-import { peekClientHello, type PeekedHello } from '../../../protocol/tls-hello/index.ts';
-import { isRouteProtocol, type Route } from '../settings/route.ts';
+import { ProtocolError } from '../../protocol/protocol-error.ts';
+import { sniffProtocol, type SniffedProtocol } from '../../protocol/sniff/index.ts';
+import { peekClientHello, type PeekedHello } from '../../protocol/tls-hello/index.ts';
+
+/** What a client's first bytes may show. */
+export interface RoutePattern {
+  /** The name a TLS client asks for, a protocol it offers in ALPN, or what its first bytes are. */
+  readonly kind: 'sni' | 'alpn' | 'proto';
+  /** Lower case. For sni, `*.example.com` is any name one level below. */
+  readonly name: string;
+}
 
 /**
- * Finds the first route that a client's first bytes fit, consuming none of them. `need-more`: it cannot be told yet;
+ * Finds the first pattern that a client's first bytes fit, consuming none of them. `need-more`: it cannot be told yet;
  * undefined: none fits.
  */
-export function findRoute(routes: readonly Route[], bytes: Buffer): Route | 'need-more' | undefined {
+export function findRoute(
+  routes: readonly RoutePattern[],
+  bytes: Buffer,
+): RoutePattern | 'need-more' | undefined {
   const hello = peek(bytes);
   for (const route of routes) {
     const fits = route.kind === 'proto' ? fitsProtocol(route.name, bytes) : fitsHello(route, hello);
@@ -32,7 +42,12 @@ function fitsProtocol(name: string, bytes: Buffer): boolean | 'need-more' {
   return sniffed === 'need-more' ? sniffed : isRouteProtocol(name, sniffed);
 }
 
-function fitsHello({ kind, name }: Route, peeked: PeekedHello): boolean | 'need-more' {
+/** Whether a client's protocol is the one of a `proto:` pattern: `http` is every version of HTTP. */
+function isRouteProtocol(name: string, sniffed: SniffedProtocol | 'unknown'): boolean {
+  return sniffed === name || (name === 'http' && sniffed.startsWith('http/'));
+}
+
+function fitsHello({ kind, name }: RoutePattern, peeked: PeekedHello): boolean | 'need-more' {
   if (peeked.type === 'need-more') return peeked.type;
   if (peeked.type === 'not-tls') return false;
   const { alpn, serverName } = peeked.hello;

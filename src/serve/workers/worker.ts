@@ -1,13 +1,11 @@
 import { adoptDetached, type DetachedHandle } from '../../net/hand-over.ts';
-import { cutConnection, serveClient } from './connection.ts';
-import type { ProxyHost } from './host.ts';
-import { Ledger, type Carried, type OpenConnection } from '../../serve/ledger.ts';
-import { OwnAddresses } from '../../serve/own-addresses.ts';
-import type { Pair } from './pair.ts';
-import { preparePlan, type Plan } from './plan.ts';
-import { nameListeners } from './proxy.ts';
-import { LoopWatch } from './targets/rules.ts';
-import type { FromWorker, ToWorker } from '../../serve/workers/messages.ts';
+import type { ServeHost } from '../host.ts';
+import { Ledger, type Carried, type OpenConnection } from '../ledger.ts';
+import { nameListeners } from '../listeners.ts';
+import { OwnAddresses } from '../own-addresses.ts';
+import { serveClient } from '../serve-client.ts';
+import type { Service } from '../service.ts';
+import type { FromWorker, ToWorker } from './messages.ts';
 
 type Send = (message: FromWorker) => void;
 
@@ -37,29 +35,28 @@ class WorkerLedger extends Ledger {
 }
 
 /** Serves the clients that another process accepts. */
-export class ProxyWorker {
+export class ServeWorker {
   readonly #send: Send;
-  readonly #read: () => Promise<Pair[]>;
+  readonly #prepare: (host: ServeHost) => Promise<readonly Service[]>;
   readonly #ledger: WorkerLedger;
   readonly #stopping = new AbortController();
-  readonly #host: ProxyHost;
+  readonly #host: ServeHost;
   readonly #own: OwnAddresses;
-  #plans = new Map<string, Plan>();
+  #services = new Map<string, Service>();
   readonly #asked = new Map<number, (isAllowed: boolean) => void>();
   #lastAsk = 0;
 
-  /** @param read reads the pairs, at the start and each time anew */
+  /** @param prepare makes the services ready, at the start and each time anew */
   constructor(
-    host: Omit<ProxyHost, 'ledger' | 'signal' | 'own' | 'loops'>,
-    read: () => Promise<Pair[]>,
+    host: Omit<ServeHost, 'ledger' | 'signal' | 'own'>,
+    prepare: (host: ServeHost) => Promise<readonly Service[]>,
     send: Send,
   ) {
     this.#send = send;
-    this.#read = read;
+    this.#prepare = prepare;
     this.#ledger = new WorkerLedger(send);
     this.#own = new OwnAddresses(host.family);
-    const loops = new LoopWatch(this.#own);
-    this.#host = { ...host, own: this.#own, loops, ledger: this.#ledger, signal: this.#stopping.signal };
+    this.#host = { ...host, own: this.#own, ledger: this.#ledger, signal: this.#stopping.signal };
   }
 
   receive(message: ToWorker, handle: DetachedHandle | undefined): void {
@@ -69,19 +66,13 @@ export class ProxyWorker {
       case 'own':
         return this.#own.replace(message.addresses);
       case 'reload-access':
-        for (const { access } of this.#plans.values()) void access?.reload().catch(() => undefined);
+        for (const { access } of this.#services.values()) void access?.reload().catch(() => undefined);
         return;
       case 'client':
         if (handle) this.#take(message, handle);
         return;
-      case 'sum': {
-        const total = { sentBytes: 0, receivedBytes: 0 };
-        for (const { relay } of this.#ledger.open) {
-          total.sentBytes += relay?.down.bytes ?? 0;
-          total.receivedBytes += relay?.up.bytes ?? 0;
-        }
-        return this.#send({ type: 'sum', ask: message.ask, ...total });
-      }
+      case 'sum':
+        return this.#send({ type: 'sum', ask: message.ask, ...this.#ledger.moving });
       case 'rate':
         this.#asked.get(message.ask)?.(message.isAllowed);
         this.#asked.delete(message.ask);
@@ -93,19 +84,19 @@ export class ProxyWorker {
 
   /** Breaks off what has not ended: what was sent is delivered, within a bound. */
   cut(): void {
-    for (const plan of this.#plans.values()) plan.close();
+    for (const service of this.#services.values()) service.close();
     this.#stopping.abort();
-    for (const entry of this.#ledger.open) cutConnection(entry);
+    for (const entry of this.#ledger.open) entry.breakOff?.();
   }
 
-  /** The process that accepts has read the pairs without a fault, so a fault here means that a file has changed since. */
+  /** The process that accepts has prepared the services without a fault, so a fault here means that a file has changed since. */
   async #serve(): Promise<void> {
     try {
-      const pairs = await this.#read();
-      const streams = pairs.filter(({ listen }) => listen.kind !== 'udp');
-      const plans = await Promise.all(streams.map((pair) => preparePlan(pair, this.#host)));
-      for (const plan of this.#plans.values()) plan.close();
-      this.#plans = new Map(Array.from(nameListeners(plans), ([key, plan]) => [key, this.#share(key, plan)]));
+      const services = await this.#prepare(this.#host);
+      for (const service of this.#services.values()) service.close();
+      this.#services = new Map(
+        Array.from(nameListeners(services), ([key, service]) => [key, this.#share(key, service)]),
+      );
     } catch (error) {
       this.#host.fail((error as { subject?: string }).subject ?? 'worker', error);
     }
@@ -113,8 +104,8 @@ export class ProxyWorker {
   }
 
   /** How often a client may connect is counted where all connections are known. */
-  #share(key: string, plan: Plan): Plan {
-    if (!plan.rate) return plan;
+  #share(key: string, service: Service): Service {
+    if (!service.rate) return service;
     const takeRate = (client: string) => {
       const ask = ++this.#lastAsk;
       const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -122,15 +113,15 @@ export class ProxyWorker {
       this.#send({ type: 'rate', ask, key, client });
       return promise;
     };
-    return { ...plan, takeRate };
+    return { ...service, takeRate };
   }
 
   #take({ id, key, address }: Extract<ToWorker, { type: 'client' }>, handle: DetachedHandle): void {
     this.#send({ type: 'taken', id });
     const client = adoptDetached(handle);
-    const plan = this.#plans.get(key);
+    const service = this.#services.get(key);
     this.#ledger.nextId = id;
-    if (plan) return void serveClient(client, address, plan, this.#host);
+    if (service) return void serveClient(client, address, service, this.#host);
     client.on('error', () => undefined).destroy();
     this.#send({ type: 'ended', id, sentBytes: 0, receivedBytes: 0, failed: true });
   }

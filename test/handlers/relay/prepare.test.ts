@@ -7,7 +7,7 @@ import { nativeStatus } from '../../../src/native/addon.ts';
 import { startRelay } from '../../../src/flow/relay.ts';
 import { Ledger } from '../../../src/serve/ledger.ts';
 import { readPair } from '../../../src/handlers/relay/pair.ts';
-import { preparePlan } from '../../../src/handlers/relay/plan.ts';
+import { prepareRelay } from '../../../src/handlers/relay/prepare.ts';
 import type { ProxyHost } from '../../../src/handlers/relay/host.ts';
 import { createRecording } from '../../../src/record/recording.ts';
 import { tempDir } from '../../helpers/temp.ts';
@@ -25,9 +25,9 @@ async function findObstacle(
   shared: Partial<ProxyHost> = {},
 ): Promise<string | undefined> {
   const pair = readPair({ listen: '1', targets: ['2'], values }, { name: (part) => part });
-  const plan = await preparePlan(pair, { ...host, ...shared });
-  plan.close();
-  return plan.express.obstacle;
+  const service = await prepareRelay(pair, { ...host, ...shared });
+  service.close();
+  return service.lane.obstacle;
 }
 
 const testNative = nativeStatus().used ? test : test.skip;

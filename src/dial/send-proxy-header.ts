@@ -1,0 +1,56 @@
+import { isIPv4, type Socket } from '../net/index.ts';
+import { plainAddress } from '../address/address.ts';
+import {
+  encodeProxyV1,
+  encodeProxyV2,
+  type ProxyEnds,
+  type ProxyHeader,
+} from '../protocol/proxy-protocol/index.ts';
+
+/**
+ * The PROXY header for a connection of our own: of `ends`, or of the socket's two ends, ours as the client's.
+ * Source: haproxy's proxy-protocol.txt, section 2.
+ */
+export function encodeHeader(
+  version: 1 | 2,
+  socket: Socket,
+  ends: ProxyEnds = endsOf(socket, 'dialled'),
+): Buffer {
+  return encode(version, { command: 'proxy', ends, values: [] });
+}
+
+/**
+ * The header that a target gets about a client: what the client's own header said, with its values where the version
+ * has room for them, or else the ends of the accepted socket.
+ */
+export function createProxyHeader(version: 1 | 2, client: Socket, received: ProxyHeader | undefined): Buffer {
+  return encode(version, received ?? { command: 'proxy', ends: endsOf(client, 'accepted'), values: [] });
+}
+
+/** The header of a connection that speaks for no client, such as a check. */
+export function createLocalHeader(version: 1 | 2): Buffer {
+  return encode(version, { command: 'local', ends: { family: 'unknown' }, values: [] });
+}
+
+/** Version 1 has no word for LOCAL: UNKNOWN has the receiver keep the connection's own addresses too. */
+function encode(version: 1 | 2, { command, ends, values }: Omit<ProxyHeader, 'version'>): Buffer {
+  if (version === 2) return encodeProxyV2({ command, ends, values });
+  return encodeProxyV1(command === 'local' ? { family: 'unknown' } : ends);
+}
+
+/**
+ * The ends of a socket as a header names them: the client's first, which is this side of one that we dialled. The
+ * ends of a Unix socket have no name to tell, but their family is known.
+ */
+function endsOf(socket: Socket, side: 'dialled' | 'accepted'): ProxyEnds {
+  const { localAddress, localPort = 0, remoteAddress, remotePort = 0 } = socket;
+  if (localAddress === undefined || remoteAddress === undefined) {
+    return { family: 'unix', source: '', destination: '' };
+  }
+  const local = { host: plainAddress(localAddress), port: localPort };
+  const remote = { host: plainAddress(remoteAddress), port: remotePort };
+  const family = isIPv4(local.host) && isIPv4(remote.host) ? 'tcp4' : 'tcp6';
+  return side === 'dialled'
+    ? { family, source: local, destination: remote }
+    : { family, source: remote, destination: local };
+}

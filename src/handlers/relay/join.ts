@@ -1,0 +1,86 @@
+import type { EndingReason } from '../../flow/ending.ts';
+import { startRelay, type Relay } from '../../flow/relay.ts';
+import type { Connection } from '../../net/connection.ts';
+import type { ConnectionRecord } from '../../record/recording.ts';
+import type { OpenConnection } from '../../serve/ledger.ts';
+import { interrupted, type Closing, type Cut } from './cut.ts';
+import { watchLimits } from './limits.ts';
+import type { RelayOptions } from './service.ts';
+
+/** What is joined. */
+export interface Ends {
+  readonly client: Connection;
+  readonly target: Connection;
+  /** Bytes of the client's that come before what its socket gives. */
+  readonly early: Buffer | undefined;
+  readonly records: readonly ConnectionRecord[];
+}
+
+/** How a relayed connection ended, and what is due to each side. */
+export interface Outcome {
+  readonly reason: EndingReason;
+  readonly error?: Error;
+  /** What the error is about, when it is not the client. */
+  readonly subject?: string;
+  readonly client: Closing;
+  readonly target: Closing;
+  /** Whether the target has sent anything. */
+  readonly hasAnswered: boolean;
+  /** See Cut. */
+  readonly isCut?: boolean;
+  readonly withinMs?: number;
+}
+
+/**
+ * Relays until both directions are over or a limit says so. Recorded is what the client has sent, before any fault,
+ * and what it gets, after all of them. Closes neither side.
+ */
+export async function join(
+  { client, target, early, records }: Ends,
+  entry: OpenConnection,
+  { pair: { values }, createFaults, datagrams }: RelayOptions,
+): Promise<Outcome> {
+  let cut: Cut | undefined;
+  const cutOff = (how: Cut) => {
+    cut ??= how;
+    relay.stop(how.reason, how.error);
+  };
+  const faults = createFaults?.(entry.id, () => cutOff({ reason: 'limit', closing: 'close' }));
+  const { timeout, halfClosed } = values;
+  // Of a pair with a UDP end the session is watched: see createDatagramSessions().
+  const idle = datagrams ? undefined : values.idle;
+  const limits = watchLimits({ idle, timeout, halfClosed, resetAfter: faults?.resetAfterMs }, cutOff);
+  const session = datagrams?.watch(() => relay, cutOff);
+  const transforms = datagrams ? datagrams.frame(faults) : faults;
+  const upTransforms = [...records.map(({ sent }) => sent), ...(transforms?.up ?? [])];
+  if (early) (upTransforms[0] ?? target).write(early);
+  const relay: Relay = startRelay({
+    client,
+    target,
+    upTransforms,
+    downTransforms: [...(transforms?.down ?? []), ...records.map(({ received }) => received)],
+    onActivity: session?.onActivity ?? limits?.onActivity,
+    holdMs: faults?.holdMs,
+  });
+  entry.moved = () => ({ sentBytes: relay.down.bytes, receivedBytes: relay.up.bytes });
+  const isSession = datagrams?.ends.client === true && datagrams.ends.target;
+  entry.isSession = isSession;
+  entry.breakOff = () => cutOff({ ...interrupted, ...(isSession && { closing: 'close', isCut: false }) });
+  session?.start();
+  limits?.start(relay);
+  const { up, down, broken, error, hasLeft, restMs } = await relay.ended;
+  limits?.clear();
+  session?.clear();
+  const hasAnswered = relay.down.bytesRead > 0;
+  if (cut) return { ...cut, hasAnswered, client: cut.closing, target: cut.closing };
+  return {
+    reason: error ? 'reset' : up.reason === 'eof' ? down.reason : up.reason,
+    // Who had ended before has left: that more came for it is no failure.
+    error: hasLeft ? undefined : error,
+    withinMs: restMs,
+    hasAnswered,
+    ...(datagrams && broken === 'target' && { subject: entry.target }),
+    client: broken === 'target' ? 'reset' : 'close',
+    target: broken === 'client' ? 'reset' : 'close',
+  };
+}

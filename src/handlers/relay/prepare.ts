@@ -1,0 +1,148 @@
+import type { AccessList } from '../../access/access-list.ts';
+import { requireNumericHost } from '../../address/host-rules.ts';
+import { RateLimit } from '../../access/rate-limit.ts';
+import type { RoutePattern } from '../../serve/greeting/route-match.ts';
+import type { ProxyHost } from './host.ts';
+import { prepareLane } from './lane/lane.ts';
+import type { Pair } from './pair.ts';
+import { prepareReaders } from './readers.ts';
+import { createRelay } from './relay.ts';
+import type { RequestRules } from './request.ts';
+import type { LanelessService, RelayOptions, RelayService } from './service.ts';
+import { hasFaults } from './settings/faults.ts';
+import { defaultConnectMs, defaultHandshakeMs } from './settings/limits.ts';
+import { isBalanced, isReplayClient } from './settings/pair-checks.ts';
+import { checkLoops } from './targets/loop-check.ts';
+import { createTargetRule } from './targets/rules.ts';
+import { findDatagramEnds, type DatagramEnds } from './targets/target.ts';
+import { createDirectUpstream, type DialPlan, type Upstream } from './targets/upstream.ts';
+
+/**
+ * Makes pairs ready that are served side by side.
+ *
+ * @throws as prepareRelay() does, or TnetError TNET_E_LOOP
+ */
+export async function prepareRelays(pairs: readonly Pair[], host: ProxyHost): Promise<RelayService[]> {
+  checkLoops(pairs, host.family);
+  return Promise.all(pairs.map((pair) => prepareRelay(pair, host)));
+}
+
+/**
+ * Makes a pair ready. What a pair does not use is not loaded. Opens no listening socket.
+ *
+ * @throws TnetError TNET_E_ADDRESS for a name where -n forbids one, TNET_E_CONFIG for a htpasswd file,
+ *   TNET_E_USAGE for a certificate, TNET_E_ACCESS for an access list, TNET_E_RECORDING for a recording
+ */
+export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelayService> {
+  const { listen, values } = pair;
+  const upstreams: Upstream[] = [];
+  const secure = values.tlsOut ? (await import('./secure.ts')).createSecureTarget(values) : undefined;
+  const timeoutMs = values.waitConnect ?? defaultConnectMs;
+  const dial: DialPlan = { host, timeoutMs, secure };
+  const create = async (targets: Pair['targets']) => {
+    // Where another process serves the clients, it alone looks after the targets.
+    if (host.handOver && listen.kind !== 'udp') return idleUpstream;
+    const upstream = await createUpstream({ ...pair, targets }, dial);
+    upstreams.push(upstream);
+    return upstream;
+  };
+  const takesRequests = values.socks === true || values.httpConnect === true;
+  const options: RelayOptions = {
+    pair,
+    upstream: await createOwnUpstream(pair, host, create),
+    routes: await createRoutes(pair, create),
+    requests: takesRequests ? createRequestRules(pair, host, timeoutMs) : undefined,
+    createFaults: await prepareFaults(pair),
+    createHead: await prepareHead(pair),
+    datagrams: await prepareDatagrams(pair),
+  };
+  const rate = values.rate && new RateLimit(values.rate);
+  const service: LanelessService = {
+    ...options,
+    listen,
+    access: await readAccess(pair, host),
+    rate,
+    takeRate: rate && ((client) => rate.take(client, performance.now())),
+    acceptProxy: values.acceptProxy === true,
+    maxConnections: values.maxConnections,
+    reject: values.reject === true,
+    readers: await prepareReaders(pair),
+    greetingMs: values.handshakeLimit ?? defaultHandshakeMs,
+    handle: createRelay(options, host),
+    close() {
+      for (const upstream of upstreams) upstream.close();
+    },
+  };
+  return { ...service, lane: await prepareLane(service, host) };
+}
+
+async function createRoutes(
+  { values }: Pair,
+  create: (targets: Pair['targets']) => Promise<Upstream>,
+): Promise<RelayOptions['routes']> {
+  if (!values.route) return undefined;
+  const upstreams = new Map<RoutePattern, Upstream>();
+  for (const route of values.route) upstreams.set(route, await create(route.targets));
+  return upstreams;
+}
+
+function createRequestRules({ listen }: Pair, host: ProxyHost, timeoutMs: number): RequestRules {
+  return { dial: { host, timeoutMs }, judge: createTargetRule(listen, host.own) };
+}
+
+async function prepareFaults({ listen, targets, values }: Pair): Promise<RelayOptions['createFaults']> {
+  if (!hasFaults(values)) return undefined;
+  const createFaults = await loadFaults(findDatagramEnds(listen, targets));
+  return (connection, onDrop) => createFaults(values, connection, onDrop);
+}
+
+async function prepareHead({ values: { sendProxy } }: Pair): Promise<RelayOptions['createHead']> {
+  if (!sendProxy) return undefined;
+  const { createProxyHeader } = await import('../../dial/send-proxy-header.ts');
+  return (client, { header }) => createProxyHeader(sendProxy, client, header);
+}
+
+async function prepareDatagrams({ listen, targets, values }: Pair): Promise<RelayOptions['datagrams']> {
+  const ends = findDatagramEnds(listen, targets);
+  return ends && (await import('./datagrams/session.ts')).createDatagramSessions(values, ends);
+}
+
+/** Between two UDP ends faults keep datagrams apart; where one end is a stream, they act on the stream. */
+async function loadFaults(ends: DatagramEnds | undefined) {
+  if (ends?.client && ends.target) return (await import('./faults/datagrams.ts')).createDatagramFaults;
+  return (await import('./faults/streams.ts')).createFaults;
+}
+
+async function readAccess({ values }: Pair, host: ProxyHost): Promise<AccessList | undefined> {
+  const { allow, deny } = values;
+  if (!allow && !deny) return undefined;
+  const { createAccessList } = await import('../../access/access-list.ts');
+  return createAccessList({ allow, deny, numericOnly: host.numericOnly });
+}
+
+/** Where clients go that named no target of their own. */
+async function createOwnUpstream(
+  pair: Pair,
+  host: ProxyHost,
+  create: (targets: Pair['targets']) => Promise<Upstream>,
+): Promise<Upstream | undefined> {
+  const { targets, values } = pair;
+  if (values.replay !== undefined && !isReplayClient(pair)) {
+    return (await import('./replay/upstream.ts')).createReplayUpstream(values, host);
+  }
+  return targets.length === 0 ? undefined : create(targets);
+}
+
+/** Of a process that hands its clients over: it dials nobody. */
+const idleUpstream: Upstream = { open: () => Promise.resolve(undefined), close: () => undefined };
+
+async function createUpstream(pair: Pair, plan: DialPlan): Promise<Upstream> {
+  if (isBalanced(pair)) {
+    const { BalancedUpstream } = await import('./balance/upstream.ts');
+    return new BalancedUpstream(pair, plan);
+  }
+  const [target] = pair.targets;
+  if (!target || target.kind === 'srv') throw new Error('a pair that is not balanced has one address');
+  if (plan.host.numericOnly) requireNumericHost(target);
+  return createDirectUpstream(target, plan);
+}

@@ -1,0 +1,118 @@
+import { errorCode } from '../../errors.ts';
+import { closeConnection, resetConnection, type Connection } from '../../net/connection.ts';
+import { Socket } from '../../net/index.ts';
+import type { RecordedEnding } from '../../record/record-format.ts';
+import type { Greeted, Handler, HandlerEnding } from '../../serve/handler.ts';
+import { sourceHost } from '../../serve/greeting/source.ts';
+import { closeUnserved } from '../../serve/serve-client.ts';
+import { refuse } from '../../serve/refuse.ts';
+import { formatLocal } from '../../serve/serve.ts';
+import type { Closing } from './cut.ts';
+import type { ProxyHost } from './host.ts';
+import { join, type Outcome } from './join.ts';
+import { describeRelayed } from './recorded-connection.ts';
+import type { RelayOptions } from './service.ts';
+import type { OpenUpstream } from './targets/upstream.ts';
+
+/** Connects clients to their targets and joins the two. */
+export function createRelay(options: RelayOptions, host: ProxyHost): Handler {
+  return async (greeted) => {
+    const { client, greeting, listener, entry } = greeted;
+    if (greeting.request?.command === 'udp-associate') return associate(greeted, options, host);
+    const opened = await openTarget(greeted, options, host);
+    if (!opened) return { reason: 'aborted', failed: true, close: () => closeUnserved(client) };
+    const { id } = entry;
+    const { socket: target } = opened;
+    greeted.guard.watch(target);
+    entry.target = opened.target;
+    const local = formatLocal(target, opened.target);
+    host.emit({ event: 'connected', id, local, remote: opened.target });
+    const connection = describeRelayed(client, listener, { id, target: opened.target, greeting });
+    const records = (host.recordings ?? []).map((recording) =>
+      recording.open({
+        connection,
+        hasEnded: (direction) => hasEnded(direction === 'sent' ? client : target),
+      }),
+    );
+    const outcome = await join({ client, target, early: greeting.early, records }, entry, options);
+    for (const record of records) record.closed(toRecordedEnding(outcome));
+    opened.release?.({
+      answered: outcome.hasAnswered,
+      refused: errorCode(outcome.error) === 'ECONNREFUSED',
+    });
+    return conclude(client, target, outcome);
+  };
+}
+
+function conclude(client: Connection, target: Connection, outcome: Outcome): HandlerEnding {
+  const { reason, error, subject, isCut, withinMs } = outcome;
+  return {
+    reason,
+    error,
+    subject,
+    failed: isCut === true,
+    async close() {
+      await Promise.all([
+        closeSide(client, outcome.client, withinMs),
+        closeSide(target, outcome.target, withinMs),
+      ]);
+    },
+  };
+}
+
+/** Connects a client to what it asked for, or to where it belongs; undefined when that failed, which has been reported. */
+async function openTarget(
+  { client, greeting, listener, entry: { id, remote } }: Greeted,
+  { requests, routes, upstream, createHead }: RelayOptions,
+  host: ProxyHost,
+): Promise<OpenUpstream | undefined> {
+  let head: Buffer | undefined;
+  try {
+    head = client instanceof Socket ? createHead?.(client, greeting) : undefined;
+  } catch (error) {
+    host.ledger.refuse('handshake');
+    host.fail(remote, error, id);
+    return undefined;
+  }
+  const clientHost = sourceHost(greeting.header) ?? client.remoteAddress ?? '';
+  const asked = { id, clientHost, listener, head };
+  if (greeting.request && requests && client instanceof Socket) {
+    const { openRequested } = await import('./request.ts');
+    return openRequested(client, greeting.request, requests, asked);
+  }
+  const own = (greeting.route && routes?.get(greeting.route)) ?? upstream;
+  if (own) return own.open(asked);
+  refuse(host, remote, 'no route');
+  return undefined;
+}
+
+/** Relays a SOCKS client's datagrams, for which it needs no connection of its own. */
+async function associate(
+  { client, greeting }: Greeted,
+  { requests }: RelayOptions,
+  host: ProxyHost,
+): Promise<HandlerEnding> {
+  const { request } = greeting;
+  if (!request || !requests || !(client instanceof Socket)) throw new Error('only a socket can ask for it');
+  const { serveAssociate } = await import('./socks/associate.ts');
+  const error = await serveAssociate(client, request, { host, judge: requests.judge }).then(
+    () => undefined,
+    (failure: unknown) => failure as Error,
+  );
+  return { reason: error ? 'aborted' : 'eof', error, close: () => closeConnection(client, error) };
+}
+
+/** Whether a side has ended with a FIN. */
+function hasEnded(side: Connection): boolean {
+  return side.readableEnded && !side.errored;
+}
+
+/** Of the client's connection: its own break is a reset, a broken target makes it our doing. */
+function toRecordedEnding({ reason, client }: Outcome): RecordedEnding {
+  return reason === 'reset' && client === 'reset' ? 'aborted' : reason;
+}
+
+async function closeSide(side: Connection, closing: Closing, withinMs: number | undefined): Promise<void> {
+  if (closing === 'reset') await resetConnection(side, withinMs);
+  else side.destroy();
+}

@@ -1,0 +1,64 @@
+import { formatHostPort } from '../../address/endpoint.ts';
+import { errorCode } from '../../errors.ts';
+import type { Connection } from '../../net/connection.ts';
+import type { Socket } from '../../net/index.ts';
+import { plainAddress } from '../../address/address.ts';
+import type { BoundAddress, TargetRequest } from '../../serve/greeting/target-request.ts';
+import type { JudgeTarget } from './targets/rules.ts';
+import { connectTarget, type DialPlan, type OpenUpstream, type UpstreamRequest } from './targets/upstream.ts';
+
+/** What the clients of a SOCKS or CONNECT proxy may ask for. */
+export interface RequestRules {
+  /** How what they name is connected to. */
+  readonly dial: DialPlan;
+  /** Forbids targets, by their addresses. Undefined: none is forbidden. */
+  readonly judge: JudgeTarget | undefined;
+}
+
+/**
+ * Connects a client to what it asked for, or waits for who is to connect to it, and answers it. Undefined when that
+ * failed, which has been reported and answered.
+ */
+export async function openRequested(
+  client: Socket,
+  request: TargetRequest,
+  { dial, judge }: RequestRules,
+  { id, head }: UpstreamRequest,
+): Promise<OpenUpstream | undefined> {
+  const { command, host: name, port } = request;
+  const { host } = dial;
+  const target = formatHostPort(name, port);
+  try {
+    const socket =
+      command === 'bind'
+        ? await acceptRequested(client, request, dial)
+        : await connectTarget({ kind: 'tcp', host: name, port }, dial, { head, judge });
+    client.write(request.grant(command === 'bind' ? peerOf(socket) : addressOf(socket)));
+    return { socket, target };
+  } catch (error) {
+    if (host.signal.aborted) return undefined;
+    host.fail(target, error, id);
+    const code = errorCode(error);
+    if (code === 'TNET_E_DENIED') host.ledger.refuse('target not allowed');
+    client.end(request.refuse(code));
+    return undefined;
+  }
+}
+
+async function acceptRequested(
+  client: Socket,
+  request: TargetRequest,
+  { host, timeoutMs }: DialPlan,
+): Promise<Socket> {
+  const { acceptBound } = await import('./socks/bind.ts');
+  const announce = (bound: BoundAddress) => void client.write(request.grant(bound));
+  return acceptBound(client, request, { host, connectMs: timeoutMs, announce });
+}
+
+function addressOf({ localAddress = '0.0.0.0', localPort = 0 }: Connection): BoundAddress {
+  return { host: plainAddress(localAddress), port: localPort };
+}
+
+function peerOf({ remoteAddress = '0.0.0.0', remotePort = 0 }: Connection): BoundAddress {
+  return { host: plainAddress(remoteAddress), port: remotePort };
+}

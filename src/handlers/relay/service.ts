@@ -1,0 +1,34 @@
+import type { Socket } from '../../net/index.ts';
+import type { Greeting } from '../../serve/greeting/greeting.ts';
+import type { RoutePattern } from '../../serve/greeting/route-match.ts';
+import type { LaneOffer, Service } from '../../serve/service.ts';
+import type { DatagramSessions } from './datagrams/session.ts';
+import type { Faults } from './faults/streams.ts';
+import type { Pair } from './pair.ts';
+import type { RequestRules } from './request.ts';
+import type { Upstream } from './targets/upstream.ts';
+
+/** Where the clients of a relay are connected to, and what is done to their connections. */
+export interface RelayOptions {
+  readonly pair: Pair;
+  /** Where clients go that named no target of their own; undefined: nowhere. */
+  readonly upstream: Upstream | undefined;
+  /** Where clients go whose first bytes fit a route; undefined: there are no routes. */
+  readonly routes: ReadonlyMap<RoutePattern, Upstream> | undefined;
+  /** How what clients ask for is connected to; undefined: they cannot ask. */
+  readonly requests: RequestRules | undefined;
+  /** Draws what is done to a connection; undefined when nothing is done to any. */
+  readonly createFaults: ((connection: number, onDrop: () => void) => Faults) | undefined;
+  /** Makes what a target is told first; undefined: nothing. Throws a ProtocolError for what cannot be told. */
+  readonly createHead: ((client: Socket, greeting: Greeting) => Buffer) | undefined;
+  /** Undefined when no end is UDP. */
+  readonly datagrams: DatagramSessions | undefined;
+}
+
+/** A pair made ready to serve: what it needs is loaded, and what it keeps between connections is there. */
+export interface RelayService extends Service, RelayOptions {
+  readonly lane: LaneOffer;
+}
+
+/** A pair that is ready but for its lane, which depends on all the rest. */
+export type LanelessService = Omit<RelayService, 'lane'>;

@@ -1,0 +1,103 @@
+import { resetConnection, type Connection } from '../net/connection.ts';
+import { ConnectionGuard, guarded } from '../net/guard.ts';
+import { Socket } from '../net/index.ts';
+import { ProtocolError } from '../protocol/protocol-error.ts';
+import { greet } from './greeting/greet.ts';
+import type { Greeting } from './greeting/greeting.ts';
+import { SaidNothing } from './greeting/said-nothing.ts';
+import { formatSource, judgeSource, sourceHost } from './greeting/source.ts';
+import type { ServeHost } from './host.ts';
+import { leave } from './leave.ts';
+import type { OpenConnection } from './ledger.ts';
+import { refuse, tooManyNew } from './refuse.ts';
+import { formatLocal, formatRemote } from './serve.ts';
+import type { Service } from './service.ts';
+
+/**
+ * Serves one client from its arrival to its end, and reports both: greets it, hands it to the service's handler, and
+ * strikes it off the ledger. Closes its connection. Never rejects: a fault ends this connection alone.
+ *
+ * @param client a socket, or what plays one; only a socket is asked what it wants
+ * @param listener what the listener has bound; names a client that has no address
+ */
+export async function serveClient(
+  client: Connection,
+  listener: string,
+  service: Service,
+  host: ServeHost,
+): Promise<void> {
+  // A client that leaves while it is greeted must not be an uncaught error.
+  client.on('error', () => undefined);
+  const entry = host.ledger.enter(formatRemote(client, listener));
+  const guard = new ConnectionGuard((error) => leave(entry, host, { reason: 'aborted', error }));
+  guard.watch(client);
+  await guard.run(async () => {
+    const { id, remote } = entry;
+    host.emit({ event: 'accepted', id, local: formatLocal(client, listener), remote });
+    // Until its handler knows better.
+    entry.breakOff = () => void client.destroy();
+    const greeting = client instanceof Socket ? await letIn(client, entry, service, host) : {};
+    if (greeting === 'said-nothing') {
+      host.emit({ event: 'probe', id, remote });
+      leave(entry, host, { reason: 'eof', isProbe: true });
+      client.destroy();
+    } else if (greeting === 'turned-away') {
+      leave(entry, host, { reason: 'aborted', failed: true });
+      await closeUnserved(client);
+    } else {
+      const ending = await service.handle({ client, greeting, listener, entry, guard });
+      leave(entry, host, ending);
+      await ending.close();
+    }
+  });
+}
+
+/**
+ * Hears what the client says first. `turned-away`: it cannot be served, which has been reported and, where there is an
+ * answer, answered. `said-nothing`: it left without a word, as the checks of load balancers do, and has done nothing wrong.
+ */
+async function letIn(
+  client: Socket,
+  { id, remote }: OpenConnection,
+  { readers, greetingMs, access, takeRate }: Service,
+  host: ServeHost,
+): Promise<Greeting | 'said-nothing' | 'turned-away'> {
+  let greeting: Greeting;
+  try {
+    greeting = await greet(client, readers, { limitMs: greetingMs });
+  } catch (error) {
+    if (host.signal.aborted) return 'turned-away';
+    if (error instanceof SaidNothing) return 'said-nothing';
+    host.ledger.refuse('handshake');
+    host.fail(remote, error, id);
+    if (error instanceof ProtocolError && error.reply) client.end(error.reply);
+    return 'turned-away';
+  }
+  const { header } = greeting;
+  if (!header) return greeting;
+  host.emit({ event: 'client', id, remote, client: formatSource(header) });
+  const reason =
+    judgeSource(header, client, access) ??
+    ((await takeRate?.(sourceHost(header) ?? '')) === false ? tooManyNew : undefined);
+  if (reason === undefined) return greeting;
+  refuse(host, formatSource(header), reason);
+  return 'turned-away';
+}
+
+/** How long a client that was answered and not served may take to read the answer. */
+const answerMs = 1_000;
+
+/**
+ * Closes a client that is not served: with a reset, unless it was answered. One that still sends would lose the answer to
+ * a reset: what it sends is read and dropped for a while.
+ */
+export async function closeUnserved(client: Connection): Promise<void> {
+  if (!client.writableEnded) return resetConnection(client);
+  const timer = setTimeout(
+    guarded(() => client.destroy()),
+    answerMs,
+  );
+  client.once('close', () => clearTimeout(timer));
+  client.once('end', () => client.destroy());
+  client.resume();
+}
