@@ -178,7 +178,7 @@ class RunningLane implements ExpressLane {
     const addresses = targets.map((target) => ('path' in target ? target.path : target.address));
     const ports = Int32Array.from(targets, (target) => ('path' in target ? -1 : target.port));
     const fd = Number.isFinite(lastFreeFd) ? lastFreeFd : 0;
-    const limits = [noDelay ? 1 : 0, maxConnections, idleMs, connectMs, lifeMs, fd, deliveryMs];
+    const limits = [listenFd, noDelay ? 1 : 0, maxConnections, idleMs, connectMs, lifeMs, fd, deliveryMs];
     const lists = [allow ? 1 : 0, deny ? 1 : 0];
     const blocks = [...(allow ?? []), ...(deny ?? [])];
     const numbers = [
@@ -187,11 +187,9 @@ class RunningLane implements ExpressLane {
     ];
     try {
       this.#id = addon.openLane(
-        listenFd,
-        addresses,
-        ports,
         Float64Array.of(...limits, ...lists),
-        blocks.map(({ text }) => text),
+        [...addresses, ...blocks.map(({ text }) => text)],
+        ports,
         Int32Array.from(numbers.flat()),
       );
     } catch (error) {

@@ -3,12 +3,7 @@ import { once } from 'node:events';
 import { parseBlock, wholeAddress } from '../address/prefix.ts';
 
 /** node:dgram's own types, so that no other folder imports it. */
-export type { BindOptions, RemoteInfo, Socket as DatagramSocket, SocketOptions } from 'node:dgram';
-
-/** Creates a UDP socket; see dgram.createSocket() in the Node documentation. */
-export function createDatagramSocket(options: dgram.SocketOptions): dgram.Socket {
-  return dgram.createSocket(options);
-}
+export type { RemoteInfo, Socket as DatagramSocket } from 'node:dgram';
 
 /**
  * Creates a UDP socket and binds it. Resolves with the bound socket, which belongs to the caller; rejects with the

@@ -33,7 +33,7 @@ export function createHexFormat(): RecordFormat {
       ];
       return say(connection, atMicros, escapeText(parts.join(' ')));
     },
-    data: ({ id }, direction, bytes, offset, atMicros) =>
+    data: ({ id }, { direction, bytes, offset, atMicros }) =>
       Buffer.from(
         formatHexLines(bytes, offset)
           .map((line) => `${formatMicros(atMicros)} ${id} ${mark(direction)} ${line}\n`)

@@ -25,7 +25,7 @@ export function createJsonFormat(): RecordFormat {
         ...(note !== undefined && { note }),
       });
     },
-    data: (connection, direction, bytes, offset, atMicros) =>
+    data: (connection, { direction, bytes, offset, atMicros }) =>
       line(connection, atMicros, { event: 'data', direction, offset, data: bytes.toString('base64') }),
     ended: (connection, direction, atMicros) => line(connection, atMicros, { event: 'end', direction }),
     closed: (connection, ending, atMicros) => line(connection, atMicros, { event: 'close', reason: ending }),

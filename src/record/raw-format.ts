@@ -5,7 +5,7 @@ export function createRawFormat(): RecordFormat {
   return {
     begin: () => nothing,
     opened: () => nothing,
-    data: (_connection, _direction, bytes) => bytes,
+    data: (_connection, { bytes }) => bytes,
     ended: () => nothing,
     closed: () => nothing,
   };

@@ -22,6 +22,15 @@ export interface RecordedConnection {
 /** `sent` goes from the local end to the remote one, `received` the other way. */
 export type RecordedDirection = 'sent' | 'received';
 
+/** Bytes that went in one direction at one moment. */
+export interface RecordedChunk {
+  readonly direction: RecordedDirection;
+  readonly bytes: Buffer;
+  /** How many bytes went in this direction before. */
+  readonly offset: number;
+  readonly atMicros: number;
+}
+
 /** Why a connection is over: `eof` when both sides ended, `reset` when the peer (or a proxy's client) broke off, else our own doing. */
 export type RecordedEnding = 'eof' | 'reset' | 'timeout' | 'aborted' | 'limit';
 
@@ -33,14 +42,7 @@ export interface RecordFormat {
   /** The beginning of the file. */
   begin(): Buffer;
   opened(connection: RecordedConnection, atMicros: number): Buffer;
-  /** `offset`: how many bytes went in this direction before. */
-  data(
-    connection: RecordedConnection,
-    direction: RecordedDirection,
-    bytes: Buffer,
-    offset: number,
-    atMicros: number,
-  ): Buffer;
+  data(connection: RecordedConnection, chunk: RecordedChunk): Buffer;
   /** The end of one direction: a FIN. */
   ended(connection: RecordedConnection, direction: RecordedDirection, atMicros: number): Buffer;
   closed(connection: RecordedConnection, ending: RecordedEnding, atMicros: number): Buffer;

@@ -73,7 +73,7 @@ export class Recording {
       transform(chunk: Buffer, _encoding, done) {
         // Handed on before it is recorded: only the bytes after it wait for a slow disk.
         this.push(chunk);
-        const record = format.data(connection, direction, chunk, offset, nowMicros());
+        const record = format.data(connection, { direction, bytes: chunk, offset, atMicros: nowMicros() });
         offset += chunk.length;
         sink.write(record, done);
       },

@@ -69,7 +69,7 @@ export function createTapFormat(style: TapStyle, paint: TapPaint): RecordFormat 
       ];
       return note(connection, atMicros, escapeText(parts.join(' ')));
     },
-    data(connection, direction, bytes, offset, atMicros) {
+    data(connection, { direction, bytes, offset, atMicros }) {
       const state = states.get(connection.id)?.[direction];
       if (!state) return nothing;
       const start = `${head(connection, atMicros)} ${marks[direction]}`;

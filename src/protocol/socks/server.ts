@@ -111,7 +111,7 @@ export class SocksServer {
   #withSends(error: ProtocolError): ProtocolError {
     const reply = Buffer.concat([...this.#sends, error.reply ?? Buffer.alloc(0)]);
     const { code, protocol, reason, message, status } = error;
-    return new ProtocolError(code, protocol, reason, message, { reply, status });
+    return new ProtocolError(code, message, { protocol, reason, reply, status });
   }
 
   #parse(): SocksServerStep | undefined {
