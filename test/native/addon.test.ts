@@ -18,7 +18,7 @@ const run = promisify(execFile);
 const addon = loadNativeAddon() as NativeAddon;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const fdOf = (owner: object) => (owner as { _handle: { fd: number } })._handle.fd;
-const printStatus = `import('${root}/src/flow/native-addon.ts').then((m) => console.log(JSON.stringify(m.nativeStatus())))`;
+const printStatus = `import('${root}/src/native/addon.ts').then((m) => console.log(JSON.stringify(m.nativeStatus())))`;
 
 async function statusWith(env: Record<string, string>): Promise<{ used: boolean; reason: string }> {
   const { stdout } = await run(process.execPath, ['-e', printStatus], { env: { ...process.env, ...env } });
