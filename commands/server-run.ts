@@ -3,7 +3,7 @@ import { formatBound, formatLocal, formatRemote, type BoundServer } from '../src
 import { exitCodes } from '../src/exit-codes.ts';
 import type { EndingReason } from '../src/flow/ending.ts';
 import { Socket } from '../src/net/index.ts';
-import type { LiveConnection } from '../src/report/live-sample.ts';
+import type { LiveConnection } from '../src/report/live-rates.ts';
 import type { Context } from './context.ts';
 import { recordOf, type Recorder } from './options/recording.ts';
 import { catchInterruption, endingReason, type Interruption, type RunLimit } from './signals.ts';

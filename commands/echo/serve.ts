@@ -7,7 +7,7 @@ import {
 } from '../../src/net/connection.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import { TnetError } from '../../src/errors.ts';
-import type { ServiceName } from '../../src/protocol/small-services/index.ts';
+import type { ServiceName } from '../../src/protocol/small-services/services.ts';
 import type { Rate } from '../../src/quantities.ts';
 import { openAccess, type Access } from '../options/access.ts';
 import { createAdmission, toPlainEndpoint } from '../options/admission.ts';
@@ -125,7 +125,7 @@ function bindAnswers(
   return async (endpoint, bindOptions) => {
     const [{ serveAnswers }, { answerDatagram }] = await Promise.all([
       import('../../src/handlers/serve-answers.ts'),
-      import('../../src/protocol/small-services/index.ts'),
+      import('../../src/protocol/small-services/services.ts'),
     ]);
     return serveAnswers(endpoint, bindOptions, {
       admit,

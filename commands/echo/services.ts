@@ -9,7 +9,7 @@ import {
   readQuotes,
   tell,
   type ServiceName,
-} from '../../src/protocol/small-services/index.ts';
+} from '../../src/protocol/small-services/services.ts';
 
 /** Starts a service on a connection; `onActivity` is called when bytes have moved. */
 export type StartService = (client: Connection, onActivity?: () => void) => ServiceFlow;

@@ -1,7 +1,11 @@
 import { formatHostPort } from '../address/endpoint.ts';
 import { errorCode } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
-import { encodeConnectReply, HttpConnectServer, statusForErrorCode } from '../protocol/http-connect/index.ts';
+import {
+  encodeConnectReply,
+  statusForErrorCode,
+  HttpConnectServer,
+} from '../protocol/http-connect/server.ts';
 import { refusal, violation } from '../protocol/protocol-error.ts';
 import { HeadReader } from './head-reader.ts';
 import type { Intake } from './intake.ts';

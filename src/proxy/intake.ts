@@ -1,5 +1,5 @@
 import type { Socket } from '../net/index.ts';
-import type { ProxyHeader } from '../protocol/proxy-protocol/index.ts';
+import type { ProxyHeader } from '../protocol/proxy-protocol/header.ts';
 import type { OpenUpstream, UpstreamRequest } from './upstream.ts';
 
 /** What is known about a client once it has said what it wants. */

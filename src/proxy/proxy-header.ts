@@ -1,13 +1,9 @@
 import { plainAddress } from '../address/address.ts';
 import type { Socket } from '../net/index.ts';
 import { violation } from '../protocol/protocol-error.ts';
-import {
-  encodeProxyV1,
-  encodeProxyV2,
-  ProxyHeaderReceiver,
-  type ProxyEnds,
-  type ProxyHeader,
-} from '../protocol/proxy-protocol/index.ts';
+import { encodeProxyV1, encodeProxyV2 } from '../protocol/proxy-protocol/encode.ts';
+import { ProxyHeaderReceiver } from '../protocol/proxy-protocol/decode.ts';
+import type { ProxyEnds, ProxyHeader } from '../protocol/proxy-protocol/header.ts';
 import { HeadReader } from './head-reader.ts';
 import type { Intake } from './intake.ts';
 

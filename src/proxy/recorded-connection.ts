@@ -1,7 +1,6 @@
 import { Socket } from '../net/index.ts';
 import type { Connection } from '../net/connection.ts';
-import { toRecordedEnd } from '../record/record-end.ts';
-import type { RecordedConnection } from '../record/record-format.ts';
+import { toRecordedEnd, type RecordedConnection } from '../record/record-format.ts';
 import type { Intake } from './intake.ts';
 import { formatSource } from './proxy-source.ts';
 

@@ -1,6 +1,6 @@
 import { ProtocolError } from '../protocol/protocol-error.ts';
-import { sniffProtocol } from '../protocol/sniff/index.ts';
-import { peekClientHello, type PeekedHello } from '../protocol/tls-hello/index.ts';
+import { sniffProtocol } from '../protocol/sniff.ts';
+import { peekClientHello, type PeekedHello } from '../protocol/client-hello.ts';
 import { isRouteProtocol, type Route } from './route.ts';
 
 /**

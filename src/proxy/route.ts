@@ -1,6 +1,6 @@
 import { hideUserInfo } from '../address/endpoint.ts';
 import { TnetError } from '../errors.ts';
-import { sniffedProtocols, type SniffedProtocol } from '../protocol/sniff/index.ts';
+import { sniffedProtocols, type SniffedProtocol } from '../protocol/sniff.ts';
 import { parseTarget, type Target } from './target.ts';
 
 /** What `proto:` takes: `http` is every version of HTTP. */

@@ -3,7 +3,8 @@ import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts'
 import { isIP, isIPv4, type Socket } from '../net/index.ts';
 import { lookupFirst } from '../net/lookup.ts';
 import { plainAddress } from '../address/address.ts';
-import { decodeSocksDatagram, encodeSocksDatagram, encodeSocksReply } from '../protocol/socks/index.ts';
+import { decodeSocksDatagram, encodeSocksDatagram } from '../protocol/socks/address.ts';
+import { encodeSocksReply } from '../protocol/socks/messages.ts';
 import type { SocksIntakeOptions } from './socks-intake.ts';
 
 /**

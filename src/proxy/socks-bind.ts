@@ -4,7 +4,7 @@ import { TnetError } from '../errors.ts';
 import { isIP, isIPv4, type Socket } from '../net/index.ts';
 import { findNearKind } from '../address/embedded.ts';
 import { plainAddress } from '../address/address.ts';
-import type { SocksRequest } from '../protocol/socks/index.ts';
+import type { SocksRequest } from '../protocol/socks/server.ts';
 import type { ProxyHost } from './host.ts';
 
 interface BindOptions {

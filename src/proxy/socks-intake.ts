@@ -4,12 +4,8 @@ import { errorCode } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
 import { plainAddress } from '../address/address.ts';
 import { refusal, violation } from '../protocol/protocol-error.ts';
-import {
-  encodeSocksReply,
-  replyForErrorCode,
-  SocksServer,
-  type SocksRequest,
-} from '../protocol/socks/index.ts';
+import { encodeSocksReply, replyForErrorCode } from '../protocol/socks/messages.ts';
+import { SocksServer, type SocksRequest } from '../protocol/socks/server.ts';
 import { HeadReader } from './head-reader.ts';
 import type { ProxyHost } from './host.ts';
 import type { Intake } from './intake.ts';

@@ -1,3 +1,5 @@
+import { plainAddress } from '../address/address.ts';
+
 /** One end of a connection: an address, or a Unix path (empty when it has none). */
 export type RecordedEnd = { readonly host: string; readonly port: number } | { readonly path: string };
 
@@ -69,4 +71,17 @@ export function formatMicros(atMicros: number): string {
 export function formatEnd(end: RecordedEnd): string {
   if ('path' in end) return end.path === '' ? 'unix:' : end.path.replace(/^\0/, 'unix:@');
   return end.host.includes(':') ? `[${end.host}]:${end.port}` : `${end.host}:${end.port}`;
+}
+
+/**
+ * An end of a socket as a recording names it: its address without zone, an IPv4 address that a dual-stack socket shows
+ * as an IPv6 one as what it is; `path` where the socket has no address.
+ */
+export function toRecordedEnd(
+  address: string | undefined,
+  port: number | undefined,
+  path: string,
+): RecordedEnd {
+  if (address === undefined) return { path };
+  return { host: plainAddress(address), port: port ?? 0 };
 }

@@ -5,11 +5,8 @@ import net from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import bcrypt from 'bcryptjs';
-import {
-  decodeSocksDatagram,
-  encodeSocksDatagram,
-  replyForErrorCode,
-} from '../../src/protocol/socks/index.ts';
+import { decodeSocksDatagram, encodeSocksDatagram } from '../../src/protocol/socks/address.ts';
+import { replyForErrorCode } from '../../src/protocol/socks/messages.ts';
 import { ask, collect } from '../helpers/bytes.ts';
 import { startCli } from '../helpers/cli.ts';
 import { connectPeer } from '../helpers/peers.ts';
