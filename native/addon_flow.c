@@ -1,8 +1,8 @@
 /* The addon's functions for flows. */
 #include "addon.h"
-#include "delay.h"
+#include "random_delay.h"
 #include "engine_api.h"
-#include "value.h"
+#include "js_value.h"
 
 #include <errno.h>
 #include <fcntl.h>

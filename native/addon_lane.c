@@ -1,7 +1,7 @@
 /* The addon's functions for express lanes. */
 #include "addon.h"
 #include "lane.h"
-#include "value.h"
+#include "js_value.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -126,7 +126,7 @@ export interface LaneFlowState {
   readonly blocked: boolean;
 }
 
-/** Columns of a row; native/addon_news.c writes them. */
+/** Columns of a row; native/addon_lane_events.c writes them. */
 const targetsMost = 4;
 const refusalsAt = 9;
 const namesAt = refusalsAt + targetsMost;
@@ -231,7 +231,7 @@ class RunningLane implements ExpressLane {
   }
 }
 
-/** Rows as native/addon_news.c describes them. */
+/** Rows as native/addon_lane_events.c describes them. */
 function deliverNews(rows: Float64Array): void {
   const batches = new Map<RunningLane, LaneEvent[]>();
   const states: [RunningLane, number][] = [];

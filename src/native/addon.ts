@@ -10,7 +10,7 @@ import { debuglog } from 'node:util';
 export const descriptorKinds = ['socket', 'pipe', 'file', 'device', 'terminal', 'other'] as const;
 export type DescriptorKind = (typeof descriptorKinds)[number];
 
-/** Socket options that take a number, by name: native/option.c has the table. `linger` is in seconds, -1 for off. */
+/** Socket options that take a number, by name: native/socket_option.c has the table. `linger` is in seconds, -1 for off. */
 export type NumberOption = 'rcvbuf' | 'sndbuf' | 'ttl' | 'tos' | 'linger' | 'nodelay';
 
 /**

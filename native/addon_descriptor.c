@@ -1,7 +1,7 @@
 /* The addon's functions for single descriptors: options by name, what the kernel knows of a connection, duplicates. */
 #include "addon.h"
-#include "option.h"
-#include "value.h"
+#include "socket_option.h"
+#include "js_value.h"
 
 #include <errno.h>
 #include <fcntl.h>

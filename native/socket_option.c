@@ -1,5 +1,5 @@
 /* Socket options by name. Sources: socket(7), ip(7), ipv6(7), tcp(7). */
-#include "option.h"
+#include "socket_option.h"
 
 #include <errno.h>
 #include <netinet/in.h>
