@@ -5,8 +5,7 @@ import type { ProgramEndpoint } from '../src/handlers/program/program.ts';
 import { formatRemote } from '../src/serve/serve.ts';
 import { presentedAddresses } from '../src/net/presented-address.ts';
 import { TnetError } from '../src/errors.ts';
-import { CrlfIn } from '../src/transform/crlf-in.ts';
-import { CrlfOut } from '../src/transform/crlf.ts';
+import { CrlfIn, CrlfOut } from '../src/transform/crlf.ts';
 import { subjectOf, type Context } from './context.ts';
 import { exitStatus } from './exit-status.ts';
 import type { ExecFlags } from './options/exec.ts';
@@ -77,7 +76,7 @@ async function createTransforms(client: Connection, flags: ProgramFlags) {
   const delay =
     flags.delay === undefined || flags.delay === 0
       ? []
-      : [new (await import('../src/transform/line-delay.ts')).LineDelay(flags.delay)];
+      : [new (await import('../src/transform/lines.ts')).LineDelay(flags.delay)];
   return {
     sendTransforms: [...delay, ...(sendsCrlf(flags) ? [new CrlfOut()] : []), ...recorded.sendTransforms],
     receiveTransforms: [...recorded.receiveTransforms, ...(receivesCrlf(flags) ? [new CrlfIn()] : [])],

@@ -3,8 +3,8 @@ import { formatBound, formatLocal, formatRemote, type BoundServer } from '../src
 import { exitCodes } from '../src/exit-codes.ts';
 import type { EndingReason } from '../src/flow/ending.ts';
 import { Socket } from '../src/net/index.ts';
+import type { LiveConnection } from '../src/report/live-rates.ts';
 import { ConnectionGuard } from '../src/net/guard.ts';
-import type { LiveConnection } from '../src/report/live-sample.ts';
 import type { Handler } from '../src/serve/handler.ts';
 import { Ledger, type Moved, type OpenConnection } from '../src/serve/ledger.ts';
 import type { Context } from './context.ts';

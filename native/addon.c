@@ -1,6 +1,6 @@
 /* The addon's table of functions. */
 #include "addon.h"
-#include "value.h"
+#include "js_value.h"
 
 bool add_function(napi_env env, napi_value exports, const char *name, napi_callback callback, struct engine *engine) {
   napi_value function;

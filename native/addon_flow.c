@@ -1,8 +1,8 @@
 /* The addon's functions for flows. */
 #include "addon.h"
-#include "delay.h"
+#include "random_delay.h"
 #include "engine_api.h"
-#include "value.h"
+#include "js_value.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ENDING_FIELDS = 6, STATE_FIELDS = 4 };
+enum { START_FIELDS = 4, ENDING_FIELDS = 6, STATE_FIELDS = 4 };
 
 static uint64_t clock_ns(void) {
   struct timespec now;
@@ -140,23 +140,21 @@ static int launch(struct engine *engine, struct flow *flow) {
   return error;
 }
 
-/* start(sourceFd | -1, sinkFd, head | undefined, halfClose, lastWordsMs) → id. The descriptors are duplicated, not taken. */
+/* start([sourceFd | -1, sinkFd, halfClose, lastWordsMs], head | undefined) → id. The descriptors are duplicated, not taken. */
 static napi_value start(napi_env env, napi_callback_info info) {
   struct arguments arguments;
-  int32_t source_fd, sink_fd, last_words_ms;
-  uint8_t *head;
-  size_t length;
-  bool half_close;
+  uint8_t *bytes, *head;
+  size_t count, length;
   int error;
-  if (!get_arguments(env, info, &arguments) || !get_int(&arguments, 0, &source_fd)) return NULL;
-  if (!get_int(&arguments, 1, &sink_fd) || !get_bytes(&arguments, 2, &head, &length)) return NULL;
-  if (!ok(env, napi_get_value_bool(env, arguments.values[3], &half_close))) return NULL;
-  if (!get_int(&arguments, 4, &last_words_ms)) return NULL;
+  if (!get_arguments(env, info, &arguments) || !get_bytes(&arguments, 0, &bytes, &count)) return NULL;
+  if (!get_bytes(&arguments, 1, &head, &length)) return NULL;
+  if (count < START_FIELDS) return throw_errno(env, "start", EINVAL);
+  const int32_t *numbers = (const int32_t *)(void *)bytes;
   struct engine *engine = arguments.data;
-  struct flow *flow = create_flow(source_fd, sink_fd, head, length, &error);
+  struct flow *flow = create_flow(numbers[0], numbers[1], head, length, &error);
   if (!flow) return throw_errno(env, "dup", error);
-  flow->half_close = half_close;
-  flow->last_words_ms = (unsigned)last_words_ms;
+  flow->half_close = numbers[2] != 0;
+  flow->last_words_ms = (unsigned)numbers[3];
   error = launch(engine, flow);
   if (error) {
     discard_flow(flow);

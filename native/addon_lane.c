@@ -1,7 +1,7 @@
 /* The addon's functions for express lanes. */
 #include "addon.h"
 #include "lane.h"
-#include "value.h"
+#include "js_value.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { OPTION_FIELDS = 9, STATE_FIELDS = 6, ADDRESS_BYTES = 128 };
+enum { OPTION_FIELDS = 10, STATE_FIELDS = 6, ADDRESS_BYTES = 128 };
 
 static bool fill_ipv6(struct sockaddr_in6 *address, char *text) {
   char *zone = strchr(text, '%');
@@ -49,14 +49,14 @@ static bool fill_target(struct target *target, char *text, size_t length, int po
   return fill_ipv6(ipv6, text);
 }
 
-/* Fills in an address of the list that is the argument `list`; `what` is what an error is about. */
-static bool read_address(const struct arguments *arguments, size_t list, uint32_t index, int port, struct target *target,
+/* Fills in an address of the list; `what` is what an error is about. */
+static bool read_address(const struct arguments *arguments, uint32_t index, int port, struct target *target,
                          const char *what) {
   char text[ADDRESS_BYTES];
   size_t length = 0;
   napi_env env = arguments->env;
   napi_value element;
-  if (!ok(env, napi_get_element(env, arguments->values[list], index, &element))) return false;
+  if (!ok(env, napi_get_element(env, arguments->values[1], index, &element))) return false;
   if (!ok(env, napi_get_value_string_utf8(env, element, text, sizeof text, &length))) return false;
   if (fill_target(target, text, length, port)) return true;
   throw_errno(env, what, EINVAL);
@@ -66,7 +66,7 @@ static bool read_address(const struct arguments *arguments, size_t list, uint32_
 static bool read_block(const struct arguments *arguments, struct block *block, uint32_t index, const int32_t *numbers) {
   struct target target;
   struct name name;
-  if (!read_address(arguments, 4, index, 0, &target, "block")) return false;
+  if (!read_address(arguments, index, 0, &target, "block")) return false;
   fill_name(&name, &target.address);
   *block = (struct block){.allows = numbers[0] != 0, .family = name.family, .bits = (uint8_t)numbers[1]};
   memcpy(block->words, name.words, sizeof block->words);
@@ -76,7 +76,7 @@ static bool read_block(const struct arguments *arguments, struct block *block, u
 static bool read_blocks(const struct arguments *arguments, struct lane *lane) {
   uint8_t *bytes;
   size_t count;
-  if (!get_bytes(arguments, 5, &bytes, &count)) return false;
+  if (!get_bytes(arguments, 3, &bytes, &count)) return false;
   const int32_t *numbers = (const int32_t *)(void *)bytes;
   lane->blocks = calloc(count / 2 + 1, sizeof *lane->blocks);
   if (!lane->blocks) {
@@ -84,33 +84,10 @@ static bool read_blocks(const struct arguments *arguments, struct lane *lane) {
     return false;
   }
   for (uint32_t i = 0; i < count / 2; i++) {
-    if (!read_block(arguments, &lane->blocks[i], i, numbers + 2 * (size_t)i)) return false;
+    if (!read_block(arguments, &lane->blocks[i], lane->target_count + i, numbers + 2 * (size_t)i)) return false;
     lane->block_count++;
   }
   return true;
-}
-
-static bool read_lane(const struct arguments *arguments, struct lane *lane) {
-  uint8_t *bytes;
-  size_t count;
-  if (!get_bytes(arguments, 2, &bytes, &count)) return false;
-  const int32_t *ports = (const int32_t *)(void *)bytes;
-  for (uint32_t i = 0; i < count && i < TARGETS_MOST; i++) {
-    if (!read_address(arguments, 1, i, ports[i], &lane->targets[i], "target")) return false;
-    lane->target_count++;
-  }
-  if (!get_bytes(arguments, 3, &bytes, &count) || count < OPTION_FIELDS) return false;
-  const double *options = (const double *)(void *)bytes;
-  lane->no_delay = options[0] != 0;
-  lane->most = (uint32_t)options[1];
-  lane->idle_ns = (uint64_t)(options[2] * 1e6);
-  lane->connect_ns = (uint64_t)(options[3] * 1e6);
-  lane->life_ns = (uint64_t)(options[4] * 1e6);
-  lane->last_free_fd = (int)options[5];
-  lane->last_words_ms = (unsigned)options[6];
-  lane->has_allow = options[7] != 0;
-  lane->has_deny = options[8] != 0;
-  return read_blocks(arguments, lane);
 }
 
 static int duplicate_listener(int fd) {
@@ -119,6 +96,39 @@ static int duplicate_listener(int fd) {
   if (flags & O_NONBLOCK) return fcntl(fd, F_DUPFD_CLOEXEC, 3);
   errno = EINVAL; /* accept would hold up every other flow */
   return -1;
+}
+
+static bool take_listener(const struct arguments *arguments, struct lane *lane, int fd) {
+  lane->listen_fd = duplicate_listener(fd);
+  if (lane->listen_fd < 0) throw_errno(arguments->env, "openLane", errno);
+  return lane->listen_fd >= 0;
+}
+
+static bool read_lane(const struct arguments *arguments, struct lane *lane) {
+  uint8_t *bytes;
+  size_t count;
+  if (!get_bytes(arguments, 2, &bytes, &count)) return false;
+  const int32_t *ports = (const int32_t *)(void *)bytes;
+  for (uint32_t i = 0; i < count && i < TARGETS_MOST; i++) {
+    if (!read_address(arguments, i, ports[i], &lane->targets[i], "target")) return false;
+    lane->target_count++;
+  }
+  if (!get_bytes(arguments, 0, &bytes, &count)) return false;
+  if (count < OPTION_FIELDS) {
+    throw_errno(arguments->env, "openLane", EINVAL);
+    return false;
+  }
+  const double *options = (const double *)(void *)bytes;
+  lane->no_delay = options[1] != 0;
+  lane->most = (uint32_t)options[2];
+  lane->idle_ns = (uint64_t)(options[3] * 1e6);
+  lane->connect_ns = (uint64_t)(options[4] * 1e6);
+  lane->life_ns = (uint64_t)(options[5] * 1e6);
+  lane->last_free_fd = (int)options[6];
+  lane->last_words_ms = (unsigned)options[7];
+  lane->has_allow = options[8] != 0;
+  lane->has_deny = options[9] != 0;
+  return read_blocks(arguments, lane) && take_listener(arguments, lane, (int)options[0]);
 }
 
 static int launch_lane(struct engine *engine, struct lane *lane) {
@@ -133,21 +143,20 @@ static int launch_lane(struct engine *engine, struct lane *lane) {
 }
 
 /*
- * openLane(listenFd, addresses, ports, [noDelay, connectionsMost, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs,
- * hasAllow, hasDeny], blocks, [isAllowed, bits, …]) → id. The listening descriptor is duplicated; whoever has it should stop accepting.
+ * openLane([listenFd, noDelay, connectionsMost, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow, hasDeny],
+ * addresses, ports, [isAllowed, bits, …]) → id. The addresses are those of the targets, one for each port, and then those of the
+ * access lists' blocks. The listening descriptor is duplicated; whoever has it should stop accepting.
  */
 static napi_value open_lane(napi_env env, napi_callback_info info) {
   struct arguments arguments;
-  int32_t listen_fd;
-  if (!get_arguments(env, info, &arguments) || !get_int(&arguments, 0, &listen_fd)) return NULL;
+  if (!get_arguments(env, info, &arguments)) return NULL;
   struct lane *lane = create_lane();
   if (!lane) return throw_errno(env, "openLane", ENOMEM);
   if (!read_lane(&arguments, lane)) {
     free_lane(lane);
     return NULL;
   }
-  lane->listen_fd = duplicate_listener(listen_fd);
-  int error = lane->listen_fd < 0 ? errno : launch_lane(arguments.data, lane);
+  int error = launch_lane(arguments.data, lane);
   if (!error) return make_number(env, lane->id);
   free_lane(lane);
   return throw_errno(env, "openLane", error);

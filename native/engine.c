@@ -1,7 +1,7 @@
 /* The engine of one JavaScript environment: its thread, its two mailboxes, and its end. */
 #include "engine_api.h"
 #include "lane.h"
-#include "value.h"
+#include "js_value.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -2,9 +2,9 @@
  * The flow engine: one thread with epoll that carries bytes between descriptors.
  *
  *     JavaScript thread                          engine thread
- *     engine_start/stop/finish ──▶ commands ──▶ loop.c ──▶ flow.c (what next) ──▶ carry.c (how)
+ *     engine_start/stop/finish ──▶ commands ──▶ loop.c ──▶ flow.c (what next) ──▶ carry_bytes.c (how)
  *     the listener             ◀── endings  ◀──   │                                 │
- *                                                 └── end.c (descriptors) ◀─────────┘
+ *                                                 └── descriptor.c (descriptors) ◀─────────┘
  *
  * Nothing in the engine thread touches V8. A flow's memory is made by the JavaScript thread, worked on by the engine
  * thread from START to its ending, and freed by the engine thread at RELEASE, when no command can name it any more. A
@@ -144,7 +144,7 @@ struct loop {
   unsigned char buffer[BUFFER_BYTES];
 };
 
-/* end.c */
+/* descriptor.c */
 enum kind describe_descriptor(int fd);
 struct end *open_end(struct loop *loop, int fd, struct flow *flow, enum side side, int *error);
 struct end *open_lane_end(struct loop *loop, int fd, int family, struct connection *connection);
@@ -157,16 +157,16 @@ bool end_is_ready(const struct end *end, short events);
 bool has_arrived(int fd);
 bool has_left(int fd);
 
-/* transfer.c: never block, whatever the descriptor's flags are */
+/* nonblocking_io.c: never block, whatever the descriptor's flags are */
 ssize_t read_end(struct end *end, void *buffer, size_t length);
 ssize_t write_end(struct end *end, const void *buffer, size_t length);
 
-/* pool.c */
+/* pipe_pool.c */
 struct pipe_pair *take_pipe(struct loop *loop);
 void give_pipe(struct loop *loop, struct pipe_pair *pair, bool empty);
 void empty_pool(struct loop *loop);
 
-/* carry.c */
+/* carry_bytes.c */
 enum step deliver(struct loop *loop, struct flow *flow);
 enum step fetch(struct loop *loop, struct flow *flow);
 
@@ -191,7 +191,7 @@ void note_read(struct loop *loop, struct flow *flow, size_t bytes);
 void note_sent(struct loop *loop, struct flow *flow, size_t bytes);
 enum step break_flow(struct flow *flow, enum side side, int error);
 
-/* limit.c */
+/* delivery_limit.c */
 void limit_reader(struct loop *loop, const struct end *end);
 void limit_flow(struct loop *loop, struct flow *flow, unsigned limit_ms);
 void free_of_limit(struct flow *flow);

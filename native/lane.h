@@ -107,18 +107,18 @@ void stop_connection(struct loop *loop, struct connection *connection, int error
 void cut_connection(struct loop *loop, struct connection *connection);
 void feed_connection(struct loop *loop, struct connection *connection);
 
-/* access.c */
+/* access_list.c */
 bool is_welcome(const struct lane *lane, const struct name *client);
 
-/* name.c */
+/* socket_name.c */
 void fill_name(struct name *name, const struct sockaddr_storage *address);
 void ask_name(struct name *name, int fd);
 
-/* parting.c */
+/* delayed_reset.c */
 void reset_socket(struct loop *loop, int fd, uint64_t until_ns);
 void tick_partings(struct loop *loop);
 
-/* news.c */
+/* lane_events.c */
 void tell_connection(struct loop *loop, struct connection *connection, enum news news);
 bool is_unheard(struct loop *loop);
 void tell_lane(struct loop *loop, struct lane *lane);

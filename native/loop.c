@@ -1,5 +1,5 @@
 /* The engine's thread: commands, events, turns. */
-#include "delay.h"
+#include "random_delay.h"
 #include "engine_api.h"
 #include "lane.h"
 

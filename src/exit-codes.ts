@@ -21,5 +21,3 @@ export const exitCodes = {
   /** Ended by SIGTERM after the flush. */
   sigterm: 143,
 } as const;
-
-export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

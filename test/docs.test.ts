@@ -32,7 +32,10 @@ test('docs/errors.md has every code with its exit status and meaning, and no oth
   const own = Object.entries(errorTable).map(([code, { exit, meaning }]) => [code, exit, meaning] as const);
   // What a codec throws is never this machine's set-up.
   const codecs = Object.entries(protocolErrorTable).map(([code, meaning]) => {
-    const error = new ProtocolError(code as ProtocolErrorCode, 'socks5', 'test', 'test');
+    const error = new ProtocolError(code as ProtocolErrorCode, 'test', {
+      protocol: 'socks5',
+      reason: 'test',
+    });
     return [code, exitStatus(error), meaning] as const;
   });
   t.deepEqual(

@@ -1,4 +1,4 @@
-import { telnetCommands, type TelnetCommand } from '../../src/protocol/telnet/index.ts';
+import { telnetCommands, type TelnetCommand } from '../../src/protocol/telnet/codes.ts';
 import type { CommandOutcome } from '../../src/transform/escape-keys.ts';
 
 /** What the command mode can do to a session. */

@@ -60,7 +60,7 @@ export async function prepareSession(extras: SessionExtras): Promise<SessionPart
   }
   telnet?.start();
   if (options.delay !== undefined && options.delay > 0) {
-    const { LineDelay } = await import('../../src/transform/line-delay.ts');
+    const { LineDelay } = await import('../../src/transform/lines.ts');
     local.send.push(new LineDelay(options.delay));
   }
   const steps = readSteps(options);

@@ -2,12 +2,12 @@ import type { TerminalMode, WindowSize } from '../../src/dial/terminal.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import {
   nameOption,
-  TelnetCodec,
   telnetOptions,
   telnetVerbs,
   type TelnetCommand,
-  type TelnetEvent,
-} from '../../src/protocol/telnet/index.ts';
+} from '../../src/protocol/telnet/codes.ts';
+import { TelnetCodec } from '../../src/protocol/telnet/telnet-codec.ts';
+import type { TelnetEvent } from '../../src/protocol/telnet/codec-options.ts';
 import { TelnetStreams } from '../../src/transform/telnet-streams.ts';
 import type { Context } from '../context.ts';
 

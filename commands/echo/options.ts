@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import type { Endpoint } from '../../src/address/endpoint.ts';
-import { serviceNames, type ServiceName } from '../../src/protocol/small-services/index.ts';
+import { serviceNames, type ServiceName } from '../../src/protocol/small-services/services.ts';
 import { readRate, type Rate } from '../../src/quantities.ts';
 import { addAccessOptions, type AccessFlags } from '../options/access.ts';
 import { addAdmissionOptions, type AdmissionFlags } from '../options/admission.ts';

@@ -1,4 +1,4 @@
-import type { EchoCheck } from '../../src/protocol/echo-check/index.ts';
+import type { EchoCheck } from '../../src/protocol/echo-check/echo-check.ts';
 import type { Spinner } from '../../src/report/spinner.ts';
 import type { ReportOptions } from '../context.ts';
 

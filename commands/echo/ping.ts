@@ -9,15 +9,15 @@ import { formatRemote, nameClient } from '../../src/serve/serve.ts';
 import { TnetError } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
 import { maxDatagramBytes } from '../../src/net/datagram-peer.ts';
+import { DatagramCheck } from '../../src/protocol/echo-check/datagram-check.ts';
 import {
-  DatagramCheck,
   noiseBytes,
   PayloadMaker,
   payloadHeaderBytes,
-  StreamCheck,
   type EchoCheck,
   type EchoCounts,
-} from '../../src/protocol/echo-check/index.ts';
+} from '../../src/protocol/echo-check/echo-check.ts';
+import { StreamCheck } from '../../src/protocol/echo-check/stream-check.ts';
 import { Reporter } from '../../src/report/reporter.ts';
 import type { PingEvent } from '../../src/report/ping-summary.ts';
 import { RoundTrips } from '../../src/report/round-trips.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { errorCode, TnetError } from '../../src/errors.ts';
-import { builtInQuotes, readQuotes } from '../../src/protocol/small-services/index.ts';
+import { builtInQuotes, readQuotes } from '../../src/protocol/small-services/services.ts';
 
 /**
  * The quotes of qotd: those of the file, or the built-in ones.

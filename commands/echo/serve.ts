@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Connection } from '../../src/net/connection.ts';
 import { createServiceHandler } from '../../src/handlers/services/services.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
-import type { ServiceName } from '../../src/protocol/small-services/index.ts';
+import type { ServiceName } from '../../src/protocol/small-services/services.ts';
 import type { Rate } from '../../src/quantities.ts';
 import { openAccess, type Access } from '../options/access.ts';
 import { createAdmission, toPlainEndpoint } from '../options/admission.ts';
@@ -92,7 +92,7 @@ function bindAnswers(
   return async (endpoint, bindOptions) => {
     const [{ serveAnswers }, { answerDatagram }] = await Promise.all([
       import('../../src/handlers/services/answers.ts'),
-      import('../../src/protocol/small-services/index.ts'),
+      import('../../src/protocol/small-services/services.ts'),
     ]);
     return serveAnswers(endpoint, bindOptions, {
       admit,

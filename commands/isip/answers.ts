@@ -45,7 +45,7 @@ export class PlainAnswers implements Answers {
       return this.stdout.write('0\n');
     }
     if (this.#output.length < 2 * (end - start)) this.#output = new Uint8Array(2 * (end - start));
-    const { written, yes } = answerLines(bytes, start, end, this.#output, this.#only);
+    const { written, yes } = answerLines(bytes.subarray(start, end), this.#output, this.#only);
     this.total += written / 2;
     this.yes += yes;
     return this.stdout.write(this.#output.subarray(0, written));

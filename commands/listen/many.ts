@@ -104,7 +104,7 @@ function refuse(context: Context, client: Connection, connection: ConnectionRepo
 async function loadLabel({ label }: ManyFlags) {
   if (!label) return undefined;
   const [{ LineLabel }, { escapeText }] = await Promise.all([
-    import('../../src/transform/line-label.ts'),
+    import('../../src/transform/lines.ts'),
     import('../../src/transform/escape-controls.ts'),
   ]);
   return ({ id, remote }: ConnectionReport) => new LineLabel(`[${id} ${escapeText(remote)}] `);

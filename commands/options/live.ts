@@ -1,6 +1,6 @@
 import { isatty } from 'node:tty';
 import { Option, type Command } from 'commander';
-import type { LiveSample } from '../../src/report/live-sample.ts';
+import type { LiveSample } from '../../src/report/live-rates.ts';
 import type { LiveNames } from '../../src/report/live-table.ts';
 import { wantsColor } from '../../src/report/paint.ts';
 import type { Context } from '../context.ts';

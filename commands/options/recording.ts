@@ -4,8 +4,7 @@ import { Option, type Command } from 'commander';
 import type { Connection } from '../../src/net/connection.ts';
 import { presentedAddresses } from '../../src/net/presented-address.ts';
 import { Socket } from '../../src/net/index.ts';
-import { toRecordedEnd } from '../../src/record/record-end.ts';
-import type { RecordFormatName } from '../../src/record/record-format.ts';
+import { toRecordedEnd, type RecordFormatName } from '../../src/record/record-format.ts';
 import type { ConnectionRecord, Recording } from '../../src/record/recording.ts';
 import { TnetError } from '../../src/errors.ts';
 import { openOutput } from '../../src/dial/stdio.ts';
@@ -125,7 +124,7 @@ export async function openRecording(
   if (fd === 1 && outputUse !== undefined) {
     throw new TnetError('TNET_E_USAGE', `standard output carries ${outputUse}`, { subject: `-o ${output}` });
   }
-  const { RecordSink } = await import('../../src/record/record-sink.ts');
+  const { RecordSink } = await import('../../src/record/record-file.ts');
   return new Recording(new RecordSink(openDescriptor(fd, output), onError), await loadFormat(format));
 }
 

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import type { StarttlsProtocol } from '../../src/protocol/starttls/index.ts';
+import type { StarttlsProtocol } from '../../src/protocol/starttls/dialogue.ts';
 
 /** The TLS flags that both sides have. Each implies --tls: a flag of TLS must never leave a connection in the clear. */
 export interface SecureFlags {

@@ -31,9 +31,9 @@ export interface Tap {
 export async function openTap({ reporter }: Context, style: TapStyle): Promise<Tap> {
   const [{ Recording }, { RecordSink }, { createTapFormat }, { loadTapPaint }] = await Promise.all([
     import('../../src/record/recording.ts'),
-    import('../../src/record/record-sink.ts'),
+    import('../../src/record/record-file.ts'),
     import('../../src/record/tap-format.ts'),
-    import('../../src/report/tap-paint.ts'),
+    import('../../src/report/paint.ts'),
   ]);
   const paint = await loadTapPaint(wantsColor(process.argv.slice(2), 1));
   const output = openOutput(1);

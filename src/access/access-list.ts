@@ -1,5 +1,99 @@
-import { wholeAddress, type Prefix } from '../address/prefix.ts';
-import { readEntries, type AccessEntry, type EntryOptions } from './access-entries.ts';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { hideUserInfo } from '../address/endpoint.ts';
+import { errorCode, TnetError } from '../errors.ts';
+import { isIP } from '../address/ip.ts';
+import { lookupAll } from '../net/lookup.ts';
+import { explainNumericForm } from '../address/host-rules.ts';
+import {
+  blockOf,
+  parseBlock,
+  unmapPrefix,
+  type Block,
+  wholeAddress,
+  type Prefix,
+} from '../address/prefix.ts';
+
+/** One entry of an access list, with what it stands for. */
+export interface AccessEntry {
+  /** As it was written. */
+  readonly text: string;
+  /** One for an address or a CIDR block; every address of a host name. */
+  readonly blocks: readonly Block[];
+}
+
+export interface EntryOptions {
+  /** Refuse host names: no DNS. Default false. */
+  readonly numericOnly?: boolean | undefined;
+}
+
+/**
+ * Reads the words of `--allow` or `--deny`: each holds entries with commas between them, and an entry is a CIDR block,
+ * an address, a host name, or a file. A file is written with a slash (`./hosts`), and holds entries with blanks, commas or line breaks
+ * between them; `#` begins a comment. Host names are looked up now.
+ *
+ * @throws TnetError TNET_E_ACCESS, with the entry and, for one in a file, its line.
+ */
+export async function readEntries(
+  words: readonly string[],
+  options: EntryOptions = {},
+): Promise<AccessEntry[]> {
+  const texts = words.flatMap((word) => word.split(',')).map((text) => text.trim());
+  const read = texts.map((text) =>
+    isFile(text) ? readEntryFile(text, options) : readEntry(text, text, options),
+  );
+  return (await Promise.all(read)).flat();
+}
+
+/** `10.0.0.0/99` is a block with a mistake, not a file. */
+function isFile(text: string): boolean {
+  return text.includes('/') && isIP(text.slice(0, text.lastIndexOf('/'))) === 0;
+}
+
+async function readEntryFile(file: string, options: EntryOptions): Promise<AccessEntry[]> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw accessError(file, `the file cannot be read (${errorCode(error) ?? 'ERROR'})`, error);
+  });
+  const entries = text.split('\n').flatMap((line, index) =>
+    line
+      .replace(/#.*/, '')
+      .split(/[\s,]+/)
+      .filter((entry) => entry !== '')
+      .map((entry) => readEntry(entry, `${file}:${index + 1}`, options)),
+  );
+  return Promise.all(entries);
+}
+
+async function readEntry(text: string, subject: string, options: EntryOptions): Promise<AccessEntry> {
+  const where = subject === text ? '' : `${hideUserInfo(text)}: `;
+  if (text === '') throw accessError(subject, 'the entry is empty');
+  if (text.includes('/') || isIP(text) !== 0) {
+    try {
+      return { text, blocks: [unmapBlock(parseBlock(text))] };
+    } catch (error) {
+      throw accessError(subject, `${where}${(error as Error).message}`, error);
+    }
+  }
+  const form = explainNumericForm(text);
+  if (form !== undefined) throw accessError(subject, form);
+  if (options.numericOnly) throw accessError(subject, `${where}not an IP address, and -n forbids DNS`);
+  try {
+    const addresses = await lookupAll(text);
+    return { text, blocks: addresses.map(({ address }) => parseBlock(address)) };
+  } catch (error) {
+    const hint = existsSync(text) ? `; the file of that name is written ./${text}` : '';
+    throw accessError(subject, `${where}the host name is not found${hint}`, error);
+  }
+}
+
+/** A client shows with its IPv4 address or with the mapped form, as the socket has it: both are of the same block. */
+function unmapBlock({ prefix, text }: Block): Block {
+  return blockOf(unmapPrefix(prefix), text);
+}
+
+function accessError(subject: string, message: string, cause?: unknown): TnetError {
+  return new TnetError('TNET_E_ACCESS', message, { subject: hideUserInfo(subject), cause });
+}
 
 export interface AccessOptions extends EntryOptions {
   /** The words of every `--allow`; none: everybody is allowed. See readEntries. */

@@ -106,22 +106,17 @@ export interface LineAnswers {
 }
 
 /**
- * Writes `4\n`, `6\n` or `0\n` to `output` for every line of `bytes[start..end)`. One newline, and one carriage return
+ * Writes `4\n`, `6\n` or `0\n` to `output` for every line of `bytes`. One newline, and one carriage return
  * before it, do not belong to a line; a last line without a newline counts, an empty rest does not.
  *
- * @param output at least `2 * (end - start)` bytes
+ * @param output at least twice as many bytes
  * @param only 4 or 6: the other family is answered 0, too
  */
-export function answerLines(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  output: Uint8Array,
-  only?: 4 | 6,
-): LineAnswers {
+export function answerLines(bytes: Uint8Array, output: Uint8Array, only?: 4 | 6): LineAnswers {
+  const end = bytes.length;
   let written = 0;
   let yes = 0;
-  for (let lineStart = start; lineStart < end;) {
+  for (let lineStart = 0; lineStart < end;) {
     let newline = lineStart;
     while (newline < end && bytes[newline] !== NEWLINE) newline++;
     const family = familyOfBytes(bytes, lineStart, lineEnd(bytes, lineStart, newline, end));

@@ -1,5 +1,5 @@
 import { TnetError } from '../errors.ts';
-import { connectDatagram } from '../net/datagram-client.ts';
+import { connectDatagram } from '../net/datagram.ts';
 import type { DatagramPeer } from '../net/datagram-peer.ts';
 import { lookupFirst } from '../net/lookup.ts';
 import { formatHostPort, type Endpoint } from '../address/endpoint.ts';

@@ -2,7 +2,7 @@ import { TnetError } from '../errors.ts';
 import { connectTcp, type RaceOptions } from '../net/happy-eyeballs.ts';
 import { connect, type Socket } from '../net/index.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
-import type { ProxyEnds } from '../protocol/proxy-protocol/index.ts';
+import type { ProxyEnds } from '../protocol/proxy-protocol/header.ts';
 import { Deadline } from '../net/deadline.ts';
 import { dialPath } from './dial-path.ts';
 import { formatTargetEndpoint, formatHostPort, type Endpoint } from '../address/endpoint.ts';

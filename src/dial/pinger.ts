@@ -1,6 +1,6 @@
 import { TnetError } from '../errors.ts';
 import { Socket } from '../net/index.ts';
-import type { EchoCheck, Reply } from '../protocol/echo-check/index.ts';
+import type { EchoCheck, Reply } from '../protocol/echo-check/echo-check.ts';
 import type { Connection } from '../net/connection.ts';
 
 export interface PingerOptions {

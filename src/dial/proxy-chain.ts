@@ -1,9 +1,9 @@
 import { errorCode, TnetError } from '../errors.ts';
 import { isIP, type Socket } from '../net/index.ts';
 import { lookupFirst } from '../net/lookup.ts';
-import { HttpConnectClient } from '../protocol/http-connect/index.ts';
+import { HttpConnectClient } from '../protocol/http-connect/client.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
-import { SocksClient } from '../protocol/socks/index.ts';
+import { SocksClient } from '../protocol/socks/client.ts';
 import { converse, type Answer } from '../net/converse.ts';
 import { formatHostPort } from '../address/endpoint.ts';
 import { formatProxy, type ProxyHop } from '../address/proxy-url.ts';

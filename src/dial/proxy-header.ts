@@ -1,13 +1,9 @@
 import { plainAddress } from '../address/address.ts';
 import { TnetError } from '../errors.ts';
 import { isIPv4, type Socket } from '../net/index.ts';
-import {
-  encodeProxyV1,
-  encodeProxyV2,
-  ProxyHeaderReceiver,
-  type ProxyEnds,
-  type ProxyHeader,
-} from '../protocol/proxy-protocol/index.ts';
+import { encodeProxyV1, encodeProxyV2 } from '../protocol/proxy-protocol/encode.ts';
+import { ProxyHeaderReceiver } from '../protocol/proxy-protocol/decode.ts';
+import type { ProxyEnds, ProxyHeader } from '../protocol/proxy-protocol/header.ts';
 import { converse } from '../net/converse.ts';
 import { formatHostPort, formatPath } from '../address/endpoint.ts';
 import { presentAddresses } from '../net/presented-address.ts';

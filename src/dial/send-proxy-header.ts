@@ -1,11 +1,7 @@
 import { isIPv4, type Socket } from '../net/index.ts';
 import { plainAddress } from '../address/address.ts';
-import {
-  encodeProxyV1,
-  encodeProxyV2,
-  type ProxyEnds,
-  type ProxyHeader,
-} from '../protocol/proxy-protocol/index.ts';
+import { encodeProxyV1, encodeProxyV2 } from '../protocol/proxy-protocol/encode.ts';
+import { type ProxyEnds, type ProxyHeader } from '../protocol/proxy-protocol/header.ts';
 
 /**
  * The PROXY header for a connection of our own: of `ends`, or of the socket's two ends, ours as the client's.

@@ -1,11 +1,16 @@
-import { closeSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { errorCode } from '../errors.ts';
 import { Socket } from '../net/index.ts';
-import { descriptorOf, followConnection, unsentBytes, type ConnectionRow } from '../net/tuning.ts';
+import {
+  descriptorOf,
+  tcpStates,
+  unsentBytes,
+  watchConnection,
+  type ConnectionWatch,
+} from '../net/tuning.ts';
 import type { Flow } from './flow.ts';
-import { loadNativeAddon, type NativeAddon } from '../native/addon.ts';
+import { loadNativeAddon } from '../native/addon.ts';
 import { guarded } from '../net/guard.ts';
 
 /**
@@ -17,10 +22,6 @@ const probesMost = 9;
 
 /** How often a peer that has ended its side is looked at. */
 const lookMs = 100;
-
-/** TCP states of Linux's include/net/tcp_states.h. */
-const tcpClosed = '07';
-const tcpLastAck = '09';
 
 /**
  * What the peer has taken of what one flow sends to it, and whether it is still there.
@@ -34,7 +35,6 @@ export class Delivery {
   readonly #out: Flow;
   readonly #isPlain: boolean;
   readonly #isTcp: boolean;
-  readonly #addon: NativeAddon | undefined;
   #takenBytes = 0;
   #watchedAt: number | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -47,7 +47,6 @@ export class Delivery {
     this.#out = out;
     this.#isPlain = !hasTransforms && this.#socket?.secureLayer === undefined;
     this.#isTcp = this.#socket?.remoteAddress !== undefined;
-    this.#addon = loadNativeAddon();
   }
 
   /** Bytes read from the flow's source that the peer is not known to have taken: never too few. */
@@ -57,7 +56,7 @@ export class Delivery {
 
   /** Whether `untakenBytes` is right to the byte: after a break only the addon can still ask. */
   get isExact(): boolean {
-    return this.#isPlain && this.#addon !== undefined;
+    return this.#isPlain && loadNativeAddon() !== undefined;
   }
 
   /**
@@ -101,40 +100,38 @@ export class Delivery {
    */
   async settle(fin: boolean, signal: AbortSignal): Promise<'taken' | 'lost' | 'open'> {
     const socket = this.#socket;
-    const fd = socket && this.#isTcp ? descriptorOf(socket) : undefined;
     if (!socket || this.#out.bytes === 0 || process.platform !== 'linux') return 'taken';
     // A look has found the connection broken meanwhile, and node:net has closed the socket.
+    const fd = this.#isTcp ? descriptorOf(socket) : undefined;
     if (fd === undefined) return socket.errored && this.untakenBytes > 0 ? 'lost' : 'taken';
-    // A descriptor of our own: node:net closes the socket's as soon as both sides have ended.
-    const held = this.#addon && duplicate(this.#addon, fd);
-    const ask = this.#addon && held !== undefined ? follow(this.#addon, held) : followConnection(socket);
+    const watch = watchConnection(socket);
     try {
-      return await this.#settleBy(ask, socket, fin, signal);
+      return await this.#settleBy(watch, socket, fin, signal);
     } finally {
-      if (held !== undefined) closeSync(held);
+      watch.close();
     }
   }
 
   async #settleBy(
-    ask: () => Promise<ConnectionRow | undefined>,
+    watch: ConnectionWatch,
     socket: Socket,
     fin: boolean,
     signal: AbortSignal,
   ): Promise<'taken' | 'lost' | 'open'> {
     const { bytes } = this.#out;
-    let last: string | undefined;
+    let last: number | undefined;
     for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, 50)) {
       const startedAt = performance.now();
       const isDone = socket.writableLength === 0 && (!fin || socket.writableFinished);
-      const row = await ask();
+      const row = await watch.ask();
       // After our end and the peer's a connection is gone in order; not before.
-      if (!row) return last !== undefined && last !== tcpLastAck ? 'lost' : 'taken';
+      if (!row) return last !== undefined && last !== tcpStates.lastAck ? 'lost' : 'taken';
       last = row.state;
       // A FIN that is not acknowledged counts as a byte.
       const unsent = Math.max(0, row.unsent - (socket.writableFinished ? 1 : 0));
       this.#note(bytes, this.#out.bytesRead, unsent);
       if (isDone && row.unsent === 0) return 'taken';
-      const isOver = row.state === tcpClosed;
+      const isOver = row.state === tcpStates.closed;
       if (isOver || signal.aborted) return isDone && unsent === 0 ? 'taken' : isOver ? 'lost' : 'open';
       const pauseMs = Math.max(waitMs, performance.now() - startedAt);
       await delay(pauseMs, undefined, { signal }).catch(() => undefined);
@@ -185,8 +182,6 @@ export class Delivery {
   async #askUnsent(): Promise<number | undefined> {
     const socket = this.#socket;
     if (!socket || !this.#isTcp || process.platform !== 'linux') return 0;
-    const fd = descriptorOf(socket);
-    if (this.#addon) return fd === undefined ? undefined : this.#addon.unsentBytes(fd);
     return unsentBytes(socket);
   }
 
@@ -196,23 +191,6 @@ export class Delivery {
     const taken = this.#isPlain ? sent - unsent : unsent === 0 ? given : 0;
     this.#takenBytes = Math.max(this.#takenBytes, taken);
   }
-}
-
-/** Undefined when no descriptor is left. */
-function duplicate(addon: NativeAddon, fd: number): number | undefined {
-  try {
-    return addon.duplicate(fd);
-  } catch {
-    return undefined;
-  }
-}
-
-/** What /proc says of a connection, from its descriptor, which tells also after the connection is gone. */
-function follow(addon: NativeAddon, fd: number): () => Promise<ConnectionRow> {
-  return () => {
-    const state = addon.tcpInfo(fd).state.toString(16).padStart(2, '0').toUpperCase();
-    return Promise.resolve({ state, unsent: addon.unsentBytes(fd) });
-  };
 }
 
 /** A reset that came after the peer's end, as one before it is told. */

@@ -126,7 +126,7 @@ export interface LaneFlowState {
   readonly blocked: boolean;
 }
 
-/** Columns of a row; native/addon_news.c writes them. */
+/** Columns of a row; native/addon_lane_events.c writes them. */
 const targetsMost = 4;
 const refusalsAt = 9;
 const namesAt = refusalsAt + targetsMost;
@@ -178,7 +178,7 @@ class RunningLane implements ExpressLane {
     const addresses = targets.map((target) => ('path' in target ? target.path : target.address));
     const ports = Int32Array.from(targets, (target) => ('path' in target ? -1 : target.port));
     const fd = Number.isFinite(lastFreeFd) ? lastFreeFd : 0;
-    const limits = [noDelay ? 1 : 0, maxConnections, idleMs, connectMs, lifeMs, fd, deliveryMs];
+    const limits = [listenFd, noDelay ? 1 : 0, maxConnections, idleMs, connectMs, lifeMs, fd, deliveryMs];
     const lists = [allow ? 1 : 0, deny ? 1 : 0];
     const blocks = [...(allow ?? []), ...(deny ?? [])];
     const numbers = [
@@ -187,11 +187,9 @@ class RunningLane implements ExpressLane {
     ];
     try {
       this.#id = addon.openLane(
-        listenFd,
-        addresses,
-        ports,
         Float64Array.of(...limits, ...lists),
-        blocks.map(({ text }) => text),
+        [...addresses, ...blocks.map(({ text }) => text)],
+        ports,
         Int32Array.from(numbers.flat()),
       );
     } catch (error) {
@@ -233,7 +231,7 @@ class RunningLane implements ExpressLane {
   }
 }
 
-/** Rows as native/addon_news.c describes them. */
+/** Rows as native/addon_lane_events.c describes them. */
 function deliverNews(rows: Float64Array): void {
   const batches = new Map<RunningLane, LaneEvent[]>();
   const states: [RunningLane, number][] = [];

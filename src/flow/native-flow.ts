@@ -44,7 +44,7 @@ export function startNativeFlow(
   listenToEngine(addon);
   try {
     const { sourceFd, sinkFd, head, halfClose, lastWordsMs } = options;
-    const id = addon.start(sourceFd, sinkFd, head, halfClose, lastWordsMs);
+    const id = addon.start(Int32Array.of(sourceFd, sinkFd, halfClose ? 1 : 0, lastWordsMs), head);
     running.set(id, onEnded);
     return id;
   } catch (error) {

@@ -10,45 +10,8 @@ import { debuglog } from 'node:util';
 export const descriptorKinds = ['socket', 'pipe', 'file', 'device', 'terminal', 'other'] as const;
 export type DescriptorKind = (typeof descriptorKinds)[number];
 
-/** What TCP_INFO says of a connection. Times ending in Micros are microseconds, in Ms milliseconds. Source: tcp(7). */
-export interface TcpInfo {
-  /** 1 ESTABLISHED … 7 CLOSE … as in /proc/net/tcp. */
-  readonly state: number;
-  readonly retransmits: number;
-  readonly rttMicros: number;
-  readonly rttVarMicros: number;
-  /** Segments sent and not yet acknowledged. */
-  readonly unacked: number;
-  readonly lost: number;
-  readonly retransmitted: number;
-  /** In segments. */
-  readonly congestionWindow: number;
-  readonly sendMss: number;
-  readonly receiveMss: number;
-  readonly pathMtu: number;
-  readonly totalRetransmitted: number;
-  readonly lastSentMs: number;
-  readonly lastReceivedMs: number;
-}
-
-/** Socket options that take a number, by name: native/option.c has the table. `linger` is in seconds, -1 for off. */
-export type NumberOption =
-  | 'rcvbuf'
-  | 'sndbuf'
-  | 'priority'
-  | 'mark'
-  | 'reuseport'
-  | 'ttl'
-  | 'tos'
-  | 'linger'
-  | 'mss'
-  | 'user-timeout'
-  | 'fastopen'
-  | 'fastopen-connect'
-  | 'quickack'
-  | 'defer-accept'
-  | 'nodelay'
-  | 'notsent-lowat';
+/** Socket options that take a number, by name: native/socket_option.c has the table. `linger` is in seconds, -1 for off. */
+export type NumberOption = 'rcvbuf' | 'sndbuf' | 'ttl' | 'tos' | 'linger' | 'nodelay';
 
 /**
  * The addon's functions. They check no arguments: a descriptor is an integer, an array has the length that is asked.
@@ -61,16 +24,11 @@ export interface NativeAddon {
    */
   listen(listener: (endings: Float64Array) => void): void;
   /**
-   * Starts a flow on duplicates of both descriptors. `head` is sent first; a source of -1 ends after it. `lastWordsMs` is
-   * what the sink has for the bytes that a source gave before it broke; 0 for as long as it likes.
+   * Starts a flow on duplicates of both descriptors: `numbers` are `sourceFd, sinkFd, halfClose, lastWordsMs`. `head` is
+   * sent first; a source of -1 ends after it. `lastWordsMs` is what the sink has for the bytes that a source gave before
+   * it broke; 0 for as long as it likes.
    */
-  start(
-    sourceFd: number,
-    sinkFd: number,
-    head: Uint8Array | undefined,
-    halfClose: boolean,
-    lastWordsMs: number,
-  ): number;
+  start(numbers: Int32Array, head: Uint8Array | undefined): number;
   /** Flows that are started between `true` and `false` begin together, in the thread too. */
   gather(on: boolean): void;
   stop(id: number): void;
@@ -80,17 +38,16 @@ export interface NativeAddon {
   /** Registers who is told of express lanes: express-lane.ts has the rows. Once, after `listen`. */
   listenToLanes(listener: (news: Float64Array) => void): void;
   /**
-   * `limits` are `noDelay, maxConnections, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow, hasDeny`; a
-   * port of -1 makes an address a Unix path. `blocks` are the addresses of the access lists' blocks, `blockNumbers` two for each:
-   * 1 where it allows and 0 where it denies, and its bits.
+   * `numbers` are `listenFd, noDelay, maxConnections, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow, hasDeny`.
+   * `addresses` are those of the targets, one for each of `ports`, and then those of the access lists' blocks. A port of
+   * -1 makes an address a Unix path; `blocks` has two numbers for each block: 1 where it allows and 0 where it denies,
+   * and its bits.
    */
   openLane(
-    listenFd: number,
+    numbers: Float64Array,
     addresses: readonly string[],
     ports: Int32Array,
-    limits: Float64Array,
-    blocks: readonly string[],
-    blockNumbers: Int32Array,
+    blocks: Int32Array,
   ): number;
   closeLane(id: number): void;
   stopLane(id: number): void;
@@ -101,12 +58,9 @@ export interface NativeAddon {
   /** An index of `descriptorKinds`, or a negative errno. */
   describe(fd: number): number;
   getOption(fd: number, name: NumberOption): number;
-  getOption(fd: number, name: 'bindtodevice'): string;
   setOption(fd: number, name: NumberOption, value: number): void;
-  setOption(fd: number, name: 'bindtodevice', device: string): void;
-  tcpInfo(fd: number): TcpInfo;
-  /** The process on the other side of a Unix socket. Source: unix(7), SO_PEERCRED. */
-  peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number };
+  /** 1 ESTABLISHED … 7 CLOSE … as in /proc/net/tcp. Source: tcp(7), TCP_INFO. */
+  tcpState(fd: number): number;
   /** Bytes sent that the peer has not acknowledged (TCP) or read (Unix). Source: tcp(7), SIOCOUTQ. */
   unsentBytes(fd: number): number;
   /** Bytes that are not sent yet at all, for which a TCP peer has no room. Source: tcp(7), SIOCOUTQNSD. */

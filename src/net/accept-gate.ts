@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AcceptedHandle, ServerInternals } from './handles.ts';
-import { parkListener, type ParkedListener } from './listener-parking.ts';
+import { parkListener, type ParkedListener, type ParkListener } from './listener-parking.ts';
 
 /**
  * Why a server does not accept: `pause()`, as many connections as allowed, too few free file descriptors, or somebody
@@ -44,18 +44,14 @@ export class AcceptGate {
     return this.#reasons.size > 0;
   }
 
-  isShutFor(reason: ShutReason): boolean {
-    return this.#reasons.has(reason);
-  }
-
   shut(reason: ShutReason): void {
     this.#reasons.add(reason);
     this.#inContext(() => this.#park());
   }
 
-  /** As shut(), but only where the listener can be parked: holding connections back would not free anything. */
-  shutIfParked(reason: ShutReason): boolean {
-    if (!this.#inContext(() => this.#park())) return false;
+  /** As shut(), but only where `park` can park the listener: holding connections back would not free anything. */
+  shutIfParked(reason: ShutReason, park: ParkListener = parkListener): boolean {
+    if (!this.#inContext(() => this.#park(park))) return false;
     this.#reasons.add(reason);
     return true;
   }
@@ -87,10 +83,10 @@ export class AcceptGate {
     this.#parked = undefined;
   }
 
-  #park(): boolean {
+  #park(park: ParkListener = parkListener): boolean {
     const { _handle: handle } = this.#server;
     if (!this.#parked && handle) {
-      this.#parked = parkListener(handle);
+      this.#parked = park(handle);
       if (this.#parked) {
         this.#parked.handle.onconnection = handle.onconnection;
         this.#server._handle = this.#parked.handle;

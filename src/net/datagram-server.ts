@@ -1,6 +1,6 @@
 import type { RemoteInfo, Socket } from 'node:dgram';
 import { EventEmitter } from 'node:events';
-import { connectSocket, joinPeer } from './datagram-client.ts';
+import { connectSocket, joinPeer } from './datagram.ts';
 import { DatagramPeer } from './datagram-peer.ts';
 import { createFault } from './guard.ts';
 

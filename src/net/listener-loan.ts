@@ -1,7 +1,8 @@
 import { closeSync } from 'node:fs';
 import net from 'node:net';
 import type { ListeningHandle } from './handles.ts';
-import { keepParked, parkListener, useListenerParking, type ParkListener } from './listener-parking.ts';
+import { loadNativeAddon, type NativeAddon } from '../native/addon.ts';
+import { keepParked, type ParkedListener } from './listener-parking.ts';
 import { internals, kState } from './server-state.ts';
 import type { Server } from './server.ts';
 
@@ -13,24 +14,19 @@ export interface ListenerLoan {
   giveBack(): void;
 }
 
-/** Makes a new descriptor for the same open file, as an addon can. */
-export type Duplicate = (fd: number) => number;
-
 /**
  * Has a server stop accepting without losing a waiting connection, and lends its listening socket. The server's
  * address, its events and its close() stay as they are; it has to be closed as ever.
  *
- * @returns undefined when the server is not listening, or on no socket of its own
+ * @returns undefined when the server is not listening, or on no socket of its own, or there is no native addon
  */
-export function lendListener(server: Server, duplicate: Duplicate): ListenerLoan | undefined {
+export function lendListener(server: Server): ListenerLoan | undefined {
   const { gate } = server[kState];
   const { _handle: handle } = internals(server);
-  if (!gate || !handle || handle.fd < 0) return undefined;
-  const fd = duplicate(handle.fd);
-  const earlier = parkListener;
-  useListenerParking(createDuplicateParking(duplicate));
-  const isParked = gate.shutIfParked('lent');
-  useListenerParking(earlier);
+  const addon = loadNativeAddon();
+  if (!addon || !gate || !handle || handle.fd < 0) return undefined;
+  const fd = addon.duplicate(handle.fd);
+  const isParked = gate.shutIfParked('lent', (listener) => parkByDuplicate(addon, listener));
   const giveBack = () => {
     closeSync(fd);
     gate.open('lent');
@@ -45,19 +41,17 @@ const { _createServerHandle: createServerHandle } = net as unknown as {
 };
 
 /** Parks listeners of every kind: a duplicate of the descriptor keeps the socket when the handle is closed. */
-function createDuplicateParking(duplicate: Duplicate): ParkListener {
-  return (handle) => {
-    const fd = tryTo(() => duplicate(handle.fd));
-    if (fd === undefined) return undefined;
-    const opened = createServerHandle(null, null, null, fd);
-    if (typeof opened === 'number') {
-      closeSync(fd);
-      return undefined;
-    }
-    const hadRef = handle.hasRef();
-    handle.close();
-    return keepParked(opened, hadRef);
-  };
+function parkByDuplicate(addon: NativeAddon, handle: ListeningHandle): ParkedListener | undefined {
+  const fd = tryTo(() => addon.duplicate(handle.fd));
+  if (fd === undefined) return undefined;
+  const opened = createServerHandle(null, null, null, fd);
+  if (typeof opened === 'number') {
+    closeSync(fd);
+    return undefined;
+  }
+  const hadRef = handle.hasRef();
+  handle.close();
+  return keepParked(opened, hadRef);
 }
 
 function tryTo<Value>(action: () => Value): Value | undefined {

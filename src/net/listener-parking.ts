@@ -22,17 +22,8 @@ export type ParkListener = (handle: ListeningHandle) => ParkedListener | undefin
  * libuv has no call for it. What works is to post the handle through a message port: node:net duplicates the descriptor
  * into the message and closes its own handle, and the handle that comes out does not listen yet. TCP on Node 24.20 and
  * later, or 26.4 and later, can be posted; Unix sockets cannot.
- *
- * The one seam for an addon that can dup() a Unix listener's descriptor: see useListenerParking().
  */
-export let parkListener: ParkListener = parkByMessage;
-
-/** Replaces the way listeners are parked, as by one that an addon offers; undefined brings the own way back. */
-export function useListenerParking(park: ParkListener | undefined): void {
-  parkListener = park ?? parkByMessage;
-}
-
-function parkByMessage(handle: ListeningHandle): ParkedListener | undefined {
+export function parkListener(handle: ListeningHandle): ParkedListener | undefined {
   // The duplicate needs a descriptor: without a free one the message would arrive empty and the socket be lost.
   if (!handle.getsockname || readNextDescriptor() === Infinity) return undefined;
   const hadRef = handle.hasRef();

@@ -1,8 +1,10 @@
+import { closeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type net from 'node:net';
 import { endianness } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseAddress } from '../address/address.ts';
+import { loadNativeAddon, type NativeAddon } from '../native/addon.ts';
 
 /** The two ends of a TCP connection, as its row in /proc/self/net/tcp names them. */
 interface ConnectionKey {
@@ -10,37 +12,67 @@ interface ConnectionKey {
   readonly remote: string;
 }
 
-/** TCP states of Linux's include/net/tcp_states.h that say that the peer's kernel has our FIN. */
-const finAcknowledged = new Set(['05', '06']);
+/** TCP states of Linux's include/net/tcp_states.h. */
+export const tcpStates = { finWait2: 5, timeWait: 6, closed: 7, lastAck: 9 } as const;
 
-/** A connection's row: `unsent` bytes not yet acknowledged (a FIN counts one), and its state as two hex digits. */
-export interface ConnectionRow {
+/** A connection as the system has it: `unsent` bytes not yet acknowledged (a FIN counts one), and its state. */
+export interface ConnectionState {
   readonly unsent: number;
-  readonly state: string;
+  readonly state: number;
+}
+
+/** Asks the system for one TCP connection again and again. */
+export interface ConnectionWatch {
+  /** Undefined when it is gone and nobody can tell. */
+  ask(): Promise<ConnectionState | undefined>;
+  /** Lets the connection go: until then it is not closed, and not reset either. */
+  close(): void;
+}
+
+/**
+ * Watches a socket's connection, also after the socket has closed. The native addon asks by a descriptor of its own,
+ * which tells to the byte what a connection that broke has not delivered. Without it, Linux answers from
+ * /proc/self/net/tcp: the whole table is read, so it costs more the more connections the system has, those in TIME_WAIT
+ * included. Call it while the socket is open.
+ */
+export function watchConnection(socket: net.Socket): ConnectionWatch {
+  const key = keyOf(socket);
+  const addon = loadNativeAddon();
+  const own = key && addon && duplicate(addon, descriptorOf(socket));
+  if (!addon || own === undefined) {
+    return { ask: async () => (key ? readRow(key) : undefined), close: () => undefined };
+  }
+  return {
+    ask: () => Promise.resolve({ state: addon.tcpState(own), unsent: addon.unsentBytes(own) }),
+    close: () => closeSync(own),
+  };
+}
+
+/** Undefined when there is no descriptor, or none is left. */
+function duplicate(addon: NativeAddon, fd: number | undefined): number | undefined {
+  if (fd === undefined) return undefined;
+  try {
+    return addon.duplicate(fd);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
  * How many bytes written to the socket its peer's kernel has not acknowledged: those queued here and those in the
  * system's send queue. A FIN that is not acknowledged counts as one byte.
  *
- * Linux answers from /proc/self/net/tcp; a Unix socket hands bytes straight to the peer's kernel queue, so only what
+ * Linux tells, as watchConnection() asks it. A Unix socket hands bytes straight to the peer's kernel queue, so only what
  * is queued here counts. Undefined where the system does not tell: elsewhere, and for a connection that is gone.
- * The whole table is read, so it costs more the more connections the system has, those in TIME_WAIT included.
  */
 export async function unsentBytes(socket: net.Socket): Promise<number | undefined> {
   const key = keyOf(socket);
   if (!key) return isOpen(socket) ? queuedBytes(socket) : undefined;
-  const row = await readRow(key);
-  return row && queuedBytes(socket) + row.unsent;
-}
-
-/**
- * Asks Linux's /proc for a TCP connection again and again, also after the socket has closed; undefined when it is gone.
- * Call it while the socket is open.
- */
-export function followConnection(socket: net.Socket): () => Promise<ConnectionRow | undefined> {
-  const key = keyOf(socket);
-  return async () => (key ? readRow(key) : undefined);
+  const addon = loadNativeAddon();
+  const fd = descriptorOf(socket);
+  if (addon && fd === undefined) return undefined;
+  const unsent = addon && fd !== undefined ? addon.unsentBytes(fd) : (await readRow(key))?.unsent;
+  return unsent === undefined ? undefined : queuedBytes(socket) + unsent;
 }
 
 /** The number of a socket's open descriptor; undefined without one. It stays the socket's to close. */
@@ -74,29 +106,37 @@ export async function waitAcknowledged(
   { timeoutMs = Infinity, fin = false, signal }: AcknowledgementOptions = {},
 ): Promise<Acknowledgement> {
   const deadline = performance.now() + timeoutMs;
-  const key = keyOf(socket);
-  for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, 50)) {
-    const asked = performance.now();
-    const answer = key ? await askTcp(socket, key, fin) : askLocal(socket, fin);
-    if (answer) return answer;
-    const now = performance.now();
-    if (now >= deadline) return 'timeout';
-    // A system with many connections takes long to list them: no more than half the time is spent on asking.
-    const pauseMs = Math.min(Math.max(waitMs, now - asked), deadline - now);
-    await delay(pauseMs, undefined, signal ? { signal } : {});
+  const watch = keyOf(socket) && watchConnection(socket);
+  try {
+    for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, 50)) {
+      const asked = performance.now();
+      const answer = watch ? await askTcp(socket, watch, fin) : askLocal(socket, fin);
+      if (answer) return answer;
+      const now = performance.now();
+      if (now >= deadline) return 'timeout';
+      // A system with many connections takes long to list them: no more than half the time is spent on asking.
+      const pauseMs = Math.min(Math.max(waitMs, now - asked), deadline - now);
+      await delay(pauseMs, undefined, signal ? { signal } : {});
+    }
+  } finally {
+    watch?.close();
   }
 }
 
 async function askTcp(
   socket: net.Socket,
-  key: ConnectionKey,
+  watch: ConnectionWatch,
   fin: boolean,
 ): Promise<Acknowledgement | undefined> {
   if (process.platform !== 'linux') return 'unknown';
-  const row = await readRow(key);
+  const row = await watch.ask();
   if (!row) return 'closed';
-  if (queuedBytes(socket) + row.unsent > 0) return undefined;
-  return !fin || finAcknowledged.has(row.state) ? 'acknowledged' : undefined;
+  const { unsent, state } = row;
+  // One that is broken off here is to be let go; what its system has is nobody's any more.
+  const isOver = state === tcpStates.closed || (socket.destroyed && !socket.writableFinished);
+  if (isOver) return unsent === 0 && socket.writableFinished ? 'acknowledged' : 'closed';
+  if (queuedBytes(socket) + unsent > 0) return undefined;
+  return !fin || state === tcpStates.finWait2 || state === tcpStates.timeWait ? 'acknowledged' : undefined;
 }
 
 function askLocal(socket: net.Socket, fin: boolean): Acknowledgement | undefined {
@@ -152,7 +192,7 @@ function startReading(table: string): Promise<string> {
   });
 }
 
-async function readRow({ local, remote }: ConnectionKey): Promise<ConnectionRow | undefined> {
+async function readRow({ local, remote }: ConnectionKey): Promise<ConnectionState | undefined> {
   const table = local.length > '00000000:0000'.length ? 'tcp6' : 'tcp';
   const text = await readTable(table);
   const needle = ` ${local} ${remote} `;
@@ -160,7 +200,7 @@ async function readRow({ local, remote }: ConnectionKey): Promise<ConnectionRow 
   if (start < 0) return undefined;
   // sl local remote st tx_queue:rx_queue …   (proc_pid_net(5))
   const fields = text.slice(start + needle.length, start + needle.length + 20);
-  return { state: fields.slice(0, 2), unsent: Number.parseInt(fields.slice(3, 11), 16) };
+  return { state: Number.parseInt(fields.slice(0, 2), 16), unsent: Number.parseInt(fields.slice(3, 11), 16) };
 }
 
 /** The address and port as /proc/self/net/tcp writes them: 32-bit words of network-order bytes in host order. */

@@ -35,6 +35,12 @@ export interface ProtocolErrorDetails {
   readonly status?: number | undefined;
 }
 
+/** What a {@link ProtocolError} is about. */
+export interface ProtocolErrorFacts extends ProtocolErrorDetails {
+  readonly protocol: ProtocolName;
+  readonly reason: string;
+}
+
 /**
  * The only error that a codec of src/protocol throws, for the peer's bytes and for the caller's values alike.
  * `code` says whose fault it is, `protocol` where, `reason` what, as a stable kebab-case word such as
@@ -50,19 +56,13 @@ export class ProtocolError extends Error {
   /** The peer's own number for its refusal, or undefined. */
   readonly status: number | undefined;
 
-  constructor(
-    code: ProtocolErrorCode,
-    protocol: ProtocolName,
-    reason: string,
-    message: string,
-    details: ProtocolErrorDetails = {},
-  ) {
+  constructor(code: ProtocolErrorCode, message: string, about: ProtocolErrorFacts) {
     super(message);
     this.code = code;
-    this.protocol = protocol;
-    this.reason = reason;
-    this.reply = details.reply;
-    this.status = details.status;
+    this.protocol = about.protocol;
+    this.reason = about.reason;
+    this.reply = about.reply;
+    this.status = about.status;
   }
 }
 
@@ -75,7 +75,7 @@ export function violation(
   message: string,
   details?: ProtocolErrorDetails,
 ): ProtocolError {
-  return new ProtocolError('TNET_E_PROTOCOL', protocol, reason, message, details);
+  return new ProtocolError('TNET_E_PROTOCOL', message, { protocol, reason, ...details });
 }
 
 /** The peer went over a limit: `TNET_E_PROTOCOL_LIMIT`. */
@@ -85,7 +85,7 @@ export function overLimit(
   message: string,
   details?: ProtocolErrorDetails,
 ): ProtocolError {
-  return new ProtocolError('TNET_E_PROTOCOL_LIMIT', protocol, reason, message, details);
+  return new ProtocolError('TNET_E_PROTOCOL_LIMIT', message, { protocol, reason, ...details });
 }
 
 /** The peer said no: `TNET_E_PROTOCOL_REFUSED`. */
@@ -95,10 +95,10 @@ export function refusal(
   message: string,
   details?: ProtocolErrorDetails,
 ): ProtocolError {
-  return new ProtocolError('TNET_E_PROTOCOL_REFUSED', protocol, reason, message, details);
+  return new ProtocolError('TNET_E_PROTOCOL_REFUSED', message, { protocol, reason, ...details });
 }
 
 /** The caller's value cannot be expressed: `TNET_E_PROTOCOL_INPUT`. */
 export function badInput(protocol: ProtocolName, reason: string, message: string): ProtocolError {
-  return new ProtocolError('TNET_E_PROTOCOL_INPUT', protocol, reason, message);
+  return new ProtocolError('TNET_E_PROTOCOL_INPUT', message, { protocol, reason });
 }

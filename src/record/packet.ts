@@ -44,7 +44,7 @@ export function encodePacket(segment: TcpSegment): Buffer {
   tcp[13] = flags;
   tcp.writeUInt16BE(window, 14);
   // Options have an even length, so each part may be summed on its own.
-  return encodeIp(from, to, tcpProtocol, [tcp, options, payload], 16);
+  return encodeIp(from, to, { protocol: tcpProtocol, parts: [tcp, options, payload], checksumAt: 16 });
 }
 
 /** What fits into one IPv4 packet beside its header and UDP's. */
@@ -56,17 +56,18 @@ export function encodeDatagram(from: PacketEnd, to: PacketEnd, payload: Buffer):
   udp.writeUInt16BE(from.port, 0);
   udp.writeUInt16BE(to.port, 2);
   udp.writeUInt16BE(udpHeaderBytes + payload.length, 4);
-  return encodeIp(from, to, udpProtocol, [udp, payload], 6);
+  return encodeIp(from, to, { protocol: udpProtocol, parts: [udp, payload], checksumAt: 6 });
 }
 
-/** Puts the checksum into the first part, at `checksumAt`, and an IP header before it all. */
-function encodeIp(
-  from: PacketEnd,
-  to: PacketEnd,
-  protocol: number,
-  parts: readonly [header: Buffer, ...Buffer[]],
-  checksumAt: number,
-): Buffer {
+interface IpPayload {
+  readonly protocol: number;
+  readonly parts: readonly [header: Buffer, ...Buffer[]];
+  /** Where the checksum is to go, in the first part. */
+  readonly checksumAt: number;
+}
+
+/** Puts the checksum into its place, and an IP header before it all. */
+function encodeIp(from: PacketEnd, to: PacketEnd, { protocol, parts, checksumAt }: IpPayload): Buffer {
   const bytes = parts.reduce((total, part) => total + part.length, 0);
   const pseudoHeader = sum(from.address) + sum(to.address) + protocol + bytes;
   const checksum = fold(parts.reduce((total, part) => total + sum(part), pseudoHeader));

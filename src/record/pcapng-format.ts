@@ -32,6 +32,13 @@ interface Conversation {
   readonly remote: Side;
 }
 
+interface PacketFacts {
+  readonly flags: number;
+  readonly atMicros: number;
+  readonly payload?: Buffer;
+  readonly comment?: string;
+}
+
 /**
  * A capture file for Wireshark, made without capturing anything: IP and TCP headers are made up around the bytes, with
  * the connection's true addresses, ports and times, sequence numbers, acknowledgements and checksums that agree. A
@@ -44,10 +51,7 @@ export function createPcapngFormat(): RecordFormat {
   const packet = (
     { local, remote, role }: Conversation,
     direction: RecordedDirection,
-    flags: number,
-    atMicros: number,
-    payload: Buffer = nothing,
-    comment?: string,
+    { flags, atMicros, payload = nothing, comment }: PacketFacts,
   ): Buffer => {
     const [from, to] = direction === 'sent' ? [local, remote] : [remote, local];
     const { sequence } = from;
@@ -67,22 +71,22 @@ export function createPcapngFormat(): RecordFormat {
       const [caller, called] =
         connection.role === 'accepted' ? (['received', 'sent'] as const) : (['sent', 'received'] as const);
       return Buffer.concat([
-        packet(conversation, caller, syn, atMicros, nothing, describe(connection)),
-        packet(conversation, called, syn | ack, atMicros),
-        packet(conversation, caller, ack, atMicros),
+        packet(conversation, caller, { flags: syn, atMicros, comment: describe(connection) }),
+        packet(conversation, called, { flags: syn | ack, atMicros }),
+        packet(conversation, caller, { flags: ack, atMicros }),
       ]);
     },
 
-    data(connection, direction, bytes, _offset, atMicros) {
+    data(connection, { direction, bytes, atMicros }) {
       if (connection.transport === 'udp') return datagram(connection, direction, bytes, atMicros);
       const conversation = conversations.get(connection.id);
       if (!conversation) return nothing;
       const packets: Buffer[] = [];
       for (let at = 0; at < bytes.length; at += maxSegmentBytes) {
         const payload = bytes.subarray(at, at + maxSegmentBytes);
-        packets.push(packet(conversation, direction, psh | ack, atMicros, payload));
+        packets.push(packet(conversation, direction, { flags: psh | ack, atMicros, payload }));
       }
-      packets.push(packet(conversation, opposite(direction), ack, atMicros));
+      packets.push(packet(conversation, opposite(direction), { flags: ack, atMicros }));
       return Buffer.concat(packets);
     },
 
@@ -91,8 +95,8 @@ export function createPcapngFormat(): RecordFormat {
       if (!conversation) return nothing;
       conversation[direction === 'sent' ? 'local' : 'remote'].hasEnded = true;
       return Buffer.concat([
-        packet(conversation, direction, fin | ack, atMicros),
-        packet(conversation, opposite(direction), ack, atMicros),
+        packet(conversation, direction, { flags: fin | ack, atMicros }),
+        packet(conversation, opposite(direction), { flags: ack, atMicros }),
       ]);
     },
 
@@ -102,10 +106,10 @@ export function createPcapngFormat(): RecordFormat {
       if (!conversation) return nothing;
       const [ours, theirs] =
         conversation.role === 'relayed' ? (['received', 'sent'] as const) : (['sent', 'received'] as const);
-      if (ending === 'reset') return packet(conversation, theirs, rst | ack, atMicros);
+      if (ending === 'reset') return packet(conversation, theirs, { flags: rst | ack, atMicros });
       const isOver = conversation.local.hasEnded && conversation.remote.hasEnded;
       // We have closed a connection that the peer has not ended: its system answers whatever it sends with a reset.
-      return isOver ? nothing : packet(conversation, ours, rst | ack, atMicros);
+      return isOver ? nothing : packet(conversation, ours, { flags: rst | ack, atMicros });
     },
   };
 }

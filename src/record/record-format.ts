@@ -1,3 +1,5 @@
+import { plainAddress } from '../address/address.ts';
+
 /** One end of a connection: an address, or a Unix path (empty when it has none). */
 export type RecordedEnd = { readonly host: string; readonly port: number } | { readonly path: string };
 
@@ -22,6 +24,15 @@ export interface RecordedConnection {
 /** `sent` goes from the local end to the remote one, `received` the other way. */
 export type RecordedDirection = 'sent' | 'received';
 
+/** Bytes that went in one direction at one moment. */
+export interface RecordedChunk {
+  readonly direction: RecordedDirection;
+  readonly bytes: Buffer;
+  /** How many bytes went in this direction before. */
+  readonly offset: number;
+  readonly atMicros: number;
+}
+
 /** Why a connection is over: `eof` when both sides ended, `reset` when the peer (or a proxy's client) broke off, else our own doing. */
 export type RecordedEnding = 'eof' | 'reset' | 'timeout' | 'aborted' | 'limit';
 
@@ -33,14 +44,7 @@ export interface RecordFormat {
   /** The beginning of the file. */
   begin(): Buffer;
   opened(connection: RecordedConnection, atMicros: number): Buffer;
-  /** `offset`: how many bytes went in this direction before. */
-  data(
-    connection: RecordedConnection,
-    direction: RecordedDirection,
-    bytes: Buffer,
-    offset: number,
-    atMicros: number,
-  ): Buffer;
+  data(connection: RecordedConnection, chunk: RecordedChunk): Buffer;
   /** The end of one direction: a FIN. */
   ended(connection: RecordedConnection, direction: RecordedDirection, atMicros: number): Buffer;
   closed(connection: RecordedConnection, ending: RecordedEnding, atMicros: number): Buffer;
@@ -67,4 +71,17 @@ export function formatMicros(atMicros: number): string {
 export function formatEnd(end: RecordedEnd): string {
   if ('path' in end) return end.path === '' ? 'unix:' : end.path.replace(/^\0/, 'unix:@');
   return end.host.includes(':') ? `[${end.host}]:${end.port}` : `${end.host}:${end.port}`;
+}
+
+/**
+ * An end of a socket as a recording names it: its address without zone, an IPv4 address that a dual-stack socket shows
+ * as an IPv6 one as what it is; `path` where the socket has no address.
+ */
+export function toRecordedEnd(
+  address: string | undefined,
+  port: number | undefined,
+  path: string,
+): RecordedEnd {
+  if (address === undefined) return { path };
+  return { host: plainAddress(address), port: port ?? 0 };
 }

@@ -1,5 +1,5 @@
 import { Transform } from 'node:stream';
-import { openRecordFile } from './record-file.ts';
+import { openRecordFile, type RecordSink } from './record-file.ts';
 import {
   nowMicros,
   type RecordedConnection,
@@ -8,7 +8,6 @@ import {
   type RecordFormat,
   type RecordFormatName,
 } from './record-format.ts';
-import type { RecordSink } from './record-sink.ts';
 
 /** The record of one connection while it runs. */
 export interface ConnectionRecord {
@@ -73,7 +72,7 @@ export class Recording {
       transform(chunk: Buffer, _encoding, done) {
         // Handed on before it is recorded: only the bytes after it wait for a slow disk.
         this.push(chunk);
-        const record = format.data(connection, direction, chunk, offset, nowMicros());
+        const record = format.data(connection, { direction, bytes: chunk, offset, atMicros: nowMicros() });
         offset += chunk.length;
         sink.write(record, done);
       },
@@ -110,11 +109,11 @@ export async function createRecording(
 export async function loadFormat(name: RecordFormatName): Promise<RecordFormat> {
   switch (name) {
     case 'hex':
-      return (await import('./hex-format.ts')).createHexFormat();
+      return (await import('./text-formats.ts')).createHexFormat();
     case 'raw':
-      return (await import('./raw-format.ts')).createRawFormat();
+      return (await import('./text-formats.ts')).createRawFormat();
     case 'json':
-      return (await import('./json-format.ts')).createJsonFormat();
+      return (await import('./text-formats.ts')).createJsonFormat();
     case 'pcapng':
       return (await import('./pcapng-format.ts')).createPcapngFormat();
   }

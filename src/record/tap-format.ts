@@ -1,5 +1,5 @@
 import { escapeText, showLine } from '../transform/escape-controls.ts';
-import { formatHexLines } from './hex-format.ts';
+import { formatHexLines } from './text-formats.ts';
 import {
   formatEnd,
   nothing,
@@ -7,7 +7,22 @@ import {
   type RecordedDirection,
   type RecordFormat,
 } from './record-format.ts';
-import { incompleteTail } from './utf8-tail.ts';
+
+/** How many bytes at the end begin a UTF-8 character and do not end it: 0 to 3. Source: RFC 3629 section 3. */
+export function incompleteTail(bytes: Buffer): number {
+  for (let length = 1; length <= Math.min(3, bytes.length); length++) {
+    const byte = bytes[bytes.length - length] ?? 0;
+    if (byte < 0x80) return 0;
+    if (byte >= 0xc0) return characterBytes(byte) > length ? length : 0;
+  }
+  return 0;
+}
+
+/** The length of a character by its first byte. One that begins none counts as whole. */
+function characterBytes(first: number): number {
+  if (first >= 0xf5 || first < 0xc2) return 1;
+  return first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+}
 
 /** How a tap shows bytes. */
 export const tapStyles = ['hex', 'text'] as const;
@@ -69,7 +84,7 @@ export function createTapFormat(style: TapStyle, paint: TapPaint): RecordFormat 
       ];
       return note(connection, atMicros, escapeText(parts.join(' ')));
     },
-    data(connection, direction, bytes, offset, atMicros) {
+    data(connection, { direction, bytes, offset, atMicros }) {
       const state = states.get(connection.id)?.[direction];
       if (!state) return nothing;
       const start = `${head(connection, atMicros)} ${marks[direction]}`;

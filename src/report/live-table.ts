@@ -1,8 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { escapeText } from '../transform/escape-controls.ts';
-import type { LiveRates } from './live-rates.ts';
-import type { LiveConnection, LiveSample, LiveTotals } from './live-sample.ts';
-import { formatSize, formatSpan } from './short-numbers.ts';
+import type { LiveRates, LiveConnection, LiveSample, LiveTotals } from './live-rates.ts';
+import { formatSize, formatSpan } from './table.ts';
 
 /** A window in characters. */
 export interface WindowSize {

@@ -1,8 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { WriteStream } from 'node:tty';
 import { canDraw, FullScreen } from './full-screen.ts';
-import { LiveRates } from './live-rates.ts';
-import type { LiveSample } from './live-sample.ts';
+import { LiveRates, type LiveSample } from './live-rates.ts';
 import { renderLive, renderTotals, type LineStyle, type LiveNames } from './live-table.ts';
 
 export interface LiveViewOptions {

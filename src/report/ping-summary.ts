@@ -1,7 +1,7 @@
 import { escapeText } from '../transform/escape-controls.ts';
 import type { Event } from './events.ts';
 import type { Bucket } from './round-trips.ts';
-import { formatSize } from './short-numbers.ts';
+import { formatSize } from './table.ts';
 
 export type PingEvent = Extract<Event, { readonly event: 'ping' }>;
 

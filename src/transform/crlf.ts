@@ -25,3 +25,38 @@ export class CrlfOut extends Transform {
 }
 
 const crlf = Buffer.from('\r\n');
+
+const carriageReturn = Buffer.from([CR]);
+
+/**
+ * Makes each CRLF an LF, also when it is cut between two chunks; a lone CR is left alone. A CR at the end of a chunk
+ * is held back until the next byte or the end tells what it is.
+ */
+export class CrlfIn extends Transform {
+  #isCrHeld = false;
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    if (chunk.length === 0) {
+      done();
+      return;
+    }
+    const parts: Buffer[] = [];
+    if (this.#isCrHeld && chunk[0] !== LF) parts.push(carriageReturn);
+    this.#isCrHeld = chunk[chunk.length - 1] === CR;
+    const end = chunk.length - (this.#isCrHeld ? 1 : 0);
+    let start = 0;
+    for (let at = chunk.indexOf(LF, 1); at > 0 && at < end; at = chunk.indexOf(LF, at + 1)) {
+      if (chunk[at - 1] !== CR) continue;
+      parts.push(chunk.subarray(start, at - 1));
+      start = at;
+    }
+    const bytes = Buffer.concat([...parts, chunk.subarray(start, end)]);
+    if (bytes.length > 0) done(null, bytes);
+    else done();
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.#isCrHeld) done(null, carriageReturn);
+    else done();
+  }
+}

@@ -1,5 +1,6 @@
 import { Transform, type TransformCallback, type Writable } from 'node:stream';
-import type { TelnetCodec, TelnetEvent } from '../protocol/telnet/index.ts';
+import type { TelnetCodec } from '../protocol/telnet/telnet-codec.ts';
+import type { TelnetEvent } from '../protocol/telnet/codec-options.ts';
 
 export interface TelnetStreamsOptions {
   readonly codec: TelnetCodec;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { explainFault } from '../../src/address/fault.ts';
 import { explainNumericForm } from '../../src/address/host-rules.ts';
-import { decodeProxyHeader } from '../../src/protocol/proxy-protocol/index.ts';
+import { decodeProxyHeader } from '../../src/protocol/proxy-protocol/decode.ts';
 import { collectUntilClose } from '../helpers/bytes.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
 import { connectPeer } from '../helpers/peers.ts';

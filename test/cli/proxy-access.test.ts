@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { encodeProxyV2 } from '../../src/protocol/proxy-protocol/index.ts';
+import { encodeProxyV2 } from '../../src/protocol/proxy-protocol/encode.ts';
 import { collect } from '../helpers/bytes.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
 import { connectPeer } from '../helpers/peers.ts';

@@ -5,7 +5,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
-import { encodeProxyV2 } from '../../src/protocol/proxy-protocol/index.ts';
+import { encodeProxyV2 } from '../../src/protocol/proxy-protocol/encode.ts';
 import { collectUntilClose } from '../helpers/bytes.ts';
 import { createAuthority } from '../helpers/certificates.ts';
 import { closedPort, runCli, startCli, type Cli } from '../helpers/cli.ts';

@@ -7,11 +7,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import bcrypt from 'bcryptjs';
-import {
-  decodeSocksDatagram,
-  encodeSocksDatagram,
-  replyForErrorCode,
-} from '../../src/protocol/socks/index.ts';
+import { decodeSocksDatagram, encodeSocksDatagram } from '../../src/protocol/socks/address.ts';
+import { replyForErrorCode } from '../../src/protocol/socks/messages.ts';
 import { ask, collect } from '../helpers/bytes.ts';
 import { startCli } from '../helpers/cli.ts';
 import { countSockets, waitForSockets } from '../helpers/descriptors.ts';

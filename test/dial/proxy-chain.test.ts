@@ -4,7 +4,8 @@ import test, { type ExecutionContext } from 'ava';
 import { dial } from '../../src/dial/dial.ts';
 import { formatProxy, parseProxy } from '../../src/address/proxy-url.ts';
 import { errorCode } from '../../src/errors.ts';
-import { encodeSocksReply, SocksServer, type SocksRequest } from '../../src/protocol/socks/index.ts';
+import { encodeSocksReply } from '../../src/protocol/socks/messages.ts';
+import { SocksServer, type SocksRequest } from '../../src/protocol/socks/server.ts';
 import { collect, payload, sameBytes } from '../helpers/bytes.ts';
 import { startPeerServer } from '../helpers/peers.ts';
 

@@ -1,7 +1,8 @@
 import test from 'ava';
 import { createLocalHeader, createProxyHeader, encodeHeader } from '../../src/dial/send-proxy-header.ts';
 import type { Socket } from '../../src/net/index.ts';
-import { decodeProxyHeader, type ProxyEnds } from '../../src/protocol/proxy-protocol/index.ts';
+import { decodeProxyHeader } from '../../src/protocol/proxy-protocol/decode.ts';
+import { type ProxyEnds } from '../../src/protocol/proxy-protocol/header.ts';
 
 /** A socket with these addresses, for what only reads them. */
 function socketOf(local?: readonly [string, number], remote?: readonly [string, number]): Socket {

@@ -94,7 +94,7 @@ nativeTest('tells both flows of a connection of a reset, although one has bytes 
   await until(() => front.readableLength === 4);
   (front as unknown as { _handle: { readStop: () => void } })._handle.readStop();
   client.resetAndDestroy();
-  await until(() => addon!.tcpInfo(fdOf(front)).state === 7);
+  await until(() => addon!.tcpState(fdOf(front)) === 7);
   const received = once(target.resume(), 'data');
   const [up, down] = must(spliceFlowPair({ source: front, sink: back }, { source: back, sink: front }));
   const ending = await up.ended;
@@ -265,7 +265,7 @@ nativeTest('delivers what a socket holds before the error that it holds back', a
   client.write('the last words');
   await until(() => source.readableLength === 14);
   client.resetAndDestroy();
-  await until(() => addon!.tcpInfo(fdOf(source)).state === 7);
+  await until(() => addon!.tcpState(fdOf(source)) === 7);
   await new Promise((resolve) => setTimeout(resolve, 5));
   const [peer, sink] = await createSocketPair(t);
   const arrived = once(peer, 'data');

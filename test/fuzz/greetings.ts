@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
-import { encodeProxyV1, encodeProxyV2 } from '../../src/protocol/proxy-protocol/index.ts';
-import { encodeSocksDatagram } from '../../src/protocol/socks/index.ts';
+import { encodeProxyV1, encodeProxyV2 } from '../../src/protocol/proxy-protocol/encode.ts';
+import { encodeSocksDatagram } from '../../src/protocol/socks/address.ts';
 
 /** What clients that know what they do begin with, by what it is for. */
 export interface Greetings {

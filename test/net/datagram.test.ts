@@ -2,7 +2,7 @@ import dgram from 'node:dgram';
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { connectDatagram } from '../../src/net/datagram-client.ts';
+import { connectDatagram, bindDatagram } from '../../src/net/datagram.ts';
 import {
   DatagramPeer,
   maxDatagramBytes,
@@ -14,7 +14,6 @@ import {
   rememberedPeers,
   type DatagramServerOptions,
 } from '../../src/net/datagram-server.ts';
-import { bindDatagram } from '../../src/net/datagram.ts';
 import { flushMark } from '../../src/net/flush-mark.ts';
 import { payload } from '../helpers/bytes.ts';
 

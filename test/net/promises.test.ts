@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import test from 'ava';
 import { promises, Server } from '../../src/net/index.ts';
-import { bindDatagram, createDatagramSocket } from '../../src/net/datagram.ts';
+import { bindDatagram } from '../../src/net/datagram.ts';
 import { portOf, targetOf, transports } from './support/sockets.ts';
 import { join } from 'node:path';
 import { tempDir } from './support/sockets.ts';
@@ -54,7 +54,7 @@ test('promises.listen() and connect() end with their signal', async (t) => {
 
 test('datagram sockets carry datagrams, and a taken port is an error', async (t) => {
   const receiver = await bindDatagram({ type: 'udp4', address: '127.0.0.1' });
-  const sender = createDatagramSocket({ type: 'udp4' });
+  const sender = await bindDatagram({ type: 'udp4', address: '127.0.0.1' });
   const message = once(receiver, 'message') as Promise<[Buffer]>;
   sender.send('hello', receiver.address().port, '127.0.0.1');
   t.is((await message)[0].toString(), 'hello');

@@ -42,8 +42,10 @@ test('a connection that was reset is closed, not acknowledged', async (t) => {
   const { accepted, client } = await connectPair(t, 'tcp4', halfOpen);
   client.write('question');
   const waiting = waitAcknowledged(client, { fin: true });
+  const closed = new Promise((resolve) => client.once('close', resolve));
   accepted.resetAndDestroy();
   t.is(await waiting, 'closed');
+  await closed;
   t.is(await unsentBytes(client), undefined);
 });
 

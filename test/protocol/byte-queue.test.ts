@@ -1,7 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { ByteQueue } from '../../src/protocol/byte-queue.ts';
-import { HandshakeState } from '../../src/protocol/handshake-state.ts';
+import { ByteQueue, HandshakeState } from '../../src/protocol/handshake-state.ts';
 import { violation } from '../../src/protocol/protocol-error.ts';
 import { latin1 } from './helpers/hex.ts';
 

@@ -3,10 +3,10 @@ import {
   answerDatagram,
   builtInQuotes,
   chargenCycle,
-  judgeSender,
   readQuotes,
   tell,
-} from '../../src/protocol/small-services/index.ts';
+} from '../../src/protocol/small-services/services.ts';
+import { judgeSender } from '../../src/protocol/small-services/reflection.ts';
 
 const quotes = builtInQuotes;
 

@@ -22,7 +22,7 @@ function show(style: TapStyle, chunks: readonly Buffer[]): string[] {
   let offset = 0;
   const parts = [format.opened(connection, 0)];
   for (const chunk of chunks) {
-    parts.push(format.data(connection, 'sent', chunk, offset, 0));
+    parts.push(format.data(connection, { direction: 'sent', bytes: chunk, offset, atMicros: 0 }));
     offset += chunk.length;
   }
   parts.push(format.ended(connection, 'sent', 0), format.closed(connection, 'eof', 0));
@@ -88,7 +88,12 @@ function costMs(style: TapStyle, bytes: Buffer): number {
     const format = createTapFormat(style, plain);
     format.opened(connection, 0);
     for (let at = 0; at < bytes.length; at += 65_536)
-      format.data(connection, 'sent', bytes.subarray(at, at + 65_536), at, 0);
+      format.data(connection, {
+        direction: 'sent',
+        bytes: bytes.subarray(at, at + 65_536),
+        offset: at,
+        atMicros: 0,
+      });
     const { user, system } = process.cpuUsage(startedAt);
     return (user + system) / 1000;
   });

@@ -1,9 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { LiveRates } from '../../src/report/live-rates.ts';
-import type { LiveConnection, LiveSample } from '../../src/report/live-sample.ts';
+import { LiveRates, type LiveConnection, type LiveSample } from '../../src/report/live-rates.ts';
 import { renderLive, renderTotals, type LiveNames } from '../../src/report/live-table.ts';
-import { formatSize, formatSpan } from '../../src/report/short-numbers.ts';
+import { formatSize, formatSpan } from '../../src/report/table.ts';
 
 const names: LiveNames = {
   title: 'tnet proxy 127.0.0.1:8080',

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { CrlfIn } from '../../src/transform/crlf-in.ts';
+import { CrlfIn } from '../../src/transform/crlf.ts';
 import { chunksOf, runTransform } from '../helpers/chunks.ts';
 
 const lines = fc

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { LineDelay } from '../../src/transform/line-delay.ts';
+import { LineDelay } from '../../src/transform/lines.ts';
 import { chunksOf, runTransform } from '../helpers/chunks.ts';
 
 test('every line after the first waits, and a line in two chunks waits once', async (t) => {

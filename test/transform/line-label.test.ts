@@ -1,7 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { LineCutter } from '../../src/transform/line-cutter.ts';
-import { LineLabel } from '../../src/transform/line-label.ts';
+import { LineCutter, LineLabel } from '../../src/transform/lines.ts';
 import { collect } from '../helpers/bytes.ts';
 
 async function label(chunks: readonly (string | Buffer)[], limitBytes?: number): Promise<string> {

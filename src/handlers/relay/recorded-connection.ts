@@ -1,9 +1,8 @@
 import { Socket } from '../../net/index.ts';
 import type { Connection } from '../../net/connection.ts';
-import { toRecordedEnd } from '../../record/record-end.ts';
-import type { RecordedConnection } from '../../record/record-format.ts';
-import type { Greeting } from '../../serve/greeting/greeting.ts';
+import { toRecordedEnd, type RecordedConnection } from '../../record/record-format.ts';
 import { formatSource } from '../../serve/greeting/source.ts';
+import type { Greeting } from '../../serve/greeting/greeting.ts';
 
 /**
  * A client's connection as a recording names it: from the client to the address that it called, with the target that

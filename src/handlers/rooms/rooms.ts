@@ -1,6 +1,6 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { escapeText, showLine } from '../../transform/escape-controls.ts';
-import { LineLabel } from '../../transform/line-label.ts';
+import { LineLabel } from '../../transform/lines.ts';
 import { Broadcast, type Branch } from './broadcast.ts';
 import type { Ending } from '../../flow/ending.ts';
 import type { InputClaim } from './input-offer.ts';

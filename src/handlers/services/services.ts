@@ -2,7 +2,7 @@ import { TnetError } from '../../errors.ts';
 import { startFlow } from '../../flow/start-flow.ts';
 import { guarded } from '../../net/guard.ts';
 import { closeConnection, cutDeliveryMs, resetConnection, type Connection } from '../../net/connection.ts';
-import { chargenCycle, tell, type ServiceName } from '../../protocol/small-services/index.ts';
+import { chargenCycle, tell, type ServiceName } from '../../protocol/small-services/services.ts';
 import type { Handler } from '../../serve/handler.ts';
 import { startServiceFlow, type ServiceFlow, type Speech } from './service-flow.ts';
 

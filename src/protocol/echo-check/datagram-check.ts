@@ -1,6 +1,11 @@
-import { compareBytes, type EchoCheck, type EchoCounts, type Reply } from './echo-check.ts';
-import { Outstanding } from './outstanding.ts';
-import type { PayloadMaker } from './payload.ts';
+import {
+  compareBytes,
+  type EchoCheck,
+  type EchoCounts,
+  type Reply,
+  Outstanding,
+  type PayloadMaker,
+} from './echo-check.ts';
 
 /** A datagram that has not come back by then makes room for another one on its way. Whether it is lost is told later. */
 const lifeMs = 200;

@@ -1,6 +1,11 @@
-import { compareBytes, type EchoCheck, type EchoCounts, type Reply } from './echo-check.ts';
-import { Outstanding } from './outstanding.ts';
-import type { PayloadMaker } from './payload.ts';
+import {
+  compareBytes,
+  type EchoCheck,
+  type EchoCounts,
+  type Reply,
+  Outstanding,
+  type PayloadMaker,
+} from './echo-check.ts';
 
 /** Checks the echo of a stream: the same bytes in the same order, in chunks of any size. */
 export class StreamCheck implements EchoCheck {

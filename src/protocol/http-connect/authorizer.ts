@@ -1,8 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { refusal } from '../protocol-error.ts';
-import { parseChallenges, type AuthChallenge } from './challenge.ts';
-import { encodeBasic, type ProxyCredentials } from './credentials.ts';
-import { answerDigest, rankDigest } from './digest.ts';
+import {
+  parseChallenges,
+  type AuthChallenge,
+  encodeBasic,
+  type ProxyCredentials,
+  answerDigest,
+  rankDigest,
+} from './credentials.ts';
 
 /** How often a proxy may call its nonce stale before the client gives up. */
 export const STALE_LIMIT = 2;

@@ -1,9 +1,16 @@
 import { HandshakeState } from '../handshake-state.ts';
 import { badInput, overLimit, refusal } from '../protocol-error.ts';
-import { encodeAuthority } from './authority.ts';
+import {
+  encodeAuthority,
+  findHeaders,
+  HeadReader,
+  isFieldValue,
+  isToken,
+  listsOption,
+  type HttpHeader,
+} from './head.ts';
 import { ProxyAuthorizer } from './authorizer.ts';
 import type { ProxyCredentials } from './credentials.ts';
-import { findHeaders, HeadReader, isFieldValue, isToken, listsOption, type HttpHeader } from './head.ts';
 
 /** How many 1xx responses may come before the real one. */
 export const INTERIM_LIMIT = 16;

@@ -1,7 +1,7 @@
 import { bytesToIp, ipToBytes } from '../../address/address.ts';
 import { overLimit, violation } from '../protocol-error.ts';
-import { crc32c } from './crc32c.ts';
 import {
+  crc32c,
   familyCodes,
   UNIX_ADDRESS_BYTES,
   V1_LIMIT_BYTES,
@@ -11,6 +11,7 @@ import {
   type ProxyHeader,
 } from './header.ts';
 import { readValues, type ReadValue } from './values.ts';
+import { HandshakeState } from '../handshake-state.ts';
 
 const V2_FIXED_BYTES = 16;
 const portText = /^(?:0|[1-9]\d{0,4})$/;
@@ -169,4 +170,36 @@ function checkChecksum(block: Buffer, values: readonly ReadValue[]): void {
   zeroed.fill(0, checksum.start, checksum.start + 4);
   if (block.readUInt32BE(checksum.start) === crc32c(zeroed)) return;
   throw bad('bad-crc32c', 'The checksum of the PROXY header is wrong.');
+}
+
+/** A header and the bytes after it, the beginning of the stream. */
+export interface ReceivedProxyHeader {
+  readonly header: ProxyHeader;
+  readonly rest: Buffer;
+}
+
+/**
+ * Collects the PROXY header of a connection from chunks cut anywhere. Keeps less than V2_LIMIT_BYTES beside the last
+ * chunk. The specification forbids guessing: use it only where a header must come.
+ */
+export class ProxyHeaderReceiver {
+  readonly #state = new HandshakeState('proxy-protocol');
+
+  /** How many bytes are kept for later. */
+  get bufferedBytes(): number {
+    return this.#state.queue.length;
+  }
+
+  /**
+   * Takes a chunk; undefined while the header is not whole.
+   * @throws ProtocolError as `decodeProxyHeader()` does; the connection is to be dropped.
+   */
+  receive(chunk: Buffer): ReceivedProxyHeader | undefined {
+    return this.#state.receive(chunk, () => {
+      const found = decodeProxyHeader(this.#state.queue.peek());
+      if ('needBytes' in found) return undefined;
+      this.#state.queue.drop(found.headerBytes);
+      return { header: found.header, rest: this.#state.finish() };
+    });
+  }
 }

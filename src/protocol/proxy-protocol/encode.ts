@@ -1,7 +1,7 @@
 import { bytesToIp, ipToBytes } from '../../address/address.ts';
 import { badInput } from '../protocol-error.ts';
-import { crc32c } from './crc32c.ts';
 import {
+  crc32c,
   familyCodes,
   UNIX_ADDRESS_BYTES,
   V2_SIGNATURE,

@@ -2,14 +2,15 @@ import { HandshakeState } from '../handshake-state.ts';
 import { bytesToIp } from '../../address/address.ts';
 import { refusal, violation, type ProtocolName } from '../protocol-error.ts';
 import { checkPort, readAddress, type SocksAddress } from './address.ts';
-import { explainReply4, explainReply5 } from './replies.ts';
 import {
+  explainReply4,
+  explainReply5,
   encodePassword,
   encodeRequest4,
   encodeRequest5,
   methods,
   type SocksClientOptions,
-} from './requests.ts';
+} from './messages.ts';
 
 /** What a chunk of the proxy led to. All fields absent = more bytes are needed. */
 export interface SocksClientStep {

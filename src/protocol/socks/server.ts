@@ -8,8 +8,7 @@ import {
   type ProtocolErrorDetails,
 } from '../protocol-error.ts';
 import { decodeName, DOMAIN_LIMIT_BYTES, readAddress } from './address.ts';
-import { commandCodes, methods, type SocksCommand } from './requests.ts';
-import { encodeSocksReply, type SocksReply } from './replies.ts';
+import { commandCodes, methods, type SocksCommand, encodeSocksReply, type SocksReply } from './messages.ts';
 
 /** The longest SOCKS4 user id that is read, in bytes. The protocol itself sets none. */
 export const USER_ID_LIMIT_BYTES = 255;
@@ -111,7 +110,7 @@ export class SocksServer {
   #withSends(error: ProtocolError): ProtocolError {
     const reply = Buffer.concat([...this.#sends, error.reply ?? Buffer.alloc(0)]);
     const { code, protocol, reason, message, status } = error;
-    return new ProtocolError(code, protocol, reason, message, { reply, status });
+    return new ProtocolError(code, message, { protocol, reason, reply, status });
   }
 
   #parse(): SocksServerStep | undefined {

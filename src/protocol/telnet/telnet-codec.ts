@@ -6,7 +6,7 @@ import {
   type TelnetEvent,
 } from './codec-options.ts';
 import { IAC, telnetCommands, telnetOptions, type TelnetCommand, type TelnetVerb } from './codes.ts';
-import { Negotiator, TIMING_MARK } from './negotiator.ts';
+import { Negotiator, TIMING_MARK, TerminalTypeCycle } from './negotiator.ts';
 import { NvtDecoder, NvtEncoder } from './nvt.ts';
 import type { OptionStep, TelnetSide } from './option-state.ts';
 import { TelnetParser } from './parser.ts';
@@ -21,7 +21,6 @@ import {
   type TelnetStatus,
   type TelnetWindowSize,
 } from './subnegotiation.ts';
-import { TerminalTypeCycle } from './terminal-types.ts';
 
 const EMPTY = Buffer.alloc(0);
 

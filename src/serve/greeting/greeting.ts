@@ -1,5 +1,5 @@
 import type { Socket } from '../../net/index.ts';
-import type { ProxyHeader } from '../../protocol/proxy-protocol/index.ts';
+import type { ProxyHeader } from '../../protocol/proxy-protocol/header.ts';
 import type { TargetRequest } from './target-request.ts';
 import type { RoutePattern } from './route-match.ts';
 

@@ -2,7 +2,7 @@ import {
   encodeConnectReply,
   HttpConnectServer,
   statusForErrorCode,
-} from '../../protocol/http-connect/index.ts';
+} from '../../protocol/http-connect/server.ts';
 import { refusal, violation } from '../../protocol/protocol-error.ts';
 import type { ReadGreeting } from './greeting.ts';
 import { HeadReader } from './head-reader.ts';

@@ -2,7 +2,8 @@ import { formatHostPort, formatPath } from '../../address/endpoint.ts';
 import type { Socket } from '../../net/index.ts';
 import { presentAddresses } from '../../net/presented-address.ts';
 import { violation } from '../../protocol/protocol-error.ts';
-import { ProxyHeaderReceiver, type ProxyHeader } from '../../protocol/proxy-protocol/index.ts';
+import { ProxyHeaderReceiver } from '../../protocol/proxy-protocol/decode.ts';
+import { type ProxyHeader } from '../../protocol/proxy-protocol/header.ts';
 import type { Greeting, GreetingLimits, ReadGreeting } from './greeting.ts';
 import { HeadReader } from './head-reader.ts';
 

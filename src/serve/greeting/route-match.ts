@@ -1,6 +1,6 @@
 import { ProtocolError } from '../../protocol/protocol-error.ts';
-import { sniffProtocol, type SniffedProtocol } from '../../protocol/sniff/index.ts';
-import { peekClientHello, type PeekedHello } from '../../protocol/tls-hello/index.ts';
+import { sniffProtocol, type SniffedProtocol } from '../../protocol/sniff.ts';
+import { peekClientHello, type PeekedHello } from '../../protocol/client-hello.ts';
 
 /** What a client's first bytes may show. */
 export interface RoutePattern {

@@ -1,5 +1,5 @@
 import { errorCode } from '../../errors.ts';
-import { HELLO_LIMIT_BYTES } from '../../protocol/tls-hello/index.ts';
+import { HELLO_LIMIT_BYTES } from '../../protocol/client-hello.ts';
 import type { ReadGreeting } from './greeting.ts';
 import { HeadReader } from './head-reader.ts';
 import { findRoute, type RoutePattern } from './route-match.ts';

@@ -1,5 +1,6 @@
 import { refusal, violation } from '../../protocol/protocol-error.ts';
-import { encodeSocksReply, replyForErrorCode, SocksServer } from '../../protocol/socks/index.ts';
+import { encodeSocksReply, replyForErrorCode } from '../../protocol/socks/messages.ts';
+import { SocksServer } from '../../protocol/socks/server.ts';
 import type { ReadGreeting } from './greeting.ts';
 import { HeadReader } from './head-reader.ts';
 import type { Users } from './users.ts';

@@ -1,5 +1,5 @@
 import type { AccessList } from '../../access/access-list.ts';
-import type { ProxyHeader } from '../../protocol/proxy-protocol/index.ts';
+import type { ProxyHeader } from '../../protocol/proxy-protocol/header.ts';
 
 /** The host that the header says the client is, if it says one. */
 export function sourceHost(header: ProxyHeader | undefined): string | undefined {

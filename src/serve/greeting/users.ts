@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { errorCode, TnetError } from '../../errors.ts';
-import { parseHtpasswd, verifyHtpasswd } from '../../protocol/http-connect/index.ts';
+import { parseHtpasswd, verifyHtpasswd } from '../../protocol/http-connect/htpasswd.ts';
 import { BcryptThread } from './bcrypt-thread.ts';
 import { Turns } from './turns.ts';
 

@@ -1,12 +1,13 @@
 import test from 'ava';
-import { parseChallenges, type AuthChallenge } from '../../../src/protocol/http-connect/challenge.ts';
-import { answerDigest, rankDigest } from '../../../src/protocol/http-connect/digest.ts';
 import {
+  parseChallenges,
+  type AuthChallenge,
+  answerDigest,
+  rankDigest,
   decodeBasic,
   encodeBasic,
-  parseHtpasswd,
-  verifyHtpasswd,
-} from '../../../src/protocol/http-connect/index.ts';
+} from '../../../src/protocol/http-connect/credentials.ts';
+import { parseHtpasswd, verifyHtpasswd } from '../../../src/protocol/http-connect/htpasswd.ts';
 
 const challenges: [
   value: string,

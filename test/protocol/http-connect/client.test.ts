@@ -2,11 +2,13 @@ import test from 'ava';
 import {
   HEAD_LIMIT_BYTES,
   HEADER_COUNT_LIMIT,
+  START_LINE_LIMIT_BYTES,
+} from '../../../src/protocol/http-connect/head.ts';
+import {
   HttpConnectClient,
   INTERIM_LIMIT,
-  START_LINE_LIMIT_BYTES,
   type HttpConnectClientOptions,
-} from '../../../src/protocol/http-connect/index.ts';
+} from '../../../src/protocol/http-connect/client.ts';
 import { latin1 } from '../helpers/hex.ts';
 
 const target: HttpConnectClientOptions = { host: 'example.com', port: 443 };

@@ -2,12 +2,11 @@ import test from 'ava';
 import fc from 'fast-check';
 import {
   encodeConnectReply,
-  HEAD_LIMIT_BYTES,
-  HttpConnectClient,
-  HttpConnectServer,
-  START_LINE_LIMIT_BYTES,
   statusForErrorCode,
-} from '../../../src/protocol/http-connect/index.ts';
+  HttpConnectServer,
+} from '../../../src/protocol/http-connect/server.ts';
+import { HEAD_LIMIT_BYTES, START_LINE_LIMIT_BYTES } from '../../../src/protocol/http-connect/head.ts';
+import { HttpConnectClient } from '../../../src/protocol/http-connect/client.ts';
 import { latin1 } from '../helpers/hex.ts';
 
 const requests: [what: string, text: string, expected: object, rest: string][] = [

@@ -1,9 +1,6 @@
 import test from 'ava';
-import {
-  decodeProxyHeader,
-  ProxyHeaderReceiver,
-  V1_LIMIT_BYTES,
-} from '../../../src/protocol/proxy-protocol/index.ts';
+import { decodeProxyHeader, ProxyHeaderReceiver } from '../../../src/protocol/proxy-protocol/decode.ts';
+import { V1_LIMIT_BYTES } from '../../../src/protocol/proxy-protocol/header.ts';
 import { hex, latin1 } from '../helpers/hex.ts';
 
 const FULL6 = 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff';

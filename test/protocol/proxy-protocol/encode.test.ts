@@ -1,16 +1,14 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { crc32c } from '../../../src/protocol/proxy-protocol/crc32c.ts';
-import { bytesToIp } from '../../../src/address/address.ts';
 import {
-  createPadding,
-  decodeProxyHeader,
-  encodeProxyV1,
-  encodeProxyV2,
+  crc32c,
   type ProxyEnds,
   type ProxyHeader,
   type ProxyValue,
-} from '../../../src/protocol/proxy-protocol/index.ts';
+} from '../../../src/protocol/proxy-protocol/header.ts';
+import { bytesToIp } from '../../../src/address/address.ts';
+import { createPadding, encodeProxyV1, encodeProxyV2 } from '../../../src/protocol/proxy-protocol/encode.ts';
+import { decodeProxyHeader } from '../../../src/protocol/proxy-protocol/decode.ts';
 import { hex, latin1 } from '../helpers/hex.ts';
 
 const tcp4: ProxyEnds = {

@@ -1,9 +1,9 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { encodeProxyV1, encodeProxyV2 } from '../../../src/protocol/proxy-protocol/index.ts';
-import { SocksClient } from '../../../src/protocol/socks/index.ts';
-import { SNIFF_LIMIT_BYTES, sniffProtocol, type Sniffed } from '../../../src/protocol/sniff/index.ts';
-import { TelnetCodec } from '../../../src/protocol/telnet/index.ts';
+import { encodeProxyV1, encodeProxyV2 } from '../../../src/protocol/proxy-protocol/encode.ts';
+import { SocksClient } from '../../../src/protocol/socks/client.ts';
+import { SNIFF_LIMIT_BYTES, sniffProtocol, type Sniffed } from '../../../src/protocol/sniff.ts';
+import { TelnetCodec } from '../../../src/protocol/telnet/telnet-codec.ts';
 import { hex, latin1 } from '../helpers/hex.ts';
 
 const rows: [what: string, bytes: Buffer, expected: Sniffed][] = [

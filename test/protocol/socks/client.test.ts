@@ -1,5 +1,6 @@
 import test from 'ava';
-import { SocksClient, type SocksClientOptions } from '../../../src/protocol/socks/index.ts';
+import { SocksClient } from '../../../src/protocol/socks/client.ts';
+import type { SocksClientOptions } from '../../../src/protocol/socks/messages.ts';
 import { hex, latin1 } from '../helpers/hex.ts';
 
 const name = { host: 'example.com', port: 443 };

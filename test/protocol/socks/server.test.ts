@@ -1,16 +1,13 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { AHEAD_LIMIT_BYTES, SocksServer, type SocksServerStep } from '../../../src/protocol/socks/server.ts';
+import { decodeSocksDatagram, encodeSocksDatagram } from '../../../src/protocol/socks/address.ts';
 import {
-  AHEAD_LIMIT_BYTES,
-  decodeSocksDatagram,
-  encodeSocksDatagram,
   encodeSocksReply,
   replyForErrorCode,
-  SocksClient,
-  SocksServer,
   type SocksClientOptions,
-  type SocksServerStep,
-} from '../../../src/protocol/socks/index.ts';
+} from '../../../src/protocol/socks/messages.ts';
+import { SocksClient } from '../../../src/protocol/socks/client.ts';
 import { hex, latin1 } from '../helpers/hex.ts';
 
 const EMPTY = Buffer.alloc(0);

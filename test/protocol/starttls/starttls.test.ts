@@ -1,11 +1,10 @@
 import test from 'ava';
+import { createStarttls, starttlsProtocols } from '../../../src/protocol/starttls/create-starttls.ts';
 import {
-  createStarttls,
   MESSAGE_COUNT_LIMIT,
   MESSAGE_LIMIT_BYTES,
-  starttlsProtocols,
   type StarttlsProtocol,
-} from '../../../src/protocol/starttls/index.ts';
+} from '../../../src/protocol/starttls/dialogue.ts';
 import { hex, latin1 } from '../helpers/hex.ts';
 import { serverTalk } from '../targets/starttls.ts';
 

@@ -1,12 +1,11 @@
+import { decodeBasic, parseChallenges } from '../../../src/protocol/http-connect/credentials.ts';
+import { HEAD_LIMIT_BYTES } from '../../../src/protocol/http-connect/head.ts';
 import {
-  decodeBasic,
-  HEAD_LIMIT_BYTES,
   HttpConnectClient,
-  HttpConnectServer,
-  parseHtpasswd,
   type HttpConnectClientOptions,
-} from '../../../src/protocol/http-connect/index.ts';
-import { parseChallenges } from '../../../src/protocol/http-connect/challenge.ts';
+} from '../../../src/protocol/http-connect/client.ts';
+import { HttpConnectServer } from '../../../src/protocol/http-connect/server.ts';
+import { parseHtpasswd } from '../../../src/protocol/http-connect/htpasswd.ts';
 import { describeError, type CodecTarget } from '../helpers/codec-target.ts';
 import { latin1 } from '../helpers/hex.ts';
 import { runHandshake } from '../helpers/run-handshake.ts';

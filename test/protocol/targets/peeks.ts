@@ -1,6 +1,6 @@
-import { SNIFF_LIMIT_BYTES, sniffProtocol } from '../../../src/protocol/sniff/index.ts';
-import { HELLO_LIMIT_BYTES, peekClientHello } from '../../../src/protocol/tls-hello/index.ts';
-import { encodeProxyV2 } from '../../../src/protocol/proxy-protocol/index.ts';
+import { SNIFF_LIMIT_BYTES, sniffProtocol } from '../../../src/protocol/sniff.ts';
+import { HELLO_LIMIT_BYTES, peekClientHello } from '../../../src/protocol/client-hello.ts';
+import { encodeProxyV2 } from '../../../src/protocol/proxy-protocol/encode.ts';
 import {
   alpn,
   buildHello,

@@ -1,12 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import {
-  decodeProxyHeader,
-  encodeProxyV1,
-  encodeProxyV2,
-  ProxyHeaderReceiver,
-  V2_LIMIT_BYTES,
-  type ProxyHeader,
-} from '../../../src/protocol/proxy-protocol/index.ts';
+import { decodeProxyHeader, ProxyHeaderReceiver } from '../../../src/protocol/proxy-protocol/decode.ts';
+import { encodeProxyV1, encodeProxyV2 } from '../../../src/protocol/proxy-protocol/encode.ts';
+import { V2_LIMIT_BYTES, type ProxyHeader } from '../../../src/protocol/proxy-protocol/header.ts';
 import { Finding, type CodecTarget } from '../helpers/codec-target.ts';
 import { latin1 } from '../helpers/hex.ts';
 import { runHandshake } from '../helpers/run-handshake.ts';

@@ -1,12 +1,11 @@
+import { decodeSocksDatagram, encodeSocksDatagram } from '../../../src/protocol/socks/address.ts';
+import { SocksClient } from '../../../src/protocol/socks/client.ts';
 import {
-  decodeSocksDatagram,
-  encodeSocksDatagram,
-  SocksClient,
   SocksServer,
-  type SocksClientOptions,
   type SocksServerOptions,
   type SocksServerStep,
-} from '../../../src/protocol/socks/index.ts';
+} from '../../../src/protocol/socks/server.ts';
+import type { SocksClientOptions } from '../../../src/protocol/socks/messages.ts';
 import { describeError, Finding, type CodecTarget } from '../helpers/codec-target.ts';
 import { hex, latin1 } from '../helpers/hex.ts';
 import { runHandshake } from '../helpers/run-handshake.ts';

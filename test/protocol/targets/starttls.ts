@@ -1,9 +1,5 @@
-import {
-  createStarttls,
-  MESSAGE_LIMIT_BYTES,
-  starttlsProtocols,
-  type StarttlsProtocol,
-} from '../../../src/protocol/starttls/index.ts';
+import { createStarttls, starttlsProtocols } from '../../../src/protocol/starttls/create-starttls.ts';
+import { MESSAGE_LIMIT_BYTES, type StarttlsProtocol } from '../../../src/protocol/starttls/dialogue.ts';
 import { checkBuffered, describeError, type CodecTarget } from '../helpers/codec-target.ts';
 import { hex, latin1 } from '../helpers/hex.ts';
 

@@ -1,8 +1,6 @@
-import {
-  SUBNEGOTIATION_LIMIT_BYTES,
-  TelnetCodec,
-  type TelnetCodecOptions,
-} from '../../../src/protocol/telnet/index.ts';
+import { SUBNEGOTIATION_LIMIT_BYTES } from '../../../src/protocol/telnet/parser.ts';
+import { TelnetCodec } from '../../../src/protocol/telnet/telnet-codec.ts';
+import type { TelnetCodecOptions } from '../../../src/protocol/telnet/codec-options.ts';
 import { checkBuffered, Finding, type CodecTarget } from '../helpers/codec-target.ts';
 import { hex } from '../helpers/hex.ts';
 

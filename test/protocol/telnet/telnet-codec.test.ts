@@ -1,11 +1,8 @@
 import test from 'ava';
-import {
-  TelnetCodec,
-  telnetOptions,
-  SUBNEGOTIATION_LIMIT_BYTES,
-  type TelnetCodecOptions,
-  type TelnetEvent,
-} from '../../../src/protocol/telnet/index.ts';
+import { TelnetCodec } from '../../../src/protocol/telnet/telnet-codec.ts';
+import { telnetOptions } from '../../../src/protocol/telnet/codes.ts';
+import { SUBNEGOTIATION_LIMIT_BYTES } from '../../../src/protocol/telnet/parser.ts';
+import type { TelnetCodecOptions, TelnetEvent } from '../../../src/protocol/telnet/codec-options.ts';
 import { hex, latin1 } from '../helpers/hex.ts';
 
 const client: TelnetCodecOptions = {

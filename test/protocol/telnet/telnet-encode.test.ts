@@ -1,6 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { TelnetCodec, telnetOptions, type TelnetEvent } from '../../../src/protocol/telnet/index.ts';
+import { TelnetCodec } from '../../../src/protocol/telnet/telnet-codec.ts';
+import { telnetOptions } from '../../../src/protocol/telnet/codes.ts';
+import type { TelnetEvent } from '../../../src/protocol/telnet/codec-options.ts';
 import { cutAt } from '../helpers/codec-target.ts';
 import { hex, latin1 } from '../helpers/hex.ts';
 

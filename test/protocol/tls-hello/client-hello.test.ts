@@ -1,11 +1,7 @@
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import test from 'ava';
-import {
-  HELLO_RECORD_LIMIT,
-  peekClientHello,
-  type ClientHello,
-} from '../../../src/protocol/tls-hello/index.ts';
+import { HELLO_RECORD_LIMIT, peekClientHello, type ClientHello } from '../../../src/protocol/client-hello.ts';
 import {
   alpn,
   buildHello,

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { errorCode } from '../../../src/errors.ts';
 import { Server, type Socket } from '../../../src/net/index.ts';
 import { presentedAddresses } from '../../../src/net/presented-address.ts';
-import { encodeProxyV1, encodeProxyV2 } from '../../../src/protocol/proxy-protocol/index.ts';
+import { encodeProxyV1, encodeProxyV2 } from '../../../src/protocol/proxy-protocol/encode.ts';
 import { greet } from '../../../src/serve/greeting/greet.ts';
 import type { ReadGreeting } from '../../../src/serve/greeting/greeting.ts';
 import { createConnectReader } from '../../../src/serve/greeting/http-connect.ts';

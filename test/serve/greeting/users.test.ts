@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import bcrypt from 'bcryptjs';
 import test from 'ava';
-import { verifyHtpasswd } from '../../../src/protocol/http-connect/index.ts';
+import { verifyHtpasswd } from '../../../src/protocol/http-connect/htpasswd.ts';
 import { readUsers } from '../../../src/serve/greeting/users.ts';
 import { tempDir } from '../../helpers/temp.ts';
 

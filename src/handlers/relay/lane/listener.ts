@@ -1,14 +1,13 @@
 import type { AccessList } from '../../../access/access-list.ts';
 import { openExpressLane, type ExpressLane } from '../../../flow/express-lane.ts';
-import { loadNativeAddon } from '../../../native/addon.ts';
 import { readDescriptorLimit } from '../../../net/descriptor-limit.ts';
 import type { Server } from '../../../net/index.ts';
 import { lendListener, type ListenerLoan } from '../../../net/listener-loan.ts';
 import { ExpressConnections } from './connections.ts';
 import type { ExpressTarget } from './target.ts';
-import type { ProxyHost } from '../host.ts';
 import { defaultConnectMs } from '../settings/limits.ts';
 import type { PairValues } from '../pair.ts';
+import type { ProxyHost } from '../host.ts';
 
 /** What an express listener needs of a plan. */
 export interface ExpressRoute {
@@ -40,8 +39,7 @@ export class ExpressListener {
     { target, access, values }: ExpressRoute,
     { host, address, reserve }: { host: ProxyHost; address: string; reserve: number },
   ): ExpressListener | string {
-    const addon = loadNativeAddon();
-    const loan = addon && lendListener(server, (fd) => addon.duplicate(fd));
+    const loan = lendListener(server);
     if (!loan) return 'the listening socket is not a plain one';
     const { maxConnections, idle, timeout, waitConnect = defaultConnectMs } = values;
     const connections = new ExpressConnections({ host, address, target, access, values });

@@ -1,8 +1,8 @@
-import { TnetError } from '../../../errors.ts';
-import { sniffedProtocols } from '../../../protocol/sniff/index.ts';
-import type { RoutePattern } from '../../../serve/greeting/route-match.ts';
-import { parseTarget, type Target } from '../targets/target.ts';
 import { hideUserInfo } from '../../../address/endpoint.ts';
+import { TnetError } from '../../../errors.ts';
+import { sniffedProtocols } from '../../../protocol/sniff.ts';
+import { parseTarget, type Target } from '../targets/target.ts';
+import type { RoutePattern } from '../../../serve/greeting/route-match.ts';
 
 /** What `proto:` takes: `http` is every version of HTTP. */
 export const routeProtocols: readonly string[] = ['http', ...sniffedProtocols];

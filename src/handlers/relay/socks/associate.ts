@@ -4,7 +4,7 @@ import { isIP, isIPv4, type Socket } from '../../../net/index.ts';
 import { lookupFirst } from '../../../net/lookup.ts';
 import { refuseNumericForm, requireNumericHost } from '../../../address/host-rules.ts';
 import { plainAddress } from '../../../address/address.ts';
-import { decodeSocksDatagram, encodeSocksDatagram } from '../../../protocol/socks/index.ts';
+import { decodeSocksDatagram, encodeSocksDatagram } from '../../../protocol/socks/address.ts';
 import type { TargetRequest } from '../../../serve/greeting/target-request.ts';
 import type { ProxyHost } from '../host.ts';
 import type { JudgeTarget } from '../targets/rules.ts';

@@ -1,4 +1,4 @@
-import { escapeText } from '../transform/escape-controls.ts';
+import { escapeText, escapeJson } from '../transform/escape-controls.ts';
 import {
   formatEnd,
   formatMicros,
@@ -33,7 +33,7 @@ export function createHexFormat(): RecordFormat {
       ];
       return say(connection, atMicros, escapeText(parts.join(' ')));
     },
-    data: ({ id }, direction, bytes, offset, atMicros) =>
+    data: ({ id }, { direction, bytes, offset, atMicros }) =>
       Buffer.from(
         formatHexLines(bytes, offset)
           .map((line) => `${formatMicros(atMicros)} ${id} ${mark(direction)} ${line}\n`)
@@ -59,4 +59,40 @@ export function formatHexLines(bytes: Buffer, offset: number): string[] {
     lines.push(`${place} ${hex.padEnd(hexWidth)} |${ascii}|`);
   }
   return lines;
+}
+
+/** Lines of JSON, one object for each occurrence: docs/recording.md has the fields. Data is in base64. */
+export function createJsonFormat(): RecordFormat {
+  const line = ({ id }: RecordedConnection, atMicros: number, fields: object) =>
+    Buffer.from(`${escapeJson(JSON.stringify({ time: formatMicros(atMicros), id, ...fields }))}\n`);
+  return {
+    begin: () => nothing,
+    opened(connection, atMicros) {
+      const { local, remote, role, transport, target, note } = connection;
+      const ends = { local: formatEnd(local), remote: formatEnd(remote) };
+      return line(connection, atMicros, {
+        event: 'open',
+        role,
+        transport,
+        ...ends,
+        ...(target !== undefined && { target }),
+        ...(note !== undefined && { note }),
+      });
+    },
+    data: (connection, { direction, bytes, offset, atMicros }) =>
+      line(connection, atMicros, { event: 'data', direction, offset, data: bytes.toString('base64') }),
+    ended: (connection, direction, atMicros) => line(connection, atMicros, { event: 'end', direction }),
+    closed: (connection, ending, atMicros) => line(connection, atMicros, { event: 'close', reason: ending }),
+  };
+}
+
+/** The bytes of both directions as they came, with nothing between them: what nc and ncat users expect of a log. */
+export function createRawFormat(): RecordFormat {
+  return {
+    begin: () => nothing,
+    opened: () => nothing,
+    data: (_connection, { bytes }) => bytes,
+    ended: () => nothing,
+    closed: () => nothing,
+  };
 }

@@ -1,7 +1,7 @@
 /* Hands the news of express lanes to their listener, a batch of rows at a time. */
 #include "addon.h"
 #include "lane.h"
-#include "value.h"
+#include "js_value.h"
 
 #include <string.h>
 

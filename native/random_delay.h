@@ -2,8 +2,8 @@
  * Delays at random where the two threads hand over to each other, in a build for tests alone (-DTNET_DELAYS): orders of
  * events that are rare become common. Half of them are the longest.
  */
-#ifndef TNET_DELAY_H
-#define TNET_DELAY_H
+#ifndef TNET_RANDOM_DELAY_H
+#define TNET_RANDOM_DELAY_H
 
 enum {
   DELAY_COMMANDS_MS = 60, /* before the engine's thread takes its commands */

@@ -1,5 +1,5 @@
 /* Socket options by name. Sources: socket(7), ip(7), ipv6(7), tcp(7). */
-#include "option.h"
+#include "socket_option.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -15,17 +15,7 @@ struct option {
 static const struct option options[] = {
     {"rcvbuf", SOL_SOCKET, SO_RCVBUF},
     {"sndbuf", SOL_SOCKET, SO_SNDBUF},
-    {"priority", SOL_SOCKET, SO_PRIORITY},
-    {"mark", SOL_SOCKET, SO_MARK},
-    {"reuseport", SOL_SOCKET, SO_REUSEPORT},
-    {"mss", IPPROTO_TCP, TCP_MAXSEG},
-    {"user-timeout", IPPROTO_TCP, TCP_USER_TIMEOUT},
-    {"fastopen", IPPROTO_TCP, TCP_FASTOPEN},
-    {"fastopen-connect", IPPROTO_TCP, TCP_FASTOPEN_CONNECT},
-    {"quickack", IPPROTO_TCP, TCP_QUICKACK},
-    {"defer-accept", IPPROTO_TCP, TCP_DEFER_ACCEPT},
     {"nodelay", IPPROTO_TCP, TCP_NODELAY},
-    {"notsent-lowat", IPPROTO_TCP, TCP_NOTSENT_LOWAT},
 };
 /* What IPv4 and IPv6 have under a number each. */
 static const struct option by_family[][2] = {

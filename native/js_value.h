@@ -1,6 +1,6 @@
 /* Arguments and results of the addon's functions. Arguments are checked in TypeScript; here a status is an exception. */
-#ifndef TNET_VALUE_H
-#define TNET_VALUE_H
+#ifndef TNET_JS_VALUE_H
+#define TNET_JS_VALUE_H
 
 #include <node_api.h>
 #include <stdbool.h>

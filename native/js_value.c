@@ -1,4 +1,4 @@
-#include "value.h"
+#include "js_value.h"
 
 #include <stdio.h>
 #include <string.h>

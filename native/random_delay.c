@@ -1,4 +1,4 @@
-#include "delay.h"
+#include "random_delay.h"
 
 #ifdef TNET_DELAYS
 #include <stdint.h>
