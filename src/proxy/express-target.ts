@@ -1,7 +1,7 @@
 import { getSystemErrorName } from 'node:util';
 import { formatHostPort, formatPath, type Endpoint } from '../address/endpoint.ts';
 import type { LaneTarget } from '../flow/express-lane.ts';
-import { createRaceError, createTimeoutError } from '../net/happy-eyeballs.ts';
+import { createRaceError, createTimeoutError } from '../net/connect-failure.ts';
 import { isIP } from '../address/ip.ts';
 import { isLoopbackName, loopbackAddresses } from '../net/lookup.ts';
 import { TnetError } from '../errors.ts';

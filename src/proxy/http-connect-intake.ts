@@ -24,11 +24,12 @@ export async function takeConnectClient(
   return {
     ...known,
     early,
-    async open({ id, head }): Promise<OpenUpstream | undefined> {
+    async open({ id, head, listener }): Promise<OpenUpstream | undefined> {
       try {
         const socket = await connectTarget({ kind: 'tcp', host, port }, options.dial, {
           head,
           judge: options.judge,
+          listener,
         });
         client.write(encodeConnectReply(200));
         return { socket, target };

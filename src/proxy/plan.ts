@@ -7,11 +7,11 @@ import type { DatagramPlan } from './datagram-plan.ts';
 import type { Faults } from './faults.ts';
 import type { ProxyHost } from './host.ts';
 import type { Intake, IntakeStep } from './intake.ts';
-import { defaultConnectMs } from './limit-settings.ts';
 import { isBalanced, isReplayClient } from './pair-checks.ts';
 import type { Pair } from './pair.ts';
 import { RateLimit } from '../access/rate-limit.ts';
 import { prepareSteps } from './steps.ts';
+import { createDialPlan } from './target-dial.ts';
 import { findDatagramEnds, type DatagramEnds } from './target.ts';
 import { createDirectUpstream, type DialPlan, type Upstream } from './upstream.ts';
 
@@ -49,8 +49,8 @@ export interface Plan {
 export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
   const { values } = pair;
   const upstreams: Upstream[] = [];
-  const secure = values.tlsOut ? (await import('./secure-plan.ts')).createSecureTarget(values) : undefined;
-  const dialPlan: DialPlan = { host, timeoutMs: values.waitConnect ?? defaultConnectMs, secure };
+  const ends = findDatagramEnds(pair.listen, pair.targets);
+  const dialPlan = await createDialPlan(values, host, ends?.target ? 'datagram' : 'stream');
   const create = async (targets: Pair['targets']) => {
     // Where another process serves the clients, it alone looks after the targets.
     if (host.handOver && pair.listen.kind !== 'udp') return idleUpstream;
@@ -60,7 +60,6 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
   };
   const isFaulty = hasFaults(values);
   const rate = values.rate && new RateLimit(values.rate);
-  const ends = findDatagramEnds(pair.listen, pair.targets);
   const createFaults = isFaulty ? await loadFaults(ends) : undefined;
   const header = values.sendProxy && (await import('./proxy-header.ts'));
   const plan: Omit<Plan, 'express'> = {

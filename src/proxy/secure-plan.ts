@@ -1,13 +1,7 @@
-import {
-  secureClient,
-  secureServer,
-  type ClientSecureSettings,
-  type ServerSecureSettings,
-} from '../dial/secure.ts';
+import { secureServer, type ServerSecureSettings } from '../serve/tls-server.ts';
 import { hearGreeting } from '../serve/said-nothing.ts';
-import { createContext, readOwnCertificate } from '../dial/secure-settings.ts';
+import { createContext, readOwnCertificate } from '../dial/tls-files.ts';
 import { TnetError } from '../errors.ts';
-import type { Socket } from '../net/index.ts';
 import type { IntakeStep } from './intake.ts';
 import type { SecureValues } from './secure-settings.ts';
 
@@ -28,31 +22,6 @@ export function createSecureStep(values: SecureValues, limitMs: number): IntakeS
     await hearGreeting(client, () => within(limitMs, (signal) => secureServer(client, settings, signal)));
     return known;
   };
-}
-
-/** Makes a connected target speak TLS; `host` is the name that was dialled. */
-export type SecureTarget = (
-  socket: Socket,
-  host: string,
-  limitMs: number,
-  signal: AbortSignal,
-) => Promise<void>;
-
-/**
- * What makes targets speak TLS.
- *
- * @throws TnetError TNET_E_USAGE for files that cannot be used
- */
-export function createSecureTarget(values: SecureValues): SecureTarget {
-  const verify = values.tlsInsecure !== true;
-  const settings: ClientSecureSettings = {
-    context: createContext({ ca: values.tlsCa }, undefined, verify),
-    verify,
-    servername: values.tlsServername,
-    alpn: values.tlsAlpn,
-  };
-  return (socket, host, limitMs, outer) =>
-    within(limitMs, (limit) => secureClient(socket, settings, host, AbortSignal.any([limit, outer])));
 }
 
 async function within(limitMs: number, run: (signal: AbortSignal) => Promise<void>): Promise<void> {

@@ -50,7 +50,7 @@ export async function takeSocksClient(
   return {
     ...known,
     early,
-    async open({ id, head }): Promise<OpenUpstream | undefined> {
+    async open({ id, head, listener }): Promise<OpenUpstream | undefined> {
       try {
         const socket =
           command === 'bind'
@@ -59,7 +59,11 @@ export async function takeSocksClient(
                 connectMs: options.dial.timeoutMs,
                 announce: (bound) => reply('granted', bound),
               })
-            : await connectTarget({ kind: 'tcp', host, port }, options.dial, { head, judge: options.judge });
+            : await connectTarget({ kind: 'tcp', host, port }, options.dial, {
+                head,
+                judge: options.judge,
+                listener,
+              });
         const own = command === 'bind' ? peerOf(socket) : addressOf(socket);
         reply('granted', own);
         return { socket, target };

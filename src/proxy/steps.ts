@@ -1,9 +1,10 @@
 import type { Socket } from '../net/index.ts';
 import type { ProxyHost } from './host.ts';
 import type { Intake, IntakeStep } from './intake.ts';
-import { defaultConnectMs, defaultHandshakeMs } from './limit-settings.ts';
+import { defaultHandshakeMs } from './limit-settings.ts';
 import type { Pair } from './pair.ts';
 import type { Route } from './route.ts';
+import { createDialPlan } from './target-dial.ts';
 import { createTargetRule } from './target-rules.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -35,7 +36,7 @@ export async function prepareSteps(
     const { readUsers } = await import('./users.ts');
     const protocols = { socks: values.socks === true, httpConnect: values.httpConnect === true };
     const users = values.authFile === undefined ? undefined : await readUsers(values.authFile);
-    const dial = { host, timeoutMs: values.waitConnect ?? defaultConnectMs };
+    const dial = await createDialPlan(values, host);
     const judge = createTargetRule(pair.listen, host.own);
     steps.push(createServerStep(protocols, { host, users, handshakeMs, dial, judge }));
   }

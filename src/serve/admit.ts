@@ -1,7 +1,7 @@
 import type { Socket } from '../net/index.ts';
 import { Deadline } from '../net/deadline.ts';
 import { hearGreeting } from './said-nothing.ts';
-import type { ServerSecureSettings } from '../dial/secure.ts';
+import type { ServerSecureSettings } from './tls-server.ts';
 
 export interface AdmitOptions {
   /** A PROXY header must come first. Default false. */
@@ -26,7 +26,7 @@ export async function admit(socket: Socket, { acceptProxy, secure, signal }: Adm
     await hearGreeting(socket, () => readHeader(socket, signal), signal);
   }
   if (!secure) return;
-  const { secureServer } = await import('../dial/secure.ts');
+  const { secureServer } = await import('./tls-server.ts');
   using deadline = new Deadline('no TLS handshake', handshakeMs, signal);
   await hearGreeting(socket, () => secureServer(socket, secure, deadline.signal), signal);
 }

@@ -1,0 +1,22 @@
+import type { TlsClientSettings } from '../dial/tls-client.ts';
+import { createContext, readOwnCertificate } from '../dial/tls-files.ts';
+import { TlsSessions } from '../dial/tls-sessions.ts';
+import type { TargetDialValues } from './target-dial.ts';
+
+/**
+ * What TLS with the targets of a pair is to be. Clients and health checks go on from each other's sessions.
+ *
+ * @throws TnetError TNET_E_USAGE for files that cannot be used
+ */
+export function readTargetTls(values: TargetDialValues): TlsClientSettings {
+  const verify = values.tlsInsecure !== true;
+  const files = { ca: values.tlsCa, cert: values.tlsOutCert, key: values.tlsOutKey };
+  return {
+    context: createContext(files, readOwnCertificate(files), verify),
+    verify,
+    servername: values.tlsServername,
+    alpn: values.tlsAlpn,
+    pins: values.tlsPin,
+    sessions: new TlsSessions(),
+  };
+}
