@@ -29,7 +29,7 @@ export interface TlsReport {
   readonly verified: boolean;
   /** Whether it went on from the session of an earlier connection. */
   readonly isReused: boolean;
-  /** The peer's certificates, its own first. Empty: it showed none. */
+  /** The peer's certificates, its own first. Empty: it showed none, as in a reused session. */
   readonly chain: readonly CertificateReport[];
 }
 

@@ -3,11 +3,11 @@ import type { DialOptions } from '../dial/dial-options.ts';
 import type { SocketTuning } from '../net/socket-tuning.ts';
 import type { ProxyHost } from './host.ts';
 import { defaultConnectMs } from './limit-settings.ts';
-import type { SecureValues } from './secure-settings.ts';
+import type { TargetTlsValues } from './target-tls.ts';
 import type { DialPlan } from './upstream.ts';
 
 /** What a pair says of how its targets are dialled. */
-export interface TargetDialValues extends SecureValues {
+export interface TargetDialValues extends TargetTlsValues {
   /** Limit for DNS, connecting, proxies and TLS together, in milliseconds. */
   readonly waitConnect?: number;
   /** The proxies to go through, the one that is called directly first. */
@@ -16,11 +16,6 @@ export interface TargetDialValues extends SecureValues {
   readonly source?: string;
   /** Options of the sockets to targets. */
   readonly targetTuning?: SocketTuning;
-  /** The certificate that targets are shown, and its key where it is not in the same file. */
-  readonly tlsOutCert?: string;
-  readonly tlsOutKey?: string;
-  /** SHA-256 of the public key or of the certificate; one of them must be a target's. */
-  readonly tlsPin?: readonly Buffer[];
 }
 
 /**
