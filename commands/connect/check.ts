@@ -1,16 +1,15 @@
 import { boundChecks, checkAll, createSharedLookup, type CheckResult } from '../../src/dial/check.ts';
-import type { DialOptions } from '../../src/dial/dial.ts';
+import type { DialOptions } from '../../src/dial/dial-options.ts';
+import { dial } from '../../src/dial/dial.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import type { Targets } from '../../src/address/targets.ts';
 import { errorCode } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
-import type { Connection } from '../../src/net/connection.ts';
 import type { Event } from '../../src/report/events.ts';
 import { describeError } from '../../src/report/sentences.ts';
 import { CheckScreen } from './check-screen.ts';
 import type { CheckOptions } from './check-options.ts';
 import { isPatient } from './wait-options.ts';
-import { openPatiently, readPatience } from './wait.ts';
 import { exitStatus } from '../exit-status.ts';
 import type { Context } from '../context.ts';
 import type { Interruption } from '../signals.ts';
@@ -21,14 +20,9 @@ export interface CheckRun {
   readonly options: CheckOptions;
   /** Whether all have to accept when no flag says it. */
   readonly wantsAll: boolean;
-  /** Whether -w was given. */
-  readonly hasOwnLimit: boolean;
   readonly interruption: Interruption;
-  /** Opens one connection as the other flags ask. */
-  readonly open: (
-    endpoint: Endpoint,
-    limits: Pick<DialOptions, 'timeoutMs' | 'lookup'>,
-  ) => Promise<Connection>;
+  /** How one connection is opened, as the other flags ask. */
+  readonly readDialOptions: (endpoint: Endpoint) => Promise<DialOptions>;
 }
 
 /** How old an answer of the resolver may be that a try takes over from another port's: less than the wait between tries. */
@@ -46,7 +40,6 @@ export async function runCheck(run: CheckRun): Promise<number> {
   const wantsAll = options.any ? false : (options.all ?? run.wantsAll);
   const screen = new CheckScreen(targets.count, options, isPatient(options));
   const lookup = createSharedLookup(isPatient(options) ? sharedMs : Infinity);
-  const patience = readPatience(options, run.hasOwnLimit);
   const failures = new Set<number>();
   const failed: CheckResult[] = [];
   let opened = 0;
@@ -62,11 +55,7 @@ export async function runCheck(run: CheckRun): Promise<number> {
     atOnce: Math.min(boundChecks(), targets.count),
     signal: interruption.signal,
     onResult,
-    open(endpoint) {
-      const attempt = (timeoutMs: number) => run.open(endpoint, { timeoutMs, lookup });
-      if (!isPatient(options)) return attempt(options.waitConnect);
-      return openPatiently(context, endpoint, patience, interruption.signal, attempt);
-    },
+    open: async (endpoint) => dial(endpoint, { ...(await run.readDialOptions(endpoint)), lookup }),
   });
   await screen.finish(targets);
   if (interruption.status !== undefined) return interruption.status;

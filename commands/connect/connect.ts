@@ -8,7 +8,7 @@ import { oneTarget, parseTargets, type Targets } from '../../src/address/targets
 import { TnetError } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
 import { splitAtSeparator, takeOptionalValuesAfterEquals } from '../options/arguments.ts';
-import { callOnce, openCall, readWay, type Call, type CallFlags } from './call.ts';
+import { openConnection, readDialOptions, type ClientRun, type DialFlags } from './dial-options.ts';
 import { connectFlagRules } from './flag-rules.ts';
 import { checkFlags } from '../options/flag-rules.ts';
 import { addCheckOptions, type CheckOptions } from './check-options.ts';
@@ -38,7 +38,7 @@ import { catchInterruption } from '../signals.ts';
 
 interface ConnectOptions
   extends
-    CallFlags,
+    DialFlags,
     CheckOptions,
     SessionFlags,
     StepOptions,
@@ -124,22 +124,22 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
     options,
     program || options.sendOnly ? undefined : "the peer's bytes",
   );
-  const call = { context, options, localPort, hasOwnLimit, interruption, timing };
-  if (targets) await checkThenRun(call, targets, options, commandLine);
+  const run = { context, options, localPort, hasOwnLimit, interruption, timing };
+  if (targets) await checkThenRun(run, targets, options, commandLine);
   if (!endpoint) return;
   checkWaitReply(endpoint, options);
   refuseOverUdp(endpoint, isPatient(options) ? { ...options, retry: true } : options);
-  const socket = await openCall(call, endpoint, await readWay(call, endpoint));
+  const socket = await openConnection(run, endpoint);
   if (socket) {
     recorder?.open(socket, 1, 'dialled', formatTargetEndpoint(endpoint));
-    await converse(call, endpoint, socket, options, program);
+    await converse(run, endpoint, socket, options, program);
   }
   timing?.finished();
 }
 
 /** The session on an open connection. */
 async function converse(
-  { context, interruption, timing }: Call,
+  { context, interruption, timing }: ClientRun,
   endpoint: Endpoint,
   socket: Connection,
   options: ConnectOptions,
@@ -212,12 +212,12 @@ function readTargets(words: readonly string[], options: ConnectOptions): Targets
 }
 
 async function checkThenRun(
-  call: Call,
+  run: ClientRun,
   targets: Targets,
   options: ConnectOptions,
   commandLine: readonly string[] | undefined,
 ): Promise<void> {
-  const { context, interruption, hasOwnLimit } = call;
+  const { context, interruption } = run;
   if (commandLine?.length === 0) throw new TnetError('TNET_E_USAGE', 'no command follows the --');
   const { runCheck } = await import('./check.ts');
   const status = await runCheck({
@@ -225,19 +225,28 @@ async function checkThenRun(
     targets,
     options,
     wantsAll: commandLine !== undefined || isPatient(options),
-    hasOwnLimit,
     interruption,
-    open: async (endpoint, limits) => {
-      const socket = await callOnce(call, endpoint, { ...(await readWay(call, endpoint)), ...limits });
-      const steps = readSteps(options);
-      if (!steps) return socket;
-      const { runSteps } = await import('./ready.ts');
-      return runSteps(socket, steps, options, limits.timeoutMs, interruption.signal);
-    },
+    readDialOptions: async (endpoint) => ({
+      ...(await readDialOptions(run, endpoint)),
+      prove: (socket, timeoutMs) => showReady(socket, options, timeoutMs, interruption.signal),
+    }),
   });
   context.exit(status);
   if (status !== exitCodes.ok || commandLine === undefined) return;
   interruption[Symbol.dispose]();
   const { runThen } = await import('./then.ts');
   await runThen(context, commandLine);
+}
+
+/** Without steps whoever accepts is ready. */
+async function showReady(
+  socket: Connection,
+  options: ConnectOptions,
+  timeoutMs: number | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const steps = readSteps(options);
+  if (!steps) return;
+  const { runSteps } = await import('./ready.ts');
+  await runSteps(socket, { steps, options, timeoutMs, signal });
 }

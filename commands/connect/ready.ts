@@ -6,20 +6,23 @@ import { Dialogue, type Step } from '../../src/transform/dialogue.ts';
 import { describeMiss, type StepOptions } from '../options/steps.ts';
 import { sendsCrlf, type SessionFlags } from '../session-run.ts';
 
+export interface Readiness {
+  readonly steps: readonly Step[];
+  readonly options: StepOptions & SessionFlags;
+  /** The limit for all steps together; each has that of --step-timeout. */
+  readonly timeoutMs: number | undefined;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Goes through the steps of --expect and --send on a connection that is only to show that its server is ready.
  *
- * @param timeoutMs the limit for all of them together; each has that of --step-timeout
- * @returns the connection, when all has been sent and has come
  * @throws TnetError TNET_E_EXPECT or TNET_E_TIMEOUT, or the connection's error; then it is closed
  */
 export async function runSteps(
   socket: Connection,
-  steps: readonly Step[],
-  options: StepOptions & SessionFlags,
-  timeoutMs: number | undefined,
-  signal: AbortSignal,
-): Promise<Connection> {
+  { steps, options, timeoutMs, signal }: Readiness,
+): Promise<void> {
   const outcome = Promise.withResolvers<undefined>();
   const fail = (error: unknown) => outcome.reject(error);
   const onAbort = () => fail(signal.reason);
@@ -51,7 +54,6 @@ export async function runSteps(
     // What the last step sends has left the transforms a turn later.
     await new Promise((resolve) => setImmediate(resolve));
     await lastWrite;
-    return socket;
   } catch (error) {
     socket.destroy();
     throw error;

@@ -4,7 +4,7 @@ import { closeConnection, type Connection } from '../../src/net/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { refuseAddressFlags, requireFamily } from '../../src/address/host-rules.ts';
 import { parsePath, parseWords } from '../../src/address/parse.ts';
-import { runPing, type PingEnding } from '../../src/dial/pinger.ts';
+import { runPing, type PingEnding } from '../../src/dial/ping.ts';
 import { formatRemote, nameClient } from '../../src/serve/serve.ts';
 import { TnetError } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
@@ -21,7 +21,7 @@ import { StreamCheck } from '../../src/protocol/echo-check/stream-check.ts';
 import { Reporter } from '../../src/report/reporter.ts';
 import type { PingEvent } from '../../src/report/ping-summary.ts';
 import { RoundTrips } from '../../src/report/round-trips.ts';
-import { openCall, readWay, type Call } from '../connect/call.ts';
+import { openConnection } from '../connect/dial-options.ts';
 import { commandName, createContext, type Context } from '../context.ts';
 import { applyUdp } from '../options/datagram.ts';
 import { checkEchoFlags, type EchoOptions } from './options.ts';
@@ -50,15 +50,7 @@ export async function pingEcho(words: string[], options: EchoOptions, command: C
   if ('host' in endpoint) requireFamily(endpoint.host, readFamily(options));
   checkSize(endpoint, options.size);
   using interruption = catchInterruption(readRunLimit(context, options.timeout));
-  const call: Call = {
-    context,
-    options,
-    localPort: undefined,
-    hasOwnLimit: false,
-    interruption,
-    timing: undefined,
-  };
-  const connection = await openCall(call, endpoint, await readWay(call, endpoint));
+  const connection = await openConnection({ context, options, interruption }, endpoint);
   if (connection) await ping(context, endpoint, connection, options, interruption, commandName(command));
 }
 

@@ -1,11 +1,9 @@
 import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { createKeylog } from '../../src/dial/keylog.ts';
-import {
-  createContext as createTlsContext,
-  parsePin,
-  readOwnCertificate,
-} from '../../src/dial/secure-settings.ts';
-import type { ClientSecureSettings, SecureReport, ServerSecureSettings } from '../../src/dial/secure.ts';
+import { createContext as createTlsContext, parsePin, readOwnCertificate } from '../../src/dial/tls-files.ts';
+import type { TlsClientSettings } from '../../src/dial/tls-client.ts';
+import type { TlsReport } from '../../src/dial/tls-handshake.ts';
+import type { ServerSecureSettings } from '../../src/serve/tls-server.ts';
 import { formatRemote } from '../../src/serve/serve.ts';
 import { TnetError } from '../../src/errors.ts';
 import type { Reporter } from '../../src/report/reporter.ts';
@@ -21,7 +19,7 @@ export function readClientSecure(
   endpoint: Endpoint,
   name: string,
   reporter: Reporter,
-): ClientSecureSettings {
+): TlsClientSettings {
   const pins = (flags.tlsPin ?? []).map(parsePin);
   const verify = flags.tlsInsecure !== true;
   if (verify && endpoint.kind === 'unix' && flags.tlsServername === undefined) {
@@ -88,7 +86,7 @@ function common(flags: SecureFlags, reporter: Reporter) {
   };
 }
 
-function reportHandshake(reporter: Reporter, remote: string, report: SecureReport): void {
+function reportHandshake(reporter: Reporter, remote: string, report: TlsReport): void {
   const { protocol, cipher, alpn, verified, chain } = report;
   reporter.emit({ event: 'tls', remote, protocol, cipher, ...(alpn !== undefined && { alpn }), verified });
   for (const certificate of chain) reporter.emit({ event: 'certificate', remote, ...certificate });

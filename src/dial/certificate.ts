@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import type { DetailedPeerCertificate } from '../net/secure.ts';
+import type { DetailedPeerCertificate } from '../net/tls.ts';
 
 /** One certificate of a chain, for people and programs. */
 export interface CertificateReport {

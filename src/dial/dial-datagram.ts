@@ -1,9 +1,10 @@
+import { formatHostPort, type Endpoint } from '../address/endpoint.ts';
 import { TnetError } from '../errors.ts';
 import { connectDatagram } from '../net/datagram.ts';
 import type { DatagramPeer } from '../net/datagram-peer.ts';
+import { Deadline } from '../net/deadline.ts';
 import { lookupFirst } from '../net/lookup.ts';
-import { formatHostPort, type Endpoint } from '../address/endpoint.ts';
-import type { DialOptions } from './dial.ts';
+import type { DialOptions } from './dial-options.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 
 /**
@@ -14,31 +15,26 @@ import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts'
  */
 export async function dialDatagram(
   { host = 'localhost', port }: Extract<Endpoint, { kind: 'udp' }>,
-  { family, numericOnly, localAddress, localPort, tuneDatagrams, ...rest }: DialOptions,
+  { family, numericOnly, source, judge, tuneDatagrams, proxies = [], ...rest }: DialOptions,
 ): Promise<DatagramPeer> {
-  const { timeoutMs, signal, judge, onAttempt } = rest;
+  const { timeoutMs, signal, observer } = rest;
+  if (proxies.length > 0) throw new TnetError('TNET_E_USAGE', 'a proxy carries connections, not datagrams');
   refuseNumericForm(host);
-  if (localAddress !== undefined) refuseNumericForm(localAddress);
+  if (source?.address !== undefined) refuseNumericForm(source.address);
   if (numericOnly) requireNumericHost({ kind: 'udp', host, port });
-  const limit = new AbortController();
-  const timer = timeoutMs === undefined ? undefined : setTimeout(() => limit.abort(), timeoutMs);
-  const aborted = AbortSignal.any([limit.signal, ...(signal ? [signal] : [])]);
-  try {
-    const found = lookupFirst(host, { family });
-    const { address } = await Promise.race([found, rejectOn(aborted)]);
-    const denial = judge?.(address, port);
-    if (denial) throw denial;
-    onAttempt?.(formatHostPort(address, port));
-    return await connectDatagram({ address, port, localAddress, localPort, tune: tuneDatagrams });
-  } catch (error) {
-    if (!limit.signal.aborted) throw error;
-    throw new TnetError('TNET_E_TIMEOUT', `no address within ${timeoutMs ?? 0} ms`, {
-      subject: host,
-      cause: error,
-    });
-  } finally {
-    clearTimeout(timer);
-  }
+  using deadline = new Deadline('no address', timeoutMs, signal);
+  const { address } = await Promise.race([lookupFirst(host, { family }), rejectOn(deadline.signal)]).catch(
+    (error: unknown) => {
+      if (signal?.aborted || !deadline.signal.aborted) throw error;
+      const message = `no address within ${timeoutMs ?? 0} ms`;
+      throw new TnetError('TNET_E_TIMEOUT', message, { subject: host, cause: error });
+    },
+  );
+  const denial = judge?.({ transport: 'datagram', address, port });
+  if (denial) throw denial;
+  observer?.attempt?.(formatHostPort(address, port));
+  const { address: localAddress, port: localPort } = source ?? {};
+  return await connectDatagram({ address, port, localAddress, localPort, tune: tuneDatagrams });
 }
 
 function rejectOn(signal: AbortSignal): Promise<never> {

@@ -1,5 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { TnetError } from '../errors.ts';
+import { errorCode, TnetError } from '../errors.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { isSetupFailure } from '../net/connect-failure.ts';
+import { describeError } from '../report/sentences.ts';
 import { longestDelayMs } from '../quantities.ts';
 import type { Connection } from '../net/connection.ts';
 import { leaveInOrder } from './leave.ts';
@@ -15,9 +18,11 @@ export interface Patience {
   /** The limit of one attempt, in milliseconds. */
   readonly attemptMs: number;
   /** The limit of all together, in milliseconds. Default: none. */
-  readonly withinMs?: number;
+  readonly withinMs?: number | undefined;
   /** The connection must stay open for this long to count, in milliseconds. Default 0. */
-  readonly stableMs?: number;
+  readonly stableMs?: number | undefined;
+  /** Whether a failure may pass by itself. Default: what is wrong with the command line or this machine stays wrong. */
+  readonly mayPass?: ((error: unknown) => boolean) | undefined;
 }
 
 /** An attempt that failed and will be repeated. */
@@ -35,12 +40,8 @@ export interface PatienceOptions extends Patience {
   readonly subject: string;
   /** Opens one connection within `timeoutMs`. */
   readonly attempt: (timeoutMs: number) => Promise<Connection>;
-  /** Whether a failure may pass by itself. */
-  readonly mayPass: (error: unknown) => boolean;
-  /** A failure in words, for the error that ends the waiting. */
-  readonly describe: (error: unknown) => string;
-  readonly signal?: AbortSignal;
-  readonly onRetry?: (retry: Retry) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly onRetry?: ((retry: Retry) => void) | undefined;
   /** From 0 to below 1. Default Math.random. */
   readonly random?: () => number;
 }
@@ -57,6 +58,7 @@ const jitter = 0.25;
  */
 export async function connectPatiently(options: PatienceOptions): Promise<Connection> {
   const { retries, attemptMs, withinMs = Infinity, stableMs = 0, signal, random = Math.random } = options;
+  const { mayPass = mayPassByItself } = options;
   const startedAt = performance.now();
   const leftMs = () => withinMs - (performance.now() - startedAt);
   let lastError: unknown;
@@ -68,7 +70,7 @@ export async function connectPatiently(options: PatienceOptions): Promise<Connec
       if (stableMs === 0 || leftMs() > 0) return socket;
       void leaveInOrder(socket);
     } catch (error) {
-      if (signal?.aborted || !options.mayPass(error)) throw error;
+      if (signal?.aborted || !mayPass(error)) throw error;
       if (leftMs() > 0 || lastError === undefined) lastError = error;
       if (retry > retries && leftMs() > 0) throw error;
     }
@@ -82,10 +84,14 @@ export async function connectPatiently(options: PatienceOptions): Promise<Connec
   }
 }
 
+function mayPassByItself(error: unknown): boolean {
+  return error instanceof TnetError ? error.exitCode !== exitCodes.usage : !isSetupFailure(error);
+}
+
 function createWaitError(options: PatienceOptions, cause: unknown): TnetError {
-  const { subject, withinMs = 0, stableMs = 0, describe } = options;
+  const { subject, withinMs = 0, stableMs = 0 } = options;
   const what = stableMs > 0 ? `no connection that stays open for ${stableMs} ms` : 'no connection';
-  const reason = cause === undefined ? '' : `: ${describe(cause)}`;
+  const reason = cause === undefined ? '' : `: ${describeError(cause)}, ${errorCode(cause) ?? 'ERROR'}`;
   const message = `${what} within ${withinMs} ms${reason}`;
   return new TnetError('TNET_E_TIMEOUT', message, { subject, cause });
 }

@@ -1,6 +1,7 @@
 import { errorCode, TnetError } from '../errors.ts';
 import { isIP, type Socket } from '../net/index.ts';
-import { lookupFirst } from '../net/lookup.ts';
+import { isLoopbackName } from '../address/host-rules.ts';
+import { lookupFirst, loopbackAddresses } from '../net/lookup.ts';
 import { HttpConnectClient } from '../protocol/http-connect/client.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import { SocksClient } from '../protocol/socks/client.ts';
@@ -18,6 +19,8 @@ export interface ChainOptions {
   readonly connect: (target: Target) => Promise<Socket>;
   /** Ends the whole chain. */
   readonly signal: AbortSignal;
+  /** Judges the target's address, where it is known here: an error forbids it. */
+  readonly judge?: ((address: string) => Error | undefined) | undefined;
   /** Called when a proxy has opened the way to the next one, or to the target. */
   readonly onHop?: ((proxy: string, target: string) => void) | undefined;
 }
@@ -40,7 +43,7 @@ export async function connectThrough(
   const hop = proxies.at(-1);
   if (!hop) return options.connect(target);
   const before = proxies.slice(0, -1);
-  const client = await createClient(hop, target);
+  const client = await createClient(hop, target, options.judge);
   for (let calls = 1; ; calls++) {
     const socket = await callHop(before, hop, options);
     try {
@@ -61,7 +64,7 @@ export async function connectThrough(
 
 async function callHop(before: readonly ProxyHop[], hop: ProxyHop, options: ChainOptions): Promise<Socket> {
   try {
-    return await connectThrough(before, hop, options);
+    return await connectThrough(before, hop, { ...options, judge: undefined });
   } catch (error) {
     // The first one's failure is the system's; every later one's names its own proxy already.
     if (
@@ -79,9 +82,13 @@ async function callHop(before: readonly ProxyHop[], hop: ProxyHop, options: Chai
 type Verdict = 'open' | 'call-again';
 type Client = SocksClient | HttpConnectClient;
 
-async function createClient(hop: ProxyHop, target: Target): Promise<Client> {
+async function createClient(hop: ProxyHop, target: Target, judge: ChainOptions['judge']): Promise<Client> {
   const { protocol, user, password } = hop;
   const host = protocol === 'socks4' && isIP(target.host) === 0 ? await resolve4(hop, target) : target.host;
+  for (const address of listKnownAddresses(host)) {
+    const denial = judge?.(address);
+    if (denial) throw denial;
+  }
   try {
     if (protocol === 'http') {
       const credentials = user === undefined ? undefined : { user, password: password ?? '' };
@@ -98,6 +105,12 @@ async function createClient(hop: ProxyHop, target: Target): Promise<Client> {
   } catch (error) {
     throw explain(error, hop, target);
   }
+}
+
+/** What a host surely means, wherever it is looked up: of other names only the proxy knows. */
+function listKnownAddresses(host: string): readonly string[] {
+  if (isIP(host) !== 0) return [host];
+  return isLoopbackName(host) ? loopbackAddresses().map(({ address }) => address) : [];
 }
 
 async function resolve4(hop: ProxyHop, { host, port }: Target): Promise<string> {

@@ -1,4 +1,5 @@
-import { errorCode } from '../errors.ts';
+import { errorCode, TnetError } from '../errors.ts';
+import type { Attempt } from './candidates.ts';
 
 /** Failures of this machine's own set-up: another address, path, permission or limit is needed, not another try. */
 const setupCodes = new Set([
@@ -56,4 +57,48 @@ export function sortFailures(errors: readonly Error[]): Error[] {
 export function createSelfRefusal(address: string, port: number): Error {
   const message = `connection refused: nobody listens, and the socket was connected to itself`;
   return Object.assign(new Error(message), { code: 'ECONNREFUSED', syscall: 'connect', address, port });
+}
+
+/** What an error of a host has to tell: which addresses were tried, and why each that is over failed. */
+export interface Progress {
+  readonly tried: Pick<Attempt, 'address' | 'family' | 'port'>[];
+  readonly errors: Error[];
+}
+
+interface RaceLimits {
+  readonly host?: string | undefined;
+  readonly port: number;
+  readonly timeoutMs?: number | undefined;
+  readonly limitMs?: number | undefined;
+}
+
+/** The failure of a host whose addresses have all failed. */
+export function createRaceError(
+  { host = 'localhost' }: { readonly host?: string | undefined },
+  { tried, errors }: Progress,
+): Error {
+  const sorted = sortFailures(errors);
+  const [first] = sorted;
+  if (sorted.length === 1 && first) return first;
+  const code = errorCode(first);
+  const reasons = sorted.map(({ message }) => message).join('; ');
+  const message = `none of the ${tried.length} addresses of ${host} accepted the connection: ${reasons}`;
+  return Object.assign(new AggregateError(sorted, message), { code });
+}
+
+/** The failure of a host for which there was not enough time. */
+export function createTimeoutError(
+  { host = 'localhost', port, timeoutMs = 0, limitMs = timeoutMs }: RaceLimits,
+  { tried, errors }: Progress,
+): Error {
+  const list = tried.map(formatAttempt).join(', ');
+  const what = tried.length === 0 ? `its address was not found` : `tried ${list}`;
+  return new TnetError('TNET_E_TIMEOUT', `no connection to ${host} within ${limitMs} ms: ${what}`, {
+    subject: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
+    cause: errors.length > 0 ? new AggregateError(errors) : undefined,
+  });
+}
+
+function formatAttempt({ address, family, port }: Pick<Attempt, 'address' | 'family' | 'port'>): string {
+  return family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -1,4 +1,5 @@
 import { TnetError } from '../errors.ts';
+import { longestDelayMs } from '../quantities.ts';
 
 /**
  * One limit for everything that opening a connection takes: name, connection, proxies, TLS. `signal` is aborted with
@@ -16,7 +17,7 @@ export class Deadline implements Disposable {
     const controller = new AbortController();
     this.limitMs = timeoutMs;
     this.#endsAt = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
-    if (timeoutMs !== undefined && timeoutMs !== Infinity) {
+    if (timeoutMs !== undefined && timeoutMs <= longestDelayMs) {
       const expire = () => {
         controller.abort(new TnetError('TNET_E_TIMEOUT', `${what} within ${timeoutMs} ms`));
       };

@@ -1,28 +1,10 @@
-import type { LookupAddress } from 'node:dns';
 import type net from 'node:net';
-import { errorCode, TnetError } from '../errors.ts';
 import { longestDelayMs } from '../quantities.ts';
-import { createSelfRefusal, sortFailures } from './connect-failure.ts';
-import { isIP, isIPv4 } from '../address/ip.ts';
-import { lookupAll } from './lookup.ts';
+import { findCandidates, type Attempt, type Candidate } from './candidates.ts';
+import { createRaceError, createSelfRefusal, createTimeoutError, type Progress } from './connect-failure.ts';
 import type { SocketOptions } from './socket-options.ts';
 import { SocketClass, type Socket } from './socket.ts';
 import { guarded } from './guard.ts';
-
-/** One address to try. */
-export interface Candidate {
-  readonly address: string;
-  readonly family: 4 | 6;
-}
-
-/** One address being tried. */
-export interface Attempt extends Candidate {
-  readonly port: number;
-  /** Counts from 0. */
-  readonly index: number;
-  /** How many addresses there are to try. */
-  readonly of: number;
-}
 
 export interface RaceOptions extends Omit<SocketOptions, 'signal' | 'fd' | 'handle' | 'type'> {
   readonly port: number;
@@ -68,82 +50,77 @@ const defaultStaggerMs = 250;
  *   TNET_E_ADDRESS when no address has the wanted family.
  */
 export async function connectTcp(options: RaceOptions): Promise<Socket> {
-  const { signal, timeoutMs } = options;
+  const { signal, timeoutMs, port, staggerMs = defaultStaggerMs } = options;
   signal?.throwIfAborted();
-  const stop = new AbortController();
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   const progress: Progress = { tried: [], errors: [] };
-  const failure = Promise.withResolvers<never>();
-  const timer =
-    timeoutMs === undefined || timeoutMs > longestDelayMs
-      ? undefined
-      : // Settled a turn later, so that a connection or an error of this very turn comes first.
-        setTimeout(
-          () => setImmediate(() => failure.reject(createTimeoutError(options, progress))),
-          timeoutMs,
-        );
-  const onAbort = () => failure.reject(signal?.reason as Error);
+  const running = new Set<Socket>();
+  let candidates: readonly Candidate[] = [];
+  let next = 0;
+  let isOver = false;
+  let stagger: NodeJS.Timeout | undefined;
+  // Settled a turn later, so that a connection or an error of this very turn comes first.
+  const expire = () => setImmediate(() => reject(createTimeoutError(options, progress)));
+  const isLimited = timeoutMs !== undefined && timeoutMs <= longestDelayMs;
+  const limit = isLimited ? setTimeout(expire, timeoutMs) : undefined;
+  const onAbort = () => reject(signal?.reason as Error);
   signal?.addEventListener('abort', onAbort, { once: true });
+
+  const tryNext = () => {
+    clearTimeout(stagger);
+    const candidate = candidates[next];
+    if (!candidate || isOver) return;
+    const attempt: Attempt = { ...candidate, port, index: next++, of: candidates.length };
+    progress.tried.push(attempt);
+    options.onAttempt?.(attempt);
+    // The signal is the race's: a socket that has won is the caller's alone.
+    const socket = new SocketClass({ ...options, signal: undefined });
+    const fail = (error: Error) => {
+      socket.off('connect', succeed);
+      running.delete(socket);
+      socket.destroy();
+      if (isOver) return;
+      progress.errors.push(error);
+      options.onAttemptFailed?.(attempt, error);
+      if (next < candidates.length) tryNext();
+      else if (running.size === 0) reject(createRaceError(options, progress));
+    };
+    const succeed = () => {
+      socket.off('error', fail);
+      if (isOwnPeer(socket)) {
+        // A FIN would leave the port in TIME_WAIT, and keep the server from it that is waited for.
+        socket.on('error', () => undefined).resetAndDestroy();
+        fail(createSelfRefusal(attempt.address, port));
+        return;
+      }
+      running.delete(socket);
+      resolve(socket);
+    };
+    running.add(socket);
+    socket.once('connect', succeed).once('error', fail);
+    const { localAddress, localPort } = options;
+    const { address: host, family } = attempt;
+    socket.connect({ host, port, family, localAddress, localPort, autoSelectFamily: false });
+    if (next < candidates.length) stagger = setTimeout(guarded(tryNext), Math.min(staggerMs, longestDelayMs));
+  };
+
+  findCandidates(options)
+    .then((found) => {
+      candidates = keepAllowed(found, options, progress);
+      if (isOver) return;
+      options.onLookup?.(candidates);
+      tryNext();
+    })
+    .catch(reject);
   try {
-    return await Promise.race([failure.promise, race(options, progress, stop.signal)]);
+    return await promise;
   } finally {
-    clearTimeout(timer);
+    isOver = true;
+    clearTimeout(limit);
+    clearTimeout(stagger);
     signal?.removeEventListener('abort', onAbort);
-    stop.abort();
+    for (const socket of running) socket.destroy();
   }
-}
-
-/** What an error has to tell: which addresses were tried, and why each that is over failed. */
-export interface Progress {
-  readonly tried: Pick<Attempt, 'address' | 'family' | 'port'>[];
-  readonly errors: Error[];
-}
-
-async function race(options: RaceOptions, progress: Progress, stop: AbortSignal): Promise<Socket> {
-  const candidates = keepAllowed(await findCandidates(options), options, progress);
-  if (!stop.aborted) options.onLookup?.(candidates);
-  const { port, staggerMs = defaultStaggerMs } = options;
-  return new Promise((resolve, reject) => {
-    const running = new Set<Socket>();
-    let next = 0;
-    let isOver = false;
-    let timer: NodeJS.Timeout | undefined;
-    const finish = (winner?: Socket) => {
-      isOver = true;
-      clearTimeout(timer);
-      if (winner) running.delete(winner);
-      for (const socket of running) socket.destroy();
-      running.clear();
-    };
-    const startNext = () => {
-      clearTimeout(timer);
-      const candidate = candidates[next];
-      if (!candidate || isOver) return;
-      const attempt: Attempt = { ...candidate, port, index: next++, of: candidates.length };
-      progress.tried.push(attempt);
-      options.onAttempt?.(attempt);
-      const socket = startAttempt(options, attempt, {
-        connected() {
-          if (isOver) return;
-          finish(socket);
-          resolve(socket);
-        },
-        failed(error) {
-          running.delete(socket);
-          socket.destroy();
-          if (isOver) return;
-          progress.errors.push(error);
-          options.onAttemptFailed?.(attempt, error);
-          if (next < candidates.length) startNext();
-          else if (running.size === 0) reject(createRaceError(options, progress));
-        },
-      });
-      running.add(socket);
-      if (next < candidates.length)
-        timer = setTimeout(guarded(startNext), Math.min(staggerMs, longestDelayMs));
-    };
-    stop.addEventListener('abort', () => finish(), { once: true });
-    if (!stop.aborted) startNext();
-  });
 }
 
 /** The candidates that may be tried. @throws as connectTcp() does when there is none */
@@ -151,9 +128,9 @@ function keepAllowed(
   candidates: readonly Candidate[],
   options: RaceOptions,
   progress: Progress,
-): Candidate[] {
+): readonly Candidate[] {
   const { judge, port, onAttemptFailed } = options;
-  if (!judge) return [...candidates];
+  if (!judge) return candidates;
   const kept = candidates.filter((candidate, index) => {
     const denial = judge(candidate);
     if (!denial) return true;
@@ -167,125 +144,7 @@ function keepAllowed(
   return kept;
 }
 
-interface AttemptEvents {
-  connected(): void;
-  failed(error: Error): void;
-}
-
-function startAttempt(options: RaceOptions, attempt: Attempt, events: AttemptEvents): Socket {
-  const { localAddress, localPort } = options;
-  // The signal is the race's: a socket that has won is the caller's alone.
-  const socket = new SocketClass({ ...options, signal: undefined });
-  const onConnect = () => {
-    socket.off('error', onError);
-    if (!isOwnPeer(socket)) {
-      events.connected();
-      return;
-    }
-    // A FIN would leave the port in TIME_WAIT, and keep the server from it that is waited for.
-    socket.on('error', () => undefined).resetAndDestroy();
-    events.failed(createSelfRefusal(attempt.address, attempt.port));
-  };
-  const onError = (error: Error) => {
-    socket.off('connect', onConnect);
-    events.failed(error);
-  };
-  socket.once('connect', onConnect).once('error', onError);
-  socket.connect({
-    host: attempt.address,
-    port: attempt.port,
-    family: attempt.family,
-    localAddress,
-    localPort,
-    autoSelectFamily: false,
-  });
-  return socket;
-}
-
 /** Whether both ends are the same socket. */
 function isOwnPeer({ localPort, remotePort, localAddress, remoteAddress }: Socket): boolean {
   return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress;
-}
-
-async function findCandidates(options: RaceOptions): Promise<Candidate[]> {
-  const { host = 'localhost', localAddress } = options;
-  const wanted = localAddress ? (isIPv4(localAddress) ? 4 : 6) : (options.family ?? 0);
-  const found = isIP(host) ? [{ address: host, family: isIP(host) }] : await resolve(host, options, wanted);
-  const fit = found.filter(({ family }) => wanted === 0 || family === wanted) as Candidate[];
-  const candidates = interleave(fit);
-  if (candidates.length > 0) return candidates;
-  const kind = wanted === 0 ? 'IP' : `IPv${wanted}`;
-  throw new TnetError('TNET_E_ADDRESS', `${host} has no ${kind} address`, { subject: host });
-}
-
-async function resolve(host: string, options: RaceOptions, family: number): Promise<LookupAddress[]> {
-  const { lookup, hints } = options;
-  if (!lookup) return lookupAll(host, { family, hints });
-  const answer = await new Promise<unknown>((fulfil, reject) => {
-    lookup(host, { all: true, family, hints }, (error, addresses) => {
-      if (error) reject(error);
-      else fulfil(addresses);
-    });
-  });
-  return readAnswer(answer);
-}
-
-/** What a lookup function gave. What is no address must not be looked up again. */
-function readAnswer(answer: unknown): LookupAddress[] {
-  const given = (Array.isArray(answer) ? answer : [{ address: answer }]) as { address?: unknown }[];
-  const words = given.map((entry) => String((entry as typeof entry | null)?.address));
-  const addresses = words.filter((word) => isIP(word) !== 0);
-  const [wrong] = words;
-  if (addresses.length === 0 && wrong !== undefined) {
-    throw Object.assign(new TypeError(`Invalid IP address: ${wrong}`), { code: 'ERR_INVALID_IP_ADDRESS' });
-  }
-  return addresses.map((address) => ({ address, family: isIP(address) }));
-}
-
-/** Families take turns, beginning with the resolver's first choice; duplicates are tried once (RFC 8305, 4). */
-export function interleave(addresses: readonly Candidate[]): Candidate[] {
-  const first = addresses[0]?.family;
-  const unique = [...new Map(addresses.map((entry) => [entry.address, entry])).values()];
-  const lead = unique.filter(({ family }) => family === first);
-  const other = unique.filter(({ family }) => family !== first);
-  const length = Math.max(lead.length, other.length);
-  return Array.from({ length }, (_, index) => [lead[index], other[index]])
-    .flat()
-    .filter((entry) => entry !== undefined);
-}
-
-/** The failure of a host whose addresses have all failed. */
-export function createRaceError(
-  { host = 'localhost' }: Pick<RaceOptions, 'host'>,
-  { tried, errors }: Progress,
-): Error {
-  const sorted = sortFailures(errors);
-  const [first] = sorted;
-  if (sorted.length === 1 && first) return first;
-  const code = errorCode(first);
-  const reasons = sorted.map(({ message }) => message).join('; ');
-  const message = `none of the ${tried.length} addresses of ${host} accepted the connection: ${reasons}`;
-  return Object.assign(new AggregateError(sorted, message), { code });
-}
-
-/** The failure of a host for which there was not enough time. */
-export function createTimeoutError(
-  {
-    host = 'localhost',
-    port,
-    timeoutMs = 0,
-    limitMs = timeoutMs,
-  }: Pick<RaceOptions, 'host' | 'port' | 'timeoutMs' | 'limitMs'>,
-  { tried, errors }: Progress,
-): Error {
-  const list = tried.map(formatAttempt).join(', ');
-  const what = tried.length === 0 ? `its address was not found` : `tried ${list}`;
-  return new TnetError('TNET_E_TIMEOUT', `no connection to ${host} within ${limitMs} ms: ${what}`, {
-    subject: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
-    cause: errors.length > 0 ? new AggregateError(errors) : undefined,
-  });
-}
-
-function formatAttempt({ address, family, port }: Pick<Attempt, 'address' | 'family' | 'port'>): string {
-  return family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }

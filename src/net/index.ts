@@ -8,11 +8,12 @@ import { Socket } from './socket.ts';
 import { unsentBytes, waitAcknowledged } from './tuning.ts';
 
 export { connect, connect as createConnection, createServer, type ConnectOptions } from './connect.ts';
-export { connectTcp, type Attempt, type Candidate, type RaceOptions } from './happy-eyeballs.ts';
+export type { Attempt, Candidate } from './candidates.ts';
+export { connectTcp, type RaceOptions } from './happy-eyeballs.ts';
 export { isIP, isIPv4, isIPv6 } from '../address/ip.ts';
 export type { ListenOptions, ServerOptions } from './server-options.ts';
 export { Server, type ConnectionListener } from './server.ts';
-export type { SecureUpgradeOptions } from './secure-layer.ts';
+export type { SecureUpgradeOptions } from './tls-layer.ts';
 export type { SocketOptions } from './socket-options.ts';
 export type { SocketType } from './socket-type.ts';
 export { Socket, Socket as Stream } from './socket.ts';
@@ -124,9 +125,9 @@ declare namespace net {
   type ConnectOptions = import('./connect.ts').ConnectOptions;
   type ConnectionListener = import('./server.ts').ConnectionListener;
   type RaceOptions = import('./happy-eyeballs.ts').RaceOptions;
-  type Candidate = import('./happy-eyeballs.ts').Candidate;
-  type Attempt = import('./happy-eyeballs.ts').Attempt;
-  type SecureUpgradeOptions = import('./secure-layer.ts').SecureUpgradeOptions;
+  type Candidate = import('./candidates.ts').Candidate;
+  type Attempt = import('./candidates.ts').Attempt;
+  type SecureUpgradeOptions = import('./tls-layer.ts').SecureUpgradeOptions;
   type SocketType = import('./socket-type.ts').SocketType;
   type Acknowledgement = import('./tuning.ts').Acknowledgement;
   type AcknowledgementOptions = import('./tuning.ts').AcknowledgementOptions;

@@ -2,12 +2,12 @@ import net from 'node:net';
 import { makeCallable } from './callable.ts';
 import { createHeldErrors, type WriteCallback } from './held-errors.ts';
 import { kHeld, PatientSocket } from './patient-socket.ts';
-import { startSecureLayer, type SecureLayer, type SecureUpgradeOptions } from './secure-layer.ts';
+import { startTlsLayer, type TlsLayer, type SecureUpgradeOptions } from './tls-layer.ts';
 import type { SocketOptions } from './socket-options.ts';
 import { checkDescriptor, checkType, fitTarget, type SocketType } from './socket-type.ts';
 
 const kType = Symbol('tnet.type');
-const kSecure = Symbol('tnet.secure');
+const kTls = Symbol('tnet.tls');
 
 /** Node 24.19's, which the installed types may not know yet. Times in milliseconds. */
 export type SetKeepAlive = (
@@ -26,7 +26,7 @@ interface Chunk {
 export class SocketClass extends PatientSocket {
   declare [kType]: SocketType | undefined;
   /** Set by setSecure(): from then on bytes go through it. */
-  declare [kSecure]: SecureLayer | undefined;
+  declare [kTls]: TlsLayer | undefined;
 
   /** Characters and bytes that wait in Node to be sent. Undefined without a connection, as in node:net. */
   declare readonly bufferSize: number;
@@ -42,8 +42,8 @@ export class SocketClass extends PatientSocket {
   }
 
   /** The TLS connection after setSecure(), with its certificates and protocol; until then undefined. */
-  get secureLayer(): SecureLayer['tls'] | undefined {
-    return this[kSecure]?.tls;
+  get secureLayer(): TlsLayer['tls'] | undefined {
+    return this[kTls]?.tls;
   }
 
   /**
@@ -56,8 +56,8 @@ export class SocketClass extends PatientSocket {
    */
   setSecure(options: SecureUpgradeOptions = {}, listener?: () => void): this {
     if (listener) this.once('secure', listener);
-    startSecureLayer(this, this[kSecure], options, (layer) => {
-      this[kSecure] = layer;
+    startTlsLayer(this, this[kTls], options, (layer) => {
+      this[kTls] = layer;
       if (this[kHeld]) this[kHeld].isSecure = true;
     });
     return this;
@@ -69,7 +69,7 @@ export class SocketClass extends PatientSocket {
   override connect(path: string, listener?: () => void): this;
   override connect(...args: unknown[]): this {
     if (this.destroyed) {
-      this[kSecure] = undefined;
+      this[kTls] = undefined;
       if (this[kHeld]) this[kHeld] = createHeldErrors();
     }
     const type = this[kType];
@@ -78,37 +78,37 @@ export class SocketClass extends PatientSocket {
   }
 
   override _read(size: number): void {
-    const layer = this[kSecure];
+    const layer = this[kTls];
     if (layer) layer.read();
     else super._read(size);
   }
 
   override _write(chunk: unknown, encoding: BufferEncoding, done: WriteCallback): void {
-    const layer = this[kSecure];
+    const layer = this[kTls];
     if (layer) layer.write([{ chunk, encoding }], done);
     else super._write(chunk, encoding, done);
   }
 
   override _writev(chunks: Chunk[], done: WriteCallback): void {
-    const layer = this[kSecure];
+    const layer = this[kTls];
     if (layer) layer.write(chunks, done);
     else super._writev(chunks, done);
   }
 
   override _final(done: WriteCallback): void {
-    const layer = this[kSecure];
+    const layer = this[kTls];
     if (layer) layer.end(done);
     else super._final(done);
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this[kSecure]?.release();
+    this[kTls]?.release();
     super._destroy(error, done);
   }
 }
 
 // Found on the prototype: looking for what no object has costs more, several times a connection.
-Object.assign(SocketClass.prototype, { [kHeld]: undefined, [kType]: undefined, [kSecure]: undefined });
+Object.assign(SocketClass.prototype, { [kHeld]: undefined, [kType]: undefined, [kTls]: undefined });
 
 function initialiseSocket(socket: SocketClass, options: SocketOptions | null | undefined): void {
   if (typeof options !== 'object' || options === null) return;

@@ -15,7 +15,7 @@ import {
   derTime,
   derTrue,
 } from './der.ts';
-import type { OwnCertificate } from '../dial/secure-settings.ts';
+import type { OwnCertificate } from '../dial/tls-files.ts';
 
 /** How long a throw-away certificate is good for: a server that runs longer should have a real one. */
 const validDays = 30;

@@ -1,37 +1,11 @@
 import { once } from 'node:events';
-import net from 'node:net';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { dial } from '../../src/dial/dial.ts';
 import { formatProxy, parseProxy } from '../../src/address/proxy-url.ts';
 import { errorCode } from '../../src/errors.ts';
-import { encodeSocksReply } from '../../src/protocol/socks/messages.ts';
-import { SocksServer, type SocksRequest } from '../../src/protocol/socks/server.ts';
 import { collect, payload, sameBytes } from '../helpers/bytes.ts';
 import { startPeerServer } from '../helpers/peers.ts';
-
-/** A proxy of SOCKS 4, 4a and 5 that grants everything, and keeps what it was asked for. */
-async function startSocks(t: ExecutionContext): Promise<{ port: number; requests: SocksRequest[] }> {
-  const requests: SocksRequest[] = [];
-  const peer = await startPeerServer(t, 'tcp', (client) => {
-    const codec = new SocksServer({ authentication: 'none' });
-    const onData = (chunk: Buffer) => {
-      const { send, request } = codec.receive(chunk);
-      if (send) client.write(send);
-      if (!request) return;
-      requests.push(request);
-      client.off('data', onData);
-      const host = net.isIP(request.host) === 0 ? '127.0.0.1' : request.host;
-      const target = net.connect({ host, port: request.port, allowHalfOpen: true }, () => {
-        client.write(encodeSocksReply(request.version, 'granted'));
-        target.write(request.rest);
-        client.pipe(target).pipe(client);
-      });
-      target.on('error', () => client.destroy());
-    };
-    client.on('data', onData);
-  });
-  return { port: Number(peer.words[1]), requests };
-}
+import { startSocks } from '../helpers/socks.ts';
 
 const ways = [
   ['socks4', '127.0.0.1', '127.0.0.1'],

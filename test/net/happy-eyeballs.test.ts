@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import type { LookupAddress } from 'node:dns';
 import nodeNet from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { connectTcp, interleave, type RaceOptions } from '../../src/net/happy-eyeballs.ts';
+import { interleave } from '../../src/net/candidates.ts';
+import { connectTcp, type RaceOptions } from '../../src/net/happy-eyeballs.ts';
 import { Server } from '../../src/net/index.ts';
 import { canPark, hasIpv6, listen, portOf } from './support/sockets.ts';
 

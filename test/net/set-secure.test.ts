@@ -3,7 +3,7 @@ import tls from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import { errorCode } from '../../src/errors.ts';
 import { Server, connect, type Socket } from '../../src/net/index.ts';
-import type { SecureUpgradeOptions } from '../../src/net/secure-layer.ts';
+import type { SecureUpgradeOptions } from '../../src/net/tls-layer.ts';
 import { collect, collectUntilClose, payload, sameBytes } from '../helpers/bytes.ts';
 import { createAuthority } from '../helpers/certificates.ts';
 import { listen, targetOf } from './support/sockets.ts';

@@ -10,11 +10,12 @@ import { createRelay } from './relay.ts';
 import type { RequestRules } from './request.ts';
 import type { LanelessService, RelayOptions, RelayService } from './service.ts';
 import { hasFaults } from './settings/faults.ts';
-import { defaultConnectMs, defaultHandshakeMs } from './settings/limits.ts';
+import { defaultHandshakeMs } from './settings/limits.ts';
 import { isBalanced, isReplayClient } from './settings/pair-checks.ts';
 import { checkLoops } from './targets/loop-check.ts';
 import { createTargetRule } from './targets/rules.ts';
 import { findDatagramEnds, type DatagramEnds } from './targets/target.ts';
+import { createDialPlan } from './targets/target-dial.ts';
 import { createDirectUpstream, type DialPlan, type Upstream } from './targets/upstream.ts';
 
 /**
@@ -36,9 +37,8 @@ export async function prepareRelays(pairs: readonly Pair[], host: ProxyHost): Pr
 export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelayService> {
   const { listen, values } = pair;
   const upstreams: Upstream[] = [];
-  const secure = values.tlsOut ? (await import('./secure.ts')).createSecureTarget(values) : undefined;
-  const timeoutMs = values.waitConnect ?? defaultConnectMs;
-  const dial: DialPlan = { host, timeoutMs, secure };
+  const ends = findDatagramEnds(listen, pair.targets);
+  const dial = await createDialPlan(values, host, ends?.target ? 'datagram' : 'stream');
   const create = async (targets: Pair['targets']) => {
     // Where another process serves the clients, it alone looks after the targets.
     if (host.handOver && listen.kind !== 'udp') return idleUpstream;
@@ -51,7 +51,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     pair,
     upstream: await createOwnUpstream(pair, host, create),
     routes: await createRoutes(pair, create),
-    requests: takesRequests ? createRequestRules(pair, host, timeoutMs) : undefined,
+    requests: takesRequests ? await createRequestRules(pair, host) : undefined,
     createFaults: await prepareFaults(pair),
     createHead: await prepareHead(pair),
     datagrams: await prepareDatagrams(pair),
@@ -86,8 +86,8 @@ async function createRoutes(
   return upstreams;
 }
 
-function createRequestRules({ listen }: Pair, host: ProxyHost, timeoutMs: number): RequestRules {
-  return { dial: { host, timeoutMs }, judge: createTargetRule(listen, host.own) };
+async function createRequestRules({ listen, values }: Pair, host: ProxyHost): Promise<RequestRules> {
+  return { dial: await createDialPlan(values, host), judge: createTargetRule(listen, host.own) };
 }
 
 async function prepareFaults({ listen, targets, values }: Pair): Promise<RelayOptions['createFaults']> {

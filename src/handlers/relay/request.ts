@@ -23,7 +23,7 @@ export async function openRequested(
   client: Socket,
   request: TargetRequest,
   { dial, judge }: RequestRules,
-  { id, head }: UpstreamRequest,
+  { id, head, listener }: UpstreamRequest,
 ): Promise<OpenUpstream | undefined> {
   const { command, host: name, port } = request;
   const { host } = dial;
@@ -32,7 +32,7 @@ export async function openRequested(
     const socket =
       command === 'bind'
         ? await acceptRequested(client, request, dial)
-        : await connectTarget({ kind: 'tcp', host: name, port }, dial, { head, judge });
+        : await connectTarget({ kind: 'tcp', host: name, port }, dial, { head, judge, listener });
     client.write(request.grant(command === 'bind' ? peerOf(socket) : addressOf(socket)));
     return { socket, target };
   } catch (error) {

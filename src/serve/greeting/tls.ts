@@ -1,4 +1,4 @@
-import { secureServer, type ServerSecureSettings } from '../../dial/secure.ts';
+import { secureServer, type ServerSecureSettings } from '../tls-server.ts';
 import { Deadline } from '../../net/deadline.ts';
 import type { ReadGreeting } from './greeting.ts';
 import { hearGreeting } from './said-nothing.ts';

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { isThere } from '../../../dial/health.ts';
 import { leaveInOrder } from '../../../dial/leave.ts';
 import { errorCode } from '../../../errors.ts';
 import type { Pair } from '../pair.ts';
@@ -10,6 +11,7 @@ import { resolveTarget, type ResolvedTarget } from '../targets/names.ts';
 import { raceTargets, staggerMs } from '../targets/race.ts';
 import {
   connectTarget,
+  createDialOptions,
   judgeLoops,
   type DialPlan,
   type Experience,
@@ -80,7 +82,7 @@ export class BalancedUpstream implements Upstream {
         return connectTarget(
           member.endpoint,
           { ...this.#plan, ...limits },
-          { head, name: member.host, judge },
+          { head, tlsHost: member.host, judge, listener },
         );
       },
       onFailed: (member, error, tookMs) => {
@@ -168,13 +170,7 @@ export class BalancedUpstream implements Upstream {
       sendProxy && (await import('../../../dial/send-proxy-header.ts')).createLocalHeader(sendProxy);
     const host = { ...withSignal(this.#host, this.#closing.signal), emit: () => undefined };
     const plan = { ...this.#plan, host, timeoutMs: limitMs };
-    const accepted = await connectTarget(member.endpoint, plan, { head, name: member.host }).then(
-      (connection) => {
-        void leaveInOrder(connection);
-        return true;
-      },
-      () => false,
-    );
+    const accepted = await isThere(member.endpoint, createDialOptions(plan, { head, tlsHost: member.host }));
     this.#checking.delete(member);
     if (this.#isClosed) return;
     if (this.#balancer.checked(member, accepted)) this.#tell(member, accepted);

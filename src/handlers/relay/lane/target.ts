@@ -1,11 +1,11 @@
 import { getSystemErrorName } from 'node:util';
 import { formatHostPort, formatPath, type Endpoint } from '../../../address/endpoint.ts';
 import type { LaneTarget } from '../../../flow/express-lane.ts';
-import { createRaceError, createTimeoutError } from '../../../net/happy-eyeballs.ts';
+import { createRaceError, createTimeoutError } from '../../../net/connect-failure.ts';
 import { isIP } from '../../../address/ip.ts';
-import { isLoopbackName } from '../../../address/host-rules.ts';
 import { loopbackAddresses } from '../../../net/lookup.ts';
 import { TnetError } from '../../../errors.ts';
+import { isLoopbackName } from '../../../address/host-rules.ts';
 
 /** The addresses that stand for a target, in the order in which they are tried, each as it is reported. */
 export interface ExpressTarget {

@@ -1,13 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection } from '../../../net/connection.ts';
-import { dial, type DialOptions } from '../../../dial/dial.ts';
+import type { DialOptions } from '../../../dial/dial-options.ts';
+import { dial } from '../../../dial/dial.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../../address/endpoint.ts';
 import { errorCode } from '../../../errors.ts';
-import type { Socket } from '../../../net/index.ts';
 import { describeError } from '../../../report/sentences.ts';
-import type { ProxyHost } from '../host.ts';
-import type { SecureTarget } from '../secure.ts';
 import type { JudgeTarget } from './rules.ts';
+import type { ProxyHost } from '../host.ts';
 
 /** How a connection to a target has gone, as far as only UDP shows it after the dial. */
 export interface Experience {
@@ -40,10 +38,10 @@ export interface UpstreamRequest {
 /** How targets are connected to. */
 export interface DialPlan {
   readonly host: ProxyHost;
-  /** Limit for DNS, connecting and TLS together, in milliseconds. */
+  /** Limit for DNS, connecting, proxies and TLS together, in milliseconds. */
   readonly timeoutMs: number;
-  /** Makes the target speak TLS; undefined: plain. */
-  readonly secure?: SecureTarget | undefined;
+  /** What every connection is made with: proxies, source, socket options, TLS. Default: none of them. */
+  readonly options?: DialOptions;
 }
 
 /** Where a pair's clients are connected to. */
@@ -54,15 +52,15 @@ export interface Upstream {
   close(): void;
 }
 
-/** What a connection to a target is made with. */
-export interface ConnectOptions {
+/** What one connection to a target is made with. */
+export interface ConnectOptions extends Pick<DialOptions, 'tlsHost'> {
+  /** What the target is told before all else. */
   readonly head?: Buffer | undefined;
-  readonly name?: string | undefined;
+  /** Judges the target. Default: any may be connected to. */
   readonly judge?: JudgeTarget | undefined;
+  /** What the client's listener has bound: a proxy on the way must not lead back to it. */
+  readonly listener?: string | undefined;
 }
-
-/** How long a dial waits for a free descriptor before it looks again. */
-const descriptorWaitMs = 50;
 
 /** An upstream of one target. */
 export function createDirectUpstream(target: Endpoint, plan: DialPlan): Upstream {
@@ -72,7 +70,7 @@ export function createDirectUpstream(target: Endpoint, plan: DialPlan): Upstream
       const subject = formatTargetEndpoint(target);
       try {
         const judge = judgeLoops(host, listener);
-        return { socket: await connectTarget(target, plan, { head, judge }), target: subject };
+        return { socket: await connectTarget(target, plan, { head, judge, listener }), target: subject };
       } catch (error) {
         if (!host.signal.aborted) host.fail(subject, error, id);
         return undefined;
@@ -88,89 +86,33 @@ export function judgeLoops({ loops }: ProxyHost, listener: string): JudgeTarget 
 }
 
 /**
- * Connects to a target, tells it its head, and makes it speak TLS if that is planned.
- *
- * @param name what the target's certificate must be for. Default: the host that is dialled
- * @param judge forbids addresses. Default: none
- * @throws as dial() and secureClient() do; then nothing stays open
- */
-export async function connectTarget(
-  target: Endpoint,
-  { host, timeoutMs, secure }: DialPlan,
-  { head, name, judge }: ConnectOptions,
-): Promise<Connection> {
-  if (target.kind === 'udp') return dialDatagramTarget(target, timeoutMs, host, judge);
-  const deadline = performance.now() + timeoutMs;
-  const socket = await dialTarget(target, timeoutMs, host, judge);
-  if (head) socket.write(head);
-  if (!secure) return socket;
-  try {
-    const dialled = target.kind === 'tcp' ? target.host : undefined;
-    const leftMs = Math.max(1, deadline - performance.now());
-    await secure(socket, name ?? dialled ?? 'localhost', leftMs, host.signal);
-    return socket;
-  } catch (error) {
-    socket.on('error', () => undefined).destroy();
-    throw error;
-  }
-}
-
-/**
  * Connects to a target. When the process has no free descriptor, it waits for one: the client has been accepted, and
  * another one will leave.
  *
  * @throws as dial() does
  */
-async function dialTarget(
-  target: Endpoint,
-  timeoutMs: number,
-  host: ProxyHost,
-  judge?: JudgeTarget,
-): Promise<Socket> {
-  const judgeStream: DialOptions['judge'] =
-    judge && ((address, port) => judge({ transport: 'stream', address, port }));
-  return dialWhenPossible(timeoutMs, host, (options) => dial(target, { ...options, judge: judgeStream }));
+export function connectTarget(target: Endpoint, plan: DialPlan, own: ConnectOptions): Promise<Connection> {
+  return dial(target, createDialOptions(plan, own));
 }
 
-/** As dialTarget(), for UDP: says nothing of whether anybody is there. */
-async function dialDatagramTarget(
-  target: Extract<Endpoint, { kind: 'udp' }>,
-  timeoutMs: number,
-  host: ProxyHost,
-  judge?: JudgeTarget,
-): Promise<Connection> {
-  const { dialDatagram } = await import('../../../dial/dial-datagram.ts');
-  const judgeDatagram: DialOptions['judge'] =
-    judge && ((address, port) => judge({ transport: 'datagram', address, port }));
-  return dialWhenPossible(timeoutMs, host, (options) =>
-    dialDatagram(target, { ...options, judge: judgeDatagram }),
-  );
-}
-
-async function dialWhenPossible<Opened>(
-  timeoutMs: number,
-  host: ProxyHost,
-  open: (options: DialOptions) => Promise<Opened>,
-): Promise<Opened> {
-  const { signal, family, numericOnly } = host;
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    try {
-      return await open({
-        family,
-        numericOnly,
-        signal,
-        timeoutMs: Math.max(1, Math.ceil(deadline - performance.now())),
-        onAttempt: (address) => host.emit({ event: 'attempt', address }),
-        onAttemptFailed(address, error) {
-          const code = errorCode(error) ?? 'ERROR';
-          host.emit({ event: 'attempt-failed', address, code, message: describeError(error) });
-        },
-      });
-    } catch (error) {
-      const isExhausted = errorCode(error) === 'EMFILE' || errorCode(error) === 'ENFILE';
-      if (!isExhausted || performance.now() + descriptorWaitMs >= deadline) throw error;
-      await delay(descriptorWaitMs, undefined, { signal });
-    }
-  }
+/** What a target is dialled with. */
+export function createDialOptions(
+  { host, timeoutMs, options }: DialPlan,
+  { head, tlsHost, judge, listener }: ConnectOptions,
+): DialOptions {
+  const { family, numericOnly, signal } = host;
+  const judgeProxy = options?.proxies && listener !== undefined ? judgeLoops(host, listener) : undefined;
+  return {
+    ...options,
+    ...{ family, numericOnly, signal, timeoutMs, head, tlsHost },
+    awaitsDescriptor: true,
+    judge: (judge ?? judgeProxy) && ((to) => (to.isProxy ? judgeProxy : judge)?.(to)),
+    observer: {
+      attempt: (address) => host.emit({ event: 'attempt', address }),
+      attemptFailed(address, error) {
+        const code = errorCode(error) ?? 'ERROR';
+        host.emit({ event: 'attempt-failed', address, code, message: describeError(error) });
+      },
+    },
+  };
 }

@@ -4,7 +4,7 @@ import type tls from 'node:tls';
 import { TnetError } from '../errors.ts';
 import type { WriteCallback } from './held-errors.ts';
 import { kBroken, PatientSocket, tellBreak } from './patient-socket.ts';
-import { SecureCarrier } from './secure-carrier.ts';
+import { TlsCarrier } from './tls-carrier.ts';
 import { guarded } from './guard.ts';
 
 /** What setSecure() takes: a client's options of tls.connect(), a server's of tls.TLSSocket. */
@@ -14,7 +14,7 @@ export interface SecureUpgradeOptions extends tls.ConnectionOptions, Omit<tls.TL
 }
 
 /** TLS between a socket and its descriptor, from setSecure() to the socket's end. */
-export interface SecureLayer {
+export interface TlsLayer {
   readonly tls: tls.TLSSocket;
   read(): void;
   write(chunks: readonly { chunk: unknown; encoding: BufferEncoding }[], done: WriteCallback): void;
@@ -31,15 +31,15 @@ interface SocketInternals {
 /**
  * Puts TLS under a connected socket once everything written to it in the clear is on its way.
  *
- *     socket ──▶ tls.TLSSocket ──▶ SecureCarrier ──▶ a net.Socket on the socket's handle
+ *     socket ──▶ tls.TLSSocket ──▶ TlsCarrier ──▶ a net.Socket on the socket's handle
  *
  * `install` is called when the layer takes over; writes made before that wait for it.
  */
-export function startSecureLayer(
+export function startTlsLayer(
   socket: net.Socket,
-  present: SecureLayer | undefined,
+  present: TlsLayer | undefined,
   options: SecureUpgradeOptions,
-  install: (layer: SecureLayer) => void,
+  install: (layer: TlsLayer) => void,
 ): void {
   if (present) throw createStateError('ERR_INVALID_STATE', 'The connection is secure already');
   const { _handle: handle } = socket as unknown as SocketInternals;
@@ -73,8 +73,8 @@ function waitForClearText(socket: net.Socket, start: () => void): void {
   Object.assign(socket, { write: keep('write'), end: keep('end') });
 }
 
-function createLayer(socket: net.Socket, options: SecureUpgradeOptions): SecureLayer {
-  const carrier = new SecureCarrier(socket, takeBuffered(socket));
+function createLayer(socket: net.Socket, options: SecureUpgradeOptions): TlsLayer {
+  const carrier = new TlsCarrier(socket, takeBuffered(socket));
   const isServer = options.isServer ?? (socket as unknown as SocketInternals)._server !== null;
   const secure = startTls(carrier, options, isServer);
   let isEstablished = false;
@@ -171,7 +171,7 @@ function findClientFault(secure: tls.TLSSocket, options: SecureUpgradeOptions): 
 const handshakeCut = 'the peer ended the connection during the TLS handshake';
 const streamCut = 'the peer ended the connection without ending TLS: what it sent may be cut short';
 
-function describeRawEnd({ rawEnd }: SecureCarrier, sentence: string): Error {
+function describeRawEnd({ rawEnd }: TlsCarrier, sentence: string): Error {
   if (rawEnd instanceof Error) return rawEnd;
   return new TnetError(sentence === handshakeCut ? 'TNET_E_TLS' : 'TNET_E_TRUNCATED', sentence);
 }

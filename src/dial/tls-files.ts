@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { X509Certificate } from 'node:crypto';
 import { errorCode, TnetError } from '../errors.ts';
-import { createSecureContext, getCACertificates } from '../net/secure.ts';
+import { createSecureContext, getCACertificates } from '../net/tls.ts';
 
 /** Files in PEM, as the flags name them. */
-export interface SecureFiles {
+export interface TlsFiles {
   /** Authorities to trust. */
   readonly ca?: string | undefined;
   /** Our certificate, with those that lead to its authority behind it. */
@@ -24,7 +24,7 @@ export interface OwnCertificate {
  *
  * @throws TnetError TNET_E_USAGE when a file cannot be read or holds something else.
  */
-export function readOwnCertificate({ cert, key }: SecureFiles): OwnCertificate | undefined {
+export function readOwnCertificate({ cert, key }: TlsFiles): OwnCertificate | undefined {
   if (cert === undefined) {
     if (key === undefined) return undefined;
     throw new TnetError('TNET_E_USAGE', '--tls-key needs --tls-cert: a key alone says nothing');
@@ -41,7 +41,7 @@ export function readOwnCertificate({ cert, key }: SecureFiles): OwnCertificate |
  *   belong together.
  */
 export function createContext(
-  files: SecureFiles,
+  files: TlsFiles,
   own: OwnCertificate | undefined,
   verify: boolean,
 ): ReturnType<typeof createSecureContext> {

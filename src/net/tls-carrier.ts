@@ -24,7 +24,7 @@ class Carrier extends PatientSocket {
  * reset. So it gets this stream instead of the descriptor: the stream alone sees the connection's own end and
  * failures, shows TLS an end in every case, and keeps what it was (`rawEnd`) for the layer to judge.
  */
-export class SecureCarrier extends Duplex {
+export class TlsCarrier extends Duplex {
   /** How the connection under TLS ended: set a turn after everything before it has been decrypted. */
   rawEnd: 'open' | 'ended' | Error = 'open';
   readonly #carrier: Carrier;

@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import tls from 'node:tls';
 import test from 'ava';
-import { Server, type Socket, type SecureUpgradeOptions } from '../../src/net/index.ts';
-import { connectSecure, createSecureServer, upgrade } from '../../src/net/secure.ts';
+import type { Socket, SecureUpgradeOptions } from '../../src/net/index.ts';
 import { createCertificate } from './support/certificate.ts';
 import { connectPair, listen, pattern, portOf, record, transports } from './support/sockets.ts';
 
@@ -111,40 +110,6 @@ test('setSecure() without a connection, or twice, is an error', async (t) => {
   const { accepted, client } = await connectPair(t, 'tcp4');
   await upgradeBoth(accepted, client);
   t.throws(() => client.setSecure(), { code: 'ERR_INVALID_STATE' });
-});
-
-test('connectSecure() and createSecureServer() talk to each other', async (t) => {
-  const server = createSecureServer(certificate, (socket) => socket.end('hello'));
-  await listen(t, server);
-  const socket = await connectSecure({
-    host: '127.0.0.1',
-    port: portOf(server),
-    servername: 'localhost',
-    tls: { ca: certificate.cert },
-    timeoutMs: 10_000,
-  });
-  t.true(socket.authorized);
-  const story = record(socket);
-  await story.closed;
-  t.is(story.bytes().toString(), 'hello');
-});
-
-test('connectSecure()’s limit covers a handshake that never comes', async (t) => {
-  const server = await listen(t, new Server());
-  const connecting = connectSecure({ host: '127.0.0.1', port: portOf(server), timeoutMs: 50 });
-  await t.throwsAsync(connecting, { code: 'TNET_E_TIMEOUT' });
-});
-
-test('upgrade() secures a connected pair', async (t) => {
-  const { accepted, client } = await connectPair(t, 'tcp4');
-  const [one, other] = await Promise.all([
-    upgrade(accepted, { isServer: true, ...certificate }),
-    upgrade(client, { ca: certificate.cert, servername: 'localhost' }),
-  ]);
-  one.end('from the server');
-  const story = record(other);
-  await story.closed;
-  t.is(story.bytes().toString(), 'from the server');
 });
 
 test('tls.connect({socket}) works over a tnet Socket', async (t) => {

@@ -1,0 +1,139 @@
+import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
+import type { DialObserver, DialOptions } from '../../src/dial/dial-options.ts';
+import { dial } from '../../src/dial/dial.ts';
+import type { Patience } from '../../src/dial/patience.ts';
+import type { TlsClientSettings } from '../../src/dial/tls-client.ts';
+import { errorCode } from '../../src/errors.ts';
+import type { Connection } from '../../src/net/connection.ts';
+import { describeError } from '../../src/report/sentences.ts';
+import { subjectOf, type Context, type ReportOptions } from '../context.ts';
+import type { ClientSecureFlags } from '../options/secure.ts';
+import { readFamily } from '../options/server-address.ts';
+import { readDatagramTuner, readTuner, type SocketFlags } from '../options/socket.ts';
+import type { Interruption } from '../signals.ts';
+import { readProxies, type ProxyFlags } from './proxy.ts';
+import type { Timing } from './timing.ts';
+import { isPatient, type WaitOptions } from './wait-options.ts';
+
+/** The flags that say how a connection is opened. */
+export interface DialFlags extends ReportOptions, WaitOptions, ClientSecureFlags, ProxyFlags, SocketFlags {
+  readonly ipv4?: boolean;
+  readonly ipv6?: boolean;
+  readonly numeric?: boolean;
+  readonly source?: string;
+  readonly check?: boolean;
+}
+
+/** The run of a client: its flags, and who hears of what becomes of its connections. */
+export interface ClientRun {
+  readonly context: Context;
+  readonly options: DialFlags;
+  readonly interruption: Interruption;
+  readonly localPort?: number | undefined;
+  /** Whether -w was given. Default false. */
+  readonly hasOwnLimit?: boolean;
+  readonly timing?: Timing | undefined;
+}
+
+/** The connection, or undefined when there is none: then the failure is reported and the exit status set. */
+export async function openConnection(run: ClientRun, endpoint: Endpoint): Promise<Connection | undefined> {
+  const { context, options, interruption } = run;
+  const dialOptions = await readDialOptions(run, endpoint);
+  const screen = isPatient(options)
+    ? new (await import('./check-screen.ts')).CheckScreen(1, options, true)
+    : undefined;
+  try {
+    return await dial(endpoint, dialOptions).finally(() => screen?.finish([]));
+  } catch (error) {
+    if (interruption.status !== undefined) context.exit(interruption.status);
+    else context.fail(subjectOf(error, formatTargetEndpoint(endpoint)), error);
+    return undefined;
+  }
+}
+
+/**
+ * What the flags make of a connection to an endpoint. Files are read here, before any socket opens.
+ *
+ * @throws TnetError TNET_E_USAGE, TNET_E_ADDRESS, TNET_E_UNSUPPORTED
+ */
+export async function readDialOptions(run: ClientRun, endpoint: Endpoint): Promise<DialOptions> {
+  const { options, localPort, interruption, hasOwnLimit = false } = run;
+  return {
+    ...(await readTuners(options, endpoint)),
+    family: readFamily(options),
+    numericOnly: options.numeric,
+    source: { address: options.source, port: localPort },
+    proxies: readProxies(options),
+    head: options.sendProxy,
+    tls: await readTls(run, endpoint),
+    patience: isPatient(options) ? readPatience(options, hasOwnLimit) : undefined,
+    timeoutMs: options.waitConnect,
+    signal: interruption.signal,
+    observer: createObserver(run, endpoint),
+  };
+}
+
+async function readTuners(
+  options: DialFlags,
+  endpoint: Endpoint,
+): Promise<Pick<DialOptions, 'tune' | 'tuneDatagrams'>> {
+  if (endpoint.kind === 'udp') return { tuneDatagrams: await readDatagramTuner(options) };
+  return { tune: await readTuner(options, [endpoint]) };
+}
+
+async function readTls(
+  { context, options }: ClientRun,
+  endpoint: Endpoint,
+): Promise<TlsClientSettings | undefined> {
+  if (!options.tls && endpoint.kind !== 'tls') return undefined;
+  const { readClientSecure } = await import('../options/secure-run.ts');
+  return readClientSecure(options, endpoint, formatTargetEndpoint(endpoint), context.reporter);
+}
+
+/** Attempts of --wait are short, because a server that starts up may leave the first ones unanswered. */
+const waitingAttemptMs = 5_000;
+
+/** @param hasOwnLimit whether -w was given; then it limits every attempt, also with --wait. */
+export function readPatience(options: WaitOptions, hasOwnLimit: boolean): Patience {
+  const { wait, stable, retry = wait === undefined ? 0 : Infinity, retryDelay, waitConnect } = options;
+  const isWaiting = wait !== undefined;
+  const delayMs = retryDelay ?? (isWaiting ? 100 : 1_000);
+  return {
+    retries: retry,
+    delayMs,
+    maxDelayMs: Math.max(delayMs, isWaiting ? 1_000 : 30_000),
+    attemptMs: isWaiting && !hasOwnLimit ? Math.min(waitConnect, waitingAttemptMs) : waitConnect,
+    withinMs: wait,
+    stableMs: stable,
+  };
+}
+
+/** Reports what happens on the way to a connection, and measures it. */
+function createObserver({ context, options, timing }: ClientRun, endpoint: Endpoint): DialObserver {
+  const { reporter } = context;
+  // A check or a wait says of itself how each try ended.
+  const isTold = options.verbose > 1 || !(options.check ?? isPatient(options));
+  return {
+    tried: () => timing?.tryStarted(),
+    lookedUp: (host) => timing?.lookedUp(host),
+    attempt(address) {
+      timing?.attemptStarted(address);
+      if (isTold) reporter.emit({ event: 'attempt', address });
+    },
+    attemptFailed(address, error) {
+      timing?.attemptFailed(address, error);
+      if (isTold) reporter.emit({ event: 'attempt-failed', address, ...describeFailure(error) });
+    },
+    hop: (proxy, target) => reporter.emit({ event: 'proxied', proxy, target }),
+    tls: (durationMs) => timing?.report('tls', durationMs),
+    retry({ retry, of, delayMs, error }) {
+      const address = formatTargetEndpoint(endpoint);
+      const limit = Number.isFinite(of) ? { of } : {};
+      reporter.emit({ event: 'retry', address, retry, ...limit, delayMs, ...describeFailure(error) });
+    },
+  };
+}
+
+function describeFailure(error: unknown): { readonly code: string; readonly message: string } {
+  return { code: errorCode(error) ?? 'ERROR', message: describeError(error) };
+}

@@ -1,0 +1,76 @@
+import type { ProxyHop } from '../address/proxy-url.ts';
+import type { Connection } from '../net/connection.ts';
+import type { DatagramSocket } from '../net/datagram.ts';
+import type { RaceOptions } from '../net/happy-eyeballs.ts';
+import type { Socket } from '../net/index.ts';
+import type { Patience, Retry } from './patience.ts';
+import type { TlsClientSettings } from './tls-client.ts';
+
+/** How a connection is opened, by whoever opens one. What is absent is not done, or left to the system. */
+export interface DialOptions {
+  /** Only addresses of this family. Default: both. */
+  readonly family?: 4 | 6 | undefined;
+  /** Refuse host names: no DNS. Default false. */
+  readonly numericOnly?: boolean | undefined;
+  /** The address and port to connect from. Default: the system's choice. */
+  readonly source?: Source | undefined;
+  /** Finds a host's addresses. Default: the system's resolver. */
+  readonly lookup?: RaceOptions['lookup'];
+  /** Judges an address before it is connected to, or asked of a proxy: an error forbids it. */
+  readonly judge?: JudgeDestination | undefined;
+  /** Called with the connection before anything is sent on it. Throws what dial() is to throw. */
+  readonly tune?: ((socket: Socket) => void) | undefined;
+  /** The same for a UDP socket. */
+  readonly tuneDatagrams?: ((socket: DatagramSocket) => void) | undefined;
+  /** The proxies to go through, the one that is called directly first. Default: none. */
+  readonly proxies?: readonly ProxyHop[] | undefined;
+  /** What the target is told before all else: a PROXY header of this version with our own ends, or these bytes. */
+  readonly head?: 1 | 2 | Buffer | undefined;
+  /** Speak TLS. A `tls` endpoint is spoken TLS with without it too, and its certificate checked. */
+  readonly tls?: TlsClientSettings | undefined;
+  /** The name that the certificate must be for where `tls` names none. Default: the endpoint's host. */
+  readonly tlsHost?: string | undefined;
+  /** What the connection has to show before it counts; an error says that it did not, and has closed it. */
+  readonly prove?: ((connection: Connection, timeoutMs: number | undefined) => Promise<unknown>) | undefined;
+  /** Try again. Then `timeoutMs` is not looked at: it has limits of its own. */
+  readonly patience?: Patience | undefined;
+  /** Limit for DNS, all attempts, proxies and TLS together, in milliseconds. Default: none. */
+  readonly timeoutMs?: number | undefined;
+  /** Within that limit, wait for a free descriptor where the process has none left. Default false: it is an error. */
+  readonly awaitsDescriptor?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Hears of what happens on the way. */
+  readonly observer?: DialObserver | undefined;
+}
+
+export interface Source {
+  readonly address?: string | undefined;
+  readonly port?: number | undefined;
+}
+
+/** An address that is about to be connected to. */
+export interface Destination {
+  readonly transport: 'stream' | 'datagram';
+  readonly address: string;
+  readonly port: number;
+  /** It is the first proxy's, which the endpoint is asked of. Default false: it is the endpoint's own. */
+  readonly isProxy?: boolean;
+}
+
+export type JudgeDestination = (destination: Destination) => Error | undefined;
+
+/** Addresses are as people write them: `host:port`, or a path. */
+export interface DialObserver {
+  /** A try begins: with patience one of several. */
+  tried?(): void;
+  /** A host's addresses are known: the endpoint's, or the first proxy's. */
+  lookedUp?(host: string): void;
+  attempt?(address: string): void;
+  attemptFailed?(address: string, error: Error): void;
+  /** A proxy has opened the way to the next one, or to the target. */
+  hop?(proxy: string, target: string): void;
+  /** The time that TLS took, STARTTLS included, in milliseconds. */
+  tls?(durationMs: number): void;
+  /** A try has failed and will be repeated. */
+  retry?(retry: Retry): void;
+}

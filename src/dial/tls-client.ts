@@ -1,0 +1,95 @@
+import { isIP } from '../address/ip.ts';
+import { TnetError } from '../errors.ts';
+import { converse } from '../net/converse.ts';
+import type { Socket } from '../net/index.ts';
+import { withoutRootDot } from '../net/lookup.ts';
+import { createStarttls } from '../protocol/starttls/create-starttls.ts';
+import { type StarttlsProtocol } from '../protocol/starttls/dialogue.ts';
+import { matchesPin } from './certificate.ts';
+import { createContext } from './tls-files.ts';
+import { shakeHands, type TlsSettings } from './tls-handshake.ts';
+import type { TlsSessions } from './tls-sessions.ts';
+
+/** What TLS is to be for connections to servers. */
+export interface TlsClientSettings extends TlsSettings {
+  /** The name to ask for and to find in the certificate. Default: the host that was dialled. */
+  readonly servername?: string | undefined;
+  /** SHA-256 of the public key or of the certificate; one of them must be the peer's. Default: none is asked for. */
+  readonly pins?: readonly Buffer[] | undefined;
+  /** The plain protocol that is led to TLS first. */
+  readonly starttls?: StarttlsProtocol | undefined;
+  /** Where sessions are kept for the next connection with these settings. Default: every handshake is a whole one. */
+  readonly sessions?: TlsSessions | undefined;
+}
+
+/** Who is called. */
+export interface TlsServerName {
+  /** The name dialled, which the certificate must be for where the settings name none. */
+  readonly host: string;
+  /** What tells the server apart from others of the same name, for its session. */
+  readonly address: string;
+}
+
+/** A client that checks the server's certificate against the authorities of this machine. */
+export function createDefaultSettings(): TlsClientSettings {
+  return { context: createContext({}, undefined, true), verify: true };
+}
+
+/**
+ * Makes a connected socket a TLS client's, in place, after STARTTLS if that is asked for. When it throws, the connection
+ * is still the caller's to close.
+ *
+ * @throws as shakeHands() does, TnetError TNET_E_TLS for a wrong pin too, and ProtocolError from STARTTLS
+ */
+export async function startTls(
+  socket: Socket,
+  settings: TlsClientSettings,
+  { host, address }: TlsServerName,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { starttls, sessions, pins = [] } = settings;
+  const name = withoutRootDot(settings.servername ?? host);
+  if (starttls) await leadToTls(socket, starttls, name, signal);
+  const target = `${address} ${name}`;
+  const gathering = sessions?.gather(target);
+  try {
+    const [leaf] = await shakeHands(socket, settings, {
+      name,
+      signal,
+      side: {
+        isServer: false,
+        host: name,
+        servername: isIP(name) === 0 ? name : '',
+        session: sessions?.find(target),
+      },
+      onLayer: (layer) => gathering?.watch(layer),
+    });
+    // A session that goes on shows no certificate: it is kept for these very settings, by a server whose pin was right.
+    const isKnown = socket.secureLayer?.isSessionReused() ?? false;
+    if (pins.length > 0 && !isKnown && !(leaf && pins.some((pin) => matchesPin(leaf, pin)))) {
+      throw new TnetError('TNET_E_TLS', "the server's key is not the one of --tls-pin");
+    }
+  } catch (error) {
+    gathering?.refuse();
+    throw error;
+  }
+  gathering?.accept();
+}
+
+async function leadToTls(
+  socket: Socket,
+  protocol: StarttlsProtocol,
+  host: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const dialogue = createStarttls(protocol, { host });
+  await converse(socket, {
+    first: dialogue.start(),
+    receive(chunk) {
+      const { send, ready } = dialogue.receive(chunk);
+      return { send, done: ready && { value: true, rest: Buffer.alloc(0) } };
+    },
+    cut: { code: 'TNET_E_TLS', message: `the server ended the connection before TLS (${protocol})` },
+    signal,
+  });
+}

@@ -1,0 +1,109 @@
+import type { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { TnetError } from '../errors.ts';
+import type { SecureUpgradeOptions, Socket } from '../net/index.ts';
+import type { createSecureContext, TLSSocket } from '../net/tls.ts';
+import { describeCertificate, listChain, type CertificateReport } from './certificate.ts';
+import { explainFault } from './certificate-fault.ts';
+
+/** What TLS is to be, for one side of any number of connections. */
+export interface TlsSettings {
+  /** Certificates, keys and authorities, made ready once. */
+  readonly context: ReturnType<typeof createSecureContext>;
+  /** Whether the peer's certificate is checked against the authorities, and by a client against the name. */
+  readonly verify: boolean;
+  /** Protocols to offer (client) or to accept (server), the preferred first. */
+  readonly alpn?: readonly string[] | undefined;
+  /** Called with each line for SSLKEYLOGFILE. */
+  readonly onKeylog?: ((line: Buffer) => void) | undefined;
+  /** Called when the handshake is done, also when the peer is then refused. */
+  readonly onHandshake?: ((report: TlsReport, socket: Socket) => void) | undefined;
+}
+
+/** What a handshake came to. */
+export interface TlsReport {
+  readonly protocol: string;
+  readonly cipher: string;
+  readonly alpn: string | undefined;
+  /** Whether the peer's certificate has been checked and accepted. */
+  readonly verified: boolean;
+  /** Whether it went on from the session of an earlier connection. */
+  readonly isReused: boolean;
+  /** The peer's certificates, its own first. Empty: it showed none, as in a reused session. */
+  readonly chain: readonly CertificateReport[];
+}
+
+export interface Handshake {
+  /** What faults call the peer. */
+  readonly name: string;
+  readonly signal: AbortSignal | undefined;
+  /** Which part to take, and what only that part has. */
+  readonly side: SecureUpgradeOptions;
+  /** Called with the layer before anything has gone over it. */
+  readonly onLayer?: (layer: TLSSocket) => void;
+}
+
+/**
+ * Puts TLS on a connected socket, in place.
+ *
+ * @returns the peer's certificates, its own first
+ * @throws an Error with OpenSSL's code and a sentence for a refused certificate, TnetError TNET_E_TLS for a broken
+ *   handshake, or the signal's reason. The connection is still the caller's to close then.
+ */
+export async function shakeHands(
+  socket: Socket,
+  settings: TlsSettings,
+  { name, signal, side, onLayer }: Handshake,
+): Promise<readonly X509Certificate[]> {
+  signal?.throwIfAborted();
+  // The layer starts at once when nothing waits to be written in the clear.
+  if (socket.writableLength > 0) await new Promise((resolve) => socket.write('', resolve));
+  socket.setSecure({
+    ...side,
+    secureContext: settings.context,
+    ALPNProtocols: settings.alpn && [...settings.alpn],
+    rejectUnauthorized: settings.verify,
+  });
+  const layer = socket.secureLayer;
+  if (!layer) throw new TnetError('TNET_E_TLS', 'the connection was closed before TLS');
+  if (settings.onKeylog) layer.on('keylog', settings.onKeylog);
+  onLayer?.(layer);
+  let seen: TlsReport | undefined;
+  let chain: readonly X509Certificate[] = [];
+  // First in line: of a connection whose certificate is refused nothing can be asked any more.
+  layer.prependOnceListener('secure', () => {
+    chain = listChain(layer.getPeerCertificate(true));
+    seen = describeLayer(layer, chain);
+  });
+  const report = (verified: boolean) => {
+    if (seen) settings.onHandshake?.({ ...seen, verified }, socket);
+  };
+  // Who closes the socket meanwhile tells no error: nobody would hear of its end.
+  const closed = new AbortController();
+  const onClose = () => closed.abort();
+  socket.once('close', onClose);
+  try {
+    await once(socket, 'secure', { signal: AbortSignal.any([closed.signal, ...(signal ? [signal] : [])]) });
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason as Error;
+    if (closed.signal.aborted) throw new TnetError('TNET_E_TLS', 'the connection was closed before TLS');
+    report(false);
+    throw explainFault(error as Error, chain, name);
+  } finally {
+    socket.off('close', onClose);
+  }
+  report(settings.verify && layer.authorized);
+  return chain;
+}
+
+function describeLayer(layer: TLSSocket, chain: readonly X509Certificate[]): TlsReport {
+  const { alpnProtocol: alpn } = layer;
+  return {
+    protocol: layer.getProtocol() ?? 'unknown',
+    cipher: (layer.getCipher() as { name?: string } | undefined)?.name ?? 'unknown',
+    alpn: typeof alpn === 'string' ? alpn : undefined,
+    verified: false,
+    isReused: layer.isSessionReused(),
+    chain: chain.map(describeCertificate),
+  };
+}

@@ -1,0 +1,51 @@
+import type { ProxyHop } from '../../../address/proxy-url.ts';
+import type { DialOptions } from '../../../dial/dial-options.ts';
+import type { SocketTuning } from '../../../net/socket-tuning.ts';
+import type { ProxyHost } from '../host.ts';
+import { defaultConnectMs } from '../settings/limits.ts';
+import type { TargetTlsValues } from './target-tls.ts';
+import type { DialPlan } from './upstream.ts';
+
+/** What a pair says of how its targets are dialled. */
+export interface TargetDialValues extends TargetTlsValues {
+  /** Limit for DNS, connecting, proxies and TLS together, in milliseconds. */
+  readonly waitConnect?: number;
+  /** The proxies to go through, the one that is called directly first. */
+  readonly via?: readonly ProxyHop[];
+  /** The address to connect from. */
+  readonly source?: string;
+  /** Options of the sockets to targets. */
+  readonly targetTuning?: SocketTuning;
+}
+
+/**
+ * How a pair's targets are dialled, those of its routes and what its clients of SOCKS and CONNECT name included.
+ *
+ * @throws TnetError TNET_E_USAGE for files that cannot be used, TNET_E_UNSUPPORTED for a socket option without the addon
+ */
+export async function createDialPlan(
+  values: TargetDialValues,
+  host: ProxyHost,
+  transport: 'stream' | 'datagram' = 'stream',
+): Promise<DialPlan> {
+  const { waitConnect: timeoutMs = defaultConnectMs, via: proxies, source, targetTuning } = values;
+  return {
+    host,
+    timeoutMs,
+    options: {
+      proxies,
+      source: source === undefined ? undefined : { address: source },
+      tls: values.tlsOut ? (await import('./target-tls.ts')).readTargetTls(values) : undefined,
+      ...(targetTuning && (await createTuners(targetTuning, transport))),
+    },
+  };
+}
+
+async function createTuners(
+  tuning: SocketTuning,
+  transport: 'stream' | 'datagram',
+): Promise<Pick<DialOptions, 'tune' | 'tuneDatagrams'>> {
+  const { createTuner, createDatagramTuner } = await import('../../../net/socket-tuning.ts');
+  if (transport === 'datagram') return { tuneDatagrams: createDatagramTuner(tuning) };
+  return { tune: createTuner(tuning) };
+}
