@@ -60,7 +60,7 @@ async function readTuners(
   endpoint: Endpoint,
 ): Promise<Pick<DialOptions, 'tune' | 'tuneDatagrams'>> {
   if (endpoint.kind === 'udp') return { tuneDatagrams: await readDatagramTuner(options) };
-  return { tune: await readTuner(options, [endpoint]) };
+  return { tune: await readTuner(options) };
 }
 
 /** The connection, or undefined when there is none: then the failure is reported and the exit status set. */

@@ -8,7 +8,7 @@ import type { Connection } from '../../src/net/connection.ts';
 import type { Event } from '../../src/report/events.ts';
 import { describeError } from '../../src/report/sentences.ts';
 import { CheckScreen } from './check-screen.ts';
-import type { CheckOptions } from './check-options.ts';
+import type { ConnectOptions as CheckOptions } from './options.ts';
 import { isPatient } from './wait-options.ts';
 import { openPatiently, readPatience } from './wait.ts';
 import { exitStatus } from '../exit-status.ts';

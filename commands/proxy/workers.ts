@@ -5,8 +5,8 @@ import type { Pair } from '../../src/proxy/pair.ts';
 import { ProxyWorker } from '../../src/proxy/worker.ts';
 import type { FromWorker, ToWorker } from '../../src/proxy/worker-messages.ts';
 import type { Context } from '../context.ts';
+import { workerVariable } from './is-worker.ts';
 import type { ProxyOptions } from './options.ts';
-import { workerVariable } from './worker-checks.ts';
 import { readFamily } from '../options/server-address.ts';
 
 /** Starts this program once more, with the same arguments, as a worker. It reports on our stderr. */

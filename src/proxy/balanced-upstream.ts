@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { leaveInOrder } from '../dial/leave.ts';
 import { errorCode } from '../errors.ts';
-import type { Pair } from './pair.ts';
 import { formatTarget, type Target } from './target.ts';
 import { Balancer, isUsable, type Member } from './balancer.ts';
-import { defaultEjectMs, defaultFall, defaultRise } from './balance-settings.ts';
+import { defaultEjectMs, defaultFall, defaultRise, type Pair } from './pair.ts';
 import type { ProxyHost } from './host.ts';
 import { resolveTarget, type ResolvedTarget } from './target-names.ts';
 import { raceTargets, staggerMs } from './target-race.ts';

@@ -2,9 +2,8 @@ import { TnetError } from '../errors.ts';
 import type { Relay } from '../flow/relay.ts';
 import { FrameDatagrams, UnframeDatagrams } from '../transform/datagram-framing.ts';
 import type { Cut } from './connection.ts';
-import { defaultSessionIdleMs } from './datagram-settings.ts';
+import { defaultSessionIdleMs, type PairValues } from './pair.ts';
 import type { Faults } from './faults.ts';
-import type { PairValues } from './pair.ts';
 import type { DatagramEnds } from './target.ts';
 
 type Ways = Pick<Faults, 'up' | 'down'>;

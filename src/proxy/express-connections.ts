@@ -9,8 +9,7 @@ import { ExpressRelay } from './express-relay.ts';
 import { createDialError, createRefusal, formatLaneTarget, type ExpressTarget } from './express-target.ts';
 import type { ProxyHost } from './host.ts';
 import type { OpenConnection } from './ledger.ts';
-import { defaultConnectMs } from './limit-settings.ts';
-import type { PairValues } from './pair.ts';
+import { defaultConnectMs, type PairValues } from './pair.ts';
 
 type EventOf<Type extends LaneEvent['type']> = Extract<LaneEvent, { type: Type }>;
 

@@ -7,8 +7,7 @@ import { lendListener, type ListenerLoan } from '../net/listener-loan.ts';
 import { ExpressConnections } from './express-connections.ts';
 import type { ExpressTarget } from './express-target.ts';
 import type { ProxyHost } from './host.ts';
-import { defaultConnectMs } from './limit-settings.ts';
-import type { PairValues } from './pair.ts';
+import { defaultConnectMs, type PairValues } from './pair.ts';
 
 /** What an express listener needs of a plan. */
 export interface ExpressRoute {

@@ -1,15 +1,12 @@
 import type { AccessList } from '../access/access-list.ts';
 import { requireNumericHost } from '../address/numeric.ts';
 import type { Socket } from '../net/index.ts';
-import { hasFaults } from './fault-settings.ts';
 import { prepareExpress, type ExpressPlan } from './express-plan.ts';
 import type { DatagramPlan } from './datagram-plan.ts';
 import type { Faults } from './faults.ts';
 import type { ProxyHost } from './host.ts';
 import type { Intake, IntakeStep } from './intake.ts';
-import { defaultConnectMs } from './limit-settings.ts';
-import { isBalanced, isReplayClient } from './pair-checks.ts';
-import type { Pair } from './pair.ts';
+import { defaultConnectMs, isBalanced, isReplayClient, type Pair } from './pair.ts';
 import { RateLimit } from '../access/rate-limit.ts';
 import { prepareSteps } from './steps.ts';
 import { findDatagramEnds, type DatagramEnds } from './target.ts';
@@ -58,10 +55,9 @@ export async function preparePlan(pair: Pair, host: ProxyHost): Promise<Plan> {
     upstreams.push(upstream);
     return upstream;
   };
-  const isFaulty = hasFaults(values);
   const rate = values.rate && new RateLimit(values.rate);
   const ends = findDatagramEnds(pair.listen, pair.targets);
-  const createFaults = isFaulty ? await loadFaults(ends) : undefined;
+  const createFaults = pair.isFaulty ? await loadFaults(ends) : undefined;
   const header = values.sendProxy && (await import('./proxy-header.ts'));
   const plan: Omit<Plan, 'express'> = {
     pair,

@@ -3,7 +3,7 @@ import { Player } from '../record/player.ts';
 import { readRecording } from '../record/read-recording.ts';
 import type { Script, Side } from '../record/script.ts';
 import type { ProxyHost } from './host.ts';
-import type { ReplayValues } from './replay-settings.ts';
+import type { ReplayValues } from './pair.ts';
 import type { Upstream } from './upstream.ts';
 
 /**

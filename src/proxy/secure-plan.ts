@@ -9,7 +9,7 @@ import { createContext, readOwnCertificate } from '../dial/secure-settings.ts';
 import { TnetError } from '../errors.ts';
 import type { Socket } from '../net/index.ts';
 import type { IntakeStep } from './intake.ts';
-import type { SecureValues } from './secure-settings.ts';
+import type { SecureValues } from './pair.ts';
 
 /**
  * The step that makes clients speak TLS.

@@ -1,8 +1,7 @@
 import type { Socket } from '../net/index.ts';
 import type { ProxyHost } from './host.ts';
 import type { Intake, IntakeStep } from './intake.ts';
-import { defaultConnectMs, defaultHandshakeMs } from './limit-settings.ts';
-import type { Pair } from './pair.ts';
+import { defaultConnectMs, defaultHandshakeMs, type Pair } from './pair.ts';
 import type { Route } from './route.ts';
 import { createTargetRule } from './target-rules.ts';
 import type { Upstream } from './upstream.ts';

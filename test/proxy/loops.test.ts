@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { checkLoops } from '../../src/proxy/loop-check.ts';
 import { OwnAddresses } from '../../src/proxy/own-addresses.ts';
-import { readPair } from '../../src/proxy/pair.ts';
+import { readPair } from '../../commands/proxy/pair.ts';
 import { LoopWatch } from '../../src/proxy/target-rules.ts';
 import { tempDir } from '../helpers/temp.ts';
 

@@ -6,7 +6,7 @@ import test from 'ava';
 import { nativeStatus } from '../../src/native/addon.ts';
 import { startRelay } from '../../src/flow/relay.ts';
 import { Ledger } from '../../src/proxy/ledger.ts';
-import { readPair } from '../../src/proxy/pair.ts';
+import { readPair } from '../../commands/proxy/pair.ts';
 import { preparePlan } from '../../src/proxy/plan.ts';
 import type { ProxyHost } from '../../src/proxy/host.ts';
 import { createRecording } from '../../src/record/recording.ts';

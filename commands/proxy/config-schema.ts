@@ -1,11 +1,11 @@
-import { pairSettings } from './pair.ts';
-import type { JsonSchema, SettingTable } from './setting.ts';
+import type { JsonSchema } from '../options/value-kinds.ts';
+import { pairRows } from './options.ts';
 
 /** The JSON Schema of a configuration file. docs/proxy-config.schema.json is this, and a test holds them together. */
 export function createConfigSchema(): JsonSchema {
-  const table: SettingTable = pairSettings;
-  const settings = Object.entries(table).map(
-    ([key, { schema, help }]) => [key, { description: help, ...schema }] as const,
+  const settings = [...pairRows].map(
+    ([key, { value, help, helpIn }]) =>
+      [key, { description: helpIn?.proxy ?? help, ...value.schema }] as const,
   );
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',

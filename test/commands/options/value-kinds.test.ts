@@ -1,6 +1,6 @@
 import test from 'ava';
 import { longestDelayMs, readRate, readTimeSpread } from '../../../src/quantities.ts';
-import { parseCount, parseSizeBytes, parseTimeMs } from '../../../commands/options/values.ts';
+import { count, size, time } from '../../../commands/options/value-kinds.ts';
 
 const times: readonly (readonly [text: string, ms: number])[] = [
   ['0', 0],
@@ -14,13 +14,13 @@ const times: readonly (readonly [text: string, ms: number])[] = [
 
 for (const [text, ms] of times) {
   test(`the time ${text} is ${ms} ms`, (t) => {
-    t.is(parseTimeMs(text), ms);
+    t.is(time.read(text), ms);
   });
 }
 
 for (const text of ['', 's', '-1', '1d', '1 s', '1e3', 'soon', '1.s', '999h', 'Infinity']) {
   test(`the time ${JSON.stringify(text)} is refused`, (t) => {
-    t.throws(() => parseTimeMs(text));
+    t.throws(() => time.read(text));
   });
 }
 
@@ -37,7 +37,7 @@ for (const text of ['999h', '500h+-200h', '596h±1h']) {
 }
 
 test('the longest times are taken', (t) => {
-  t.is(parseTimeMs('2147483647ms'), longestDelayMs);
+  t.is(time.read('2147483647ms'), longestDelayMs);
   t.deepEqual(readTimeSpread('2147483646ms±1ms'), { mean: longestDelayMs - 1, spread: 1 });
   t.deepEqual(readRate('1/2147483.647s'), { count: 1, perMs: longestDelayMs });
 });
@@ -54,19 +54,19 @@ const sizes: readonly (readonly [text: string, bytes: number])[] = [
 
 for (const [text, bytes] of sizes) {
   test(`the size ${text} is ${bytes} bytes`, (t) => {
-    t.is(parseSizeBytes(text), bytes);
+    t.is(size.read(text), bytes);
   });
 }
 
 for (const text of ['', 'k', '-1', '1kb', '1 k', '0x10']) {
   test(`the size ${JSON.stringify(text)} is refused`, (t) => {
-    t.throws(() => parseSizeBytes(text));
+    t.throws(() => size.read(text));
   });
 }
 
 test('a count is a whole number of at least the least', (t) => {
-  t.is(parseCount(1)('1'), 1);
-  t.is(parseCount(0)('0'), 0);
+  t.is(count(1).read('1'), 1);
+  t.is(count(0).read('0'), 0);
   for (const text of ['0', '-1', '1.5', '1x', '', ' 1', '9007199254740993'])
-    t.throws(() => parseCount(1)(text), undefined, text);
+    t.throws(() => count(1).read(text), undefined, text);
 });

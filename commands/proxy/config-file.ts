@@ -1,24 +1,27 @@
 import { readFile } from 'node:fs/promises';
-import { TnetError } from '../errors.ts';
+import { TnetError } from '../../src/errors.ts';
+import type { Pair } from '../../src/proxy/pair.ts';
 import { findRepeatedKey } from './repeated-key.ts';
-import { readPair, type Pair, type WrittenPair } from './pair.ts';
+import { readPair, type ReadPairOptions, type WrittenPair } from './pair.ts';
 
-/** What every pair of a file has unless it says otherwise. */
-export type SharedValues = Readonly<Record<string, unknown>>;
+/** What the command line says of the pairs of a file. */
+export interface SharedOptions extends Pick<ReadPairOptions, 'family' | 'modes'> {
+  /** What every pair has unless it says otherwise, as written. */
+  readonly values?: Readonly<Record<string, unknown>>;
+}
 
 /**
  * Reads a configuration file (docs/proxy-config.schema.json) as a whole: one mistake, and nothing of it is taken.
  *
- * @param shared settings from the command line, for pairs that do not have their own
  * @throws TnetError TNET_E_CONFIG whose subject says where: `file: /pairs/0/latency`. The system's error when the
  *   file cannot be read.
  */
-export async function readConfigFile(path: string, shared: SharedValues, family?: 4 | 6): Promise<Pair[]> {
-  return readConfig(await readFile(path, 'utf8'), path, shared, family);
+export async function readConfigFile(path: string, shared: SharedOptions): Promise<Pair[]> {
+  return readConfig(await readFile(path, 'utf8'), path, shared);
 }
 
 /** Reads a configuration from its text; see readConfigFile(). */
-export function readConfig(text: string, path: string, shared: SharedValues, family?: 4 | 6): Pair[] {
+export function readConfig(text: string, path: string, { values = {}, ...options }: SharedOptions): Pair[] {
   const config = parseJson(text, path);
   const fail = (place: string, message: string) =>
     new TnetError('TNET_E_CONFIG', message, { subject: `${path}: ${place || '/'}` });
@@ -35,10 +38,10 @@ export function readConfig(text: string, path: string, shared: SharedValues, fam
     const place = `/pairs/${index}`;
     try {
       return readPair(
-        toWritten(pair, shared, (part) => fail(`${place}${part}`, 'a text is needed')),
+        toWritten(pair, values, (part) => fail(`${place}${part}`, 'a text is needed')),
         {
+          ...options,
           name: (part) => `${place}/${part}`,
-          family,
         },
       );
     } catch (error) {
@@ -48,7 +51,11 @@ export function readConfig(text: string, path: string, shared: SharedValues, fam
   });
 }
 
-function toWritten(pair: unknown, shared: SharedValues, fail: (part: string) => TnetError): WrittenPair {
+function toWritten(
+  pair: unknown,
+  shared: Readonly<Record<string, unknown>>,
+  fail: (part: string) => TnetError,
+): WrittenPair {
   if (!isObject(pair)) throw fail('');
   const { listen, targets = [], ...values } = pair;
   if (typeof listen !== 'string') throw fail('/listen');

@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { readConfigFile } from '../../src/proxy/config-file.ts';
-import { findRepeatedKey } from '../../src/proxy/repeated-key.ts';
-import { tempDir } from '../helpers/temp.ts';
+import { readConfigFile } from '../../../commands/proxy/config-file.ts';
+import { findRepeatedKey } from '../../../commands/proxy/repeated-key.ts';
+import { tempDir } from '../../helpers/temp.ts';
 
 for (const [json, key] of [
   ['{}', undefined],
@@ -63,6 +63,6 @@ test('a key that an object has twice is found wherever the second one stands', (
 test('a config file with a key twice is refused, and the key is named', async (t) => {
   const file = join(tempDir(t), 'proxy.json');
   writeFileSync(file, '{"pairs": [{"listen": "0", "target": "1", "idle": "1s", "idle": "2s"}]}');
-  const error = await t.throwsAsync(async () => readConfigFile(file, {}, undefined));
+  const error = await t.throwsAsync(async () => readConfigFile(file, {}));
   t.regex(error.message, /idle/);
 });

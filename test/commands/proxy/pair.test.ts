@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { TnetError } from '../../src/errors.ts';
-import { createConfigSchema } from '../../src/proxy/config-schema.ts';
-import { readConfig } from '../../src/proxy/config-file.ts';
-import { readPair } from '../../src/proxy/pair.ts';
-import { readRate, readSpread, readTimeMs } from '../../src/quantities.ts';
+import { TnetError } from '../../../src/errors.ts';
+import { createConfigSchema } from '../../../commands/proxy/config-schema.ts';
+import { readConfig } from '../../../commands/proxy/config-file.ts';
+import { readPair } from '../../../commands/proxy/pair.ts';
+import { readRate, readSpread, readTimeMs } from '../../../src/quantities.ts';
 
 const name = (part: string) => `<${part}>`;
 
@@ -94,7 +94,7 @@ for (const [text, subject] of [
 
 test('settings of the command line hold for the pairs of a file that have none of their own', (t) => {
   const text = '{"pairs":[{"listen":"1","targets":["2"],"idle":5},{"listen":"2","targets":["2"]}]}';
-  const pairs = readConfig(text, 'f', { idle: '7s' });
+  const pairs = readConfig(text, 'f', { values: { idle: '7s' } });
   t.deepEqual(
     pairs.map(({ values }) => values.idle),
     [5000, 7000],
@@ -102,6 +102,6 @@ test('settings of the command line hold for the pairs of a file that have none o
 });
 
 test('docs/proxy-config.schema.json is what the settings say', (t) => {
-  const file = new URL('../../docs/proxy-config.schema.json', import.meta.url);
+  const file = new URL('../../../docs/proxy-config.schema.json', import.meta.url);
   t.deepEqual(JSON.parse(readFileSync(file, 'utf8')), JSON.parse(JSON.stringify(createConfigSchema())));
 });
