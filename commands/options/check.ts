@@ -53,8 +53,8 @@ export function findRefusal(command: keyof OptionRow['in'], rows: Rows, asked: A
   return (
     findForeignRole(given, asked) ??
     findExcluded(given, asked) ??
-    findInMode(given, asked) ??
     findAtEnd(given, asked) ??
+    findInMode(given, asked) ??
     findLacking(given, asked, command)
   );
 }

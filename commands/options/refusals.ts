@@ -27,7 +27,7 @@ function describe(refusal: Refusal, rows: ReadonlyMap<string, OptionRow>, { role
       const { by, reason } = refusal;
       const other = by === undefined ? (refusal.kind === 'mode' ? refusal.called : '') : nameOf(by);
       if (reason === '' && by !== undefined)
-        return `option '${flagsOf(refusal.option)}' cannot be used with option '${flagsOf(by)}'`;
+        return `option '${flagsOf(by)}' cannot be used with option '${flagsOf(refusal.option)}'`;
       return `${flag} does not go with ${other}: ${reason}`;
     }
     case 'end':

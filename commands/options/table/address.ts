@@ -79,6 +79,6 @@ export const address = {
     in: { connect: ['client'] },
     ends: ipEnds,
     modes: anySession,
-    test: 'cli/eof-connect-tcp.test.ts',
+    test: 'cli/session-flags.test.ts',
   },
 } as const satisfies OptionTable;
