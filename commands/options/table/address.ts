@@ -11,7 +11,7 @@ export const address = {
     in: { listen: ['server'], echo: ['server'] },
     ends: ipEnds,
     modes: [...anySession, 'answers'],
-    test: 'cli/listen-bind.test.ts',
+    test: 'cli/numeric-forms.test.ts',
   },
   unix: {
     flags: '-U, --unix <path>',

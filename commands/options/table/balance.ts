@@ -75,7 +75,7 @@ export const balance = {
     in: { proxy: ['target'] },
     ends: anyEnd,
     modes,
-    test: 'cli/proxy-balance.test.ts',
+    test: 'proxy/faults.test.ts',
   },
   dnsServer: {
     flags: '--dns-server <address>',

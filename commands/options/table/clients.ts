@@ -53,7 +53,7 @@ export const admission = {
     in: { proxy: ['server'] },
     ends: anyEnd,
     modes: ['workers', 'names', 'replay-target'],
-    test: 'cli/proxy-access.test.ts',
+    test: 'cli/proxy.test.ts',
   },
 } as const satisfies OptionTable;
 
@@ -150,7 +150,7 @@ export const firstClient = {
     in: { listen: ['server'] },
     ends: anyEnd,
     modes: sessions,
-    test: 'cli/listen-session.test.ts',
+    test: 'cli/ends.test.ts',
   },
 } as const satisfies OptionTable;
 

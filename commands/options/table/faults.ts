@@ -60,7 +60,7 @@ export const faults = {
     in: relay,
     ends: streamEnds,
     modes,
-    test: 'cli/proxy-chaos.test.ts',
+    test: 'proxy/faults.test.ts',
   },
   sliceSize: {
     flags: '--slice-size <size>',
@@ -70,7 +70,7 @@ export const faults = {
     in: relay,
     ends: streamEnds,
     modes,
-    test: 'cli/proxy-chaos.test.ts',
+    test: 'proxy/faults.test.ts',
   },
   sliceDelay: {
     flags: '--slice-delay <time>',
@@ -80,7 +80,7 @@ export const faults = {
     in: relay,
     ends: streamEnds,
     modes,
-    test: 'cli/proxy-chaos.test.ts',
+    test: 'proxy/faults.test.ts',
   },
   corrupt: {
     flags: '--corrupt <share>',
@@ -111,7 +111,7 @@ export const faults = {
     in: relay,
     ends: streamEnds,
     modes,
-    test: 'cli/proxy-ends.test.ts',
+    test: 'cli/proxy.test.ts',
   },
   resetAfter: {
     flags: '--reset-after <time>',
@@ -121,7 +121,7 @@ export const faults = {
     in: relay,
     ends: streamEnds,
     modes,
-    test: 'cli/proxy-ends.test.ts',
+    test: 'cli/proxy.test.ts',
   },
   blackhole: {
     flags: '--blackhole',
@@ -152,7 +152,7 @@ export const faults = {
     in: relay,
     ends: streamEnds,
     modes,
-    test: 'cli/proxy.test.ts',
+    test: 'proxy/faults.test.ts',
   },
   direction: {
     flags: '--direction <way>',
@@ -174,7 +174,7 @@ export const faults = {
     ends: anyEnd,
     modes,
     needs: [{ anyOf: [...ofDirections, 'resetAfter'] }],
-    test: 'cli/proxy-ends.test.ts',
+    test: 'proxy/faults.test.ts',
   },
   seed: {
     flags: '--seed <n>',
@@ -186,7 +186,7 @@ export const faults = {
     modes: ['names', 'replay-clients', 'replay-target'],
     needs: [{ anyOf: ['latency', 'slice', 'sliceSize', 'corrupt', 'loss', 'probability'] }],
     because: { workers: 'which of them gets a connection is not repeatable' },
-    test: 'cli/proxy-ends.test.ts',
+    test: 'proxy/faults.test.ts',
   },
 } as const satisfies OptionTable;
 

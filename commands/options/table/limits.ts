@@ -38,7 +38,7 @@ export const limits = {
     in: { proxy: ['server', 'target'] },
     ends: streamEnds,
     modes: ['workers', 'names', 'replay-clients', 'replay-target'],
-    test: 'cli/proxy-half-close.test.ts',
+    test: 'cli/proxy-ends.test.ts',
   },
   timeout: {
     flags: '--timeout <time>',
@@ -50,7 +50,7 @@ export const limits = {
     ends: anyEnd,
     modes: [...anySession, 'workers', 'names', 'replay-clients', 'replay-target'],
     lane: true,
-    test: 'cli/ends.test.ts',
+    test: 'cli/wait.test.ts',
   },
   handshakeLimit: {
     flags: '--handshake-limit <time>',

@@ -18,7 +18,7 @@ export const timing = {
     in: { connect: ['client'] },
     ends: anyEnd,
     modes: sessions,
-    test: 'cli/ends.test.ts',
+    test: 'cli/session-flags.test.ts',
   },
 } as const satisfies OptionTable;
 
@@ -41,7 +41,7 @@ export const reports = {
     in: everywhere,
     ends: anyEnd,
     modes: [...anySession, 'answers', 'workers'],
-    test: 'cli/ends.test.ts',
+    test: 'cli/check.test.ts',
   },
   color: {
     flags: '--no-color',
@@ -50,6 +50,6 @@ export const reports = {
     in: everywhere,
     ends: anyEnd,
     modes: [...anySession, 'answers', 'workers'],
-    test: 'terminal/looks.test.ts',
+    test: 'report/paint.test.ts',
   },
 } as const satisfies OptionTable;

@@ -21,7 +21,7 @@ export const serving = {
     ends: anyEnd,
     modes: ['workers'],
     excludes: { pair: 'the file names the pairs' },
-    test: 'cli/proxy-deploy.test.ts',
+    test: 'cli/proxy.test.ts',
   },
   workers: {
     flags: '--workers <n>',

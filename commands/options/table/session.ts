@@ -27,7 +27,7 @@ export const endOfData = {
     in: both,
     ends: anyEnd,
     modes: [...checking, ...sessions],
-    test: 'cli/session-flags.test.ts',
+    test: 'cli/ends.test.ts',
   },
   shutdown: {
     flags: '--no-shutdown',
@@ -48,7 +48,7 @@ export const endOfData = {
     modes: [...checking, 'program', 'many', 'broker', 'chat'],
     turnsOn: 'receive',
     excludes: { sendOnly: '', broadcast: '' },
-    test: 'cli/session-flags.test.ts',
+    test: 'cli/ends.test.ts',
   },
   sendOnly: {
     flags: '--send-only',
@@ -58,7 +58,7 @@ export const endOfData = {
     ends: anyEnd,
     modes: ['program', 'many', 'broadcast'],
     turnsOn: 'send',
-    test: 'cli/session-flags.test.ts',
+    test: 'cli/ends.test.ts',
   },
   keepSending: {
     flags: '--keep-sending',
@@ -68,7 +68,7 @@ export const endOfData = {
     ends: streamEnds,
     modes: withInput,
     excludes: { endWithPeer: '' },
-    test: 'cli/after-end.test.ts',
+    test: 'cli/ends.test.ts',
   },
   endWithPeer: {
     flags: '--end-with-peer',
@@ -144,7 +144,7 @@ export const lines = {
       { anyOf: ['telnet', 'raw'], called: 'with -t or --raw', in: 'connect' },
       { anyOf: ['raw'], called: 'with --raw', in: 'listen' },
     ],
-    test: 'terminal/session.test.ts',
+    test: 'cli/session-flags.test.ts',
   },
   delay: {
     flags: '--delay <time>',

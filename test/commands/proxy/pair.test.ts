@@ -3,6 +3,8 @@ import test from 'ava';
 import { TnetError } from '../../../src/errors.ts';
 import { createConfigSchema } from '../../../commands/proxy/config-schema.ts';
 import { readConfig } from '../../../commands/proxy/config-file.ts';
+import { longNameOf } from '../../../commands/options/row.ts';
+import { pairRows } from '../../../commands/proxy/options.ts';
 import { readPair } from '../../../commands/proxy/pair.ts';
 import { readRate, readSpread, readTimeMs } from '../../../src/quantities.ts';
 
@@ -104,4 +106,20 @@ test('settings of the command line hold for the pairs of a file that have none o
 test('docs/proxy-config.schema.json is what the settings say', (t) => {
   const file = new URL('../../../docs/proxy-config.schema.json', import.meta.url);
   t.deepEqual(JSON.parse(readFileSync(file, 'utf8')), JSON.parse(JSON.stringify(createConfigSchema())));
+});
+
+test('an option keeps a pair out of the express lane unless its row says that the engine does it', (t) => {
+  const seen: string[] = [];
+  for (const [key, row] of pairRows) {
+    const { sample, entry } = row.value;
+    const written = sample === undefined ? true : entry ? [sample] : sample;
+    // Options that need others are told of by those.
+    if (row.needs || !('proxy' in row.in) || ['socks', 'httpConnect', 'replay', 'tlsIn'].includes(key))
+      continue;
+    const { slowOption } = pairOf({ [key]: written });
+    t.is(slowOption, row.lane ? undefined : longNameOf(row), key);
+    seen.push(key);
+  }
+  t.true(seen.length >= 25, seen.join(' '));
+  t.is(pairOf({}).slowOption, undefined);
 });
