@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { hideUserInfo } from '../src/address/endpoint.ts';
 import { usageHint } from './options/foreign-flags.ts';
-import { refuseRepeats } from './options/flag-rules.ts';
+import { refuseRepeats } from './options/build.ts';
 import { writeResult } from './write-result.ts';
 import { helpFooter, helpLayout } from './help-layout.ts';
 

@@ -1,24 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, lstatSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { requirePassedOutput } from '../src/serve/descriptor.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
-import { parseCount } from './options/values.ts';
 
 /** The flags that tell another program when a server is bound, and to what. */
 export interface ReadyFlags {
   readonly readyFd?: number;
   readonly readyFile?: string;
-}
-
-/**
- * The argument of --ready-fd, which is looked at when it is read: later the number may be that of a file of ours.
- *
- * @throws TnetError TNET_E_DESCRIPTOR
- */
-export function parseReadyFd(text: string): number {
-  const fd = parseCount(1)(text);
-  requirePassedOutput(fd);
-  return fd;
 }
 
 /**

@@ -6,23 +6,25 @@ import { closeConnection, resetConnection, type Connection } from '../src/net/co
 import type { DatagramPeer } from '../src/net/datagram-peer.ts';
 import { CrlfOut, CrlfIn } from '../src/transform/crlf.ts';
 import type { Context } from './context.ts';
+import type { TableFlags } from './options/row.ts';
+import type { limits } from './options/table/limits.ts';
+import type { dialogue, endOfData, lines } from './options/table/session.ts';
 import { recordOf, recordTransforms } from './options/recording.ts';
 import { elapsedMs } from './server-run.ts';
 import { endingReason, type Interruption } from './signals.ts';
 
 /** The flags of connect and listen that say when a session ends and what goes through it. */
-export interface SessionFlags {
-  readonly idle?: number;
-  readonly quit?: number;
-  readonly shutdown: boolean;
-  readonly recvOnly?: boolean;
-  readonly sendOnly?: boolean;
-  readonly keepSending?: boolean;
-  readonly endWithPeer?: boolean;
-  readonly sendCrlf?: boolean;
-  readonly crlf?: 'in' | 'out' | 'both';
-  /** See DatagramFlags. */
-  readonly waitReply?: number;
+export type SessionFlags = Pick<TableFlags<typeof limits, 'connect'>, 'idle'> &
+  TableFlags<typeof endOfData, 'connect'> &
+  Pick<TableFlags<typeof lines, 'connect'>, 'sendCrlf' | 'crlf'>;
+
+/** The flags of what else can stand between stdin, stdout and the connection. */
+export type StreamFlags = SessionFlags & TableFlags<typeof lines & typeof dialogue, 'connect'>;
+
+/** Whether nothing stands between stdin, stdout and the connection but what every session has. */
+export function isPlainSession(flags: StreamFlags & { readonly timing?: boolean }): boolean {
+  const { telnet, raw, delay, expect, send, timing } = flags;
+  return ![telnet, raw, delay, expect, send, timing].some((flag) => flag !== undefined);
 }
 
 /** Transforms of both directions, each in the order of the bytes. */

@@ -1,4 +1,5 @@
 import type { Argument, Command, Option } from 'commander';
+import { rowOf } from '../options/build.ts';
 
 /** What can be offered for a value: a word of a list, or what the shell finds. `text` is anything, so nothing. */
 export type ValueKind = 'choice' | 'file' | 'folder' | 'socket' | 'address' | 'program' | 'command' | 'text';
@@ -37,16 +38,11 @@ export interface CompletionModel {
   readonly commands: readonly CompletionCommand[];
 }
 
-/** What the values are, by the names that they have in help and manual. */
-const kinds: Readonly<Record<string, ValueKind>> = {
-  file: 'file',
-  list: 'file',
-  dir: 'folder',
-  path: 'socket',
+/** What operands are, by the names that they have in help and manual. An option's row says what its value is. */
+const operands: Readonly<Record<string, ValueKind>> = {
   address: 'address',
   listen: 'address',
   target: 'address',
-  command: 'program',
 };
 
 /** Reads the whole commander tree. */
@@ -77,7 +73,7 @@ function readOption(option: Option): CompletionOption {
   return {
     names: [short, long].filter((one) => one !== undefined),
     description,
-    value: name === undefined ? undefined : readValue(name, argChoices),
+    value: name === undefined ? undefined : toValue(name, argChoices, rowOf(option)?.value.completion),
     isOptional: optional,
     isRepeatable: required || long === '--verbose',
   };
@@ -86,10 +82,13 @@ function readOption(option: Option): CompletionOption {
 function readArgument(command: Command, argument: Argument): CompletionValue {
   // isip judges texts; what the shell could offer is no help with that.
   if (command.name() === 'isip') return { name: argument.name(), kind: 'text', choices: [] };
-  return readValue(argument.name(), argument.argChoices);
+  return toValue(argument.name(), argument.argChoices, operands[argument.name()]);
 }
 
-function readValue(name: string, choices: readonly string[] | undefined): CompletionValue {
-  if (choices !== undefined) return { name, kind: 'choice', choices };
-  return { name, kind: kinds[name] ?? 'text', choices: [] };
+function toValue(
+  name: string,
+  choices: readonly string[] | undefined,
+  kind: ValueKind = 'text',
+): CompletionValue {
+  return choices === undefined ? { name, kind, choices: [] } : { name, kind: 'choice', choices };
 }

@@ -8,7 +8,7 @@ import { exitCodes } from '../../src/exit-codes.ts';
 import type { Event } from '../../src/report/events.ts';
 import { describeError } from '../../src/report/sentences.ts';
 import { CheckScreen } from './check-screen.ts';
-import type { CheckOptions } from './check-options.ts';
+import type { ConnectOptions as CheckOptions } from './options.ts';
 import { isPatient } from './wait-options.ts';
 import { exitStatus } from '../exit-status.ts';
 import type { Context } from '../context.ts';

@@ -1,4 +1,4 @@
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { Connection } from '../../src/net/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { refuseAddressFlags, requireFamily, requireSource } from '../../src/address/host-rules.ts';
@@ -7,111 +7,55 @@ import { formatRemote, nameClient } from '../../src/serve/serve.ts';
 import { oneTarget, parseTargets, type Targets } from '../../src/address/targets.ts';
 import { TnetError } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
-import { splitAtSeparator, takeOptionalValuesAfterEquals } from '../options/arguments.ts';
-import { openConnection, readDialOptions, type ClientRun, type DialFlags } from './dial-options.ts';
-import { connectFlagRules } from './flag-rules.ts';
-import { checkFlags } from '../options/flag-rules.ts';
-import { addCheckOptions, type CheckOptions } from './check-options.ts';
-import { addProxyOptions, hintAtHalfClose } from './proxy.ts';
-import { isPlainSession } from '../options/session-extras.ts';
-import { addStepOptions, readSteps, type StepOptions } from '../options/steps.ts';
-import { addTelnetOption, addTerminalOptions, type TerminalFlags } from '../options/terminal.ts';
-import { addWaitOptions, isPatient } from './wait-options.ts';
+import { splitAtSeparator } from '../options/arguments.ts';
+import { connectLayout, type ConnectOptions } from './options.ts';
+import { hintAtHalfClose } from './proxy.ts';
+import { isPatient } from './wait-options.ts';
+import { addOptions, givenOptions } from '../options/build.ts';
+import { endOf } from '../options/check.ts';
+import { checkOptions } from '../options/refusals.ts';
+import { readSteps } from '../options/steps.ts';
+import { openConnection, readDialOptions, type ClientRun } from './dial-options.ts';
 import { createContext } from '../context.ts';
-import {
-  addUdpOption,
-  addWaitReplyOption,
-  applyUdp,
-  checkWaitReply,
-  refuseOverUdp,
-  type DatagramFlags,
-} from '../options/datagram.ts';
-import { addExecOptions, readProgram, type ExecFlags } from '../options/exec.ts';
-import { addOptions, addReportOptions } from '../options/shared.ts';
-import { addRecordingOptions, createRecorder, type RecordingFlags } from '../options/recording.ts';
-import { addClientSecureOptions } from '../options/secure.ts';
-import { addressFlags, readFamily } from '../options/server-address.ts';
-import { addSocketOptions } from '../options/socket.ts';
+import { applyUdp } from '../options/datagram.ts';
+import { readProgram } from '../options/exec.ts';
+import { createRecorder } from '../options/recording.ts';
+import { readFamily, addressFlags } from '../options/server-address.ts';
 import { readRunLimit } from '../run-limit.ts';
-import { openStdio, runStdioSession, type SessionFlags } from '../session-run.ts';
+import { isPlainSession, openStdio, runStdioSession } from '../session-run.ts';
 import { catchInterruption } from '../signals.ts';
-
-interface ConnectOptions
-  extends
-    DialFlags,
-    CheckOptions,
-    SessionFlags,
-    StepOptions,
-    TerminalFlags,
-    DatagramFlags,
-    ExecFlags,
-    RecordingFlags {
-  readonly unix?: string;
-  readonly sourcePort?: string;
-  readonly timeout?: number;
-  readonly timing?: boolean;
-}
 
 /** `tnet connect [options] ADDRESS`: nc's and telnet's client. */
 export function defineConnect(command: Command): void {
   command.argument('[address...]', 'HOST PORT, HOST:PORT, [V6]:PORT, /path, unix:@name; with -z also many');
-  command.optionsGroup('Address:');
-  addOptions(command, 'unix', 'ipv4', 'ipv6', 'numeric');
-  addUdpOption(command);
-  command
-    .addOption(new Option('-s, --source <address>', 'connect from this address'))
-    .addOption(new Option('-p, --source-port <port>', 'connect from this port'));
-  command.optionsGroup('Time limits and tries:');
-  addOptions(command, 'connectLimit', 'idle', 'timeout');
-  addWaitOptions(command);
-  command.optionsGroup('Port check:');
-  addCheckOptions(command);
-  command.optionsGroup('The end of data:');
-  addOptions(
-    command,
-    'quit',
-    'halfClose',
-    'noShutdown',
-    'receiveOnly',
-    'sendOnly',
-    'keepSending',
-    'endWithPeer',
-  );
-  addWaitReplyOption(command);
-  command.optionsGroup('Lines, telnet and the terminal:');
-  addOptions(command, 'crlf', 'crlfDirection');
-  addTelnetOption(command);
-  addTerminalOptions(command);
-  command.optionsGroup('Dialogue and programs:');
-  addStepOptions(command);
-  addExecOptions(command, 'waitReply', 'telnet', 'raw', 'expect', 'send');
-  command.optionsGroup('TLS:');
-  addClientSecureOptions(command);
-  command.optionsGroup('Proxies:');
-  addProxyOptions(command);
-  command.optionsGroup('Recording:');
-  addRecordingOptions(command);
-  command.optionsGroup('Socket options:');
-  addSocketOptions(command);
-  command.optionsGroup('Reports:');
-  command.addOption(new Option('--timing', 'report how long each part took'));
-  takeOptionalValuesAfterEquals(command, { '--telnet': 'passive', '--wait-reply': '2s' });
-  addReportOptions(command).action(runConnect);
+  addOptions(command, 'connect', connectLayout);
+  command.action(runConnect);
 }
 
 async function runConnect(operands: string[], options: ConnectOptions, command: Command): Promise<void> {
   const context = createContext(command, options);
   const { words, commandLine } = splitAtSeparator(operands, command);
   const isCheck = wantsCheck(words, options, commandLine);
-  if (isCheck && (options.udp || words.some((word) => word.startsWith('udp://')))) {
-    refuseOverUdp({ kind: 'udp', port: 0 }, { check: true });
-  }
-  checkFlags(command, connectFlagRules, {
-    'a command after --': commandLine !== undefined,
-    'several addresses': isCheck && !options.check,
+  const modes = {
+    ...(commandLine && { then: 'a command after --' }),
+    ...(isCheck && !options.check && { several: 'several addresses' }),
+  };
+  const asked = { given: givenOptions(command), modes };
+  // What is wrong with the options may be why an address cannot be read.
+  const isDatagram = options.udp === true || words.some((word) => word.startsWith('udp://'));
+  checkOptions('connect', connectLayout, {
+    ...asked,
+    ...(isDatagram && { ends: { client: [endOf('udp')] } }),
   });
+  if (isCheck && isDatagram)
+    throw new TnetError(
+      'TNET_E_USAGE',
+      'whether somebody is there is asked of connections, and UDP has none',
+    );
   const targets = isCheck ? readTargets(words, options) : undefined;
   const endpoint = targets ? undefined : applyUdp(readTarget(words, options), options);
+  const ends = Array.from(targets ?? [endpoint], (one) => endOf(one?.kind ?? ''));
+  checkOptions('connect', connectLayout, { ...asked, ends: { client: ends } });
   checkFamily(targets ?? (endpoint ? [endpoint] : []), options);
   const program = await readProgram(options);
   const localPort =
@@ -127,8 +71,6 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
   const run = { context, options, localPort, hasOwnLimit, interruption, timing };
   if (targets) await checkThenRun(run, targets, options, commandLine);
   if (!endpoint) return;
-  checkWaitReply(endpoint, options);
-  refuseOverUdp(endpoint, isPatient(options) ? { ...options, retry: true } : options);
   const socket = await openConnection(run, endpoint);
   if (socket) {
     recorder?.open(socket, 1, 'dialled', formatTargetEndpoint(endpoint));

@@ -78,7 +78,7 @@ async function readTuners(
   endpoint: Endpoint,
 ): Promise<Pick<DialOptions, 'tune' | 'tuneDatagrams'>> {
   if (endpoint.kind === 'udp') return { tuneDatagrams: await readDatagramTuner(options) };
-  return { tune: await readTuner(options, [endpoint]) };
+  return { tune: await readTuner(options) };
 }
 
 async function readTls(

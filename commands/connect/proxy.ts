@@ -1,53 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { InvalidArgumentError, Option, type Command } from 'commander';
 import { formatProxy, parseProxy, type ProxyHop } from '../../src/address/proxy-url.ts';
 import { errorCode, TnetError } from '../../src/errors.ts';
 import type { Context } from '../context.ts';
-import { collect } from '../options/secure.ts';
+import type { TableFlags } from '../options/row.ts';
+import type { proxies } from '../options/table/proxies.ts';
 
 /** The flags that say through what a connection goes. */
-export interface ProxyFlags {
-  readonly via?: readonly string[];
-  readonly proxyPasswordFile?: string;
-  readonly sendProxy?: 1 | 2;
-}
-
-/** Adds -x, --proxy-password-file and --send-proxy. */
-export function addProxyOptions(command: Command): void {
-  command
-    .addOption(
-      new Option(
-        '-x, --via <proxy>',
-        'go through [socks4|socks4a|socks5|http]://[user@]host:port; repeated, a chain',
-      ).argParser(collect),
-    )
-    .addOption(
-      new Option(
-        '--proxy-password-file <file>',
-        'the password of -x, or one a line for each user; default: $TNET_PROXY_PASSWORD',
-      ),
-    )
-    .addOption(
-      new Option('--send-proxy [version]', 'send a PROXY header, version 1 or 2, before anything else')
-        .preset('1')
-        .argParser(parseVersion),
-    );
-  takeOnlyAttached(command, '--send-proxy');
-}
-
-/** Makes an optional value one that follows a `=` only: commander would take the address after the flag for it. */
-function takeOnlyAttached(command: Command, flag: string): void {
-  const parse = command.parseOptions.bind(command);
-  command.parseOptions = (args) => {
-    const end = args.indexOf('--');
-    return parse(args.map((word, index) => (word === flag && (end < 0 || index < end) ? `${flag}=1` : word)));
-  };
-}
-
-function parseVersion(text: string): 1 | 2 {
-  if (text === '1' || text === '2') return text === '1' ? 1 : 2;
-  throw new InvalidArgumentError('The PROXY protocol has the versions 1 and 2.');
-}
+export type ProxyFlags = TableFlags<typeof proxies, 'connect'>;
 
 /**
  * The proxies of -x in their order, with passwords for those that name a user.

@@ -1,10 +1,9 @@
 import { ReadStream } from 'node:tty';
 import type { Connection } from '../../src/net/connection.ts';
-import { readSteps, describeMiss, type StepOptions } from '../options/steps.ts';
-import type { TerminalFlags } from '../options/terminal.ts';
+import { readSteps, describeMiss } from '../options/steps.ts';
 import type { Timing } from './timing.ts';
 import type { Context } from '../context.ts';
-import type { SessionFlags, SessionParts, Stdio, TransformPair } from '../session-run.ts';
+import type { SessionParts, Stdio, StreamFlags, TransformPair } from '../session-run.ts';
 import type { Interruption } from '../signals.ts';
 
 /** What connect adds to a plain session. */
@@ -13,7 +12,7 @@ export interface SessionExtras {
   readonly socket: Connection;
   readonly remote: string;
   readonly stdio: Stdio;
-  readonly options: SessionFlags & TerminalFlags & StepOptions;
+  readonly options: StreamFlags;
   readonly interruption: Interruption;
   readonly timing: Timing | undefined;
 }

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
-import { addEchoOptions, type EchoOptions } from './options.ts';
+import { addOptions } from '../options/build.ts';
+import { echoLayout, type EchoOptions } from './options.ts';
 
 /** `tnet echo [options] [ADDRESS]`: an echo server and the other small services, and their client. */
 export function defineEcho(command: Command): void {
   command.argument('[address...]', 'PORT, HOST:PORT, HOST PORT or /path');
-  addEchoOptions(command);
+  addOptions(command, 'echo', echoLayout);
   command.action(runEcho);
 }
 

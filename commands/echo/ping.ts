@@ -24,7 +24,7 @@ import { RoundTrips } from '../../src/report/round-trips.ts';
 import { openConnection } from '../connect/dial-options.ts';
 import { commandName, createContext, type Context } from '../context.ts';
 import { applyUdp } from '../options/datagram.ts';
-import { checkEchoFlags, type EchoOptions } from './options.ts';
+import { checkEchoOptions, type EchoOptions } from './options.ts';
 import { PingScreen } from './ping-screen.ts';
 import { addressFlags, readFamily } from '../options/server-address.ts';
 import { catchInterruption, type Interruption } from '../signals.ts';
@@ -43,9 +43,9 @@ const defaultIntervalMs = 1_000;
 export async function pingEcho(words: string[], options: EchoOptions, command: Command): Promise<void> {
   const context = createContext(command, options);
   // A server's flag may be why no target is named.
-  checkEchoFlags(options, [], command);
+  checkEchoOptions(command, options, undefined);
   const endpoint = applyUdp(readTarget(words, options), options);
-  checkEchoFlags(options, [endpoint], command);
+  checkEchoOptions(command, options, [endpoint]);
   refuseAddressFlags([endpoint], addressFlags(options));
   if ('host' in endpoint) requireFamily(endpoint.host, readFamily(options));
   checkSize(endpoint, options.size);

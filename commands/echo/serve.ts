@@ -9,7 +9,7 @@ import { createAdmission, toPlainEndpoint } from '../options/admission.ts';
 import { bindServers, type BindOptions } from '../options/bind.ts';
 import { createContext, subjectOf, type Context } from '../context.ts';
 import { applyUdp } from '../options/datagram.ts';
-import { checkEchoFlags, type EchoOptions } from './options.ts';
+import { checkEchoOptions, type EchoOptions } from './options.ts';
 import { loadQuotes } from './quotes.ts';
 import { readServerAddresses } from '../options/server-address.ts';
 import { ServerRun } from '../server-run.ts';
@@ -26,7 +26,7 @@ export async function serveEcho(words: string[], options: EchoOptions, command: 
   const asked = readServerAddresses(words, options)
     .map((endpoint) => applyUdp(endpoint, options))
     .map((endpoint) => keepLocal(endpoint, options));
-  checkEchoFlags(options, asked, command);
+  checkEchoOptions(command, options, asked);
   const endpoints = asked.map(toPlainEndpoint);
   const quotes = loadQuotes(options.quoteFile);
   const admission = await createAdmission(context, options, asked);

@@ -1,42 +1,20 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { exitCodes } from '../../src/exit-codes.ts';
+import { addOptions, givenOptions } from '../options/build.ts';
+import { checkOptions } from '../options/refusals.ts';
 import { type Answers, DetailedAnswers, PlainAnswers } from './answers.ts';
 import { readStdin } from './input.ts';
-
-interface IsipOptions {
-  readonly 4?: true;
-  readonly 6?: true;
-  readonly cidr?: true;
-  readonly explain?: true;
-  readonly in?: readonly string[];
-  readonly invert?: true;
-  readonly json?: true;
-}
+import { isipLayout, type IsipOptions } from './options.ts';
 
 /** `tnet isip [options] [ADDRESS…|-]`: net.isIP on the command line. TnetErrors of bad ranges are main's to show. */
 export function defineIsip(command: Command): void {
-  command
-    .argument('[address...]', 'texts to judge; "-" or none: the lines of standard input')
-    .addOption(new Option('-4', 'only IPv4 counts as yes').conflicts('6'))
-    .option('-6', 'only IPv6 counts as yes')
-    .option('-v, --explain', 'say on stderr why a text is answered with 0')
-    .option('--json', 'print a JSON object a line: family, class, canonical form, reverse name')
-    .addOption(
-      new Option(
-        '--in <cidr>',
-        'count addresses in these blocks only (repeat it, or separate by commas)',
-      ).argParser((value, previous: readonly string[] | undefined) => [
-        ...(previous ?? []),
-        ...value.split(','),
-      ]),
-    )
-    .option('--cidr', 'prefixes such as 10.0.0.0/8 count, too')
-    .option('--invert', 'succeed when none is an address; with --in: when all are addresses outside')
-    .option('--no-color', 'accepted as everywhere; isip prints no colour')
-    .action(runIsip);
+  command.argument('[address...]', 'texts to judge; "-" or none: the lines of standard input');
+  addOptions(command, 'isip', isipLayout);
+  command.action(runIsip);
 }
 
-async function runIsip(texts: readonly string[], options: IsipOptions): Promise<void> {
+async function runIsip(texts: readonly string[], options: IsipOptions, command: Command): Promise<void> {
+  checkOptions('isip', isipLayout, { given: givenOptions(command) });
   const answers = await openAnswers(options);
   const parts = texts.length === 0 ? ['-'] : texts;
   for (let at = 0; at < parts.length;) {
@@ -68,7 +46,7 @@ async function openAnswers(options: IsipOptions): Promise<Answers> {
   return new DetailedAnswers(verdicts, {
     terms: {
       only,
-      blocks: (options.in ?? []).map(parseBlock),
+      blocks: (options.in ?? []).flatMap((blocks) => blocks.split(',')).map(parseBlock),
       isOutside: options.invert === true,
       takesPrefixes: options.cidr === true,
     },

@@ -1,122 +1,46 @@
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { Connection } from '../../src/net/connection.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
 import { TnetError } from '../../src/errors.ts';
-import { addAccessOptions, openAccess, type AccessFlags } from '../options/access.ts';
-import { addBindOptions, bindServers, type BindFlags } from '../options/bind.ts';
-import { createContext, subjectOf, type Context, type ReportOptions } from '../context.ts';
-import { addUdpOption, applyUdp, type DatagramFlags } from '../options/datagram.ts';
+import { openAccess } from '../options/access.ts';
+import { addOptions, givenOptions } from '../options/build.ts';
+import { endOf } from '../options/check.ts';
+import { checkOptions } from '../options/refusals.ts';
+import { bindServers } from '../options/bind.ts';
+import { createContext, subjectOf, type Context } from '../context.ts';
+import { applyUdp } from '../options/datagram.ts';
 import { reportDatagrams } from '../datagram-report.ts';
-import {
-  addAdmissionOptions,
-  createAdmission,
-  placesForOne,
-  toPlainEndpoint,
-  type AdmissionFlags,
-  type ServeAdmitted,
-} from '../options/admission.ts';
-import {
-  addExecOptions,
-  addInsecureExecOption,
-  readProgram,
-  requireGuard,
-  type ExecFlags,
-} from '../options/exec.ts';
-import { addStepOptions, type StepOptions } from '../options/steps.ts';
-import { addTerminalOptions, type TerminalFlags } from '../options/terminal.ts';
+import { createAdmission, placesForOne, toPlainEndpoint, type ServeAdmitted } from '../options/admission.ts';
+import { readProgram, requireGuard } from '../options/exec.ts';
 import { readRunLimit } from '../run-limit.ts';
-import { checkFlags } from '../options/flag-rules.ts';
-import { listenFlagRules } from './flag-rules.ts';
-import { isPlainSession } from '../options/session-extras.ts';
-import { addManyOptions, prepareOutputDir, type ManyFlags } from './many-options.ts';
-import { addOptions, addReportOptions } from '../options/shared.ts';
-import { readServerAddresses, type ServerAddressOptions } from '../options/server-address.ts';
-import { addRecordingOptions, createRecorder, type RecordingFlags } from '../options/recording.ts';
-import { addSocketOptions, readTuner, type SocketFlags } from '../options/socket.ts';
+import { listenLayout, type ListenOptions } from './options.ts';
+import { readServerAddresses } from '../options/server-address.ts';
+import { createRecorder } from '../options/recording.ts';
+import { readTuner } from '../options/socket.ts';
+import { prepareOutputDir } from './many-options.ts';
 import { ServerRun } from '../server-run.ts';
-import { openStdio, runStdioSession, type SessionFlags } from '../session-run.ts';
-import { parseTimeMs } from '../options/values.ts';
-
-interface ListenOptions
-  extends
-    ReportOptions,
-    ServerAddressOptions,
-    SessionFlags,
-    BindFlags,
-    AccessFlags,
-    AdmissionFlags,
-    RecordingFlags,
-    SocketFlags,
-    DatagramFlags,
-    ExecFlags,
-    ManyFlags,
-    TerminalFlags,
-    StepOptions {
-  readonly ipv4?: boolean;
-  readonly ipv6?: boolean;
-  readonly numeric?: boolean;
-  readonly keepOpen?: boolean;
-  readonly maxConnections?: number;
-  readonly reject?: boolean;
-  readonly wait?: number;
-  readonly timeout?: number;
-}
+import { isPlainSession, openStdio, runStdioSession } from '../session-run.ts';
 
 /** `tnet listen [options] [ADDRESS]`: nc -l. */
 export function defineListen(command: Command): void {
   command.argument('[address...]', 'PORT, HOST:PORT, HOST PORT, /path, unix:@name or fd:N');
-  command.optionsGroup('Address:');
-  addOptions(command, 'port', 'unix', 'ipv4', 'ipv6', 'numeric');
-  addUdpOption(command);
-  command.addOption(new Option('-s, --source <address>', 'listen on this address'));
-  addBindOptions(command);
-  command.optionsGroup('Clients:');
-  command.addOption(new Option('-k, --keep-open', 'go on listening; serve clients at the same time'));
-  addOptions(command, 'maxConnections', 'reject');
-  addAccessOptions(command);
-  addManyOptions(command);
-  command.optionsGroup('Time limits:');
-  command.addOption(
-    new Option('-w, --wait <time>', 'limit for the first client to come').argParser(parseTimeMs),
-  );
-  addOptions(command, 'timeout', 'idle');
-  command.optionsGroup('The end of data:');
-  addOptions(
-    command,
-    'quit',
-    'halfClose',
-    'noShutdown',
-    'receiveOnly',
-    'sendOnly',
-    'keepSending',
-    'endWithPeer',
-  );
-  command.optionsGroup('Lines and programs:');
-  addOptions(command, 'crlf', 'crlfDirection');
-  addTerminalOptions(command);
-  addStepOptions(command);
-  addExecOptions(command, 'broadcast', 'broker', 'chat', 'label', 'outputDir', 'raw', 'expect', 'send');
-  addInsecureExecOption(command);
-  command.optionsGroup('TLS and PROXY headers:');
-  addAdmissionOptions(command);
-  command.optionsGroup('Recording:');
-  addRecordingOptions(command);
-  command.optionsGroup('Socket options:');
-  addSocketOptions(command);
-  addReportOptions(command).action(runListen);
+  addOptions(command, 'listen', listenLayout);
+  command.action(runListen);
 }
 
 async function runListen(words: string[], options: ListenOptions, command: Command): Promise<void> {
   const context = createContext(command, options);
-  checkFlags(command, listenFlagRules, {});
+  const given = givenOptions(command);
+  checkOptions('listen', listenLayout, { given });
   const asked = readServerAddresses(words, options).map((endpoint) => applyUdp(endpoint, options));
+  checkOptions('listen', listenLayout, { given, ends: { server: asked.map(({ kind }) => endOf(kind)) } });
   const endpoints = asked.map(toPlainEndpoint);
   const program = await readProgram(options);
   if (program) requireGuard(endpoints, options);
   prepareOutputDir(options);
   const admission = await createAdmission(context, options, asked);
-  const tune = await readTuner(options, endpoints);
+  const tune = await readTuner(options);
   const recorder = await createRecorder(
     context,
     options,

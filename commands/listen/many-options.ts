@@ -1,43 +1,10 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
-import { Option, type Command } from 'commander';
+import type { TableFlags } from '../options/row.ts';
+import type { rooms } from '../options/table/clients.ts';
 import { errorCode, TnetError } from '../../src/errors.ts';
 
 /** The flags of listen for many clients at once. */
-export interface ManyFlags {
-  readonly broadcast?: boolean;
-  readonly chat?: boolean;
-  readonly broker?: boolean;
-  readonly label?: boolean;
-  readonly outputDir?: string;
-}
-
-export function addManyOptions(command: Command): Command {
-  const stdoutFlags = ['chat', 'broker'];
-  return command
-    .addOption(
-      new Option('--broadcast', 'send stdin to every client (implies -k)')
-        .implies({ keepOpen: true })
-        .conflicts(['chat', 'broker', 'recvOnly']),
-    )
-    .addOption(
-      new Option('--broker', "send each client's bytes and stdin to all the others (implies -k)")
-        .implies({ keepOpen: true })
-        .conflicts(['chat', 'sendOnly']),
-    )
-    .addOption(
-      new Option('--chat', 'as --broker, by lines with <user N> before each (implies -k)')
-        .implies({ keepOpen: true })
-        .conflicts(['broker', 'sendOnly']),
-    )
-    .addOption(new Option('--label', 'put the client before each line on stdout').conflicts(stdoutFlags))
-    .addOption(
-      new Option('--output-dir <dir>', "write each client's bytes to a file of its own").conflicts([
-        ...stdoutFlags,
-        'label',
-        'sendOnly',
-      ]),
-    );
-}
+export type ManyFlags = TableFlags<typeof rooms, 'listen'>;
 
 /**
  * Makes sure that files can be created in --output-dir, which is created if need be.

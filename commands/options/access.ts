@@ -1,30 +1,14 @@
-import { Option, type Command } from 'commander';
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import type { ServeOptions } from '../../src/serve/serve.ts';
 import { TnetError } from '../../src/errors.ts';
 import type { Context } from '../context.ts';
 import { onHangup } from '../signals.ts';
-import { collectWords } from './values.ts';
 
 /** The flags of every server command that say who may connect. */
 export interface AccessFlags {
   readonly allow?: readonly string[];
   readonly deny?: readonly string[];
   readonly numeric?: boolean;
-}
-
-export function addAccessOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--allow <list>', 'serve only these: CIDR, HOST or ./FILE, with commas').argParser(
-        collectWords,
-      ),
-    )
-    .addOption(
-      new Option('--deny <list>', 'turn these away: CIDR, HOST or ./FILE, with commas').argParser(
-        collectWords,
-      ),
-    );
 }
 
 /** What serve() needs to turn clients away. */

@@ -1,4 +1,3 @@
-import { Option, type Command } from 'commander';
 import { breakConnection, type Connection } from '../../src/net/connection.ts';
 import { greet } from '../../src/serve/greeting/greet.ts';
 import { defaultGreetingMs, type ReadGreeting } from '../../src/serve/greeting/greeting.ts';
@@ -6,24 +5,15 @@ import type { Endpoint } from '../../src/address/endpoint.ts';
 import { presentAddresses, presentedAddresses } from '../../src/net/presented-address.ts';
 import { SaidNothing } from '../../src/serve/greeting/said-nothing.ts';
 import { formatLocal, formatRemote } from '../../src/serve/serve.ts';
-import { TnetError } from '../../src/errors.ts';
 import { Socket } from '../../src/net/index.ts';
 import type { Access } from './access.ts';
 import type { Context } from '../context.ts';
-import { addServerSecureOptions, type SecureFlags } from './secure.ts';
+import type { SecureFlags } from './secure.ts';
 import type { ServerRun } from '../server-run.ts';
 
 /** The flags of a server that say what comes before a client's stream. */
 export interface AdmissionFlags extends SecureFlags {
   readonly acceptProxy?: boolean;
-}
-
-/** Adds --accept-proxy and the TLS flags of a server. */
-export function addAdmissionOptions(command: Command): void {
-  command.addOption(
-    new Option('--accept-proxy', 'a PROXY header (version 1 or 2) comes before each connection'),
-  );
-  addServerSecureOptions(command);
 }
 
 /** Serves a client that has been let in; settles when it is over. */
@@ -58,7 +48,7 @@ function asksForGreeting(flags: AdmissionFlags, endpoints: readonly Endpoint[]):
 /**
  * What the flags ask of every client before it is served; `endpoints` are where the server listens.
  *
- * @throws TnetError TNET_E_USAGE for files that cannot be used, and for datagrams, which have no such beginning.
+ * @throws TnetError TNET_E_USAGE for files that cannot be used
  */
 export async function createAdmission(
   context: Context,
@@ -69,9 +59,6 @@ export async function createAdmission(
   const readers = await createReaders(context, flags, endpoints);
   // At once where there is nothing to wait for.
   if (readers.length === 0) return (_run, client, serve) => serve(client);
-  if (endpoints.some(({ kind }) => kind === 'udp')) {
-    throw new TnetError('TNET_E_USAGE', '--tls and --accept-proxy are for streams, not for datagrams');
-  }
   return (run, client, serve, judge) =>
     client instanceof Socket ? letIn(run, client, serve, judge) : serve(client);
 

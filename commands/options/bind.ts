@@ -1,4 +1,3 @@
-import { Option, type Command } from 'commander';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection } from '../../src/net/connection.ts';
 import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
@@ -7,10 +6,9 @@ import { formatBound, serve, type BoundServer, type ServeOptions } from '../../s
 import { errorCode, TnetError } from '../../src/errors.ts';
 import { ConnectionGuard } from '../../src/net/guard.ts';
 import { subjectOf, type Context } from '../context.ts';
-import { announceReady, checkReadyFlags, parseReadyFd, type ReadyFlags } from '../ready.ts';
+import { announceReady, checkReadyFlags, type ReadyFlags } from '../ready.ts';
 import { readFamily } from './server-address.ts';
 import type { ServerRun } from '../server-run.ts';
-import { parseFileMode, parseTimeMs } from './values.ts';
 
 /** The flags of every server command that say how it binds and accepts. */
 export interface BindFlags extends ReadyFlags {
@@ -24,21 +22,6 @@ export interface BindFlags extends ReadyFlags {
 
 /** How long an address in use is left alone before the next try. Source: net.Server, 'error', of Node 0.x. */
 const retryMs = 1_000;
-
-export function addBindOptions(command: Command): Command {
-  return command
-    .addOption(new Option('--mode <bits>', 'permissions of the -U socket, as 0600').argParser(parseFileMode))
-    .addOption(new Option('--retry-bind', 'while the address is in use, try again every second'))
-    .addOption(
-      new Option('--pause <time>', 'accept nobody for this long after each client').argParser(parseTimeMs),
-    )
-    .addOption(
-      new Option('--ready-fd <n>', 'once bound, write the address to this descriptor').argParser(
-        parseReadyFd,
-      ),
-    )
-    .addOption(new Option('--ready-file <file>', 'once bound, write the address to this file'));
-}
 
 /** How a command serves what it binds. */
 export interface BindOptions extends Omit<ServeOptions<Connection>, 'onConnection'> {
@@ -67,9 +50,6 @@ export async function bindServers(
     checkReadyFlags(flags);
     if (flags.mode !== undefined && process.platform === 'win32') {
       throw new TnetError('TNET_E_USAGE', '--mode: named pipes have no permissions as Unix sockets do');
-    }
-    if (flags.mode !== undefined && endpoints.some(({ kind }) => kind !== 'unix')) {
-      throw new TnetError('TNET_E_USAGE', '--mode sets the permissions of a Unix socket: name it with -U');
     }
     const addresses: string[] = [];
     for (const endpoint of endpoints) {

@@ -1,42 +1,12 @@
-import { Option, type Command } from 'commander';
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
 import { isLocalListener } from '../../src/net/local-address.ts';
 import { TnetError } from '../../src/errors.ts';
+import type { TableFlags } from './row.ts';
+import type { programs } from './table/session.ts';
 
 /** The flags that join a connection to a program instead of stdin and stdout. */
-export interface ExecFlags {
-  readonly exec?: string;
-  readonly shExec?: string;
-  readonly insecureExec?: boolean;
-  readonly idle?: number;
-}
-
-/** Flags about stdin alone, which a program takes the place of. */
-const stdioFlags = ['keepSending', 'endWithPeer'];
-
-export function addExecOptions(command: Command, ...conflicts: string[]): Command {
-  const others = [...stdioFlags, ...conflicts];
-  return command
-    .addOption(
-      new Option('-e, --exec <command>', 'join the connection to a program, run without a shell').conflicts([
-        'shExec',
-        ...others,
-      ]),
-    )
-    .addOption(
-      new Option('-c, --sh-exec <command>', 'join the connection to a command line of sh').conflicts([
-        'exec',
-        ...others,
-      ]),
-    );
-}
-
-export function addInsecureExecOption(command: Command): Command {
-  return command.addOption(
-    new Option('--insecure-exec', 'let -e and -c serve other machines without --allow'),
-  );
-}
+export type ExecFlags = TableFlags<typeof programs, 'listen'>;
 
 /**
  * The program that the flags name, if any; it is there.

@@ -1,16 +1,8 @@
 import { isatty } from 'node:tty';
-import { Option, type Command } from 'commander';
 import type { LiveSample } from '../../src/report/live-rates.ts';
 import type { LiveNames } from '../../src/report/live-table.ts';
 import { wantsColor } from '../../src/report/paint.ts';
 import type { Context } from '../context.ts';
-
-/** Adds --live. */
-export function addLiveOption(command: Command): void {
-  command.addOption(
-    new Option('--live', 'show the connections, their rates and the totals on standard output'),
-  );
-}
 
 /**
  * Shows on stdout what `look` finds, from now on. While the screen is drawn on, lines for a stderr that is a terminal

@@ -1,6 +1,5 @@
 import { fstatSync } from 'node:fs';
 import type { Duplex, Writable } from 'node:stream';
-import { Option, type Command } from 'commander';
 import type { Connection } from '../../src/net/connection.ts';
 import { presentedAddresses } from '../../src/net/presented-address.ts';
 import { Socket } from '../../src/net/index.ts';
@@ -17,18 +16,6 @@ export interface RecordingFlags {
   readonly format?: RecordFormatName;
   readonly append?: boolean;
   readonly shutdown: boolean;
-}
-
-const formats: readonly RecordFormatName[] = ['hex', 'raw', 'json', 'pcapng'];
-
-/** Adds -o, --format and --append. */
-export function addRecordingOptions(command: Command): void {
-  command
-    .addOption(
-      new Option('-o, --output <file>', 'record what goes both ways in a new file; - is standard output'),
-    )
-    .addOption(new Option('--format <format>', 'how -o writes it; default: hex').choices(formats))
-    .addOption(new Option('--append', 'with -o: go on behind what is in the file'));
 }
 
 /** Records every connection that it is told of in the file of -o, and remembers the record of each. */

@@ -1,8 +1,6 @@
-import { Option, type Command } from 'commander';
 import { TnetError } from '../../src/errors.ts';
 import { compilePattern } from '../../src/transform/byte-pattern.ts';
 import type { Miss, Step } from '../../src/transform/dialogue.ts';
-import { parseTimeMs } from './values.ts';
 
 /** The flags of a dialogue. Both hold the same list: the steps in the order of the command line. */
 export interface StepOptions {
@@ -11,44 +9,18 @@ export interface StepOptions {
   readonly stepTimeout: number;
 }
 
-export function addStepOptions(command: Command): void {
-  const steps: Step[] = [];
-  const add = (step: Step) => {
-    steps.push(step);
-    return steps;
-  };
-  command
-    .addOption(
-      new Option(
-        '--expect <regex>',
-        'before stdin: wait until the peer sends this; may be repeated',
-      ).argParser((text) => add(parseExpect(text))),
-    )
-    .addOption(
-      new Option(
-        '--send <text>',
-        'before stdin: send this, with \\r \\n \\t \\0 \\e \\xHH; may be repeated',
-      ).argParser((text) => add({ kind: 'send', bytes: unescapeText(text) })),
-    )
-    .addOption(
-      new Option('--step-timeout <time>', 'limit for each --expect')
-        .argParser(parseTimeMs)
-        .default(10_000, '10s'),
-    );
-}
-
 /** The steps in their order, or undefined when there are none. */
 export function readSteps({ expect, send }: StepOptions): readonly Step[] | undefined {
   return expect ?? send;
 }
 
 /** A pattern for bytes: see compilePattern(). */
-function parseExpect(text: string): Step {
+export function parseExpect(text: string): Step {
   try {
     return { kind: 'expect', text, pattern: compilePattern(text) };
   } catch (error) {
     const [reason] = (error as Error).message.split('\n');
-    throw new TnetError('TNET_E_USAGE', `--expect: ${reason ?? 'the pattern cannot be read'}`);
+    throw new TnetError('TNET_E_USAGE', reason ?? 'the pattern cannot be read', { subject: '--expect' });
   }
 }
 
@@ -72,7 +44,9 @@ export function unescapeText(text: string): Buffer {
     if (part.length === 4) return Buffer.from(part.slice(2), 'hex');
     const byte = escapes[part.slice(1)];
     if (byte === undefined)
-      throw new TnetError('TNET_E_USAGE', `--send: ${part} stands for nothing; write \\\\ for \\`);
+      throw new TnetError('TNET_E_USAGE', `${part} stands for nothing; write \\\\ for \\`, {
+        subject: '--send',
+      });
     return Buffer.from(byte, 'latin1');
   });
   return Buffer.concat(parts);

@@ -1,24 +1,13 @@
-import { Option, type Command } from 'commander';
 import { openOutput } from '../../src/dial/stdio.ts';
 import { errorCode } from '../../src/errors.ts';
 import type { Recording } from '../../src/record/recording.ts';
 import type { TapStyle } from '../../src/record/tap-format.ts';
 import { wantsColor } from '../../src/report/paint.ts';
 import { describeError } from '../../src/report/sentences.ts';
-import { takeOptionalValuesAfterEquals } from './arguments.ts';
 import type { Context } from '../context.ts';
-
-const styles: readonly TapStyle[] = ['hex', 'text'];
 
 /** How long a reader that takes nothing is waited for at the end. */
 const patienceMs = 2_000;
-
-/** Adds --tap. */
-export function addTapOption(command: Command): void {
-  const help = 'show the bytes on standard output as they pass; --tap=text shows lines of text';
-  command.addOption(new Option('--tap [style]', help).choices(styles));
-  takeOptionalValuesAfterEquals(command, { '--tap': 'hex' });
-}
 
 /** A recording on standard output, for people. */
 export interface Tap {

@@ -1,115 +1,52 @@
-import { Option, type Command } from 'commander';
-import { hideUserInfo } from '../../src/address/endpoint.ts';
-import { TnetError } from '../../src/errors.ts';
-import { pairSettingGroups, pairSettings, readPair, type Pair } from '../../src/handlers/relay/pair.ts';
-import type { Setting } from '../../src/handlers/relay/settings/setting.ts';
-import { parseCount, parseTimeMs } from '../options/values.ts';
-import type { ReportOptions } from '../context.ts';
-import { addLiveOption } from '../options/live.ts';
-import { addRecordingOptions, type RecordingFlags } from '../options/recording.ts';
-import { addTapOption } from '../options/tap.ts';
-import type { TapStyle } from '../../src/record/tap-format.ts';
+import type { Command } from 'commander';
+import { givenOptions } from '../options/build.ts';
+import { longNameOf, rowsOf, type ConfigOf, type FlagsOf, type Layout } from '../options/row.ts';
+import { address } from '../options/table/address.ts';
+import { balance } from '../options/table/balance.ts';
+import { access, admission, clients } from '../options/table/clients.ts';
+import { datagrams, faults } from '../options/table/faults.ts';
+import { limits } from '../options/table/limits.ts';
+import { clientHeader, protocols } from '../options/table/proxies.ts';
+import { live, recording, tap } from '../options/table/recording.ts';
+import { replay } from '../options/table/replay.ts';
+import { reports } from '../options/table/reports.ts';
+import { serving } from '../options/table/serving.ts';
+import { tls } from '../options/table/tls.ts';
 
-/** The flags of `tnet proxy` beside those of pairSettings, which have their written value under their own name. */
-export interface ProxyOptions extends ReportOptions, Pick<RecordingFlags, 'output' | 'format' | 'append'> {
-  readonly ipv4?: boolean;
-  readonly ipv6?: boolean;
-  readonly numeric?: boolean;
-  readonly pair?: readonly string[];
-  readonly config?: string;
-  readonly drain: number;
-  readonly workers?: number;
-  readonly metrics?: string;
-  readonly live?: boolean;
-  readonly tap?: TapStyle;
-}
+/** The options of `tnet proxy`, in the order of its help. */
+export const proxyLayout = [
+  ['What is served:', address, serving],
+  ['What is seen:', tap, recording, live],
+  ['Protocols:', clientHeader, protocols],
+  ['TLS:', tls],
+  ['Several targets:', balance],
+  ['Access:', access],
+  ['Limits:', clients, admission, limits],
+  ['Datagrams:', datagrams],
+  ['Faults on purpose:', faults],
+  ['Replay:', replay],
+  ['Reports:', reports],
+] as const satisfies Layout;
 
-const settings: Readonly<Record<string, Setting<unknown>>> = pairSettings;
+/** The rows of a pair, which a configuration file may have too, and those of the process. */
+export const pairRows = new Map([...rowsOf('proxy', proxyLayout)].filter(([, { config }]) => config));
+export const processRows = new Map([...rowsOf('proxy', proxyLayout)].filter(([, { config }]) => !config));
 
-/** Adds the flags that say how a pair is served: one for every setting. They are read by readPairs(). */
-export function addPairOptions(command: Command): Command {
-  for (const [heading, group] of pairSettingGroups) {
-    command.optionsGroup(heading);
-    for (const { flags, help, isList } of Object.values(group)) {
-      const option = new Option(flags, help);
-      command.addOption(isList ? option.argParser(collect) : option);
-    }
-  }
-  return command;
-}
+/** The options of a pair by name, read. */
+export type PairOptions = ConfigOf<typeof proxyLayout>;
 
-/** Every value of a flag that may be repeated. */
-function collect(word: string, previous: readonly string[] | undefined): readonly string[] {
-  return [...(previous ?? []), word];
-}
+/** The flags of the process. Those of its pairs are there as they are written: see writtenValues(). */
+export type ProxyOptions = Omit<FlagsOf<typeof proxyLayout, 'proxy'>, keyof PairOptions>;
 
-/** Adds the flags that say what is served. */
-export function addProxyOptions(command: Command): void {
-  command
-    .addOption(
-      new Option(
-        '-L, --pair <listen=target>',
-        'a pair to serve, LISTEN=TARGET[,TARGET…]; may be repeated',
-      ).argParser(collect),
-    )
-    .addOption(
-      new Option('--config <file>', 'serve the pairs of a JSON file; SIGHUP takes it anew').conflicts('pair'),
-    )
-    .addOption(
-      new Option('--workers <n>', 'serve clients in so many processes')
-        .argParser(parseCount(1))
-        .conflicts(['live', 'tap', 'output']),
-    )
-    .addOption(new Option('--metrics <address>', 'serve /metrics for Prometheus and /healthz there'))
-    .addOption(
-      new Option('--drain <time>', 'at SIGTERM, let connections go on for at most this long')
-        .argParser(parseTimeMs)
-        .default(10_000, '10s'),
-    );
-  command.optionsGroup('What is seen:');
-  addTapOption(command);
-  addRecordingOptions(command);
-  addLiveOption(command);
-}
-
-/** The settings that the command line gives, as written. */
-export function writtenValues(options: ProxyOptions): Readonly<Record<string, unknown>> {
-  const given = Object.entries(options).filter(([key, value]) => key in settings && value !== undefined);
-  return Object.fromEntries(given);
-}
-
-/**
- * The pairs that the command line names: `LISTEN TARGET…`, or each `-L LISTEN=TARGET[,TARGET…]`.
- *
- * @throws TnetError TNET_E_USAGE or TNET_E_ADDRESS
- */
-export function readPairs(
-  words: readonly string[],
-  options: ProxyOptions,
-  family: 4 | 6 | undefined,
-): Pair[] {
-  const values = writtenValues(options);
-  const [listen, ...targets] = words;
-  const pairs = options.pair?.map(splitPair) ?? [];
-  if (listen !== undefined && pairs.length > 0) {
-    throw new TnetError('TNET_E_USAGE', 'name the pairs as LISTEN TARGET or with -L, not both');
-  }
-  if (listen !== undefined) pairs.push({ listen, targets });
-  if (pairs.length === 0)
-    throw new TnetError('TNET_E_USAGE', 'name where to listen and a target: LISTEN TARGET');
-  return pairs.map((pair) => readPair({ ...pair, values }, { name: nameFlag, family }));
-}
-
-function splitPair(word: string): { listen: string; targets: string[] } {
-  const at = word.indexOf('=');
-  if (at < 1)
-    throw new TnetError('TNET_E_USAGE', 'expected LISTEN=TARGET', { subject: `-L ${hideUserInfo(word)}` });
-  const targets = word.slice(at + 1);
-  return { listen: word.slice(0, at), targets: targets === '' ? [] : targets.split(',') };
+/** What the command line says of every pair, as written. */
+export function writtenValues(command: Command): Readonly<Record<string, unknown>> {
+  const names = [...givenOptions(command)].filter((name) => pairRows.has(name));
+  return Object.fromEntries(names.map((name) => [name, command.getOptionValue(name) as unknown]));
 }
 
 /** `--max-connections` for maxConnections; what a pair is between is named by its word. */
-function nameFlag(part: string): string {
+export function nameFlag(part: string): string {
   if (part === 'listen' || part === 'targets') return part === 'listen' ? 'LISTEN' : 'TARGET';
-  return /--[a-z-]+/.exec(settings[part]?.flags ?? '')?.[0] ?? part;
+  const row = pairRows.get(part) ?? processRows.get(part);
+  return row ? longNameOf(row) : part;
 }

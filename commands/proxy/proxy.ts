@@ -1,29 +1,29 @@
 import type { Command } from 'commander';
 import { refuseAddressFlags } from '../../src/address/host-rules.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
+import { hideUserInfo } from '../../src/address/endpoint.ts';
 import { errorCode, TnetError } from '../../src/errors.ts';
-import { readConfigFile } from '../../src/handlers/relay/settings/config-file.ts';
-import { isReplayClient } from '../../src/handlers/relay/settings/pair-checks.ts';
-import type { Pair } from '../../src/handlers/relay/pair.ts';
+import { isReplayClient, type Pair } from '../../src/handlers/relay/pair.ts';
 import { limitYoungGeneration } from '../../src/handlers/relay/young-generation.ts';
 import { createContext } from '../context.ts';
-import { addOptions, addReportOptions } from '../options/shared.ts';
-import { addPairOptions, addProxyOptions, readPairs, writtenValues, type ProxyOptions } from './options.ts';
-import { checkWorkers, isWorker } from './worker-checks.ts';
+import { addOptions, givenOptions } from '../options/build.ts';
+import { readFamily } from '../options/server-address.ts';
+import { readConfigFile, type SharedOptions } from './config-file.ts';
+import { isWorker } from './is-worker.ts';
+import { nameFlag, proxyLayout, writtenValues, type ProxyOptions } from './options.ts';
+import { checkProcess } from './pair-checks.ts';
+import { readPair } from './pair.ts';
 import { ProxyRun } from './run.ts';
 import { openViews } from './views.ts';
-import { addressFlags, readFamily } from '../options/server-address.ts';
+import { addressFlags } from '../options/server-address.ts';
 
 /** `tnet proxy [options] LISTEN TARGET…`: a relay that changes nothing unless asked, not even how a connection ends. */
 export function defineProxy(command: Command): void {
   command
     .argument('[listen]', 'where to listen: PORT (loopback), HOST:PORT, udp://HOST:PORT, /path, fd:N')
     .argument('[target...]', 'where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path');
-  command.optionsGroup('What is served:');
-  addOptions(command, 'ipv4', 'ipv6', 'numeric');
-  addProxyOptions(command);
-  addPairOptions(command);
-  addReportOptions(command).action(runProxy);
+  addOptions(command, 'proxy', proxyLayout);
+  command.action(runProxy);
 }
 
 async function runProxy(
@@ -34,7 +34,12 @@ async function runProxy(
 ): Promise<void> {
   const context = createContext(command, options);
   const words = listen === undefined ? [] : [listen, ...targets];
-  const read = createPairReader(words, options);
+  checkProcess(givenOptions(command), nameFlag);
+  const read = createPairReader(words, options, {
+    values: writtenValues(command),
+    family: readFamily(options),
+    modes: options.workers === undefined ? {} : { workers: '--workers' },
+  });
   if (options.workers !== undefined && isWorker()) {
     (await import('./workers.ts')).runWorker(context, options, read);
     return;
@@ -43,7 +48,6 @@ async function runProxy(
   if (pairs.some(isReplayClient) && (pairs.length > 1 || options.config !== undefined)) {
     throw new TnetError('TNET_E_USAGE', 'LISTEN - stands on the command line, as the only pair');
   }
-  checkWorkers(pairs, options);
   const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
   const views = await openViews(context, options);
   const run = new ProxyRun(context, options, views);
@@ -55,11 +59,14 @@ async function runProxy(
 }
 
 /** Reads what is to be served: once from the command line, or each time anew from the file. */
-function createPairReader(words: readonly string[], options: ProxyOptions): () => Promise<Pair[]> {
-  const family = readFamily(options);
+function createPairReader(
+  words: readonly string[],
+  options: ProxyOptions,
+  shared: SharedOptions,
+): () => Promise<Pair[]> {
   const { config } = options;
   if (config === undefined) {
-    const pairs = readPairs(words, options, family);
+    const pairs = readPairs(words, options, shared);
     checkAddressFlags(pairs, options);
     return () => Promise.resolve(pairs);
   }
@@ -67,8 +74,7 @@ function createPairReader(words: readonly string[], options: ProxyOptions): () =
     throw new TnetError('TNET_E_USAGE', 'name the pairs in the --config file or as words, not both');
   return async () => {
     try {
-      const pairs = await readConfigFile(config, writtenValues(options), family);
-      checkWorkers(pairs, options);
+      const pairs = await readConfigFile(config, shared);
       checkAddressFlags(pairs, options);
       return pairs;
     } catch (error) {
@@ -90,4 +96,33 @@ function checkAddressFlags(pairs: readonly Pair[], { ipv4, ipv6, numeric }: Prox
     ...route.flatMap((one) => one.targets),
   ]);
   refuseAddressFlags(ends, addressFlags({ ipv4, ipv6, numeric }));
+}
+
+/**
+ * The pairs that the command line names: `LISTEN TARGET…`, or each `-L LISTEN=TARGET[,TARGET…]`.
+ *
+ * @throws TnetError TNET_E_USAGE or TNET_E_ADDRESS
+ */
+function readPairs(
+  words: readonly string[],
+  options: ProxyOptions,
+  { values = {}, ...shared }: SharedOptions,
+): Pair[] {
+  const [listen, ...targets] = words;
+  const pairs = options.pair?.map(splitPair) ?? [];
+  if (listen !== undefined && pairs.length > 0) {
+    throw new TnetError('TNET_E_USAGE', 'name the pairs as LISTEN TARGET or with -L, not both');
+  }
+  if (listen !== undefined) pairs.push({ listen, targets });
+  if (pairs.length === 0)
+    throw new TnetError('TNET_E_USAGE', 'name where to listen and a target: LISTEN TARGET');
+  return pairs.map((pair) => readPair({ ...pair, values }, { ...shared, name: nameFlag }));
+}
+
+function splitPair(word: string): { listen: string; targets: string[] } {
+  const at = word.indexOf('=');
+  if (at < 1)
+    throw new TnetError('TNET_E_USAGE', 'expected LISTEN=TARGET', { subject: `-L ${hideUserInfo(word)}` });
+  const targets = word.slice(at + 1);
+  return { listen: word.slice(0, at), targets: targets === '' ? [] : targets.split(',') };
 }

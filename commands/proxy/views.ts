@@ -1,4 +1,3 @@
-import { TnetError } from '../../src/errors.ts';
 import type { Recording } from '../../src/record/recording.ts';
 import type { Context } from '../context.ts';
 import type { ProxyOptions } from './options.ts';
@@ -24,15 +23,6 @@ function nameOutputUse({ tap, live }: ProxyOptions): string | undefined {
  * @throws TnetError TNET_E_USAGE
  */
 export async function openViews(context: Context, options: ProxyOptions): Promise<ProxyViews> {
-  for (const flag of ['format', 'append'] as const) {
-    if (options[flag] === undefined || options.output !== undefined) continue;
-    throw new TnetError('TNET_E_USAGE', 'makes sense only with --output', { subject: `--${flag}` });
-  }
-  if (options.tap !== undefined && options.live) {
-    throw new TnetError('TNET_E_USAGE', 'makes no sense with --tap: both show on standard output', {
-      subject: '--live',
-    });
-  }
   const file = await openRecording(context, options, nameOutputUse(options));
   const tap: Tap | undefined = options.tap && (await openTap(context, options.tap));
   return {

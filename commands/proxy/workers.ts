@@ -8,8 +8,8 @@ import type { ServeHost } from '../../src/serve/host.ts';
 import { ServeWorker } from '../../src/serve/workers/worker.ts';
 import type { FromWorker, ToWorker } from '../../src/serve/workers/messages.ts';
 import type { Context } from '../context.ts';
+import { workerVariable } from './is-worker.ts';
 import type { ProxyOptions } from './options.ts';
-import { workerVariable } from './worker-checks.ts';
 import { readFamily } from '../options/server-address.ts';
 
 /** Starts this program once more, with the same arguments, as a worker. It reports on our stderr. */

@@ -62,7 +62,7 @@ test.serial('--ready-file that cannot be written is status 2, and nothing stays 
 test.serial('--mode without a Unix socket is a usage error', async (t) => {
   const { code, stderr } = await runCli(t, ['listen', '--mode', '600', '0']);
   t.is(code, 2);
-  t.regex(stderr, /--mode sets the permissions of a Unix socket/);
+  t.regex(stderr, /--mode goes with -U: it sets the permissions of a Unix socket/);
 });
 
 test.serial('--retry-bind waits for the address to be free, and says so with -v', async (t) => {

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
 import test from 'ava';
 import { collect } from '../helpers/bytes.ts';
-import { runCli, startCli, tnetPath } from '../helpers/cli.ts';
+import { closedPort, runCli, startCli, tnetPath } from '../helpers/cli.ts';
 import { startScriptedServer } from '../helpers/scripted-server.ts';
 import { startPeerServer } from '../helpers/peers.ts';
 import { tempDir } from '../helpers/temp.ts';
@@ -19,6 +19,14 @@ test.serial('--crlf both makes CRLF of LF on the way out and LF of CRLF on the w
   );
   t.is(server.received().toString(), 'x\r\ny\r\n');
   t.is(stdout.toString(), 'a\nb\nc\r');
+});
+
+test.serial('-p connects from the port that it names', async (t) => {
+  const server = await startPeerServer(t, 'tcp', (socket) => socket.end(String(socket.remotePort)));
+  const port = String(await closedPort());
+  const { code, stdout } = await runCli(t, ['connect', '-p', port, ...server.words]);
+  t.is(code, 0);
+  t.is(stdout.toString(), port);
 });
 
 test.serial('--delay waits between lines', async (t) => {

@@ -60,6 +60,7 @@ testNative('the buffers, the hops, the lingering and Nagle are set through the a
   await once(socket, 'connect');
   const fd = descriptorOf(socket)!;
   const tuning = { receiveBufferBytes: 50_000, sendBufferBytes: 60_000, hopLimit: 9, lingerSeconds: 3 };
+  // As --nodelay does, and --no-nodelay below.
   createTuner({ ...tuning, noDelay: true })(socket);
   const names = ['rcvbuf', 'sndbuf', 'ttl', 'linger', 'nodelay'] as const;
   t.deepEqual(

@@ -204,12 +204,12 @@ const faults: [words: string[], message: RegExp][] = [
   [['connect', '-u', '--tls', '127.0.0.1', '9'], /--tls needs a connection, and UDP has none/],
   [['connect', '-x', 'socks5://127.0.0.1:1', 'udp://127.0.0.1:9'], /-x needs a connection, and UDP has none/],
   [['connect', '-t', '-u', '127.0.0.1', '9'], /-t needs a connection, and UDP has none/],
-  [['connect', '-u', '--linger', '1s', '127.0.0.1', '9'], /--linger is for connections; datagrams have/],
-  [['connect', '--rcvbuf', '9k', 'udp://127.0.0.1:9'], /--rcvbuf is for connections; datagrams have/],
-  [['connect', '--no-nodelay', 'udp://127.0.0.1:9'], /--nodelay is for connections; datagrams have/],
-  [['listen', '-u', '--ttl', '9', '127.0.0.1:0'], /for connections, not for datagrams/],
-  [['listen', '-u', '--tls', '127.0.0.1:0'], /not for datagrams/],
-  [['listen', '-u', '--accept-proxy', '127.0.0.1:0'], /not for datagrams/],
+  [['connect', '-u', '--linger', '1s', '127.0.0.1', '9'], /--linger needs a connection, and UDP has none/],
+  [['connect', '--rcvbuf', '9k', 'udp://127.0.0.1:9'], /--rcvbuf needs a connection, and UDP has none/],
+  [['connect', '--no-nodelay', 'udp://127.0.0.1:9'], /--nodelay needs a connection, and UDP has none/],
+  [['listen', '-u', '--ttl', '9', '127.0.0.1:0'], /--ttl needs a connection, and UDP has none/],
+  [['listen', '-u', '--tls', '127.0.0.1:0'], /--tls needs a connection, and UDP has none/],
+  [['listen', '-u', '--accept-proxy', '127.0.0.1:0'], /--accept-proxy needs a connection, and UDP has none/],
   [['connect', '-u', '--wait-reply=soon', '127.0.0.1', '9'], /A time is a number/],
 ];
 

@@ -1,136 +1,128 @@
-import { type Endpoint, hideUserInfo } from '../../address/endpoint.ts';
-import { parseEndpoint } from '../../address/parse.ts';
-import { loopbacks, requireFamily, toFamily } from '../../address/host-rules.ts';
-import { TnetError } from '../../errors.ts';
-import { accessSettings } from './settings/access.ts';
-import { balanceSettings } from './settings/balance.ts';
-import { datagramSettings } from './settings/datagrams.ts';
-import { checkPair } from './settings/pair-checks.ts';
-import { faultSettings } from './settings/faults.ts';
-import { limitSettings } from './settings/limits.ts';
-import { protocolSettings } from './settings/protocols.ts';
-import { replaySettings } from './settings/replay.ts';
-import { secureSettings } from './settings/tls.ts';
-import { parseTarget, type Target } from './targets/target.ts';
-import type { Setting, SettingTable, ValuesOf } from './settings/setting.ts';
+import type { Endpoint } from '../../address/endpoint.ts';
+import type { Rate, Spread } from '../../quantities.ts';
+import type { Route } from './targets/route.ts';
+import type { Target } from './targets/target.ts';
 
-/** Every setting that a pair can have: a flag on the command line and a property in a configuration file. */
-export const pairSettings = {
-  ...protocolSettings,
-  ...secureSettings,
-  ...balanceSettings,
-  ...accessSettings,
-  ...limitSettings,
-  ...datagramSettings,
-  ...faultSettings,
-  ...replaySettings,
-} as const;
-
-/** The settings by what they are about, under the headings that help gives them. */
-export const pairSettingGroups: readonly (readonly [heading: string, settings: SettingTable])[] = [
-  ['Protocols:', protocolSettings],
-  ['TLS:', secureSettings],
-  ['Several targets:', balanceSettings],
-  ['Access:', accessSettings],
-  ['Limits:', limitSettings],
-  ['Datagrams:', datagramSettings],
-  ['Faults on purpose:', faultSettings],
-  ['Replay:', replaySettings],
-];
-
-export type PairValues = ValuesOf<typeof pairSettings>;
-
-/** Where to listen, where to connect, and how. */
+/** Where to listen, where to connect, and how: read and found to make sense together by whoever hands it over. */
 export interface Pair {
   readonly listen: Endpoint;
   readonly targets: readonly Target[];
   readonly values: PairValues;
+  /** Whether connections are done something to on purpose. */
+  readonly isFaulty: boolean;
+  /** What keeps the clients in JavaScript: the first option that the engine does not do alone. */
+  readonly slowOption: string | undefined;
 }
 
-/** What a pair is made of, as written: text not read yet. */
-export interface WrittenPair {
-  readonly listen: string;
-  readonly targets: readonly string[];
-  readonly values: Readonly<Record<string, unknown>>;
+/** How a pair is served. Times are in milliseconds, sizes in bytes; what is absent is not asked for, or has its default. */
+export interface PairValues
+  extends ProtocolValues, SecureValues, BalanceValues, AccessValues, LimitValues, FaultValues, ReplayValues {
+  /** Between UDP and a stream. */
+  readonly framing?: 'chunk' | 'length';
 }
 
-/** Names a part of what was written, for an error: `--latency`, `/pairs/0/latency`. */
-export type NamePart = (part: string) => string;
-
-export interface ReadPairOptions {
-  readonly name: NamePart;
-  /** Which loopback address a port on its own means. Default 4. */
-  readonly family?: 4 | 6;
+/** What a proxy speaks itself, before it relays. */
+export interface ProtocolValues {
+  readonly acceptProxy?: boolean;
+  readonly sendProxy?: 1 | 2;
+  readonly socks?: boolean;
+  readonly httpConnect?: boolean;
+  /** The path of a htpasswd file. */
+  readonly authFile?: string;
+  readonly route?: readonly Route[];
 }
 
-/**
- * Reads a pair and checks that its parts make sense together. Nothing is opened.
- *
- * @throws TnetError TNET_E_USAGE or TNET_E_ADDRESS, with the part that is wrong as its subject
- */
-export function readPair(written: WrittenPair, { name, family }: ReadPairOptions): Pair {
-  const values = readValues(written.values, name);
-  const listen = at(name('listen'), () =>
-    bindLoopback(toFamily(parseEndpoint(written.listen), family), family),
+/** TLS of a proxy: with its clients, with its targets, or both. Files are named by their paths. */
+export interface SecureValues {
+  readonly tlsIn?: boolean;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsOut?: boolean;
+  readonly tlsCa?: string;
+  readonly tlsServername?: string;
+  readonly tlsInsecure?: boolean;
+  readonly tlsAlpn?: readonly string[];
+}
+
+/** How clients are spread over several targets. */
+export interface BalanceValues {
+  readonly balance?: 'round-robin' | 'least' | 'first' | 'hash';
+  readonly health?: number;
+  readonly healthFall?: number;
+  readonly healthRise?: number;
+  readonly eject?: number;
+  readonly resolve?: number;
+  /** An IP address, with a port or without, as node:dns takes it. */
+  readonly dnsServer?: string;
+}
+
+/** Who is served; src/access says what an entry may be. */
+export interface AccessValues {
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
+}
+
+/** How much each client, connection or everybody together may use. */
+export interface LimitValues {
+  readonly maxConnections?: number;
+  readonly reject?: boolean;
+  readonly rate?: Rate;
+  readonly idle?: number;
+  readonly halfClosed?: number;
+  readonly timeout?: number;
+  readonly handshakeLimit?: number;
+  readonly waitConnect?: number;
+}
+
+/** What is done to connections on purpose. docs/faults.md sets each beside its counterpart in toxiproxy. */
+export interface FaultValues {
+  readonly latency?: Spread;
+  /** Bytes a second. */
+  readonly bandwidth?: number;
+  readonly slice?: boolean;
+  readonly sliceSize?: Spread;
+  readonly sliceDelay?: number;
+  readonly corrupt?: number;
+  readonly loss?: number;
+  readonly dropAfter?: number;
+  readonly resetAfter?: number;
+  readonly blackhole?: boolean;
+  readonly slowClose?: number;
+  readonly direction?: 'up' | 'down' | 'both';
+  readonly probability?: number;
+  readonly seed?: number;
+}
+
+/** Recordings in the place of clients or of a target. */
+export interface ReplayValues {
+  readonly replay?: string;
+  /** How many times faster than it was recorded; Infinity: at once. */
+  readonly pace?: number;
+  readonly connection?: number;
+}
+
+export const defaultHandshakeMs = 10_000;
+export const defaultConnectMs = 30_000;
+export const defaultFall = 3;
+export const defaultRise = 2;
+export const defaultEjectMs = 10_000;
+export const defaultResolveMs = 30_000;
+/** How long a session without a datagram lasts, as UDP has no end. */
+export const defaultSessionIdleMs = 60_000;
+
+/** Whether the targets are to be chosen among, and not simply dialled. */
+export function isBalanced({ targets, values }: Pick<Pair, 'targets' | 'values'>): boolean {
+  return (
+    targets.length > 1 ||
+    targets.some(({ kind }) => kind === 'srv') ||
+    values.balance !== undefined ||
+    values.health !== undefined ||
+    values.resolve !== undefined ||
+    values.dnsServer !== undefined
   );
-  // A recording in the target's place may be written as a target: -.
-  const words =
-    values.replay === undefined ? written.targets : written.targets.filter((word) => word !== '-');
-  const targets = words.map((target) => at(name('targets'), () => readTarget(target, family)));
-  const pair = unwrapTls({ listen, targets, values });
-  checkPair(pair, name);
-  return pair;
 }
 
-/** `tls://` before an address is another way to write --tls-in or --tls-out. */
-function unwrapTls({ listen, targets, values }: Pair): Pair {
-  const isSecure = ({ kind }: Target) => kind === 'tls';
-  // Where only some targets are secure, the rest stays as it is, for checkPair() to refuse.
-  const allSecure = targets.length > 0 && targets.every(isSecure);
-  return {
-    listen: listen.kind === 'tls' ? { ...listen, kind: 'tcp', host: listen.host ?? '127.0.0.1' } : listen,
-    targets: allSecure ? targets.map((target) => ({ ...target, kind: 'tcp' }) as Target) : targets,
-    values: {
-      ...values,
-      ...(listen.kind === 'tls' && { tlsIn: true }),
-      ...(allSecure && { tlsOut: true }),
-    },
-  };
-}
-
-function readValues(values: Readonly<Record<string, unknown>>, name: NamePart): PairValues {
-  const settings: Readonly<Record<string, Setting<unknown>>> = pairSettings;
-  const read = Object.entries(values).map(([key, value]) => {
-    const setting = settings[key];
-    if (!setting) throw new TnetError('TNET_E_USAGE', 'there is no such setting', { subject: name(key) });
-    const place = name(key);
-    // A flag is shown with what it was given.
-    const shown =
-      place.startsWith('--') && typeof value === 'string' ? `${place} ${hideUserInfo(value)}` : place;
-    return [key, at(shown, () => setting.read(value))];
-  });
-  return Object.fromEntries(read) as PairValues;
-}
-
-/** Runs a reader; what it finds wrong is told with the place. */
-function at<Value>(place: string, read: () => Value): Value {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof TnetError)) throw error;
-    const subject = error.subject === undefined ? place : `${place}: ${error.subject}`;
-    throw new TnetError(error.code, error.message, { subject, cause: error });
-  }
-}
-
-/** A relay is for this machine unless a host is named: exposing the target takes a word. */
-function bindLoopback(endpoint: Endpoint, family: 4 | 6 | undefined): Endpoint {
-  if ((endpoint.kind !== 'tcp' && endpoint.kind !== 'udp') || endpoint.host !== undefined) return endpoint;
-  return { ...endpoint, host: loopbacks[family ?? 4] };
-}
-
-function readTarget(word: string, family: 4 | 6 | undefined): Target {
-  const target = parseTarget(word);
-  if ('host' in target) requireFamily(target.host, family);
-  return target;
+/** Whether a recording takes the place of the clients, and not that of the target. */
+export function isReplayClient({ listen, values }: Pick<Pair, 'listen' | 'values'>): boolean {
+  return values.replay !== undefined && listen.kind === 'stdio';
 }

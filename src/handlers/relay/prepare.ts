@@ -9,9 +9,8 @@ import { prepareReaders } from './readers.ts';
 import { createRelay } from './relay.ts';
 import type { RequestRules } from './request.ts';
 import type { LanelessService, RelayOptions, RelayService } from './service.ts';
-import { hasFaults } from './settings/faults.ts';
-import { defaultHandshakeMs } from './settings/limits.ts';
-import { isBalanced, isReplayClient } from './settings/pair-checks.ts';
+import { defaultHandshakeMs } from './pair.ts';
+import { isBalanced, isReplayClient } from './pair.ts';
 import { checkLoops } from './targets/loop-check.ts';
 import { createTargetRule } from './targets/rules.ts';
 import { findDatagramEnds, type DatagramEnds } from './targets/target.ts';
@@ -90,8 +89,13 @@ async function createRequestRules({ listen, values }: Pair, host: ProxyHost): Pr
   return { dial: await createDialPlan(values, host), judge: createTargetRule(listen, host.own) };
 }
 
-async function prepareFaults({ listen, targets, values }: Pair): Promise<RelayOptions['createFaults']> {
-  if (!hasFaults(values)) return undefined;
+async function prepareFaults({
+  listen,
+  targets,
+  values,
+  isFaulty,
+}: Pair): Promise<RelayOptions['createFaults']> {
+  if (!isFaulty) return undefined;
   const createFaults = await loadFaults(findDatagramEnds(listen, targets));
   return (connection, onDrop) => createFaults(values, connection, onDrop);
 }

@@ -1,6 +1,6 @@
 import type { ServerSecureSettings } from '../../serve/tls-server.ts';
 import { createContext, readOwnCertificate } from '../../dial/tls-files.ts';
-import type { SecureValues } from './settings/tls.ts';
+import type { SecureValues } from './pair.ts';
 
 /**
  * What TLS is to be with clients.

@@ -1,6 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
 import { nativeStatus } from '../../native/addon.ts';
-import { hasFaults } from './settings/faults.ts';
 import type { Pair } from './pair.ts';
 
 /**
@@ -9,7 +8,7 @@ import type { Pair } from './pair.ts';
  * connection costs. Where the bytes pass through JavaScript the room is left to grow: it saves them a fifth of the time.
  */
 export function limitYoungGeneration(pairs: readonly Pair[]): void {
-  const passBytes = ({ values }: Pair) =>
-    values.tlsIn === true || values.tlsOut === true || hasFaults(values);
+  const passBytes = ({ values, isFaulty }: Pair) =>
+    isFaulty || values.tlsIn === true || values.tlsOut === true;
   if (nativeStatus().used && !pairs.some(passBytes)) setFlagsFromString('--semi-space-growth-factor=1');
 }

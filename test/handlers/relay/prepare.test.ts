@@ -6,11 +6,11 @@ import test from 'ava';
 import { nativeStatus } from '../../../src/native/addon.ts';
 import { startRelay } from '../../../src/flow/relay.ts';
 import { Ledger } from '../../../src/serve/ledger.ts';
-import { readPair } from '../../../src/handlers/relay/pair.ts';
-import { prepareRelay } from '../../../src/handlers/relay/prepare.ts';
-import type { ProxyHost } from '../../../src/handlers/relay/host.ts';
+import { readPair } from '../../../commands/proxy/pair.ts';
 import { createRecording } from '../../../src/record/recording.ts';
 import { tempDir } from '../../helpers/temp.ts';
+import { prepareRelay } from '../../../src/handlers/relay/prepare.ts';
+import type { ProxyHost } from '../../../src/handlers/relay/host.ts';
 
 const host: ProxyHost = {
   ledger: new Ledger(),

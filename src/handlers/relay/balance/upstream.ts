@@ -1,14 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { isThere } from '../../../dial/health.ts';
 import { leaveInOrder } from '../../../dial/leave.ts';
 import { errorCode } from '../../../errors.ts';
-import type { Pair } from '../pair.ts';
 import { formatTarget, type Target } from '../targets/target.ts';
+import { isThere } from '../../../dial/health.ts';
 import { Balancer, isUsable, type Member } from './balancer.ts';
-import { defaultEjectMs, defaultFall, defaultRise } from '../settings/balance.ts';
-import type { ProxyHost } from '../host.ts';
+import { defaultEjectMs, defaultFall, defaultRise, type Pair } from '../pair.ts';
 import { resolveTarget, type ResolvedTarget } from '../targets/names.ts';
 import { raceTargets, staggerMs } from '../targets/race.ts';
+import type { ProxyHost } from '../host.ts';
 import {
   connectTarget,
   createDialOptions,

@@ -3,7 +3,7 @@ import { Blackhole } from '../../../transform/blackhole.ts';
 import { Corrupt } from '../../../transform/corrupt.ts';
 import { DelayDatagrams, LoseDatagrams, NarrowDatagrams } from '../../../transform/datagram-faults.ts';
 import { createRandom } from '../../../transform/random.ts';
-import type { FaultValues } from '../settings/faults.ts';
+import type { FaultValues } from '../pair.ts';
 import { drawFaults, type Faults, type Row } from './streams.ts';
 
 /** As createFaults(), for datagrams that stay datagrams. */

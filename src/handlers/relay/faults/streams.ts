@@ -7,7 +7,7 @@ import { Latency } from '../../../transform/latency.ts';
 import { createRandom } from '../../../transform/random.ts';
 import { Slice } from '../../../transform/slice.ts';
 import { SlowClose } from '../../../transform/slow-close.ts';
-import type { FaultValues } from '../settings/faults.ts';
+import type { FaultValues } from '../pair.ts';
 
 const directions = ['up', 'down'] as const;
 

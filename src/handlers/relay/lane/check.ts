@@ -1,18 +1,9 @@
 import { nativeStatus } from '../../../native/addon.ts';
 import { isForeignName } from '../../../address/host-rules.ts';
 import type { ProxyHost } from '../host.ts';
-import { pairSettings, type Pair } from '../pair.ts';
 import type { LanelessService } from '../service.ts';
 
-/** What the engine does itself. All else that a pair, a service or a host has is done to each connection in JavaScript. */
-const knownSettings = new Set<string>([
-  'maxConnections',
-  'idle',
-  'timeout',
-  'waitConnect',
-  'allow',
-  'deny',
-] satisfies Setting[]);
+/** What the engine does itself. All else that a service or a host has is done to each connection in JavaScript. */
 const knownParts = new Set<string>([
   'pair',
   'listen',
@@ -35,8 +26,6 @@ const knownOfHost = new Set<string>([
   'loops',
 ] satisfies (keyof ProxyHost)[]);
 
-type Setting = keyof Pair['values'];
-
 /** What people know a part by. */
 const partNames: Readonly<Record<string, string>> = { recordings: '--tap or --output' };
 
@@ -50,9 +39,8 @@ export function findLaneObstacle(service: LanelessService, host: ProxyHost): str
   const { used, reason } = nativeStatus();
   if (!used) return `no native engine: ${reason ?? ''}`;
   if (process.env['TNET_EXPRESS'] === '0') return 'TNET_EXPRESS=0 turns it off';
-  const { values, targets } = service.pair;
-  const setting = findUnknown(values, knownSettings) as Setting | undefined;
-  if (setting) return `${/--[\w-]+/.exec(pairSettings[setting].flags)?.[0] ?? setting} needs JavaScript`;
+  const { slowOption, targets } = service.pair;
+  if (slowOption !== undefined) return `${slowOption} needs JavaScript`;
   const [target] = targets;
   if (!target || targets.length > 1) return 'there is not one target';
   if (target.kind !== 'tcp' && target.kind !== 'unix') return `the target is of the kind ${target.kind}`;

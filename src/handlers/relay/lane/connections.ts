@@ -4,15 +4,14 @@ import type { EndingReason } from '../../../flow/ending.ts';
 import type { ExpressLane, LaneEvent, LaneName } from '../../../flow/express-lane.ts';
 import { createFault } from '../../../net/guard.ts';
 import { describeError } from '../../../report/sentences.ts';
+import { ExpressRelay } from './relay.ts';
+import { createDialError, createRefusal, formatLaneTarget, type ExpressTarget } from './target.ts';
+import type { OpenConnection } from '../../../serve/ledger.ts';
+import { defaultConnectMs, type PairValues } from '../pair.ts';
 import { leave } from '../../../serve/leave.ts';
 import { refuse } from '../../../serve/refuse.ts';
 import { timedOut } from '../cut.ts';
-import { ExpressRelay } from './relay.ts';
-import { createDialError, createRefusal, formatLaneTarget, type ExpressTarget } from './target.ts';
 import type { ProxyHost } from '../host.ts';
-import type { OpenConnection } from '../../../serve/ledger.ts';
-import { defaultConnectMs } from '../settings/limits.ts';
-import type { PairValues } from '../pair.ts';
 
 type EventOf<Type extends LaneEvent['type']> = Extract<LaneEvent, { type: Type }>;
 

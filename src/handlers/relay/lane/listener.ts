@@ -5,8 +5,7 @@ import type { Server } from '../../../net/index.ts';
 import { lendListener, type ListenerLoan } from '../../../net/listener-loan.ts';
 import { ExpressConnections } from './connections.ts';
 import type { ExpressTarget } from './target.ts';
-import { defaultConnectMs } from '../settings/limits.ts';
-import type { PairValues } from '../pair.ts';
+import { defaultConnectMs, type PairValues } from '../pair.ts';
 import type { ProxyHost } from '../host.ts';
 
 /** What an express listener needs of a plan. */

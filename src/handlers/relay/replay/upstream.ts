@@ -2,8 +2,8 @@ import { TnetError } from '../../../errors.ts';
 import { Player } from '../../../record/player.ts';
 import { readRecording } from '../../../record/read-recording.ts';
 import type { Script, Side } from '../../../record/script.ts';
+import type { ReplayValues } from '../pair.ts';
 import type { ProxyHost } from '../host.ts';
-import type { ReplayValues } from '../settings/replay.ts';
 import type { Upstream } from '../targets/upstream.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { formatTargetEndpoint, type Endpoint } from '../../../address/endpoint.ts';
 import { isIP } from '../../../address/ip.ts';
 import { resolveAddresses, resolveService } from '../../../net/resolve.ts';
-import { defaultResolveMs, type BalanceValues } from '../settings/balance.ts';
+import { defaultResolveMs, type BalanceValues } from '../pair.ts';
 import { isDatagramTarget, type Target } from './target.ts';
 
 /** A target with an address that can be dialled without a name server. */

@@ -2,7 +2,7 @@ import type { ProxyHop } from '../../../address/proxy-url.ts';
 import type { DialOptions } from '../../../dial/dial-options.ts';
 import type { SocketTuning } from '../../../net/socket-tuning.ts';
 import type { ProxyHost } from '../host.ts';
-import { defaultConnectMs } from '../settings/limits.ts';
+import { defaultConnectMs } from '../pair.ts';
 import type { TargetTlsValues } from './target-tls.ts';
 import type { DialPlan } from './upstream.ts';
 

@@ -1,7 +1,7 @@
 import type { TlsClientSettings } from '../../../dial/tls-client.ts';
 import { createContext, readOwnCertificate } from '../../../dial/tls-files.ts';
 import { TlsSessions } from '../../../dial/tls-sessions.ts';
-import type { SecureValues } from '../settings/tls.ts';
+import type { SecureValues } from '../pair.ts';
 
 /** What a pair says of TLS with its targets. */
 export interface TargetTlsValues extends SecureValues {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { checkLoops } from '../../../../src/handlers/relay/targets/loop-check.ts';
 import { OwnAddresses } from '../../../../src/serve/own-addresses.ts';
-import { readPair } from '../../../../src/handlers/relay/pair.ts';
+import { readPair } from '../../../../commands/proxy/pair.ts';
 import { LoopWatch } from '../../../../src/handlers/relay/targets/rules.ts';
 import { tempDir } from '../../../helpers/temp.ts';
 

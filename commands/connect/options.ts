@@ -1,0 +1,26 @@
+import type { FlagsOf, Layout } from '../options/row.ts';
+import { address } from '../options/table/address.ts';
+import { checks, limits, tries } from '../options/table/limits.ts';
+import { proxies } from '../options/table/proxies.ts';
+import { recording } from '../options/table/recording.ts';
+import { reports, timing } from '../options/table/reports.ts';
+import { dialogue, endOfData, lines, programs } from '../options/table/session.ts';
+import { socket } from '../options/table/socket.ts';
+import { tls } from '../options/table/tls.ts';
+
+/** The options of `tnet connect`, in the order of its help. */
+export const connectLayout = [
+  ['Address:', address],
+  ['Time limits and tries:', limits, tries],
+  ['Port check:', checks],
+  ['The end of data:', endOfData],
+  ['Lines, telnet and the terminal:', lines],
+  ['Dialogue and programs:', dialogue, programs],
+  ['TLS:', tls],
+  ['Proxies:', proxies],
+  ['Recording:', recording],
+  ['Socket options:', socket],
+  ['Reports:', timing, reports],
+] as const satisfies Layout;
+
+export type ConnectOptions = FlagsOf<typeof connectLayout, 'connect'>;

@@ -1,0 +1,120 @@
+import { TnetError } from '../../../src/errors.ts';
+import { parseRoute, routeProtocols } from '../../../src/handlers/relay/targets/route.ts';
+import { anySession, sessions, streamEnds, tcpEnds } from '../modes.ts';
+import type { OptionTable } from '../row.ts';
+import { file, list, text, toggle, type ValueKind } from '../value-kinds.ts';
+
+/** What comes before a client's stream. */
+export const clientHeader = {
+  acceptProxy: {
+    flags: '--accept-proxy',
+    help: 'a PROXY header (version 1 or 2) comes before each connection',
+    helpIn: { proxy: 'read a PROXY header, version 1 or 2, from each client' },
+    value: toggle,
+    config: true,
+    in: { listen: ['server'], echo: ['server'], proxy: ['server'] },
+    ends: streamEnds,
+    modes: [...sessions, 'workers', 'names', 'replay-target'],
+    test: 'cli/proxy-header.test.ts',
+  },
+} as const satisfies OptionTable;
+
+const proxyVersion: ValueKind<1 | 2> = {
+  read(written) {
+    if (written === 1 || written === '1') return 1;
+    if (written === 2 || written === '2') return 2;
+    throw new TnetError('TNET_E_USAGE', 'The version is 1 or 2.');
+  },
+  schema: { enum: [1, 2, '1', '2'] },
+  sample: '1',
+};
+
+/** Through what a connection goes. */
+export const proxies = {
+  via: {
+    flags: '-x, --via <proxy>',
+    help: 'go through [socks4|socks4a|socks5|http]://[user@]host:port; repeated, a chain',
+    value: list((url) => url, 'socks5://127.0.0.1:1'),
+    in: { connect: ['client'] },
+    ends: tcpEnds,
+    modes: anySession,
+    test: 'cli/through-proxies.test.ts',
+  },
+  proxyPasswordFile: {
+    flags: '--proxy-password-file <file>',
+    help: 'the password of -x, or one a line for each user; default: $TNET_PROXY_PASSWORD',
+    value: file,
+    in: { connect: ['client'] },
+    ends: tcpEnds,
+    modes: anySession,
+    needs: [{ anyOf: ['via'] }],
+    test: 'cli/through-proxies.test.ts',
+  },
+  sendProxy: {
+    flags: '--send-proxy [version]',
+    help: 'send a PROXY header, version 1 or 2, before anything else',
+    value: proxyVersion,
+    alone: '1',
+    in: { connect: ['client'] },
+    ends: streamEnds,
+    modes: anySession,
+    test: 'cli/proxy-header.test.ts',
+  },
+} as const satisfies OptionTable;
+
+/** What a proxy speaks itself, before it relays. */
+export const protocols = {
+  sendProxy: {
+    flags: '--send-proxy <version>',
+    help: 'begin each connection to a target with a PROXY header: 1 or 2',
+    value: proxyVersion,
+    config: true,
+    in: { proxy: ['server', 'target'] },
+    ends: streamEnds,
+    modes: ['workers', 'names'],
+    test: 'cli/proxy-header.test.ts',
+  },
+  socks: {
+    flags: '--socks',
+    help: 'be a SOCKS server, 4, 4a and 5: the client names its target',
+    value: toggle,
+    config: true,
+    in: { proxy: ['server'] },
+    ends: streamEnds,
+    modes: ['workers', 'names'],
+    turnsOn: 'names',
+    test: 'cli/proxy-socks.test.ts',
+  },
+  httpConnect: {
+    flags: '--http-connect',
+    help: 'be an HTTP CONNECT proxy: the client names its target',
+    value: toggle,
+    config: true,
+    in: { proxy: ['server'] },
+    ends: streamEnds,
+    modes: ['workers', 'names'],
+    turnsOn: 'names',
+    test: 'cli/proxy-protocols.test.ts',
+  },
+  authFile: {
+    flags: '--auth-file <file>',
+    help: 'ask clients for a user and password of this htpasswd file',
+    value: text((path) => path, '/nowhere/file', 'file'),
+    config: true,
+    in: { proxy: ['server'] },
+    ends: streamEnds,
+    modes: ['workers', 'names'],
+    needs: [{ anyOf: ['socks', 'httpConnect'] }],
+    test: 'cli/proxy-socks.test.ts',
+  },
+  route: {
+    flags: '--route <match=target>',
+    help: `send clients of a TLS name, ALPN or protocol elsewhere: sni:, alpn: or proto:NAME=TARGET; protocols: ${routeProtocols.join(', ')}`,
+    value: list(parseRoute, 'proto:ssh=1'),
+    config: true,
+    in: { proxy: ['server', 'target'] },
+    ends: streamEnds,
+    modes: ['workers'],
+    test: 'cli/proxy-protocols.test.ts',
+  },
+} as const satisfies OptionTable;

@@ -1,0 +1,54 @@
+import { anyEnd } from '../modes.ts';
+import type { OptionTable } from '../row.ts';
+import { count, file, list, text, time } from '../value-kinds.ts';
+
+/** What a proxy serves, and with how many processes. */
+export const serving = {
+  pair: {
+    flags: '-L, --pair <listen=target>',
+    help: 'a pair to serve, LISTEN=TARGET[,TARGET…]; may be repeated',
+    value: list((pair) => pair, '0=1'),
+    in: { proxy: ['process'] },
+    ends: anyEnd,
+    modes: ['workers'],
+    test: 'cli/proxy.test.ts',
+  },
+  config: {
+    flags: '--config <file>',
+    help: 'serve the pairs of a JSON file; SIGHUP takes it anew',
+    value: file,
+    in: { proxy: ['process'] },
+    ends: anyEnd,
+    modes: ['workers'],
+    excludes: { pair: 'the file names the pairs' },
+    test: 'cli/proxy.test.ts',
+  },
+  workers: {
+    flags: '--workers <n>',
+    help: 'serve clients in so many processes',
+    value: count(1),
+    in: { proxy: ['process'] },
+    ends: anyEnd,
+    turnsOn: 'workers',
+    test: 'cli/proxy-workers.test.ts',
+  },
+  metrics: {
+    flags: '--metrics <address>',
+    help: 'serve /metrics for Prometheus and /healthz there',
+    value: text((address) => address, '0', 'address'),
+    in: { proxy: ['process'] },
+    ends: anyEnd,
+    modes: ['workers'],
+    test: 'cli/proxy.test.ts',
+  },
+  drain: {
+    flags: '--drain <time>',
+    help: 'at SIGTERM, let connections go on for at most this long',
+    value: time,
+    default: { value: 10_000, text: '10s' },
+    in: { proxy: ['process'] },
+    ends: anyEnd,
+    modes: ['workers'],
+    test: 'cli/proxy-deploy.test.ts',
+  },
+} as const satisfies OptionTable;

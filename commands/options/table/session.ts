@@ -1,0 +1,228 @@
+import { defaultEscape, parseEscape } from '../../../src/dial/escape-key.ts';
+import { parseExpect, unescapeText } from '../steps.ts';
+import { anyEnd, checking, sessions, streamEnds, type Mode } from '../modes.ts';
+import type { OptionTable } from '../row.ts';
+import { choice, list, text, time, toggle } from '../value-kinds.ts';
+import type { Step } from '../../../src/transform/dialogue.ts';
+
+/** Of a session on standard input. */
+const withInput: readonly Mode[] = ['send', 'many', 'broadcast', 'broker', 'chat'];
+const both = { connect: ['client'], listen: ['server'] } as const;
+
+/** When a session ends. */
+export const endOfData = {
+  quit: {
+    flags: '-q, --quit <time>',
+    help: 'end at most this long after the end of stdin',
+    value: time,
+    in: both,
+    ends: anyEnd,
+    modes: [...withInput, 'program'],
+    test: 'cli/ends.test.ts',
+  },
+  N: {
+    flags: '-N',
+    help: 'half-close at the end of stdin (the default, accepted for nc scripts)',
+    value: toggle,
+    in: both,
+    ends: anyEnd,
+    modes: [...checking, ...sessions],
+    test: 'cli/ends.test.ts',
+  },
+  shutdown: {
+    flags: '--no-shutdown',
+    help: 'do not half-close at the end of stdin',
+    value: toggle,
+    in: both,
+    ends: anyEnd,
+    modes: sessions,
+    test: 'cli/ends.test.ts',
+  },
+  recvOnly: {
+    flags: '-d, --recv-only',
+    help: 'never read stdin',
+    value: toggle,
+    in: both,
+    ends: anyEnd,
+    // A check reads none in any case, as with nc -dz.
+    modes: [...checking, 'program', 'many', 'broker', 'chat'],
+    turnsOn: 'receive',
+    excludes: { sendOnly: '', broadcast: '' },
+    test: 'cli/ends.test.ts',
+  },
+  sendOnly: {
+    flags: '--send-only',
+    help: 'end once stdin is sent and acknowledged; drop what the peer sends',
+    value: toggle,
+    in: both,
+    ends: anyEnd,
+    modes: ['program', 'many', 'broadcast'],
+    turnsOn: 'send',
+    test: 'cli/ends.test.ts',
+  },
+  keepSending: {
+    flags: '--keep-sending',
+    help: "after the peer's end, go on sending also from a terminal",
+    value: toggle,
+    in: both,
+    ends: streamEnds,
+    modes: withInput,
+    excludes: { endWithPeer: '' },
+    test: 'cli/ends.test.ts',
+  },
+  endWithPeer: {
+    flags: '--end-with-peer',
+    help: 'end when the peer ends, with stdin still open',
+    value: toggle,
+    in: both,
+    ends: anyEnd,
+    modes: [...withInput, 'receive'],
+    test: 'cli/after-end.test.ts',
+  },
+  waitReply: {
+    flags: '--wait-reply [time]',
+    help: 'with -u: after stdin, end when no reply has come for this long',
+    value: time,
+    alone: '2s',
+    in: { connect: ['client'] },
+    ends: anyEnd,
+    modes: ['receive', 'send'],
+    needs: [{ anyOf: ['datagram'], called: 'with -u; -q limits the wait on a connection' }],
+    test: 'cli/udp.test.ts',
+  },
+} as const satisfies OptionTable;
+
+/** What is done to lines, and at a terminal. */
+export const lines = {
+  sendCrlf: {
+    flags: '-C, --send-crlf',
+    help: 'send CRLF for each LF; a CRLF is left as it is',
+    value: toggle,
+    in: both,
+    ends: anyEnd,
+    // A dialogue may come before what is only waited for.
+    modes: [...sessions, 'then', 'several'],
+    test: 'cli/session-flags.test.ts',
+  },
+  crlf: {
+    flags: '--crlf <direction>',
+    help: 'CRLF for LF: out when sending, in: LF for CRLF received, or both',
+    value: choice(['in', 'out', 'both']),
+    in: both,
+    ends: anyEnd,
+    modes: [...sessions, 'then', 'several'],
+    test: 'cli/session-flags.test.ts',
+  },
+  telnet: {
+    flags: '-t, --telnet [mode]',
+    help: 'speak telnet; --telnet=active speaks first on any port',
+    value: choice(['passive', 'active']),
+    alone: 'passive',
+    in: { connect: ['client'] },
+    ends: streamEnds,
+    modes: ['receive', 'send'],
+    test: 'cli/telnet.test.ts',
+  },
+  raw: {
+    flags: '--raw',
+    help: 'give each key on the terminal as it is typed; the escape key leaves',
+    value: toggle,
+    in: both,
+    ends: anyEnd,
+    modes: ['send'],
+    test: 'terminal/session.test.ts',
+  },
+  escape: {
+    flags: '--escape <key>',
+    help: 'the key for the command mode on a terminal: ^X, a character, or none',
+    value: text(parseEscape, 'none'),
+    default: { value: defaultEscape, text: '^]' },
+    in: both,
+    ends: anyEnd,
+    modes: ['receive', 'send'],
+    needs: [
+      { anyOf: ['telnet', 'raw'], called: 'with -t or --raw', in: 'connect' },
+      { anyOf: ['raw'], called: 'with --raw', in: 'listen' },
+    ],
+    test: 'cli/session-flags.test.ts',
+  },
+  delay: {
+    flags: '--delay <time>',
+    help: 'wait this long between lines that are sent',
+    value: time,
+    in: both,
+    ends: anyEnd,
+    modes: ['program', 'send'],
+    test: 'cli/session-flags.test.ts',
+  },
+} as const satisfies OptionTable;
+
+/** A dialogue before the session. Both options gather one list: the steps in the order of the command line. */
+export const dialogue = {
+  expect: {
+    flags: '--expect <regex>',
+    help: 'before stdin: wait until the peer sends this; may be repeated',
+    value: list<Step>(parseExpect, 'x'),
+    gathers: 'steps',
+    in: both,
+    ends: anyEnd,
+    modes: ['then', 'several', 'receive', 'send'],
+    test: 'cli/steps.test.ts',
+  },
+  send: {
+    flags: '--send <text>',
+    help: 'before stdin: send this, with \\r \\n \\t \\0 \\e \\xHH; may be repeated',
+    value: list<Step>((written) => ({ kind: 'send', bytes: unescapeText(written) }), 'x'),
+    gathers: 'steps',
+    in: both,
+    ends: anyEnd,
+    modes: ['then', 'several', 'receive', 'send'],
+    test: 'cli/steps.test.ts',
+  },
+  stepTimeout: {
+    flags: '--step-timeout <time>',
+    help: 'limit for each --expect',
+    value: time,
+    default: { value: 10_000, text: '10s' },
+    in: both,
+    ends: anyEnd,
+    modes: ['then', 'several', 'receive', 'send'],
+    needs: [{ anyOf: ['expect'] }],
+    test: 'cli/steps.test.ts',
+  },
+} as const satisfies OptionTable;
+
+/** A program in the place of standard input and output. */
+export const programs = {
+  exec: {
+    flags: '-e, --exec <command>',
+    help: 'join the connection to a program, run without a shell',
+    value: text((command) => command, 'cat', 'program'),
+    in: both,
+    ends: anyEnd,
+    modes: ['receive', 'send', 'many'],
+    turnsOn: 'program',
+    excludes: { shExec: '' },
+    test: 'cli/exec.test.ts',
+  },
+  shExec: {
+    flags: '-c, --sh-exec <command>',
+    help: 'join the connection to a command line of sh',
+    value: text((line) => line, 'cat', 'program'),
+    in: both,
+    ends: anyEnd,
+    modes: ['receive', 'send', 'many'],
+    turnsOn: 'program',
+    test: 'cli/exec.test.ts',
+  },
+  insecureExec: {
+    flags: '--insecure-exec',
+    help: 'let -e and -c serve other machines without --allow',
+    value: toggle,
+    in: { listen: ['server'] },
+    ends: anyEnd,
+    modes: ['program', 'receive', 'send', 'many'],
+    needs: [{ anyOf: ['exec', 'shExec'] }],
+    test: 'cli/exec.test.ts',
+  },
+} as const satisfies OptionTable;

@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises';
+import { TnetError } from '../../src/errors.ts';
+import type { Pair } from '../../src/handlers/relay/pair.ts';
+import { findRepeatedKey } from './repeated-key.ts';
+import { readPair, type ReadPairOptions, type WrittenPair } from './pair.ts';
+
+/** What the command line says of the pairs of a file. */
+export interface SharedOptions extends Pick<ReadPairOptions, 'family' | 'modes'> {
+  /** What every pair has unless it says otherwise, as written. */
+  readonly values?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads a configuration file (docs/proxy-config.schema.json) as a whole: one mistake, and nothing of it is taken.
+ *
+ * @throws TnetError TNET_E_CONFIG whose subject says where: `file: /pairs/0/latency`. The system's error when the
+ *   file cannot be read.
+ */
+export async function readConfigFile(path: string, shared: SharedOptions): Promise<Pair[]> {
+  return readConfig(await readFile(path, 'utf8'), path, shared);
+}
+
+/** Reads a configuration from its text; see readConfigFile(). */
+export function readConfig(text: string, path: string, { values = {}, ...options }: SharedOptions): Pair[] {
+  const config = parseJson(text, path);
+  const fail = (place: string, message: string) =>
+    new TnetError('TNET_E_CONFIG', message, { subject: `${path}: ${place || '/'}` });
+  const repeated = findRepeatedKey(text);
+  if (repeated !== undefined) throw fail('', `${JSON.stringify(repeated)} stands twice in one object`);
+  if (!isObject(config)) throw fail('', 'an object with pairs is needed');
+  for (const key of Object.keys(config)) {
+    if (key !== 'pairs' && key !== '$schema') throw fail(`/${key}`, 'there is no such setting');
+  }
+  const { pairs } = config;
+  if (!Array.isArray(pairs) || pairs.length === 0)
+    throw fail('/pairs', 'a list of at least one pair is needed');
+  return pairs.map((pair: unknown, index) => {
+    const place = `/pairs/${index}`;
+    try {
+      return readPair(
+        toWritten(pair, values, (part) => fail(`${place}${part}`, 'a text is needed')),
+        {
+          ...options,
+          name: (part) => `${place}/${part}`,
+        },
+      );
+    } catch (error) {
+      if (!(error instanceof TnetError) || error.code === 'TNET_E_CONFIG') throw error;
+      throw fail(error.subject ?? place, error.message);
+    }
+  });
+}
+
+function toWritten(
+  pair: unknown,
+  shared: Readonly<Record<string, unknown>>,
+  fail: (part: string) => TnetError,
+): WrittenPair {
+  if (!isObject(pair)) throw fail('');
+  const { listen, targets = [], ...values } = pair;
+  if (typeof listen !== 'string') throw fail('/listen');
+  if (!Array.isArray(targets)) throw fail('/targets');
+  targets.forEach((target, index) => {
+    if (typeof target !== 'string') throw fail(`/targets/${index}`);
+  });
+  return { listen, targets: targets as string[], values: { ...shared, ...values } };
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    // Without the piece of the file that JavaScript shows: it may be half an address with a password.
+    const message = (error as Error).message
+      .replace(/\s+/g, ' ')
+      .replace(/, (?:\.{3})?".* is not valid JSON$/, '');
+    throw new TnetError('TNET_E_CONFIG', `not JSON: ${message}`, { subject: path, cause: error });
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,7 @@
+/** Says to a process of this program that it is a worker. */
+export const workerVariable = 'TNET_PROXY_WORKER';
+
+/** Whether this process has been started as a worker. */
+export function isWorker(): boolean {
+  return process.env[workerVariable] !== undefined && process.send !== undefined;
+}

@@ -1,0 +1,164 @@
+import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
+import { isForeignName } from '../../src/address/host-rules.ts';
+import { TnetError } from '../../src/errors.ts';
+import { isLocalListener } from '../../src/net/local-address.ts';
+import { isBalanced, isReplayClient, type Pair, type PairValues } from '../../src/handlers/relay/pair.ts';
+import { findDatagramEnds, isDatagramTarget, type Target } from '../../src/handlers/relay/targets/target.ts';
+import { endOf, findRefusal, type Asked, type Refusal } from '../options/check.ts';
+import { describeNeed } from '../options/refusals.ts';
+import type { OptionRow } from '../options/row.ts';
+import { pairRows, processRows } from './options.ts';
+
+/** Names a part of what was written, for an error: `--latency`, `/pairs/0/latency`. */
+export type NamePart = (part: string) => string;
+
+type ReadPair = Pick<Pair, 'listen' | 'targets' | 'values'>;
+
+/**
+ * Checks that the parts of a pair make sense together: by the rows of its options, and here what their values say.
+ *
+ * @param given the names of its options
+ * @param modes what the process does
+ * @throws TnetError TNET_E_USAGE with the part that does not as its subject
+ */
+export function checkPair(
+  pair: ReadPair,
+  given: ReadonlySet<string>,
+  name: NamePart,
+  modes: Asked['modes'] = {},
+): void {
+  checkEnds(pair, name);
+  const asked = { ...describePair(pair), given, modes: { ...modes, ...replayMode(pair, name) } };
+  refuseFirst(pairRows, asked, name);
+  checkAccess(pair, name);
+  checkExposure(pair, name);
+  checkRoutes(pair.values, name);
+  checkNames(pair, name);
+  if (pair.values.tlsIn && pair.values.tlsCert === undefined)
+    throw refuse(name('tlsIn'), `needs ${name('tlsCert')}`);
+}
+
+/** Checks the options of the process by their rows. */
+export function checkProcess(given: ReadonlySet<string>, name: NamePart): void {
+  refuseFirst(processRows, { given, ends: {} }, name);
+}
+
+/** What the rows are asked about. */
+function describePair(pair: ReadPair): Pick<Asked, 'ends' | 'facts'> {
+  const ends = findDatagramEnds(pair.listen, pair.targets);
+  const facts = [
+    isBalanced(pair) ? ['balanced'] : [],
+    ends?.client && ends.target ? ['two UDP ends'] : [],
+    ends && ends.client !== ends.target ? ['UDP and a stream'] : [],
+  ].flat();
+  return { ends: { server: [endOf(pair.listen.kind)], target: pair.targets.map(endOfTarget) }, facts };
+}
+
+function endOfTarget(target: Target) {
+  return target.kind === 'srv' ? endOf(isDatagramTarget(target) ? 'udp' : 'tcp') : endOf(target.kind);
+}
+
+function replayMode(pair: ReadPair, name: NamePart): Asked['modes'] {
+  if (pair.values.replay === undefined) return {};
+  return isReplayClient(pair)
+    ? { 'replay-clients': `- as ${name('listen')}` }
+    : { 'replay-target': name('replay') };
+}
+
+function refuseFirst(rows: ReadonlyMap<string, OptionRow>, asked: Asked, name: NamePart): void {
+  const refusal = findRefusal('proxy', rows, asked);
+  if (refusal) throw refuse(name(refusal.option), describe(refusal, name));
+}
+
+function describe(refusal: Refusal, name: NamePart): string {
+  switch (refusal.kind) {
+    case 'role':
+      return 'makes no sense here';
+    case 'excluded':
+      return `makes no sense with ${name(refusal.by)}${refusal.reason && `: ${refusal.reason}`}`;
+    case 'mode': {
+      const called = refusal.by === undefined ? refusal.called : name(refusal.by);
+      return `makes no sense with ${called}${refusal.reason && `: ${refusal.reason}`}`;
+    }
+    case 'end':
+      return refusal.reason ?? describeEnd(refusal);
+    case 'need':
+      return `makes sense only ${describeNeed(refusal, name)}`;
+  }
+}
+
+function describeEnd({ end, role }: Extract<Refusal, { readonly kind: 'end' }>): string {
+  if (end !== 'datagram') return 'makes no sense with a Unix socket';
+  if (role === 'relay') return 'it needs a stream, and both ends are UDP';
+  return role === 'target'
+    ? 'targets of UDP take datagrams, and it needs a stream'
+    : 'clients of UDP send datagrams, and it needs a stream';
+}
+
+const listenKinds: readonly Endpoint['kind'][] = ['tcp', 'udp', 'unix', 'fd'];
+
+function checkEnds(pair: ReadPair, name: NamePart): void {
+  const { listen, targets, values } = pair;
+  const refuseTargets = (message: string) => refuse(name('targets'), message);
+  if (!isReplayClient(pair) && !listenKinds.includes(listen.kind))
+    throw refuse(name('listen'), `cannot listen on ${formatEndpoint(listen)}`);
+  if (targets.some(({ kind }) => kind === 'tls'))
+    throw refuseTargets('tls:// stands before all targets or before none');
+  if (targets.some(isDatagramTarget) && !targets.every(isDatagramTarget))
+    throw refuseTargets('udp:// stands before all targets or before none');
+  const server = values.socks ? 'socks' : values.httpConnect ? 'httpConnect' : undefined;
+  if (server && targets.length > 0)
+    throw refuseTargets(`makes no sense with ${name(server)}: clients name it`);
+  const isReplayServer = values.replay !== undefined && !isReplayClient(pair);
+  if (isReplayServer && targets.length > 0)
+    throw refuseTargets(`makes no sense with ${name('replay')}: the recording takes its place`);
+  if (!server && targets.length === 0 && !values.route && !isReplayServer)
+    throw refuseTargets('a target is needed');
+}
+
+/** The lists judge IP addresses: a Unix client has one only when a PROXY header says so. */
+function checkAccess({ listen, values }: ReadPair, name: NamePart): void {
+  if (listen.kind !== 'unix' || values.acceptProxy) return;
+  const given = (['allow', 'deny'] as const).find((key) => values[key] !== undefined);
+  if (given) throw refuse(name(given), 'judges IP addresses, and a Unix socket has none: its mode guards it');
+}
+
+/** A server that connects anybody to anything is not offered to a network by mistake. */
+function checkExposure({ listen, values }: ReadPair, name: NamePart): void {
+  const server = values.socks ? 'socks' : values.httpConnect ? 'httpConnect' : undefined;
+  if (!server || values.authFile !== undefined || values.allow !== undefined || isLocalListener(listen))
+    return;
+  throw refuse(
+    name(server),
+    `${formatEndpoint(listen)} may be reached from other machines: give ${name('authFile')} or ${name('allow')}, or listen on loopback`,
+  );
+}
+
+function checkRoutes({ route, tlsIn }: PairValues, name: NamePart): void {
+  if (tlsIn && route?.some(({ kind }) => kind !== 'proto')) {
+    throw refuse(
+      name('route'),
+      `sni: and alpn: make no sense with ${name('tlsIn')}: the proxy takes TLS off`,
+    );
+  }
+  const targets = route?.flatMap((one) => one.targets) ?? [];
+  if (targets.some(isDatagramTarget)) throw refuse(name('route'), 'a route leads to a stream, not to UDP');
+  if (targets.some(({ kind }) => kind === 'tls'))
+    throw refuse(name('route'), `tls:// is written ${name('tlsOut')} here`);
+}
+
+/** The targets of a pair alone are looked up so: the system is asked for what clients name, and nobody for localhost. */
+function checkNames({ targets, values }: ReadPair, name: NamePart): void {
+  const senseless = (['resolve', 'dnsServer'] as const).find((key) => values[key] !== undefined);
+  const all = [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
+  if (!senseless || all.some(isLookedUp)) return;
+  throw refuse(name(senseless), 'makes sense only with a target that is a name');
+}
+
+function isLookedUp(target: Target): boolean {
+  return target.kind === 'srv' || ('port' in target && isForeignName(target.host));
+}
+
+function refuse(subject: string, message: string): TnetError {
+  return new TnetError('TNET_E_USAGE', message, { subject });
+}
