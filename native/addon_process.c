@@ -1,6 +1,6 @@
 /* The addon's functions for children of the process that nobody waits for. */
 #include "addon.h"
-#include "value.h"
+#include "js_value.h"
 
 #include <errno.h>
 #include <sys/wait.h>
