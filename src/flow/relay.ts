@@ -71,7 +71,9 @@ export function startRelay(options: RelayOptions): Relay {
     const rests = [endings.up.restMs, endings.down.restMs].filter((rest) => rest !== undefined);
     const limitMs = Math.min(deliveryMs, Math.max(0, deliveryMs + holdMs - (endedAt - seenAt)), ...rests);
     const found = findBreak(endings) ?? cut;
-    const hasLeft = found !== undefined && (await askHasLeft(options, endings, found, silence(), limitMs));
+    const hasLeft =
+      found !== undefined &&
+      (await askHasLeft(options, { ...endings, ...found, isSilent: silence() }, limitMs));
     return { ...endings, ...found, hasLeft, restMs: Math.max(0, limitMs - (performance.now() - endedAt)) };
   });
   return { up, down, ended, stop };
@@ -106,12 +108,15 @@ function watchSilence(up: Flow, down: Flow): () => boolean {
 
 function askHasLeft(
   { client, target }: RelayOptions,
-  { up, down }: Pick<RelayEnding, 'up' | 'down'>,
-  found: Break,
-  isSilent: boolean,
+  {
+    up,
+    down,
+    broken: side,
+    isSilent,
+  }: Pick<RelayEnding, 'up' | 'down'> & Break & { readonly isSilent: boolean },
   limitMs: number,
 ): Promise<boolean> {
-  const breakerIsClient = found.broken === 'client';
+  const breakerIsClient = side === 'client';
   const [breaker, reader] = breakerIsClient ? [client, target] : [target, client];
   const [broken, other] = up.error ? [up, down] : [down, up];
   return findHasLeft({ broken, other, breaker, reader, breakerIsClient, isSilent }, limitMs);

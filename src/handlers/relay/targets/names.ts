@@ -39,13 +39,21 @@ export async function resolveTarget(
       refreshMs: Promise.resolve(Infinity),
     };
   }
-  return resolveHost(target.host ?? 'localhost', target.port, target.kind, values, family);
+  return resolveHost(
+    { kind: target.kind, host: target.host ?? 'localhost', port: target.port },
+    values,
+    family,
+  );
+}
+
+interface HostTarget {
+  readonly kind: 'tcp' | 'udp';
+  readonly host: string;
+  readonly port: number;
 }
 
 async function resolveHost(
-  host: string,
-  port: number,
-  kind: 'tcp' | 'udp',
+  { kind, host, port }: HostTarget,
   { dnsServer: server, resolve = defaultResolveMs }: BalanceValues,
   family?: 4 | 6,
 ): Promise<Resolution> {
@@ -68,7 +76,7 @@ async function resolveSrv(
   const { dnsServer: server, resolve = defaultResolveMs } = values;
   const records = await resolveService(name, { server });
   const hosts = await Promise.all(
-    records.map((record) => resolveHost(record.name, record.port, kind, values, family)),
+    records.map((record) => resolveHost({ kind, host: record.name, port: record.port }, values, family)),
   );
   return {
     targets: hosts.flatMap(({ targets }) => targets),
