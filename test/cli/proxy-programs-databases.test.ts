@@ -139,23 +139,35 @@ const reports = [
 ] as const;
 
 // The server closes with the client's end of TLS unread, which is a reset, and the client is gone when the server's comes.
-testWithPostgres()('psql over TLS ends without a failure on every engine', async (t) => {
-  t.timeout(120_000);
-  const authority = createAuthority();
-  t.teardown(() => authority.remove());
-  const postgres = await startPostgres(t, authority.issue('postgres', 'IP:127.0.0.1'));
-  for (const { engine, env } of reports) {
-    const cli = startCli(t, ['proxy', '127.0.0.1:0', `127.0.0.1:${postgres.port}`], { env });
-    const [, port = ''] = await cli.said(/listening on 127\.0\.0\.1:(\d+)\n/);
-    const url = `postgresql://postgres@127.0.0.1:${port}/postgres?sslmode=require`;
-    for (let round = 0; round < 5; round++) {
-      const answer = await expectProgram(postgresProgram('psql'), ['-X', '-A', '-t', '-c', 'SELECT 42', url]);
-      t.is(String(answer), '42\n', engine);
+testWithPostgres()(
+  'psql over TLS gets its answers, and no failure of the server is told, on every engine',
+  async (t) => {
+    t.timeout(120_000);
+    const authority = createAuthority();
+    t.teardown(() => authority.remove());
+    const postgres = await startPostgres(t, authority.issue('postgres', 'IP:127.0.0.1'));
+    for (const { engine, env } of reports) {
+      const cli = startCli(t, ['proxy', '127.0.0.1:0', `127.0.0.1:${postgres.port}`], { env });
+      const [, port = ''] = await cli.said(/listening on 127\.0\.0\.1:(\d+)\n/);
+      const url = `postgresql://postgres@127.0.0.1:${port}/postgres?sslmode=require`;
+      for (let round = 0; round < 5; round++) {
+        const answer = await expectProgram(postgresProgram('psql'), [
+          '-X',
+          '-A',
+          '-t',
+          '-c',
+          'SELECT 42',
+          url,
+        ]);
+        t.is(String(answer), '42\n', engine);
+      }
+      cli.child.kill('SIGTERM');
+      await cli.exit;
+      // Where psql's system resets before the server has ended, that is what an abort looks like, and is told as one.
+      const reset = String.raw`tnet proxy: 127\.0\.0\.1:\d+: connection reset by peer \(ECONNRESET\)\n`;
+      const said = `^tnet proxy: listening on .+\n(${reset}|tnet proxy: waiting for .+\n)*tnet proxy: 5 connections.+\n$`;
+      t.regex(cli.stderr(), new RegExp(said), engine);
+      t.notRegex(cli.stderr(), new RegExp(`: 127\\.0\\.0\\.1:${postgres.port}: `), engine);
     }
-    cli.child.kill('SIGTERM');
-    await cli.exit;
-    const said =
-      /^tnet proxy: listening on .+\n(tnet proxy: waiting for .+\n)?tnet proxy: 5 connections, \d.+\n$/;
-    t.regex(cli.stderr(), said, engine);
-  }
-});
+  },
+);

@@ -227,8 +227,6 @@ for (const [command, args, message] of [
     ['-d', '--keep-sending', '127.0.0.1:1'],
     '--keep-sending does not go with -d: standard input is not read',
   ],
-  ['connect', ['-U', '/tmp/x', '-4'], 'a Unix socket has no -4'],
-  ['connect', ['-U', '/tmp/x', '-s', '127.0.0.1'], 'a Unix socket has no -s'],
   ['connect', ['-U', '/tmp/x', '-x', 'socks5://h:1'], 'a Unix socket has no -x'],
   [
     'connect',

@@ -21,7 +21,7 @@ function failure(run: () => unknown): TnetError {
 }
 
 function pairOf(values: Record<string, unknown>) {
-  return readPair({ listen: '0', targets: ['1'], values }, { name });
+  return readPair({ listen: '0', targets: ['example.test:1'], values }, { name });
 }
 
 test('a pair without a host listens on loopback, of the family that is asked for', (t) => {
