@@ -10,6 +10,7 @@ for (const way of chaosWays(authority, server)) {
   test.serial(
     `random ends, stalls and resets: every byte is right and every connection ends, with ${way.name}`,
     async (t) => {
+      t.timeout(300_000);
       t.log(await expectChaos(t, way, { seed: 1, connections: 100 }));
     },
   );

@@ -67,8 +67,11 @@ const headerBytes = 4;
 const periodBytes = 65_537;
 /** A slow reader pauses after so many of its chunks: every run has to come to an end. */
 const slowChunksMost = 100;
-/** Longest life of a connection; one that lives longer hangs. */
-const lifeMs = 20_000;
+/** What is open when nobody has sent or received anything for so long hangs. A busy machine may take longer for one. */
+const stillMs = 20_000;
+/** When a byte, an end or a connection of this process's sides last moved, on performance.now()'s clock. */
+let movedAt = 0;
+const noteMove = () => (movedAt = performance.now());
 
 const pattern = (() => {
   const random = createRandom(0, 'chaos');
@@ -104,7 +107,18 @@ function drawPart(random: Random, scale: number): Part {
   };
 }
 
-const tooLong = Symbol('too long');
+/** Whether it settles before all stands still. */
+async function settlesInTime(settled: Promise<void>): Promise<boolean> {
+  const done = settled.then(() => true);
+  for (let leftMs = stillMs; leftMs > 0; leftMs = movedAt + stillMs - performance.now()) {
+    const waiting = new AbortController();
+    const rest = delay(leftMs, false, { signal: waiting.signal }).catch(() => false);
+    const isSettled = await Promise.race([done, rest]);
+    waiting.abort();
+    if (isSettled) return true;
+  }
+  return false;
+}
 
 /** Sends, reads and leaves as the part says. Settles when the socket is closed. */
 async function play(socket: net.Socket, kind: 'client' | 'server', side: Side): Promise<void> {
@@ -126,8 +140,10 @@ async function play(socket: net.Socket, kind: 'client' | 'server', side: Side): 
         side.error ??= `wrong bytes near ${side.received + at}: ${some.toString('latin1', 0, 40)}`;
     }
     side.received += bytes.length;
+    noteMove();
   };
   socket.on('error', (error: NodeJS.ErrnoException) => (side.error ??= error.code ?? error.message));
+  socket.on('close', noteMove);
   socket.on('end', () => (side.hasSeenEnd = true));
   if (part.reader !== 'none') {
     socket.on('data', (chunk: Buffer) => {
@@ -138,8 +154,12 @@ async function play(socket: net.Socket, kind: 'client' | 'server', side: Side): 
     });
     socket.resume();
   }
-  const limit = AbortSignal.timeout(lifeMs);
   const timer = part.end === 'fin' ? undefined : setTimeout(() => leave(socket, side), part.stayMs + 30);
+  const over = settlesInTime(closed).then((isClosed) => {
+    if (isClosed) return;
+    side.error = `hangs: ${JSON.stringify({ ...side, error: side.error })}`;
+    socket.destroy();
+  });
   await send(socket, kind, side);
   if (part.end === 'fin') {
     socket.end(() => (side.ending = 'whole'));
@@ -147,11 +167,8 @@ async function play(socket: net.Socket, kind: 'client' | 'server', side: Side): 
     await delay(part.stayMs);
     leave(socket, side);
   }
-  const hasClosed = await Promise.race([closed, once(limit, 'abort').then(() => tooLong)]);
+  await over;
   clearTimeout(timer);
-  if (hasClosed !== tooLong) return;
-  side.error = `hangs: ${JSON.stringify({ ...side, error: side.error })}`;
-  socket.destroy();
 }
 
 function leave(socket: net.Socket, side: Side): void {
@@ -172,6 +189,7 @@ async function send(socket: net.Socket, kind: 'client' | 'server', side: Side): 
     const isTaken = await new Promise<boolean>((resolve) => socket.write(chunk, (error) => resolve(!error)));
     if (!isTaken) return;
     side.taken += chunk.length;
+    noteMove();
     if (pauseMs > 0 && side.given % 4 === 0) await delay(pauseMs);
   }
 }
