@@ -42,6 +42,11 @@ export interface SecureValues {
   readonly tlsServername?: string;
   readonly tlsInsecure?: boolean;
   readonly tlsAlpn?: readonly string[];
+  /** The certificate that targets are shown, and its key where it is not in the same file. */
+  readonly tlsOutCert?: string;
+  readonly tlsOutKey?: string;
+  /** SHA-256 of the public key or of the certificate, as parsePin() reads it; one of them must be a target's. */
+  readonly tlsPin?: readonly string[];
 }
 
 /** How clients are spread over several targets. */

@@ -2,12 +2,11 @@ import type { ProxyHop } from '../../../address/proxy-url.ts';
 import type { DialOptions } from '../../../dial/dial-options.ts';
 import type { SocketTuning } from '../../../net/socket-tuning.ts';
 import type { ProxyHost } from '../host.ts';
-import { defaultConnectMs } from '../pair.ts';
-import type { TargetTlsValues } from './target-tls.ts';
+import { defaultConnectMs, type SecureValues } from '../pair.ts';
 import type { DialPlan } from './upstream.ts';
 
 /** What a pair says of how its targets are dialled. */
-export interface TargetDialValues extends TargetTlsValues {
+export interface TargetDialValues extends SecureValues {
   /** Limit for DNS, connecting, proxies and TLS together, in milliseconds. */
   readonly waitConnect?: number;
   /** The proxies to go through, the one that is called directly first. */

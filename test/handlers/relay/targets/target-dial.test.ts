@@ -119,7 +119,7 @@ test('a target is shown the certificate of its pair', async (t) => {
 
 test('a target whose pin is another is not connected to', async (t) => {
   const target = await startTlsEcho(t);
-  const values = { ...tlsValues, tlsPin: [Buffer.alloc(32)] };
+  const values = { ...tlsValues, tlsPin: [Buffer.alloc(32).toString('hex')] };
   await t.throwsAsync(connect(t, target, values), { code: 'TNET_E_TLS' });
 });
 
