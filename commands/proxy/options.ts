@@ -11,6 +11,7 @@ import { live, recording, tap } from '../options/table/recording.ts';
 import { replay } from '../options/table/replay.ts';
 import { reports } from '../options/table/reports.ts';
 import { serving } from '../options/table/serving.ts';
+import { socket } from '../options/table/socket.ts';
 import { tls } from '../options/table/tls.ts';
 
 /** The options of `tnet proxy`, in the order of its help. */
@@ -21,6 +22,7 @@ export const proxyLayout = [
   ['TLS:', tls],
   ['Several targets:', balance],
   ['Access:', access],
+  ['Sockets:', socket],
   ['Limits:', clients, admission, limits],
   ['Datagrams:', datagrams],
   ['Faults on purpose:', faults],

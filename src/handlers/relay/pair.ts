@@ -1,4 +1,5 @@
 import type { Endpoint } from '../../address/endpoint.ts';
+import type { SocketValues } from '../../net/socket-values.ts';
 import type { Rate, Spread } from '../../quantities.ts';
 import type { Route } from './targets/route.ts';
 import type { Target } from './targets/target.ts';
@@ -16,7 +17,15 @@ export interface Pair {
 
 /** How a pair is served. Times are in milliseconds, sizes in bytes; what is absent is not asked for, or has its default. */
 export interface PairValues
-  extends ProtocolValues, SecureValues, BalanceValues, AccessValues, LimitValues, FaultValues, ReplayValues {
+  extends
+    ProtocolValues,
+    SecureValues,
+    SocketValues,
+    BalanceValues,
+    AccessValues,
+    LimitValues,
+    FaultValues,
+    ReplayValues {
   /** Between UDP and a stream. */
   readonly framing?: 'chunk' | 'length';
 }

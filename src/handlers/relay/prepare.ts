@@ -15,6 +15,7 @@ import { checkLoops } from './targets/loop-check.ts';
 import { createTargetRule } from './targets/rules.ts';
 import { findDatagramEnds, type DatagramEnds } from './targets/target.ts';
 import { createDialPlan } from './targets/target-dial.ts';
+import { prepareTuner } from './tuner.ts';
 import { createDirectUpstream, type DialPlan, type Upstream } from './targets/upstream.ts';
 
 /**
@@ -65,6 +66,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     acceptProxy: values.acceptProxy === true,
     maxConnections: values.maxConnections,
     reject: values.reject === true,
+    tune: await prepareTuner(values),
     readers: await prepareReaders(pair),
     greetingMs: values.handshakeLimit ?? defaultHandshakeMs,
     handle: createRelay(options, host),

@@ -1,20 +1,19 @@
 import type { ProxyHop } from '../../../address/proxy-url.ts';
 import type { DialOptions } from '../../../dial/dial-options.ts';
-import type { SocketTuning } from '../../../net/socket-tuning.ts';
+import { toTuning, type SocketValues } from '../../../net/socket-values.ts';
 import type { ProxyHost } from '../host.ts';
 import { defaultConnectMs, type SecureValues } from '../pair.ts';
+import { prepareTuner } from '../tuner.ts';
 import type { DialPlan } from './upstream.ts';
 
 /** What a pair says of how its targets are dialled. */
-export interface TargetDialValues extends SecureValues {
+export interface TargetDialValues extends SecureValues, SocketValues {
   /** Limit for DNS, connecting, proxies and TLS together, in milliseconds. */
   readonly waitConnect?: number;
   /** The proxies to go through, the one that is called directly first. */
   readonly via?: readonly ProxyHop[];
   /** The address to connect from. */
   readonly source?: string;
-  /** Options of the sockets to targets. */
-  readonly targetTuning?: SocketTuning;
 }
 
 /**
@@ -27,7 +26,7 @@ export async function createDialPlan(
   host: ProxyHost,
   transport: 'stream' | 'datagram' = 'stream',
 ): Promise<DialPlan> {
-  const { waitConnect: timeoutMs = defaultConnectMs, via: proxies, source, targetTuning } = values;
+  const { waitConnect: timeoutMs = defaultConnectMs, via: proxies, source } = values;
   return {
     host,
     timeoutMs,
@@ -35,16 +34,18 @@ export async function createDialPlan(
       proxies,
       source: source === undefined ? undefined : { address: source },
       tls: values.tlsOut ? (await import('./target-tls.ts')).readTargetTls(values) : undefined,
-      ...(targetTuning && (await createTuners(targetTuning, transport))),
+      ...(await prepareTuners(values, transport)),
     },
   };
 }
 
-async function createTuners(
-  tuning: SocketTuning,
+async function prepareTuners(
+  values: SocketValues,
   transport: 'stream' | 'datagram',
 ): Promise<Pick<DialOptions, 'tune' | 'tuneDatagrams'>> {
-  const { createTuner, createDatagramTuner } = await import('../../../net/socket-tuning.ts');
-  if (transport === 'datagram') return { tuneDatagrams: createDatagramTuner(tuning) };
-  return { tune: createTuner(tuning) };
+  if (transport === 'stream') return { tune: await prepareTuner(values) };
+  const tuning = toTuning({ tos: values.tos, ttl: values.ttl });
+  if (!tuning) return {};
+  const { createDatagramTuner } = await import('../../../net/socket-tuning.ts');
+  return { tuneDatagrams: createDatagramTuner(tuning) };
 }

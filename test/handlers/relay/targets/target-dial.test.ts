@@ -71,7 +71,7 @@ const testNative = nativeStatus().used ? test : test.skip;
 
 testNative('a socket option of a pair is set on its connections to targets', async (t) => {
   const peer = await startPeerServer(t, 'tcp');
-  const socket = await connect(t, toEndpoint(peer.words), { targetTuning: { lingerSeconds: 0 } });
+  const socket = await connect(t, toEndpoint(peer.words), { linger: 0 });
   const accepted = await peer.accept();
   accepted.resume();
   socket.destroy();
