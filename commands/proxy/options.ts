@@ -6,7 +6,7 @@ import { balance } from '../options/table/balance.ts';
 import { access, admission, clients } from '../options/table/clients.ts';
 import { datagrams, faults } from '../options/table/faults.ts';
 import { limits } from '../options/table/limits.ts';
-import { clientHeader, protocols } from '../options/table/proxies.ts';
+import { clientHeader, protocols, proxies } from '../options/table/proxies.ts';
 import { live, recording, tap } from '../options/table/recording.ts';
 import { replay } from '../options/table/replay.ts';
 import { reports } from '../options/table/reports.ts';
@@ -18,7 +18,7 @@ import { tls } from '../options/table/tls.ts';
 export const proxyLayout = [
   ['What is served:', address, serving],
   ['What is seen:', tap, recording, live],
-  ['Protocols:', clientHeader, protocols],
+  ['Protocols:', clientHeader, proxies, protocols],
   ['TLS:', tls],
   ['Several targets:', balance],
   ['Access:', access],

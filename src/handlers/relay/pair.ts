@@ -1,3 +1,4 @@
+import type { ProxyHop } from '../../address/proxy-url.ts';
 import type { Endpoint } from '../../address/endpoint.ts';
 import type { SocketValues } from '../../net/socket-values.ts';
 import type { Rate, Spread } from '../../quantities.ts';
@@ -20,6 +21,7 @@ export interface PairValues
   extends
     ProtocolValues,
     SecureValues,
+    WayValues,
     SocketValues,
     BalanceValues,
     AccessValues,
@@ -28,6 +30,16 @@ export interface PairValues
     ReplayValues {
   /** Between UDP and a stream. */
   readonly framing?: 'chunk' | 'length';
+}
+
+/** On what way targets are connected to. */
+export interface WayValues {
+  /** The address to connect from. */
+  readonly source?: string;
+  /** The proxies to go through, the one that is called directly first. */
+  readonly via?: readonly ProxyHop[];
+  /** The file of their passwords. */
+  readonly proxyPasswordFile?: string;
 }
 
 /** What a proxy speaks itself, before it relays. */

@@ -7,7 +7,6 @@ import { prepareLane } from './lane/lane.ts';
 import type { Pair } from './pair.ts';
 import { prepareReaders } from './readers.ts';
 import { createRelay } from './relay.ts';
-import type { RequestRules } from './request.ts';
 import type { LanelessService, RelayOptions, RelayService } from './service.ts';
 import { defaultHandshakeMs } from './pair.ts';
 import { isBalanced, isReplayClient } from './pair.ts';
@@ -51,7 +50,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     pair,
     upstream: await createOwnUpstream(pair, host, create),
     routes: await createRoutes(pair, create),
-    requests: takesRequests ? await createRequestRules(pair, host) : undefined,
+    requests: takesRequests ? { dial, judge: createTargetRule(listen, host.own) } : undefined,
     createFaults: await prepareFaults(pair),
     createHead: await prepareHead(pair),
     datagrams: await prepareDatagrams(pair),
@@ -85,10 +84,6 @@ async function createRoutes(
   const upstreams = new Map<RoutePattern, Upstream>();
   for (const route of values.route) upstreams.set(route, await create(route.targets));
   return upstreams;
-}
-
-async function createRequestRules({ listen, values }: Pair, host: ProxyHost): Promise<RequestRules> {
-  return { dial: await createDialPlan(values, host), judge: createTargetRule(listen, host.own) };
 }
 
 async function prepareFaults({
@@ -149,6 +144,7 @@ async function createUpstream(pair: Pair, plan: DialPlan): Promise<Upstream> {
   }
   const [target] = pair.targets;
   if (!target || target.kind === 'srv') throw new Error('a pair that is not balanced has one address');
-  if (plan.host.numericOnly) requireNumericHost(target);
+  // The last proxy looks names up: nothing is asked here.
+  if (plan.host.numericOnly && !pair.values.via) requireNumericHost(target);
   return createDirectUpstream(target, plan);
 }

@@ -1,5 +1,5 @@
 import { formatHostPort } from '../../address/endpoint.ts';
-import { errorCode } from '../../errors.ts';
+import { errorCode, TnetError } from '../../errors.ts';
 import type { Connection } from '../../net/connection.ts';
 import type { Socket } from '../../net/index.ts';
 import { plainAddress } from '../../address/address.ts';
@@ -48,11 +48,17 @@ export async function openRequested(
 async function acceptRequested(
   client: Socket,
   request: TargetRequest,
-  { host, timeoutMs }: DialPlan,
+  { host, timeoutMs, options }: DialPlan,
 ): Promise<Socket> {
+  if (options?.proxies) throw noWayError('BIND');
   const { acceptBound } = await import('./socks/bind.ts');
   const announce = (bound: BoundAddress) => void client.write(request.grant(bound));
   return acceptBound(client, request, { host, connectMs: timeoutMs, announce });
+}
+
+/** Of what a chain of proxies does not carry: it must not take another way. */
+export function noWayError(command: string): TnetError {
+  return new TnetError('TNET_E_UNSUPPORTED', `${command} does not go through other proxies`);
 }
 
 function addressOf({ localAddress = '0.0.0.0', localPort = 0 }: Connection): BoundAddress {

@@ -11,7 +11,7 @@ import type { ProxyHost } from '../host.ts';
 import {
   connectTarget,
   createDialOptions,
-  judgeLoops,
+  judgeTarget,
   type DialPlan,
   type Experience,
   type OpenUpstream,
@@ -68,7 +68,7 @@ export class BalancedUpstream implements Upstream {
     await this.#awaitNames(timeoutMs);
     const members = this.#balancer.order(clientHost, performance.now());
     if (members.length === 0) this.#host.fail(this.#name(), noAddressError(), id);
-    const judge = judgeLoops(this.#host, listener);
+    const judge = judgeTarget(this.#plan, listener);
     const winner = await raceTargets<Member>({
       targets: members,
       isLastResort: (member) => !isUsable(member, performance.now()),

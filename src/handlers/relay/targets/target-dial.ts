@@ -1,19 +1,14 @@
-import type { ProxyHop } from '../../../address/proxy-url.ts';
 import type { DialOptions } from '../../../dial/dial-options.ts';
 import { toTuning, type SocketValues } from '../../../net/socket-values.ts';
 import type { ProxyHost } from '../host.ts';
-import { defaultConnectMs, type SecureValues } from '../pair.ts';
+import { defaultConnectMs, type SecureValues, type WayValues } from '../pair.ts';
 import { prepareTuner } from '../tuner.ts';
 import type { DialPlan } from './upstream.ts';
 
 /** What a pair says of how its targets are dialled. */
-export interface TargetDialValues extends SecureValues, SocketValues {
+export interface TargetDialValues extends SecureValues, WayValues, SocketValues {
   /** Limit for DNS, connecting, proxies and TLS together, in milliseconds. */
   readonly waitConnect?: number;
-  /** The proxies to go through, the one that is called directly first. */
-  readonly via?: readonly ProxyHop[];
-  /** The address to connect from. */
-  readonly source?: string;
 }
 
 /**
@@ -26,12 +21,12 @@ export async function createDialPlan(
   host: ProxyHost,
   transport: 'stream' | 'datagram' = 'stream',
 ): Promise<DialPlan> {
-  const { waitConnect: timeoutMs = defaultConnectMs, via: proxies, source } = values;
+  const { waitConnect: timeoutMs = defaultConnectMs, via, proxyPasswordFile, source } = values;
   return {
     host,
     timeoutMs,
     options: {
-      proxies,
+      proxies: via && (await import('../../../dial/proxy-passwords.ts')).addPasswords(via, proxyPasswordFile),
       source: source === undefined ? undefined : { address: source },
       tls: values.tlsOut ? (await import('./target-tls.ts')).readTargetTls(values) : undefined,
       ...(await prepareTuners(values, transport)),

@@ -69,7 +69,7 @@ export function createDirectUpstream(target: Endpoint, plan: DialPlan): Upstream
     async open({ id, head, listener }) {
       const subject = formatTargetEndpoint(target);
       try {
-        const judge = judgeLoops(host, listener);
+        const judge = judgeTarget(plan, listener);
         return { socket: await connectTarget(target, plan, { head, judge, listener }), target: subject };
       } catch (error) {
         if (!host.signal.aborted) host.fail(subject, error, id);
@@ -80,8 +80,13 @@ export function createDirectUpstream(target: Endpoint, plan: DialPlan): Upstream
   };
 }
 
+/** Keeps the clients of a listener from being led back to it; what a proxy connects to is not judged by our addresses. */
+export function judgeTarget({ host, options }: DialPlan, listener: string): JudgeTarget | undefined {
+  return options?.proxies ? undefined : judgeLoops(host, listener);
+}
+
 /** Keeps the clients of a listener from being led back to it. */
-export function judgeLoops({ loops }: ProxyHost, listener: string): JudgeTarget | undefined {
+function judgeLoops({ loops }: ProxyHost, listener: string): JudgeTarget | undefined {
   return loops && ((destination) => loops.judge(listener, destination));
 }
 
