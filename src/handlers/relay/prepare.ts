@@ -13,9 +13,9 @@ import { isBalanced, isReplayClient } from './pair.ts';
 import { checkLoops } from './targets/loop-check.ts';
 import { createTargetRule } from './targets/rules.ts';
 import { findDatagramEnds, type DatagramEnds } from './targets/target.ts';
-import { createDialPlan } from './targets/target-dial.ts';
+import { prepareTargetDialing } from './targets/target-dial.ts';
 import { prepareTuner } from './tuner.ts';
-import { createDirectUpstream, type DialPlan, type Upstream } from './targets/upstream.ts';
+import { createDirectUpstream, type TargetDialing, type Upstream } from './targets/upstream.ts';
 
 /**
  * Makes pairs ready that are served side by side.
@@ -37,7 +37,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
   const { listen, values } = pair;
   const upstreams: Upstream[] = [];
   const ends = findDatagramEnds(listen, pair.targets);
-  const dial = await createDialPlan(values, host, ends?.target ? 'datagram' : 'stream');
+  const dial = await prepareTargetDialing(values, host, ends?.target ? 'datagram' : 'stream');
   const create = async (targets: Pair['targets']) => {
     // Where another process serves the clients, it alone looks after the targets.
     if (host.handOver && listen.kind !== 'udp') return idleUpstream;
@@ -137,7 +137,7 @@ async function createOwnUpstream(
 /** Of a process that hands its clients over: it dials nobody. */
 const idleUpstream: Upstream = { open: () => Promise.resolve(undefined), close: () => undefined };
 
-async function createUpstream(pair: Pair, plan: DialPlan): Promise<Upstream> {
+async function createUpstream(pair: Pair, plan: TargetDialing): Promise<Upstream> {
   if (isBalanced(pair)) {
     const { BalancedUpstream } = await import('./balance/upstream.ts');
     return new BalancedUpstream(pair, plan);

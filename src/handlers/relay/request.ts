@@ -5,12 +5,17 @@ import type { Socket } from '../../net/index.ts';
 import { plainAddress } from '../../address/address.ts';
 import type { BoundAddress, TargetRequest } from '../../serve/greeting/target-request.ts';
 import type { JudgeTarget } from './targets/rules.ts';
-import { connectTarget, type DialPlan, type OpenUpstream, type UpstreamRequest } from './targets/upstream.ts';
+import {
+  connectTarget,
+  type TargetDialing,
+  type OpenUpstream,
+  type UpstreamRequest,
+} from './targets/upstream.ts';
 
 /** What the clients of a SOCKS or CONNECT proxy may ask for. */
 export interface RequestRules {
   /** How what they name is connected to. */
-  readonly dial: DialPlan;
+  readonly dial: TargetDialing;
   /** Forbids targets, by their addresses. Undefined: none is forbidden. */
   readonly judge: JudgeTarget | undefined;
 }
@@ -48,7 +53,7 @@ export async function openRequested(
 async function acceptRequested(
   client: Socket,
   request: TargetRequest,
-  { host, timeoutMs, options }: DialPlan,
+  { host, timeoutMs, options }: TargetDialing,
 ): Promise<Socket> {
   if (options?.proxies) throw noWayError('BIND');
   const { acceptBound } = await import('./socks/bind.ts');

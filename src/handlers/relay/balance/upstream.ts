@@ -12,7 +12,7 @@ import {
   connectTarget,
   createDialOptions,
   judgeTarget,
-  type DialPlan,
+  type TargetDialing,
   type Experience,
   type OpenUpstream,
   type Upstream,
@@ -30,7 +30,7 @@ const longestCheckMs = 5_000;
 export class BalancedUpstream implements Upstream {
   readonly #pair: Pair;
   readonly #host: ProxyHost;
-  readonly #plan: DialPlan;
+  readonly #plan: TargetDialing;
   readonly #balancer: Balancer;
   /** What each target of the pair stands for at the moment. */
   readonly #resolved = new Map<Target, readonly ResolvedTarget[]>();
@@ -42,7 +42,7 @@ export class BalancedUpstream implements Upstream {
   readonly #checking = new Set<Member>();
   readonly #closing = new AbortController();
 
-  constructor(pair: Pair, plan: DialPlan) {
+  constructor(pair: Pair, plan: TargetDialing) {
     const { balance = 'round-robin', healthFall, healthRise, eject, health } = pair.values;
     this.#pair = pair;
     this.#host = plan.host;

@@ -3,7 +3,7 @@ import { toTuning, type SocketValues } from '../../../net/socket-values.ts';
 import type { ProxyHost } from '../host.ts';
 import { defaultConnectMs, type SecureValues, type WayValues } from '../pair.ts';
 import { prepareTuner } from '../tuner.ts';
-import type { DialPlan } from './upstream.ts';
+import type { TargetDialing } from './upstream.ts';
 
 /** What a pair says of how its targets are dialled. */
 export interface TargetDialValues extends SecureValues, WayValues, SocketValues {
@@ -16,11 +16,11 @@ export interface TargetDialValues extends SecureValues, WayValues, SocketValues 
  *
  * @throws TnetError TNET_E_USAGE for files that cannot be used, TNET_E_UNSUPPORTED for a socket option without the addon
  */
-export async function createDialPlan(
+export async function prepareTargetDialing(
   values: TargetDialValues,
   host: ProxyHost,
   transport: 'stream' | 'datagram' = 'stream',
-): Promise<DialPlan> {
+): Promise<TargetDialing> {
   const { waitConnect: timeoutMs = defaultConnectMs, via, proxyPasswordFile, source } = values;
   return {
     host,
