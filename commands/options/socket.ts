@@ -1,5 +1,6 @@
 import type { DatagramSocket } from '../../src/net/datagram.ts';
 import type { Socket } from '../../src/net/index.ts';
+import { toTuning } from '../../src/net/socket-values.ts';
 import type { TableFlags } from './row.ts';
 import type { socket as socketTable } from './table/socket.ts';
 
@@ -12,20 +13,8 @@ export type SocketFlags = TableFlags<typeof socketTable, 'connect'>;
  * @throws TnetError TNET_E_UNSUPPORTED without the addon
  */
 export async function readTuner(flags: SocketFlags): Promise<((socket: Socket) => void) | undefined> {
-  const { nodelay, keepalive, tos, rcvbuf, sndbuf, ttl, linger } = flags;
-  if ([nodelay, keepalive, tos, rcvbuf, sndbuf, ttl, linger].every((value) => value === undefined)) {
-    return undefined;
-  }
-  const { createTuner } = await import('../../src/net/socket-tuning.ts');
-  return createTuner({
-    noDelay: nodelay,
-    keepAlive: keepalive,
-    typeOfService: tos,
-    receiveBufferBytes: rcvbuf,
-    sendBufferBytes: sndbuf,
-    hopLimit: ttl,
-    lingerSeconds: linger,
-  });
+  const tuning = toTuning(flags);
+  return tuning && (await import('../../src/net/socket-tuning.ts')).createTuner(tuning);
 }
 
 /**
@@ -37,7 +26,6 @@ export async function readDatagramTuner({
   tos,
   ttl,
 }: SocketFlags): Promise<((socket: DatagramSocket) => void) | undefined> {
-  if (tos === undefined && ttl === undefined) return undefined;
-  const { createDatagramTuner } = await import('../../src/net/socket-tuning.ts');
-  return createDatagramTuner({ typeOfService: tos, hopLimit: ttl });
+  const tuning = toTuning({ tos, ttl });
+  return tuning && (await import('../../src/net/socket-tuning.ts')).createDatagramTuner(tuning);
 }

@@ -6,21 +6,23 @@ import { balance } from '../options/table/balance.ts';
 import { access, admission, clients } from '../options/table/clients.ts';
 import { datagrams, faults } from '../options/table/faults.ts';
 import { limits } from '../options/table/limits.ts';
-import { clientHeader, protocols } from '../options/table/proxies.ts';
+import { clientHeader, protocols, proxies } from '../options/table/proxies.ts';
 import { live, recording, tap } from '../options/table/recording.ts';
 import { replay } from '../options/table/replay.ts';
 import { reports } from '../options/table/reports.ts';
 import { serving } from '../options/table/serving.ts';
+import { socket } from '../options/table/socket.ts';
 import { tls } from '../options/table/tls.ts';
 
 /** The options of `tnet proxy`, in the order of its help. */
 export const proxyLayout = [
   ['What is served:', address, serving],
   ['What is seen:', tap, recording, live],
-  ['Protocols:', clientHeader, protocols],
+  ['Protocols:', clientHeader, proxies, protocols],
   ['TLS:', tls],
   ['Several targets:', balance],
   ['Access:', access],
+  ['Sockets:', socket],
   ['Limits:', clients, admission, limits],
   ['Datagrams:', datagrams],
   ['Faults on purpose:', faults],

@@ -51,7 +51,10 @@ function describePair(pair: ReadPair): Pick<Asked, 'ends' | 'facts'> {
     ends?.client && ends.target ? ['two UDP ends'] : [],
     ends && ends.client !== ends.target ? ['UDP and a stream'] : [],
   ].flat();
-  return { ends: { server: [endOf(pair.listen.kind)], target: pair.targets.map(endOfTarget) }, facts };
+  // A route to UDP is refused as such.
+  const routes = (pair.values.route ?? []).flatMap((route) => route.targets);
+  const streams = [...pair.targets, ...routes.filter((target) => !isDatagramTarget(target))];
+  return { ends: { server: [endOf(pair.listen.kind)], target: streams.map(endOfTarget) }, facts };
 }
 
 function endOfTarget(target: Target) {

@@ -45,7 +45,9 @@ export function readPair(written: WrittenPair, { name, family, modes }: ReadPair
     values.replay === undefined ? written.targets : written.targets.filter((word) => word !== '-');
   const targets = words.map((target) => at(name('targets'), () => readTarget(target, family)));
   const pair = unwrapTls({ listen, targets, values });
-  const given = new Set(Object.entries(pair.values).flatMap(([key, value]) => (isAsked(value) ? [key] : [])));
+  const given = new Set(
+    Object.entries(pair.values).flatMap(([key, value]) => (isAsked(key, value) ? [key] : [])),
+  );
   checkPair(pair, given, name, modes);
   return {
     ...pair,
@@ -54,8 +56,9 @@ export function readPair(written: WrittenPair, { name, family, modes }: ReadPair
   };
 }
 
-function isAsked(value: unknown): boolean {
-  return value !== undefined && value !== false;
+/** What is off asks for something only where the option can be turned off. */
+function isAsked(key: string, value: unknown): boolean {
+  return value !== undefined && (value !== false || pairRows.get(key)?.off !== undefined);
 }
 
 function findSlowOption(given: ReadonlySet<string>): string | undefined {

@@ -1,16 +1,9 @@
+import type { Destination } from '../dial/dial-options.ts';
 import type { Endpoint } from '../address/endpoint.ts';
 import { parseEndpoint } from '../address/parse.ts';
 import { findNearKind } from '../address/embedded.ts';
 import { isOfThisMachine } from '../net/local-address.ts';
 import { plainAddress } from '../address/address.ts';
-
-/** What a connection would be made to. */
-export interface Destination {
-  readonly transport: 'stream' | 'datagram';
-  /** Numeric. */
-  readonly address: string;
-  readonly port: number;
-}
 
 /** What this proxy has bound itself: its listeners, and its metrics. Each as it is said: `127.0.0.1:80`. */
 export class OwnAddresses {

@@ -36,6 +36,7 @@ export async function serveClient(
     host.emit({ event: 'accepted', id, local: formatLocal(client, listener), remote });
     // Until its handler knows better.
     entry.breakOff = () => void client.destroy();
+    tune(client, entry, service, host);
     const greeting = client instanceof Socket ? await letIn(client, entry, service, host) : {};
     if (greeting === 'said-nothing') {
       host.emit({ event: 'probe', id, remote });
@@ -50,6 +51,20 @@ export async function serveClient(
       await ending.close();
     }
   });
+}
+
+/** Sets the options of its socket. A client that is gone already takes none, which is told and no more. */
+function tune(
+  client: Connection,
+  { id, remote }: OpenConnection,
+  { tune: apply }: Service,
+  host: ServeHost,
+): void {
+  try {
+    if (client instanceof Socket) apply?.(client);
+  } catch (error) {
+    host.fail(remote, error, id);
+  }
 }
 
 /**

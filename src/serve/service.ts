@@ -1,7 +1,7 @@
 import type { AccessList } from '../access/access-list.ts';
 import type { RateLimit } from '../access/rate-limit.ts';
 import type { Endpoint } from '../address/endpoint.ts';
-import type { Server } from '../net/index.ts';
+import type { Server, Socket } from '../net/index.ts';
 import type { ReadGreeting } from './greeting/greeting.ts';
 import type { Handler } from './handler.ts';
 
@@ -20,6 +20,8 @@ export interface Service {
   readonly maxConnections: number | undefined;
   /** Clients over the limit are reset instead of waiting. */
   readonly reject: boolean;
+  /** Sets options on a client's socket, before anything else. Default: none. */
+  readonly tune?: ((socket: Socket) => void) | undefined;
   /** What clients say before they are served, in its order. None: they are served at once. */
   readonly readers: readonly ReadGreeting[];
   /** How long a client may take for each of them, in milliseconds. */

@@ -66,11 +66,12 @@ export const address = {
   source: {
     flags: '-s, --source <address>',
     help: 'connect from this address',
-    helpIn: { listen: 'listen on this address' },
+    helpIn: { listen: 'listen on this address', proxy: 'connect to targets from this address' },
     value: text((host) => host, '127.0.0.1', 'address'),
-    in: { connect: ['client'], listen: ['server'] },
-    ends: anyEnd,
-    modes: anySession,
+    config: true,
+    in: { connect: ['client'], listen: ['server'], proxy: ['target'] },
+    ends: { client: anyEnd, server: anyEnd, target: ipEnds },
+    modes: [...anySession, 'workers', 'names', 'replay-clients'],
     test: 'cli/usage.test.ts',
   },
   sourcePort: {

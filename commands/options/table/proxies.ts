@@ -1,6 +1,7 @@
+import { parseProxy } from '../../../src/address/proxy-url.ts';
 import { TnetError } from '../../../src/errors.ts';
 import { parseRoute, routeProtocols } from '../../../src/handlers/relay/targets/route.ts';
-import { anySession, sessions, streamEnds, tcpEnds } from '../modes.ts';
+import { anySession, sessions, streamEnds, tcpEnds, type Mode } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
 import { file, list, text, toggle, type ValueKind } from '../value-kinds.ts';
 
@@ -19,6 +20,8 @@ export const clientHeader = {
   },
 } as const satisfies OptionTable;
 
+const throughProxies: readonly Mode[] = [...anySession, 'workers', 'names', 'replay-clients'];
+
 const proxyVersion: ValueKind<1 | 2> = {
   read(written) {
     if (written === 1 || written === '1') return 1;
@@ -34,19 +37,24 @@ export const proxies = {
   via: {
     flags: '-x, --via <proxy>',
     help: 'go through [socks4|socks4a|socks5|http]://[user@]host:port; repeated, a chain',
-    value: list((url) => url, 'socks5://127.0.0.1:1'),
-    in: { connect: ['client'] },
+    helpIn: {
+      proxy: 'reach targets through [socks4|socks4a|socks5|http]://[user@]host:port; repeated, a chain',
+    },
+    value: list(parseProxy, 'socks5://127.0.0.1:1'),
+    config: true,
+    in: { connect: ['client'], proxy: ['target'] },
     ends: tcpEnds,
-    modes: anySession,
+    modes: throughProxies,
     test: 'cli/through-proxies.test.ts',
   },
   proxyPasswordFile: {
     flags: '--proxy-password-file <file>',
     help: 'the password of -x, or one a line for each user; default: $TNET_PROXY_PASSWORD',
     value: file,
-    in: { connect: ['client'] },
+    config: true,
+    in: { connect: ['client'], proxy: ['target'] },
     ends: tcpEnds,
-    modes: anySession,
+    modes: throughProxies,
     needs: [{ anyOf: ['via'] }],
     test: 'cli/through-proxies.test.ts',
   },

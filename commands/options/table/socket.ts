@@ -1,13 +1,21 @@
 import { TnetError } from '../../../src/errors.ts';
 import type { SocketTuning } from '../../../src/net/socket-tuning.ts';
 import { readCount, readSizeBytes, readTimeMs } from '../../../src/quantities.ts';
-import { anySession, ipEnds, streamEnds, tcpEnds } from '../modes.ts';
+import { anySession, ipEnds, streamEnds, tcpEnds, type Mode } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
-import { text as words, toggle } from '../value-kinds.ts';
+import { text, toggle, type ValueKind } from '../value-kinds.ts';
 
-const both = { connect: ['client'], listen: ['server'] } as const;
+/** A proxy's are for both its sides, as far as each is of a kind that has them. */
+const both = { connect: ['client'], listen: ['server'], proxy: ['relay'] } as const;
 /** What packets have: of a server, those of its connections only. */
-const packetEnds = { client: ipEnds, server: tcpEnds } as const;
+const packetEnds = { client: ipEnds, server: tcpEnds, relay: tcpEnds } as const;
+const sessionsAndRelays: readonly Mode[] = [
+  ...anySession,
+  'workers',
+  'names',
+  'replay-clients',
+  'replay-target',
+];
 
 /** Options of the sockets. */
 export const socket = {
@@ -16,73 +24,85 @@ export const socket = {
     help: 'send small writes at once (the default)',
     value: toggle,
     off: { flags: '--no-nodelay', help: 'let the system gather small writes (Nagle)' },
+    config: true,
     in: both,
     ends: tcpEnds,
-    modes: anySession,
+    modes: sessionsAndRelays,
     test: 'cli/socket-options.test.ts',
   },
   keepalive: {
     flags: '--keepalive <idle[,interval,count]>',
     help: 'probe a quiet connection, as 60s,10s,3',
     value: words(parseKeepAlive, '60s'),
+    config: true,
     in: both,
     ends: tcpEnds,
-    modes: anySession,
+    modes: sessionsAndRelays,
     test: 'cli/socket-options.test.ts',
   },
   tos: {
     flags: '--tos <value>',
     help: 'type of service: a number, or a name such as lowdelay, ef, af41',
     value: words(parseTypeOfService, 'ef'),
+    config: true,
     in: both,
     ends: packetEnds,
-    modes: anySession,
+    modes: sessionsAndRelays,
     test: 'cli/socket-options.test.ts',
   },
   rcvbuf: {
     flags: '--rcvbuf <size>',
     help: "the system's receive buffer",
     value: words(parseBufferBytes, '64k'),
+    config: true,
     in: both,
     ends: streamEnds,
-    modes: anySession,
+    modes: sessionsAndRelays,
     test: 'cli/socket-options.test.ts',
   },
   sndbuf: {
     flags: '--sndbuf <size>',
     help: "the system's send buffer",
     value: words(parseBufferBytes, '64k'),
+    config: true,
     in: both,
     ends: streamEnds,
-    modes: anySession,
+    modes: sessionsAndRelays,
     test: 'cli/socket-options.test.ts',
   },
   ttl: {
     flags: '--ttl <hops>',
     help: 'the most hops of a packet, 1 to 255',
     value: words(parseHopLimit, '64'),
+    config: true,
     in: both,
     ends: packetEnds,
-    modes: anySession,
+    modes: sessionsAndRelays,
     test: 'cli/socket-options.test.ts',
   },
   linger: {
     flags: '--linger <time>',
     help: 'closing waits this long for the peer; 0 makes it a reset',
     value: words(parseLingerSeconds, '1s'),
+    config: true,
     in: both,
     ends: streamEnds,
-    modes: anySession,
+    modes: sessionsAndRelays,
     test: 'cli/socket-options.test.ts',
   },
 } as const satisfies OptionTable;
+
+/** A text that its own rule reads; a file may have a bare number. */
+function words<Value>(read: (word: string) => Value, sample: string): ValueKind<Value> {
+  return { ...text(read, sample), schema: { type: ['string', 'number'] } };
+}
 
 const maxKeepAliveMs = 32_767_000;
 const maxKeepAliveCount = 127;
 
 /** `IDLE[,INTERVAL[,COUNT]]`. The limits are Linux's: tcp(7), and net/ipv4/tcp.h for the numbers. */
-function parseKeepAlive(text: string): SocketTuning['keepAlive'] {
-  const [idle = '', interval, count, ...rest] = text.split(',');
+function parseKeepAlive(written: string): SocketTuning['keepAlive'] {
+  const [idle = '', interval, count, ...rest] = written.split(',');
   if (rest.length > 0) throw new TnetError('TNET_E_USAGE', 'It is IDLE[,INTERVAL,COUNT].');
   return {
     idleMs: parseProbeMs(idle),
@@ -91,14 +111,14 @@ function parseKeepAlive(text: string): SocketTuning['keepAlive'] {
   };
 }
 
-function parseProbes(text: string): number {
-  const count = readCount(text, 1);
+function parseProbes(written: string): number {
+  const count = readCount(written, 1);
   if (count <= maxKeepAliveCount) return count;
   throw new TnetError('TNET_E_USAGE', `At most ${maxKeepAliveCount} probes.`);
 }
 
-function parseProbeMs(text: string): number {
-  const timeMs = readTimeMs(text);
+function parseProbeMs(written: string): number {
+  const timeMs = readTimeMs(written);
   if (timeMs >= 1000 && timeMs <= maxKeepAliveMs && timeMs % 1000 === 0) return timeMs;
   throw new TnetError('TNET_E_USAGE', 'The system counts whole seconds, from 1 to 32767.');
 }
@@ -115,8 +135,8 @@ const typesOfService: Readonly<Record<string, number>> = {
   ef: 0xb8,
 };
 
-function parseTypeOfService(text: string): number {
-  const name = text.toLowerCase();
+function parseTypeOfService(written: string): number {
+  const name = written.toLowerCase();
   const known = typesOfService[name];
   if (known !== undefined) return known;
   const selector = /^cs([0-7])$/.exec(name);
@@ -131,20 +151,20 @@ function parseTypeOfService(text: string): number {
   );
 }
 
-function parseBufferBytes(text: string): number {
-  const bytes = readSizeBytes(text);
+function parseBufferBytes(written: string): number {
+  const bytes = readSizeBytes(written);
   if (bytes >= 1 && bytes < 2 ** 30) return bytes;
   throw new TnetError('TNET_E_USAGE', 'A buffer has at least a byte, and less than a gigabyte.');
 }
 
-function parseHopLimit(text: string): number {
-  const hops = readCount(text, 1);
+function parseHopLimit(written: string): number {
+  const hops = readCount(written, 1);
   if (hops <= 255) return hops;
   throw new TnetError('TNET_E_USAGE', 'At most 255 hops.');
 }
 
-function parseLingerSeconds(text: string): number {
-  const timeMs = readTimeMs(text);
+function parseLingerSeconds(written: string): number {
+  const timeMs = readTimeMs(written);
   if (timeMs % 1000 === 0 && timeMs <= 65_535_000) return timeMs / 1000;
   throw new TnetError('TNET_E_USAGE', 'The system counts whole seconds, up to 65535.');
 }

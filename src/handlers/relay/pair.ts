@@ -1,4 +1,6 @@
+import type { ProxyHop } from '../../address/proxy-url.ts';
 import type { Endpoint } from '../../address/endpoint.ts';
+import type { SocketValues } from '../../net/socket-values.ts';
 import type { Rate, Spread } from '../../quantities.ts';
 import type { Route } from './targets/route.ts';
 import type { Target } from './targets/target.ts';
@@ -16,9 +18,28 @@ export interface Pair {
 
 /** How a pair is served. Times are in milliseconds, sizes in bytes; what is absent is not asked for, or has its default. */
 export interface PairValues
-  extends ProtocolValues, SecureValues, BalanceValues, AccessValues, LimitValues, FaultValues, ReplayValues {
+  extends
+    ProtocolValues,
+    SecureValues,
+    WayValues,
+    SocketValues,
+    BalanceValues,
+    AccessValues,
+    LimitValues,
+    FaultValues,
+    ReplayValues {
   /** Between UDP and a stream. */
   readonly framing?: 'chunk' | 'length';
+}
+
+/** On what way targets are connected to. */
+export interface WayValues {
+  /** The address to connect from. */
+  readonly source?: string;
+  /** The proxies to go through, the one that is called directly first. */
+  readonly via?: readonly ProxyHop[];
+  /** The file of their passwords. */
+  readonly proxyPasswordFile?: string;
 }
 
 /** What a proxy speaks itself, before it relays. */
@@ -42,6 +63,11 @@ export interface SecureValues {
   readonly tlsServername?: string;
   readonly tlsInsecure?: boolean;
   readonly tlsAlpn?: readonly string[];
+  /** The certificate that targets are shown, and its key where it is not in the same file. */
+  readonly tlsOutCert?: string;
+  readonly tlsOutKey?: string;
+  /** SHA-256 of the public key or of the certificate, as parsePin() reads it; one of them must be a target's. */
+  readonly tlsPin?: readonly string[];
 }
 
 /** How clients are spread over several targets. */

@@ -7,15 +7,15 @@ import { prepareLane } from './lane/lane.ts';
 import type { Pair } from './pair.ts';
 import { prepareReaders } from './readers.ts';
 import { createRelay } from './relay.ts';
-import type { RequestRules } from './request.ts';
 import type { LanelessService, RelayOptions, RelayService } from './service.ts';
 import { defaultHandshakeMs } from './pair.ts';
 import { isBalanced, isReplayClient } from './pair.ts';
 import { checkLoops } from './targets/loop-check.ts';
 import { createTargetRule } from './targets/rules.ts';
 import { findDatagramEnds, type DatagramEnds } from './targets/target.ts';
-import { createDialPlan } from './targets/target-dial.ts';
-import { createDirectUpstream, type DialPlan, type Upstream } from './targets/upstream.ts';
+import { prepareTargetDialing } from './targets/target-dial.ts';
+import { prepareTuner } from './tuner.ts';
+import { createDirectUpstream, type TargetDialing, type Upstream } from './targets/upstream.ts';
 
 /**
  * Makes pairs ready that are served side by side.
@@ -37,7 +37,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
   const { listen, values } = pair;
   const upstreams: Upstream[] = [];
   const ends = findDatagramEnds(listen, pair.targets);
-  const dial = await createDialPlan(values, host, ends?.target ? 'datagram' : 'stream');
+  const dial = await prepareTargetDialing(values, host, ends?.target ? 'datagram' : 'stream');
   const create = async (targets: Pair['targets']) => {
     // Where another process serves the clients, it alone looks after the targets.
     if (host.handOver && listen.kind !== 'udp') return idleUpstream;
@@ -50,7 +50,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     pair,
     upstream: await createOwnUpstream(pair, host, create),
     routes: await createRoutes(pair, create),
-    requests: takesRequests ? await createRequestRules(pair, host) : undefined,
+    requests: takesRequests ? { dial, judge: createTargetRule(listen, host.own) } : undefined,
     createFaults: await prepareFaults(pair),
     createHead: await prepareHead(pair),
     datagrams: await prepareDatagrams(pair),
@@ -65,6 +65,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     acceptProxy: values.acceptProxy === true,
     maxConnections: values.maxConnections,
     reject: values.reject === true,
+    tune: await prepareTuner(values),
     readers: await prepareReaders(pair),
     greetingMs: values.handshakeLimit ?? defaultHandshakeMs,
     handle: createRelay(options, host),
@@ -83,10 +84,6 @@ async function createRoutes(
   const upstreams = new Map<RoutePattern, Upstream>();
   for (const route of values.route) upstreams.set(route, await create(route.targets));
   return upstreams;
-}
-
-async function createRequestRules({ listen, values }: Pair, host: ProxyHost): Promise<RequestRules> {
-  return { dial: await createDialPlan(values, host), judge: createTargetRule(listen, host.own) };
 }
 
 async function prepareFaults({
@@ -140,13 +137,14 @@ async function createOwnUpstream(
 /** Of a process that hands its clients over: it dials nobody. */
 const idleUpstream: Upstream = { open: () => Promise.resolve(undefined), close: () => undefined };
 
-async function createUpstream(pair: Pair, plan: DialPlan): Promise<Upstream> {
+async function createUpstream(pair: Pair, plan: TargetDialing): Promise<Upstream> {
   if (isBalanced(pair)) {
     const { BalancedUpstream } = await import('./balance/upstream.ts');
     return new BalancedUpstream(pair, plan);
   }
   const [target] = pair.targets;
   if (!target || target.kind === 'srv') throw new Error('a pair that is not balanced has one address');
-  if (plan.host.numericOnly) requireNumericHost(target);
+  // The last proxy looks names up: nothing is asked here.
+  if (plan.host.numericOnly && !pair.values.via) requireNumericHost(target);
   return createDirectUpstream(target, plan);
 }

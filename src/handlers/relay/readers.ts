@@ -12,11 +12,11 @@ export async function prepareReaders({ values, targets }: Pair): Promise<ReadGre
   if (values.acceptProxy)
     readers.push((await import('../../serve/greeting/proxy-header.ts')).readProxyHeader);
   if (values.tlsIn) {
-    const [{ createTlsReader }, { readServerSettings }] = await Promise.all([
+    const [{ createTlsReader }, { readClientTls }] = await Promise.all([
       import('../../serve/greeting/tls.ts'),
-      import('./secure.ts'),
+      import('./tls.ts'),
     ]);
-    readers.push(createTlsReader(readServerSettings(values)));
+    readers.push(createTlsReader(readClientTls(values)));
   }
   if (values.socks ?? values.httpConnect) readers.push(await prepareRequests(values));
   if (values.route) {

@@ -88,13 +88,20 @@ async function openTarget(
 
 /** Relays a SOCKS client's datagrams, for which it needs no connection of its own. */
 async function associate(
-  { client, greeting }: Greeted,
+  { client, greeting, entry: { id, remote } }: Greeted,
   { requests }: RelayOptions,
   host: ProxyHost,
 ): Promise<HandlerEnding> {
   const { request } = greeting;
   if (!request || !requests || !(client instanceof Socket)) throw new Error('only a socket can ask for it');
   const { serveAssociate } = await import('./socks/associate.ts');
+  if (requests.dial.options?.proxies) {
+    const { noWayError } = await import('./request.ts');
+    const error = noWayError('UDP');
+    host.fail(remote, error, id);
+    client.end(request.refuse(error.code));
+    return { reason: 'aborted', failed: true, close: () => closeUnserved(client) };
+  }
   const error = await serveAssociate(client, request, { host, judge: requests.judge }).then(
     () => undefined,
     (failure: unknown) => failure as Error,

@@ -1,16 +1,21 @@
 import { formatHostPort } from '../../address/endpoint.ts';
-import { errorCode } from '../../errors.ts';
+import { errorCode, TnetError } from '../../errors.ts';
 import type { Connection } from '../../net/connection.ts';
 import type { Socket } from '../../net/index.ts';
 import { plainAddress } from '../../address/address.ts';
 import type { BoundAddress, TargetRequest } from '../../serve/greeting/target-request.ts';
 import type { JudgeTarget } from './targets/rules.ts';
-import { connectTarget, type DialPlan, type OpenUpstream, type UpstreamRequest } from './targets/upstream.ts';
+import {
+  connectTarget,
+  type TargetDialing,
+  type OpenUpstream,
+  type UpstreamRequest,
+} from './targets/upstream.ts';
 
 /** What the clients of a SOCKS or CONNECT proxy may ask for. */
 export interface RequestRules {
   /** How what they name is connected to. */
-  readonly dial: DialPlan;
+  readonly dial: TargetDialing;
   /** Forbids targets, by their addresses. Undefined: none is forbidden. */
   readonly judge: JudgeTarget | undefined;
 }
@@ -48,11 +53,17 @@ export async function openRequested(
 async function acceptRequested(
   client: Socket,
   request: TargetRequest,
-  { host, timeoutMs }: DialPlan,
+  { host, timeoutMs, options }: TargetDialing,
 ): Promise<Socket> {
+  if (options?.proxies) throw noWayError('BIND');
   const { acceptBound } = await import('./socks/bind.ts');
   const announce = (bound: BoundAddress) => void client.write(request.grant(bound));
   return acceptBound(client, request, { host, connectMs: timeoutMs, announce });
+}
+
+/** Of what a chain of proxies does not carry: it must not take another way. */
+export function noWayError(command: string): TnetError {
+  return new TnetError('TNET_E_UNSUPPORTED', `${command} does not go through other proxies`);
 }
 
 function addressOf({ localAddress = '0.0.0.0', localPort = 0 }: Connection): BoundAddress {

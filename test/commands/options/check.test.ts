@@ -274,7 +274,7 @@ const lists: Readonly<Record<string, readonly string[]>> = {
   connect: ['--expect', '--send', '--tls-alpn', '--tls-pin', '--via'],
   listen: ['--allow', '--deny', '--expect', '--send', '--tls-alpn'],
   echo: ['--allow', '--deny', '--tls-alpn', '--tls-pin'],
-  proxy: ['--allow', '--deny', '--pair', '--route', '--tls-alpn'],
+  proxy: ['--allow', '--deny', '--pair', '--route', '--tls-alpn', '--tls-pin', '--via'],
   isip: ['--in'],
 };
 

@@ -11,8 +11,8 @@ import type { ProxyHost } from '../host.ts';
 import {
   connectTarget,
   createDialOptions,
-  judgeLoops,
-  type DialPlan,
+  judgeTarget,
+  type TargetDialing,
   type Experience,
   type OpenUpstream,
   type Upstream,
@@ -30,7 +30,7 @@ const longestCheckMs = 5_000;
 export class BalancedUpstream implements Upstream {
   readonly #pair: Pair;
   readonly #host: ProxyHost;
-  readonly #plan: DialPlan;
+  readonly #plan: TargetDialing;
   readonly #balancer: Balancer;
   /** What each target of the pair stands for at the moment. */
   readonly #resolved = new Map<Target, readonly ResolvedTarget[]>();
@@ -42,7 +42,7 @@ export class BalancedUpstream implements Upstream {
   readonly #checking = new Set<Member>();
   readonly #closing = new AbortController();
 
-  constructor(pair: Pair, plan: DialPlan) {
+  constructor(pair: Pair, plan: TargetDialing) {
     const { balance = 'round-robin', healthFall, healthRise, eject, health } = pair.values;
     this.#pair = pair;
     this.#host = plan.host;
@@ -68,7 +68,7 @@ export class BalancedUpstream implements Upstream {
     await this.#awaitNames(timeoutMs);
     const members = this.#balancer.order(clientHost, performance.now());
     if (members.length === 0) this.#host.fail(this.#name(), noAddressError(), id);
-    const judge = judgeLoops(this.#host, listener);
+    const judge = judgeTarget(this.#plan, listener);
     const winner = await raceTargets<Member>({
       targets: members,
       isLastResort: (member) => !isUsable(member, performance.now()),

@@ -9,7 +9,7 @@ import { formatTarget, type Target } from './target.ts';
 
 /** A listener and where its clients are taken: what a loop is made of. */
 export interface Leg extends Pick<Pair, 'listen' | 'targets'> {
-  readonly values: Pick<Pair['values'], 'route'>;
+  readonly values: Pick<Pair['values'], 'route' | 'via'>;
 }
 
 /**
@@ -49,6 +49,8 @@ function loopError({ listen }: Leg, message: string): TnetError {
 }
 
 function listTargets({ targets, values }: Leg): readonly Target[] {
+  // What a proxy connects to is on its machine, or where that leads: our addresses say nothing of it.
+  if (values.via) return [];
   return [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
 }
 

@@ -1,7 +1,7 @@
 import { formatTargetEndpoint, type Endpoint } from '../../../address/endpoint.ts';
 import { isIP } from '../../../address/ip.ts';
 import { resolveAddresses, resolveService } from '../../../net/resolve.ts';
-import { defaultResolveMs, type BalanceValues } from '../pair.ts';
+import { defaultResolveMs, type BalanceValues, type PairValues } from '../pair.ts';
 import { isDatagramTarget, type Target } from './target.ts';
 
 /** A target with an address that can be dialled without a name server. */
@@ -21,6 +21,9 @@ export interface Resolution {
 /** Records with less time to live than this are kept as long. */
 const leastMs = 1_000;
 
+/** The names of targets behind a proxy are its to look up, unless --resolve or --dns-server says how to. */
+type ResolveValues = BalanceValues & Pick<PairValues, 'via'>;
+
 /**
  * What a target's name stands for now: each address of a host, and each host of a service, is a target.
  *
@@ -28,12 +31,18 @@ const leastMs = 1_000;
  */
 export async function resolveTarget(
   target: Target,
-  values: BalanceValues,
+  values: ResolveValues,
   family?: 4 | 6,
 ): Promise<Resolution> {
   if (target.kind === 'srv')
     return resolveSrv(target.name, isDatagramTarget(target) ? 'udp' : 'tcp', values, family);
-  if ((target.kind !== 'tcp' && target.kind !== 'udp') || isIP(target.host ?? 'localhost') !== 0) {
+  const isForProxy =
+    values.via !== undefined && values.resolve === undefined && values.dnsServer === undefined;
+  if (
+    isForProxy ||
+    (target.kind !== 'tcp' && target.kind !== 'udp') ||
+    isIP(target.host ?? 'localhost') !== 0
+  ) {
     return {
       targets: [{ name: formatTargetEndpoint(target), endpoint: target, host: undefined }],
       refreshMs: Promise.resolve(Infinity),

@@ -1,6 +1,7 @@
 import { formatHostPort, type Endpoint } from '../../../address/endpoint.ts';
 import { TnetError } from '../../../errors.ts';
-import type { Destination, OwnAddresses } from '../../../serve/own-addresses.ts';
+import type { Destination } from '../../../dial/dial-options.ts';
+import type { OwnAddresses } from '../../../serve/own-addresses.ts';
 import { isLocalListener } from '../../../net/local-address.ts';
 import { findNearKind } from '../../../address/embedded.ts';
 

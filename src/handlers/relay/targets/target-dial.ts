@@ -1,21 +1,14 @@
-import type { ProxyHop } from '../../../address/proxy-url.ts';
 import type { DialOptions } from '../../../dial/dial-options.ts';
-import type { SocketTuning } from '../../../net/socket-tuning.ts';
+import { toTuning, type SocketValues } from '../../../net/socket-values.ts';
 import type { ProxyHost } from '../host.ts';
-import { defaultConnectMs } from '../pair.ts';
-import type { TargetTlsValues } from './target-tls.ts';
-import type { DialPlan } from './upstream.ts';
+import { defaultConnectMs, type SecureValues, type WayValues } from '../pair.ts';
+import { prepareTuner } from '../tuner.ts';
+import type { TargetDialing } from './upstream.ts';
 
 /** What a pair says of how its targets are dialled. */
-export interface TargetDialValues extends TargetTlsValues {
+export interface TargetDialValues extends SecureValues, WayValues, SocketValues {
   /** Limit for DNS, connecting, proxies and TLS together, in milliseconds. */
   readonly waitConnect?: number;
-  /** The proxies to go through, the one that is called directly first. */
-  readonly via?: readonly ProxyHop[];
-  /** The address to connect from. */
-  readonly source?: string;
-  /** Options of the sockets to targets. */
-  readonly targetTuning?: SocketTuning;
 }
 
 /**
@@ -23,29 +16,31 @@ export interface TargetDialValues extends TargetTlsValues {
  *
  * @throws TnetError TNET_E_USAGE for files that cannot be used, TNET_E_UNSUPPORTED for a socket option without the addon
  */
-export async function createDialPlan(
+export async function prepareTargetDialing(
   values: TargetDialValues,
   host: ProxyHost,
   transport: 'stream' | 'datagram' = 'stream',
-): Promise<DialPlan> {
-  const { waitConnect: timeoutMs = defaultConnectMs, via: proxies, source, targetTuning } = values;
+): Promise<TargetDialing> {
+  const { waitConnect: timeoutMs = defaultConnectMs, via, proxyPasswordFile, source } = values;
   return {
     host,
     timeoutMs,
     options: {
-      proxies,
+      proxies: via && (await import('../../../dial/proxy-passwords.ts')).addPasswords(via, proxyPasswordFile),
       source: source === undefined ? undefined : { address: source },
       tls: values.tlsOut ? (await import('./target-tls.ts')).readTargetTls(values) : undefined,
-      ...(targetTuning && (await createTuners(targetTuning, transport))),
+      ...(await prepareTuners(values, transport)),
     },
   };
 }
 
-async function createTuners(
-  tuning: SocketTuning,
+async function prepareTuners(
+  values: SocketValues,
   transport: 'stream' | 'datagram',
 ): Promise<Pick<DialOptions, 'tune' | 'tuneDatagrams'>> {
-  const { createTuner, createDatagramTuner } = await import('../../../net/socket-tuning.ts');
-  if (transport === 'datagram') return { tuneDatagrams: createDatagramTuner(tuning) };
-  return { tune: createTuner(tuning) };
+  if (transport === 'stream') return { tune: await prepareTuner(values) };
+  const tuning = toTuning({ tos: values.tos, ttl: values.ttl });
+  if (!tuning) return {};
+  const { createDatagramTuner } = await import('../../../net/socket-tuning.ts');
+  return { tuneDatagrams: createDatagramTuner(tuning) };
 }

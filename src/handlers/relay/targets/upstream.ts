@@ -36,7 +36,7 @@ export interface UpstreamRequest {
 }
 
 /** How targets are connected to. */
-export interface DialPlan {
+export interface TargetDialing {
   readonly host: ProxyHost;
   /** Limit for DNS, connecting, proxies and TLS together, in milliseconds. */
   readonly timeoutMs: number;
@@ -63,13 +63,13 @@ export interface ConnectOptions extends Pick<DialOptions, 'tlsHost'> {
 }
 
 /** An upstream of one target. */
-export function createDirectUpstream(target: Endpoint, plan: DialPlan): Upstream {
+export function createDirectUpstream(target: Endpoint, plan: TargetDialing): Upstream {
   const { host } = plan;
   return {
     async open({ id, head, listener }) {
       const subject = formatTargetEndpoint(target);
       try {
-        const judge = judgeLoops(host, listener);
+        const judge = judgeTarget(plan, listener);
         return { socket: await connectTarget(target, plan, { head, judge, listener }), target: subject };
       } catch (error) {
         if (!host.signal.aborted) host.fail(subject, error, id);
@@ -80,8 +80,13 @@ export function createDirectUpstream(target: Endpoint, plan: DialPlan): Upstream
   };
 }
 
+/** Keeps the clients of a listener from being led back to it; what a proxy connects to is not judged by our addresses. */
+export function judgeTarget({ host, options }: TargetDialing, listener: string): JudgeTarget | undefined {
+  return options?.proxies ? undefined : judgeLoops(host, listener);
+}
+
 /** Keeps the clients of a listener from being led back to it. */
-export function judgeLoops({ loops }: ProxyHost, listener: string): JudgeTarget | undefined {
+function judgeLoops({ loops }: ProxyHost, listener: string): JudgeTarget | undefined {
   return loops && ((destination) => loops.judge(listener, destination));
 }
 
@@ -91,13 +96,17 @@ export function judgeLoops({ loops }: ProxyHost, listener: string): JudgeTarget 
  *
  * @throws as dial() does
  */
-export function connectTarget(target: Endpoint, plan: DialPlan, own: ConnectOptions): Promise<Connection> {
+export function connectTarget(
+  target: Endpoint,
+  plan: TargetDialing,
+  own: ConnectOptions,
+): Promise<Connection> {
   return dial(target, createDialOptions(plan, own));
 }
 
 /** What a target is dialled with. */
 export function createDialOptions(
-  { host, timeoutMs, options }: DialPlan,
+  { host, timeoutMs, options }: TargetDialing,
   { head, tlsHost, judge, listener }: ConnectOptions,
 ): DialOptions {
   const { family, numericOnly, signal } = host;

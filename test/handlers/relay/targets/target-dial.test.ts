@@ -11,7 +11,10 @@ import { Socket } from '../../../../src/net/index.ts';
 import type { ProxyHost } from '../../../../src/handlers/relay/host.ts';
 import { Ledger } from '../../../../src/serve/ledger.ts';
 import { OwnAddresses } from '../../../../src/serve/own-addresses.ts';
-import { createDialPlan, type TargetDialValues } from '../../../../src/handlers/relay/targets/target-dial.ts';
+import {
+  prepareTargetDialing,
+  type TargetDialValues,
+} from '../../../../src/handlers/relay/targets/target-dial.ts';
 import { LoopWatch } from '../../../../src/handlers/relay/targets/rules.ts';
 import {
   connectTarget,
@@ -40,7 +43,7 @@ async function connect(
   values: TargetDialValues,
   own: ConnectOptions = {},
 ): Promise<Socket> {
-  const socket = await connectTarget(target, await createDialPlan(values, host), own);
+  const socket = await connectTarget(target, await prepareTargetDialing(values, host), own);
   t.teardown(() => socket.destroy());
   if (!(socket instanceof Socket)) throw new Error('a stream is wanted');
   return socket;
@@ -71,7 +74,7 @@ const testNative = nativeStatus().used ? test : test.skip;
 
 testNative('a socket option of a pair is set on its connections to targets', async (t) => {
   const peer = await startPeerServer(t, 'tcp');
-  const socket = await connect(t, toEndpoint(peer.words), { targetTuning: { lingerSeconds: 0 } });
+  const socket = await connect(t, toEndpoint(peer.words), { linger: 0 });
   const accepted = await peer.accept();
   accepted.resume();
   socket.destroy();
@@ -86,7 +89,7 @@ test('a proxy on the way that is our own listener is a loop, and another one is 
   const listener = `127.0.0.1:${proxy.port}`;
   own.add(listener);
   const via = [parseProxy(`socks5://${listener}`)];
-  const plan = await createDialPlan({ via }, { ...host, loops });
+  const plan = await prepareTargetDialing({ via }, { ...host, loops });
   const target = { kind: 'tcp', host: '192.0.2.1', port: 9 } as const;
   await t.throwsAsync(connectTarget(target, plan, { listener }), { code: 'TNET_E_LOOP' });
   t.is(proxy.requests.length, 0);
@@ -119,7 +122,7 @@ test('a target is shown the certificate of its pair', async (t) => {
 
 test('a target whose pin is another is not connected to', async (t) => {
   const target = await startTlsEcho(t);
-  const values = { ...tlsValues, tlsPin: [Buffer.alloc(32)] };
+  const values = { ...tlsValues, tlsPin: [Buffer.alloc(32).toString('hex')] };
   await t.throwsAsync(connect(t, target, values), { code: 'TNET_E_TLS' });
 });
 
@@ -129,7 +132,7 @@ function isReused(connection: Connection): boolean {
 
 test('clients and health checks go on from the TLS session of the connection before', async (t) => {
   const target = await startTlsEcho(t);
-  const plan = await createDialPlan(tlsValues, host);
+  const plan = await prepareTargetDialing(tlsValues, host);
   const reused: boolean[] = [];
   for (let client = 0; client < 2; client++) {
     const socket = await connectTarget(target, plan, {});

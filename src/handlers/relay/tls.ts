@@ -7,7 +7,7 @@ import type { SecureValues } from './pair.ts';
  *
  * @throws TnetError TNET_E_USAGE for files that cannot be used
  */
-export function readServerSettings(values: SecureValues): ServerSecureSettings {
+export function readClientTls(values: SecureValues): ServerSecureSettings {
   const files = { cert: values.tlsCert, key: values.tlsKey };
   return {
     context: createContext(files, readOwnCertificate(files), false),
