@@ -11,6 +11,7 @@ import { checkBoundLoops } from '../../src/handlers/relay/targets/bound-loops.ts
 import { Listeners, ServeError } from '../../src/serve/listeners.ts';
 import { LoopWatch } from '../../src/handlers/relay/targets/rules.ts';
 import type { Context } from '../context.ts';
+import { announceReady, checkReadyFlags } from '../ready.ts';
 import { startLive } from '../options/live.ts';
 import type { ProxyOptions } from './options.ts';
 import type { ProxyViews } from './views.ts';
@@ -87,6 +88,7 @@ export class ProxyRun {
     let started = (): void => undefined;
     this.#reloading = new Promise((resolve) => (started = resolve));
     try {
+      checkReadyFlags(this.#options);
       const services = await prepareRelays(pairs, this.#host);
       if (!signal.aborted && this.#options.workers !== undefined)
         await this.#startWorkers(this.#options.workers);
@@ -99,8 +101,9 @@ export class ProxyRun {
         this.#reloadAccessOnHangup();
       this.#binding = this.#listeners.serve(services);
       await this.#binding;
-      this.#isReady = true;
+      this.#becomeReady();
     } catch (error) {
+      if (!signal.aborted) await this.#abandon();
       this.#release();
       this.#dispatcher?.close();
       // What was under way when a signal came has failed because of it.
@@ -234,6 +237,20 @@ export class ProxyRun {
       }
     };
     this.#onHangup(reload);
+  }
+
+  #becomeReady(): void {
+    // A signal may have come meanwhile, and nothing be bound any more.
+    if (this.#interruption.signal.aborted) return;
+    announceReady(this.#listeners.addresses, this.#options);
+    this.#isReady = true;
+  }
+
+  /** Gives up what has been bound, with the clients that have come since. */
+  async #abandon(): Promise<void> {
+    await this.#listeners.stop();
+    this.#stopping.abort();
+    this.#listeners.cut();
   }
 
   async #end(status: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { requirePassedOutput } from '../../../src/serve/descriptor.ts';
 import { readCount } from '../../../src/quantities.ts';
 import { TnetError } from '../../../src/errors.ts';
+import { isWorker } from '../../proxy/is-worker.ts';
 import { anyEnd, sessions, streamEnds } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
 import { file, text, time, toggle } from '../value-kinds.ts';
@@ -39,19 +40,21 @@ export const bind = {
   readyFd: {
     flags: '--ready-fd <n>',
     help: 'once bound, write the address to this descriptor',
+    helpIn: { proxy: 'once all is bound, write the addresses to this descriptor' },
     value: text(readReadyFd, '2'),
-    in: { listen: ['server'], echo: ['server'] },
+    in: { listen: ['server'], echo: ['server'], proxy: ['process'] },
     ends: anyEnd,
-    modes: [...sessions, 'answers'],
+    modes: [...sessions, 'answers', 'workers'],
     test: 'cli/listen-bind.test.ts',
   },
   readyFile: {
     flags: '--ready-file <file>',
     help: 'once bound, write the address to this file',
+    helpIn: { proxy: 'once all is bound, write the addresses to this file' },
     value: file,
-    in: { listen: ['server'], echo: ['server'] },
+    in: { listen: ['server'], echo: ['server'], proxy: ['process'] },
     ends: anyEnd,
-    modes: [...sessions, 'answers'],
+    modes: [...sessions, 'answers', 'workers'],
     test: 'cli/listen-bind.test.ts',
   },
 } as const satisfies OptionTable;
@@ -69,6 +72,7 @@ export function readFileMode(word: string): number {
  */
 function readReadyFd(word: string): number {
   const fd = readCount(word, 1);
-  requirePassedOutput(fd);
+  // It was passed to the process that starts the workers, which have the same arguments.
+  if (!isWorker()) requirePassedOutput(fd);
   return fd;
 }
