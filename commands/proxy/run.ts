@@ -99,7 +99,7 @@ export class ProxyRun {
       }
       if (this.#options.config === undefined && services.some(({ access }) => access))
         this.#reloadAccessOnHangup();
-      this.#binding = this.#listeners.serve(services);
+      this.#binding = this.#listeners.serve(services, signal);
       await this.#binding;
       this.#becomeReady();
     } catch (error) {
@@ -224,19 +224,24 @@ export class ProxyRun {
 
   /** Takes the pairs anew at every SIGHUP; a mistake is reported, and all stays as it is. */
   reloadOnHangup(file: string, read: () => Promise<Pair[]>): void {
+    let waiting = new AbortController();
     const reload = async () => {
+      waiting = new AbortController();
+      const signal = AbortSignal.any([this.#interruption.signal, waiting.signal]);
       try {
         const pairs = await read();
         const services = await prepareRelays(pairs, this.#host);
         // The workers first: a client that is accepted under the new pairs comes after them.
         await this.#dispatcher?.reload();
-        await this.#listeners.serve(services);
+        // They have the new pairs by now, and must not be without clients' old ones for long: no address is waited for.
+        await this.#listeners.serve(services, this.#dispatcher ? undefined : signal);
         this.#context.reporter.emit({ event: 'reloaded', file, pairs: pairs.length });
       } catch (error) {
-        this.#report(error);
+        if (!this.#interruption.signal.aborted) this.#report(error);
       }
     };
-    this.#onHangup(reload);
+    // One that waits for an address would keep out the next, which may be without it.
+    this.#onHangup(reload, () => waiting.abort());
   }
 
   #becomeReady(): void {
@@ -310,8 +315,9 @@ export class ProxyRun {
     else reporter.fail((error as { subject?: string }).subject ?? this.#options.config ?? '', error);
   }
 
-  #onHangup(reload: () => Promise<void>): void {
+  #onHangup(reload: () => Promise<void>, giveUp?: () => void): void {
     const stop = onHangup(() => {
+      giveUp?.();
       this.#reloading = this.#reloading.then(reload);
     });
     this.#reloads.push(stop);

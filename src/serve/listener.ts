@@ -37,6 +37,8 @@ export class Listener {
     const server = await serve(service.listen, {
       family: host.family,
       numericOnly: host.numericOnly,
+      mode: service.binding.mode,
+      owner: service.binding.owner,
       descriptorReserve,
       onConnection: accept,
     });
@@ -52,6 +54,11 @@ export class Listener {
     this.#service = service;
     this.#applyService();
     this.announceLane();
+  }
+
+  /** Gives a Unix socket's file the mode and owner that a service asks for. @throws what chmod(2) or chown(2) says */
+  changeFile({ binding: { mode, owner } }: Service = this.#service): void {
+    this.#server.changeUnixFile({ mode, owner });
   }
 
   /** Says whether the engine serves the clients, and why not. */

@@ -1,4 +1,5 @@
 import type { Endpoint } from '../../address/endpoint.ts';
+import type { UnixOwner } from '../../net/unix-listener.ts';
 import type { Rate, Spread } from '../../quantities.ts';
 import type { Route } from './targets/route.ts';
 import type { Target } from './targets/target.ts';
@@ -16,9 +17,24 @@ export interface Pair {
 
 /** How a pair is served. Times are in milliseconds, sizes in bytes; what is absent is not asked for, or has its default. */
 export interface PairValues
-  extends ProtocolValues, SecureValues, BalanceValues, AccessValues, LimitValues, FaultValues, ReplayValues {
+  extends
+    BindValues,
+    ProtocolValues,
+    SecureValues,
+    BalanceValues,
+    AccessValues,
+    LimitValues,
+    FaultValues,
+    ReplayValues {
   /** Between UDP and a stream. */
   readonly framing?: 'chunk' | 'length';
+}
+
+/** How the clients' address is bound. */
+export interface BindValues {
+  readonly mode?: number;
+  readonly owner?: UnixOwner;
+  readonly retryBind?: boolean;
 }
 
 /** What a proxy speaks itself, before it relays. */
