@@ -40,6 +40,10 @@ export class Listener {
       mode: service.binding.mode,
       owner: service.binding.owner,
       descriptorReserve,
+      // A reload may change it.
+      get pauseMs() {
+        return listener.#service.pauseMs;
+      },
       onConnection: accept,
     });
     const listener = new Listener(server, service, host, key);

@@ -10,6 +10,8 @@ import type { Handler } from './handler.ts';
 export interface Service {
   readonly listen: Endpoint;
   readonly binding: Binding;
+  /** Nobody is accepted for this long after each client. Undefined: no pause. */
+  readonly pauseMs: number | undefined;
   /** Judges clients by their address; undefined: all are welcome. */
   readonly access: AccessList | undefined;
   /** Undefined: no limit. */

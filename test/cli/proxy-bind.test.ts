@@ -231,3 +231,20 @@ for (const command of ['listen', 'echo', 'proxy']) {
     t.deepEqual(readdirSync(dir), []);
   });
 }
+
+test.serial('proxy --pause accepts the next client only after its time, and loses none', async (t) => {
+  const words = ['proxy', '--json', '--pause', '300ms', '127.0.0.1:0', await startEcho(t)];
+  const proxy = startCli(t, words);
+  const [, address] = await proxy.said(/"address":"([^"]+)"/);
+  const answers = await Promise.all(['1', '2', '3'].map((sent) => exchange(t, address!, sent)));
+  t.deepEqual(
+    answers.map(({ bytes }) => bytes.toString()),
+    ['1', '2', '3'],
+  );
+  await proxy.said(/("ended"[^]*){3}/);
+  const accepted = proxy.stderr().matchAll(/"time":"([^"]+)","event":"accepted"/g);
+  const times = [...accepted].map(([, time]) => Date.parse(time!));
+  t.is(times.length, 3);
+  // A busy machine may report one client late and the next in time, so two waits together are what can be told.
+  t.true(times[2]! - times[0]! >= 500, String(times));
+});

@@ -35,6 +35,7 @@ export interface BindValues {
   readonly mode?: number;
   readonly owner?: UnixOwner;
   readonly retryBind?: boolean;
+  readonly pause?: number;
 }
 
 /** What a proxy speaks itself, before it relays. */

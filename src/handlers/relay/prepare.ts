@@ -60,6 +60,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     ...options,
     listen,
     binding: { mode: values.mode, owner: values.owner, retry: values.retryBind === true },
+    pauseMs: values.pause,
     access: await readAccess(pair, host),
     rate,
     takeRate: rate && ((client) => rate.take(client, performance.now())),
