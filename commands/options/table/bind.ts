@@ -46,7 +46,7 @@ export const bind = {
     modes: [...sessions, ...proxied],
     needs: needsSocketFile('it sets the owner of a Unix socket'),
     lane: true,
-    test: 'cli/listen-bind.test.ts',
+    test: 'cli/proxy-bind.test.ts',
   },
   retryBind: {
     flags: '--retry-bind',
