@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection } from '../../src/net/connection.ts';
 import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
+import { retryBind } from '../../src/serve/retry-bind.ts';
+import type { UnixOwner } from '../../src/net/unix-listener.ts';
 import type { UdpEndpoint } from '../../src/serve/serve-datagrams.ts';
 import { formatBound, serve, type BoundServer, type ServeOptions } from '../../src/serve/serve.ts';
-import { errorCode, TnetError } from '../../src/errors.ts';
 import { ConnectionGuard } from '../../src/net/guard.ts';
 import { subjectOf, type Context } from '../context.ts';
 import { announceReady, checkReadyFlags, type ReadyFlags } from '../ready.ts';
@@ -16,12 +16,10 @@ export interface BindFlags extends ReadyFlags {
   readonly ipv6?: boolean;
   readonly numeric?: boolean;
   readonly mode?: number;
+  readonly owner?: UnixOwner;
   readonly retryBind?: boolean;
   readonly pause?: number;
 }
-
-/** How long an address in use is left alone before the next try. Source: net.Server, 'error', of Node 0.x. */
-const retryMs = 1_000;
 
 /** How a command serves what it binds. */
 export interface BindOptions extends Omit<ServeOptions<Connection>, 'onConnection'> {
@@ -48,9 +46,6 @@ export async function bindServers(
   let subject = '';
   try {
     checkReadyFlags(flags);
-    if (flags.mode !== undefined && process.platform === 'win32') {
-      throw new TnetError('TNET_E_USAGE', '--mode: named pipes have no permissions as Unix sockets do');
-    }
     const addresses: string[] = [];
     for (const endpoint of endpoints) {
       subject = formatEndpoint(endpoint);
@@ -76,20 +71,19 @@ async function bind(
   flags: BindFlags,
   options: BindOptions,
 ): Promise<BoundServer | undefined> {
-  const { mode, pause: pauseMs, numeric: numericOnly } = flags;
-  const bindOptions = { ...options, family: readFamily(flags), numericOnly, mode, pauseMs };
-  for (;;) {
-    try {
-      return await open(run, endpoint, bindOptions);
-    } catch (error) {
-      if (!flags.retryBind || !isInUse(error)) throw error;
-      reporter.emit({ event: 'bind-retry', address: formatEndpoint(endpoint), delayMs: retryMs });
-    }
-    try {
-      await delay(retryMs, undefined, { signal: run.stopping });
-    } catch {
-      return undefined;
-    }
+  const { mode, owner, pause: pauseMs, numeric: numericOnly } = flags;
+  const bindOptions = { ...options, family: readFamily(flags), numericOnly, mode, owner, pauseMs };
+  const bindOnce = () => open(run, endpoint, bindOptions);
+  if (!flags.retryBind) return bindOnce();
+  const address = formatEndpoint(endpoint);
+  try {
+    return await retryBind(bindOnce, {
+      signal: run.stopping,
+      onRetry: (delayMs) => reporter.emit({ event: 'bind-retry', address, delayMs }),
+    });
+  } catch (error) {
+    if (run.stopping.aborted) return undefined;
+    throw error;
   }
 }
 
@@ -103,8 +97,4 @@ async function open(run: ServerRun, endpoint: Endpoint, options: BindOptions): P
   if (options.bindDatagrams) return options.bindDatagrams(endpoint, options);
   const { serveDatagrams } = await import('../../src/serve/serve-datagrams.ts');
   return serveDatagrams(endpoint, { ...options, onConnection });
-}
-
-function isInUse(error: unknown): boolean {
-  return ['EADDRINUSE', 'TNET_E_PATH_IN_USE'].includes(errorCode(error) ?? '');
 }

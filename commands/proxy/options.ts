@@ -3,6 +3,7 @@ import { givenOptions } from '../options/build.ts';
 import { longNameOf, rowsOf, type ConfigOf, type FlagsOf, type Layout } from '../options/row.ts';
 import { address } from '../options/table/address.ts';
 import { balance } from '../options/table/balance.ts';
+import { bind } from '../options/table/bind.ts';
 import { access, admission, clients } from '../options/table/clients.ts';
 import { datagrams, faults } from '../options/table/faults.ts';
 import { limits } from '../options/table/limits.ts';
@@ -16,7 +17,7 @@ import { tls } from '../options/table/tls.ts';
 
 /** The options of `tnet proxy`, in the order of its help. */
 export const proxyLayout = [
-  ['What is served:', address, serving],
+  ['What is served:', address, bind, serving],
   ['What is seen:', tap, recording, live],
   ['Protocols:', clientHeader, proxies, protocols],
   ['TLS:', tls],

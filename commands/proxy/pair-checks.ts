@@ -48,6 +48,7 @@ function describePair(pair: ReadPair): Pick<Asked, 'ends' | 'facts'> {
   const ends = findDatagramEnds(pair.listen, pair.targets);
   const facts = [
     isBalanced(pair) ? ['balanced'] : [],
+    pair.listen.kind === 'unix' ? ['LISTEN is a path'] : [],
     ends?.client && ends.target ? ['two UDP ends'] : [],
     ends && ends.client !== ends.target ? ['UDP and a stream'] : [],
   ].flat();

@@ -49,6 +49,7 @@ async function runProxy(
     throw new TnetError('TNET_E_USAGE', 'LISTEN - stands on the command line, as the only pair');
   }
   const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
+  if (pairs.some(isReplayClient)) checkReplayClients(options);
   const views = await openViews(context, options);
   const run = new ProxyRun(context, options, views);
   const [first] = pairs;
@@ -56,6 +57,14 @@ async function runProxy(
   if (options.config !== undefined) run.reloadOnHangup(options.config, read);
   if (views.recordings.length === 0) limitYoungGeneration(pairs);
   await run.start(pairs, metrics);
+}
+
+/** @throws TnetError TNET_E_USAGE for flags about what is bound, where nothing is */
+function checkReplayClients({ readyFd, readyFile }: ProxyOptions): void {
+  const subject = readyFd === undefined ? readyFile && '--ready-file' : '--ready-fd';
+  if (subject === undefined) return;
+  const message = "makes no sense with - as LISTEN: the recording takes the clients' place";
+  throw new TnetError('TNET_E_USAGE', message, { subject });
 }
 
 /** Reads what is to be served: once from the command line, or each time anew from the file. */

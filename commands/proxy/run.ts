@@ -11,6 +11,7 @@ import { checkBoundLoops } from '../../src/handlers/relay/targets/bound-loops.ts
 import { Listeners, ServeError } from '../../src/serve/listeners.ts';
 import { LoopWatch } from '../../src/handlers/relay/targets/rules.ts';
 import type { Context } from '../context.ts';
+import { announceReady, checkReadyFlags } from '../ready.ts';
 import { startLive } from '../options/live.ts';
 import type { ProxyOptions } from './options.ts';
 import type { ProxyViews } from './views.ts';
@@ -87,6 +88,7 @@ export class ProxyRun {
     let started = (): void => undefined;
     this.#reloading = new Promise((resolve) => (started = resolve));
     try {
+      checkReadyFlags(this.#options);
       const services = await prepareRelays(pairs, this.#host);
       if (!signal.aborted && this.#options.workers !== undefined)
         await this.#startWorkers(this.#options.workers);
@@ -97,10 +99,11 @@ export class ProxyRun {
       }
       if (this.#options.config === undefined && services.some(({ access }) => access))
         this.#reloadAccessOnHangup();
-      this.#binding = this.#listeners.serve(services);
+      this.#binding = this.#listeners.serve(services, signal);
       await this.#binding;
-      this.#isReady = true;
+      this.#becomeReady();
     } catch (error) {
+      if (!signal.aborted) await this.#abandon();
       this.#release();
       this.#dispatcher?.close();
       // What was under way when a signal came has failed because of it.
@@ -221,19 +224,38 @@ export class ProxyRun {
 
   /** Takes the pairs anew at every SIGHUP; a mistake is reported, and all stays as it is. */
   reloadOnHangup(file: string, read: () => Promise<Pair[]>): void {
+    let waiting = new AbortController();
     const reload = async () => {
+      waiting = new AbortController();
+      const signal = AbortSignal.any([this.#interruption.signal, waiting.signal]);
       try {
         const pairs = await read();
         const services = await prepareRelays(pairs, this.#host);
         // The workers first: a client that is accepted under the new pairs comes after them.
         await this.#dispatcher?.reload();
-        await this.#listeners.serve(services);
+        // They have the new pairs by now, and must not be without clients' old ones for long: no address is waited for.
+        await this.#listeners.serve(services, this.#dispatcher ? undefined : signal);
         this.#context.reporter.emit({ event: 'reloaded', file, pairs: pairs.length });
       } catch (error) {
-        this.#report(error);
+        if (!this.#interruption.signal.aborted) this.#report(error);
       }
     };
-    this.#onHangup(reload);
+    // One that waits for an address would keep out the next, which may be without it.
+    this.#onHangup(reload, () => waiting.abort());
+  }
+
+  #becomeReady(): void {
+    // A signal may have come meanwhile, and nothing be bound any more.
+    if (this.#interruption.signal.aborted) return;
+    announceReady(this.#listeners.addresses, this.#options);
+    this.#isReady = true;
+  }
+
+  /** Gives up what has been bound, with the clients that have come since. */
+  async #abandon(): Promise<void> {
+    await this.#listeners.stop();
+    this.#stopping.abort();
+    this.#listeners.cut();
   }
 
   async #end(status: number): Promise<void> {
@@ -293,8 +315,9 @@ export class ProxyRun {
     else reporter.fail((error as { subject?: string }).subject ?? this.#options.config ?? '', error);
   }
 
-  #onHangup(reload: () => Promise<void>): void {
+  #onHangup(reload: () => Promise<void>, giveUp?: () => void): void {
     const stop = onHangup(() => {
+      giveUp?.();
       this.#reloading = this.#reloading.then(reload);
     });
     this.#reloads.push(stop);

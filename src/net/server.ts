@@ -9,11 +9,13 @@ import type { ListenOptions, ServerOptions } from './server-options.ts';
 import { createServerState, internals, kState, type ServerState } from './server-state.ts';
 import type { Socket } from './socket.ts';
 import {
+  changeUnixFile,
   changeUnixMode,
   keepUnixListener,
   openUnixListener,
   releaseUnixListener,
   replaceStaleListener,
+  type UnixFileSettings,
   type UnixListener,
 } from './unix-listener.ts';
 import { createPathLengthError, isUnixPathTooLong } from './unix-path.ts';
@@ -113,6 +115,16 @@ class ServerClass extends net.Server {
     return this;
   }
 
+  /**
+   * Changes who may use the socket file of a Unix server from now on; what is not given is as the system made it.
+   *
+   * @throws what chmod(2) or chown(2) says
+   */
+  changeUnixFile(settings: UnixFileSettings): void {
+    const { unix } = this[kState];
+    if (unix) changeUnixFile(unix, settings);
+  }
+
   override listen(options: ListenOptions, listener?: () => void): this;
   override listen(port?: number, host?: string, backlog?: number, listener?: () => void): this;
   override listen(port?: number, host?: string, listener?: () => void): this;
@@ -158,24 +170,35 @@ class ServerClass extends net.Server {
       process.nextTick(() => this.emit('error', createPathLengthError(address)));
       return;
     }
-    const { replaceStale, mode } = this[kState].listenOptions;
-    const request = { path: address, backlog: chooseBacklog(backlog), mode };
-    const opened = openUnixListener(request);
+    const { replaceStale, mode, owner } = this[kState].listenOptions;
+    const request = { path: address, backlog: chooseBacklog(backlog), mode, owner };
+    let opened;
+    try {
+      opened = openUnixListener(request);
+    } catch (error) {
+      process.nextTick(() => this.emit('error', error as Error));
+      return;
+    }
     if (opened ?? !replaceStale) {
       bind(this, args, opened);
       return;
     }
     const { _listeningId: id } = server;
-    void replaceStaleListener(request).then((replaced) => {
-      if (server._listeningId === id) {
-        bind(this, args, replaced);
-        if (replaced) changeUnixMode(replaced, this[kState].listenOptions);
-      } else if (replaced) {
-        const finish = releaseUnixListener(replaced);
-        replaced.handle.close();
-        finish();
-      }
-    });
+    void replaceStaleListener(request).then(
+      (replaced) => {
+        if (server._listeningId === id) {
+          bind(this, args, replaced);
+          if (replaced) changeUnixMode(replaced, this[kState].listenOptions);
+        } else if (replaced) {
+          const finish = releaseUnixListener(replaced);
+          replaced.handle.close();
+          finish();
+        }
+      },
+      (error: unknown) => {
+        if (server._listeningId === id) this.emit('error', error as Error);
+      },
+    );
   }
 
   /** node:net calls this whenever a connection has closed. */

@@ -1,3 +1,4 @@
+import { chmodSync, chownSync } from 'node:fs';
 import net from 'node:net';
 import type { ListeningHandle } from './handles.ts';
 import {
@@ -22,13 +23,26 @@ export interface UnixListenOptions {
   readonly replaceStale?: boolean | undefined;
   /** Permission bits of the socket file, set before anyone can connect. Default: what the umask leaves. */
   readonly mode?: number | undefined;
+  /** Owner of the socket file, set before anyone can connect. Default: this process's user and group. */
+  readonly owner?: UnixOwner | undefined;
 }
+
+/** User and group by their numbers; what is absent stays as it is. */
+export interface UnixOwner {
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+}
+
+/** Who may use a socket file. */
+export type UnixFileSettings = Pick<UnixListenOptions, 'mode' | 'owner'>;
 
 /** A bound and listening handle with the file that belongs to it. */
 export interface UnixListener {
   readonly handle: ListeningHandle;
   readonly path: string;
   readonly inode: Inode;
+  /** Mode and owner that the system gave the file. */
+  readonly original: UnixFileSettings;
   /** libuv has bound the path itself, and deletes it when the handle closes, whatever is there by then. */
   readonly isBoundInPlace: boolean;
 }
@@ -50,15 +64,24 @@ const createServerHandle = (
  *
  * @returns undefined when it cannot be done so: the path is taken, the directory is missing or closed, no hard links.
  *   Binding the path itself then gives node:net's own result or error.
+ * @throws what chmod(2) or chown(2) says: a socket that others may use is not published
  */
 export function openUnixListener(request: UnixListenRequest): UnixListener | undefined {
   if (!process.getBuiltinModule('node:worker_threads').isMainThread) return openInPlace(request);
-  const { path, mode, backlog, replacing } = request;
+  const { path, mode, backlog } = request;
   const name = passingName(path);
   if (name === undefined) return undefined;
   const handle = createServerHandle(name, -1, -1);
   if (typeof handle === 'number') return undefined;
-  const inode = publish(handle, name, request);
+  const original = readSettings(name);
+  try {
+    changeFile(name, request);
+  } catch (error) {
+    handle.close();
+    removeFile(name);
+    throw error;
+  }
+  const inode = handle.listen(backlog) === 0 ? publish(name, request) : undefined;
   if (!inode) {
     handle.close();
     removeFile(name);
@@ -66,31 +89,68 @@ export function openUnixListener(request: UnixListenRequest): UnixListener | und
   }
   // libuv looks for the name that it has bound.
   handle.fchmod = (bits) => changeMode(path, toMode(bits) | (mode === undefined ? 0 : presentMode(path)));
-  return { handle, path, inode, isBoundInPlace: false };
+  return { handle, path, inode, original, isBoundInPlace: false };
+}
 
-  function publish(opened: ListeningHandle, from: string, { path: to }: { path: string }): Inode | undefined {
-    if (opened.listen(backlog) !== 0) return undefined;
-    if (mode !== undefined && changeMode(from, mode) !== 0) return undefined;
-    try {
-      return publishSocket(from, to, replacing);
-    } catch {
-      return undefined;
-    }
+function publish(from: string, { path, replacing }: UnixListenRequest): Inode | undefined {
+  try {
+    return publishSocket(from, path, replacing);
+  } catch {
+    return undefined;
   }
+}
+
+/** Mode after owner: chown(2) may clear bits of it. @throws what chmod(2) or chown(2) says */
+function changeFile(path: string, { mode, owner }: UnixFileSettings): void {
+  if (owner) chownSync(path, owner.uid ?? -1, owner.gid ?? -1);
+  if (mode !== undefined) chmodSync(path, mode);
+}
+
+function readSettings(path: string): UnixFileSettings {
+  const status = statPath(path);
+  if (!status) return {};
+  return {
+    mode: Number(status.mode) & 0o7777,
+    owner: { uid: Number(status.uid), gid: Number(status.gid) },
+  };
+}
+
+/**
+ * Changes who may use a listener's file from now on; what is not given is as the system made it. A file that somebody
+ * else has put in its place is left alone.
+ *
+ * @throws what chmod(2) or chown(2) says
+ */
+export function changeUnixFile(
+  { path, inode, original }: UnixListener,
+  { mode = original.mode, owner }: UnixFileSettings,
+): void {
+  const present = statPath(path);
+  if (!present || isOtherFile(path, inode)) return;
+  const wanted = { ...original.owner, ...owner };
+  const isOwned = Number(present.uid) === wanted.uid && Number(present.gid) === wanted.gid;
+  changeFile(path, { mode, owner: isOwned ? undefined : wanted });
 }
 
 /**
  * As openUnixListener in a worker thread, where nothing but libuv's own handles is cleared up at terminate(): the path
  * has to be the name that libuv has bound.
  */
-function openInPlace({ path, mode, backlog, replacing }: UnixListenRequest): UnixListener | undefined {
+function openInPlace(request: UnixListenRequest): UnixListener | undefined {
+  const { path, backlog, replacing } = request;
   if (replacing) removeOwnPath(path, replacing);
   const handle = createServerHandle(path, -1, -1);
   if (typeof handle === 'number') return undefined;
   // Nobody can connect before the socket listens.
   const inode = statPath(path);
-  const isOpen = (mode === undefined || changeMode(path, mode) === 0) && handle.listen(backlog) === 0;
-  if (inode && isOpen) return { handle, path, inode, isBoundInPlace: true };
+  const original = readSettings(path);
+  try {
+    changeFile(path, request);
+  } catch (error) {
+    handle.close();
+    throw error;
+  }
+  if (inode && handle.listen(backlog) === 0) return { handle, path, inode, original, isBoundInPlace: true };
   handle.close();
   return undefined;
 }

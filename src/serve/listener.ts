@@ -37,7 +37,13 @@ export class Listener {
     const server = await serve(service.listen, {
       family: host.family,
       numericOnly: host.numericOnly,
+      mode: service.binding.mode,
+      owner: service.binding.owner,
       descriptorReserve,
+      // A reload may change it.
+      get pauseMs() {
+        return listener.#service.pauseMs;
+      },
       onConnection: accept,
     });
     const listener = new Listener(server, service, host, key);
@@ -52,6 +58,11 @@ export class Listener {
     this.#service = service;
     this.#applyService();
     this.announceLane();
+  }
+
+  /** Gives a Unix socket's file the mode and owner that a service asks for. @throws what chmod(2) or chown(2) says */
+  changeFile({ binding: { mode, owner } }: Service = this.#service): void {
+    this.#server.changeUnixFile({ mode, owner });
   }
 
   /** Says whether the engine serves the clients, and why not. */

@@ -2,6 +2,7 @@ import { formatEndpoint } from '../address/endpoint.ts';
 import type { DatagramListener } from './datagram-listener.ts';
 import type { ServeHost } from './host.ts';
 import { Listener } from './listener.ts';
+import { retryBind } from './retry-bind.ts';
 import type { Service } from './service.ts';
 
 /** An address that could not be bound. `cause` is the system's error or a TnetError. */
@@ -39,16 +40,17 @@ export class Listeners<S extends Service = Service> {
   /**
    * Serves these from now on. An address that is served already stays bound and takes its new settings for its
    * next clients; one that is no longer named is closed, and its connections go on. When one cannot be bound, all
-   * stays as it was.
+   * stays as it was. An address in use may be waited for: what is served stays so meanwhile.
    *
+   * @param signal ends the waiting
    * @throws ServeError
    */
-  async serve(services: readonly S[]): Promise<void> {
+  async serve(services: readonly S[], signal?: AbortSignal): Promise<void> {
     const wanted = nameListeners(services);
     const opened = new Map<string, AnyListener>();
     try {
       for (const [key, service] of wanted) {
-        if (!this.#listeners.has(key)) opened.set(key, await this.#open(service, key));
+        if (!this.#listeners.has(key)) opened.set(key, await this.#open(service, key, signal));
       }
       this.#checkBound(
         new Map(
@@ -58,6 +60,7 @@ export class Listeners<S extends Service = Service> {
           }),
         ),
       );
+      this.#changeFiles(wanted);
     } catch (error) {
       for (const listener of opened.values()) void this.#close(listener);
       for (const service of services) service.close();
@@ -78,14 +81,35 @@ export class Listeners<S extends Service = Service> {
     this.#listeners = next;
   }
 
-  async #open(service: Service, key: string): Promise<AnyListener> {
+  /** Mode and owner of the paths that stay bound. When one cannot be changed, all are as they were. @throws ServeError */
+  #changeFiles(wanted: ReadonlyMap<string, S>): void {
+    const changed: Listener[] = [];
+    for (const [key, service] of wanted) {
+      const kept = this.#listeners.get(key);
+      if (!(kept instanceof Listener)) continue;
+      try {
+        changed.push(kept);
+        kept.changeFile(service);
+      } catch (error) {
+        for (const listener of changed) listener.changeFile();
+        throw new ServeError(kept.address, error);
+      }
+    }
+  }
+
+  async #open(service: Service, key: string, signal: AbortSignal | undefined): Promise<AnyListener> {
+    const { emit } = this.#host;
+    const address = formatEndpoint(service.listen);
+    const onRetry = (delayMs: number) => emit({ event: 'bind-retry', address, delayMs });
+    const bind = () => this.#bind(service, key);
     try {
-      const listener = await this.#bind(service, key);
+      const isPatient = signal && service.binding.retry;
+      const listener = await (isPatient ? retryBind(bind, { signal, onRetry }) : bind());
       // In the turn in which it was bound: no client has come yet.
       this.#host.own?.add(listener.address);
       return listener;
     } catch (error) {
-      throw new ServeError(formatEndpoint(service.listen), error);
+      throw new ServeError(address, error);
     }
   }
 

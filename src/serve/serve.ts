@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { errorCode, TnetError } from '../errors.ts';
 import { createFault } from '../net/guard.ts';
 import { type Socket, Server, type AddressInfo } from '../net/index.ts';
+import type { UnixOwner } from '../net/unix-listener.ts';
 import { isIP } from '../address/ip.ts';
 import { findListenerPath } from '../net/listener-path.ts';
 import { lookupFirst } from '../net/lookup.ts';
@@ -27,6 +28,8 @@ export interface ServeOptions<C = Socket> {
   readonly rejectOverflow?: boolean;
   /** Permission bits of a Unix socket's file. Default: what the umask leaves. */
   readonly mode?: number;
+  /** User and group of a Unix socket's file, by their numbers. Default: those of this process. */
+  readonly owner?: UnixOwner;
   /** Stop accepting for this long after each connection. Default: never. */
   readonly pauseMs?: number;
   /** Judges a client's IP address before `onConnection`: a reason turns it away with a reset. */
@@ -49,6 +52,7 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
   if (endpoint.kind === 'tcp') refuseNumericForm(endpoint.host ?? '');
   if (options.numericOnly) requireNumericHost(endpoint);
   if (endpoint.kind === 'fd') requirePassedSocket(endpoint.fd);
+  if (options.mode !== undefined || options.owner) requireSocketFile(endpoint);
   const server = new Server(
     {
       allowHalfOpen: true,
@@ -73,7 +77,13 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
     options.onRefused?.(data?.remoteAddress ?? formatBound(server), tooMany);
   });
   if (endpoint.kind === 'unix')
-    server.listen({ path: endpoint.path, replaceStale: true, mode: options.mode, backlog });
+    server.listen({
+      path: endpoint.path,
+      replaceStale: true,
+      mode: options.mode,
+      owner: options.owner,
+      backlog,
+    });
   else if (endpoint.kind === 'tcp') server.listen(await listenOptions(endpoint, options.family));
   else if (endpoint.kind === 'fd') server.listen({ fd: endpoint.fd, backlog });
   else {
@@ -88,6 +98,18 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
   }
   if (endpoint.kind === 'fd') adopted.set(server, endpoint.fd);
   return server;
+}
+
+/** @throws TnetError TNET_E_USAGE for what has no file to give a mode or an owner */
+function requireSocketFile(endpoint: Endpoint): void {
+  const message =
+    process.platform === 'win32'
+      ? '--mode and --owner: named pipes have no permissions as Unix sockets do'
+      : endpoint.kind === 'unix' && endpoint.path.startsWith('\0')
+        ? 'an abstract socket has no file, and neither --mode nor --owner'
+        : undefined;
+  if (message !== undefined)
+    throw new TnetError('TNET_E_USAGE', message, { subject: formatEndpoint(endpoint) });
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { AccessList } from '../access/access-list.ts';
 import type { RateLimit } from '../access/rate-limit.ts';
 import type { Endpoint } from '../address/endpoint.ts';
+import type { UnixOwner } from '../net/unix-listener.ts';
 import type { Server, Socket } from '../net/index.ts';
 import type { ReadGreeting } from './greeting/greeting.ts';
 import type { Handler } from './handler.ts';
@@ -8,6 +9,9 @@ import type { Handler } from './handler.ts';
 /** By what the clients of one listener are let in and served. A reload gives the listener another one. */
 export interface Service {
   readonly listen: Endpoint;
+  readonly binding: Binding;
+  /** Nobody is accepted for this long after each client. Undefined: no pause. */
+  readonly pauseMs: number | undefined;
   /** Judges clients by their address; undefined: all are welcome. */
   readonly access: AccessList | undefined;
   /** Undefined: no limit. */
@@ -31,6 +35,15 @@ export interface Service {
   readonly lane: LaneOffer;
   /** Ends what the service keeps running. Connections go on. */
   readonly close: () => void;
+}
+
+/** How an address is bound. A reload gives a Unix socket that stays bound another mode and owner. */
+export interface Binding {
+  /** Of a Unix socket's file; see ServeOptions. */
+  readonly mode: number | undefined;
+  readonly owner: UnixOwner | undefined;
+  /** Wait while the address is in use. */
+  readonly retry: boolean;
 }
 
 /** Whether clients take the express lane, and how. */

@@ -1,5 +1,6 @@
 import type { ProxyHop } from '../../address/proxy-url.ts';
 import type { Endpoint } from '../../address/endpoint.ts';
+import type { UnixOwner } from '../../net/unix-listener.ts';
 import type { SocketValues } from '../../net/socket-values.ts';
 import type { Rate, Spread } from '../../quantities.ts';
 import type { Route } from './targets/route.ts';
@@ -19,9 +20,10 @@ export interface Pair {
 /** How a pair is served. Times are in milliseconds, sizes in bytes; what is absent is not asked for, or has its default. */
 export interface PairValues
   extends
+    BindValues,
     ProtocolValues,
     SecureValues,
-    WayValues,
+    RouteToTargetValues,
     SocketValues,
     BalanceValues,
     AccessValues,
@@ -32,8 +34,16 @@ export interface PairValues
   readonly framing?: 'chunk' | 'length';
 }
 
+/** How the clients' address is bound. */
+export interface BindValues {
+  readonly mode?: number;
+  readonly owner?: UnixOwner;
+  readonly retryBind?: boolean;
+  readonly pause?: number;
+}
+
 /** On what way targets are connected to. */
-export interface WayValues {
+export interface RouteToTargetValues {
   /** The address to connect from. */
   readonly source?: string;
   /** The proxies to go through, the one that is called directly first. */

@@ -59,6 +59,8 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
   const service: LanelessService = {
     ...options,
     listen,
+    binding: { mode: values.mode, owner: values.owner, retry: values.retryBind === true },
+    pauseMs: values.pause,
     access: await readAccess(pair, host),
     rate,
     takeRate: rate && ((client) => rate.take(client, performance.now())),

@@ -150,6 +150,7 @@ test('a row names only options, modes, ends and facts that there are', (t) => {
     'ip',
     'unix',
     'balanced',
+    'LISTEN is a path',
     'two UDP ends',
     'UDP and a stream',
     'service qotd',

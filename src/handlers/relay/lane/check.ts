@@ -7,6 +7,8 @@ import type { LanelessService } from '../service.ts';
 const knownParts = new Set<string>([
   'pair',
   'listen',
+  // Done before there is a lane.
+  'binding',
   'upstream',
   'access',
   'maxConnections',

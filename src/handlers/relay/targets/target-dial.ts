@@ -1,12 +1,12 @@
 import type { DialOptions } from '../../../dial/dial-options.ts';
 import { toTuning, type SocketValues } from '../../../net/socket-values.ts';
 import type { ProxyHost } from '../host.ts';
-import { defaultConnectMs, type SecureValues, type WayValues } from '../pair.ts';
+import { defaultConnectMs, type SecureValues, type RouteToTargetValues } from '../pair.ts';
 import { prepareTuner } from '../tuner.ts';
 import type { TargetDialing } from './upstream.ts';
 
 /** What a pair says of how its targets are dialled. */
-export interface TargetDialValues extends SecureValues, WayValues, SocketValues {
+export interface TargetDialValues extends SecureValues, RouteToTargetValues, SocketValues {
   /** Limit for DNS, connecting, proxies and TLS together, in milliseconds. */
   readonly waitConnect?: number;
 }
