@@ -44,7 +44,12 @@ export const commandTable: readonly CommandEntry[] = [
   {
     name: 'completion',
     summary: 'print a completion script for bash, zsh or fish',
-    load: async () => (await import('./completion/completion.ts')).defineCompletion,
+    load: async () => {
+      const { defineCompletion } = await import('./completion/completion.ts');
+      return (command) => {
+        defineCompletion(command, () => buildProgram(''));
+      };
+    },
   },
 ];
 
