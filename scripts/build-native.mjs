@@ -11,7 +11,7 @@
 // No node-gyp: a Node-API addon needs two header files and a C compiler. tnet works without the addon, so a machine
 // without a compiler, or one that is not Linux, gets a debug line (NODE_DEBUG=tnet) and success.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { debuglog } from 'node:util';
 
@@ -48,7 +48,7 @@ function flagsFor({ sanitize, delays = false }) {
  *   strict?: boolean,
  * }} options
  *   `target` is a platform and architecture as prebuilds/ names them; without it, this machine. `strict` throws when
- *   there is a compiler and it fails; without it that too is a debug line, as a compiler of tomorrow may warn of more.
+ *   there is a compiler and it fails; without it that is a line on stderr, as a compiler of tomorrow may warn of more.
  */
 export function buildNative({ target, sanitize, delays, output, strict = false } = {}) {
   if (!(target ?? here).startsWith('linux-')) {
@@ -78,7 +78,10 @@ export function buildNative({ target, sanitize, delays, output, strict = false }
     return undefined;
   }
   if (status !== 0) {
+    // One of an older source must not be taken for this one's.
+    rmSync(file, { force: true });
     if (strict) throw new Error(`${compiler} failed:\n${stderr}`);
+    process.stderr.write(`native addon: not built, ${compiler} failed; NODE_DEBUG=tnet says why\n`);
     debug('native addon: not built, %s failed: %s', compiler, stderr);
     return undefined;
   }

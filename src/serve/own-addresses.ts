@@ -1,7 +1,7 @@
 import type { Endpoint } from '../address/endpoint.ts';
 import { parseEndpoint } from '../address/parse.ts';
 import { findNearKind } from '../address/embedded.ts';
-import { isOfThisMachine } from '../net/local-address.ts';
+import { isOfThisMachine } from '../net/listener-path.ts';
 import { plainAddress } from '../address/address.ts';
 
 /** What a connection would be made to. */
