@@ -1,7 +1,7 @@
 import type { Connection } from '../src/net/connection.ts';
 import { formatBound, formatLocal, formatRemote, type BoundServer } from '../src/serve/serve.ts';
 import { exitCodes } from '../src/exit-codes.ts';
-import type { EndingReason } from '../src/flow/ending.ts';
+import type { EndingReason } from '../src/flow/flow.ts';
 import { Socket } from '../src/net/index.ts';
 import type { LiveConnection } from '../src/report/live-rates.ts';
 import { ConnectionGuard } from '../src/net/guard.ts';

@@ -1,9 +1,11 @@
 import { flushCompileCache } from 'node:module';
 import { isHangupIgnored } from '../src/handlers/program/hangup.ts';
 import { exitCodes } from '../src/exit-codes.ts';
-import type { EndingReason } from '../src/flow/ending.ts';
+import type { EndingReason } from '../src/flow/flow.ts';
 import { restoreBlocking } from '../src/net/blocking.ts';
 import type { Socket } from '../src/net/socket.ts';
+import { TnetError } from '../src/errors.ts';
+import type { Context } from './context.ts';
 
 /** A request to stop from outside, as an AbortSignal for everything that runs, with the exit status that follows. */
 export interface Interruption {
@@ -118,4 +120,15 @@ function endNow(signal: EndingSignal): void {
   restoreBlocking(process.stderr as unknown as Socket);
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
+}
+
+/** The limit of --timeout, in milliseconds, on the whole run; running into it is said. */
+export function readRunLimit(
+  context: Context,
+  { timeout }: { readonly timeout?: number },
+): RunLimit | undefined {
+  if (timeout === undefined) return undefined;
+  const onTimeout = () =>
+    context.reporter.fail('--timeout', new TnetError('TNET_E_TIMEOUT', `the run took ${timeout} ms`));
+  return { timeoutMs: timeout, onTimeout };
 }

@@ -10,18 +10,17 @@ const shells: Readonly<Record<string, () => Promise<Writer>>> = {
   fish: async () => (await import('./fish.ts')).writeFishCompletion,
 };
 
-/** `tnet completion SHELL`: prints a script that makes the shell complete tnet's command lines. */
-export function defineCompletion(command: Command): void {
+/**
+ * `tnet completion SHELL`: prints a script that makes the shell complete tnet's command lines.
+ *
+ * @param buildTree builds the commander tree with every command whole
+ */
+export function defineCompletion(command: Command, buildTree: () => Promise<Command>): void {
   command
     .addArgument(new Argument('<shell>', 'the shell to print it for').choices(Object.keys(shells)))
-    .action(printCompletion);
-}
-
-async function printCompletion(shell: string): Promise<void> {
-  const [{ buildProgram }, { readCompletionModel }] = await Promise.all([
-    import('../program.ts'),
-    import('./model.ts'),
-  ]);
-  const write = await shells[shell]?.();
-  if (write) writeResult(write(readCompletionModel(await buildProgram(''))));
+    .action(async (shell: string) => {
+      const { readCompletionModel } = await import('./model.ts');
+      const write = await shells[shell]?.();
+      if (write) writeResult(write(readCompletionModel(await buildTree())));
+    });
 }

@@ -8,9 +8,8 @@ import { oneTarget, parseTargets, type Targets } from '../../src/address/targets
 import { TnetError } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
 import { splitAtSeparator } from '../options/arguments.ts';
-import { connectLayout, type ConnectOptions } from './options.ts';
+import { connectLayout, type ConnectOptions, isPatient } from './options.ts';
 import { hintAtHalfClose } from './proxy.ts';
-import { isPatient } from './wait-options.ts';
 import { addOptions, givenOptions } from '../options/build.ts';
 import { endOf } from '../options/check.ts';
 import { checkOptions } from '../options/refusals.ts';
@@ -21,9 +20,8 @@ import { applyUdp } from '../options/datagram.ts';
 import { readProgram } from '../options/exec.ts';
 import { createRecorder } from '../options/recording.ts';
 import { readFamily, addressFlags } from '../options/server-address.ts';
-import { readRunLimit } from '../run-limit.ts';
+import { readRunLimit, catchInterruption } from '../signals.ts';
 import { isPlainSession, openStdio, runStdioSession } from '../session-run.ts';
-import { catchInterruption } from '../signals.ts';
 
 /** `tnet connect [options] ADDRESS`: nc's and telnet's client. */
 export function defineConnect(command: Command): void {

@@ -7,13 +7,13 @@ import { errorCode } from '../../src/errors.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { describeError } from '../../src/report/sentences.ts';
 import { subjectOf, type Context, type ReportOptions } from '../context.ts';
-import type { ClientSecureFlags } from '../options/secure.ts';
+import type { ClientSecureFlags } from '../options/tls.ts';
 import { readFamily } from '../options/server-address.ts';
 import { readDatagramTuner, readTuner, type SocketFlags } from '../options/socket.ts';
 import type { Interruption } from '../signals.ts';
 import { readProxies, type ProxyFlags } from './proxy.ts';
 import type { Timing } from './timing.ts';
-import { isPatient, type WaitOptions } from './wait-options.ts';
+import { isPatient, type WaitOptions } from './options.ts';
 
 /** The flags that say how a connection is opened. */
 export interface DialFlags extends ReportOptions, WaitOptions, ClientSecureFlags, ProxyFlags, SocketFlags {
@@ -86,7 +86,7 @@ async function readTls(
   endpoint: Endpoint,
 ): Promise<TlsClientSettings | undefined> {
   if (!options.tls && endpoint.kind !== 'tls') return undefined;
-  const { readClientSecure } = await import('../options/secure-run.ts');
+  const { readClientSecure } = await import('../options/tls.ts');
   return readClientSecure(options, endpoint, formatTargetEndpoint(endpoint), context.reporter);
 }
 

@@ -8,6 +8,14 @@ import { dialogue, endOfData, lines, programs } from '../options/table/session.t
 import { socket } from '../options/table/socket.ts';
 import { tls } from '../options/table/tls.ts';
 
+/** The flags that make a connect try again. */
+export type WaitOptions = Pick<ConnectOptions, 'retry' | 'retryDelay' | 'wait' | 'stable' | 'waitConnect'>;
+
+/** Whether a flag asks for more than one plain attempt. */
+export function isPatient({ retry, wait, stable }: WaitOptions): boolean {
+  return retry !== undefined || wait !== undefined || stable !== undefined;
+}
+
 /** The options of `tnet connect`, in the order of its help. */
 export const connectLayout = [
   ['Address:', address],

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { inheritIgnored } from '../../src/handlers/program/hangup.ts';
-import { holdsTerminal } from '../../src/dial/stty.ts';
+import { holdsTerminal } from '../../src/dial/terminal.ts';
 import { errorCode } from '../../src/errors.ts';
 import type { Context } from '../context.ts';
 import { endBy, isEndingSignal } from '../signals.ts';

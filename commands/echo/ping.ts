@@ -19,8 +19,7 @@ import {
 } from '../../src/protocol/echo-check/echo-check.ts';
 import { StreamCheck } from '../../src/protocol/echo-check/stream-check.ts';
 import { Reporter } from '../../src/report/reporter.ts';
-import type { PingEvent } from '../../src/report/ping-summary.ts';
-import { RoundTrips } from '../../src/report/round-trips.ts';
+import { type PingEvent, RoundTrips } from '../../src/report/ping-summary.ts';
 import { openConnection } from '../connect/dial-options.ts';
 import { commandName, createContext, type Context } from '../context.ts';
 import { applyUdp } from '../options/datagram.ts';

@@ -9,18 +9,18 @@ import { endOf } from '../options/check.ts';
 import { checkOptions } from '../options/refusals.ts';
 import { bindServers } from '../options/bind.ts';
 import { createContext, subjectOf, type Context } from '../context.ts';
-import { applyUdp } from '../options/datagram.ts';
 import { reportDatagrams } from '../datagram-report.ts';
+import { isPlainSession, openStdio, runStdioSession } from '../session-run.ts';
+import { applyUdp } from '../options/datagram.ts';
 import { createAdmission, placesForOne, toPlainEndpoint, type ServeAdmitted } from '../options/admission.ts';
 import { readProgram, requireGuard } from '../options/exec.ts';
-import { readRunLimit } from '../run-limit.ts';
+import { readRunLimit } from '../signals.ts';
 import { listenLayout, type ListenOptions } from './options.ts';
 import { readServerAddresses } from '../options/server-address.ts';
 import { createRecorder } from '../options/recording.ts';
 import { readTuner } from '../options/socket.ts';
 import { prepareOutputDir } from './many-options.ts';
 import { ServerRun } from '../server-run.ts';
-import { isPlainSession, openStdio, runStdioSession } from '../session-run.ts';
 
 /** `tnet listen [options] [ADDRESS]`: nc -l. */
 export function defineListen(command: Command): void {

@@ -7,8 +7,7 @@ import {
   type Connection,
 } from '../../src/net/connection.ts';
 import { HalfClosedClients } from '../../src/handlers/rooms/half-closed.ts';
-import { createPlainRoom } from '../../src/handlers/rooms/plain-room.ts';
-import type { Room, RoomOptions, Seat } from '../../src/handlers/rooms/rooms.ts';
+import { createPlainRoom, type Room, type RoomOptions, type Seat } from '../../src/handlers/rooms/rooms.ts';
 import { runSession, type SessionEnding } from '../../src/flow/session.ts';
 import type { Context } from '../context.ts';
 import type { ManyFlags } from './many-options.ts';

@@ -8,7 +8,7 @@ import { formatLocal, formatRemote } from '../../src/serve/serve.ts';
 import { Socket } from '../../src/net/index.ts';
 import type { Access } from './access.ts';
 import type { Context } from '../context.ts';
-import type { SecureFlags } from './secure.ts';
+import type { SecureFlags } from './tls.ts';
 import type { ServerRun } from '../server-run.ts';
 
 /** The flags of a server that say what comes before a client's stream. */
@@ -104,7 +104,7 @@ async function createReaders(
   const secureEndpoint = endpoints.find(({ kind }) => flags.tls === true || kind === 'tls');
   if (!secureEndpoint) return readers;
   const [{ readServerSecure }, { createTlsReader }] = await Promise.all([
-    import('./secure-run.ts'),
+    import('./tls.ts'),
     import('../../src/serve/greeting/tls.ts'),
   ]);
   return [...readers, createTlsReader(await readServerSecure(flags, secureEndpoint, reporter))];

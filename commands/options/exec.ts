@@ -1,6 +1,6 @@
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
-import { isLocalListener } from '../../src/net/local-address.ts';
+import { isLocalListener } from '../../src/net/listener-path.ts';
 import { TnetError } from '../../src/errors.ts';
 import type { TableFlags } from './row.ts';
 import type { programs } from './table/session.ts';

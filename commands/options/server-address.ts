@@ -2,7 +2,6 @@ import type { Endpoint } from '../../src/address/endpoint.ts';
 import { refuseAddressFlags, toFamily, refuseNumericForm } from '../../src/address/host-rules.ts';
 import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
 import { TnetError } from '../../src/errors.ts';
-import { takeActivatedSockets } from './activation.ts';
 
 /** The flags and words that name where a server listens. */
 export interface ServerAddressOptions {
@@ -76,4 +75,26 @@ export function addressFlags({
 export function readFamily(options: { readonly ipv4?: boolean; readonly ipv6?: boolean }): 4 | 6 | undefined {
   if (options.ipv4) return 4;
   return options.ipv6 ? 6 : undefined;
+}
+
+/** The first descriptor that systemd hands over. Source: sd_listen_fds(3), SD_LISTEN_FDS_START. */
+const firstDescriptor = 3;
+
+/**
+ * The sockets that systemd has opened for this process: none when LISTEN_FDS is not set or was meant for another
+ * process. The variables are taken out of the environment, as no child of ours is meant either.
+ * Source: sd_listen_fds(3).
+ */
+export function takeActivatedSockets(
+  environment: NodeJS.ProcessEnv = process.env,
+  pid: number = process.pid,
+): Endpoint[] {
+  const { LISTEN_FDS: countText, LISTEN_PID: pidText } = environment;
+  for (const name of ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES'])
+    Reflect.deleteProperty(environment, name);
+  if (pidText !== String(pid) || countText === undefined || !/^\d{1,6}$/.test(countText)) return [];
+  return Array.from({ length: Number(countText) }, (_, index) => ({
+    kind: 'fd',
+    fd: firstDescriptor + index,
+  }));
 }

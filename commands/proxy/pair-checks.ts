@@ -1,7 +1,7 @@
 import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { isForeignName } from '../../src/address/host-rules.ts';
 import { TnetError } from '../../src/errors.ts';
-import { isLocalListener } from '../../src/net/local-address.ts';
+import { isLocalListener } from '../../src/net/listener-path.ts';
 import { isBalanced, isReplayClient, type Pair, type PairValues } from '../../src/handlers/relay/pair.ts';
 import { findDatagramEnds, isDatagramTarget, type Target } from '../../src/handlers/relay/targets/target.ts';
 import { endOf, findRefusal, type Asked, type Refusal } from '../options/check.ts';

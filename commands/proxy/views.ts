@@ -1,8 +1,7 @@
 import type { Recording } from '../../src/record/recording.ts';
 import type { Context } from '../context.ts';
 import type { ProxyOptions } from './options.ts';
-import { openRecording } from '../options/recording.ts';
-import { openTap, type Tap } from '../options/tap.ts';
+import { openRecording, openTap, type Tap } from '../options/recording.ts';
 
 /** Where the bytes of a proxy's connections are recorded and shown. */
 export interface ProxyViews {

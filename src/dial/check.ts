@@ -8,6 +8,8 @@ import { formatEndpoint, formatHostPort, type Endpoint } from '../address/endpoi
 import { leaveInOrder } from './leave.ts';
 import { nameService } from '../address/service-names.ts';
 import { nameTarget } from '../address/targets.ts';
+import type { DialOptions } from './dial-options.ts';
+import { dial } from './dial.ts';
 
 /** A server is there, it refuses, nothing comes within the limit, or the attempt failed before (DNS, routes). */
 export type CheckState = 'open' | 'closed' | 'silent' | 'failed';
@@ -121,4 +123,17 @@ export function createSharedLookup(keepMs: number): NonNullable<RaceOptions['loo
 
 function toFamily(family: number | 'IPv4' | 'IPv6' | undefined): number {
   return family === 'IPv4' ? 4 : family === 'IPv6' ? 6 : (family ?? 0);
+}
+
+/**
+ * Whether somebody is there: connects as a client would, TLS and its certificate included, and leaves again in order.
+ * Never rejects.
+ */
+export async function isThere(endpoint: Endpoint, options: DialOptions): Promise<boolean> {
+  try {
+    void leaveInOrder(await dial(endpoint, options));
+    return true;
+  } catch {
+    return false;
+  }
 }

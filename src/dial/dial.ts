@@ -7,7 +7,7 @@ import { connectTcp, type RaceOptions } from '../net/happy-eyeballs.ts';
 import type { Socket } from '../net/index.ts';
 import type { DialOptions } from './dial-options.ts';
 import { awaitDescriptor } from './descriptor-wait.ts';
-import { dialPath } from './dial-path.ts';
+import { dialPath } from './dial-direct.ts';
 import type { Retry } from './patience.ts';
 import type { Target } from './proxy-chain.ts';
 
@@ -39,7 +39,7 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
   }
   observer?.tried?.();
   if (endpoint.kind === 'udp') {
-    const { dialDatagram } = await import('./dial-datagram.ts');
+    const { dialDatagram } = await import('./dial-direct.ts');
     return prove(await dialDatagram(endpoint, options), options);
   }
   if (endpoint.kind !== 'unix' && endpoint.kind !== 'tcp' && endpoint.kind !== 'tls')

@@ -3,8 +3,7 @@ import { once } from 'node:events';
 import { TnetError } from '../errors.ts';
 import type { SecureUpgradeOptions, Socket } from '../net/index.ts';
 import type { createSecureContext, TLSSocket } from '../net/tls.ts';
-import { describeCertificate, listChain, type CertificateReport } from './certificate.ts';
-import { explainFault } from './certificate-fault.ts';
+import { describeCertificate, listChain, type CertificateReport, explainFault } from './certificate.ts';
 
 /** What TLS is to be, for one side of any number of connections. */
 export interface TlsSettings {

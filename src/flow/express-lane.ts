@@ -1,7 +1,7 @@
 import { loadNativeAddon, type NativeAddon } from '../native/addon.ts';
 import { formatLaneAddress } from './lane-address.ts';
 import { createErrnoError, listenToEngine } from './native-flow.ts';
-import { deliveryMs } from '../net/reset.ts';
+import { deliveryMs } from '../net/connection.ts';
 import type { Prefix } from '../address/prefix.ts';
 
 /** Where an express lane's connections go. Addresses are numeric: names are looked up before. */

@@ -1,9 +1,7 @@
 import type { Duplex } from 'node:stream';
-import { deliveryMs } from '../net/reset.ts';
-import { limitBreak } from './break-limit.ts';
-import type { Ending } from './ending.ts';
-import type { Flow } from './flow.ts';
-import { findHasLeft } from './leaving.ts';
+import { deliveryMs } from '../net/connection.ts';
+import { limitBreak, findHasLeft } from './break.ts';
+import type { Ending, Flow } from './flow.ts';
 import { startFlowPair } from './start-flow.ts';
 
 /**

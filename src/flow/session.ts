@@ -1,9 +1,8 @@
 import { Writable, type Duplex, type Readable } from 'node:stream';
 import { errorCode, TnetError } from '../errors.ts';
 import { Delivery } from './delivery.ts';
-import type { Ending } from './ending.ts';
+import type { Ending, Flow, FlowOptions } from './flow.ts';
 import { finishFlows } from './finish.ts';
-import type { Flow, FlowOptions } from './flow.ts';
 import { startFlow, startFlowPair } from './start-flow.ts';
 import { waitingBytes } from './waiting-input.ts';
 import { guarded } from '../net/guard.ts';

@@ -1,7 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { findBreak } from '../net/patient-socket.ts';
-import type { Ending } from './ending.ts';
-import type { Flow, FlowOptions } from './flow.ts';
+import type { Ending, Flow, FlowOptions } from './flow.ts';
 import { loadNativeAddon, type NativeAddon } from '../native/addon.ts';
 import { startNativeFlow, type NativeEnding } from './native-flow.ts';
 import {

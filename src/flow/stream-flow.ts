@@ -2,8 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { guardStream } from '../net/guard.ts';
 import { flushMark } from '../net/flush-mark.ts';
 import { kBroken } from '../net/patient-socket.ts';
-import type { Ending } from './ending.ts';
-import type { Flow, FlowOptions } from './flow.ts';
+import type { Ending, Flow, FlowOptions } from './flow.ts';
 
 /**
  * The flow engine on Node streams: every kind of end, with or without transforms.

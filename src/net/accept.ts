@@ -2,9 +2,10 @@ import { AcceptGate } from './accept-gate.ts';
 import { createExhaustedError, readDescriptorLimit, readNextDescriptor } from './descriptor-limit.ts';
 import type { AcceptedHandle, ListeningHandle, PeerName } from './handles.ts';
 import { isIP } from '../address/ip.ts';
-import { isFull } from './places.ts';
-import { internals, kState, type StatefulServer } from './server-state.ts';
-import { adoptHandle } from './adopt.ts';
+import { isFull, internals, kState, type StatefulServer } from './server-state.ts';
+import { channel } from 'node:diagnostics_channel';
+import type { SocketOptions } from './socket-type.ts';
+import { SocketClass, type SetKeepAlive } from './socket.ts';
 
 const retryMs = 100;
 const defaultReserve = 8;
@@ -114,3 +115,33 @@ function isBlocked(server: StatefulServer, client: AcceptedHandle): boolean {
   const family = isIP(address);
   return family !== 0 && blockList.check(address, `ipv${family}`);
 }
+
+/** Makes an accepted connection a Socket of the server, with the server's options, and announces it. */
+export function adoptHandle(server: StatefulServer, handle: AcceptedHandle): void {
+  const fields = internals(server);
+  const { dataBeforeError, keepAliveInterval, keepAliveCount } = server[kState].options;
+  const socket = new SocketClass({
+    handle,
+    allowHalfOpen: fields.allowHalfOpen,
+    pauseOnCreate: fields.pauseOnConnect,
+    readable: true,
+    writable: true,
+    readableHighWaterMark: fields.highWaterMark,
+    writableHighWaterMark: fields.highWaterMark,
+    dataBeforeError,
+  } as unknown as SocketOptions);
+  if (fields.noDelay) socket.setNoDelay(true);
+  if (fields.keepAlive) {
+    const idleMs = fields.keepAliveInitialDelay * 1000;
+    (socket.setKeepAlive as SetKeepAlive)(true, idleMs, keepAliveInterval, keepAliveCount);
+  }
+  fields._connections++;
+  const owned = socket as unknown as { server: StatefulServer; _server: StatefulServer };
+  owned.server = server;
+  owned._server = server;
+  server.emit('connection', socket);
+  if (serverSocketChannel.hasSubscribers) serverSocketChannel.publish({ socket });
+}
+
+/** Node's own channel for accepted connections. Source: Node doc, diagnostics_channel, "Net". */
+const serverSocketChannel = channel('net.server.socket');

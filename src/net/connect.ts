@@ -2,7 +2,7 @@ import net from 'node:net';
 import { Server, type ConnectionListener } from './server.ts';
 import type { ServerOptions } from './server-options.ts';
 import { SocketClass, type Socket } from './socket.ts';
-import type { SocketOptions } from './socket-options.ts';
+import type { SocketOptions } from './socket-type.ts';
 
 /** Where to connect and as which kind of socket; see net.connect() in the Node documentation. */
 export type ConnectOptions = net.NetConnectOpts & SocketOptions;

@@ -1,5 +1,5 @@
 import { SocketClass, type Socket } from './socket.ts';
-import type { SocketOptions } from './socket-options.ts';
+import type { SocketOptions } from './socket-type.ts';
 
 /** An open connection without a Socket: it can be sent to another process. */
 export interface DetachedHandle {

@@ -2,7 +2,7 @@ import type net from 'node:net';
 import { longestDelayMs } from '../quantities.ts';
 import { findCandidates, type Attempt, type Candidate } from './candidates.ts';
 import { createRaceError, createSelfRefusal, createTimeoutError, type Progress } from './connect-failure.ts';
-import type { SocketOptions } from './socket-options.ts';
+import type { SocketOptions } from './socket-type.ts';
 import { SocketClass, type Socket } from './socket.ts';
 import { guarded } from './guard.ts';
 

@@ -14,7 +14,7 @@ export { isIP, isIPv4, isIPv6 } from '../address/ip.ts';
 export type { ListenOptions, ServerOptions } from './server-options.ts';
 export { Server, type ConnectionListener } from './server.ts';
 export type { SecureUpgradeOptions } from './tls-layer.ts';
-export type { SocketOptions } from './socket-options.ts';
+export type { SocketOptions } from './socket-type.ts';
 export type { SocketType } from './socket-type.ts';
 export { Socket, Socket as Stream } from './socket.ts';
 export {
@@ -121,7 +121,7 @@ declare namespace net {
   type ServerOptions = import('./server-options.ts').ServerOptions;
   type ListenOptions = import('./server-options.ts').ListenOptions;
   type Socket = import('./socket.ts').Socket;
-  type SocketOptions = import('./socket-options.ts').SocketOptions;
+  type SocketOptions = import('./socket-type.ts').SocketOptions;
   type ConnectOptions = import('./connect.ts').ConnectOptions;
   type ConnectionListener = import('./server.ts').ConnectionListener;
   type RaceOptions = import('./happy-eyeballs.ts').RaceOptions;

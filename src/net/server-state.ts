@@ -1,7 +1,7 @@
 import type net from 'node:net';
 import type { AcceptGate } from './accept-gate.ts';
 import type { ServerInternals } from './handles.ts';
-import type { LongTimer } from './long-timer.ts';
+import type { LongTimer } from './deadline.ts';
 import type { ListenOptions, ServerOptions } from './server-options.ts';
 import type { UnixListener } from './unix-listener.ts';
 
@@ -47,4 +47,32 @@ export function createServerState(options: unknown): ServerState {
 
 export function internals(server: net.Server): ServerInternals {
   return server as unknown as ServerInternals;
+}
+
+/** How many connections count against a server's limit: the open ones whose place has not been given back. */
+export function countPlaces(server: StatefulServer): number {
+  const { released } = server[kState];
+  // A closing connection is not counted by node:net any more, and leaves the set a little later.
+  const away = released.size === 0 ? 0 : [...released].filter(({ destroyed }) => !destroyed).length;
+  return internals(server)._connections - away;
+}
+
+/** Whether the server has as many connections as it may. */
+export function isFull(server: StatefulServer): boolean {
+  // node:net gives the property no value until it is set.
+  const { maxConnections } = server as { maxConnections?: number | null };
+  return maxConnections != null && countPlaces(server) >= maxConnections;
+}
+
+/**
+ * Gives an accepted connection's place to the next one although it is still open: its client has ended its side and
+ * may be gone. The server's close() goes on waiting for it. Does nothing for other sockets.
+ */
+export function releasePlace(socket: net.Socket): void {
+  const { _server: server } = socket as unknown as { _server?: StatefulServer | null };
+  if (!server || !(kState in server) || socket.destroyed) return;
+  const { released, gate } = server[kState];
+  released.add(socket);
+  socket.once('close', () => released.delete(socket));
+  if (gate?.isShut && !isFull(server)) gate.open('full');
 }

@@ -1,12 +1,11 @@
 import { errorMonitor } from 'node:events';
 import net from 'node:net';
 import { installAcceptor, removeAcceptor } from './accept.ts';
-import { isFull } from './places.ts';
+import { isFull, createServerState, internals, kState, type ServerState } from './server-state.ts';
 import { makeCallable } from './callable.ts';
 import type { ServerInternals } from './handles.ts';
-import { startLongTimer } from './long-timer.ts';
+import { startLongTimer } from './deadline.ts';
 import type { ListenOptions, ServerOptions } from './server-options.ts';
-import { createServerState, internals, kState, type ServerState } from './server-state.ts';
 import type { Socket } from './socket.ts';
 import {
   changeUnixFile,

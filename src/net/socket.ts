@@ -3,8 +3,7 @@ import { makeCallable } from './callable.ts';
 import { createHeldErrors, type WriteCallback } from './held-errors.ts';
 import { kHeld, PatientSocket } from './patient-socket.ts';
 import { startTlsLayer, type TlsLayer, type SecureUpgradeOptions } from './tls-layer.ts';
-import type { SocketOptions } from './socket-options.ts';
-import { checkDescriptor, checkType, fitTarget, type SocketType } from './socket-type.ts';
+import { type SocketOptions, checkDescriptor, checkType, fitTarget, type SocketType } from './socket-type.ts';
 
 const kType = Symbol('tnet.type');
 const kTls = Symbol('tnet.tls');

@@ -1,4 +1,4 @@
-import type { EndingReason } from '../flow/ending.ts';
+import type { EndingReason } from '../flow/flow.ts';
 import type { Connection } from '../net/connection.ts';
 import type { ConnectionGuard } from '../net/guard.ts';
 import type { Greeting } from './greeting/greeting.ts';

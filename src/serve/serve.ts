@@ -8,7 +8,7 @@ import type { UnixOwner } from '../net/unix-listener.ts';
 import { isIP } from '../address/ip.ts';
 import { findListenerPath } from '../net/listener-path.ts';
 import { lookupFirst } from '../net/lookup.ts';
-import { countPlaces } from '../net/places.ts';
+import { countPlaces } from '../net/server-state.ts';
 import { breakConnection, type Connection } from '../net/connection.ts';
 import { requirePassedSocket } from './descriptor.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';

@@ -6,7 +6,7 @@ import { parseProxy } from '../../src/address/proxy-url.ts';
 import { awaitDescriptor } from '../../src/dial/descriptor-wait.ts';
 import type { Destination } from '../../src/dial/dial-options.ts';
 import { dial } from '../../src/dial/dial.ts';
-import { isThere } from '../../src/dial/health.ts';
+import { isThere } from '../../src/dial/check.ts';
 import { createContext, readOwnCertificate } from '../../src/dial/tls-files.ts';
 import { payload, collect, sameBytes } from '../helpers/bytes.ts';
 import { createAuthority } from '../helpers/certificates.ts';

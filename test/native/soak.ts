@@ -12,7 +12,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Ending } from '../../src/flow/ending.ts';
+import type { Ending } from '../../src/flow/flow.ts';
 import { openExpressLane, type ExpressLane, type LaneEvent } from '../../src/flow/express-lane.ts';
 import { nativeStatus } from '../../src/native/addon.ts';
 import { spliceFlow, type SpliceFlow } from '../../src/flow/splice-flow.ts';

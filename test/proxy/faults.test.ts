@@ -1,6 +1,6 @@
 import { PassThrough, pipeline } from 'node:stream';
 import test from 'ava';
-import { createFaults } from '../../src/handlers/relay/faults/streams.ts';
+import { createFaults } from '../../src/handlers/relay/faults/faults.ts';
 import type { FaultValues } from '../../src/handlers/relay/pair.ts';
 import { resolveTarget } from '../../src/handlers/relay/targets/names.ts';
 

@@ -1,13 +1,49 @@
+import { TnetError, errorCode } from '../../errors.ts';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, statSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { errorCode, TnetError } from '../../errors.ts';
-import { splitCommandWords } from './command-words.ts';
 import type { Endpoint } from '../../address/endpoint.ts';
 import { inheritIgnored } from './hangup.ts';
+
+/**
+ * The words of a command line: blanks part them; single quotes keep everything, double quotes and a backslash keep
+ * blanks and quotes, as in sh(1). Nothing else means anything: no variables, no patterns, no pipes.
+ *
+ * @throws TnetError TNET_E_USAGE: no word, or a quote that is not closed.
+ */
+export function splitCommandWords(text: string): string[] {
+  const words: string[] = [];
+  let word: string | undefined;
+  let quote: string | undefined;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charAt(at);
+    const next = text.charAt(at + 1);
+    if (char === quote) {
+      quote = undefined;
+    } else if (char === '\\' && quote !== "'" && next !== '' && (quote === undefined || /["\\]/.test(next))) {
+      word = (word ?? '') + next;
+      at++;
+    } else if (quote !== undefined) {
+      word = (word ?? '') + char;
+    } else if (char === '"' || char === "'") {
+      quote = char;
+      word ??= '';
+    } else if (/[ \t\n]/.test(char)) {
+      if (word !== undefined) words.push(word);
+      word = undefined;
+    } else {
+      word = (word ?? '') + char;
+    }
+  }
+  if (quote !== undefined)
+    throw new TnetError('TNET_E_USAGE', `a quote is not closed: ${quote}`, { subject: text });
+  if (word !== undefined) words.push(word);
+  if (words.length === 0) throw new TnetError('TNET_E_USAGE', 'the command of -e is empty');
+  return words;
+}
 
 export type ProgramEndpoint = Extract<Endpoint, { kind: 'exec' }>;
 

@@ -1,4 +1,4 @@
-import type { EndingReason } from '../../flow/ending.ts';
+import type { EndingReason } from '../../flow/flow.ts';
 import { startRelay, type Relay } from '../../flow/relay.ts';
 import type { Connection } from '../../net/connection.ts';
 import type { ConnectionRecord } from '../../record/recording.ts';

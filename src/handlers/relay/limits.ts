@@ -1,4 +1,4 @@
-import type { Ending } from '../../flow/ending.ts';
+import type { Ending } from '../../flow/flow.ts';
 import type { Relay } from '../../flow/relay.ts';
 import { guarded } from '../../net/guard.ts';
 import { timedOut, type Cut } from './cut.ts';

@@ -112,8 +112,8 @@ async function prepareDatagrams({ listen, targets, values }: Pair): Promise<Rela
 
 /** Between two UDP ends faults keep datagrams apart; where one end is a stream, they act on the stream. */
 async function loadFaults(ends: DatagramEnds | undefined) {
-  if (ends?.client && ends.target) return (await import('./faults/datagrams.ts')).createDatagramFaults;
-  return (await import('./faults/streams.ts')).createFaults;
+  if (ends?.client && ends.target) return (await import('./faults/faults.ts')).createDatagramFaults;
+  return (await import('./faults/faults.ts')).createFaults;
 }
 
 async function readAccess({ values }: Pair, host: ProxyHost): Promise<AccessList | undefined> {

@@ -3,7 +3,7 @@ import type { Greeting } from '../../serve/greeting/greeting.ts';
 import type { RoutePattern } from '../../serve/greeting/route-match.ts';
 import type { LaneOffer, Service } from '../../serve/service.ts';
 import type { DatagramSessions } from './datagrams/session.ts';
-import type { Faults } from './faults/streams.ts';
+import type { Faults } from './faults/faults.ts';
 import type { Pair } from './pair.ts';
 import type { RequestRules } from './request.ts';
 import type { Upstream } from './targets/upstream.ts';

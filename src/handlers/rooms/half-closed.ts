@@ -1,6 +1,6 @@
 import type { Connection } from '../../net/connection.ts';
 import { Socket } from '../../net/index.ts';
-import { releasePlace } from '../../net/places.ts';
+import { releasePlace } from '../../net/server-state.ts';
 
 /**
  * Clients that have ended their side. They may only have half-closed, and are sent to as long as they are there; or

@@ -1,7 +1,6 @@
 import { Readable, Writable, type Duplex } from 'node:stream';
 import { isReset } from '../../errors.ts';
-import type { Ending } from '../../flow/ending.ts';
-import type { Flow } from '../../flow/flow.ts';
+import type { Ending, Flow } from '../../flow/flow.ts';
 import { startStreamFlow } from '../../flow/stream-flow.ts';
 import { guarded } from '../../net/guard.ts';
 

@@ -1,9 +1,15 @@
-import { telnetOptions } from './codes.ts';
+import { telnetOptions, type TelnetCommand, type TelnetOptionName, type TelnetVerb } from './codes.ts';
 import type { TelnetNewline } from './nvt.ts';
-import type { TelnetStatus, TelnetWindowSize } from './subnegotiation.ts';
+import {
+  type TelnetStatus,
+  type TelnetWindowSize,
+  decodeStatus,
+  decodeTerminalSpeed,
+  decodeTerminalType,
+  decodeWindowSize,
+} from './subnegotiation.ts';
 import type { TelnetSide } from './option-state.ts';
 import type { TelnetAnomaly } from './parser.ts';
-import type { TelnetCommand, TelnetOptionName, TelnetVerb } from './codes.ts';
 
 /** Which end of the connection the codec plays. */
 export type TelnetRole = 'client' | 'server';
@@ -105,3 +111,29 @@ export const offeredOptions: Record<TelnetRole, readonly (readonly [TelnetSide, 
     ['remote', telnetOptions['window-size']],
   ],
 };
+
+const ANOMALY: TelnetEvent = { type: 'anomaly', anomaly: 'bad-subnegotiation' };
+
+/** What a subnegotiation of an option that the peer performs says, as the event of it. */
+export function readSubnegotiation(option: number, bytes: Buffer): TelnetEvent {
+  switch (option) {
+    case telnetOptions['window-size']: {
+      const size = decodeWindowSize(bytes);
+      return size ? { type: 'window-size', ...size } : ANOMALY;
+    }
+    case telnetOptions['terminal-type']: {
+      const name = decodeTerminalType(bytes);
+      return name === undefined ? ANOMALY : { type: 'terminal-type', name };
+    }
+    case telnetOptions['terminal-speed']: {
+      const speed = decodeTerminalSpeed(bytes);
+      return speed ? { type: 'terminal-speed', ...speed } : ANOMALY;
+    }
+    case telnetOptions.status: {
+      const status = decodeStatus(bytes);
+      return status ? { type: 'status', ...status } : ANOMALY;
+    }
+    default:
+      return { type: 'subnegotiation', option, bytes };
+  }
+}

@@ -4,13 +4,13 @@ import {
   offeredOptions,
   type TelnetCodecOptions,
   type TelnetEvent,
+  readSubnegotiation,
 } from './codec-options.ts';
 import { IAC, telnetCommands, telnetOptions, type TelnetCommand, type TelnetVerb } from './codes.ts';
 import { Negotiator, TIMING_MARK, TerminalTypeCycle } from './negotiator.ts';
 import { NvtDecoder, NvtEncoder } from './nvt.ts';
 import type { OptionStep, TelnetSide } from './option-state.ts';
 import { TelnetParser } from './parser.ts';
-import { readSubnegotiation } from './subnegotiation-event.ts';
 import {
   encodeIs,
   encodeNegotiation,

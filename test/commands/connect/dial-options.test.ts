@@ -1,6 +1,6 @@
 import test from 'ava';
 import { readPatience } from '../../../commands/connect/dial-options.ts';
-import { isPatient, type WaitOptions } from '../../../commands/connect/wait-options.ts';
+import { isPatient, type WaitOptions } from '../../../commands/connect/options.ts';
 
 const none = { waitConnect: 30_000 };
 

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { splitCommandWords } from '../../../src/handlers/program/command-words.ts';
+import { splitCommandWords } from '../../../src/handlers/program/program.ts';
 
 const cases: [text: string, words: string[]][] = [
   ['cat', ['cat']],

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { leaveInOrder } from '../../../dial/leave.ts';
 import { errorCode } from '../../../errors.ts';
 import { formatTarget, type Target } from '../targets/target.ts';
-import { isThere } from '../../../dial/health.ts';
+import { isThere } from '../../../dial/check.ts';
 import { Balancer, isUsable, type Member } from './balancer.ts';
 import { defaultEjectMs, defaultFall, defaultRise, type Pair } from '../pair.ts';
 import { resolveTarget, type ResolvedTarget } from '../targets/names.ts';

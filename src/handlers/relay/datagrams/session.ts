@@ -2,7 +2,7 @@ import { TnetError } from '../../../errors.ts';
 import type { Relay } from '../../../flow/relay.ts';
 import { FrameDatagrams, UnframeDatagrams } from '../../../transform/datagram-framing.ts';
 import { defaultSessionIdleMs, type PairValues } from '../pair.ts';
-import type { Faults } from '../faults/streams.ts';
+import type { Faults } from '../faults/faults.ts';
 import type { DatagramEnds } from '../targets/target.ts';
 import type { Cut } from '../cut.ts';
 import { guarded } from '../../../net/guard.ts';

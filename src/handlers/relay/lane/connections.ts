@@ -1,6 +1,6 @@
 import type { AccessList } from '../../../access/access-list.ts';
 import { formatHostPort, formatTargetEndpoint } from '../../../address/endpoint.ts';
-import type { EndingReason } from '../../../flow/ending.ts';
+import type { EndingReason } from '../../../flow/flow.ts';
 import type { ExpressLane, LaneEvent, LaneName } from '../../../flow/express-lane.ts';
 import { createFault } from '../../../net/guard.ts';
 import { describeError } from '../../../report/sentences.ts';

@@ -1,6 +1,5 @@
-import type { Ending } from '../../../flow/ending.ts';
+import type { Ending, Flow } from '../../../flow/flow.ts';
 import type { ExpressLane, LaneEvent, LaneFlowState } from '../../../flow/express-lane.ts';
-import type { Flow } from '../../../flow/flow.ts';
 import type { Relay } from '../../../flow/relay.ts';
 
 type LaneEnding = Extract<LaneEvent, { type: 'ended' }>;

@@ -1,8 +1,8 @@
 import { formatHostPort, type Endpoint } from '../../../address/endpoint.ts';
 import { TnetError } from '../../../errors.ts';
-import type { Destination } from '../../../dial/dial-options.ts';
 import type { OwnAddresses } from '../../../serve/own-addresses.ts';
-import { isLocalListener } from '../../../net/local-address.ts';
+import { isLocalListener } from '../../../net/listener-path.ts';
+import type { Destination } from '../../../dial/dial-options.ts';
 import { findNearKind } from '../../../address/embedded.ts';
 
 /** Why a connection may not be made, judged by the address that would be dialled; undefined: it may. */

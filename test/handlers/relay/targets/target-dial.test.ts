@@ -4,7 +4,7 @@ import tls from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import { parseProxy } from '../../../../src/address/proxy-url.ts';
 import type { Endpoint } from '../../../../src/address/endpoint.ts';
-import { isThere } from '../../../../src/dial/health.ts';
+import { isThere } from '../../../../src/dial/check.ts';
 import { nativeStatus } from '../../../../src/native/addon.ts';
 import type { Connection } from '../../../../src/net/connection.ts';
 import { Socket } from '../../../../src/net/index.ts';

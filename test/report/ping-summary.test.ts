@@ -1,6 +1,5 @@
 import test from 'ava';
-import { renderHistogram, renderPing, type PingEvent } from '../../src/report/ping-summary.ts';
-import { RoundTrips } from '../../src/report/round-trips.ts';
+import { renderHistogram, renderPing, type PingEvent, RoundTrips } from '../../src/report/ping-summary.ts';
 
 function gather(...times: readonly number[]): RoundTrips {
   const roundTrips = new RoundTrips();

@@ -1,3 +1,5 @@
+import type { TableFlags } from './row.ts';
+import type { tls } from './table/tls.ts';
 import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { createKeylog } from '../../src/dial/keylog.ts';
 import { createContext as createTlsContext, parsePin, readOwnCertificate } from '../../src/dial/tls-files.ts';
@@ -7,7 +9,12 @@ import type { ServerSecureSettings } from '../../src/serve/tls-server.ts';
 import { formatRemote } from '../../src/serve/serve.ts';
 import { TnetError } from '../../src/errors.ts';
 import type { Reporter } from '../../src/report/reporter.ts';
-import type { ClientSecureFlags, SecureFlags } from './secure.ts';
+
+/** The TLS flags that both sides have. Each implies --tls: a flag of TLS must never leave a connection in the clear. */
+export type SecureFlags = TableFlags<typeof tls, 'listen'>;
+
+/** The TLS flags of a client. */
+export type ClientSecureFlags = TableFlags<typeof tls, 'connect'>;
 
 /**
  * What the flags make of a client's TLS: files read, pins parsed, warnings said. `name` is what reports call the peer.

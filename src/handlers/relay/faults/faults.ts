@@ -8,6 +8,7 @@ import { createRandom } from '../../../transform/random.ts';
 import { Slice } from '../../../transform/slice.ts';
 import { SlowClose } from '../../../transform/slow-close.ts';
 import type { FaultValues } from '../pair.ts';
+import { DelayDatagrams, LoseDatagrams, NarrowDatagrams } from '../../../transform/datagram-faults.ts';
 
 const directions = ['up', 'down'] as const;
 
@@ -27,7 +28,7 @@ export interface Faults {
  * @param onDrop called when a connection has carried what --drop-after allows
  */
 export function createFaults(values: FaultValues, connection: number, onDrop: () => void): Faults {
-  return drawFaults(values, connection, (_values, row) => createWay(values, row, onDrop));
+  return drawFaults(values, connection, (_values, row) => makeStreamFaults(values, row, onDrop));
 }
 
 /**
@@ -35,15 +36,15 @@ export function createFaults(values: FaultValues, connection: number, onDrop: ()
  *
  * @param create called for each direction with what its chances are drawn from
  */
-export function drawFaults(
+function drawFaults(
   values: FaultValues,
   connection: number,
   create: (values: FaultValues, row: Row) => Transform[],
 ): Faults {
   const { seed = Math.floor(Math.random() * 2 ** 32), probability = 1, direction = 'both' } = values;
   if (createRandom(seed, connection)() >= probability) return { up: [], down: [], resetAfterMs: undefined };
-  const [up, down] = directions.map((way) =>
-    direction === 'both' || direction === way ? create(values, [seed, connection, way]) : [],
+  const [up, down] = directions.map((one) =>
+    direction === 'both' || direction === one ? create(values, [seed, connection, one]) : [],
   );
   const { latency, slowClose = 0 } = values;
   const holdMs = (latency ? latency.mean + latency.spread : 0) + slowClose;
@@ -51,9 +52,9 @@ export function drawFaults(
 }
 
 /** What the chances of a direction are drawn from. */
-export type Row = readonly [seed: number, connection: number, way: string];
+type Row = readonly [seed: number, connection: number, direction: string];
 
-function createWay(values: FaultValues, [seed, ...words]: Row, onDrop: () => void): Transform[] {
+function makeStreamFaults(values: FaultValues, [seed, ...words]: Row, onDrop: () => void): Transform[] {
   const random = (name: string) => createRandom(seed, ...words, name);
   const { corrupt, dropAfter, latency, bandwidth, slowClose, blackhole } = values;
   const { slice, sliceSize, sliceDelay } = values;
@@ -68,6 +69,24 @@ function createWay(values: FaultValues, [seed, ...words]: Row, onDrop: () => voi
   }
   if (dropAfter !== undefined) transforms.push(new ByteLimit(dropAfter, onDrop));
   if (slowClose !== undefined) transforms.push(new SlowClose(slowClose));
+  if (blackhole) transforms.push(new Blackhole());
+  return transforms;
+}
+
+/** As createFaults(), for datagrams that stay datagrams. */
+export function createDatagramFaults(values: FaultValues, connection: number): Faults {
+  return drawFaults(values, connection, makeDatagramFaults);
+}
+
+function makeDatagramFaults(values: FaultValues, [seed, ...words]: Row): Transform[] {
+  const random = (name: string) => createRandom(seed, ...words, name);
+  const { loss, corrupt, bandwidth, latency, blackhole } = values;
+  const transforms: Transform[] = [];
+  if (loss !== undefined) transforms.push(new LoseDatagrams(loss, random('loss')));
+  if (corrupt !== undefined)
+    transforms.push(new Corrupt(corrupt, random('corrupt'), { readableObjectMode: true }));
+  if (bandwidth !== undefined) transforms.push(new NarrowDatagrams(bandwidth));
+  if (latency !== undefined) transforms.push(new DelayDatagrams(latency, random('latency')));
   if (blackhole) transforms.push(new Blackhole());
   return transforms;
 }
