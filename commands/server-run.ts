@@ -8,7 +8,6 @@ import { ConnectionGuard } from '../src/net/guard.ts';
 import type { Handler } from '../src/serve/handler.ts';
 import { Ledger, type Moved, type OpenConnection } from '../src/serve/ledger.ts';
 import { refuse } from '../src/serve/refuse.ts';
-import { startMetrics } from './options/metrics.ts';
 import type { Endpoint } from '../src/address/endpoint.ts';
 import type { Context } from './context.ts';
 import { recordOf, type Recorder } from './options/recording.ts';
@@ -109,6 +108,7 @@ export class ServerRun {
    * @throws ServeError
    */
   async serveMetrics(endpoint: Endpoint, command: string): Promise<void> {
+    const { startMetrics } = await import('./options/metrics.ts');
     const served = await startMetrics(this.#context, endpoint, this.stopping, {
       server: command,
       sum: () => ({ ...this.#ledger.sum(), ...this.sums }),

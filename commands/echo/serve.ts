@@ -3,7 +3,7 @@ import type { Connection } from '../../src/net/connection.ts';
 import { createServiceHandler } from '../../src/handlers/services/services.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
-import { ServeError } from '../../src/serve/listeners.ts';
+import { ServeError } from '../../src/serve/serve-error.ts';
 import type { ServiceName } from '../../src/protocol/small-services/services.ts';
 import type { Rate } from '../../src/quantities.ts';
 import { openAccess, type Access } from '../options/access.ts';

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Connection } from '../../src/net/connection.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
-import { ServeError } from '../../src/serve/listeners.ts';
+import { ServeError } from '../../src/serve/serve-error.ts';
 import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
 import { TnetError } from '../../src/errors.ts';
 import { openAccess } from '../options/access.ts';

@@ -1,5 +1,5 @@
 import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
-import { ServeError } from '../../src/serve/listeners.ts';
+import { ServeError } from '../../src/serve/serve-error.ts';
 import type { MetricsOptions } from '../../src/serve/metrics-server.ts';
 import type { Context } from '../context.ts';
 
