@@ -7,6 +7,8 @@ import type { LiveConnection } from '../src/report/live-rates.ts';
 import { ConnectionGuard } from '../src/net/guard.ts';
 import type { Handler } from '../src/serve/handler.ts';
 import { Ledger, type Moved, type OpenConnection } from '../src/serve/ledger.ts';
+import { refuse } from '../src/serve/refuse.ts';
+import type { Endpoint } from '../src/address/endpoint.ts';
 import type { Context } from './context.ts';
 import { recordOf, type Recorder } from './options/recording.ts';
 import { catchInterruption, endingReason, type Interruption, type RunLimit } from './signals.ts';
@@ -98,6 +100,22 @@ export class ServerRun {
   /** What the server has really bound. */
   get address(): string {
     return this.#address;
+  }
+
+  /**
+   * Serves the run's metrics until accepting is over; `command` is the second word of their names.
+   *
+   * @throws ServeError
+   */
+  async serveMetrics(endpoint: Endpoint, command: string): Promise<void> {
+    const { startMetrics } = await import('./options/metrics.ts');
+    const served = await startMetrics(this.#context, endpoint, this.stopping, {
+      server: command,
+      sum: () => ({ ...this.#ledger.sum(), ...this.sums }),
+      refresh: () => undefined,
+      isReady: () => this.#servers.size > 0,
+    });
+    if (served) this.stopping.addEventListener('abort', served.close, { once: true });
   }
 
   /** Takes over a server that has been bound. @returns false when the run is over by now: the server is closed again. */
@@ -193,6 +211,12 @@ export class ServerRun {
   probed(remote: string): void {
     this.#ledger.probe();
     this.#context.reporter.emit({ event: 'probe', remote });
+  }
+
+  /** Counts a client that is turned away, and reports it. */
+  refused(remote: string, reason: string): void {
+    const { reporter } = this.#context;
+    refuse({ ledger: this.#ledger, emit: (event) => reporter.emit(event) }, remote, reason);
   }
 
   /** Sets options on an accepted socket. A client that is gone already takes none, which is told and no more. */

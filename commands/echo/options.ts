@@ -11,6 +11,7 @@ import { limits } from '../options/table/limits.ts';
 import { clientHeader } from '../options/table/proxies.ts';
 import { live } from '../options/table/recording.ts';
 import { reports } from '../options/table/reports.ts';
+import { monitoring } from '../options/table/serving.ts';
 import { measuring, service } from '../options/table/service.ts';
 import { tls } from '../options/table/tls.ts';
 
@@ -22,7 +23,7 @@ export const echoLayout = [
   ['Time limits:', limits],
   ['Measuring an echo:', measuring],
   ['TLS and PROXY headers:', clientHeader, tls],
-  ['Reports:', reports],
+  ['Reports:', reports, monitoring],
 ] as const satisfies Layout;
 
 export type EchoOptions = FlagsOf<typeof echoLayout, 'echo'>;

@@ -2,6 +2,8 @@ import type { Command } from 'commander';
 import type { Connection } from '../../src/net/connection.ts';
 import { createServiceHandler } from '../../src/handlers/services/services.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
+import { parseEndpoint } from '../../src/address/parse.ts';
+import { ServeError } from '../../src/serve/serve-error.ts';
 import type { ServiceName } from '../../src/protocol/small-services/services.ts';
 import type { Rate } from '../../src/quantities.ts';
 import { openAccess, type Access } from '../options/access.ts';
@@ -28,12 +30,14 @@ export async function serveEcho(words: string[], options: EchoOptions, command: 
     .map((endpoint) => keepLocal(endpoint, options));
   checkEchoOptions(command, options, asked);
   const endpoints = asked.map(toPlainEndpoint);
+  const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
   const quotes = loadQuotes(options.quoteFile);
   const admission = await createAdmission(context, options, asked);
   const handle = createServiceHandler(options.service, quotes, options.idle);
   const run = new ServerRun(context);
   try {
-    const access = await openAccess(context, options, endpoints, run.interruption.signal);
+    const access = await openAccess(context, options, endpoints, run);
+    if (metrics) await run.serveMetrics(metrics, 'echo');
     const isBound = await bindServers(context, run, endpoints, options, {
       ...access,
       maxConnections: options.maxConnections,
@@ -48,7 +52,7 @@ export async function serveEcho(words: string[], options: EchoOptions, command: 
     if (isBound && options.live) await showLive(context, run, options.service, hasDatagrams);
   } catch (error) {
     run.stop();
-    context.fail(subjectOf(error, words.join(' ')), error);
+    context.fail(subjectOf(error, words.join(' ')), error instanceof ServeError ? error.cause : error);
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import type { Connection } from '../../src/net/connection.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
+import { parseEndpoint } from '../../src/address/parse.ts';
+import { ServeError } from '../../src/serve/serve-error.ts';
 import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
 import { TnetError } from '../../src/errors.ts';
 import { openAccess } from '../options/access.ts';
@@ -36,6 +38,7 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
   const asked = readServerAddresses(words, options).map((endpoint) => applyUdp(endpoint, options));
   checkOptions('listen', listenLayout, { given, ends: { server: asked.map(({ kind }) => endOf(kind)) } });
   const endpoints = asked.map(toPlainEndpoint);
+  const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
   const program = await readProgram(options);
   if (program) requireGuard(endpoints, options);
   prepareOutputDir(options);
@@ -47,9 +50,9 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
     program || options.sendOnly || options.outputDir !== undefined ? undefined : "the clients' bytes",
   );
   const run = new ServerRun(context, recorder, readRunLimit(context, options));
-  const { signal } = run.interruption;
   try {
-    const access = await openAccess(context, options, endpoints, signal);
+    const access = await openAccess(context, options, endpoints, run);
+    if (metrics) await run.serveMetrics(metrics, 'listen');
     const firstClient = limitFirstClient(context, run, options.wait);
     const serveClient = await chooseService(context, run, options, asked, program);
     const isBound = await bindServers(context, run, endpoints, options, {
@@ -70,7 +73,7 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
     if (!isBound) clearTimeout(firstClient);
   } catch (error) {
     run.stop();
-    context.fail(subjectOf(error, words.join(' ')), error);
+    context.fail(subjectOf(error, words.join(' ')), error instanceof ServeError ? error.cause : error);
   }
 }
 

@@ -6,6 +6,7 @@ import { limits } from '../options/table/limits.ts';
 import { clientHeader } from '../options/table/proxies.ts';
 import { recording } from '../options/table/recording.ts';
 import { reports } from '../options/table/reports.ts';
+import { monitoring } from '../options/table/serving.ts';
 import { dialogue, endOfData, lines, programs } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
 import { tls } from '../options/table/tls.ts';
@@ -20,7 +21,7 @@ export const listenLayout = [
   ['TLS and PROXY headers:', clientHeader, tls],
   ['Recording:', recording],
   ['Socket options:', socket],
-  ['Reports:', reports],
+  ['Reports:', reports, monitoring],
 ] as const satisfies Layout;
 
 export type ListenOptions = FlagsOf<typeof listenLayout, 'listen'>;

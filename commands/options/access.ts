@@ -2,6 +2,7 @@ import type { Endpoint } from '../../src/address/endpoint.ts';
 import type { ServeOptions } from '../../src/serve/serve.ts';
 import { TnetError } from '../../src/errors.ts';
 import type { Context } from '../context.ts';
+import type { ServerRun } from '../server-run.ts';
 import { onHangup } from '../signals.ts';
 
 /** The flags of every server command that say who may connect. */
@@ -15,7 +16,7 @@ export interface AccessFlags {
 export type Access = Pick<ServeOptions, 'admit' | 'onRefused'>;
 
 /**
- * Reads the lists, and reads them again at every SIGHUP until `signal` aborts. Without lists SIGHUP ends the command.
+ * Reads the lists, and reads them again at every SIGHUP until the run is interrupted. Without lists SIGHUP ends the command.
  *
  * @throws TnetError TNET_E_ACCESS, or TNET_E_USAGE for a Unix socket, whose clients have no address.
  */
@@ -23,10 +24,10 @@ export async function openAccess(
   context: Context,
   flags: AccessFlags,
   endpoints: readonly Endpoint[],
-  signal: AbortSignal,
+  run: ServerRun,
 ): Promise<Access> {
   const { reporter } = context;
-  const onRefused = (remote: string, reason: string) => reporter.emit({ event: 'refused', remote, reason });
+  const onRefused = (remote: string, reason: string) => run.refused(remote, reason);
   if (!flags.allow && !flags.deny) return { onRefused };
   if (endpoints.some(({ kind }) => kind === 'unix')) {
     throw new TnetError(
@@ -43,6 +44,6 @@ export async function openAccess(
       (error: unknown) => reporter.fail((error as TnetError).subject ?? 'access', error),
     );
   };
-  signal.addEventListener('abort', onHangup(reload));
+  run.interruption.signal.addEventListener('abort', onHangup(reload));
   return { admit: (address) => list.judge(address), onRefused };
 }

@@ -87,7 +87,7 @@ export async function createAdmission(
     const named = presentedAddresses(socket);
     const reason = named?.remoteHost === undefined ? undefined : judge?.(named.remoteHost);
     if (reason === undefined) return serve(socket);
-    reporter.emit({ event: 'refused', remote: formatRemote(socket, run.address), reason });
+    run.refused(formatRemote(socket, run.address), reason);
     breakConnection(socket);
   }
 }

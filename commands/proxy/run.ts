@@ -1,4 +1,4 @@
-import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
+import type { Endpoint } from '../../src/address/endpoint.ts';
 import type { Dispatcher } from '../../src/serve/workers/dispatcher.ts';
 import { DispatchLedger } from '../../src/serve/workers/ledger.ts';
 import type { ProxyHost } from '../../src/handlers/relay/host.ts';
@@ -8,11 +8,13 @@ import { OwnAddresses } from '../../src/serve/own-addresses.ts';
 import { prepareRelays } from '../../src/handlers/relay/prepare.ts';
 import type { RelayService } from '../../src/handlers/relay/service.ts';
 import { checkBoundLoops } from '../../src/handlers/relay/targets/bound-loops.ts';
-import { Listeners, ServeError } from '../../src/serve/listeners.ts';
+import { Listeners } from '../../src/serve/listeners.ts';
+import { ServeError } from '../../src/serve/serve-error.ts';
 import { LoopWatch } from '../../src/handlers/relay/targets/rules.ts';
 import type { Context } from '../context.ts';
 import { announceReady, checkReadyFlags } from '../ready.ts';
 import { startLive } from '../options/live.ts';
+import { startMetrics } from '../options/metrics.ts';
 import type { ProxyOptions } from './options.ts';
 import type { ProxyViews } from './views.ts';
 import { elapsedMs } from '../server-run.ts';
@@ -168,28 +170,15 @@ export class ProxyRun {
   }
 
   async #serveMetrics(endpoint: Endpoint): Promise<void> {
-    const subject = formatEndpoint(endpoint);
-    const { serveMetrics } = await import('../../src/serve/metrics-server.ts');
-    const options = {
+    const served = await startMetrics(this.#context, endpoint, this.#interruption.signal, {
+      server: 'proxy',
       sum: () => this.#ledger.sum(),
       refresh: () => this.#dispatcher?.refresh(),
       isReady: () => this.#isReady,
-      fail: (subject: string, error: unknown) => this.#context.reporter.fail(subject, error),
-    };
-    const { server, address } = await serveMetrics(endpoint, options).catch((error: unknown) => {
-      throw new ServeError(subject, error);
     });
-    this.#own.add(address);
-    const close = () => {
-      server.close();
-      server.closeAllConnections();
-    };
-    if (this.#interruption.signal.aborted) {
-      close();
-      return;
-    }
-    this.#releases.push(close);
-    this.#context.reporter.emit({ event: 'metrics', url: `http://${address}/metrics` });
+    if (!served) return;
+    this.#own.add(served.address);
+    this.#releases.push(served.close);
   }
 
   /** Shows the connections until the first signal: a second one, which ends the process, must find the terminal as it was. */

@@ -199,7 +199,7 @@ export type Event =
   | { readonly event: 'probe'; readonly id?: number; readonly remote: string }
   /** Whether a proxy's clients at `address` are served by the native engine alone, and if not, why. */
   | { readonly event: 'lane'; readonly address: string; readonly express: boolean; readonly reason?: string }
-  /** A proxy's metrics are served at `url`. */
+  /** A server's metrics are served at `url`. */
   | { readonly event: 'metrics'; readonly url: string }
   /** A proxy has taken its configuration file anew. */
   | { readonly event: 'reloaded'; readonly file: string; readonly pairs: number }

@@ -12,10 +12,13 @@ export interface MetricSums {
 }
 
 /**
- * A proxy's sums in the format of Prometheus, by its official client. Asked for once a scrape: nothing is counted
- * twice, and nothing costs anything in between.
+ * A server's sums in the format of Prometheus, by its official client, as `tnet_SERVER_…`. Asked for once a scrape:
+ * nothing is counted twice, and nothing costs anything in between.
  */
-export function createMetrics(sum: () => MetricSums): {
+export function createMetrics(
+  server: string,
+  sum: () => MetricSums,
+): {
   readonly contentType: string;
   render(): Promise<string>;
 } {
@@ -23,7 +26,7 @@ export function createMetrics(sum: () => MetricSums): {
   collectDefaultMetrics({ register: registry });
   const rising = (name: string, help: string, read: (sums: MetricSums) => number) => {
     new Counter({
-      name: `tnet_proxy_${name}_total`,
+      name: `tnet_${server}_${name}_total`,
       help,
       registers: [registry],
       collect() {
@@ -38,7 +41,7 @@ export function createMetrics(sum: () => MetricSums): {
   rising('sent_bytes', 'Bytes that clients were sent.', ({ sentBytes }) => sentBytes);
   rising('received_bytes', 'Bytes that clients sent.', ({ receivedBytes }) => receivedBytes);
   new Counter({
-    name: 'tnet_proxy_refused_total',
+    name: `tnet_${server}_refused_total`,
     help: 'Clients that were turned away, by reason.',
     labelNames: ['reason'],
     registers: [registry],
@@ -48,7 +51,7 @@ export function createMetrics(sum: () => MetricSums): {
     },
   });
   new Gauge({
-    name: 'tnet_proxy_open_connections',
+    name: `tnet_${server}_open_connections`,
     help: 'Connections that are open now.',
     registers: [registry],
     collect() {

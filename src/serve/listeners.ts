@@ -2,18 +2,9 @@ import { formatEndpoint } from '../address/endpoint.ts';
 import type { DatagramListener } from './datagram-listener.ts';
 import type { ServeHost } from './host.ts';
 import { Listener } from './listener.ts';
+import { ServeError } from './serve-error.ts';
 import { retryBind } from './retry-bind.ts';
 import type { Service } from './service.ts';
-
-/** An address that could not be bound. `cause` is the system's error or a TnetError. */
-export class ServeError extends Error {
-  readonly subject: string;
-
-  constructor(subject: string, cause: unknown) {
-    super(`cannot listen on ${subject}`, { cause });
-    this.subject = subject;
-  }
-}
 
 /** A listener of streams or of datagrams. */
 type AnyListener = Listener | DatagramListener;

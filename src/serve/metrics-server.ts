@@ -7,6 +7,8 @@ import { ConnectionGuard, type Guarded } from '../net/guard.ts';
 import { createMetrics, type MetricSums } from '../report/metrics.ts';
 
 export interface MetricsOptions {
+  /** The command whose metrics they are: the second word of their names. */
+  readonly server: string;
   readonly sum: () => MetricSums;
   /** Brings what is summed up to date, where that takes asking. */
   readonly refresh: () => Promise<void> | undefined;
@@ -29,16 +31,16 @@ function nameOf({ remoteAddress, remotePort = 0 }: Pick<Connection, 'remoteAddre
 }
 
 /**
- * Serves `/metrics`, and `/healthz` (200 while clients are accepted, 503 while the proxy drains).
+ * Serves `/metrics`, and `/healthz` (200 while clients are accepted, 503 before and after that).
  *
  * @returns the server, which the caller closes, and what it has bound
  * @throws the system's error
  */
 export async function serveMetrics(
   endpoint: Endpoint,
-  { sum, refresh, isReady, fail }: MetricsOptions,
+  { server: name, sum, refresh, isReady, fail }: MetricsOptions,
 ): Promise<{ readonly server: Server; readonly address: string }> {
-  const metrics = createMetrics(sum);
+  const metrics = createMetrics(name, sum);
   const answer = async (target: string, response: ServerResponse) => {
     const path = readPath(target);
     if (path === '/healthz') {

@@ -60,6 +60,8 @@ const uses: [what: string, words: (form: string) => string[]][] = [
   ['one of several targets', (form) => ['proxy', '0', '127.0.0.1:1', `${form}:1`]],
   ['a target of --route', (form) => ['proxy', '0', '--route', `proto:ssh=${form}:1`]],
   ['--metrics', (form) => ['proxy', '0', '1', '--metrics', `${form}:0`]],
+  ['--metrics of echo', (form) => ['echo', '127.0.0.1:0', '--metrics', `${form}:0`]],
+  ['--metrics of listen', (form) => ['listen', '-k', '127.0.0.1:0', '--metrics', `${form}:0`]],
   ['--allow of listen', (form) => ['listen', '-k', '--allow', form, '127.0.0.1:0']],
   ['--deny of echo', (form) => ['echo', '--deny', form, '127.0.0.1:0']],
   ['--allow of proxy', (form) => ['proxy', '0', '1', '--allow', form]],

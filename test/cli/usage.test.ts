@@ -346,6 +346,8 @@ const places: readonly (readonly [name: string, args: (address: string) => reado
   ['-L', (address) => ['proxy', '-L', `0=${address}`]],
   ['a route', (address) => ['proxy', '0', '1', '--route', `proto:ssh=${address}`]],
   ['--metrics', (address) => ['proxy', '0', '1', '--metrics', address]],
+  ['--metrics of echo', (address) => ['echo', '0', '--metrics', address]],
+  ['--metrics of listen', (address) => ['listen', '-k', '0', '--metrics', address]],
 ];
 
 for (const [index, [name, args]] of places.entries()) {

@@ -1,4 +1,4 @@
-import { anyEnd } from '../modes.ts';
+import { anyEnd, sessions } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
 import { count, file, list, text, time } from '../value-kinds.ts';
 
@@ -32,15 +32,6 @@ export const serving = {
     turnsOn: 'workers',
     test: 'cli/proxy-workers.test.ts',
   },
-  metrics: {
-    flags: '--metrics <address>',
-    help: 'serve /metrics for Prometheus and /healthz there',
-    value: text((address) => address, '0', 'address'),
-    in: { proxy: ['process'] },
-    ends: anyEnd,
-    modes: ['workers'],
-    test: 'cli/proxy.test.ts',
-  },
   drain: {
     flags: '--drain <time>',
     help: 'at SIGTERM, let connections go on for at most this long',
@@ -50,5 +41,19 @@ export const serving = {
     ends: anyEnd,
     modes: ['workers'],
     test: 'cli/proxy-deploy.test.ts',
+  },
+} as const satisfies OptionTable;
+
+/** What a monitor asks a server. */
+export const monitoring = {
+  metrics: {
+    flags: '--metrics <address>',
+    help: 'serve /metrics for Prometheus and /healthz there',
+    value: text((address) => address, '0', 'address'),
+    in: { proxy: ['process'], echo: ['server'], listen: ['server'] },
+    ends: anyEnd,
+    modes: ['workers', 'answers', ...sessions],
+    needs: [{ anyOf: ['keepOpen'], called: 'with -k', in: 'listen' }],
+    test: 'cli/metrics.test.ts',
   },
 } as const satisfies OptionTable;
