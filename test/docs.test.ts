@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { CommanderError, type Command } from 'commander';
 import { buildProgram, findCommand } from '../commands/program.ts';
 import { exitStatus } from '../commands/exit-status.ts';
+import type { CommandName, OptionRow, Role } from '../commands/options/row.ts';
 import { errorTable } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import { ProtocolError, protocolErrorTable, type ProtocolErrorCode } from '../src/protocol/protocol-error.ts';
@@ -213,5 +214,66 @@ for (const page of ['README.md', ...pages.filter((path) => path.startsWith('docs
       }
     }
     t.deepEqual(wrong, []);
+  });
+}
+
+/** The options of each command in a role, by all their flags; a row about the process or about both ends is about each. */
+async function flagsOf(command: CommandName, role: Role): Promise<Set<string>> {
+  const flags = new Set<string>();
+  for (const file of globSync('commands/options/table/*.ts', { cwd: root })) {
+    const tables = Object.values(
+      (await import(join(root, file))) as Record<string, Record<string, OptionRow>>,
+    );
+    for (const row of tables.flatMap((table) => (typeof table === 'object' ? Object.values(table) : []))) {
+      const roles = row.in[command] ?? [];
+      if (roles.some((one) => one === role || one === 'process' || one === 'relay'))
+        for (const flag of row.flags.match(/--?[\w-]+/g) ?? []) flags.add(flag);
+    }
+  }
+  return flags;
+}
+
+const capabilities: [heading: string, columns: [CommandName, Role][]][] = [
+  [
+    'with its clients',
+    [
+      ['listen', 'server'],
+      ['echo', 'server'],
+      ['proxy', 'server'],
+    ],
+  ],
+  [
+    'with its server',
+    [
+      ['connect', 'client'],
+      ['echo', 'client'],
+      ['proxy', 'target'],
+    ],
+  ],
+];
+
+for (const [heading, columns] of capabilities) {
+  test(`docs/architecture.md tells of each command what it can do ${heading}`, async (t) => {
+    const text = readDoc('docs/architecture.md');
+    const table = new RegExp(`\\| ${heading} .*\\n\\|[ |-]+\\n((?:\\|.*\\n)+)`).exec(text)?.[1] ?? '';
+    const known = await Promise.all(columns.map(([command, role]) => flagsOf(command, role)));
+    const rows = table
+      .trim()
+      .split('\n')
+      .map((row) => row.split('|').slice(1, -1));
+    t.true(rows.length >= 9);
+    for (const [what = '', ...cells] of rows) {
+      const told = cells.map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, flag = '']) => flag));
+      for (const [index, flags] of told.entries()) {
+        t.deepEqual(
+          flags.filter((flag) => !known[index]!.has(flag)),
+          [],
+          what,
+        );
+        // Nothing that another command has in this row is left out.
+        const others = told.flat().filter((flag) => known[index]!.has(flag));
+        t.deepEqual([...new Set(others)].sort(), [...flags].sort(), what);
+      }
+    }
   });
 }
