@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
-import { useServiceList } from '../src/address/service-names.ts';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import { describeError } from '../src/report/sentences.ts';
@@ -19,7 +18,8 @@ export async function main(): Promise<void> {
   const args = process.argv.slice(2);
   const name = findCommand(args);
   holdSignals();
-  useServiceList(readServiceList);
+  // isip reads no ports, and is not to wait for what names them.
+  if (name !== 'isip') (await import('../src/address/service-names.ts')).useServiceList(readServiceList);
   if (process.pid === 1) (await import('./orphans.ts')).reapOrphans();
   try {
     if (name === undefined && wantsBuild(args)) {

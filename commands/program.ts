@@ -1,5 +1,5 @@
 import { Command, type Help, type HelpConfiguration, type Option } from 'commander';
-import { hideUserInfo } from '../src/address/endpoint.ts';
+import { hideUserInfo } from '../src/address/user-info.ts';
 import { usageHint } from './options/foreign-flags.ts';
 import { refuseRepeats } from './options/build.ts';
 import { writeResult } from './write-result.ts';

@@ -1,6 +1,6 @@
 import { parseEndpoint } from '../../src/address/parse.ts';
 import { loopbacks, requireFamily, toFamily } from '../../src/address/host-rules.ts';
-import { hideUserInfo } from '../../src/address/endpoint.ts';
+import { hideUserInfo } from '../../src/address/user-info.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import { TnetError } from '../../src/errors.ts';
 import type { Pair, PairValues } from '../../src/handlers/relay/pair.ts';

@@ -1,21 +1,17 @@
 import type { Command } from 'commander';
 import { refuseAddressFlags } from '../../src/address/host-rules.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
-import { hideUserInfo } from '../../src/address/endpoint.ts';
+import { hideUserInfo } from '../../src/address/user-info.ts';
 import { errorCode, TnetError } from '../../src/errors.ts';
 import { isReplayClient, type Pair } from '../../src/handlers/relay/pair.ts';
-import { limitYoungGeneration } from '../../src/handlers/relay/young-generation.ts';
 import { createContext } from '../context.ts';
 import { addOptions, givenOptions } from '../options/build.ts';
-import { readFamily } from '../options/server-address.ts';
+import { readFamily, addressFlags } from '../options/server-address.ts';
 import { readConfigFile, type SharedOptions } from './config-file.ts';
 import { isWorker } from './is-worker.ts';
 import { nameFlag, proxyLayout, writtenValues, type ProxyOptions } from './options.ts';
 import { checkProcess } from './pair-checks.ts';
 import { readPair } from './pair.ts';
-import { ProxyRun } from './run.ts';
-import { openViews } from './views.ts';
-import { addressFlags } from '../options/server-address.ts';
 
 /** `tnet proxy [options] LISTEN TARGET…`: a relay that changes nothing unless asked, not even how a connection ends. */
 export function defineProxy(command: Command): void {
@@ -32,6 +28,8 @@ async function runProxy(
   options: ProxyOptions,
   command: Command,
 ): Promise<void> {
+  // Help has no use for what runs.
+  const [{ ProxyRun }, { openViews }] = await Promise.all([import('./run.ts'), import('./views.ts')]);
   const context = createContext(command, options);
   const words = listen === undefined ? [] : [listen, ...targets];
   checkProcess(givenOptions(command), nameFlag);
@@ -55,7 +53,10 @@ async function runProxy(
   const [first] = pairs;
   if (first && isReplayClient(first)) return run.replay(first, metrics);
   if (options.config !== undefined) run.reloadOnHangup(options.config, read);
-  if (views.recordings.length === 0) limitYoungGeneration(pairs);
+  if (views.recordings.length === 0) {
+    const { limitYoungGeneration } = await import('../../src/handlers/relay/young-generation.ts');
+    limitYoungGeneration(pairs);
+  }
   await run.start(pairs, metrics);
 }
 

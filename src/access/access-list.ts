@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { hideUserInfo } from '../address/endpoint.ts';
+import { hideUserInfo } from '../address/user-info.ts';
 import { errorCode, TnetError } from '../errors.ts';
 import { isIP } from '../address/ip.ts';
 import { lookupAll } from '../net/lookup.ts';

@@ -1,6 +1,7 @@
 import { TnetError } from '../errors.ts';
 import { isIP } from './ip.ts';
-import { type Endpoint, hideUserInfo } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+import { hideUserInfo } from './user-info.ts';
 import { refuseNumericForm } from './host-rules.ts';
 import { findService, type ServiceProtocol } from './service-names.ts';
 

@@ -1,6 +1,7 @@
 import { TnetError } from '../errors.ts';
 import { isIP } from './ip.ts';
-import { formatEndpoint, type Endpoint, hideUserInfo } from './endpoint.ts';
+import { formatEndpoint, type Endpoint } from './endpoint.ts';
+import { hideUserInfo } from './user-info.ts';
 import { parseEndpoint, parsePort, parseWords } from './parse.ts';
 import { findService } from './service-names.ts';
 

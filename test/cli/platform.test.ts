@@ -20,7 +20,11 @@ const refusals: readonly (readonly [NodeJS.Platform, readonly string[], RegExp])
   ['win32', ['echo', './socket'], /Windows has named pipes instead of Unix sockets/],
   ['win32', ['proxy', '8080', '/var/run/docker.sock'], /Windows has named pipes instead of Unix sockets/],
   ['win32', ['listen', 'fd:3'], /Windows passes no sockets by descriptor/],
-  ['win32', ['listen', '--mode', '0600', '\\\\.\\pipe\\tnet'], /--mode and --owner: named pipes have no permissions/],
+  [
+    'win32',
+    ['listen', '--mode', '0600', '\\\\.\\pipe\\tnet'],
+    /--mode and --owner: named pipes have no permissions/,
+  ],
   ['win32', ['connect', 'unix:@name'], /abstract Unix sockets exist on Linux only/],
   ['darwin', ['connect', 'unix:@name'], /abstract Unix sockets exist on Linux only/],
   ['darwin', ['connect', `/${'x'.repeat(103)}`], /has 104 bytes, and a Unix socket's at most 103/],

@@ -1,10 +1,11 @@
 import { isIP } from '../../../src/address/ip.ts';
 import { parseEndpoint } from '../../../src/address/parse.ts';
-import { hideUserInfo } from '../../../src/address/endpoint.ts';
+import { hideUserInfo } from '../../../src/address/user-info.ts';
 import { TnetError } from '../../../src/errors.ts';
 import { anyEnd, streamEnds, type Mode } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
-import { choice, count, text, time } from '../value-kinds.ts';
+import { choice, text } from '../value-kinds.ts';
+import { count, time } from '../quantity-kinds.ts';
 
 const modes: readonly Mode[] = ['workers', 'replay-clients'];
 const among = {

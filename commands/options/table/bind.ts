@@ -5,7 +5,8 @@ import { isWorker } from '../../proxy/is-worker.ts';
 import { anyEnd, sessions, streamEnds, type Mode } from '../modes.ts';
 import { readOwner } from '../owner.ts';
 import type { Need, OptionTable } from '../row.ts';
-import { file, text, time, toggle } from '../value-kinds.ts';
+import { file, text, toggle } from '../value-kinds.ts';
+import { time } from '../quantity-kinds.ts';
 
 /** What a proxy can do for clients that come to a listener. */
 const proxied: readonly Mode[] = ['workers', 'names', 'replay-target'];

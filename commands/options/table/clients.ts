@@ -1,7 +1,8 @@
 import { TnetError } from '../../../src/errors.ts';
 import { anyEnd, sessions, streamEnds } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
-import { count, list, rate, text, time, toggle } from '../value-kinds.ts';
+import { count, rate, time } from '../quantity-kinds.ts';
+import { list, text, toggle } from '../value-kinds.ts';
 
 /** How many clients a server takes. */
 export const clients = {

@@ -1,16 +1,7 @@
 import { anyEnd, streamEnds, type Mode } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
-import {
-  choice,
-  count,
-  fraction,
-  positiveSize,
-  size,
-  sizeSpread,
-  time,
-  timeSpread,
-  toggle,
-} from '../value-kinds.ts';
+import { choice, toggle } from '../value-kinds.ts';
+import { count, fraction, positiveSize, size, sizeSpread, time, timeSpread } from '../quantity-kinds.ts';
 
 const relay = { proxy: ['relay'] } as const;
 const modes: readonly Mode[] = ['workers', 'names', 'replay-clients', 'replay-target'];

@@ -2,7 +2,8 @@ import { TnetError } from '../../../src/errors.ts';
 import { readCount } from '../../../src/quantities.ts';
 import { anyEnd, anySession, checking, sessions, streamEnds } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
-import { text, time, toggle } from '../value-kinds.ts';
+import { text, toggle } from '../value-kinds.ts';
+import { time } from '../quantity-kinds.ts';
 
 /** How long things may take. */
 export const limits = {

@@ -1,7 +1,8 @@
 import { TnetError } from '../../../src/errors.ts';
 import { anyEnd } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
-import { count, file, text } from '../value-kinds.ts';
+import { count } from '../quantity-kinds.ts';
+import { file, text } from '../value-kinds.ts';
 
 /** Recordings in the place of clients or of a target. */
 export const replay = {

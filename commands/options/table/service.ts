@@ -2,7 +2,8 @@ import { serviceNames } from '../../../src/protocol/small-services/services.ts';
 import { readRate, type Rate } from '../../../src/quantities.ts';
 import { anyEnd } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
-import { choice, count, file, size, text, time, toggle } from '../value-kinds.ts';
+import { choice, file, text, toggle } from '../value-kinds.ts';
+import { count, size, time } from '../quantity-kinds.ts';
 
 /** What `tnet echo` serves. */
 export const service = {

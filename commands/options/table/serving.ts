@@ -1,6 +1,7 @@
 import { anyEnd, sessions } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
-import { count, file, list, text, time } from '../value-kinds.ts';
+import { count, time } from '../quantity-kinds.ts';
+import { file, list, text } from '../value-kinds.ts';
 
 /** What a proxy serves, and with how many processes. */
 export const serving = {

@@ -2,7 +2,8 @@ import { defaultEscape, parseEscape } from '../../../src/dial/escape-key.ts';
 import { parseExpect, unescapeText } from '../steps.ts';
 import { anyEnd, checking, sessions, streamEnds, type Mode } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
-import { choice, list, text, time, toggle } from '../value-kinds.ts';
+import { choice, list, text, toggle } from '../value-kinds.ts';
+import { time } from '../quantity-kinds.ts';
 import type { Step } from '../../../src/transform/dialogue.ts';
 
 /** Of a session on standard input. */

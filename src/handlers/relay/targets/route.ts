@@ -1,4 +1,4 @@
-import { hideUserInfo } from '../../../address/endpoint.ts';
+import { hideUserInfo } from '../../../address/user-info.ts';
 import { TnetError } from '../../../errors.ts';
 import { sniffedProtocols } from '../../../protocol/sniff.ts';
 import { parseTarget, type Target } from './target.ts';

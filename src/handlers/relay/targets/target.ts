@@ -1,4 +1,5 @@
-import { formatTargetEndpoint, type Endpoint, hideUserInfo } from '../../../address/endpoint.ts';
+import { formatTargetEndpoint, type Endpoint } from '../../../address/endpoint.ts';
+import { hideUserInfo } from '../../../address/user-info.ts';
 import { parseEndpoint } from '../../../address/parse.ts';
 import { TnetError } from '../../../errors.ts';
 
