@@ -11,7 +11,7 @@ import { exchange, startEcho } from '../helpers/proxy.ts';
 import { tempDir } from '../helpers/temp.ts';
 
 const engines = [
-  ['', {}],
+  ['', { TNET_NATIVE: '', TNET_EXPRESS: '' }],
   [' on Node streams', { TNET_NATIVE: '0' }],
 ] as const;
 
