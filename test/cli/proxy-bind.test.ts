@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readdirSync, statSync, watch, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { userInfo } from 'node:os';
@@ -56,9 +56,11 @@ for (const [called, flags] of [
   test.serial(`proxy${called} --ready-file has the real address, whole, once bound`, async (t) => {
     const dir = tempDir(t);
     const file = join(dir, 'ready');
+    const changes = watch(dir);
+    t.teardown(() => changes.close());
     const proxy = startCli(t, ['proxy', '127.0.0.1:0', await startEcho(t), '--ready-file', file, ...flags]);
     const address = await proxy.address();
-    // A connection is served after the file is there.
+    while (!existsSync(file)) await once(changes, 'change');
     t.is((await exchange(t, address, 'x')).bytes.toString(), 'x');
     t.is(readFileSync(file, 'latin1'), `${address}\n`);
     t.deepEqual(readdirSync(dir), ['ready']);
