@@ -137,7 +137,6 @@ export interface ReplayValues {
   readonly connection?: number;
 }
 
-export const defaultHandshakeMs = 10_000;
 export const defaultConnectMs = 30_000;
 export const defaultFall = 3;
 export const defaultRise = 2;

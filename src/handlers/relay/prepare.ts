@@ -1,6 +1,7 @@
 import type { AccessList } from '../../access/access-list.ts';
 import { requireNumericHost } from '../../address/host-rules.ts';
 import { RateLimit } from '../../access/rate-limit.ts';
+import { defaultGreetingMs } from '../../serve/greeting/greeting.ts';
 import type { RoutePattern } from '../../serve/greeting/route-match.ts';
 import type { ProxyHost } from './host.ts';
 import { prepareLane } from './lane/lane.ts';
@@ -8,7 +9,6 @@ import type { Pair } from './pair.ts';
 import { prepareReaders } from './readers.ts';
 import { createRelay } from './relay.ts';
 import type { LanelessService, RelayOptions, RelayService } from './service.ts';
-import { defaultHandshakeMs } from './pair.ts';
 import { isBalanced, isReplayClient } from './pair.ts';
 import { checkLoops } from './targets/loop-check.ts';
 import { createTargetRule } from './targets/rules.ts';
@@ -69,7 +69,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     reject: values.reject === true,
     tune: await prepareTuner(values),
     readers: await prepareReaders(pair),
-    greetingMs: values.handshakeLimit ?? defaultHandshakeMs,
+    greetingMs: values.handshakeLimit ?? defaultGreetingMs,
     handle: createRelay(options, host),
     close() {
       for (const upstream of upstreams) upstream.close();
