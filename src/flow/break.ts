@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { isReset } from '../errors.ts';
+import { errorCode, isReset } from '../errors.ts';
 import { Socket } from '../net/index.ts';
 import { isTcp } from '../net/held-errors.ts';
 import { descriptorOf, waitAcknowledged } from '../net/tuning.ts';
@@ -26,6 +26,7 @@ export interface Broken {
  * are on their way, but no longer than `limitMs`.
  *
  * - The side that broke off had ended in order itself, and is met by what came for it since.
+ * - Each side had ended in order and is met by the last bytes of the other, before its own end has been read.
  * - The other side had ended in order and is gone: it answers the last bytes by a reset of its own.
  * - The client resets instead of ending, which is how a system closes with bytes unread: the target had ended in order, all
  *   of that was given to the client's system, and the client has sent nothing since. Not the other way round: a client that
@@ -33,10 +34,21 @@ export interface Broken {
  */
 export async function findHasLeft(connection: Broken, limitMs: number): Promise<boolean> {
   const { broken, other, breaker, reader, breakerIsClient, isSilent } = connection;
-  if (!isReset(broken.error) || other.reason !== 'eof') return false;
+  if (!isReset(broken.error)) return false;
+  if (broken.side === 'sink' && other.side === 'sink') {
+    return hadEnded(breaker, broken.error) && hadEnded(reader, other.error);
+  }
+  if (other.reason !== 'eof') return false;
   if (broken.side !== 'source') return broken.side === 'sink';
   if (breakerIsClient && isSilent && broken.unsentBytes === 0 && isGiven(breaker)) return true;
   return isGone(reader, limitMs);
+}
+
+/** By the stream, or by TCP: EPIPE is what a writer finds behind an orderly end. A Unix socket says so of every end. */
+function hadEnded(breaker: Duplex, error: Error | undefined): boolean {
+  const told = findBreak(breaker);
+  if (told?.hasEnded) return true;
+  return breaker instanceof Socket && isTcp(breaker) && errorCode(told?.error ?? error) === 'EPIPE';
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { errorCode } from '../errors.ts';
 import { deliveryMs } from '../net/connection.ts';
 import { limitBreak, findHasLeft } from './break.ts';
 import type { Ending, Flow } from './flow.ts';
@@ -84,9 +85,9 @@ async function joinEndings(up: Flow, down: Flow): Promise<Pick<RelayEnding, 'up'
   return { up: await up.ended, down: await down.ended };
 }
 
-/** What broke, by how the two flows ended. */
+/** What broke, by how the two flows ended. Of two, that one which EPIPE does not tell to have ended in order before. */
 function findBreak({ up, down }: Pick<RelayEnding, 'up' | 'down'>): Break | undefined {
-  if (up.error) {
+  if (up.error && !(down.error && errorCode(up.error) === 'EPIPE')) {
     const broken = up.side === 'source' ? 'client' : 'target';
     return { broken, error: up.error };
   }
@@ -110,13 +111,15 @@ function askHasLeft(
     up,
     down,
     broken: side,
+    error,
     isSilent,
   }: Pick<RelayEnding, 'up' | 'down'> & Break & { readonly isSilent: boolean },
   limitMs: number,
 ): Promise<boolean> {
   const breakerIsClient = side === 'client';
   const [breaker, reader] = breakerIsClient ? [client, target] : [target, client];
-  const [broken, other] = up.error ? [up, down] : [down, up];
+  const isUp = up.error === error;
+  const [broken, other] = isUp ? [up, down] : [down, up];
   return findHasLeft({ broken, other, breaker, reader, breakerIsClient, isSilent }, limitMs);
 }
 
