@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import { findBreak, kBroken } from '../net/patient-socket.ts';
+import { findBreak, kBroken, kHalfClosed, PatientSocket } from '../net/patient-socket.ts';
 import { descriptorKinds, type DescriptorKind, type NativeAddon } from '../native/addon.ts';
 
 /** What node:net's TCP and Pipe handles offer, as far as it is used here. */
@@ -126,6 +126,13 @@ export function tellSourceEnd(source: Readable | number): void {
   if (allowHalfOpen === false && writable) return;
   source.push(null);
   source.read(0);
+}
+
+/** Tells JavaScript that the engine has half-closed the sink, or ends a sink that has no half-close. */
+export function tellSinkEnd(sink: Writable | number): void {
+  if (typeof sink === 'number' || sink.destroyed) return;
+  if (sink instanceof PatientSocket && handleOf(sink)) sink[kHalfClosed] = true;
+  sink.end();
 }
 
 /**

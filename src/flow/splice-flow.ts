@@ -9,6 +9,7 @@ import {
   findSourceDescriptor,
   guardErrors,
   takeSource,
+  tellSinkEnd,
   tellSourceEnd,
   whenFlushed,
   type TakenSource,
@@ -256,7 +257,7 @@ class RunningSpliceFlow implements SpliceFlow {
   #tellStreams(): void {
     const { source, sink, onEnd } = this.#options;
     if (!this.#isFinished) tellSourceEnd(source);
-    if (onEnd !== 'keep-open' && typeof sink !== 'number' && !sink.destroyed) sink.end();
+    if (onEnd !== 'keep-open') tellSinkEnd(sink);
   }
 
   #reportActivity(): void {

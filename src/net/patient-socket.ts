@@ -21,12 +21,16 @@ export const kHeld = Symbol('tnet.held');
  */
 export const kBroken = Symbol('tnet.broken');
 
+/** Set on a socket whose descriptor has been half-closed by another way: its own end then only says so. */
+export const kHalfClosed = Symbol('tnet.halfClosed');
+
 /** Which socket a read error came from: one that a program hands on to another socket ends that one at once. */
 const origins = new WeakMap<Error, PatientSocket>();
 
 /** node:net's Socket with what `dataBeforeError` asks for (see SocketOptions); without it, a net.Socket. */
 export class PatientSocket extends net.Socket {
   declare [kHeld]: HeldErrors | undefined;
+  declare [kHalfClosed]: boolean | undefined;
   /** node:net's own: set by resetAndDestroy() for the close that follows. */
   declare resetAndClosing: boolean | undefined;
 
@@ -110,6 +114,10 @@ export class PatientSocket extends net.Socket {
   }
 
   override _final(done: WriteCallback): void {
+    if (this[kHalfClosed]) {
+      done();
+      return;
+    }
     // After the peer's FIN nothing is read any more, so a reset would pass unseen. Before it the read side tells.
     const error = this[kHeld]?.ended && !this.connecting ? probe(this) : undefined;
     if (error) done(error);

@@ -100,17 +100,17 @@ for (const { engine, env } of engines) {
         await readText(peer.resume()).until(/taken/);
         peer.destroy();
         t.is((await collect(cli.stdout)).length, 0);
-        // Without the addon what was taken is looked up ten times a second.
+        // Without the addon what was taken is looked up ten times a second, by a process that may have had no turn yet.
         await delay(300);
         cli.stdin.write('not taken');
         if (isWhole) cli.stdin.end();
         t.is((await cli.exit).code, 1);
         // Without the addon a broken connection cannot be asked.
-        const what = env === engines[0].env ? 'the last' : 'all of the last';
+        const what = env === engines[0].env ? 'the last 9' : 'all of the last (9|14)';
         t.regex(
           cli.stderr(),
           new RegExp(
-            `^tnet connect: \\S+: the peer did not take ${what} 9 bytes of the input \\(TNET_E_UNSENT\\)\\n$`,
+            `^tnet connect: \\S+: the peer did not take ${what} bytes of the input \\(TNET_E_UNSENT\\)\\n$`,
           ),
         );
       }
@@ -166,7 +166,7 @@ for (const { engine, env } of engines) {
         cli.stdin.write('unread');
         peer.end('BYE');
         t.is((await collect(cli.stdout)).toString(), 'BYE');
-        // Without the addon what was taken is looked up ten times a second.
+        // Without the addon what was taken is looked up ten times a second, by a process that may have had no turn yet.
         await delay(300);
         peer.destroy();
         t.is((await cli.exit).code, 1);
