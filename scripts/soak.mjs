@@ -69,7 +69,7 @@ const results = [];
 if (values.tests) {
   results.push(run(ava, '--timeout=300s', 'test/flow/splice*.test.ts', 'test/native/*.test.ts'));
 }
-if (values.chaos) results.push(run(ava, '--config', 'long.config.mjs', 'test/cli/proxy-chaos.long.ts'));
+if (values.chaos) results.push(run(ava, '--config', 'long.config.mjs', 'test/cli/proxy/chaos.long.ts'));
 const concurrency = '24';
 const seed = values.seed === undefined ? [] : [concurrency, values.seed];
 results.push(run('test/native/soak.ts', String(Number(values.minutes) * 60), ...seed));

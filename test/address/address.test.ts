@@ -3,7 +3,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { type Address, formatAddress, parseAddress, reverseName } from '../../src/address/address.ts';
 import { type Embedded, embeddedIPv4 } from '../../src/address/embedded.ts';
-import { address } from './ip-texts.ts';
+import { address } from '../helpers/ip-texts.ts';
 
 const parse = (text: string): Address => parseAddress(text)!;
 

@@ -2,7 +2,7 @@ import net from 'node:net';
 import test from 'ava';
 import fc from 'fast-check';
 import { explainFault, type FaultCode } from '../../src/address/fault.ts';
-import { textLikeAddress } from './ip-texts.ts';
+import { textLikeAddress } from '../helpers/ip-texts.ts';
 
 const cases: [text: string, code: FaultCode, sentence: RegExp][] = [
   ['', 'empty', /empty/],

@@ -3,7 +3,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { bytesToIp, ipToBytes, plainAddress, unmapAddress } from '../../src/address/address.ts';
 import { formatLaneAddress } from '../../src/flow/lane-address.ts';
-import { textLikeAddress } from './ip-texts.ts';
+import { textLikeAddress } from '../helpers/ip-texts.ts';
 
 const rows: [text: string, hex: string, canonical: string][] = [
   ['192.0.2.1', 'c0000201', '192.0.2.1'],

@@ -2,7 +2,7 @@ import net from 'node:net';
 import test from 'ava';
 import fc from 'fast-check';
 import { answerLines, familyOfBytes } from '../../src/address/ip-lines.ts';
-import { textLikeAddress } from './ip-texts.ts';
+import { textLikeAddress } from '../helpers/ip-texts.ts';
 
 function answers(text: string, only?: 4 | 6): string {
   const bytes = Buffer.from(text);

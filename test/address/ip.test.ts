@@ -2,7 +2,7 @@ import net from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { isIP, isIPv4, isIPv6 } from '../../src/address/ip.ts';
-import { textLikeAddress } from './ip-texts.ts';
+import { textLikeAddress } from '../helpers/ip-texts.ts';
 
 test('isIP, isIPv4 and isIPv6 agree with node:net on addresses and on mutated addresses', (t) => {
   const seen = { 0: 0, 4: 0, 6: 0 };

@@ -3,7 +3,7 @@ import test from 'ava';
 import { loadNativeAddon } from '../../src/native/addon.ts';
 import { findSinkDescriptor, findSourceDescriptor } from '../../src/flow/splice-end.ts';
 import { connect } from '../../src/net/index.ts';
-import { listen, targetOf } from '../net/support/sockets.ts';
+import { listen, targetOf } from '../helpers/net/sockets.ts';
 import { Server } from '../../src/net/index.ts';
 
 const addon = loadNativeAddon();

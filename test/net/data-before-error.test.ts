@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { Socket } from '../../src/net/index.ts';
 import { unsentBytes, waitAcknowledged } from '../../src/net/tuning.ts';
-import { connectPair, listen, pattern, portOf, record, turn } from './support/sockets.ts';
+import { connectPair, listen, pattern, portOf, record, turn } from '../helpers/net/sockets.ts';
 
 const patient = { allowHalfOpen: true, dataBeforeError: true };
 const both = { serverOptions: patient, clientOptions: patient };

@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava';
 import { interleave } from '../../src/net/candidates.ts';
 import { connectTcp, type RaceOptions } from '../../src/net/happy-eyeballs.ts';
 import { Server } from '../../src/net/index.ts';
-import { canPark, hasIpv6, listen, portOf } from './support/sockets.ts';
+import { canPark, hasIpv6, listen, portOf } from '../helpers/net/sockets.ts';
 
 /** A resolver that answers with these addresses. */
 function answer(...addresses: string[]): NonNullable<RaceOptions['lookup']> {

@@ -6,7 +6,7 @@ import { AbstractConnector, Redis } from 'ioredis';
 import mqtt from 'mqtt';
 import { WebSocket, WebSocketServer } from 'ws';
 import net, { connect, createServer, type Socket } from '../../src/net/index.ts';
-import { listen, pattern, portOf } from './support/sockets.ts';
+import { listen, pattern, portOf } from '../helpers/net/sockets.ts';
 
 /** Whole programs of Node's, with tnet's sockets and servers in the place of node:net's. */
 

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import test from 'ava';
 import { promises, Server } from '../../src/net/index.ts';
 import { bindDatagram } from '../../src/net/datagram.ts';
-import { portOf, targetOf, transports } from './support/sockets.ts';
+import { portOf, targetOf, transports } from '../helpers/net/sockets.ts';
 import { join } from 'node:path';
-import { tempDir } from './support/sockets.ts';
+import { tempDir } from '../helpers/net/sockets.ts';
 
 for (const transport of transports) {
   test(`${transport}: listen, connect and close as promises`, async (t) => {

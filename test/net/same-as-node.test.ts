@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { inherits } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import tnet from '../../src/net/index.ts';
-import { closeAfter, pattern, tempDir, turn } from './support/sockets.ts';
+import { closeAfter, pattern, tempDir, turn } from '../helpers/net/sockets.ts';
 
 /**
  * Scenes that Node's own tests of net play, each on node:net and on the module that stands in for it. What was seen

@@ -4,9 +4,9 @@ import nodeNet from 'node:net';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { createServer, Server } from '../../src/net/index.ts';
-import { closeAfter, listen, targetOf } from './support/sockets.ts';
+import { closeAfter, listen, targetOf } from '../helpers/net/sockets.ts';
 
-const program = fileURLToPath(new URL('./support/take-server.ts', import.meta.url));
+const program = fileURLToPath(new URL('../helpers/net/take-server.ts', import.meta.url));
 
 function startChild(t: ExecutionContext): ChildProcess {
   const child = fork(program, { execArgv: [] });

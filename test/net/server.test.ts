@@ -16,7 +16,7 @@ import {
   targetOf,
   transports,
   turn,
-} from './support/sockets.ts';
+} from '../helpers/net/sockets.ts';
 
 /** A client that says hello and keeps what it is told. */
 function hello(t: ExecutionContext, server: nodeNet.Server): nodeNet.Socket {

@@ -6,7 +6,7 @@ import { Server, connect, type Socket } from '../../src/net/index.ts';
 import type { SecureUpgradeOptions } from '../../src/net/tls-layer.ts';
 import { collect, collectUntilClose, payload, sameBytes } from '../helpers/bytes.ts';
 import { createAuthority } from '../helpers/certificates.ts';
-import { listen, targetOf } from './support/sockets.ts';
+import { listen, targetOf } from '../helpers/net/sockets.ts';
 
 const authority = createAuthority();
 const server = authority.issue('server', 'DNS:localhost,IP:127.0.0.1');

@@ -14,12 +14,12 @@ import {
   targetOf,
   transports,
   turn,
-} from './support/sockets.ts';
+} from '../helpers/net/sockets.ts';
 
 const halfOpen = { serverOptions: { allowHalfOpen: true }, clientOptions: { allowHalfOpen: true } };
 /** Nothing is read here, so that another process finds all of it. */
 const unread = { serverOptions: { allowHalfOpen: true, pauseOnConnect: true } };
-const adoptProgram = fileURLToPath(new URL('support/adopt.ts', import.meta.url));
+const adoptProgram = fileURLToPath(new URL('../helpers/net/adopt.ts', import.meta.url));
 
 for (const transport of transports) {
   test(`${transport}: connect() opens a connection and data goes both ways`, async (t) => {

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import tls from 'node:tls';
 import test from 'ava';
 import type { Socket, SecureUpgradeOptions } from '../../src/net/index.ts';
-import { createCertificate } from './support/certificate.ts';
-import { connectPair, listen, pattern, portOf, record, transports } from './support/sockets.ts';
+import { createCertificate } from '../helpers/net/certificate.ts';
+import { connectPair, listen, pattern, portOf, record, transports } from '../helpers/net/sockets.ts';
 
 const certificate = createCertificate();
 const clientOptions: SecureUpgradeOptions = { ca: certificate.cert, servername: 'localhost' };

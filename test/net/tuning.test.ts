@@ -3,7 +3,7 @@ import { connect as connectPlain } from 'node:net';
 import test from 'ava';
 import { Server, type Socket } from '../../src/net/index.ts';
 import { unsentBytes, waitAcknowledged } from '../../src/net/tuning.ts';
-import { closeAfter, connectPair, hasIpv6, pattern, portOf, transports } from './support/sockets.ts';
+import { closeAfter, connectPair, hasIpv6, pattern, portOf, transports } from '../helpers/net/sockets.ts';
 
 const halfOpen = { serverOptions: { allowHalfOpen: true }, clientOptions: { allowHalfOpen: true } };
 

@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { Server } from '../../src/net/index.ts';
 import { isUnixPathTooLong, probeUnixPath } from '../../src/net/unix-path.ts';
-import { closeAfter, listen, tempDir } from './support/sockets.ts';
+import { closeAfter, listen, tempDir } from '../helpers/net/sockets.ts';
 
 /** Leaves a socket file behind that nobody serves, as a killed process does. */
 async function leaveStale(path: string): Promise<void> {

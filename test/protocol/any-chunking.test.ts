@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { applyEdits, cutAt, cutEverywhere, editKinds, type Edit } from './helpers/codec-target.ts';
-import { codecTargets } from './targets/index.ts';
+import { applyEdits, cutAt, cutEverywhere, editKinds, type Edit } from '../helpers/protocol/codec-target.ts';
+import { codecTargets } from '../fuzz/codecs/index.ts';
 
 const number = fc.nat(0xffff);
 const edit: fc.Arbitrary<Edit> = fc.record({

@@ -2,7 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { ByteQueue, HandshakeState } from '../../src/protocol/handshake-state.ts';
 import { violation } from '../../src/protocol/protocol-error.ts';
-import { latin1 } from './helpers/hex.ts';
+import { latin1 } from '../helpers/protocol/hex.ts';
 
 test('gives back the bytes in order, however they are put in and taken out', (t) => {
   const chunk = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));

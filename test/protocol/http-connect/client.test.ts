@@ -9,7 +9,7 @@ import {
   INTERIM_LIMIT,
   type HttpConnectClientOptions,
 } from '../../../src/protocol/http-connect/client.ts';
-import { latin1 } from '../helpers/hex.ts';
+import { latin1 } from '../../helpers/protocol/hex.ts';
 
 const target: HttpConnectClientOptions = { host: 'example.com', port: 443 };
 const known: HttpConnectClientOptions = {

@@ -7,7 +7,7 @@ import {
 } from '../../../src/protocol/http-connect/server.ts';
 import { HEAD_LIMIT_BYTES, START_LINE_LIMIT_BYTES } from '../../../src/protocol/http-connect/head.ts';
 import { HttpConnectClient } from '../../../src/protocol/http-connect/client.ts';
-import { latin1 } from '../helpers/hex.ts';
+import { latin1 } from '../../helpers/protocol/hex.ts';
 
 const requests: [what: string, text: string, expected: object, rest: string][] = [
   [

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { decodeProxyHeader, ProxyHeaderReceiver } from '../../../src/protocol/proxy-protocol/decode.ts';
 import { V1_LIMIT_BYTES } from '../../../src/protocol/proxy-protocol/header.ts';
-import { hex, latin1 } from '../helpers/hex.ts';
+import { hex, latin1 } from '../../helpers/protocol/hex.ts';
 
 const FULL6 = 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff';
 const SIGNATURE = '0d0a0d0a000d0a515549540a';

@@ -9,7 +9,7 @@ import {
 import { bytesToIp } from '../../../src/address/address.ts';
 import { createPadding, encodeProxyV1, encodeProxyV2 } from '../../../src/protocol/proxy-protocol/encode.ts';
 import { decodeProxyHeader } from '../../../src/protocol/proxy-protocol/decode.ts';
-import { hex, latin1 } from '../helpers/hex.ts';
+import { hex, latin1 } from '../../helpers/protocol/hex.ts';
 
 const tcp4: ProxyEnds = {
   family: 'tcp4',

@@ -4,7 +4,7 @@ import { encodeProxyV1, encodeProxyV2 } from '../../../src/protocol/proxy-protoc
 import { SocksClient } from '../../../src/protocol/socks/client.ts';
 import { SNIFF_LIMIT_BYTES, sniffProtocol, type Sniffed } from '../../../src/protocol/sniff.ts';
 import { TelnetCodec } from '../../../src/protocol/telnet/telnet-codec.ts';
-import { hex, latin1 } from '../helpers/hex.ts';
+import { hex, latin1 } from '../../helpers/protocol/hex.ts';
 
 const rows: [what: string, bytes: Buffer, expected: Sniffed][] = [
   ['a TLS hello', hex('16 0301 0200 01'), 'tls'],

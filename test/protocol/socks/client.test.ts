@@ -1,7 +1,7 @@
 import test from 'ava';
 import { SocksClient } from '../../../src/protocol/socks/client.ts';
 import type { SocksClientOptions } from '../../../src/protocol/socks/messages.ts';
-import { hex, latin1 } from '../helpers/hex.ts';
+import { hex, latin1 } from '../../helpers/protocol/hex.ts';
 
 const name = { host: 'example.com', port: 443 };
 const nameBytes = '03 0b 6578616d706c652e636f6d 01bb';

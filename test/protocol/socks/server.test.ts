@@ -8,7 +8,7 @@ import {
   type SocksClientOptions,
 } from '../../../src/protocol/socks/messages.ts';
 import { SocksClient } from '../../../src/protocol/socks/client.ts';
-import { hex, latin1 } from '../helpers/hex.ts';
+import { hex, latin1 } from '../../helpers/protocol/hex.ts';
 
 const EMPTY = Buffer.alloc(0);
 

@@ -5,8 +5,8 @@ import {
   MESSAGE_LIMIT_BYTES,
   type StarttlsProtocol,
 } from '../../../src/protocol/starttls/dialogue.ts';
-import { hex, latin1 } from '../helpers/hex.ts';
-import { serverTalk } from '../targets/starttls.ts';
+import { hex, latin1 } from '../../helpers/protocol/hex.ts';
+import { serverTalk } from '../../fuzz/codecs/starttls.ts';
 
 const TLS = "xmlns='urn:ietf:params:xml:ns:xmpp-tls'";
 const xmppHeader =

@@ -3,7 +3,7 @@ import { TelnetCodec } from '../../../src/protocol/telnet/telnet-codec.ts';
 import { telnetOptions } from '../../../src/protocol/telnet/codes.ts';
 import { SUBNEGOTIATION_LIMIT_BYTES } from '../../../src/protocol/telnet/parser.ts';
 import type { TelnetCodecOptions, TelnetEvent } from '../../../src/protocol/telnet/codec-options.ts';
-import { hex, latin1 } from '../helpers/hex.ts';
+import { hex, latin1 } from '../../helpers/protocol/hex.ts';
 
 const client: TelnetCodecOptions = {
   role: 'client',

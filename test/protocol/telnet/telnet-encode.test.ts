@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { TelnetCodec } from '../../../src/protocol/telnet/telnet-codec.ts';
 import { telnetOptions } from '../../../src/protocol/telnet/codes.ts';
 import type { TelnetEvent } from '../../../src/protocol/telnet/codec-options.ts';
-import { cutAt } from '../helpers/codec-target.ts';
-import { hex, latin1 } from '../helpers/hex.ts';
+import { cutAt } from '../../helpers/protocol/codec-target.ts';
+import { hex, latin1 } from '../../helpers/protocol/hex.ts';
 
 const rows: [what: string, input: Buffer, encoded: Buffer][] = [
   ['text goes out as it is', latin1('hello'), latin1('hello')],

@@ -9,8 +9,8 @@ import {
   extension,
   serverName,
   supportedVersions,
-} from '../helpers/build-hello.ts';
-import { hex, latin1 } from '../helpers/hex.ts';
+} from '../../helpers/protocol/build-hello.ts';
+import { hex, latin1 } from '../../helpers/protocol/hex.ts';
 
 /** The first bytes that Node's own TLS client writes. */
 async function captureHello(options: tls.ConnectionOptions): Promise<Buffer> {

@@ -1,0 +1,3 @@
+import { defineEofMatrix } from '../../helpers/eof-matrix.ts';
+
+defineEofMatrix('connect', 'tcp');

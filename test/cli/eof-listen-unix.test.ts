@@ -1,3 +1,0 @@
-import { defineEofMatrix } from '../helpers/eof-matrix.ts';
-
-defineEofMatrix('listen', 'unix');

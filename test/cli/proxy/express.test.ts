@@ -1,0 +1,296 @@
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import net, { type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { nativeStatus } from '../../../src/native/addon.ts';
+import { Server } from '../../../src/net/index.ts';
+import { collectUntilClose, payload, sameBytes } from '../../helpers/bytes.ts';
+import { closedPort, startCli, type Cli } from '../../helpers/cli.ts';
+import { connectPeer, startPeerServer } from '../../helpers/peers.ts';
+import { exchange, exchangeMany, startEcho, startLimited, startNamed, waitEnd } from '../../helpers/proxy.ts';
+import { tempDir } from '../../helpers/temp.ts';
+
+const nativeTest = nativeStatus().used ? test.serial : test.serial.skip;
+if (!nativeStatus().used) process.stdout.write(`skipped, no native engine: ${nativeStatus().reason ?? ''}\n`);
+
+type Json = Readonly<Record<string, unknown>>;
+
+const readEvents = (cli: Cli) =>
+  cli
+    .stderr()
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Json);
+
+async function startJson(
+  t: ExecutionContext,
+  express: boolean,
+  args: readonly string[],
+): Promise<{ cli: Cli; address: string }> {
+  const cli = startCli(t, ['proxy', '--json', ...args], { env: { TNET_EXPRESS: express ? '' : '0' } });
+  const [, address] = await cli.said(/"event":"listening","address":"([^"]+)"/);
+  return { cli, address: address!.replaceAll('\\u0000', '') };
+}
+
+/** What differs from run to run: times, and each port and path is named by the order in which it comes. */
+function normalise(events: readonly Json[]): unknown {
+  const names = new Map<string, string>();
+  const nameOf = (text: string) => {
+    if (!names.has(text)) names.set(text, `#${names.size}`);
+    return names.get(text)!;
+  };
+  const write = (value: unknown) =>
+    typeof value === 'string' ? value.replaceAll(/:\d{4,5}\b|\/\S+/g, nameOf) : value;
+  return events
+    .filter(({ event }) => event !== 'lane')
+    .map(({ time, durationMs, ...members }) => [
+      typeof time,
+      typeof durationMs,
+      Object.entries(members).map(([name, value]) => [name, write(value)]),
+    ]);
+}
+
+interface Scenario {
+  readonly title: string;
+  /** Gives the proxy's arguments. */
+  readonly prepare: (t: ExecutionContext) => Promise<readonly string[]>;
+  /** Is a client; what it returns is to be the same too. */
+  readonly act: (t: ExecutionContext, address: string, cli: Cli) => Promise<unknown>;
+  /** The event that is waited for. Default `ended`. */
+  readonly last?: string;
+}
+
+const before = (...args: readonly string[]) => ['127.0.0.1:0', ...args];
+const refused = async () => `127.0.0.1:${await closedPort()}`;
+
+/** A server that says hello, waits for an answer, and breaks off. */
+async function startRude(t: ExecutionContext): Promise<string> {
+  const { words } = await startPeerServer(t, 'tcp', (socket) => {
+    socket.write('hello');
+    socket.once('data', () => socket.resetAndDestroy());
+  });
+  return words.join(':');
+}
+
+/** A listener whose backlog is full: a connection to it is neither accepted nor refused. */
+async function startSilent(t: ExecutionContext): Promise<string> {
+  const server = new Server().listen({ port: 0, host: '127.0.0.1', backlog: 1 });
+  await once(server, 'listening');
+  server.pause(3_600_000);
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  for (let index = 0; index < 3; index++) {
+    const socket = net.connect(port, '127.0.0.1').on('error', () => undefined);
+    t.teardown(() => socket.destroy());
+    if (index < 2) await once(socket, 'connect');
+  }
+  return `127.0.0.1:${port}`;
+}
+
+const scenarios: readonly Scenario[] = [
+  {
+    title: 'an exchange',
+    prepare: async (t) => before(await startEcho(t)),
+    act: async (t, address) => {
+      const sent = payload(300_000);
+      sameBytes(t, (await exchange(t, address, sent)).bytes, sent);
+    },
+  },
+  {
+    title: 'an exchange between Unix sockets',
+    prepare: async (t) => [join(tempDir(t), 's'), await startEcho(t, 'unix')],
+    act: async (t, address) => (await exchange(t, address, 'hello')).bytes.toString(),
+  },
+  {
+    title: 'an exchange over IPv6 with localhost as the target',
+    prepare: async (t) => ['[::1]:0', `localhost:${(await startEcho(t)).split(':')[1]}`],
+    act: async (t, address) => (await exchange(t, address, 'hello')).bytes.toString(),
+  },
+  {
+    title: 'a listener on every address',
+    prepare: async (t) => ['[::]:0', await startEcho(t)],
+    act: async (t, address) => (await exchange(t, address, 'hello')).bytes.toString(),
+  },
+  {
+    title: 'a target that refuses',
+    prepare: async () => before(await refused()),
+    act: (t, address) => waitEnd(t, address),
+  },
+  {
+    title: 'a target that refuses on both addresses of localhost',
+    prepare: async () => before(`localhost:${await closedPort()}`),
+    act: (t, address) => waitEnd(t, address),
+  },
+  {
+    title: 'a target that is no socket',
+    prepare: (t) => Promise.resolve(before(join(tempDir(t), 'nobody'))),
+    act: (t, address) => waitEnd(t, address),
+  },
+  {
+    title: 'a target that resets',
+    prepare: async (t) => before(await startRude(t)),
+    act: async (t, address) => {
+      const client = await connectPeer(t, address);
+      client.write('x');
+      const { bytes, error } = await collectUntilClose(client);
+      return [bytes.toString(), error?.message];
+    },
+  },
+  {
+    title: 'a client that resets',
+    prepare: async (t) => before(await startEcho(t)),
+    act: async (t, address) => {
+      const client = await connectPeer(t, address);
+      client.write('x');
+      await once(client, 'data');
+      client.resetAndDestroy();
+    },
+  },
+  {
+    title: 'a target that does not answer in time',
+    prepare: async (t) => before(await startSilent(t), '--wait-connect', '300ms'),
+    act: (t, address) => waitEnd(t, address),
+  },
+  {
+    title: 'an idle connection',
+    prepare: async (t) => before(await startEcho(t), '--idle', '150ms'),
+    act: (t, address) => waitEnd(t, address),
+  },
+  {
+    title: 'an old connection',
+    prepare: async (t) => before(await startEcho(t), '--timeout', '150ms'),
+    act: (t, address) => waitEnd(t, address),
+  },
+  {
+    title: 'a client that a block of --allow holds, on a listener on every address',
+    prepare: async (t) => ['[::]:0', await startEcho(t), '--allow', '10.0.0.0/8,127.0.0.0/8'],
+    act: async (t, address) => (await exchange(t, address, 'hello')).bytes.toString(),
+  },
+  {
+    title: 'a client that no --allow holds',
+    prepare: async (t) => ['[::]:0', await startEcho(t), '--allow', '10.0.0.0/8,::1'],
+    act: (t, address) => waitEnd(t, address),
+    last: 'refused',
+  },
+  {
+    title: 'a client that --deny holds, although --allow does',
+    prepare: async (t) => before(await startEcho(t), '--allow', '127.0.0.0/8', '--deny', '127.0.0.1,::/0'),
+    act: (t, address) => waitEnd(t, address),
+    last: 'refused',
+  },
+  {
+    title: 'a client that is there when SIGINT comes',
+    prepare: async (t) => before(await startEcho(t)),
+    act: async (t, address, cli) => {
+      const client = await connectPeer(t, address);
+      client.write('x');
+      await once(client, 'data');
+      cli.child.kill('SIGINT');
+      const { bytes, error } = await collectUntilClose(client);
+      return [bytes.length, error?.message];
+    },
+  },
+];
+
+for (const { title, prepare, act, last = 'ended' } of scenarios) {
+  nativeTest(`${title} is the same in the express lane and outside, and so is what is said`, async (t) => {
+    const results = [];
+    for (const express of [true, false]) {
+      const { cli, address } = await startJson(t, express, await prepare(t));
+      await cli.said(/"event":"lane"/);
+      const lane = readEvents(cli).find(({ event }) => event === 'lane');
+      t.is(lane?.['express'], express, JSON.stringify(lane));
+      const seen = await act(t, address, cli);
+      await cli.said(new RegExp(`"event":"${last}"`));
+      // A second signal would end it at once, with its totals or without.
+      if (!cli.child.killed) cli.child.kill('SIGTERM');
+      const { code } = await cli.exit;
+      results.push({ seen, code, events: normalise(readEvents(cli)) });
+    }
+    t.deepEqual(results[0], results[1]);
+  });
+}
+
+for (const [flags, reason] of [
+  [['--rate', '10/s'], /--rate needs JavaScript/],
+  [['--latency', '1ms'], /--latency needs JavaScript/],
+  [['--send-proxy', '1'], /--send-proxy needs JavaScript/],
+  [['127.0.0.1:1'], /there is not one target/],
+] as const) {
+  nativeTest(`with ${flags.join(' ')} there is no express lane, and -vv says why`, async (t) => {
+    const target = await startNamed(t, 'x');
+    const cli = startCli(t, ['proxy', '-vv', '127.0.0.1:0', target, ...flags], {
+      env: { TNET_EXPRESS: '' },
+    });
+    const [, said] = await cli.said(/no express lane: (.+)\n/);
+    t.regex(said!, reason);
+  });
+}
+
+nativeTest('a reload changes between the express lane and JavaScript without losing a client', async (t) => {
+  const file = join(tempDir(t), 'proxy.json');
+  const [fast, slow] = [await startNamed(t, 'fast'), await startNamed(t, 'slow')];
+  const path = join(tempDir(t), 's');
+  const write = (target: string, more: object) => {
+    const pairs = ['127.0.0.1:0', path].map((listen) => ({ listen, targets: [target], ...more }));
+    writeFileSync(file, JSON.stringify({ pairs }));
+  };
+  write(fast, {});
+  const cli = startCli(t, ['proxy', '-vv', '--config', file], { env: { TNET_EXPRESS: '' } });
+  const address = await cli.address();
+  for (let round = 1; round <= 3; round++) {
+    for (const where of [address, path]) t.is((await exchange(t, where)).bytes.toString(), 'fast');
+    write(slow, { latency: '1ms' });
+    cli.child.kill('SIGHUP');
+    await cli.said(new RegExp(`(taken anew[^]*){${2 * round - 1}}`));
+    for (const where of [address, path]) t.is((await exchange(t, where)).bytes.toString(), 'slow');
+    write(fast, {});
+    cli.child.kill('SIGHUP');
+    await cli.said(new RegExp(`(taken anew[^]*){${2 * round}}`));
+  }
+  t.is(cli.stderr().match(/[^o] express lane\n/g)?.length, 8);
+  cli.child.kill('SIGTERM');
+  t.is((await cli.exit).code, 143);
+});
+
+nativeTest('with 64 descriptors the express lane takes clients by and by, and says so', async (t) => {
+  const target = await startEcho(t);
+  const { address, stderr } = await startLimited(t, 64, ['proxy', '127.0.0.1:0', target]);
+  const answers = await exchangeMany(t, address, 200);
+  t.deepEqual(
+    answers.filter((answer) => answer !== 'same'),
+    [],
+  );
+  t.regex(stderr(), /too many open files \(EMFILE\)/);
+});
+
+nativeTest(
+  'a download that the end of the drain cuts in the express lane ends with a reset, not with an end',
+  async (t) => {
+    const { words } = await startPeerServer(t, 'tcp', (socket) => {
+      const more = () => {
+        while (!socket.destroyed && socket.write(payload(60_000)));
+      };
+      socket.on('drain', more);
+      more();
+    });
+    const cli = startCli(t, ['proxy', '--json', '127.0.0.1:0', words.join(':'), '--drain', '200ms'], {
+      env: { TNET_EXPRESS: '' },
+    });
+    const [, address] = await cli.said(/"event":"listening","address":"([^"]+)"/);
+    const client = await connectPeer(t, address!);
+    let received = 0;
+    let hasEnded = false;
+    client.on('data', (chunk: Buffer) => (received += chunk.length)).on('end', () => (hasEnded = true));
+    await once(client, 'data');
+    cli.child.kill('SIGTERM');
+    const [error] = (await once(client, 'error')) as [NodeJS.ErrnoException];
+    t.is(error.code, 'ECONNRESET');
+    t.false(hasEnded);
+    t.is((await cli.exit).code, 143);
+    const ended = readEvents(cli).find(({ event }) => event === 'ended');
+    t.is(ended?.['reason'], 'aborted');
+    t.is(ended?.['sentBytes'], received);
+  },
+);
