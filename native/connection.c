@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static void end_connection(struct loop *loop, struct connection *connection);
@@ -172,12 +173,21 @@ static bool met_itself(int fd) {
   return true;
 }
 
+/* A target that took the connection, spoke and broke it off before its connect was noticed: the system tells of the break
+   only (EPIPE: behind an orderly end), but still gives what had come. Without a word it is as good as a refusal: another
+   address may be tried. */
+static bool has_last_words(const struct end *target) {
+  int unread = 0;
+  if (target->error != ECONNRESET && target->error != EPIPE) return false;
+  return ioctl(target->fd, FIONREAD, &unread) == 0 && unread > 0;
+}
+
 /* An event on one of its sockets. Only a connect under way is not a flow's business. */
 void connection_event(struct loop *loop, struct end *end) {
   struct connection *connection = end->connection;
   if (!connection->dialing || end != connection->target) return;
   int error = !end->error && met_itself(end->fd) ? ECONNREFUSED : end->error;
-  if (!error) {
+  if (!error || has_last_words(end)) {
     join(loop, connection);
     return;
   }

@@ -64,7 +64,7 @@ function run(...args) {
   return false;
 }
 
-const ava = 'node_modules/ava/entrypoints/cli.mjs';
+const ava = 'node_modules/.bin/ava';
 const results = [];
 if (values.tests) {
   results.push(run(ava, '--timeout=300s', 'test/flow/splice*.test.ts', 'test/native/*.test.ts'));
