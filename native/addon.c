@@ -2,10 +2,11 @@
 #include "addon.h"
 #include "js_value.h"
 
-bool add_function(napi_env env, napi_value exports, const char *name, napi_callback callback, struct engine *engine) {
+bool add_function(const struct exports *exports, const char *name, napi_callback callback) {
+  napi_env env = exports->env;
   napi_value function;
-  return ok(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, engine, &function)) &&
-         ok(env, napi_set_named_property(env, exports, name, function));
+  return ok(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, exports->engine, &function)) &&
+         ok(env, napi_set_named_property(env, exports->object, name, function));
 }
 
 NAPI_MODULE_INIT() {
@@ -15,7 +16,8 @@ NAPI_MODULE_INIT() {
     return NULL;
   }
   if (!ok(env, napi_add_env_cleanup_hook(env, destroy_engine, engine))) return NULL;
-  if (!add_flow_functions(env, exports, engine) || !add_lane_functions(env, exports, engine)) return NULL;
-  if (!add_option_functions(env, exports) || !add_process_functions(env, exports)) return NULL;
+  const struct exports all = {.env = env, .object = exports, .engine = engine};
+  if (!add_flow_functions(&all) || !add_lane_functions(&all)) return NULL;
+  if (!add_option_functions(&all) || !add_process_functions(&all)) return NULL;
   return exports;
 }

@@ -3,11 +3,18 @@
 
 #include "engine_api.h"
 
-bool add_function(napi_env env, napi_value exports, const char *name, napi_callback callback, struct engine *engine);
-bool add_flow_functions(napi_env env, napi_value exports, struct engine *engine);
-bool add_lane_functions(napi_env env, napi_value exports, struct engine *engine);
-void hand_out_lane_news(napi_env env, struct engine *engine);
-bool add_option_functions(napi_env env, napi_value exports);
-bool add_process_functions(napi_env env, napi_value exports);
+/* What functions are added to; each gets the engine as its data. */
+struct exports {
+  napi_env env;
+  napi_value object;
+  struct engine *engine;
+};
+
+bool add_function(const struct exports *exports, const char *name, napi_callback callback);
+bool add_flow_functions(const struct exports *exports);
+bool add_lane_functions(const struct exports *exports);
+void hand_out_lane_notifications(napi_env env, struct engine *engine);
+bool add_option_functions(const struct exports *exports);
+bool add_process_functions(const struct exports *exports);
 
 #endif

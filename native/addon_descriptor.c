@@ -81,12 +81,12 @@ static napi_value duplicate(napi_env env, napi_callback_info info) {
   return copy < 0 ? throw_errno(env, "dup", errno) : make_number(env, copy);
 }
 
-bool add_option_functions(napi_env env, napi_value exports) {
-  return add_function(env, exports, "getOption", get_option, NULL) &&
-         add_function(env, exports, "setOption", set_option, NULL) &&
-         add_function(env, exports, "tcpState", tcp_state, NULL) &&
-         add_function(env, exports, "unsentBytes", unsent_bytes, NULL) &&
-         add_function(env, exports, "withheldBytes", withheld_bytes, NULL) &&
-         add_function(env, exports, "unreadBytes", unread_bytes, NULL) &&
-         add_function(env, exports, "duplicate", duplicate, NULL);
+bool add_option_functions(const struct exports *exports) {
+  return add_function(exports, "getOption", get_option) &&
+         add_function(exports, "setOption", set_option) &&
+         add_function(exports, "tcpState", tcp_state) &&
+         add_function(exports, "unsentBytes", unsent_bytes) &&
+         add_function(exports, "withheldBytes", withheld_bytes) &&
+         add_function(exports, "unreadBytes", unread_bytes) &&
+         add_function(exports, "duplicate", duplicate);
 }

@@ -75,9 +75,9 @@ static void hand_out_endings(napi_env env, napi_value listener, struct engine *e
 static void hand_out(napi_env env, napi_value listener, void *context, void *data) {
   (void)data;
   if (!env) return; /* the environment is going away, and destroy_engine may have run */
-  delay_at_random(DELAY_NEWS_MS);
+  delay_at_random(DELAY_NOTIFY_MS);
   hand_out_endings(env, listener, context);
-  hand_out_lane_news(env, context);
+  hand_out_lane_notifications(env, context);
 }
 
 /* listen(listener): who is told of the endings. Once, before the first flow. */
@@ -100,9 +100,9 @@ static napi_value listen_for_endings(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-static struct flow *create_flow(int source_fd, int sink_fd, const uint8_t *head, size_t length, int *error) {
+/* NULL with errno. */
+static struct flow *create_flow(int source_fd, int sink_fd, const uint8_t *head, size_t length) {
   struct flow *flow = calloc(1, sizeof *flow);
-  *error = ENOMEM;
   if (!flow) return NULL;
   if (length > 0) {
     flow->held = malloc(length);
@@ -118,9 +118,10 @@ static struct flow *create_flow(int source_fd, int sink_fd, const uint8_t *head,
   flow->active_ns = clock_ns();
   flow->over = report_ended;
   if (flow->sink_fd >= 0) return flow;
-  *error = errno;
+  int error = errno;
   if (flow->source_fd >= 0) close(flow->source_fd);
   free_flow(flow);
+  errno = error;
   return NULL;
 }
 
@@ -145,17 +146,16 @@ static napi_value start(napi_env env, napi_callback_info info) {
   struct arguments arguments;
   uint8_t *bytes, *head;
   size_t count, length;
-  int error;
   if (!get_arguments(env, info, &arguments) || !get_bytes(&arguments, 0, &bytes, &count)) return NULL;
   if (!get_bytes(&arguments, 1, &head, &length)) return NULL;
   if (count < START_FIELDS) return throw_errno(env, "start", EINVAL);
   const int32_t *numbers = (const int32_t *)(void *)bytes;
   struct engine *engine = arguments.data;
-  struct flow *flow = create_flow(numbers[0], numbers[1], head, length, &error);
-  if (!flow) return throw_errno(env, "dup", error);
+  struct flow *flow = create_flow(numbers[0], numbers[1], head, length);
+  if (!flow) return throw_errno(env, "dup", errno);
   flow->half_close = numbers[2] != 0;
   flow->last_words_ms = (unsigned)numbers[3];
-  error = launch(engine, flow);
+  int error = launch(engine, flow);
   if (error) {
     discard_flow(flow);
     return throw_errno(env, "start", error);
@@ -221,10 +221,10 @@ static napi_value describe(napi_env env, napi_callback_info info) {
   return make_number(env, kind == KIND_OTHER && errno ? -errno : kind);
 }
 
-bool add_flow_functions(napi_env env, napi_value exports, struct engine *engine) {
-  return add_function(env, exports, "listen", listen_for_endings, engine) &&
-         add_function(env, exports, "start", start, engine) && add_function(env, exports, "stop", stop, engine) &&
-         add_function(env, exports, "finish", finish, engine) && add_function(env, exports, "gather", gather, engine) &&
-         add_function(env, exports, "read", read_state, engine) &&
-         add_function(env, exports, "describe", describe, engine);
+bool add_flow_functions(const struct exports *exports) {
+  return add_function(exports, "listen", listen_for_endings) &&
+         add_function(exports, "start", start) && add_function(exports, "stop", stop) &&
+         add_function(exports, "finish", finish) && add_function(exports, "gather", gather) &&
+         add_function(exports, "read", read_state) &&
+         add_function(exports, "describe", describe);
 }

@@ -226,12 +226,12 @@ static napi_value read_connection(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-bool add_lane_functions(napi_env env, napi_value exports, struct engine *engine) {
-  return add_function(env, exports, "listenToLanes", listen_to_lanes, engine) &&
-         add_function(env, exports, "openLane", open_lane, engine) &&
-         add_function(env, exports, "closeLane", close_one, engine) &&
-         add_function(env, exports, "stopLane", stop_one, engine) &&
-         add_function(env, exports, "stopConnection", stop_connection_of, engine) &&
-         add_function(env, exports, "cutConnection", cut_connection_of, engine) &&
-         add_function(env, exports, "readConnection", read_connection, engine);
+bool add_lane_functions(const struct exports *exports) {
+  return add_function(exports, "listenToLanes", listen_to_lanes) &&
+         add_function(exports, "openLane", open_lane) &&
+         add_function(exports, "closeLane", close_one) &&
+         add_function(exports, "stopLane", stop_one) &&
+         add_function(exports, "stopConnection", stop_connection_of) &&
+         add_function(exports, "cutConnection", cut_connection_of) &&
+         add_function(exports, "readConnection", read_connection);
 }

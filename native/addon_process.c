@@ -22,6 +22,6 @@ static napi_value reap(napi_env env, napi_callback_info info) {
   return waitpid(pid, NULL, WNOHANG) >= 0 ? NULL : throw_errno(env, "waitpid", errno);
 }
 
-bool add_process_functions(napi_env env, napi_value exports) {
-  return add_function(env, exports, "deadChild", dead_child, NULL) && add_function(env, exports, "reap", reap, NULL);
+bool add_process_functions(const struct exports *exports) {
+  return add_function(exports, "deadChild", dead_child) && add_function(exports, "reap", reap);
 }

@@ -1,4 +1,4 @@
-/* One connection of an express lane: dial the target, run both flows, part from both sides. */
+/* One connection of an express lane: dial the target, run both flows, close both sides. */
 #include "lane.h"
 
 #include <errno.h>
@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static void end_connection(struct loop *loop, struct connection *connection);
@@ -24,7 +25,7 @@ static uint64_t last_words_until(const struct loop *loop, const struct connectio
 }
 
 /* Closes a socket in order, or passes the other side's reset on. */
-static void part(struct loop *loop, const struct connection *connection, struct end *end, bool reset) {
+static void close_side(struct loop *loop, const struct connection *connection, struct end *end, bool reset) {
   if (!end || end->fd < 0) return;
   if (reset) reset_socket(loop, take_fd(loop, end), last_words_until(loop, connection));
   else close_end(loop, end);
@@ -82,10 +83,10 @@ static void end_connection(struct loop *loop, struct connection *connection) {
   connection->ended = true;
   connection->ended_ns = loop->now_ns;
   if (connection->dialing) lane->dialing--;
-  part(loop, connection, connection->client, broke && connection->broken != SIDE_SOURCE);
-  part(loop, connection, connection->target, broke && connection->broken != SIDE_SINK);
+  close_side(loop, connection, connection->client, broke && connection->broken != SIDE_SOURCE);
+  close_side(loop, connection, connection->target, broke && connection->broken != SIDE_SINK);
   unlink_connection(connection);
-  tell_connection(loop, connection, NEWS_ENDED);
+  tell_connection(loop, connection, NOTIFY_ENDED);
   if (!lane->closing) arm_lane(loop, lane, true);
   else close_lane(loop, lane);
 }
@@ -105,7 +106,7 @@ static void join(struct loop *loop, struct connection *connection) {
   connection->joined_ns = loop->now_ns;
   connection->up.active_ns = connection->down.active_ns = loop->now_ns;
   ask_name(&connection->target_local, connection->target->fd);
-  tell_connection(loop, connection, NEWS_CONNECTED);
+  tell_connection(loop, connection, NOTIFY_CONNECTED);
   begin_lane_flow(loop, &connection->up, connection->client, connection->target);
   begin_lane_flow(loop, &connection->down, connection->target, connection->client);
 }
@@ -152,7 +153,7 @@ static void dial_next(struct loop *loop, struct connection *connection) {
     connection->starved = may_pass && may_starve(loop, connection);
     if (connection->starved) return;
     refuse(connection, error);
-    if (connection->attempt < lane->target_count) tell_connection(loop, connection, NEWS_REFUSED);
+    if (connection->attempt < lane->target_count) tell_connection(loop, connection, NOTIFY_REFUSED);
   }
   connection->broken = SIDE_SINK;
   connection->up.ended = connection->down.ended = true;
@@ -172,19 +173,28 @@ static bool met_itself(int fd) {
   return true;
 }
 
+/* A target that took the connection, spoke and broke it off before its connect was noticed: the system tells of the break
+   only (EPIPE: behind an orderly end), but still gives what had come. Without a word it is as good as a refusal: another
+   address may be tried. */
+static bool has_last_words(const struct end *target) {
+  int unread = 0;
+  if (target->error != ECONNRESET && target->error != EPIPE) return false;
+  return ioctl(target->fd, FIONREAD, &unread) == 0 && unread > 0;
+}
+
 /* An event on one of its sockets. Only a connect under way is not a flow's business. */
 void connection_event(struct loop *loop, struct end *end) {
   struct connection *connection = end->connection;
   if (!connection->dialing || end != connection->target) return;
   int error = !end->error && met_itself(end->fd) ? ECONNREFUSED : end->error;
-  if (!error) {
+  if (!error || has_last_words(end)) {
     join(loop, connection);
     return;
   }
   refuse(connection, error);
   close_end(loop, end);
   connection->target = NULL;
-  if (connection->attempt < connection->lane->target_count) tell_connection(loop, connection, NEWS_REFUSED);
+  if (connection->attempt < connection->lane->target_count) tell_connection(loop, connection, NOTIFY_REFUSED);
   dial_next(loop, connection);
 }
 
@@ -206,7 +216,7 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
   fill_name(&connection->peer, peer);
   if (!is_welcome(lane, &connection->peer)) {
     reset_socket(loop, fd, 0);
-    tell_connection(loop, connection, NEWS_DENIED); /* and never counted */
+    tell_connection(loop, connection, NOTIFY_DENIED); /* and never counted */
     return;
   }
   connection->client = open_lane_end(loop, fd, peer->ss_family, connection);
@@ -226,7 +236,7 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
   if (connection->next) connection->next->previous = connection;
   lane->connections = connection;
   lane->live++;
-  tell_connection(loop, connection, NEWS_ACCEPTED);
+  tell_connection(loop, connection, NOTIFY_ACCEPTED);
   dial_next(loop, connection);
 }
 

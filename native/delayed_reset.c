@@ -31,24 +31,24 @@ static void close_with_reset(int fd) {
 
 /* Takes over `fd`, which epoll does not watch. A Unix socket has no reset: its peer sees the end. */
 void reset_socket(struct loop *loop, int fd, uint64_t until_ns) {
-  struct parting *parting = loop->now_ns >= until_ns || has_arrived(fd) ? NULL : malloc(sizeof *parting);
-  if (!parting) {
+  struct delayed_reset *reset = loop->now_ns >= until_ns || has_arrived(fd) ? NULL : malloc(sizeof *reset);
+  if (!reset) {
     close_with_reset(fd);
     return;
   }
-  *parting = (struct parting){.fd = fd, .until_ns = until_ns, .next = loop->partings};
-  loop->partings = parting;
+  *reset = (struct delayed_reset){.fd = fd, .until_ns = until_ns, .next = loop->delayed_resets};
+  loop->delayed_resets = reset;
 }
 
-void tick_partings(struct loop *loop) {
-  for (struct parting **link = &loop->partings; *link;) {
-    struct parting *parting = *link;
-    if (loop->now_ns < parting->until_ns && !has_arrived(parting->fd)) {
-      link = &parting->next;
+void tick_delayed_resets(struct loop *loop) {
+  for (struct delayed_reset **link = &loop->delayed_resets; *link;) {
+    struct delayed_reset *reset = *link;
+    if (loop->now_ns < reset->until_ns && !has_arrived(reset->fd)) {
+      link = &reset->next;
       continue;
     }
-    *link = parting->next;
-    close_with_reset(parting->fd);
-    free(parting);
+    *link = reset->next;
+    close_with_reset(reset->fd);
+    free(reset);
   }
 }

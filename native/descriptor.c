@@ -126,8 +126,10 @@ struct end *open_lane_end(struct loop *loop, int fd, int family, struct connecti
   return NULL;
 }
 
-/* Takes over `fd`, which is closed exactly once: here, or when the last flow leaves the end. */
-struct end *open_end(struct loop *loop, int fd, struct flow *flow, enum side side, int *error) {
+/* Opens one of a flow's ends. Takes over its descriptor, which is closed exactly once: here, or when the last flow leaves
+   the end. NULL with errno. */
+struct end *open_end(struct loop *loop, struct flow *flow, enum side side) {
+  int fd = side == SIDE_SOURCE ? flow->source_fd : flow->sink_fd;
   struct identity identity;
   struct end *end = NULL;
   errno = 0;
@@ -138,8 +140,9 @@ struct end *open_end(struct loop *loop, int fd, struct flow *flow, enum side sid
     else end = create_end(loop, fd, &identity);
   }
   if (!end) {
-    *error = errno ? errno : ENOMEM;
+    int error = errno ? errno : ENOMEM;
     close(fd);
+    errno = error;
     return NULL;
   }
   *role_of(end, side) = flow;

@@ -13,7 +13,7 @@ struct engine *create_engine(napi_env env) {
   if (!engine) return NULL;
   engine->env = env;
   engine->ended_tail = &engine->ended;
-  engine->connection_news_tail = &engine->connection_news;
+  engine->notified_connections_tail = &engine->notified_connections;
   engine->free_slot = UINT32_MAX;
   pthread_mutex_init(&engine->lock, NULL);
   return engine;
@@ -112,12 +112,12 @@ void report_ended(struct loop *loop, struct flow *flow) {
    been no word for a while: under load a batch has many of them, and most in one row from accept to end. */
 void tell_javascript(struct loop *loop) {
   struct engine *engine = loop->engine;
-  bool rests = loop->now_ns - loop->told_ns < (uint64_t)NEWS_REST_MS * 1000000u;
+  bool rests = loop->now_ns - loop->told_ns < (uint64_t)NOTIFY_REST_MS * 1000000u;
   pthread_mutex_lock(&engine->lock);
-  bool urgent = engine->ended || engine->lane_news;
-  bool tell = (urgent || (engine->connection_news && !rests)) && !engine->told;
+  bool urgent = engine->ended || engine->notified_lanes;
+  bool tell = (urgent || (engine->notified_connections && !rests)) && !engine->told;
   if (tell) engine->told = true;
-  loop->has_news = engine->connection_news && !engine->told;
+  loop->has_notifications = engine->notified_connections && !engine->told;
   pthread_mutex_unlock(&engine->lock);
   if (!tell) return;
   loop->told_ns = loop->now_ns;
@@ -177,16 +177,16 @@ static void abandon_flow(struct loop *loop, struct flow *flow) {
   free_flow(flow);
 }
 
-static void free_news(struct engine *engine) {
-  struct connection *connection = take_connection_news(engine);
+static void free_notified(struct engine *engine) {
+  struct connection *connection = take_notified_connections(engine);
   while (connection) {
-    struct connection *next = connection->next_news;
+    struct connection *next = connection->next_notified;
     free(connection);
     connection = next;
   }
-  struct lane *lane = take_lane_news(engine);
+  struct lane *lane = take_notified_lanes(engine);
   while (lane) {
-    struct lane *next = lane->next_news;
+    struct lane *next = lane->next_notified;
     free_lane(lane);
     lane = next;
   }
@@ -204,7 +204,7 @@ void destroy_engine(void *argument) {
       }
     }
     destroy_loop(engine->loop);
-    free_news(engine); /* every lane and connection has ended now, and those that JavaScript has not let go have news */
+    free_notified(engine); /* every lane and connection has ended now, and those that JavaScript has not let go are in the lists */
   }
   pthread_mutex_destroy(&engine->lock);
   free(engine->commands);

@@ -25,8 +25,8 @@
 enum {
   NAP_NS = 100 * 1000,             /* how long the thread waits for more, see nap() */
   NAP_TURNS_MOST = 4,              /* more flows than this wait for each other anyway */
-  NEWS_REST_MS = 10,               /* between two words to JavaScript of what a lane's connections do */
-  NEWS_MOST = 16 * 1024,           /* connections that JavaScript has not heard the last of: then lanes take no more */
+  NOTIFY_REST_MS = 10,               /* between two words to JavaScript of what a lane's connections do */
+  NOTIFIED_MOST = 16 * 1024,           /* connections that JavaScript has not heard the last of: then lanes take no more */
   CUT_MS = 500,                    /* what was read of a stream that is cut has so long: a process that ends is gone in a second */
   BUFFER_BYTES = 128 * 1024,       /* the read/write buffer that all flows share */
   PIPE_BYTES = 1024 * 1024,        /* the size asked for a pooled pipe */
@@ -118,10 +118,10 @@ struct flow {
 enum { END_TABLE = 1024, POOL_MOST = 16 };
 
 /* A closing connection's socket, which is reset when its peer has what was sent, or when its time is over. */
-struct parting {
+struct delayed_reset {
   int fd;
   uint64_t until_ns;
-  struct parting *next;
+  struct delayed_reset *next;
 };
 
 struct loop {
@@ -136,17 +136,17 @@ struct loop {
   struct pipe_pair *pool;
   size_t pooled;
   struct lane *lanes;
-  struct parting *partings;
-  uint64_t tick_ns; /* when lanes, partings and limited flows are looked at again */
+  struct delayed_reset *delayed_resets;
+  uint64_t tick_ns; /* when lanes, delayed resets and limited flows are looked at again */
   uint64_t told_ns; /* when JavaScript was last told of anything */
-  bool has_news;    /* that JavaScript is not told of yet */
+  bool has_notifications;    /* that JavaScript is not told of yet */
   struct engine *engine;
   unsigned char buffer[BUFFER_BYTES];
 };
 
 /* descriptor.c */
 enum kind describe_descriptor(int fd);
-struct end *open_end(struct loop *loop, int fd, struct flow *flow, enum side side, int *error);
+struct end *open_end(struct loop *loop, struct flow *flow, enum side side);
 struct end *open_lane_end(struct loop *loop, int fd, int family, struct connection *connection);
 void leave_end(struct loop *loop, struct end *end, struct flow *flow);
 int take_fd(struct loop *loop, struct end *end);

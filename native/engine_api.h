@@ -42,9 +42,9 @@ struct engine {
   struct command *commands;
   size_t command_count, command_room;
   struct flow *ended, **ended_tail;
-  struct connection *connection_news, **connection_news_tail;
-  size_t untaken; /* how many connections have news */
-  struct lane *lane_news;
+  struct connection *notified_connections, **notified_connections_tail;
+  size_t untaken; /* how many connections are in that list */
+  struct lane *notified_lanes;
   bool woken; /* the engine thread has been told of the commands */
   bool gathering; /* the commands are to be obeyed together, with what is still to come */
   bool told;  /* the JavaScript thread has been told of the endings */

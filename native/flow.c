@@ -79,16 +79,15 @@ static void end_flow(struct loop *loop, struct flow *flow) {
 }
 
 void begin_flow(struct loop *loop, struct flow *flow) {
-  int error = 0;
   flow->begun = true;
   if (flow->source_fd < 0) {
     flow->source_ended = true;
   } else {
-    flow->source = open_end(loop, flow->source_fd, flow, SIDE_SOURCE, &error);
-    if (!flow->source) break_flow(flow, SIDE_SOURCE, error);
+    flow->source = open_end(loop, flow, SIDE_SOURCE);
+    if (!flow->source) break_flow(flow, SIDE_SOURCE, errno);
   }
-  flow->sink = open_end(loop, flow->sink_fd, flow, SIDE_SINK, &error);
-  if (!flow->sink) break_flow(flow, SIDE_SINK, error);
+  flow->sink = open_end(loop, flow, SIDE_SINK);
+  if (!flow->sink) break_flow(flow, SIDE_SINK, errno);
   if (flow->error) {
     end_flow(loop, flow);
     return;

@@ -7,7 +7,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { ACCEPTS_AT_ONCE = 64, PARTING_TICK_MS = 10, LANE_TICK_MS = 100 };
+enum { ACCEPTS_AT_ONCE = 64, RESET_TICK_MS = 10, LANE_TICK_MS = 100 };
 
 struct lane *create_lane(void) {
   struct lane *lane = calloc(1, sizeof *lane);
@@ -104,16 +104,16 @@ static void forget_lane(struct loop *loop, const struct lane *lane) {
   if (*link) *link = lane->next;
 }
 
-/* Stops accepting, and says so behind the news of all that it has accepted; over when the last connection is. */
+/* Stops accepting, and says so behind what is told of all that it has accepted; over when the last connection is. */
 void close_lane(struct loop *loop, struct lane *lane) {
-  bool is_news = !lane->closing;
+  bool has_changed = !lane->closing;
   lane->closing = true;
   shut_lane(loop, lane);
   if (lane->live == 0 && !lane->over) {
     forget_lane(loop, lane);
-    lane->over = is_news = true;
+    lane->over = has_changed = true;
   }
-  if (is_news) tell_lane(loop, lane);
+  if (has_changed) tell_lane(loop, lane);
 }
 
 void stop_lane(struct loop *loop, struct lane *lane) {
@@ -204,7 +204,7 @@ static bool wants_ticks(const struct lane *lane) {
 
 /* How long the thread may sleep. */
 int lane_timeout_ms(const struct loop *loop) {
-  if (loop->partings || loop->limited) return PARTING_TICK_MS;
+  if (loop->delayed_resets || loop->limited) return RESET_TICK_MS;
   for (const struct lane *lane = loop->lanes; lane; lane = lane->next) {
     if (wants_ticks(lane)) return LANE_TICK_MS;
   }
@@ -213,10 +213,10 @@ int lane_timeout_ms(const struct loop *loop) {
 
 /* After each round: looks at the limits when their time has come. */
 void tick_lanes(struct loop *loop) {
-  if ((!loop->lanes && !loop->partings && !loop->limited) || loop->now_ns < loop->tick_ns) return;
-  loop->tick_ns = loop->now_ns + (loop->partings || loop->limited ? PARTING_TICK_MS : LANE_TICK_MS) * 1000000u;
+  if ((!loop->lanes && !loop->delayed_resets && !loop->limited) || loop->now_ns < loop->tick_ns) return;
+  loop->tick_ns = loop->now_ns + (loop->delayed_resets || loop->limited ? RESET_TICK_MS : LANE_TICK_MS) * 1000000u;
   tick_limits(loop);
-  tick_partings(loop);
+  tick_delayed_resets(loop);
   struct lane *lane = loop->lanes;
   while (lane) {
     struct lane *next = lane->next;
@@ -229,5 +229,5 @@ void tick_lanes(struct loop *loop) {
 void destroy_lanes(struct loop *loop) {
   while (loop->lanes) stop_lane(loop, loop->lanes);
   loop->now_ns = UINT64_MAX;
-  tick_partings(loop);
+  tick_delayed_resets(loop);
 }

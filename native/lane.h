@@ -13,7 +13,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-enum news { NEWS_ACCEPTED = 1, NEWS_CONNECTED = 2, NEWS_ENDED = 4, NEWS_REFUSED = 16, NEWS_DENIED = 32, NEWS_CLOSED = 64 };
+enum notification { NOTIFY_ACCEPTED = 1, NOTIFY_CONNECTED = 2, NOTIFY_ENDED = 4, NOTIFY_REFUSED = 16, NOTIFY_DENIED = 32, NOTIFY_CLOSED = 64 };
 enum { TARGETS_MOST = 4 };
 
 /* An address of a socket, as much of it as is told. */
@@ -66,9 +66,9 @@ struct lane {
   pthread_mutex_t listen_lock;
   int listen_fd;
   /* Under the engine's lock. */
-  bool has_news, told_closed, told_over;
+  bool is_notified, told_closed, told_over;
   int told_error;
-  struct lane *next_news;
+  struct lane *next_notified;
 };
 
 struct connection {
@@ -83,12 +83,12 @@ struct connection {
   bool dialing, starved, ended; /* starved: it waits for a descriptor for its target */
   uint64_t up_bytes_before; /* what the client had sent when the target ended in order */
   struct connection *next, *previous;
-  /* Under the engine's lock until NEWS_ENDED is out, constant after it. */
-  unsigned news;
+  /* Under the engine's lock until NOTIFY_ENDED is out, constant after it. */
+  unsigned notifications;
   size_t refused; /* how many refusals are there to be told */
   int error;
   enum side broken; /* SIDE_SOURCE: the client; SIDE_SINK: the target */
-  struct connection *next_news;
+  struct connection *next_notified;
 };
 
 /* lane.c */
@@ -116,13 +116,13 @@ void ask_name(struct name *name, int fd);
 
 /* delayed_reset.c */
 void reset_socket(struct loop *loop, int fd, uint64_t until_ns);
-void tick_partings(struct loop *loop);
+void tick_delayed_resets(struct loop *loop);
 
 /* lane_events.c */
-void tell_connection(struct loop *loop, struct connection *connection, enum news news);
+void tell_connection(struct loop *loop, struct connection *connection, enum notification notification);
 bool is_unheard(struct loop *loop);
 void tell_lane(struct loop *loop, struct lane *lane);
-struct connection *take_connection_news(struct engine *engine);
-struct lane *take_lane_news(struct engine *engine);
+struct connection *take_notified_connections(struct engine *engine);
+struct lane *take_notified_lanes(struct engine *engine);
 
 #endif

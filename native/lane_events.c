@@ -1,17 +1,17 @@
-/* What JavaScript is told of lanes: lists linked through the things themselves, so that news needs no memory. */
+/* What JavaScript is told of lanes: lists linked through the things themselves, so that a notification needs no memory. */
 #include "engine_api.h"
 #include "lane.h"
 
-void tell_connection(struct loop *loop, struct connection *connection, enum news news) {
+void tell_connection(struct loop *loop, struct connection *connection, enum notification notification) {
   struct engine *engine = loop->engine;
   pthread_mutex_lock(&engine->lock);
-  if (connection->news == 0) {
-    connection->next_news = NULL;
-    *engine->connection_news_tail = connection;
-    engine->connection_news_tail = &connection->next_news;
+  if (connection->notifications == 0) {
+    connection->next_notified = NULL;
+    *engine->notified_connections_tail = connection;
+    engine->notified_connections_tail = &connection->next_notified;
     engine->untaken++;
   }
-  connection->news |= (unsigned)news;
+  connection->notifications |= (unsigned)notification;
   connection->refused = connection->attempt;
   pthread_mutex_unlock(&engine->lock);
 }
@@ -20,7 +20,7 @@ void tell_connection(struct loop *loop, struct connection *connection, enum news
 bool is_unheard(struct loop *loop) {
   struct engine *engine = loop->engine;
   pthread_mutex_lock(&engine->lock);
-  bool unheard = engine->untaken >= NEWS_MOST;
+  bool unheard = engine->untaken >= NOTIFIED_MOST;
   pthread_mutex_unlock(&engine->lock);
   return unheard;
 }
@@ -31,25 +31,25 @@ void tell_lane(struct loop *loop, struct lane *lane) {
   lane->told_error = lane->accept_error;
   lane->told_closed = lane->closing;
   lane->told_over = lane->over;
-  if (!lane->has_news) {
-    lane->has_news = true;
-    lane->next_news = engine->lane_news;
-    engine->lane_news = lane;
+  if (!lane->is_notified) {
+    lane->is_notified = true;
+    lane->next_notified = engine->notified_lanes;
+    engine->notified_lanes = lane;
   }
   pthread_mutex_unlock(&engine->lock);
 }
 
-/* Call with the lock held; the news of each is cleared one by one. */
-struct connection *take_connection_news(struct engine *engine) {
-  struct connection *news = engine->connection_news;
-  engine->connection_news = NULL;
-  engine->connection_news_tail = &engine->connection_news;
+/* Call with the lock held; what is to be told of each is cleared one by one. */
+struct connection *take_notified_connections(struct engine *engine) {
+  struct connection *connections = engine->notified_connections;
+  engine->notified_connections = NULL;
+  engine->notified_connections_tail = &engine->notified_connections;
   engine->untaken = 0;
-  return news;
+  return connections;
 }
 
-struct lane *take_lane_news(struct engine *engine) {
-  struct lane *news = engine->lane_news;
-  engine->lane_news = NULL;
-  return news;
+struct lane *take_notified_lanes(struct engine *engine) {
+  struct lane *lanes = engine->notified_lanes;
+  engine->notified_lanes = NULL;
+  return lanes;
 }

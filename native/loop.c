@@ -152,7 +152,7 @@ static void read_clock(struct loop *loop) {
 
 static int timeout_of(const struct loop *loop) {
   if (loop->queue) return 0;
-  return loop->has_news ? NEWS_REST_MS : lane_timeout_ms(loop);
+  return loop->has_notifications ? NOTIFY_REST_MS : lane_timeout_ms(loop);
 }
 
 /* Splicing each packet as it comes contends with its sender for the socket and wakes the receiver for each. Where all

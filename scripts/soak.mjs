@@ -3,7 +3,7 @@
 //   --minutes N          how long it runs; default 10
 //   --sanitizer NAME     address (with undefined behaviour, the default), thread, or none
 //   --delays             builds delays into the engine: at random up to 60 ms before it obeys commands and up to 30 ms
-//                        before JavaScript takes its news
+//                        before JavaScript takes what it is told
 //   --pin                on one processor (taskset)
 //   --seed N             replays the choices of an earlier run
 //   --tests              the flow and engine tests under the sanitizer first
@@ -16,7 +16,7 @@
 //   npm run soak -- --delays --sanitizer thread --minutes 2
 //
 // Builds the addon with the sanitizer in it. The exit status is 1 when the soak finds a wrong byte or a descriptor
-// left open, when a test fails, or when a sanitizer's report names the addon: Node itself is built without, so its own are no news.
+// left open, when a test fails, or when a sanitizer's report names the addon: Node itself is built without, so its own do not count.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -64,7 +64,7 @@ function run(...args) {
   return false;
 }
 
-const ava = 'node_modules/ava/entrypoints/cli.mjs';
+const ava = 'node_modules/.bin/ava';
 const results = [];
 if (values.tests) {
   results.push(run(ava, '--timeout=300s', 'test/flow/splice*.test.ts', 'test/native/*.test.ts'));

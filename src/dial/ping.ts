@@ -31,7 +31,7 @@ const catchUpMs = 1_000;
 /** How soon it is looked again whether a lost datagram has made room. */
 const lookMs = 20;
 /** After everything has come back: how long the end of the peer's side, or a byte too many, is waited for. */
-const partingMs = 250;
+const lastLookMs = 250;
 
 /**
  * Sends payloads on an open connection and gives what comes back to the check, until all have been sent and have come
@@ -106,7 +106,7 @@ class Pinger {
     if (replies.length > 0 || this.#options.connection instanceof Socket) this.#quitTimer?.refresh();
     for (const reply of replies) onReply?.(reply);
     const { sent, received } = check.counts;
-    if (sent === count && received === sent) this.#part();
+    if (sent === count && received === sent) this.#endOwnSide();
     else if (this.#options.intervalMs === undefined) this.#pump();
   }
 
@@ -115,13 +115,13 @@ class Pinger {
   }
 
   /** Everything is back. A stream is ended in order, so that what comes after the last byte is noticed. */
-  #part(): void {
+  #endOwnSide(): void {
     if (this.#isStopped) return;
     this.#durationMs = performance.now() - this.#startedAt;
     const { connection } = this.#options;
     if (!(connection instanceof Socket)) return this.#end();
     clearTimeout(this.#quitTimer);
-    this.#quitTimer = setTimeout(() => this.#end(), partingMs);
+    this.#quitTimer = setTimeout(() => this.#end(), lastLookMs);
     connection.end();
   }
 

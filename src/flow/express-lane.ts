@@ -145,7 +145,7 @@ export function openExpressLane(options: ExpressLaneOptions): ExpressLane | unde
   const addon = loadNativeAddon();
   if (!addon) return undefined;
   listenToEngine(addon);
-  addon.listenToLanes(deliverNews);
+  addon.listenToLanes(deliverNotifications);
   return new RunningLane(addon, options);
 }
 
@@ -232,7 +232,7 @@ class RunningLane implements ExpressLane {
 }
 
 /** Rows as native/addon_lane_events.c describes them. */
-function deliverNews(rows: Float64Array): void {
+function deliverNotifications(rows: Float64Array): void {
   const batches = new Map<RunningLane, LaneEvent[]>();
   const states: [RunningLane, number][] = [];
   for (let at = 0; at < rows.length; at += rowLength) {

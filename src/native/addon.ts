@@ -36,7 +36,7 @@ export interface NativeAddon {
   /** Fills `state` with `bytesRead, bytesSent, idleMs, blocked`; leaves it alone when the flow is over. */
   read(id: number, state: Float64Array): void;
   /** Registers who is told of express lanes: express-lane.ts has the rows. Once, after `listen`. */
-  listenToLanes(listener: (news: Float64Array) => void): void;
+  listenToLanes(listener: (rows: Float64Array) => void): void;
   /**
    * `numbers` are `listenFd, noDelay, maxConnections, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow, hasDeny`.
    * `addresses` are those of the targets, one for each of `ports`, and then those of the access lists' blocks. A port of

@@ -20,6 +20,10 @@ export interface HeldErrors {
   told: Break | undefined;
   /** Whether the peer's FIN has been read. */
   ended: boolean;
+  /** From connect() until it is read from. */
+  isOpening: boolean;
+  /** Set while a connect that failed because the connection broke waits for what its peer had sent before. */
+  failedConnect: Error | undefined;
   /** Set when TLS has taken the descriptor over: errors of the connection come from there. */
   isSecure: boolean;
 }
@@ -40,6 +44,8 @@ export function createHeldErrors(): HeldErrors {
     connectionError: undefined,
     told: undefined,
     ended: false,
+    isOpening: false,
+    failedConnect: undefined,
     isSecure: false,
   };
 }
@@ -65,13 +71,22 @@ export function isReadFailure(error: Error): boolean {
   return (error as NodeJS.ErrnoException).syscall === 'read';
 }
 
-/** The error that a read would have reported, had a write not asked first. */
-export function toReadError(error: Error): Error {
+/**
+ * Whether `error` is a connect's that was told of a break: no refusal is one of these, so the connection stood, and was
+ * broken before that was noticed. EPIPE: behind an orderly end of the peer's stream.
+ */
+export function isEarlyBreak(error: Error): boolean {
+  const { syscall, code } = error as NodeJS.ErrnoException;
+  return syscall === 'connect' && (code === 'ECONNRESET' || code === 'EPIPE');
+}
+
+/** The error that a read (or another call) would have reported, had not one before it asked. */
+export function toReadError(error: Error, syscall = 'read'): Error {
   const { code, errno } = error as NodeJS.ErrnoException;
-  return Object.assign(new Error(`read ${code ?? 'ECONNRESET'}`, { cause: error }), {
+  return Object.assign(new Error(`${syscall} ${code ?? 'ECONNRESET'}`, { cause: error }), {
     errno,
     code,
-    syscall: 'read',
+    syscall,
   });
 }
 

@@ -2,6 +2,7 @@ import net from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import {
   isDeadConnection,
+  isEarlyBreak,
   isReadFailure,
   isTcp,
   toReadError,
@@ -37,6 +38,7 @@ export class PatientSocket extends net.Socket {
   override destroy(error?: Error): this {
     const held = this[kHeld];
     if (!held) return super.destroy(error);
+    if (error && this.#awaitLastWords(held, error)) return this;
     if (error && isOwnReadError(this, error) && this.#holdReadError(held, error)) return this;
     // Destroyed first: the error that ends the socket is this one, and the failed write only gets its callback.
     super.destroy(error);
@@ -61,8 +63,36 @@ export class PatientSocket extends net.Socket {
     return true;
   }
 
+  /**
+   * Reads on where connecting failed because the peer had broken the connection by then: if it has sent something, it is a
+   * connection as any other that breaks, else the failure stands.
+   */
+  #awaitLastWords(held: HeldErrors, error: Error): boolean {
+    if (!held.isOpening || this.connecting || this.destroyed || !isEarlyBreak(error)) return false;
+    held.isOpening = false;
+    held.failedConnect = error;
+    // Not by read(): a reader that came before waits in it for 'connect'.
+    this._read(0);
+    return true;
+  }
+
+  /** What the peer sent before it broke the connection is here: node:net's part once a connection stands. */
+  #openBroken(held: HeldErrors, failure: Error): void {
+    held.failedConnect = undefined;
+    const hasEnded = codeOf(failure) === 'EPIPE';
+    held.connectionError = toReadError(failure, hasEnded ? 'write' : 'read');
+    tellBreak(this, held.connectionError, hasEnded);
+    this.emit('connect');
+    this.emit('ready');
+  }
+
   override push(chunk: unknown, encoding?: BufferEncoding): boolean {
     const held = this[kHeld];
+    if (held?.failedConnect) {
+      if (chunk !== null) this.#openBroken(held, held.failedConnect);
+      else this.destroy(held.failedConnect);
+      if (this.destroyed) return false;
+    }
     if (chunk !== null || !held || held.ended) return super.push(chunk, encoding);
     held.ended = true;
     // Once our own end is on its way a write of any length fails, and says nothing of the peer.
@@ -91,6 +121,7 @@ export class PatientSocket extends net.Socket {
 
   override _read(size: number): void {
     const held = this[kHeld];
+    if (held && !this.connecting) held.isOpening = false;
     // The descriptor has already told its error: reading it again would see a clean end instead.
     if (held && (held.read ?? held.ended)) return;
     super._read(size);
@@ -150,11 +181,11 @@ function holdFailure(socket: PatientSocket, held: HeldErrors, done: WriteCallbac
 }
 
 /** Says that a socket's connection is broken; see kBroken. */
-export function tellBreak(socket: net.Socket, error: Error): void {
+export function tellBreak(socket: net.Socket, error: Error, hasEnded?: boolean): void {
   const held = socket instanceof PatientSocket ? socket[kHeld] : undefined;
   if (!held || held.told) return;
-  held.told = { error, hasEnded: held.ended };
-  socket.emit(kBroken, error, held.ended);
+  held.told = { error, hasEnded: hasEnded ?? held.ended };
+  socket.emit(kBroken, error, held.told.hasEnded);
 }
 
 /** The break that a stream has told of and may still keep back, for who comes after it was told. */

@@ -71,6 +71,7 @@ export class SocketClass extends PatientSocket {
       this[kTls] = undefined;
       if (this[kHeld]) this[kHeld] = createHeldErrors();
     }
+    if (this[kHeld]) this[kHeld].isOpening = true;
     const type = this[kType];
     if (type) args = [fitArguments(args, type)];
     return (super.connect as (...args: unknown[]) => this)(...args);

@@ -1,4 +1,5 @@
 /** What the parts of the soak share: chance, the pattern that is sent, and what was seen. */
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createBytes, listDescriptors } from './checks.ts';
@@ -59,7 +60,16 @@ export function countSockets(): number {
 export async function checkSocketsLeft(before: number, where: string): Promise<void> {
   for (let waits = 0; waits < 40 && countSockets() > before; waits++) await delay(100);
   const left = countSockets() - before;
-  if (left > 0) faults.push(`${where}: ${left} sockets are left`);
+  if (left > 0) faults.push(`${where}: ${left} sockets are left of ${describeSockets()}`);
+}
+
+/** Every open socket: the addresses and the state of one of TCP as /proc/net/tcp has them, else its inode alone. */
+function describeSockets(): string {
+  const rows = readFileSync('/proc/net/tcp', 'latin1').split('\n');
+  const inodes = listDescriptors().flatMap((line) => /socket:\[(\d+)\]/.exec(line)?.[1] ?? []);
+  const describe = (inode: string) =>
+    rows.map((row) => row.trim().split(/\s+/)).find((row) => row[9] === inode) ?? [, inode];
+  return inodes.map((inode) => describe(inode).slice(1, 5).join(' ')).join(', ');
 }
 
 /** A server's listening descriptor. */

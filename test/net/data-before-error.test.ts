@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import nodeNet from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -43,6 +44,33 @@ for (const size of [1, 1000, 16_384, 65_536, 65_537, 200_000, 1_000_000]) {
     t.deepEqual(story.events, ['error ECONNRESET', 'close true']);
     t.true(arrived > 0);
     t.true(Buffer.concat(chunks).equals(pattern(size).subarray(0, arrived)));
+  });
+}
+
+for (const words of ['last words', '']) {
+  const title = words
+    ? 'a reset before connecting was noticed comes after what the peer had said'
+    : 'a reset before connecting was noticed is a failure to connect when the peer had said nothing';
+  test(title, async (t) => {
+    const script = `
+      const server = require('net').createServer((socket) => {
+        socket.on('error', () => 0).on('close', () => console.log('left'));
+        socket.write('${words}', () => socket.resetAndDestroy());
+      });
+      server.listen(0, '127.0.0.1', () => console.log(server.address().port));`;
+    const server = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    t.teardown(() => server.kill('SIGKILL'));
+    const [port] = (await once(server.stdout, 'data')) as [Buffer];
+    const socket = new Socket(patient).connect(Number(port), '127.0.0.1');
+    const story = record(socket);
+    let isConnected = false;
+    socket.once('connect', () => (isConnected = true));
+    // Behind connect(2): nothing is noticed for so long. A server that takes longer finds the usual order of things.
+    process.nextTick(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200));
+    await story.closed;
+    t.is(story.bytes().toString(), words);
+    t.deepEqual(story.events, ['error ECONNRESET', 'close true']);
+    if (words) t.true(isConnected);
   });
 }
 

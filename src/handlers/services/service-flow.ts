@@ -23,7 +23,7 @@ export interface ServiceFlow {
 }
 
 /** How long a client that was told everything may take to end its own side: to close before that could cut it off. */
-const partingMs = 2_000;
+const clientEndMs = 2_000;
 
 /** About so much is put on its way at once. */
 const chunkBytes = 64 * 1024;
@@ -71,7 +71,7 @@ async function conclude(
   }
   const timer = setTimeout(
     guarded(() => heard.stop('aborted')),
-    partingMs,
+    clientEndMs,
   );
   const { reason, error } = await heard.ended;
   clearTimeout(timer);

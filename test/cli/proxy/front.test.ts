@@ -265,7 +265,7 @@ test.serial('a client that says something wrong is a failure still', async (t) =
 });
 
 test.serial('a target that refuses everybody is a line a second, and each client is counted', async (t) => {
-  // Without the lane, whose news may come after the totals.
+  // Without the lane, whose events may come after the totals.
   const env = { TNET_EXPRESS: '0' };
   const cli = startCli(t, ['proxy', '127.0.0.1:0', `127.0.0.1:${await closedPort()}`], { env });
   const address = await cli.address();
