@@ -6,7 +6,7 @@ import type { OptionTable } from '../row.ts';
 import { text, toggle, type ValueKind } from '../value-kinds.ts';
 
 /** A proxy's are for both its sides, as far as each is of a kind that has them. */
-const both = { connect: ['client'], listen: ['server'], proxy: ['relay'] } as const;
+const both = { connect: ['client'], listen: ['server'], echo: ['client'], proxy: ['relay'] } as const;
 /** What packets have: of a server, those of its connections only. */
 const packetEnds = { client: ipEnds, server: tcpEnds, relay: tcpEnds } as const;
 const sessionsAndRelays: readonly Mode[] = [

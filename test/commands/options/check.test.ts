@@ -264,6 +264,19 @@ for (const [command, args, message] of [
     ['--ping', '--live', '127.0.0.1:1'],
     "--live does not go with --ping: it is a server's, and --ping is a client",
   ],
+  ['echo', ['-x', 'h:1', '127.0.0.1:0'], '-x goes with --ping'],
+  ['echo', ['--send-proxy', '127.0.0.1:0'], '--send-proxy goes with --ping'],
+  ['echo', ['--starttls', 'smtp', '127.0.0.1:0'], '--starttls goes with --ping'],
+  ['echo', ['--retry', '1', '127.0.0.1:0'], '--retry goes with --ping'],
+  ['echo', ['--wait', '1s', '127.0.0.1:0'], '--wait goes with --ping'],
+  ['echo', ['--ping', '--retry-delay', '1s', '127.0.0.1:1'], '--retry-delay goes with --retry or --wait'],
+  ['echo', ['--ping', '-U', '/tmp/x', '-x', 'h:1'], 'a Unix socket has no -x'],
+  [
+    'echo',
+    ['--ping', '-u', '--send-proxy', '127.0.0.1:1'],
+    '--send-proxy needs a connection, and UDP has none',
+  ],
+  ['echo', ['--ping', '-u', '--wait', '1s', '127.0.0.1:1'], '--wait needs a connection, and UDP has none'],
   ['echo', ['--tls-pin', 'x', '127.0.0.1:0'], '--tls-pin goes with --ping'],
   ['echo', ['--timeout', '1s', '127.0.0.1:0'], '--timeout goes with --ping'],
 ] as const) {
@@ -276,7 +289,7 @@ for (const [command, args, message] of [
 const lists: Readonly<Record<string, readonly string[]>> = {
   connect: ['--expect', '--send', '--tls-alpn', '--tls-pin', '--via'],
   listen: ['--allow', '--deny', '--expect', '--send', '--tls-alpn'],
-  echo: ['--allow', '--deny', '--tls-alpn', '--tls-pin'],
+  echo: ['--allow', '--deny', '--tls-alpn', '--tls-pin', '--via'],
   proxy: ['--allow', '--deny', '--pair', '--route', '--tls-alpn', '--tls-pin', '--via'],
   isip: ['--in'],
 };
