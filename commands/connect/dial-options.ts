@@ -10,7 +10,7 @@ import { refuseAddressFlags, requireFamily, requireSource } from '../../src/addr
 import { subjectOf, type Context, type ReportOptions } from '../context.ts';
 import type { ClientSecureFlags } from '../options/tls.ts';
 import { addressFlags, readFamily } from '../options/server-address.ts';
-import { readDatagramTuner, readTuner, type SocketFlags } from '../options/socket.ts';
+import { readTuners, type SocketFlags } from '../options/socket.ts';
 import type { Interruption } from '../signals.ts';
 import { readProxies, type ProxyFlags } from './proxy.ts';
 import type { Timing } from './timing.ts';
@@ -79,7 +79,7 @@ export async function openConnection(run: ClientRun, endpoint: Endpoint): Promis
 export async function readDialOptions(run: ClientRun, endpoint: Endpoint): Promise<DialOptions> {
   const { options, localPort, interruption, hasOwnLimit = false } = run;
   return {
-    ...(await readTuners(options, endpoint)),
+    ...(await readTuners(options, [endpoint])),
     family: readFamily(options),
     numericOnly: options.numeric,
     source: { address: options.source, port: localPort },
@@ -91,14 +91,6 @@ export async function readDialOptions(run: ClientRun, endpoint: Endpoint): Promi
     signal: interruption.signal,
     observer: createObserver(run, endpoint),
   };
-}
-
-async function readTuners(
-  options: DialFlags,
-  endpoint: Endpoint,
-): Promise<Pick<DialOptions, 'tune' | 'tuneDatagrams'>> {
-  if (endpoint.kind === 'udp') return { tuneDatagrams: await readDatagramTuner(options) };
-  return { tune: await readTuner(options) };
 }
 
 async function readTls(

@@ -247,7 +247,9 @@ for (const [command, args, message] of [
   ['listen', ['-k', '--raw', '127.0.0.1:0'], '--raw does not go with -k: it is for one client'],
   ['listen', ['-m', '2', '127.0.0.1:0'], '-m goes with -k'],
   ['listen', ['-u', '-k', '--pause', '1', '127.0.0.1:0'], '--pause needs a connection, and UDP has none'],
-  ['listen', ['-u', '--tos', 'ef', '127.0.0.1:0'], '--tos needs a connection, and UDP has none'],
+  ['listen', ['-u', '--linger', '1', '127.0.0.1:0'], '--linger needs a connection, and UDP has none'],
+  ['echo', ['-u', '--keepalive', '60s', '127.0.0.1:0'], '--keepalive needs a connection, and UDP has none'],
+  ['echo', ['-U', '/tmp/x', '--tos', 'ef'], 'a Unix socket has no --tos'],
   [
     'listen',
     ['--mode', '600', '127.0.0.1:0'],
