@@ -17,7 +17,7 @@ static const struct option options[] = {
     {"sndbuf", SOL_SOCKET, SO_SNDBUF},
     {"nodelay", IPPROTO_TCP, TCP_NODELAY},
 };
-/* What IPv4 and IPv6 have under a number each. */
+/* What IPv4 and IPv6 have under a number each, IPv4's first. */
 static const struct option by_family[][2] = {
     {{"ttl", IPPROTO_IP, IP_TTL}, {"ttl", IPPROTO_IPV6, IPV6_UNICAST_HOPS}},
     {{"tos", IPPROTO_IP, IP_TOS}, {"tos", IPPROTO_IPV6, IPV6_TCLASS}},
@@ -62,5 +62,11 @@ int get_int_option(int fd, const char *name, int *value) {
 int set_int_option(int fd, const char *name, int value) {
   if (strcmp(name, "linger") == 0) return set_linger(fd, value);
   const struct option *option = find(fd, name);
-  return option ? setsockopt(fd, option->level, option->number, &value, sizeof value) : -1;
+  if (!option) return -1;
+  /* What goes to an IPv4 peer of an IPv6 socket has IPv4's own. One that is for IPv6 only may refuse it. */
+  if (option->level == IPPROTO_IPV6) {
+    const struct option *mapped = option - 1;
+    (void)setsockopt(fd, mapped->level, mapped->number, &value, sizeof value);
+  }
+  return setsockopt(fd, option->level, option->number, &value, sizeof value);
 }

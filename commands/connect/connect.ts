@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import type { Connection } from '../../src/net/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
-import { refuseAddressFlags, requireFamily, requireSource } from '../../src/address/host-rules.ts';
 import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
 import { formatRemote, nameClient } from '../../src/serve/serve.ts';
 import { oneTarget, parseTargets, type Targets } from '../../src/address/targets.ts';
@@ -14,12 +13,11 @@ import { addOptions, givenOptions } from '../options/build.ts';
 import { endOf } from '../options/check.ts';
 import { checkOptions } from '../options/refusals.ts';
 import { readSteps } from '../options/steps.ts';
-import { openConnection, readDialOptions, type ClientRun } from './dial-options.ts';
+import { checkSides, openConnection, readDialOptions, type ClientRun } from './dial-options.ts';
 import { createContext } from '../context.ts';
 import { applyUdp } from '../options/datagram.ts';
 import { readProgram } from '../options/exec.ts';
 import { createRecorder } from '../options/recording.ts';
-import { readFamily, addressFlags } from '../options/server-address.ts';
 import { readRunLimit, catchInterruption } from '../signals.ts';
 import { isPlainSession, openStdio, runStdioSession } from '../session-run.ts';
 
@@ -54,7 +52,7 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
   const endpoint = targets ? undefined : applyUdp(readTarget(words, options), options);
   const ends = Array.from(targets ?? [endpoint], (one) => endOf(one?.kind ?? ''));
   checkOptions('connect', connectLayout, { ...asked, ends: { client: ends } });
-  checkFamily(targets ?? (endpoint ? [endpoint] : []), options);
+  checkSides(targets ?? (endpoint ? [endpoint] : []), options);
   const program = await readProgram(options);
   const localPort =
     options.sourcePort === undefined ? undefined : readSourcePort(options.sourcePort, endpoint);
@@ -119,20 +117,6 @@ function readTarget(words: readonly string[], options: ConnectOptions): Endpoint
   if (words.length === 0)
     throw new TnetError('TNET_E_USAGE', 'name an address to connect to: HOST PORT, or -U PATH');
   return parseWords(words, options.udp ? 'udp' : 'tcp');
-}
-
-/** @throws TnetError TNET_E_USAGE, TNET_E_ADDRESS */
-function checkFamily(endpoints: Iterable<Endpoint>, options: ConnectOptions): void {
-  const family = readFamily(options);
-  refuseAddressFlags(endpoints, {
-    ...addressFlags(options),
-    '-s': options.source,
-    '-p': options.sourcePort,
-  });
-  requireSource(options.source, family);
-  // Behind a proxy it is not for us to call the address.
-  if (family === undefined || options.via) return;
-  for (const endpoint of endpoints) if ('host' in endpoint) requireFamily(endpoint.host, family);
 }
 
 /** Whether no session follows: only a check, or a command after the addresses are there. */

@@ -6,10 +6,11 @@ import type { TlsClientSettings } from '../../src/dial/tls-client.ts';
 import { errorCode } from '../../src/errors.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { describeError } from '../../src/report/sentences.ts';
+import { refuseAddressFlags, requireFamily, requireSource } from '../../src/address/host-rules.ts';
 import { subjectOf, type Context, type ReportOptions } from '../context.ts';
 import type { ClientSecureFlags } from '../options/tls.ts';
-import { readFamily } from '../options/server-address.ts';
-import { readDatagramTuner, readTuner, type SocketFlags } from '../options/socket.ts';
+import { addressFlags, readFamily } from '../options/server-address.ts';
+import { readTuners, type SocketFlags } from '../options/socket.ts';
 import type { Interruption } from '../signals.ts';
 import { readProxies, type ProxyFlags } from './proxy.ts';
 import type { Timing } from './timing.ts';
@@ -21,6 +22,7 @@ export interface DialFlags extends ReportOptions, WaitOptions, ClientSecureFlags
   readonly ipv6?: boolean;
   readonly numeric?: boolean;
   readonly source?: string;
+  readonly sourcePort?: string;
   readonly check?: boolean;
 }
 
@@ -33,6 +35,24 @@ export interface ClientRun {
   /** Whether -w was given. Default false. */
   readonly hasOwnLimit?: boolean;
   readonly timing?: Timing | undefined;
+}
+
+/**
+ * Makes sure that our side and the endpoints are of one address family, and are addresses where flags ask for some.
+ *
+ * @throws TnetError TNET_E_USAGE, TNET_E_ADDRESS
+ */
+export function checkSides(endpoints: Iterable<Endpoint>, options: DialFlags): void {
+  const family = readFamily(options);
+  refuseAddressFlags(endpoints, {
+    ...addressFlags(options),
+    '-s': options.source,
+    '-p': options.sourcePort,
+  });
+  requireSource(options.source, family);
+  // Behind a proxy it is not for us to call the address.
+  if (family === undefined || options.via) return;
+  for (const endpoint of endpoints) if ('host' in endpoint) requireFamily(endpoint.host, family);
 }
 
 /** The connection, or undefined when there is none: then the failure is reported and the exit status set. */
@@ -59,7 +79,7 @@ export async function openConnection(run: ClientRun, endpoint: Endpoint): Promis
 export async function readDialOptions(run: ClientRun, endpoint: Endpoint): Promise<DialOptions> {
   const { options, localPort, interruption, hasOwnLimit = false } = run;
   return {
-    ...(await readTuners(options, endpoint)),
+    ...(await readTuners(options, [endpoint])),
     family: readFamily(options),
     numericOnly: options.numeric,
     source: { address: options.source, port: localPort },
@@ -71,14 +91,6 @@ export async function readDialOptions(run: ClientRun, endpoint: Endpoint): Promi
     signal: interruption.signal,
     observer: createObserver(run, endpoint),
   };
-}
-
-async function readTuners(
-  options: DialFlags,
-  endpoint: Endpoint,
-): Promise<Pick<DialOptions, 'tune' | 'tuneDatagrams'>> {
-  if (endpoint.kind === 'udp') return { tuneDatagrams: await readDatagramTuner(options) };
-  return { tune: await readTuner(options) };
 }
 
 async function readTls(

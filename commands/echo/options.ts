@@ -7,12 +7,13 @@ import type { FlagsOf, Layout } from '../options/row.ts';
 import { address } from '../options/table/address.ts';
 import { bind } from '../options/table/bind.ts';
 import { access, clients } from '../options/table/clients.ts';
-import { limits } from '../options/table/limits.ts';
-import { clientHeader } from '../options/table/proxies.ts';
+import { limits, tries } from '../options/table/limits.ts';
+import { clientHeader, proxies } from '../options/table/proxies.ts';
 import { live } from '../options/table/recording.ts';
 import { reports } from '../options/table/reports.ts';
 import { monitoring } from '../options/table/serving.ts';
 import { measuring, service } from '../options/table/service.ts';
+import { socket } from '../options/table/socket.ts';
 import { tls } from '../options/table/tls.ts';
 
 /** The options of `tnet echo`, in the order of its help. */
@@ -20,9 +21,10 @@ export const echoLayout = [
   ['Address:', address, bind],
   ['Service:', service, live],
   ['Clients:', clients, access],
-  ['Time limits:', limits],
   ['Measuring an echo:', measuring],
-  ['TLS and PROXY headers:', clientHeader, tls],
+  ['Time limits and tries:', limits, tries],
+  ['TLS, proxies and PROXY headers:', clientHeader, proxies, tls],
+  ['Socket options:', socket],
   ['Reports:', reports, monitoring],
 ] as const satisfies Layout;
 

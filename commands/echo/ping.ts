@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { closeConnection, type Connection } from '../../src/net/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
-import { refuseAddressFlags, requireFamily } from '../../src/address/host-rules.ts';
 import { parsePath, parseWords } from '../../src/address/parse.ts';
 import { runPing, type PingEnding } from '../../src/dial/ping.ts';
 import { formatRemote, nameClient } from '../../src/serve/serve.ts';
@@ -20,12 +19,11 @@ import {
 import { StreamCheck } from '../../src/protocol/echo-check/stream-check.ts';
 import { Reporter } from '../../src/report/reporter.ts';
 import { type PingEvent, RoundTrips } from '../../src/report/ping-summary.ts';
-import { openConnection } from '../connect/dial-options.ts';
+import { checkSides, openConnection } from '../connect/dial-options.ts';
 import { commandName, createContext, type Context } from '../context.ts';
 import { applyUdp } from '../options/datagram.ts';
 import { checkEchoOptions, type EchoOptions } from './options.ts';
 import { PingScreen } from './ping-screen.ts';
-import { addressFlags, readFamily } from '../options/server-address.ts';
 import { catchInterruption, type Interruption } from '../signals.ts';
 import { writeResult } from '../write-result.ts';
 
@@ -45,11 +43,11 @@ export async function pingEcho(words: string[], options: EchoOptions, command: C
   checkEchoOptions(command, options, undefined);
   const endpoint = applyUdp(readTarget(words, options), options);
   checkEchoOptions(command, options, [endpoint]);
-  refuseAddressFlags([endpoint], addressFlags(options));
-  if ('host' in endpoint) requireFamily(endpoint.host, readFamily(options));
+  checkSides([endpoint], options);
   checkSize(endpoint, options.size);
   using interruption = catchInterruption(readRunLimit(context, options.timeout));
-  const connection = await openConnection({ context, options, interruption }, endpoint);
+  const hasOwnLimit = command.getOptionValueSource('waitConnect') === 'cli';
+  const connection = await openConnection({ context, options, hasOwnLimit, interruption }, endpoint);
   if (connection) await ping(context, endpoint, connection, options, interruption, commandName(command));
 }
 

@@ -13,6 +13,7 @@ import { createContext, subjectOf, type Context } from '../context.ts';
 import { applyUdp } from '../options/datagram.ts';
 import { checkEchoOptions, type EchoOptions } from './options.ts';
 import { loadQuotes } from './quotes.ts';
+import { readTuners } from '../options/socket.ts';
 import { readServerAddresses } from '../options/server-address.ts';
 import { ServerRun } from '../server-run.ts';
 
@@ -33,6 +34,7 @@ export async function serveEcho(words: string[], options: EchoOptions, command: 
   const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
   const quotes = loadQuotes(options.quoteFile);
   const admission = await createAdmission(context, options, asked);
+  const { tune, tuneDatagrams } = await readTuners(options, asked);
   const handle = createServiceHandler(options.service, quotes, options.idle);
   const run = new ServerRun(context);
   try {
@@ -42,7 +44,9 @@ export async function serveEcho(words: string[], options: EchoOptions, command: 
       ...access,
       maxConnections: options.maxConnections,
       rejectOverflow: options.reject,
+      tuneDatagrams,
       onConnection(client) {
+        run.tune(client, tune);
         const serve = (admitted: Connection) => run.serve(admitted, handle);
         return admission(run, client, serve, access.admit);
       },

@@ -20,7 +20,7 @@ import { readRunLimit } from '../signals.ts';
 import { listenLayout, type ListenOptions } from './options.ts';
 import { readServerAddresses } from '../options/server-address.ts';
 import { createRecorder } from '../options/recording.ts';
-import { readTuner } from '../options/socket.ts';
+import { readTuners } from '../options/socket.ts';
 import { prepareOutputDir } from './many-options.ts';
 import { ServerRun } from '../server-run.ts';
 
@@ -43,7 +43,7 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
   if (program) requireGuard(endpoints, options);
   prepareOutputDir(options);
   const admission = await createAdmission(context, options, asked);
-  const tune = await readTuner(options);
+  const { tune, tuneDatagrams } = await readTuners(options, asked);
   const recorder = await createRecorder(
     context,
     options,
@@ -60,6 +60,7 @@ async function runListen(words: string[], options: ListenOptions, command: Comma
       maxConnections: options.keepOpen ? options.maxConnections : placesForOne(options, asked),
       rejectOverflow: options.reject,
       onlyFirst: !options.keepOpen,
+      tuneDatagrams,
       onConnection(client) {
         run.tune(client, tune);
         reportDatagrams(context, client, run.address);

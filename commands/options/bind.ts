@@ -2,7 +2,7 @@ import type { Connection } from '../../src/net/connection.ts';
 import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { retryBind } from '../../src/serve/retry-bind.ts';
 import type { UnixOwner } from '../../src/net/unix-listener.ts';
-import type { UdpEndpoint } from '../../src/serve/serve-datagrams.ts';
+import type { BindDatagramOptions, UdpEndpoint } from '../../src/serve/serve-datagrams.ts';
 import { formatBound, serve, type BoundServer, type ServeOptions } from '../../src/serve/serve.ts';
 import { ConnectionGuard } from '../../src/net/guard.ts';
 import { subjectOf, type Context } from '../context.ts';
@@ -22,14 +22,12 @@ export interface BindFlags extends ReadyFlags {
 }
 
 /** How a command serves what it binds. */
-export interface BindOptions extends Omit<ServeOptions<Connection>, 'onConnection'> {
+export interface BindOptions
+  extends Omit<ServeOptions<Connection>, 'onConnection'>, Pick<BindDatagramOptions, 'tuneDatagrams'> {
   /** Serves a connection. Settles when it is over, so that a fault on the way is known to be this connection's. */
   readonly onConnection: (connection: Connection) => Promise<void> | undefined;
   /** Binds a UDP endpoint. Default: every peer is a connection; see serveDatagrams(). */
-  readonly bindDatagrams?: (
-    endpoint: UdpEndpoint,
-    options: Pick<ServeOptions, 'family' | 'numericOnly'>,
-  ) => Promise<BoundServer>;
+  readonly bindDatagrams?: (endpoint: UdpEndpoint, options: BindDatagramOptions) => Promise<BoundServer>;
 }
 
 /**

@@ -70,6 +70,8 @@ class Pinger {
     connection.on('error', (error) => this.#end(error));
     connection.on('end', () => this.#peerEnded());
     connection.on('close', () => this.#peerEnded());
+    // What comes before a stream, such as a proxy's answer, is read from a socket that is then paused.
+    connection.resume();
     const interrupt = () => this.#end();
     if (signal.aborted) interrupt();
     else signal.addEventListener('abort', interrupt, { once: true });

@@ -43,9 +43,17 @@ export function createTuner(tuning: SocketTuning): (socket: Socket) => void {
       const { idleMs, intervalMs, count } = keepAlive;
       (socket.setKeepAlive as SetKeepAlive)(true, idleMs, intervalMs, count);
     }
-    if (typeOfService !== undefined) socket.setTypeOfService(typeOfService);
+    if (typeOfService !== undefined) setTypeOfService(socket, typeOfService);
     setNative?.(socket);
   };
+}
+
+/** On an IPv6 socket with a client of IPv4, node:net sets what that client's packets do not have. */
+function setTypeOfService(socket: Socket, value: number): void {
+  const fd = descriptorOf(socket);
+  const addon = loadNativeAddon();
+  if (addon && fd !== undefined) addon.setOption(fd, 'tos', value);
+  else socket.setTypeOfService(value);
 }
 
 /** The flags of options that node:net cannot set, by the addon's names. */
@@ -70,21 +78,28 @@ function createNativeTuner(tuning: SocketTuning): ((socket: Socket) => void) | u
 }
 
 /**
- * What sets the type of service and the hop limit of a bound UDP socket, for what is sent to a multicast group too.
+ * What sets the options of a bound UDP socket that it has: its buffers, the type of service and the hop limit, for what
+ * is sent to a multicast group too. The others are not looked at.
  *
  * @throws as createTuner() does, and the function that is returned likewise
  */
 export function createDatagramTuner({
   typeOfService,
   hopLimit,
-}: Pick<SocketTuning, 'typeOfService' | 'hopLimit'>): (socket: DatagramSocket) => void {
-  const addon = typeOfService === undefined ? undefined : requireAddon('--tos');
+  receiveBufferBytes,
+  sendBufferBytes,
+}: SocketTuning): (socket: DatagramSocket) => void {
+  const addon = typeOfService === undefined ? loadNativeAddon() : requireAddon('--tos');
   return (socket) => {
+    if (receiveBufferBytes !== undefined) socket.setRecvBufferSize(receiveBufferBytes);
+    if (sendBufferBytes !== undefined) socket.setSendBufferSize(sendBufferBytes);
+    const fd = descriptorOfDatagrams(socket);
     if (hopLimit !== undefined) {
       socket.setTTL(hopLimit);
       socket.setMulticastTTL(hopLimit);
+      // What an IPv6 socket sends to IPv4 has a limit of its own.
+      if (fd !== undefined) addon?.setOption(fd, 'ttl', hopLimit);
     }
-    const fd = addon && descriptorOfDatagrams(socket);
     if (fd !== undefined && typeOfService !== undefined) addon?.setOption(fd, 'tos', typeOfService);
   };
 }

@@ -10,6 +10,12 @@ import type { ServeOptions } from './serve.ts';
 
 export type UdpEndpoint = Extract<Endpoint, { kind: 'udp' }>;
 
+/** How a UDP socket is bound. */
+export interface BindDatagramOptions extends Pick<ServeOptions, 'family' | 'numericOnly'> {
+  /** Called with the bound socket. Throws what binding is to throw. */
+  readonly tuneDatagrams?: ((socket: DatagramSocket) => void) | undefined;
+}
+
 /**
  * Binds a UDP endpoint; `onConnection` gets a DatagramPeer for every peer. Over maxConnections, the datagrams of
  * further peers are turned away until one is let go.
@@ -18,7 +24,7 @@ export type UdpEndpoint = Extract<Endpoint, { kind: 'udp' }>;
  */
 export async function serveDatagrams(
   endpoint: UdpEndpoint,
-  options: ServeOptions<DatagramPeer>,
+  options: ServeOptions<DatagramPeer> & BindDatagramOptions,
 ): Promise<DatagramServer> {
   const socket = await bindEndpoint(endpoint, options);
   const { onConnection, onRefused, admit, maxConnections, onlyFirst } = options;
@@ -34,11 +40,25 @@ export async function serveDatagrams(
 /**
  * Binds a UDP socket to an endpoint; one that is a multicast group is joined.
  *
- * @throws the system's error, or TnetError TNET_E_ADDRESS
+ * @throws the system's error, TnetError TNET_E_ADDRESS, or what `tuneDatagrams` says
  */
 export async function bindEndpoint(
   endpoint: UdpEndpoint,
-  { family, numericOnly }: Pick<ServeOptions, 'family' | 'numericOnly'>,
+  options: BindDatagramOptions,
+): Promise<DatagramSocket> {
+  const socket = await bindPlain(endpoint, options);
+  try {
+    options.tuneDatagrams?.(socket);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+async function bindPlain(
+  endpoint: UdpEndpoint,
+  { family, numericOnly }: BindDatagramOptions,
 ): Promise<DatagramSocket> {
   refuseNumericForm(endpoint.host ?? '');
   if (numericOnly) requireNumericHost(endpoint);

@@ -53,6 +53,26 @@ testWith('ss')('listen sets them on every client', async (t) => {
   }
 });
 
+/** Whether a client's side of a dual-stack listener, or an IPv4 or IPv6 one's own. */
+const addresses = ['127.0.0.1:0', '[::1]:0', '0'] as const;
+
+const testNativeWithSs = addon ? testWith('ss') : test.serial.skip;
+
+for (const command of [['listen', '-k'], ['echo'], ['echo', '--accept-proxy']]) {
+  for (const address of addresses)
+    testNativeWithSs(
+      `${command.join(' ')} on ${address} sets the type of service of what it sends`,
+      async (t) => {
+        const cli = startCli(t, [...command, '-v', '--tos', 'ef', address], { stdin: 'null' });
+        const peer = await connectPeer(t, await cli.address());
+        peer.write('PROXY UNKNOWN\r\nhere');
+        await cli.said(/connection from/);
+        const shown = execFileSync('ss', ['-tonimH', '--tos', `dport = :${peer.localPort}`]).toString();
+        t.regex(shown, address.startsWith('[') ? /tclass:0xb8/ : /tos:0xb8/);
+      },
+    );
+}
+
 testNative('the buffers, the hops, the lingering and Nagle are set through the addon', async (t) => {
   const server = await startPeerServer(t, 'tcp');
   const socket = connect(server.target as never);
@@ -142,9 +162,13 @@ for (const [type, address] of [
   testNative(`the type of service and the hops of a ${type} socket are set`, async (t) => {
     const socket = await bindDatagram({ type, address, port: 0 });
     t.teardown(() => socket.close());
-    createDatagramTuner({ typeOfService: 0xb8, hopLimit: 9 })(socket);
+    const buffers = { receiveBufferBytes: 50_000, sendBufferBytes: 60_000 };
+    createDatagramTuner({ typeOfService: 0xb8, hopLimit: 9, ...buffers })(socket);
     const fd = descriptorOfDatagrams(socket)!;
-    t.deepEqual([addon!.getOption(fd, 'tos'), addon!.getOption(fd, 'ttl')], [0xb8, 9]);
+    t.deepEqual(
+      (['tos', 'ttl', 'rcvbuf', 'sndbuf'] as const).map((name) => addon!.getOption(fd, name)),
+      [0xb8, 9, 100_000, 120_000],
+    );
   });
 }
 
@@ -185,6 +209,43 @@ testTraced('connect -u sets the type of service and the hops before it sends', a
   );
   t.is(Math.max(...places), places.at(-1) ?? -1);
 });
+
+for (const [words, calls] of [
+  [
+    ['listen', '-u', '--ttl', '9', '--tos', 'ef', '0'],
+    [/IP_TTL, \[9\]/, /IP_TOS, \[184\]/],
+  ],
+  [
+    ['echo', '-u', '--ttl', '9', '--tos', 'ef', '127.0.0.1:0'],
+    [/IP_TTL, \[9\]/, /IP_TOS, \[184\]/],
+  ],
+  [
+    ['echo', '-u', '--rcvbuf', '70000', '127.0.0.1:0'],
+    [/SO_RCVBUF, \[1048576\]/, /SO_RCVBUF, \[70000\]/],
+  ],
+] as const) {
+  testTraced(`${words.join(' ')} sets the options of its UDP socket`, async (t) => {
+    const file = join(tempDir(t), 'trace');
+    const inside = ['strace', '-f', '-e', 'trace=setsockopt', '-o', file];
+    const cli = startCli(t, [...words], { inside });
+    await cli.said(/listening on/);
+    // strace(1) ends with what it runs, and has written all then.
+    const pid = cli.child.pid!;
+    process.kill(Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ')[0]));
+    await cli.exit;
+    const trace = readFileSync(file, 'latin1');
+    const places = calls.map((call) => trace.search(call));
+    t.true(
+      places.every((place) => place >= 0),
+      trace,
+    );
+    t.deepEqual(
+      places,
+      places.toSorted((a, b) => a - b),
+      trace,
+    );
+  });
+}
 
 test.serial('connect -u --ttl needs no addon, and --tos says that it does', async (t) => {
   const env = { TNET_NATIVE: '0' };

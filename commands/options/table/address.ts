@@ -66,12 +66,16 @@ export const address = {
   source: {
     flags: '-s, --source <address>',
     help: 'connect from this address',
-    helpIn: { listen: 'listen on this address', proxy: 'connect to targets from this address' },
+    helpIn: {
+      listen: 'listen on this address',
+      echo: 'listen on this address; with --ping, connect from it',
+      proxy: 'connect to targets from this address',
+    },
     value: text((host) => host, '127.0.0.1', 'address'),
     config: true,
-    in: { connect: ['client'], listen: ['server'], proxy: ['target'] },
+    in: { connect: ['client'], listen: ['server'], echo: ['server', 'client'], proxy: ['target'] },
     ends: { client: anyEnd, server: anyEnd, target: ipEnds },
-    modes: [...anySession, 'workers', 'names', 'replay-clients'],
+    modes: [...anySession, 'answers', 'workers', 'names', 'replay-clients'],
     test: 'cli/usage.test.ts',
   },
   sourcePort: {

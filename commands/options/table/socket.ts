@@ -1,16 +1,23 @@
 import { TnetError } from '../../../src/errors.ts';
 import type { SocketTuning } from '../../../src/net/socket-tuning.ts';
 import { readCount, readSizeBytes, readTimeMs } from '../../../src/quantities.ts';
-import { anySession, ipEnds, streamEnds, tcpEnds, type Mode } from '../modes.ts';
+import { anyEnd, anySession, ipEnds, streamEnds, tcpEnds, type Mode } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
 import { text, toggle, type ValueKind } from '../value-kinds.ts';
 
 /** A proxy's are for both its sides, as far as each is of a kind that has them. */
-const both = { connect: ['client'], listen: ['server'], proxy: ['relay'] } as const;
-/** What packets have: of a server, those of its connections only. */
-const packetEnds = { client: ipEnds, server: tcpEnds, relay: tcpEnds } as const;
+const both = {
+  connect: ['client'],
+  listen: ['server'],
+  echo: ['server', 'client'],
+  proxy: ['relay'],
+} as const;
+/** What packets have, and what every socket has: of a proxy, those of its connections only. */
+const packetEnds = { client: ipEnds, server: ipEnds, relay: tcpEnds } as const;
+const bufferEnds = { client: anyEnd, server: anyEnd, relay: streamEnds } as const;
 const sessionsAndRelays: readonly Mode[] = [
   ...anySession,
+  'answers',
   'workers',
   'names',
   'replay-clients',
@@ -56,7 +63,7 @@ export const socket = {
     value: words(parseBufferBytes, '64k'),
     config: true,
     in: both,
-    ends: streamEnds,
+    ends: bufferEnds,
     modes: sessionsAndRelays,
     test: 'cli/socket-options.test.ts',
   },
@@ -66,7 +73,7 @@ export const socket = {
     value: words(parseBufferBytes, '64k'),
     config: true,
     in: both,
-    ends: streamEnds,
+    ends: bufferEnds,
     modes: sessionsAndRelays,
     test: 'cli/socket-options.test.ts',
   },

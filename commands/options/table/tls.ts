@@ -172,7 +172,7 @@ export const tls = {
     flags: '--starttls <protocol>',
     help: 'begin in the clear as this protocol does',
     value: choice(starttlsNames),
-    in: { connect: ['client'] },
+    in: { connect: ['client'], echo: ['client'] },
     ends: streamEnds,
     modes: anySession,
     implies,

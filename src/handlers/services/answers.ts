@@ -5,8 +5,7 @@ import { createFault } from '../../net/guard.ts';
 import { judgeSender } from '../../protocol/small-services/reflection.ts';
 import type { Rate } from '../../quantities.ts';
 import { formatHostPort } from '../../address/endpoint.ts';
-import { bindEndpoint, type UdpEndpoint } from '../../serve/serve-datagrams.ts';
-import type { ServeOptions } from '../../serve/serve.ts';
+import { bindEndpoint, type BindDatagramOptions, type UdpEndpoint } from '../../serve/serve-datagrams.ts';
 
 export interface AnswerOptions {
   /** The answer to a datagram; undefined: none. */
@@ -52,8 +51,6 @@ export class DatagramResponder extends EventEmitter {
     this.#options = options;
     this.#limit = options.rate && new RateLimit(options.rate);
     this.#localPort = socket.address().port;
-    // As far as the system lets it grow: a burst must not be lost while an answer is on its way.
-    socket.setRecvBufferSize(receiveBufferBytes);
     socket.on('message', (datagram, remote) => {
       try {
         this.#receive(datagram, remote);
@@ -111,8 +108,13 @@ export class DatagramResponder extends EventEmitter {
  */
 export async function serveAnswers(
   endpoint: UdpEndpoint,
-  bindOptions: Pick<ServeOptions, 'family' | 'numericOnly'>,
+  bindOptions: BindDatagramOptions,
   options: AnswerOptions,
 ): Promise<DatagramResponder> {
-  return new DatagramResponder(await bindEndpoint(endpoint, bindOptions), options);
+  const tuneDatagrams = (socket: DatagramSocket) => {
+    // As far as the system lets it grow: a burst must not be lost while an answer is on its way.
+    socket.setRecvBufferSize(receiveBufferBytes);
+    bindOptions.tuneDatagrams?.(socket);
+  };
+  return new DatagramResponder(await bindEndpoint(endpoint, { ...bindOptions, tuneDatagrams }), options);
 }

@@ -247,7 +247,9 @@ for (const [command, args, message] of [
   ['listen', ['-k', '--raw', '127.0.0.1:0'], '--raw does not go with -k: it is for one client'],
   ['listen', ['-m', '2', '127.0.0.1:0'], '-m goes with -k'],
   ['listen', ['-u', '-k', '--pause', '1', '127.0.0.1:0'], '--pause needs a connection, and UDP has none'],
-  ['listen', ['-u', '--tos', 'ef', '127.0.0.1:0'], '--tos needs a connection, and UDP has none'],
+  ['listen', ['-u', '--linger', '1', '127.0.0.1:0'], '--linger needs a connection, and UDP has none'],
+  ['echo', ['-u', '--keepalive', '60s', '127.0.0.1:0'], '--keepalive needs a connection, and UDP has none'],
+  ['echo', ['-U', '/tmp/x', '--tos', 'ef'], 'a Unix socket has no --tos'],
   [
     'listen',
     ['--mode', '600', '127.0.0.1:0'],
@@ -264,6 +266,19 @@ for (const [command, args, message] of [
     ['--ping', '--live', '127.0.0.1:1'],
     "--live does not go with --ping: it is a server's, and --ping is a client",
   ],
+  ['echo', ['-x', 'h:1', '127.0.0.1:0'], '-x goes with --ping'],
+  ['echo', ['--send-proxy', '127.0.0.1:0'], '--send-proxy goes with --ping'],
+  ['echo', ['--starttls', 'smtp', '127.0.0.1:0'], '--starttls goes with --ping'],
+  ['echo', ['--retry', '1', '127.0.0.1:0'], '--retry goes with --ping'],
+  ['echo', ['--wait', '1s', '127.0.0.1:0'], '--wait goes with --ping'],
+  ['echo', ['--ping', '--retry-delay', '1s', '127.0.0.1:1'], '--retry-delay goes with --retry or --wait'],
+  ['echo', ['--ping', '-U', '/tmp/x', '-x', 'h:1'], 'a Unix socket has no -x'],
+  [
+    'echo',
+    ['--ping', '-u', '--send-proxy', '127.0.0.1:1'],
+    '--send-proxy needs a connection, and UDP has none',
+  ],
+  ['echo', ['--ping', '-u', '--wait', '1s', '127.0.0.1:1'], '--wait needs a connection, and UDP has none'],
   ['echo', ['--tls-pin', 'x', '127.0.0.1:0'], '--tls-pin goes with --ping'],
   ['echo', ['--timeout', '1s', '127.0.0.1:0'], '--timeout goes with --ping'],
 ] as const) {
@@ -276,7 +291,7 @@ for (const [command, args, message] of [
 const lists: Readonly<Record<string, readonly string[]>> = {
   connect: ['--expect', '--send', '--tls-alpn', '--tls-pin', '--via'],
   listen: ['--allow', '--deny', '--expect', '--send', '--tls-alpn'],
-  echo: ['--allow', '--deny', '--tls-alpn', '--tls-pin'],
+  echo: ['--allow', '--deny', '--tls-alpn', '--tls-pin', '--via'],
   proxy: ['--allow', '--deny', '--pair', '--route', '--tls-alpn', '--tls-pin', '--via'],
   isip: ['--in'],
 };
