@@ -1,13 +1,16 @@
 /* The addon's functions for single descriptors: options by name, what the kernel knows of a connection, duplicates. */
 #include "addon.h"
-#include "socket_option.h"
 #include "js_value.h"
+#include "lane.h"
+#include "socket_option.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -72,6 +75,25 @@ static napi_value unread_bytes(napi_env env, napi_callback_info info) {
   return queued_bytes(env, info, SIOCINQ);
 }
 
+/* originalDestination(fd) → `10.0.0.1:80` or `[fd00::1]:80`, where an accepted connection was going before a rule of this
+   machine (DNAT, REDIRECT) had it come here; undefined where the system knows of none. Without a rule it may be our address. */
+static napi_value original_destination(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  struct sockaddr_storage destination;
+  char host[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + sizeof "[]:65535"];
+  int32_t fd;
+  napi_value result;
+  if (!get_arguments(env, info, &arguments) || !get_int(&arguments, 0, &fd)) return NULL;
+  if (!ask_original(&destination, fd)) return NULL;
+  bool is_ipv4 = destination.ss_family == AF_INET;
+  const void *address = is_ipv4 ? (const void *)&((const struct sockaddr_in *)&destination)->sin_addr
+                                : (const void *)&((const struct sockaddr_in6 *)&destination)->sin6_addr;
+  if (!inet_ntop(destination.ss_family, address, host, sizeof host)) return NULL;
+  unsigned port = ntohs(((const struct sockaddr_in *)&destination)->sin_port); /* at the same place in both */
+  snprintf(text, sizeof text, is_ipv4 ? "%s:%u" : "[%s]:%u", host, port);
+  return ok(env, napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &result)) ? result : NULL;
+}
+
 /* duplicate(fd) → a descriptor of the caller's own, close-on-exec. */
 static napi_value duplicate(napi_env env, napi_callback_info info) {
   struct arguments arguments;
@@ -88,5 +110,6 @@ bool add_option_functions(const struct exports *exports) {
          add_function(exports, "unsentBytes", unsent_bytes) &&
          add_function(exports, "withheldBytes", withheld_bytes) &&
          add_function(exports, "unreadBytes", unread_bytes) &&
+         add_function(exports, "originalDestination", original_destination) &&
          add_function(exports, "duplicate", duplicate);
 }

@@ -105,7 +105,6 @@ static void join(struct loop *loop, struct connection *connection) {
   connection->error = 0; /* an earlier address's */
   connection->joined_ns = loop->now_ns;
   connection->up.active_ns = connection->down.active_ns = loop->now_ns;
-  ask_name(&connection->target_local, connection->target->fd);
   tell_connection(loop, connection, NOTIFY_CONNECTED);
   begin_lane_flow(loop, &connection->up, connection->client, connection->target);
   begin_lane_flow(loop, &connection->down, connection->target, connection->client);
@@ -120,6 +119,7 @@ static int dial(struct loop *loop, struct connection *connection, const struct t
   bool connected = connect(fd, (const struct sockaddr *)&target->address, target->length) == 0;
   int error = connected || errno == EINPROGRESS ? 0 : errno;
   if (!error) {
+    ask_name(&connection->target_local, fd); /* before it is anybody's client, as leads_back() needs it */
     /* Only now: an unconnected socket would say at once that it is hung up. */
     connection->target = open_lane_end(loop, fd, family, connection);
     if (!connection->target) error = errno ? errno : ENOMEM;
@@ -205,6 +205,29 @@ void feed_connection(struct loop *loop, struct connection *connection) {
   dial_next(loop, connection);
 }
 
+static bool has_dialled_from(const struct lane *lane, const struct name *local) {
+  for (const struct connection *connection = lane->connections; connection; connection = connection->next) {
+    if (connection->target && is_same_name(&connection->target_local, local)) return true;
+  }
+  return false;
+}
+
+/* Whether a client is one of our own connections to a target, which a rule of this machine has led back here. Where nothing
+   is redirected, as nearly always, the first call says so. */
+static bool leads_back(const struct loop *loop, int fd, const struct name *peer) {
+  struct sockaddr_storage destination;
+  struct name original, target;
+  if (peer->family == 0 || !ask_original(&destination, fd)) return false;
+  fill_name(&original, &destination);
+  for (const struct lane *lane = loop->lanes; lane; lane = lane->next) {
+    for (size_t i = 0; i < lane->target_count; i++) {
+      fill_name(&target, &lane->targets[i].address);
+      if (is_same_name(&target, &original) && has_dialled_from(lane, peer)) return true;
+    }
+  }
+  return false;
+}
+
 /* Takes over `fd`. */
 void accept_connection(struct loop *loop, struct lane *lane, int fd, const struct sockaddr_storage *peer) {
   struct connection *connection = calloc(1, sizeof *connection);
@@ -237,7 +260,8 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
   lane->connections = connection;
   lane->live++;
   tell_connection(loop, connection, NOTIFY_ACCEPTED);
-  dial_next(loop, connection);
+  if (leads_back(loop, fd, &connection->peer)) stop_connection(loop, connection, ELOOP);
+  else dial_next(loop, connection);
 }
 
 /* Ends it now, with resets to both sides. */

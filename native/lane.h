@@ -113,6 +113,8 @@ bool is_welcome(const struct lane *lane, const struct name *client);
 /* socket_name.c */
 void fill_name(struct name *name, const struct sockaddr_storage *address);
 void ask_name(struct name *name, int fd);
+bool ask_original(struct sockaddr_storage *address, int fd);
+bool is_same_name(const struct name *one, const struct name *other);
 
 /* delayed_reset.c */
 void reset_socket(struct loop *loop, int fd, uint64_t until_ns);

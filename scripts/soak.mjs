@@ -15,6 +15,9 @@
 //   npm run soak -- --delays --pin --minutes 10
 //   npm run soak -- --delays --sanitizer thread --minutes 2
 //
+// Runs in a network namespace of its own where one can be made (root on Linux): a connection of somebody else's to one of
+// its ports would be taken for one of its own.
+//
 // Builds the addon with the sanitizer in it. The exit status is 1 when the soak finds a wrong byte or a descriptor
 // left open, when a test fails, or when a sanitizer's report names the addon: Node itself is built without, so its own do not count.
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -56,8 +59,14 @@ const env = {
   UBSAN_OPTIONS: `${options.replace(':detect_leaks=0', '')}:print_stacktrace=1`,
 };
 
+const apart = ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
+const canBeApart = spawnSync(apart[0], [...apart.slice(1), 'true'], { stdio: 'ignore' }).status === 0;
+if (!canBeApart)
+  console.log('no network namespace can be made: nothing else may connect to ports of loopback meanwhile');
+
 function run(...args) {
-  const command = [...(values.pin ? ['taskset', '-c', '0'] : []), process.execPath, ...args];
+  const pinned = values.pin ? ['taskset', '-c', '0'] : [];
+  const command = [...(canBeApart ? apart : []), ...pinned, process.execPath, ...args];
   const { status, signal } = spawnSync(command[0], command.slice(1), { cwd: root, env, stdio: 'inherit' });
   if (status === 0) return true;
   console.error(`${args.join(' ')}: ${signal ?? `exit ${status}`}`);

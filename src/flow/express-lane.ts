@@ -86,8 +86,8 @@ export type LaneEvent =
       /** Since it was accepted. */
       readonly durationMs: number;
       /**
-       * What broke. Without `broken` it is ETIMEDOUT for connectMs and idleMs, ECONNABORTED for lifeMs, ECANCELED when it was
-       * stopped or cut; both sides have been reset then.
+       * What broke. Without `broken` it is ETIMEDOUT for connectMs and idleMs, ECONNABORTED for lifeMs, ELOOP for a client that is
+       * a lane's own connection to a target, ECANCELED when it was stopped or cut; both sides have been reset then.
        */
       readonly error: NodeJS.ErrnoException | undefined;
       /** Which side broke, when one did; no target that took the connection counts as the target's break. */

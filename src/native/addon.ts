@@ -67,6 +67,11 @@ export interface NativeAddon {
   withheldBytes(fd: number): number;
   /** Bytes received and not yet read. Source: tcp(7), SIOCINQ. */
   unreadBytes(fd: number): number;
+  /**
+   * Where an accepted connection was going before a rule of this machine (DNAT, REDIRECT) had it come here, as
+   * `10.0.0.1:80` or `[fd00::1]:80`; undefined where the system knows of none. Without a rule it may be our own address.
+   */
+  originalDestination(fd: number): string | undefined;
   /** A new descriptor for the same open file, close-on-exec. The caller closes it. */
   duplicate(fd: number): number;
   /** The pid of a child of this process that has ended and has not been waited for; 0 for none. Takes nothing away. */

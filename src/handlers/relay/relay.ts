@@ -12,6 +12,8 @@ import type { ProxyHost } from './host.ts';
 import { join, type Outcome } from './join.ts';
 import { describeRelayed } from './recorded-connection.ts';
 import type { RelayOptions } from './service.ts';
+import { createLoopError } from './targets/rules.ts';
+import { formatTarget } from './targets/target.ts';
 import type { OpenUpstream } from './targets/upstream.ts';
 
 /** Connects clients to their targets and joins the two. */
@@ -19,11 +21,14 @@ export function createRelay(options: RelayOptions, host: ProxyHost): Handler {
   return async (greeted) => {
     const { client, greeting, listener, entry } = greeted;
     if (greeting.request?.command === 'udp-associate') return associate(greeted, options, host);
+    const isOwn = host.loops?.connections.has(client);
+    if (isOwn && (await isOwn)) return leadBack(greeted, options, host);
     const opened = await openTarget(greeted, options, host);
     if (!opened) return { reason: 'aborted', failed: true, close: () => closeUnserved(client) };
     const { id } = entry;
     const { socket: target } = opened;
     greeted.guard.watch(target);
+    if (!(target instanceof Socket)) host.loops?.connections.add(target);
     entry.target = opened.target;
     const local = formatLocal(target, opened.target);
     host.emit({ event: 'connected', id, local, remote: opened.target });
@@ -42,6 +47,21 @@ export function createRelay(options: RelayOptions, host: ProxyHost): Handler {
     });
     return conclude(client, target, outcome);
   };
+}
+
+/** Of a client that is a connection of our own. */
+function leadBack(
+  { client, listener, entry }: Greeted,
+  { pair }: RelayOptions,
+  host: ProxyHost,
+): HandlerEnding {
+  const target = pair.targets[0];
+  host.fail(
+    listener,
+    createLoopError(listener, target ? formatTarget(target) : 'what was asked for'),
+    entry.id,
+  );
+  return { reason: 'aborted', failed: true, close: () => closeUnserved(client) };
 }
 
 function conclude(client: Connection, target: Connection, outcome: Outcome): HandlerEnding {

@@ -10,6 +10,7 @@ import type { OpenConnection } from '../../../serve/ledger.ts';
 import { defaultConnectMs, type PairValues } from '../pair.ts';
 import { leave } from '../../../serve/leave.ts';
 import { refuse } from '../../../serve/refuse.ts';
+import { createLoopError } from '../targets/rules.ts';
 import { timedOut } from '../cut.ts';
 import type { ProxyHost } from '../host.ts';
 
@@ -139,7 +140,9 @@ export class ExpressConnections {
     this.#entries.delete(event.id);
     relay?.end(event);
     if (!relay && !this.#host.signal.aborted) {
-      this.#host.fail(this.#targetName, this.#dialError(entry, event), open.id);
+      if (event.error?.code === 'ELOOP')
+        this.#host.fail(this.#address, createLoopError(this.#address, this.#targetName), open.id);
+      else this.#host.fail(this.#targetName, this.#dialError(entry, event), open.id);
     }
     leave(
       open,

@@ -4,6 +4,7 @@ import type { OwnAddresses } from '../../../serve/own-addresses.ts';
 import { isLocalListener } from '../../../net/listener-path.ts';
 import type { Destination } from '../../../dial/dial-options.ts';
 import { findNearKind } from '../../../address/embedded.ts';
+import { OwnConnections } from './own-connections.ts';
 
 /** Why a connection may not be made, judged by the address that would be dialled; undefined: it may. */
 export type JudgeTarget = (destination: Destination) => TnetError | undefined;
@@ -27,6 +28,11 @@ export function createTargetRule(listen: Endpoint, own: OwnAddresses | undefined
   };
 }
 
+/** What is said of a relay that leads back to itself. */
+export function createLoopError(listener: string, target: string): TnetError {
+  return new TnetError('TNET_E_LOOP', `the relay leads back to itself, by ${target}`, { subject: listener });
+}
+
 /** How long it is remembered that one of our listeners has led to another one. */
 const rememberedMs = 5_000;
 
@@ -35,6 +41,8 @@ const rememberedMs = 5_000;
  * connected then, so that not even one round is made.
  */
 export class LoopWatch {
+  /** For those that no address shows. */
+  readonly connections = new OwnConnections();
   readonly #own: OwnAddresses;
   /** Which of our listeners have led to which, and when last. */
   readonly #led = new Map<string, Map<string, number>>();
@@ -48,8 +56,7 @@ export class LoopWatch {
     const to = this.#own.find(destination);
     if (to === undefined) return undefined;
     if (to === from || this.#leads(to, from, performance.now(), new Set())) {
-      const where = formatHostPort(destination.address, destination.port);
-      return new TnetError('TNET_E_LOOP', `the relay leads back to itself, by ${where}`, { subject: from });
+      return createLoopError(from, formatHostPort(destination.address, destination.port));
     }
     const led = this.#led.get(from) ?? new Map<string, number>();
     this.#led.set(from, led.set(to, performance.now()));

@@ -109,11 +109,15 @@ export function createDialOptions(
   { host, timeoutMs, options }: TargetDialing,
   { head, tlsHost, judge, listener }: ConnectOptions,
 ): DialOptions {
-  const { family, numericOnly, signal } = host;
+  const { family, numericOnly, signal, loops } = host;
   const judgeProxy = options?.proxies && listener !== undefined ? judgeLoops(host, listener) : undefined;
   return {
     ...options,
     ...{ family, numericOnly, signal, timeoutMs, head, tlsHost },
+    tune(socket) {
+      loops?.connections.add(socket);
+      options?.tune?.(socket);
+    },
     awaitsDescriptor: true,
     judge: (judge ?? judgeProxy) && ((to) => (to.isProxy ? judgeProxy : judge)?.(to)),
     observer: {
