@@ -103,11 +103,16 @@ async function createReaders(
     readers.push((await import('../../src/serve/greeting/proxy-header.ts')).readPresentedClient);
   const secureEndpoint = endpoints.find(({ kind }) => flags.tls === true || kind === 'tls');
   if (!secureEndpoint) return readers;
-  const [{ readServerSecure }, { createTlsReader }] = await Promise.all([
-    import('./tls.ts'),
+  const [{ readServerTls }, { createTlsReader }] = await Promise.all([
+    import('../../src/serve/tls-server.ts'),
     import('../../src/serve/greeting/tls.ts'),
   ]);
-  return [...readers, createTlsReader(await readServerSecure(flags, secureEndpoint, reporter))];
+  const { tlsCert: cert, tlsKey: key, tlsCa: clientCa, tlsAlpn: alpn } = flags;
+  const settings = await readServerTls({ cert, key, clientCa, alpn }, secureEndpoint, {
+    emit: (event) => reporter.emit(event),
+    fail: (subject, error) => reporter.fail(subject, error),
+  });
+  return [...readers, createTlsReader(settings)];
 }
 
 /** The endpoint to bind for one that may ask for TLS. */
