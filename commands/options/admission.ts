@@ -8,13 +8,13 @@ import { formatLocal, formatRemote } from '../../src/serve/serve.ts';
 import { Socket } from '../../src/net/index.ts';
 import type { Access } from './access.ts';
 import type { Context } from '../context.ts';
-import type { SecureFlags } from './tls.ts';
+import type { TableFlags } from './row.ts';
+import type { clientHeader } from './table/proxies.ts';
+import type { tls } from './table/tls.ts';
 import type { ServerRun } from '../server-run.ts';
 
 /** The flags of a server that say what comes before a client's stream. */
-export interface AdmissionFlags extends SecureFlags {
-  readonly acceptProxy?: boolean;
-}
+export type AdmissionFlags = TableFlags<typeof tls & typeof clientHeader, 'listen'>;
 
 /** Serves a client that has been let in; settles when it is over. */
 export type ServeAdmitted = (client: Connection) => Promise<void> | undefined;

@@ -8,9 +8,6 @@ import { reportHandshake } from '../../src/dial/tls-handshake.ts';
 import { TnetError } from '../../src/errors.ts';
 import type { Reporter } from '../../src/report/reporter.ts';
 
-/** The TLS flags that both sides have. Each implies --tls: a flag of TLS must never leave a connection in the clear. */
-export type SecureFlags = TableFlags<typeof tls, 'listen'>;
-
 /** The TLS flags of a client. */
 export type ClientSecureFlags = TableFlags<typeof tls, 'connect'>;
 
