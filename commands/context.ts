@@ -1,14 +1,12 @@
 import type { Command } from 'commander';
 import { Reporter } from '../src/report/reporter.ts';
 import type { Verbosity } from '../src/report/text.ts';
+import type { TableFlags } from './options/row.ts';
+import type { reports } from './options/table/reports.ts';
 import { exitStatus } from './exit-status.ts';
 
-/** The flags that every command has (see addReportOptions). */
-export interface ReportOptions {
-  readonly verbose: number;
-  readonly json?: boolean;
-  readonly color: boolean;
-}
+/** The flags of what is said on standard error. */
+export type ReportFlags = TableFlags<typeof reports, 'connect'>;
 
 /** What a command's action works with: its voice on stderr and its exit status. */
 export interface Context {
@@ -19,7 +17,7 @@ export interface Context {
   exit(status: number): void;
 }
 
-export function createContext(command: Command, options: ReportOptions): Context {
+export function createContext(command: Command, options: ReportFlags): Context {
   // A stderr that nobody reads any more must not end the work.
   process.stderr.on('error', () => undefined);
   const reporter = new Reporter({

@@ -9,16 +9,18 @@ import { CrlfIn, CrlfOut } from '../src/transform/crlf.ts';
 import { subjectOf, type Context } from './context.ts';
 import { exitStatus } from './exit-status.ts';
 import type { ExecFlags } from './options/exec.ts';
+import type { TableFlags } from './options/row.ts';
+import type { clients } from './options/table/clients.ts';
+import type { lines } from './options/table/session.ts';
+import type { tls } from './options/table/tls.ts';
 import { recordOf, recordTransforms } from './options/recording.ts';
 import { receivesCrlf, sendsCrlf, type SessionFlags } from './session-run.ts';
 import { elapsedMs, type ConnectionReport, type ServerRun } from './server-run.ts';
 import { endingReason, type Interruption } from './signals.ts';
 
-interface ProgramFlags extends ExecFlags, SessionFlags {
-  readonly delay?: number;
-  readonly keepOpen?: boolean;
-  readonly tls?: boolean;
-}
+type ProgramFlags = ExecFlags &
+  SessionFlags &
+  Pick<TableFlags<typeof lines & typeof clients & typeof tls, 'listen'>, 'delay' | 'keepOpen' | 'tls'>;
 
 /** What a connection is called in the program's environment. */
 export interface ConnectionFacts {

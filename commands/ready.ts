@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, lstatSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { errorCode, TnetError } from '../src/errors.ts';
+import type { TableFlags } from './options/row.ts';
+import type { bind } from './options/table/bind.ts';
 
 /** The flags that tell another program when a server is bound, and to what. */
-export interface ReadyFlags {
-  readonly readyFd?: number;
-  readonly readyFile?: string;
-}
+export type ReadyFlags = Pick<TableFlags<typeof bind, 'listen'>, 'readyFd' | 'readyFile'>;
 
 /**
  * Checks before anything is bound that the file may be written: it does not exist, or is a regular one of this user. A

@@ -9,6 +9,7 @@ import type { Context } from './context.ts';
 import type { TableFlags } from './options/row.ts';
 import type { limits } from './options/table/limits.ts';
 import type { dialogue, endOfData, lines } from './options/table/session.ts';
+import type { timing as timingTable } from './options/table/reports.ts';
 import { recordOf, recordTransforms } from './options/recording.ts';
 import { elapsedMs } from './server-run.ts';
 import { endingReason, type Interruption } from './signals.ts';
@@ -22,7 +23,7 @@ export type SessionFlags = Pick<TableFlags<typeof limits, 'connect'>, 'idle'> &
 export type StreamFlags = SessionFlags & TableFlags<typeof lines & typeof dialogue, 'connect'>;
 
 /** Whether nothing stands between stdin, stdout and the connection but what every session has. */
-export function isPlainSession(flags: StreamFlags & { readonly timing?: boolean }): boolean {
+export function isPlainSession(flags: StreamFlags & TableFlags<typeof timingTable, 'connect'>): boolean {
   const { telnet, raw, delay, expect, send, timing } = flags;
   return ![telnet, raw, delay, expect, send, timing].some((flag) => flag !== undefined);
 }

@@ -6,6 +6,8 @@ import { restoreBlocking } from '../src/net/blocking.ts';
 import type { Socket } from '../src/net/socket.ts';
 import { TnetError } from '../src/errors.ts';
 import type { Context } from './context.ts';
+import type { TableFlags } from './options/row.ts';
+import type { limits } from './options/table/limits.ts';
 
 /** A request to stop from outside, as an AbortSignal for everything that runs, with the exit status that follows. */
 export interface Interruption {
@@ -125,7 +127,7 @@ function endNow(signal: EndingSignal): void {
 /** The limit of --timeout, in milliseconds, on the whole run; running into it is said. */
 export function readRunLimit(
   context: Context,
-  { timeout }: { readonly timeout?: number },
+  { timeout }: Pick<TableFlags<typeof limits, 'connect'>, 'timeout'>,
 ): RunLimit | undefined {
   if (timeout === undefined) return undefined;
   const onTimeout = () =>

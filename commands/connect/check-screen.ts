@@ -2,7 +2,7 @@ import type { Endpoint } from '../../src/address/endpoint.ts';
 import { nameTarget } from '../../src/address/targets.ts';
 import type { Event } from '../../src/report/events.ts';
 import type { Spinner } from '../../src/report/spinner.ts';
-import type { ReportOptions } from '../context.ts';
+import type { ReportFlags } from '../context.ts';
 
 type Checked = Extract<Event, { readonly event: 'checked' }>;
 
@@ -18,7 +18,7 @@ const fewAddresses = 20;
  */
 export class CheckScreen {
   readonly #total: number;
-  readonly #options: ReportOptions;
+  readonly #options: ReportFlags;
   readonly #isWaiting: boolean;
   readonly #checks: Checked[] = [];
   #opened = 0;
@@ -26,7 +26,7 @@ export class CheckScreen {
   #timer: NodeJS.Timeout | undefined;
   #spinner: Promise<Spinner> | undefined;
 
-  constructor(total: number, options: ReportOptions, isWaiting: boolean) {
+  constructor(total: number, options: ReportFlags, isWaiting: boolean) {
     this.#total = total;
     this.#options = options;
     this.#isWaiting = isWaiting;

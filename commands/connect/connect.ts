@@ -12,7 +12,7 @@ import { hintAtHalfClose } from './proxy.ts';
 import { addOptions, givenOptions } from '../options/build.ts';
 import { endOf } from '../options/check.ts';
 import { checkOptions } from '../options/refusals.ts';
-import { readSteps } from '../options/steps.ts';
+import { readSteps } from './dialogue.ts';
 import { checkSides, openConnection, readDialOptions, type ClientRun } from './dial-options.ts';
 import { createContext } from '../context.ts';
 import { applyUdp } from '../options/datagram.ts';

@@ -7,8 +7,11 @@ import { errorCode } from '../../src/errors.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { describeError } from '../../src/report/sentences.ts';
 import { refuseAddressFlags, requireFamily, requireSource } from '../../src/address/host-rules.ts';
-import { subjectOf, type Context, type ReportOptions } from '../context.ts';
+import { subjectOf, type Context, type ReportFlags } from '../context.ts';
 import type { ClientSecureFlags } from '../options/tls.ts';
+import type { TableFlags } from '../options/row.ts';
+import type { address } from '../options/table/address.ts';
+import type { checks } from '../options/table/limits.ts';
 import { addressFlags, readFamily } from '../options/server-address.ts';
 import { readTuners, type SocketFlags } from '../options/socket.ts';
 import type { Interruption } from '../signals.ts';
@@ -17,14 +20,15 @@ import type { Timing } from './timing.ts';
 import { isPatient, type WaitOptions } from './options.ts';
 
 /** The flags that say how a connection is opened. */
-export interface DialFlags extends ReportOptions, WaitOptions, ClientSecureFlags, ProxyFlags, SocketFlags {
-  readonly ipv4?: boolean;
-  readonly ipv6?: boolean;
-  readonly numeric?: boolean;
-  readonly source?: string;
-  readonly sourcePort?: string;
-  readonly check?: boolean;
-}
+export type DialFlags = ReportFlags &
+  WaitOptions &
+  ClientSecureFlags &
+  ProxyFlags &
+  SocketFlags &
+  Pick<
+    TableFlags<typeof address & typeof checks, 'connect'>,
+    'ipv4' | 'ipv6' | 'numeric' | 'source' | 'sourcePort' | 'check'
+  >;
 
 /** The run of a client: its flags, and who hears of what becomes of its connections. */
 export interface ClientRun {

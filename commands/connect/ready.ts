@@ -3,12 +3,12 @@ import type { Connection } from '../../src/net/connection.ts';
 import { TnetError } from '../../src/errors.ts';
 import { CrlfOut } from '../../src/transform/crlf.ts';
 import { Dialogue, type Step } from '../../src/transform/dialogue.ts';
-import { describeMiss, type StepOptions } from '../options/steps.ts';
+import { describeMiss, type DialogueFlags } from './dialogue.ts';
 import { sendsCrlf, type SessionFlags } from '../session-run.ts';
 
 export interface Readiness {
   readonly steps: readonly Step[];
-  readonly options: StepOptions & SessionFlags;
+  readonly options: DialogueFlags & SessionFlags;
   /** The limit for all steps together; each has that of --step-timeout. */
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal;

@@ -1,6 +1,6 @@
 import { ReadStream } from 'node:tty';
 import type { Connection } from '../../src/net/connection.ts';
-import { readSteps, describeMiss } from '../options/steps.ts';
+import { readSteps, describeMiss } from './dialogue.ts';
 import type { Timing } from './timing.ts';
 import type { Context } from '../context.ts';
 import type { SessionParts, Stdio, StreamFlags, TransformPair } from '../session-run.ts';

@@ -1,6 +1,6 @@
 import type { EchoCheck } from '../../src/protocol/echo-check/echo-check.ts';
 import type { Spinner } from '../../src/report/spinner.ts';
-import type { ReportOptions } from '../context.ts';
+import type { ReportFlags } from '../context.ts';
 
 /** A ping that is over sooner than this needs no sign of life. */
 const showAfterMs = 300;
@@ -17,7 +17,7 @@ export class PingScreen {
   #timer: NodeJS.Timeout | undefined;
   #spinner: Promise<Spinner> | undefined;
 
-  constructor({ json, verbose, color }: ReportOptions, check: EchoCheck) {
+  constructor({ json, verbose, color }: ReportFlags, check: EchoCheck) {
     this.#check = check;
     this.#isColoured = color && !process.env['NO_COLOR'];
     if (!process.stderr.isTTY || json || verbose > 0) return;

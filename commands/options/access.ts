@@ -3,14 +3,14 @@ import type { ServeOptions } from '../../src/serve/serve.ts';
 import { TnetError } from '../../src/errors.ts';
 import type { Context } from '../context.ts';
 import type { ServerRun } from '../server-run.ts';
+import type { TableFlags } from './row.ts';
+import type { address } from './table/address.ts';
+import type { access } from './table/clients.ts';
 import { onHangup } from '../signals.ts';
 
 /** The flags of every server command that say who may connect. */
-export interface AccessFlags {
-  readonly allow?: readonly string[];
-  readonly deny?: readonly string[];
-  readonly numeric?: boolean;
-}
+export type AccessFlags = TableFlags<typeof access, 'listen'> &
+  Pick<TableFlags<typeof address, 'listen'>, 'numeric'>;
 
 /** What serve() needs to turn clients away. */
 export type Access = Pick<ServeOptions, 'admit' | 'onRefused'>;

@@ -8,13 +8,13 @@ import { formatLocal, formatRemote } from '../../src/serve/serve.ts';
 import { Socket } from '../../src/net/index.ts';
 import type { Access } from './access.ts';
 import type { Context } from '../context.ts';
-import type { SecureFlags } from './tls.ts';
+import type { TableFlags } from './row.ts';
+import type { clientHeader } from './table/proxies.ts';
+import type { tls } from './table/tls.ts';
 import type { ServerRun } from '../server-run.ts';
 
 /** The flags of a server that say what comes before a client's stream. */
-export interface AdmissionFlags extends SecureFlags {
-  readonly acceptProxy?: boolean;
-}
+export type AdmissionFlags = TableFlags<typeof tls & typeof clientHeader, 'listen'>;
 
 /** Serves a client that has been let in; settles when it is over. */
 export type ServeAdmitted = (client: Connection) => Promise<void> | undefined;
@@ -103,11 +103,16 @@ async function createReaders(
     readers.push((await import('../../src/serve/greeting/proxy-header.ts')).readPresentedClient);
   const secureEndpoint = endpoints.find(({ kind }) => flags.tls === true || kind === 'tls');
   if (!secureEndpoint) return readers;
-  const [{ readServerSecure }, { createTlsReader }] = await Promise.all([
-    import('./tls.ts'),
+  const [{ readServerTls }, { createTlsReader }] = await Promise.all([
+    import('../../src/serve/tls-server.ts'),
     import('../../src/serve/greeting/tls.ts'),
   ]);
-  return [...readers, createTlsReader(await readServerSecure(flags, secureEndpoint, reporter))];
+  const { tlsCert: cert, tlsKey: key, tlsCa: clientCa, tlsAlpn: alpn } = flags;
+  const settings = await readServerTls({ cert, key, clientCa, alpn }, secureEndpoint, {
+    emit: (event) => reporter.emit(event),
+    fail: (subject, error) => reporter.fail(subject, error),
+  });
+  return [...readers, createTlsReader(settings)];
 }
 
 /** The endpoint to bind for one that may ask for TLS. */

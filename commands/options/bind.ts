@@ -1,25 +1,20 @@
 import type { Connection } from '../../src/net/connection.ts';
 import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { retryBind } from '../../src/serve/retry-bind.ts';
-import type { UnixOwner } from '../../src/net/unix-listener.ts';
 import type { BindDatagramOptions, UdpEndpoint } from '../../src/serve/serve-datagrams.ts';
 import { formatBound, serve, type BoundServer, type ServeOptions } from '../../src/serve/serve.ts';
 import { ConnectionGuard } from '../../src/net/guard.ts';
 import { subjectOf, type Context } from '../context.ts';
-import { announceReady, checkReadyFlags, type ReadyFlags } from '../ready.ts';
+import { announceReady, checkReadyFlags } from '../ready.ts';
+import type { TableFlags } from './row.ts';
 import { readFamily } from './server-address.ts';
+import type { address } from './table/address.ts';
+import type { bind as bindTable } from './table/bind.ts';
 import type { ServerRun } from '../server-run.ts';
 
 /** The flags of every server command that say how it binds and accepts. */
-export interface BindFlags extends ReadyFlags {
-  readonly ipv4?: boolean;
-  readonly ipv6?: boolean;
-  readonly numeric?: boolean;
-  readonly mode?: number;
-  readonly owner?: UnixOwner;
-  readonly retryBind?: boolean;
-  readonly pause?: number;
-}
+export type BindFlags = TableFlags<typeof bindTable, 'listen'> &
+  Pick<TableFlags<typeof address, 'listen'>, 'ipv4' | 'ipv6' | 'numeric'>;
 
 /** How a command serves what it binds. */
 export interface BindOptions

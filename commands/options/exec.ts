@@ -3,6 +3,7 @@ import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
 import { isLocalListener } from '../../src/net/listener-path.ts';
 import { TnetError } from '../../src/errors.ts';
 import type { TableFlags } from './row.ts';
+import type { access } from './table/clients.ts';
 import type { programs } from './table/session.ts';
 
 /** The flags that join a connection to a program instead of stdin and stdout. */
@@ -29,7 +30,7 @@ export async function readProgram({ exec, shExec }: ExecFlags): Promise<ProgramE
  */
 export function requireGuard(
   endpoints: readonly Endpoint[],
-  flags: ExecFlags & { readonly allow?: readonly string[] },
+  flags: ExecFlags & Pick<TableFlags<typeof access, 'listen'>, 'allow'>,
 ): void {
   if (flags.allow || flags.insecureExec) return;
   const isExposed = endpoints.some((endpoint) => !isLocalListener(endpoint));

@@ -3,23 +3,22 @@ import type { Duplex, Writable } from 'node:stream';
 import type { Connection } from '../../src/net/connection.ts';
 import { presentedAddresses } from '../../src/net/presented-address.ts';
 import { Socket } from '../../src/net/index.ts';
-import { toRecordedEnd, type RecordFormatName } from '../../src/record/record-format.ts';
+import { toRecordedEnd } from '../../src/record/record-format.ts';
 import type { ConnectionRecord, Recording } from '../../src/record/recording.ts';
 import { TnetError, errorCode } from '../../src/errors.ts';
 import { openOutput } from '../../src/dial/stdio.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
 import type { Context } from '../context.ts';
+import type { TableFlags } from './row.ts';
+import type { recording } from './table/recording.ts';
+import type { endOfData } from './table/session.ts';
 import type { TapStyle } from '../../src/record/tap-format.ts';
 import { wantsColor } from '../../src/report/paint.ts';
 import { describeError } from '../../src/report/sentences.ts';
 
 /** The flags that record what goes over the connections. */
-export interface RecordingFlags {
-  readonly output?: string;
-  readonly format?: RecordFormatName;
-  readonly append?: boolean;
-  readonly shutdown: boolean;
-}
+export type RecordingFlags = TableFlags<typeof recording, 'connect'> &
+  Pick<TableFlags<typeof endOfData, 'connect'>, 'shutdown'>;
 
 /** Records every connection that it is told of in the file of -o, and remembers the record of each. */
 export class Recorder {

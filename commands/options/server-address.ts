@@ -2,26 +2,19 @@ import type { Endpoint } from '../../src/address/endpoint.ts';
 import { refuseAddressFlags, toFamily, refuseNumericForm } from '../../src/address/host-rules.ts';
 import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
 import { TnetError } from '../../src/errors.ts';
+import type { TableFlags } from './row.ts';
+import type { address } from './table/address.ts';
+import type { access } from './table/clients.ts';
 
 /** The flags and words that name where a server listens. */
-export interface ServerAddressOptions {
-  readonly unix?: string;
-  readonly port?: string;
-  readonly source?: string;
-  readonly ipv4?: boolean;
-  readonly ipv6?: boolean;
-  readonly numeric?: boolean;
-  readonly udp?: boolean;
-  readonly allow?: readonly string[];
-  readonly deny?: readonly string[];
-}
+export type ServerAddressFlags = TableFlags<typeof address, 'listen'> & TableFlags<typeof access, 'listen'>;
 
 /**
  * The endpoint that a server command is to bind: `[ADDRESS]` words, or `-U PATH`, or `-p PORT` with `-s ADDR`.
  *
  * @throws TnetError TNET_E_ADDRESS, or TNET_E_USAGE when none or more than one is given.
  */
-export function readServerAddress(words: readonly string[], options: ServerAddressOptions): Endpoint {
+export function readServerAddress(words: readonly string[], options: ServerAddressFlags): Endpoint {
   const given = [words.length > 0, options.unix !== undefined, options.port !== undefined].filter(
     Boolean,
   ).length;
@@ -49,7 +42,7 @@ export function readServerAddress(words: readonly string[], options: ServerAddre
  *
  * @throws TnetError TNET_E_ADDRESS, TNET_E_USAGE
  */
-export function readServerAddresses(words: readonly string[], options: ServerAddressOptions): Endpoint[] {
+export function readServerAddresses(words: readonly string[], options: ServerAddressFlags): Endpoint[] {
   const isNamed = words.length > 0 || options.unix !== undefined || options.port !== undefined;
   const activated = takeActivatedSockets();
   const endpoints =
@@ -67,12 +60,14 @@ export function addressFlags({
   numeric,
   allow,
   deny,
-}: Omit<ServerAddressOptions, 'port' | 'unix' | 'source' | 'udp'>): Readonly<Record<string, unknown>> {
+}: Pick<ServerAddressFlags, 'ipv4' | 'ipv6' | 'numeric' | 'allow' | 'deny'>): Readonly<
+  Record<string, unknown>
+> {
   return { '-4': ipv4, '-6': ipv6, '-n': numeric === true && (allow ?? deny) === undefined };
 }
 
 /** The address family that -4 or -6 asks for. */
-export function readFamily(options: { readonly ipv4?: boolean; readonly ipv6?: boolean }): 4 | 6 | undefined {
+export function readFamily(options: Pick<ServerAddressFlags, 'ipv4' | 'ipv6'>): 4 | 6 | undefined {
   if (options.ipv4) return 4;
   return options.ipv6 ? 6 : undefined;
 }

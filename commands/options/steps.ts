@@ -1,18 +1,6 @@
 import { TnetError } from '../../src/errors.ts';
 import { compilePattern } from '../../src/transform/byte-pattern.ts';
-import type { Miss, Step } from '../../src/transform/dialogue.ts';
-
-/** The flags of a dialogue. Both hold the same list: the steps in the order of the command line. */
-export interface StepOptions {
-  readonly expect?: readonly Step[];
-  readonly send?: readonly Step[];
-  readonly stepTimeout: number;
-}
-
-/** The steps in their order, or undefined when there are none. */
-export function readSteps({ expect, send }: StepOptions): readonly Step[] | undefined {
-  return expect ?? send;
-}
+import type { Step } from '../../src/transform/dialogue.ts';
 
 /** A pattern for bytes: see compilePattern(). */
 export function parseExpect(text: string): Step {
@@ -50,16 +38,4 @@ export function unescapeText(text: string): Buffer {
     return Buffer.from(byte, 'latin1');
   });
   return Buffer.concat(parts);
-}
-
-/** How much of what came instead is shown, in bytes. */
-const shownBytes = 200;
-
-/** The error of a dialogue that did not go through. */
-export function describeMiss({ step, text, reason, received }: Miss, stepMs: number): TnetError {
-  const shown = JSON.stringify(received.subarray(-shownBytes).toString());
-  const cut = received.length > shownBytes ? `…${shown}` : shown;
-  const what = received.length === 0 ? 'nothing came' : `${cut} came`;
-  const when = reason === 'ended' ? 'before the peer ended' : `within ${stepMs} ms`;
-  return new TnetError('TNET_E_EXPECT', `step ${step}: expected /${text}/, but ${what} ${when}`);
 }

@@ -34,8 +34,6 @@ export function checkPair(
   checkExposure(pair, name);
   checkRoutes(pair.values, name);
   checkNames(pair, name);
-  if (pair.values.tlsIn && pair.values.tlsCert === undefined)
-    throw refuse(name('tlsIn'), `needs ${name('tlsCert')}`);
 }
 
 /** Checks the options of the process by their rows. */

@@ -9,6 +9,7 @@ import { prepareRelays } from '../../src/handlers/relay/prepare.ts';
 import type { RelayService } from '../../src/handlers/relay/service.ts';
 import { checkBoundLoops } from '../../src/handlers/relay/targets/bound-loops.ts';
 import { Listeners } from '../../src/serve/listeners.ts';
+import { ThrowawayCertificates } from '../../src/serve/throwaway-certificates.ts';
 import { ServeError } from '../../src/serve/serve-error.ts';
 import { LoopWatch } from '../../src/handlers/relay/targets/rules.ts';
 import type { Context } from '../context.ts';
@@ -43,6 +44,7 @@ export class ProxyRun {
   readonly #stopping = new AbortController();
   readonly #host: ProxyHost;
   readonly #own: OwnAddresses;
+  readonly #certificates: ThrowawayCertificates;
   readonly #listeners: Listeners<RelayService>;
   readonly #interruption: Interruption;
   /** Binding under way: what it has bound by the end is for #end to close. */
@@ -65,8 +67,12 @@ export class ProxyRun {
     const { reporter } = context;
     this.#ledger = options.workers === undefined ? new Ledger() : new DispatchLedger();
     this.#own = new OwnAddresses(readFamily(options));
+    this.#certificates = new ThrowawayCertificates((fingerprint) =>
+      reporter.emit({ event: 'throwaway-certificate', fingerprint }),
+    );
     this.#host = {
       own: this.#own,
+      certificates: this.#certificates,
       loops: new LoopWatch(this.#own),
       ledger: this.#ledger,
       emit: (event) => reporter.emit(event),
@@ -164,6 +170,7 @@ export class ProxyRun {
       emit: (event) => this.#context.reporter.emit(event),
       takeRate: (key, client) => this.#listeners.takeRate(key, client),
       own: () => this.#own.list,
+      certificates: () => this.#certificates.list,
     });
     this.#own.onChange = (addresses) => this.#dispatcher?.broadcast({ type: 'own', addresses });
     await this.#dispatcher.start();

@@ -4,7 +4,7 @@ import { appendFileSync, closeSync, constants, openSync } from 'node:fs';
  * Appends the secrets of TLS connections to a file that Wireshark reads, in NSS key log format; nobody else may read
  * it. The first failure is told, and then nothing more is written.
  */
-export function createKeylog(file: string, onError: (error: Error) => void): (line: Buffer) => void {
+function createKeylog(file: string, onError: (error: Error) => void): (line: Buffer) => void {
   let hasFailed = false;
   return (line) => {
     if (hasFailed) return;
@@ -15,6 +15,12 @@ export function createKeylog(file: string, onError: (error: Error) => void): (li
       onError(error as Error);
     }
   };
+}
+
+/** What writes the secrets to the file that SSLKEYLOGFILE names; undefined where it names none. */
+export function openKeylog(fail: (file: string, error: Error) => void): ((line: Buffer) => void) | undefined {
+  const file = process.env['SSLKEYLOGFILE'];
+  return file ? createKeylog(file, (error) => fail(file, error)) : undefined;
 }
 
 /** Of a FIFO that nobody reads, open(2) would wait for a reader, and the whole process with it. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { TnetError } from '../errors.ts';
 import type { SecureUpgradeOptions, Socket } from '../net/index.ts';
 import type { createSecureContext, TLSSocket } from '../net/tls.ts';
+import type { Event } from '../report/events.ts';
 import { describeCertificate, listChain, type CertificateReport, explainFault } from './certificate.ts';
 
 /** What TLS is to be, for one side of any number of connections. */
@@ -105,4 +106,11 @@ function describeLayer(layer: TLSSocket, chain: readonly X509Certificate[]): Tls
     isReused: layer.isSessionReused(),
     chain: chain.map(describeCertificate),
   };
+}
+
+/** Tells what a handshake came to, and the certificates that the peer has shown. */
+export function reportHandshake(emit: (event: Event) => void, remote: string, report: TlsReport): void {
+  const { protocol, cipher, alpn, verified, chain } = report;
+  emit({ event: 'tls', remote, protocol, cipher, ...(alpn !== undefined && { alpn }), verified });
+  for (const certificate of chain) emit({ event: 'certificate', remote, ...certificate });
 }

@@ -2,6 +2,7 @@ import type { Socket } from '../net/index.ts';
 import type { Event } from '../report/events.ts';
 import type { Ledger } from './ledger.ts';
 import type { OwnAddresses } from './own-addresses.ts';
+import type { ThrowawayCertificates } from './throwaway-certificates.ts';
 
 /** What all that a server process does shares. */
 export interface ServeHost {
@@ -20,6 +21,8 @@ export interface ServeHost {
     | undefined;
   /** What has been bound here. Default: nothing is known of it. */
   readonly own?: OwnAddresses;
+  /** The throw-away certificates of the run. Default: whoever needs one makes it. */
+  readonly certificates?: ThrowawayCertificates;
   /** Only addresses of this family. Default: both. */
   readonly family?: 4 | 6;
   /** Refuse host names: no DNS. Default false. */

@@ -1,9 +1,63 @@
 import type { Socket } from '../net/index.ts';
-import { shakeHands, type TlsSettings } from '../dial/tls-handshake.ts';
+import { formatEndpoint, type Endpoint } from '../address/endpoint.ts';
+import { openKeylog } from '../dial/keylog.ts';
+import { createContext, readOwnCertificate } from '../dial/tls-files.ts';
+import { reportHandshake, shakeHands, type TlsSettings } from '../dial/tls-handshake.ts';
+import type { ServeHost } from './host.ts';
+import { formatRemote } from './serve.ts';
+import { ThrowawayCertificates } from './throwaway-certificates.ts';
 
-export interface ServerSecureSettings extends TlsSettings {
+export interface TlsServerSettings extends TlsSettings {
   /** Clients must show a certificate. */
   readonly requireCertificate: boolean;
+}
+
+/** TLS of a server, by what people name: files by their paths. */
+export interface TlsServerFiles {
+  /** The certificate that clients see, with its chain. Default: a throw-away one. */
+  readonly cert?: string | undefined;
+  /** Its key. Default: it is in the certificate's file. */
+  readonly key?: string | undefined;
+  /** Authorities: clients must show a certificate of theirs. Default: none is asked for. */
+  readonly clientCa?: string | undefined;
+  /** Protocols to accept, the preferred first. */
+  readonly alpn?: readonly string[] | undefined;
+}
+
+/**
+ * Reads what TLS is to be with the clients of an endpoint. Where no certificate is named one is made, which is told.
+ * Handshakes are told too, and their secrets written to the file of SSLKEYLOGFILE.
+ *
+ * @throws TnetError TNET_E_USAGE for files that cannot be used
+ */
+export async function readServerTls(
+  { cert, key, clientCa, alpn }: TlsServerFiles,
+  endpoint: Endpoint,
+  host: Pick<ServeHost, 'emit' | 'fail' | 'certificates'>,
+): Promise<TlsServerSettings> {
+  const { emit } = host;
+  const files = { ca: clientCa, cert, key };
+  const own = readOwnCertificate(files) ?? (await findThrowaway(endpoint, host));
+  const requireCertificate = clientCa !== undefined;
+  return {
+    context: createContext(files, own, requireCertificate),
+    verify: requireCertificate,
+    requireCertificate,
+    alpn,
+    onKeylog: openKeylog(host.fail),
+    onHandshake: (report, socket) =>
+      reportHandshake(emit, formatRemote(socket, formatEndpoint(endpoint)), report),
+  };
+}
+
+function findThrowaway(
+  endpoint: Endpoint,
+  { emit, certificates }: Pick<ServeHost, 'emit' | 'certificates'>,
+): ReturnType<ThrowawayCertificates['get']> {
+  const ofRun =
+    certificates ??
+    new ThrowawayCertificates((fingerprint) => emit({ event: 'throwaway-certificate', fingerprint }));
+  return ofRun.get('host' in endpoint ? endpoint.host : undefined);
 }
 
 /**
@@ -11,9 +65,9 @@ export interface ServerSecureSettings extends TlsSettings {
  *
  * @throws as shakeHands() does
  */
-export async function secureServer(
+export async function serveTls(
   socket: Socket,
-  settings: ServerSecureSettings,
+  settings: TlsServerSettings,
   signal?: AbortSignal,
 ): Promise<void> {
   await shakeHands(socket, settings, {

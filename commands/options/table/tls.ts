@@ -32,7 +32,7 @@ export const tls = {
   },
   tlsIn: {
     flags: '--tls-in',
-    help: 'speak TLS with clients',
+    help: 'speak TLS with clients; without --tls-cert with a throw-away certificate',
     value: toggle,
     config: true,
     in: { proxy: ['server'] },
@@ -112,6 +112,17 @@ export const tls = {
     implies,
     needs: [{ anyOf: ['tlsOut'], in: 'proxy' }],
     test: 'cli/tls-connect.test.ts',
+  },
+  tlsClientCa: {
+    flags: '--tls-client-ca <file>',
+    help: 'require certificates of clients by the authorities in this PEM file',
+    value: file,
+    config: true,
+    in: { proxy: ['server'] },
+    ends: streamEnds,
+    modes: ['workers', 'names', 'replay-target'],
+    needs: [{ anyOf: ['tlsIn'] }],
+    test: 'cli/proxy-tls.test.ts',
   },
   tlsServername: {
     flags: '--tls-servername <name>',

@@ -68,6 +68,8 @@ export interface SecureValues {
   readonly tlsIn?: boolean;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  /** Clients must show a certificate of these authorities. */
+  readonly tlsClientCa?: string;
   readonly tlsOut?: boolean;
   readonly tlsCa?: string;
   readonly tlsServername?: string;

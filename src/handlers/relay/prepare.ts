@@ -68,7 +68,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     maxConnections: values.maxConnections,
     reject: values.reject === true,
     tune: await prepareTuner(values),
-    readers: await prepareReaders(pair),
+    readers: await prepareReaders(pair, host),
     greetingMs: values.handshakeLimit ?? defaultGreetingMs,
     handle: createRelay(options, host),
     close() {

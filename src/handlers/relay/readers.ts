@@ -1,4 +1,5 @@
 import type { ReadGreeting } from '../../serve/greeting/greeting.ts';
+import type { ProxyHost } from './host.ts';
 import type { Pair } from './pair.ts';
 
 /**
@@ -7,16 +8,20 @@ import type { Pair } from './pair.ts';
  *
  * @throws TnetError TNET_E_CONFIG when the htpasswd file cannot be read, TNET_E_USAGE for a certificate
  */
-export async function prepareReaders({ values, targets }: Pair): Promise<ReadGreeting[]> {
+export async function prepareReaders(
+  { listen, values, targets }: Pair,
+  host: ProxyHost,
+): Promise<ReadGreeting[]> {
   const readers: ReadGreeting[] = [];
   if (values.acceptProxy)
     readers.push((await import('../../serve/greeting/proxy-header.ts')).readProxyHeader);
   if (values.tlsIn) {
-    const [{ createTlsReader }, { readClientTls }] = await Promise.all([
+    const [{ createTlsReader }, { readServerTls }] = await Promise.all([
       import('../../serve/greeting/tls.ts'),
-      import('./tls.ts'),
+      import('../../serve/tls-server.ts'),
     ]);
-    readers.push(createTlsReader(readClientTls(values)));
+    const { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa, tlsAlpn: alpn } = values;
+    readers.push(createTlsReader(await readServerTls({ cert, key, clientCa, alpn }, listen, host)));
   }
   if (values.socks ?? values.httpConnect) readers.push(await prepareRequests(values));
   if (values.route) {

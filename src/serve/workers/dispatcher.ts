@@ -4,6 +4,7 @@ import type { Socket } from '../../net/index.ts';
 import type { Event } from '../../report/events.ts';
 import type { DispatchLedger } from './ledger.ts';
 import type { Ledger, OpenConnection } from '../ledger.ts';
+import type { HostCertificate } from '../throwaway-certificates.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
 /** A worker's process, as the dispatcher uses it. */
@@ -25,6 +26,8 @@ export interface DispatcherOptions {
   readonly takeRate: (key: string, client: string) => boolean;
   /** What has been bound here, for a worker that starts. */
   readonly own: () => readonly string[];
+  /** The throw-away certificates that are made, for all workers the same. */
+  readonly certificates: () => readonly HostCertificate[];
 }
 
 /** What a worker needs besides its connections. */
@@ -89,7 +92,7 @@ export class Dispatcher {
       this.#workers.values(),
       ({ onServing }) => new Promise<void>((resolve) => onServing.push(resolve)),
     );
-    this.broadcast({ type: 'serve' });
+    this.broadcast({ type: 'serve', certificates: this.#options.certificates() });
     await Promise.all(waiting);
   }
 
@@ -140,7 +143,7 @@ export class Dispatcher {
     const served = new Promise<void>((resolve) => worker.onServing.push(resolve));
     process.onExit((status, signal) => this.#replace(worker, status, signal));
     process.send({ type: 'own', addresses: this.#options.own() });
-    process.send({ type: 'serve' });
+    process.send({ type: 'serve', certificates: this.#options.certificates() });
     return served;
   }
 

@@ -1,9 +1,10 @@
 import type { Carried } from '../ledger.ts';
+import type { HostCertificate } from '../throwaway-certificates.ts';
 
 /** What the process that accepts tells a worker. A client comes with its connection. */
 export type ToWorker =
-  /** Take the pairs, at the start and anew. */
-  | { readonly type: 'serve' }
+  /** Take the pairs, at the start and anew, with the throw-away certificates that are made. */
+  | { readonly type: 'serve'; readonly certificates: readonly HostCertificate[] }
   /** What has been bound, all of it. */
   | { readonly type: 'own'; readonly addresses: readonly string[] }
   /** Read the access lists again. */

@@ -5,6 +5,7 @@ import { nameListeners } from '../listeners.ts';
 import { OwnAddresses } from '../own-addresses.ts';
 import { serveClient } from '../serve-client.ts';
 import type { Service } from '../service.ts';
+import { ThrowawayCertificates } from '../throwaway-certificates.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
 type Send = (message: FromWorker) => void;
@@ -42,13 +43,14 @@ export class ServeWorker {
   readonly #stopping = new AbortController();
   readonly #host: ServeHost;
   readonly #own: OwnAddresses;
+  readonly #certificates: ThrowawayCertificates;
   #services = new Map<string, Service>();
   readonly #asked = new Map<number, (isAllowed: boolean) => void>();
   #lastAsk = 0;
 
   /** @param prepare makes the services ready, at the start and each time anew */
   constructor(
-    host: Omit<ServeHost, 'ledger' | 'signal' | 'own'>,
+    host: Omit<ServeHost, 'ledger' | 'signal' | 'own' | 'certificates'>,
     prepare: (host: ServeHost) => Promise<readonly Service[]>,
     send: Send,
   ) {
@@ -56,12 +58,22 @@ export class ServeWorker {
     this.#prepare = prepare;
     this.#ledger = new WorkerLedger(send);
     this.#own = new OwnAddresses(host.family);
-    this.#host = { ...host, own: this.#own, ledger: this.#ledger, signal: this.#stopping.signal };
+    this.#certificates = new ThrowawayCertificates((fingerprint) =>
+      host.emit({ event: 'throwaway-certificate', fingerprint }),
+    );
+    this.#host = {
+      ...host,
+      own: this.#own,
+      ledger: this.#ledger,
+      signal: this.#stopping.signal,
+      certificates: this.#certificates,
+    };
   }
 
   receive(message: ToWorker, handle: DetachedHandle | undefined): void {
     switch (message.type) {
       case 'serve':
+        this.#certificates.take(message.certificates);
         return void this.#serve();
       case 'own':
         return this.#own.replace(message.addresses);

@@ -84,7 +84,9 @@ test.serial('a client that does not speak TLS is cut at the handshake limit', as
 });
 
 for (const [flags, message] of [
-  [['--tls-in'], /--tls-in: needs --tls-cert/],
+  [['--tls-client-ca', 'x'], /--tls-client-ca: makes sense only with --tls-in/],
+  [['--tls-in', '--tls-client-ca', '/nonexistent'], /\/nonexistent: cannot be read/],
+  [['--tls-in', '--tls-ca', 'x'], /--tls-ca: makes sense only with --tls-out/],
   [['--tls-cert', 'x'], /--tls-cert: makes sense only with --tls-in/],
   [['--tls-ca', 'x'], /--tls-ca: makes sense only with --tls-out/],
   [[...clientTls, '--route', 'sni:a=1'], /--route: sni: and alpn: make no sense with --tls-in/],

@@ -24,6 +24,8 @@ const knownOfHost = new Set<string>([
   'family',
   'numericOnly',
   'own',
+  // For TLS with clients, which keeps out by itself.
+  'certificates',
   // Of targets that are no names, a relay to itself is refused at the start.
   'loops',
 ] satisfies (keyof ProxyHost)[]);

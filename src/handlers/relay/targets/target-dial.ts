@@ -28,7 +28,7 @@ export async function prepareTargetDialing(
     options: {
       proxies: via && (await import('../../../dial/proxy-passwords.ts')).addPasswords(via, proxyPasswordFile),
       source: source === undefined ? undefined : { address: source },
-      tls: values.tlsOut ? (await import('./target-tls.ts')).readTargetTls(values) : undefined,
+      tls: values.tlsOut ? (await import('./target-tls.ts')).readTargetTls(values, host) : undefined,
       ...(await prepareTuners(values, transport)),
     },
   };

@@ -1,6 +1,8 @@
+import { openKeylog } from '../../../dial/keylog.ts';
 import type { TlsClientSettings } from '../../../dial/tls-client.ts';
 import { createContext, parsePin, readOwnCertificate } from '../../../dial/tls-files.ts';
 import { TlsSessions } from '../../../dial/tls-sessions.ts';
+import type { ProxyHost } from '../host.ts';
 import type { SecureValues } from '../pair.ts';
 
 /**
@@ -8,7 +10,7 @@ import type { SecureValues } from '../pair.ts';
  *
  * @throws TnetError TNET_E_USAGE for files that cannot be used, and for a pin that is none
  */
-export function readTargetTls(values: SecureValues): TlsClientSettings {
+export function readTargetTls(values: SecureValues, { fail }: Pick<ProxyHost, 'fail'>): TlsClientSettings {
   const verify = values.tlsInsecure !== true;
   const files = { ca: values.tlsCa, cert: values.tlsOutCert, key: values.tlsOutKey };
   return {
@@ -16,6 +18,7 @@ export function readTargetTls(values: SecureValues): TlsClientSettings {
     verify,
     servername: values.tlsServername,
     alpn: values.tlsAlpn,
+    onKeylog: openKeylog(fail),
     pins: values.tlsPin?.map(parsePin),
     sessions: new TlsSessions(),
   };
