@@ -6,8 +6,7 @@ import { describeError } from '../src/report/sentences.ts';
 import { escapeText } from '../src/transform/escape-controls.ts';
 import { exitStatus } from './exit-status.ts';
 import { isWorker } from './proxy/is-worker.ts';
-import { OutputError } from './isip/output.ts';
-import { writeResult } from './write-result.ts';
+import { OutputError, writeResult } from './output.ts';
 import { buildProgram, describeUsageError, findCommand } from './program.ts';
 
 /** Put in by scripts/build.mjs from package.json. */

@@ -1,9 +1,13 @@
-import { breakConnection, closeConnection, type Connection } from '../src/net/connection.ts';
+import {
+  breakConnection,
+  closeConnection,
+  type Connection,
+  presentedAddresses,
+} from '../src/net/connection.ts';
 import { unmapAddress } from '../src/address/address.ts';
 import { formatEndpoint, type Endpoint } from '../src/address/endpoint.ts';
 import type { ProgramEndpoint } from '../src/handlers/program/program.ts';
 import { formatRemote } from '../src/serve/serve.ts';
-import { presentedAddresses } from '../src/net/presented-address.ts';
 import { TnetError } from '../src/errors.ts';
 import { CrlfIn, CrlfOut } from '../src/transform/crlf.ts';
 import { subjectOf, type Context } from './context.ts';

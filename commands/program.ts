@@ -1,8 +1,8 @@
 import { Command, type Help, type HelpConfiguration, type Option } from 'commander';
-import { hideUserInfo } from '../src/address/user-info.ts';
+import { hideUserInfo } from '../src/errors.ts';
 import { usageHint } from './options/foreign-flags.ts';
 import { refuseRepeats } from './options/build.ts';
-import { writeResult } from './write-result.ts';
+import { writeResult } from './output.ts';
 
 type Define = (command: Command) => void;
 

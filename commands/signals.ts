@@ -2,8 +2,7 @@ import { flushCompileCache } from 'node:module';
 import { isHangupIgnored } from '../src/handlers/program/hangup.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import type { EndingReason } from '../src/flow/flow.ts';
-import { restoreBlocking } from '../src/net/blocking.ts';
-import type { Socket } from '../src/net/socket.ts';
+import { restoreBlocking } from '../src/net/handles.ts';
 import { TnetError } from '../src/errors.ts';
 import type { Context } from './context.ts';
 import type { TableFlags } from './options/row.ts';
@@ -119,7 +118,7 @@ export function endBy(signal: EndingSignal): void {
 function endNow(signal: EndingSignal): void {
   // What Node does at an exit of its own.
   flushCompileCache();
-  restoreBlocking(process.stderr as unknown as Socket);
+  restoreBlocking(process.stderr);
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
 }

@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander';
-import { writeResult } from '../write-result.ts';
+import { writeResult } from '../output.ts';
 import type { CompletionModel } from './model.ts';
 
 type Writer = (model: CompletionModel) => string;

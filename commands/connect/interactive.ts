@@ -1,8 +1,7 @@
 import type { ReadStream } from 'node:tty';
-import { formatEscape, parseEscape, type EscapeKey } from '../../src/dial/escape-key.ts';
+import { formatEscape, parseEscape, type EscapeKey, EscapeKeys } from '../../src/transform/escape-keys.ts';
 import { Terminal, type TerminalMode } from '../../src/dial/terminal.ts';
 import type { TelnetCommand } from '../../src/protocol/telnet/codes.ts';
-import { EscapeKeys } from '../../src/transform/escape-keys.ts';
 import { HoldGate } from '../../src/transform/hold-gate.ts';
 import type { TelnetLink } from './telnet.ts';
 import { runConsoleCommand } from './console-commands.ts';

@@ -8,7 +8,7 @@ import { formatRemote, nameClient } from '../../src/serve/serve.ts';
 import { TnetError } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
 import { maxDatagramBytes } from '../../src/net/datagram-peer.ts';
-import { DatagramCheck } from '../../src/protocol/echo-check/datagram-check.ts';
+import { DatagramCheck, StreamCheck } from '../../src/protocol/echo-check/checks.ts';
 import {
   noiseBytes,
   PayloadMaker,
@@ -16,7 +16,6 @@ import {
   type EchoCheck,
   type EchoCounts,
 } from '../../src/protocol/echo-check/echo-check.ts';
-import { StreamCheck } from '../../src/protocol/echo-check/stream-check.ts';
 import { Reporter } from '../../src/report/reporter.ts';
 import { type PingEvent, RoundTrips } from '../../src/report/ping-summary.ts';
 import { checkSides, openConnection } from '../connect/dial-options.ts';
@@ -25,7 +24,7 @@ import { applyUdp } from '../options/datagram.ts';
 import { checkEchoOptions, type EchoOptions } from './options.ts';
 import { PingScreen } from './ping-screen.ts';
 import { catchInterruption, type Interruption } from '../signals.ts';
-import { writeResult } from '../write-result.ts';
+import { writeResult } from '../output.ts';
 
 /** The most bytes of a payload on a stream: each is checked as a whole. */
 const maxPayloadBytes = 16 * 1024 * 1024;

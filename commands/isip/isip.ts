@@ -2,9 +2,12 @@ import type { Command } from 'commander';
 import { exitCodes } from '../../src/exit-codes.ts';
 import { addOptions, givenOptions } from '../options/build.ts';
 import { checkOptions } from '../options/refusals.ts';
-import { type Answers, DetailedAnswers, PlainAnswers } from './answers.ts';
-import { readStdin } from './input.ts';
+import { readStdin, type LineBatch } from './input.ts';
 import { isipLayout, type IsipOptions } from './options.ts';
+import { answerLines, lineEnd } from '../../src/address/ip-lines.ts';
+import { isIP } from '../../src/address/ip.ts';
+import { Sink } from '../output.ts';
+import type { Terms, Verdict } from './verdict.ts';
 
 /** `tnet isip [options] [ADDRESS…|-]`: net.isIP on the command line. TnetErrors of bad ranges are main's to show. */
 export function defineIsip(command: Command): void {
@@ -16,9 +19,9 @@ export function defineIsip(command: Command): void {
 async function runIsip(texts: readonly string[], options: IsipOptions, command: Command): Promise<void> {
   checkOptions('isip', isipLayout, { given: givenOptions(command) });
   const answers = await openAnswers(options);
-  const parts = texts.length === 0 ? ['-'] : texts;
-  for (let at = 0; at < parts.length;) {
-    if (parts[at] === '-') {
+  const operands = texts.length === 0 ? ['-'] : texts;
+  for (let at = 0; at < operands.length;) {
+    if (operands[at] === '-') {
       await readStdin(
         (batch) => answers.answerBatch(batch),
         () => !answers.stdout.isGone,
@@ -26,16 +29,16 @@ async function runIsip(texts: readonly string[], options: IsipOptions, command: 
       at++;
       continue;
     }
-    const dash = parts.indexOf('-', at);
-    const end = dash < 0 ? parts.length : dash;
-    await answers.answerTexts(parts.slice(at, end));
+    const dash = operands.indexOf('-', at);
+    const end = dash < 0 ? operands.length : dash;
+    await answers.answerTexts(operands.slice(at, end));
     at = end;
   }
   const wanted = options.invert && !options.in ? 0 : answers.total;
   process.exitCode = answers.stdout.isGone || answers.yes === wanted ? exitCodes.ok : exitCodes.failed;
 }
 
-/** The plain way needs nothing but the grammar: everything else is loaded when an option asks for it. */
+/** Plain numbers need nothing but the grammar: everything else is loaded when an option asks for it. */
 async function openAnswers(options: IsipOptions): Promise<Answers> {
   const only = options[4] ? 4 : options[6] ? 6 : undefined;
   if (!options.explain && !options.json && !options.in && !options.cidr) return new PlainAnswers(only);
@@ -53,4 +56,113 @@ async function openAnswers(options: IsipOptions): Promise<Answers> {
     isExplained: options.explain === true,
     isJson: options.json === true,
   });
+}
+
+/** Answers texts one by one or by the batch, and counts. */
+interface Answers {
+  readonly total: number;
+  /** How many of them were answered with something other than 0. */
+  readonly yes: number;
+  readonly stdout: Sink;
+  readonly answerTexts: (texts: readonly string[]) => Promise<void> | undefined;
+  readonly answerBatch: (batch: LineBatch) => Promise<void> | undefined;
+}
+
+/** Prints 4, 6 or 0 a line. */
+class PlainAnswers implements Answers {
+  readonly stdout = new Sink(1);
+  total = 0;
+  yes = 0;
+  readonly #only: 4 | 6 | undefined;
+  #output = new Uint8Array(0);
+
+  constructor(only: 4 | 6 | undefined) {
+    this.#only = only;
+  }
+
+  answerTexts(texts: readonly string[]): Promise<void> | undefined {
+    let output = '';
+    for (const text of texts) {
+      const family = isIP(text);
+      const answer = this.#only === undefined || this.#only === family ? family : 0;
+      if (answer !== 0) this.yes++;
+      output += `${answer}\n`;
+    }
+    this.total += texts.length;
+    return this.stdout.write(output);
+  }
+
+  answerBatch({ bytes, start, end, isCut }: LineBatch): Promise<void> | undefined {
+    if (isCut) {
+      this.total++;
+      return this.stdout.write('0\n');
+    }
+    if (this.#output.length < 2 * (end - start)) this.#output = new Uint8Array(2 * (end - start));
+    const { written, yes } = answerLines(bytes.subarray(start, end), this.#output, this.#only);
+    this.total += written / 2;
+    this.yes += yes;
+    return this.stdout.write(this.#output.subarray(0, written));
+  }
+}
+
+/** What to print beside or instead of the numbers. */
+interface DetailedOptions {
+  readonly terms: Terms;
+  /** A sentence on stderr for every 0. */
+  readonly isExplained: boolean;
+  /** A JSON object instead of the number. */
+  readonly isJson: boolean;
+}
+
+/** The functions of ./verdict.ts, which is loaded only where they are needed. */
+type VerdictModule = Pick<typeof import('./verdict.ts'), 'judge' | 'formatReason' | 'formatRecord'>;
+
+/** Prints a number or a JSON object a line, and the reasons on stderr. */
+class DetailedAnswers implements Answers {
+  readonly stdout = new Sink(1);
+  readonly #stderr = new Sink(2);
+  readonly #options: DetailedOptions;
+  readonly #verdicts: VerdictModule;
+  total = 0;
+  yes = 0;
+
+  constructor(verdicts: VerdictModule, options: DetailedOptions) {
+    this.#verdicts = verdicts;
+    this.#options = options;
+  }
+
+  answerTexts(texts: readonly string[]): Promise<void> {
+    return this.#print(texts.map((text) => this.#verdicts.judge(text, this.#options.terms)));
+  }
+
+  answerBatch({ bytes, start, end, isCut }: LineBatch): Promise<void> {
+    if (isCut) {
+      const reason = { code: 'too-long', text: `the line is longer than ${end - start} bytes` };
+      const input = bytes.toString('utf8', start, start + 100);
+      return this.#print([{ input, answer: 0, prefix: undefined, block: undefined, reason }]);
+    }
+    const texts: string[] = [];
+    for (let lineStart = start; lineStart < end;) {
+      const found = bytes.indexOf(10, lineStart);
+      const newline = found < 0 || found > end ? end : found;
+      texts.push(bytes.toString('utf8', lineStart, lineEnd(bytes, lineStart, newline, end)));
+      lineStart = newline + 1;
+    }
+    return this.answerTexts(texts);
+  }
+
+  async #print(verdicts: readonly Verdict[]): Promise<void> {
+    let output = '';
+    let reasons = '';
+    for (const verdict of verdicts) {
+      if (verdict.answer !== 0) this.yes++;
+      output += this.#options.isJson ? this.#verdicts.formatRecord(verdict) : String(verdict.answer);
+      output += '\n';
+      const reason = this.#options.isExplained ? this.#verdicts.formatReason(verdict) : undefined;
+      if (reason !== undefined) reasons += `${reason}\n`;
+    }
+    this.total += verdicts.length;
+    await this.stdout.write(output);
+    await this.#stderr.write(reasons);
+  }
 }

@@ -1,8 +1,13 @@
 /** What `tnet isip` says of one text when more is asked than its family: the ranges, the reason, the JSON object. */
 import { classifyAddress } from '../../src/address/class.ts';
 import { explainFault } from '../../src/address/fault.ts';
-import { type Embedded, embeddedIPv4 } from '../../src/address/embedded.ts';
-import { formatAddress, parseAddress, reverseName } from '../../src/address/address.ts';
+import {
+  type Embedded,
+  embeddedIPv4,
+  formatAddress,
+  parseAddress,
+  reverseName,
+} from '../../src/address/address.ts';
 import { type Block, type Prefix, parsePrefix, wholeAddress } from '../../src/address/prefix.ts';
 
 /** What counts as yes. */

@@ -1,8 +1,12 @@
-import { breakConnection, type Connection } from '../../src/net/connection.ts';
+import {
+  breakConnection,
+  type Connection,
+  presentAddresses,
+  presentedAddresses,
+} from '../../src/net/connection.ts';
 import { greet } from '../../src/serve/greeting/greet.ts';
 import { defaultGreetingMs, type ReadGreeting } from '../../src/serve/greeting/greeting.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
-import { presentAddresses, presentedAddresses } from '../../src/net/presented-address.ts';
 import { SaidNothing } from '../../src/serve/greeting/said-nothing.ts';
 import { formatLocal, formatRemote } from '../../src/serve/serve.ts';
 import { Socket } from '../../src/net/index.ts';

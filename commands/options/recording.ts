@@ -1,7 +1,6 @@
 import { fstatSync } from 'node:fs';
 import type { Duplex, Writable } from 'node:stream';
-import type { Connection } from '../../src/net/connection.ts';
-import { presentedAddresses } from '../../src/net/presented-address.ts';
+import { type Connection, presentedAddresses } from '../../src/net/connection.ts';
 import { Socket } from '../../src/net/index.ts';
 import { toRecordedEnd } from '../../src/record/record-format.ts';
 import type { ConnectionRecord, Recording } from '../../src/record/recording.ts';

@@ -1,8 +1,7 @@
 import { parseEndpoint } from '../../src/address/parse.ts';
 import { loopbacks, requireFamily, toFamily } from '../../src/address/host-rules.ts';
-import { hideUserInfo } from '../../src/address/user-info.ts';
+import { hideUserInfo, TnetError } from '../../src/errors.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
-import { TnetError } from '../../src/errors.ts';
 import type { Pair, PairValues } from '../../src/handlers/relay/pair.ts';
 import { parseTarget, type Target } from '../../src/handlers/relay/targets/target.ts';
 import type { Mode } from '../options/modes.ts';

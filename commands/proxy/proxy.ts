@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { refuseAddressFlags } from '../../src/address/host-rules.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
-import { hideUserInfo } from '../../src/address/user-info.ts';
-import { errorCode, TnetError } from '../../src/errors.ts';
+import { hideUserInfo, errorCode, TnetError } from '../../src/errors.ts';
 import { isReplayClient, type Pair } from '../../src/handlers/relay/pair.ts';
 import { createContext } from '../context.ts';
 import { addOptions, givenOptions } from '../options/build.ts';

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { hideUserInfo } from '../address/user-info.ts';
-import { errorCode, TnetError } from '../errors.ts';
+import { hideUserInfo, errorCode, TnetError } from '../errors.ts';
 import { isIP } from '../address/ip.ts';
 import { lookupAll } from '../net/lookup.ts';
 import { explainNumericForm } from '../address/host-rules.ts';

@@ -1,8 +1,9 @@
+import { isIP } from './ip.ts';
+
 /**
  * IP addresses as bytes, and back to text: the one parser and the one formatter. What is an address at all is decided
  * by ./ip.ts alone. Pure: no I/O, and nothing of node:net.
  */
-import { isIP } from './ip.ts';
 
 /** An address taken apart. */
 export interface Address {
@@ -129,4 +130,50 @@ export function reverseName({ family, bytes }: Address, bits = bytes.length * 8)
   const labels = family === 4 ? Array.from(bytes, String) : Array.from(bytes, nibbles).flat();
   const kept = labels.slice(0, bits / labelBits).reverse();
   return [...kept, family === 4 ? 'in-addr' : 'ip6', 'arpa'].join('.');
+}
+
+/** An IPv4 address that an IPv6 address carries, and by which convention. */
+export interface Embedded {
+  readonly kind: 'mapped' | 'translated' | 'nat64' | '6to4' | 'teredo' | 'compatible';
+  readonly address: Address;
+}
+
+/** The IPv4 address within an IPv6 one, where a well-known prefix says that there is one. */
+export function embeddedIPv4(address: Address): Embedded | undefined {
+  const { family, bytes } = address;
+  if (family === 4) return undefined;
+  const found = (kind: Embedded['kind'], at: number, mask = 0): Embedded => ({
+    kind,
+    address: { family: 4, bytes: bytes.slice(at, at + 4).map((byte) => byte ^ mask), zone: undefined },
+  });
+  if (startsWith(bytes, mappedPrefix)) return found('mapped', 12);
+  if (startsWith(bytes, translatedPrefix)) return found('translated', 12);
+  if (startsWith(bytes, nat64Prefix)) return found('nat64', 12);
+  if (startsWith(bytes, [0x20, 0x02])) return found('6to4', 2);
+  // RFC 4380 section 4: the client's address is written with every bit flipped.
+  if (startsWith(bytes, [0x20, 0x01, 0, 0])) return found('teredo', 12, 255);
+  const low = bytes.subarray(12).reduce((value, byte) => value * 256 + byte, 0);
+  return startsWith(bytes, new Array<number>(12).fill(0)) && low > 1 ? found('compatible', 12) : undefined;
+}
+
+/** What only this machine, or only its link, can mean by an address. */
+export type NearAddress = 'loopback' | 'link-local' | 'unspecified';
+
+/**
+ * Which of them an address is, in any form that carries an IPv4 address too (mapped, NAT64, 6to4, …); undefined for
+ * every other one. Source: RFC 1122 section 3.2.1.3, RFC 3927, RFC 4291 section 2.5. To connect to an unspecified
+ * address is to connect to loopback (Linux).
+ */
+export function findNearKind(text: string): NearAddress | undefined {
+  const address = parseAddress(text);
+  if (!address) return undefined;
+  const [a = 0, b = 0] = (embeddedIPv4(address)?.address ?? address).bytes;
+  if (embeddedIPv4(address) || address.family === 4) {
+    if (a === 127) return 'loopback';
+    if (a === 0) return 'unspecified';
+    return a === 169 && b === 254 ? 'link-local' : undefined;
+  }
+  if (a === 0xfe && (b & 0xc0) === 0x80) return 'link-local';
+  const plain = plainAddress(text);
+  return plain === '::1' ? 'loopback' : plain === '::' ? 'unspecified' : undefined;
 }

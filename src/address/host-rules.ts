@@ -1,8 +1,7 @@
 import { explainFault } from './fault.ts';
 import { isIP } from './ip.ts';
-import { TnetError } from '../errors.ts';
+import { TnetError, hideUserInfo } from '../errors.ts';
 import { formatEndpoint, type Endpoint } from './endpoint.ts';
-import { hideUserInfo } from './user-info.ts';
 
 /**
  * Why a host is no address though the C library would take it for one, as a sentence; undefined when it is no such form.

@@ -1,7 +1,6 @@
-import { TnetError } from '../errors.ts';
+import { TnetError, hideUserInfo } from '../errors.ts';
 import { isIP } from './ip.ts';
 import type { Endpoint } from './endpoint.ts';
-import { hideUserInfo } from './user-info.ts';
 import { refuseNumericForm } from './host-rules.ts';
 import { findService, type ServiceProtocol } from './service-names.ts';
 

@@ -1,6 +1,5 @@
-import { TnetError } from '../errors.ts';
+import { TnetError, hideUserInfo } from '../errors.ts';
 import { formatHostPort } from './endpoint.ts';
-import { hideUserInfo } from './user-info.ts';
 import { parseEndpoint } from './parse.ts';
 
 export type ProxyProtocol = 'socks4' | 'socks4a' | 'socks5' | 'http';

@@ -1,7 +1,6 @@
-import { TnetError } from '../errors.ts';
+import { TnetError, hideUserInfo } from '../errors.ts';
 import { isIP } from './ip.ts';
 import { formatEndpoint, type Endpoint } from './endpoint.ts';
-import { hideUserInfo } from './user-info.ts';
 import { parseEndpoint, parsePort, parseWords } from './parse.ts';
 import { findService } from './service-names.ts';
 

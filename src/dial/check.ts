@@ -1,11 +1,10 @@
 import type { LookupAddress } from 'node:dns';
 import { errorCode } from '../errors.ts';
 import { lookupAll } from '../net/lookup.ts';
-import { readDescriptorLimit, readNextDescriptor } from '../net/descriptor-limit.ts';
+import { readDescriptorLimit, readNextDescriptor } from '../net/descriptors.ts';
 import type { RaceOptions } from '../net/happy-eyeballs.ts';
-import type { Connection } from '../net/connection.ts';
+import { type Connection, leaveInOrder } from '../net/connection.ts';
 import { formatEndpoint, formatHostPort, type Endpoint } from '../address/endpoint.ts';
-import { leaveInOrder } from './leave.ts';
 import { nameService } from '../address/service-names.ts';
 import { nameTarget } from '../address/targets.ts';
 import type { DialOptions } from './dial-options.ts';

@@ -6,7 +6,7 @@ import { Deadline } from '../net/deadline.ts';
 import { connectTcp, type RaceOptions } from '../net/happy-eyeballs.ts';
 import type { Socket } from '../net/index.ts';
 import type { DialOptions } from './dial-options.ts';
-import { awaitDescriptor } from './descriptor-wait.ts';
+import { awaitDescriptor } from '../net/descriptors.ts';
 import { dialPath } from './dial-direct.ts';
 import type { Retry } from './patience.ts';
 import type { Target } from './proxy-chain.ts';

@@ -4,8 +4,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { isSetupFailure } from '../net/connect-failure.ts';
 import { describeError } from '../report/sentences.ts';
 import { longestDelayMs } from '../quantities.ts';
-import type { Connection } from '../net/connection.ts';
-import { leaveInOrder } from './leave.ts';
+import { type Connection, leaveInOrder } from '../net/connection.ts';
 
 /** How long and how often to try. */
 export interface Patience {

@@ -11,7 +11,7 @@ import {
 import { devNull } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { isatty, ReadStream, WriteStream } from 'node:tty';
-import { restoreBlocking } from '../net/blocking.ts';
+import { restoreBlocking } from '../net/handles.ts';
 import { Socket } from '../net/socket.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { type ReadStream, isatty } from 'node:tty';
-import { formatEscape, type EscapeKey } from './escape-key.ts';
+import { formatEscape, type EscapeKey } from '../transform/escape-keys.ts';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { guardStream } from '../net/guard.ts';
-import { flushMark } from '../net/flush-mark.ts';
+import { flushMark } from '../net/connection.ts';
 import { kBroken } from '../net/patient-socket.ts';
 import type { Ending, Flow, FlowOptions } from './flow.ts';
 

@@ -1,5 +1,5 @@
 import { AcceptGate } from './accept-gate.ts';
-import { createExhaustedError, readDescriptorLimit, readNextDescriptor } from './descriptor-limit.ts';
+import { createExhaustedError, readDescriptorLimit, readNextDescriptor } from './descriptors.ts';
 import type { AcceptedHandle, ListeningHandle, PeerName } from './handles.ts';
 import { isIP } from '../address/ip.ts';
 import { isFull, internals, kState, type StatefulServer } from './server-state.ts';

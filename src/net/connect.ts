@@ -1,6 +1,6 @@
 import net from 'node:net';
 import { Server, type ConnectionListener } from './server.ts';
-import type { ServerOptions } from './server-options.ts';
+import type { ServerOptions } from './server-state.ts';
 import { SocketClass, type Socket } from './socket.ts';
 import type { SocketOptions } from './socket-type.ts';
 

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Socket } from './index.ts';
 import { guarded } from './guard.ts';
 import { isTcp } from './held-errors.ts';
@@ -96,3 +97,53 @@ export function resetNow(socket: Socket): void {
   if (isTcp(socket) && !socket.connecting) socket.resetAndDestroy();
   else socket.destroy();
 }
+
+/** The ends of a connection as they are reported: its own, or as a proxy before us saw them. */
+export interface PresentedAddresses {
+  readonly remote: string;
+  readonly local: string;
+  /** The client's IP address and port as a PROXY header names them; absent without one, and for a Unix client. */
+  readonly remoteHost?: string;
+  readonly remotePort?: number;
+}
+
+const presented = new WeakMap<Connection, PresentedAddresses>();
+
+/** Makes formatRemote() and formatLocal() show these addresses for the socket from now on. */
+export function presentAddresses(socket: Connection, addresses: PresentedAddresses): void {
+  presented.set(socket, addresses);
+}
+
+/** What presentAddresses() has been told of the socket, which outlasts the connection. */
+export function presentedAddresses(socket: Connection): PresentedAddresses | undefined {
+  return presented.get(socket);
+}
+
+/** How long a peer that was only looked at may take to end its side. */
+const leavingMs = 100;
+
+/**
+ * Closes a connection that was opened only to see whether somebody is there, so that the peer sees an end in order: our
+ * side is ended, what the peer says is read and dropped, and its end is waited for, for a moment. A connection that is
+ * closed with a greeting unread is reset by the system, and servers report that. Never rejects.
+ */
+export async function leaveInOrder(connection: Connection): Promise<void> {
+  if (connection.destroyed) return;
+  const limit = new AbortController();
+  const over = new Promise<void>((resolve) => {
+    connection.once('end', resolve).once('close', resolve);
+  });
+  connection
+    .on('error', () => undefined)
+    .resume()
+    .end();
+  await Promise.race([over, delay(leavingMs, undefined, { signal: limit.signal }).catch(() => undefined)]);
+  limit.abort();
+  connection.destroy();
+}
+
+/**
+ * An empty chunk that only asks when everything before it has been taken. A datagram socket sends nothing for it,
+ * while any other empty chunk is a datagram without bytes.
+ */
+export const flushMark = Buffer.alloc(0);

@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream';
-import { flushMark } from './flush-mark.ts';
+import { flushMark } from './connection.ts';
 
 /** What carries a peer's datagrams: the socket, as far as this peer is concerned. */
 export interface DatagramChannel {

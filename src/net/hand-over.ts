@@ -1,5 +1,12 @@
+import { closeSync } from 'node:fs';
+import net from 'node:net';
 import { SocketClass, type Socket } from './socket.ts';
 import type { SocketOptions } from './socket-type.ts';
+import type { ListeningHandle } from './handles.ts';
+import { loadNativeAddon, type NativeAddon } from '../native/addon.ts';
+import { keepParked, type ParkedListener } from './accept-gate.ts';
+import { internals, kState } from './server-state.ts';
+import type { Server } from './server.ts';
 
 /** An open connection without a Socket: it can be sent to another process. */
 export interface DetachedHandle {
@@ -39,4 +46,60 @@ export function adoptDetached(handle: DetachedHandle): Socket {
   } as unknown as SocketOptions);
   socket.setNoDelay(true);
   return socket;
+}
+
+/** A listening socket on which somebody else accepts in a server's place. */
+export interface ListenerLoan {
+  /** Open until `giveBack`. */
+  readonly fd: number;
+  /** The server accepts again, if it is still listening. */
+  giveBack(): void;
+}
+
+/**
+ * Has a server stop accepting without losing a waiting connection, and lends its listening socket. The server's
+ * address, its events and its close() stay as they are; it has to be closed as ever.
+ *
+ * @returns undefined when the server is not listening, or on no socket of its own, or there is no native addon
+ */
+export function lendListener(server: Server): ListenerLoan | undefined {
+  const { gate } = server[kState];
+  const { _handle: handle } = internals(server);
+  const addon = loadNativeAddon();
+  if (!addon || !gate || !handle || handle.fd < 0) return undefined;
+  const fd = addon.duplicate(handle.fd);
+  const isParked = gate.shutIfParked('lent', (listener) => parkByDuplicate(addon, listener));
+  const giveBack = () => {
+    closeSync(fd);
+    gate.open('lent');
+  };
+  if (isParked) return { fd, giveBack };
+  closeSync(fd);
+  return undefined;
+}
+
+const { _createServerHandle: createServerHandle } = net as unknown as {
+  _createServerHandle: (address: null, port: null, addressType: null, fd: number) => ListeningHandle | number;
+};
+
+/** Parks listeners of every kind: a duplicate of the descriptor keeps the socket when the handle is closed. */
+function parkByDuplicate(addon: NativeAddon, handle: ListeningHandle): ParkedListener | undefined {
+  const fd = tryTo(() => addon.duplicate(handle.fd));
+  if (fd === undefined) return undefined;
+  const opened = createServerHandle(null, null, null, fd);
+  if (typeof opened === 'number') {
+    closeSync(fd);
+    return undefined;
+  }
+  const hadRef = handle.hasRef();
+  handle.close();
+  return keepParked(opened, hadRef);
+}
+
+function tryTo<Value>(action: () => Value): Value | undefined {
+  try {
+    return action();
+  } catch {
+    return undefined;
+  }
 }

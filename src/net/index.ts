@@ -11,7 +11,7 @@ export { connect, connect as createConnection, createServer, type ConnectOptions
 export type { Attempt, Candidate } from './candidates.ts';
 export { connectTcp, type RaceOptions } from './happy-eyeballs.ts';
 export { isIP, isIPv4, isIPv6 } from '../address/ip.ts';
-export type { ListenOptions, ServerOptions } from './server-options.ts';
+export type { ListenOptions, ServerOptions } from './server-state.ts';
 export { Server, type ConnectionListener } from './server.ts';
 export type { SecureUpgradeOptions } from './tls-layer.ts';
 export type { SocketOptions } from './socket-type.ts';
@@ -118,8 +118,8 @@ declare namespace net {
   type TcpSocketConnectOpts = plain.TcpSocketConnectOpts;
   type SocketAddress = plain.SocketAddress;
   type Server = import('./server.ts').Server;
-  type ServerOptions = import('./server-options.ts').ServerOptions;
-  type ListenOptions = import('./server-options.ts').ListenOptions;
+  type ServerOptions = import('./server-state.ts').ServerOptions;
+  type ListenOptions = import('./server-state.ts').ListenOptions;
   type Socket = import('./socket.ts').Socket;
   type SocketOptions = import('./socket-type.ts').SocketOptions;
   type ConnectOptions = import('./connect.ts').ConnectOptions;

@@ -1,7 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { endianness, networkInterfaces } from 'node:os';
-import { plainAddress } from '../address/address.ts';
-import { findNearKind } from '../address/embedded.ts';
+import { plainAddress, findNearKind } from '../address/address.ts';
 import type { Endpoint } from '../address/endpoint.ts';
 import { parseBlock, wholeAddress } from '../address/prefix.ts';
 import { isLoopbackName } from '../address/host-rules.ts';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type net from 'node:net';
 import { connect as connectSocket, createServer, type ConnectOptions } from './connect.ts';
 import { connectTcp, type RaceOptions } from './happy-eyeballs.ts';
-import type { ListenOptions, ServerOptions } from './server-options.ts';
+import type { ListenOptions, ServerOptions } from './server-state.ts';
 import type { Server } from './server.ts';
 import type { Socket } from './socket.ts';
 

@@ -1,11 +1,18 @@
 import { errorMonitor } from 'node:events';
 import net from 'node:net';
 import { installAcceptor, removeAcceptor } from './accept.ts';
-import { isFull, createServerState, internals, kState, type ServerState } from './server-state.ts';
+import {
+  isFull,
+  createServerState,
+  internals,
+  kState,
+  type ServerState,
+  type ListenOptions,
+  type ServerOptions,
+} from './server-state.ts';
 import { makeCallable } from './callable.ts';
 import type { ServerInternals } from './handles.ts';
 import { startLongTimer } from './deadline.ts';
-import type { ListenOptions, ServerOptions } from './server-options.ts';
 import type { Socket } from './socket.ts';
 import {
   changeUnixFile,

@@ -1,5 +1,5 @@
 import { ipToBytes } from '../address/address.ts';
-import { encodeFileHeader, encodePacketBlock } from './pcapng-block.ts';
+import { encodeFileHeader, encodePacketBlock } from './pcapng-blocks.ts';
 import {
   formatEnd,
   nothing,

@@ -1,7 +1,6 @@
 import { Duplex } from 'node:stream';
 import { longestDelayMs } from '../quantities.ts';
-import { Comparison } from './comparison.ts';
-import { opposite, type Script, type Side } from './script.ts';
+import { Comparison, opposite, type Script, type Side } from './script.ts';
 
 export interface PlayerOptions {
   readonly script: Script;

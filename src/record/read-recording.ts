@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { errorCode, TnetError } from '../errors.ts';
-import { isPcapng, readPcapng } from './read-pcapng.ts';
+import { isPcapng, readPcapng } from './pcapng-blocks.ts';
 import { ScriptBuilder, type Script } from './script.ts';
 import type { RecordedConnection } from './record-format.ts';
 

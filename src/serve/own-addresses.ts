@@ -1,9 +1,8 @@
 import type { Destination } from '../dial/dial-options.ts';
 import type { Endpoint } from '../address/endpoint.ts';
 import { parseEndpoint } from '../address/parse.ts';
-import { findNearKind } from '../address/embedded.ts';
+import { findNearKind, plainAddress } from '../address/address.ts';
 import { isOfThisMachine } from '../net/listener-path.ts';
-import { plainAddress } from '../address/address.ts';
 
 /** What this proxy has bound itself: its listeners, and its metrics. Each as it is said: `127.0.0.1:80`. */
 export class OwnAddresses {

@@ -9,11 +9,10 @@ import { isIP } from '../address/ip.ts';
 import { findListenerPath } from '../net/listener-path.ts';
 import { lookupFirst } from '../net/lookup.ts';
 import { countPlaces } from '../net/server-state.ts';
-import { breakConnection, type Connection } from '../net/connection.ts';
+import { breakConnection, type Connection, presentedAddresses } from '../net/connection.ts';
 import { requirePassedSocket } from './descriptor.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from '../address/endpoint.ts';
-import { presentedAddresses } from '../net/presented-address.ts';
 
 export interface ServeOptions<C = Socket> {
   /** Only addresses of this family. Default: both. */

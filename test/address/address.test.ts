@@ -1,8 +1,14 @@
 import { SocketAddress } from 'node:net';
 import test from 'ava';
 import fc from 'fast-check';
-import { type Address, formatAddress, parseAddress, reverseName } from '../../src/address/address.ts';
-import { type Embedded, embeddedIPv4 } from '../../src/address/embedded.ts';
+import {
+  type Address,
+  formatAddress,
+  parseAddress,
+  reverseName,
+  type Embedded,
+  embeddedIPv4,
+} from '../../src/address/address.ts';
 import { address } from '../helpers/ip-texts.ts';
 
 const parse = (text: string): Address => parseAddress(text)!;

@@ -1,8 +1,7 @@
 import { BlockList } from 'node:net';
 import test from 'ava';
 import fc from 'fast-check';
-import { classifyAddress } from '../../src/address/class.ts';
-import { registryDate, registryRows } from '../../src/address/registry.ts';
+import { classifyAddress, registryDate, registryRows } from '../../src/address/class.ts';
 import { type Address, formatAddress, parseAddress } from '../../src/address/address.ts';
 import { parseBlock, parsePrefix, wholeAddress } from '../../src/address/prefix.ts';
 

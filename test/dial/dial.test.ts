@@ -3,7 +3,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import test from 'ava';
 import { parseProxy } from '../../src/address/proxy-url.ts';
-import { awaitDescriptor } from '../../src/dial/descriptor-wait.ts';
+import { awaitDescriptor } from '../../src/net/descriptors.ts';
 import type { Destination } from '../../src/dial/dial-options.ts';
 import { dial } from '../../src/dial/dial.ts';
 import { isThere } from '../../src/dial/check.ts';

@@ -14,7 +14,7 @@ import {
   rememberedPeers,
   type DatagramServerOptions,
 } from '../../src/net/datagram-server.ts';
-import { flushMark } from '../../src/net/flush-mark.ts';
+import { flushMark } from '../../src/net/connection.ts';
 import { payload } from '../helpers/bytes.ts';
 
 /** A peer on no socket: what it sends is gathered. */

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import test from 'ava';
 import fc from 'fast-check';
-import { DatagramCheck } from '../../src/protocol/echo-check/datagram-check.ts';
+import { DatagramCheck, StreamCheck } from '../../src/protocol/echo-check/checks.ts';
 import { noiseBytes, PayloadMaker, type EchoCheck } from '../../src/protocol/echo-check/echo-check.ts';
-import { StreamCheck } from '../../src/protocol/echo-check/stream-check.ts';
 
 const makeMaker = (size: number) => new PayloadMaker(0xcafe_f00d, size, randomBytes(noiseBytes(size)));
 

@@ -2,14 +2,10 @@ import { once } from 'node:events';
 import { PassThrough, type Readable, type Transform } from 'node:stream';
 import fc from 'fast-check';
 import test, { type ExecutionContext } from 'ava';
-import { Bandwidth } from '../../src/transform/bandwidth.ts';
-import { Blackhole } from '../../src/transform/blackhole.ts';
-import { ByteLimit } from '../../src/transform/byte-limit.ts';
+import { Bandwidth, Latency, Slice } from '../../src/transform/line-faults.ts';
+import { Blackhole, ByteLimit, SlowClose } from '../../src/transform/end-faults.ts';
 import { Corrupt } from '../../src/transform/corrupt.ts';
-import { Latency } from '../../src/transform/latency.ts';
 import { createRandom } from '../../src/transform/random.ts';
-import { Slice } from '../../src/transform/slice.ts';
-import { SlowClose } from '../../src/transform/slow-close.ts';
 import { payload, sameBytes } from '../helpers/bytes.ts';
 
 /** Writes the chunks, ends, and gives what comes out. */

@@ -1,7 +1,6 @@
 import { isIP } from '../../../src/address/ip.ts';
 import { parseEndpoint } from '../../../src/address/parse.ts';
-import { hideUserInfo } from '../../../src/address/user-info.ts';
-import { TnetError } from '../../../src/errors.ts';
+import { hideUserInfo, TnetError } from '../../../src/errors.ts';
 import { anyEnd, streamEnds, type Mode } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
 import { choice, text } from '../value-kinds.ts';

@@ -1,4 +1,4 @@
-import { defaultEscape, parseEscape } from '../../../src/dial/escape-key.ts';
+import { defaultEscape, parseEscape } from '../../../src/transform/escape-keys.ts';
 import { parseExpect, unescapeText } from '../steps.ts';
 import { anyEnd, checking, sessions, streamEnds, type Mode } from '../modes.ts';
 import type { OptionTable } from '../row.ts';

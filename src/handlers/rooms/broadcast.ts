@@ -1,6 +1,6 @@
 import { Readable, Writable } from 'node:stream';
 import { TnetError } from '../../errors.ts';
-import { flushMark } from '../../net/flush-mark.ts';
+import { flushMark } from '../../net/connection.ts';
 
 /**
  * How far a branch may fall behind before it is cut off. Chunks are shared, so that all branches together hold about

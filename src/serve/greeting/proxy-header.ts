@@ -1,6 +1,6 @@
 import { formatHostPort, formatPath } from '../../address/endpoint.ts';
 import type { Socket } from '../../net/index.ts';
-import { presentAddresses } from '../../net/presented-address.ts';
+import { presentAddresses } from '../../net/connection.ts';
 import { violation } from '../../protocol/protocol-error.ts';
 import { ProxyHeaderReceiver } from '../../protocol/proxy-protocol/decode.ts';
 import { type ProxyHeader } from '../../protocol/proxy-protocol/header.ts';

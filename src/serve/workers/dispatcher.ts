@@ -1,4 +1,4 @@
-import { readDescriptorLimit } from '../../net/descriptor-limit.ts';
+import { readDescriptorLimit } from '../../net/descriptors.ts';
 import { detachHandle, type DetachedHandle } from '../../net/hand-over.ts';
 import type { Socket } from '../../net/index.ts';
 import type { Event } from '../../report/events.ts';

@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { errorCode } from '../../../src/errors.ts';
 import { Server, type Socket } from '../../../src/net/index.ts';
-import { presentedAddresses } from '../../../src/net/presented-address.ts';
+import { presentedAddresses } from '../../../src/net/connection.ts';
 import { encodeProxyV1, encodeProxyV2 } from '../../../src/protocol/proxy-protocol/encode.ts';
 import { greet } from '../../../src/serve/greeting/greet.ts';
 import type { ReadGreeting } from '../../../src/serve/greeting/greeting.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { leaveInOrder } from '../../../dial/leave.ts';
+import { leaveInOrder } from '../../../net/connection.ts';
 import { errorCode } from '../../../errors.ts';
 import { formatTarget, type Target } from '../targets/target.ts';
 import { isThere } from '../../../dial/check.ts';

@@ -1,12 +1,8 @@
 import type { Transform } from 'node:stream';
-import { Bandwidth } from '../../../transform/bandwidth.ts';
-import { Blackhole } from '../../../transform/blackhole.ts';
-import { ByteLimit } from '../../../transform/byte-limit.ts';
+import { Bandwidth, Latency, Slice } from '../../../transform/line-faults.ts';
+import { Blackhole, ByteLimit, SlowClose } from '../../../transform/end-faults.ts';
 import { Corrupt } from '../../../transform/corrupt.ts';
-import { Latency } from '../../../transform/latency.ts';
 import { createRandom } from '../../../transform/random.ts';
-import { Slice } from '../../../transform/slice.ts';
-import { SlowClose } from '../../../transform/slow-close.ts';
 import type { FaultValues } from '../pair.ts';
 import { DelayDatagrams, LoseDatagrams, NarrowDatagrams } from '../../../transform/datagram-faults.ts';
 

@@ -1,8 +1,8 @@
 import type { AccessList } from '../../../access/access-list.ts';
 import { openExpressLane, type ExpressLane } from '../../../flow/express-lane.ts';
-import { readDescriptorLimit } from '../../../net/descriptor-limit.ts';
+import { readDescriptorLimit } from '../../../net/descriptors.ts';
 import type { Server } from '../../../net/index.ts';
-import { lendListener, type ListenerLoan } from '../../../net/listener-loan.ts';
+import { lendListener, type ListenerLoan } from '../../../net/hand-over.ts';
 import { ExpressConnections } from './connections.ts';
 import type { ExpressTarget } from './target.ts';
 import { defaultConnectMs, type PairValues } from '../pair.ts';

@@ -2,8 +2,7 @@ import { breakConnection } from '../../../net/connection.ts';
 import { serve } from '../../../serve/serve.ts';
 import { TnetError } from '../../../errors.ts';
 import { isIP, isIPv4, type Socket } from '../../../net/index.ts';
-import { findNearKind } from '../../../address/embedded.ts';
-import { plainAddress } from '../../../address/address.ts';
+import { findNearKind, plainAddress } from '../../../address/address.ts';
 import type { TargetRequest } from '../../../serve/greeting/target-request.ts';
 import type { ProxyHost } from '../host.ts';
 

@@ -1,6 +1,6 @@
 import { formatTargetEndpoint, type Endpoint } from '../../../address/endpoint.ts';
 import { isIP } from '../../../address/ip.ts';
-import { resolveAddresses, resolveService } from '../../../net/resolve.ts';
+import { resolveAddresses, resolveService } from '../../../net/lookup.ts';
 import { defaultResolveMs, type BalanceValues, type PairValues } from '../pair.ts';
 import { isDatagramTarget, type Target } from './target.ts';
 

@@ -1,5 +1,4 @@
-import { hideUserInfo } from '../../../address/user-info.ts';
-import { TnetError } from '../../../errors.ts';
+import { hideUserInfo, TnetError } from '../../../errors.ts';
 import { sniffedProtocols } from '../../../protocol/sniff.ts';
 import { parseTarget, type Target } from './target.ts';
 import type { RoutePattern } from '../../../serve/greeting/route-match.ts';

@@ -3,7 +3,7 @@ import { TnetError } from '../../../errors.ts';
 import type { OwnAddresses } from '../../../serve/own-addresses.ts';
 import { isLocalListener } from '../../../net/listener-path.ts';
 import type { Destination } from '../../../dial/dial-options.ts';
-import { findNearKind } from '../../../address/embedded.ts';
+import { findNearKind } from '../../../address/address.ts';
 import { OwnConnections } from './own-connections.ts';
 
 /** Why a connection may not be made, judged by the address that would be dialled; undefined: it may. */

@@ -1,7 +1,6 @@
 import { formatTargetEndpoint, type Endpoint } from '../../../address/endpoint.ts';
-import { hideUserInfo } from '../../../address/user-info.ts';
+import { hideUserInfo, TnetError } from '../../../errors.ts';
 import { parseEndpoint } from '../../../address/parse.ts';
-import { TnetError } from '../../../errors.ts';
 
 /** Where clients are connected to: an address, or a service that DNS lists (`srv://_http._tcp.example.com`). */
 export type Target = Endpoint | { readonly kind: 'srv'; readonly name: string };
