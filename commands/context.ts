@@ -1,7 +1,8 @@
-import type { Command } from 'commander';
+import { isTerminal } from '../src/report/is-terminal.ts';
 import { Reporter } from '../src/report/reporter.ts';
 import type { Verbosity } from '../src/report/text.ts';
 import { exitStatus } from './exit-status.ts';
+import type { Called } from './options/called.ts';
 
 /** The flags that every command has (see addReportOptions). */
 export interface ReportOptions {
@@ -19,15 +20,13 @@ export interface Context {
   exit(status: number): void;
 }
 
-export function createContext(command: Command, options: ReportOptions): Context {
-  // A stderr that nobody reads any more must not end the work.
-  process.stderr.on('error', () => undefined);
+export function createContext(command: Called, options: ReportOptions): Context {
   const reporter = new Reporter({
     name: commandName(command),
     verbosity: Math.min(options.verbose, 2) as Verbosity,
     json: options.json === true,
-    isTerminal: process.stderr.isTTY,
-    write: (line) => void process.stderr.write(line),
+    isTerminal: isTerminal(2),
+    write: (line) => void openStderr().write(line),
   });
   process.once('exit', () => reporter.flush());
   const exit = (status: number) => {
@@ -43,8 +42,17 @@ export function createContext(command: Command, options: ReportOptions): Context
   };
 }
 
+let stderr: NodeJS.WriteStream | undefined;
+
+/** Set up when there is something to say: a start that says nothing is a millisecond sooner. */
+function openStderr(): NodeJS.WriteStream {
+  // One that nobody reads any more must not end the work.
+  stderr ??= process.stderr.on('error', () => undefined);
+  return stderr;
+}
+
 /** `tnet connect`, as the lines on stderr begin. */
-export function commandName(command: Command): string {
+export function commandName(command: Called): string {
   return command.parent ? `${command.parent.name()} ${command.name()}` : command.name();
 }
 
