@@ -1,9 +1,10 @@
-import type { Command } from 'commander';
+import { isTerminal } from '../src/report/is-terminal.ts';
 import { Reporter } from '../src/report/reporter.ts';
 import type { Verbosity } from '../src/report/text.ts';
 import type { TableFlags } from './options/row.ts';
 import type { reports } from './options/table/reports.ts';
 import { exitStatus } from './exit-status.ts';
+import type { Called } from './options/called.ts';
 
 /** The flags of what is said on standard error. */
 export type ReportFlags = TableFlags<typeof reports, 'connect'>;
@@ -17,15 +18,13 @@ export interface Context {
   exit(status: number): void;
 }
 
-export function createContext(command: Command, options: ReportFlags): Context {
-  // A stderr that nobody reads any more must not end the work.
-  process.stderr.on('error', () => undefined);
+export function createContext(command: Called, options: ReportFlags): Context {
   const reporter = new Reporter({
     name: commandName(command),
     verbosity: Math.min(options.verbose, 2) as Verbosity,
     json: options.json === true,
-    isTerminal: process.stderr.isTTY,
-    write: (line) => void process.stderr.write(line),
+    isTerminal: isTerminal(2),
+    write: (line) => void openStderr().write(line),
   });
   process.once('exit', () => reporter.flush());
   const exit = (status: number) => {
@@ -41,8 +40,17 @@ export function createContext(command: Command, options: ReportFlags): Context {
   };
 }
 
+let stderr: NodeJS.WriteStream | undefined;
+
+/** Set up when there is something to say: a start that says nothing is a millisecond sooner. */
+function openStderr(): NodeJS.WriteStream {
+  // One that nobody reads any more must not end the work.
+  stderr ??= process.stderr.on('error', () => undefined);
+  return stderr;
+}
+
 /** `tnet connect`, as the lines on stderr begin. */
-export function commandName(command: Command): string {
+export function commandName(command: Called): string {
   return command.parent ? `${command.parent.name()} ${command.name()}` : command.name();
 }
 

@@ -1,13 +1,16 @@
 import { readFileSync } from 'node:fs';
-import { CommanderError } from 'commander';
+import { join } from 'node:path';
 import { errorCode, TnetError } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import { describeError } from '../src/report/sentences.ts';
+import { isTerminal } from '../src/report/is-terminal.ts';
 import { escapeText } from '../src/transform/escape-controls.ts';
 import { exitStatus } from './exit-status.ts';
 import { isWorker } from './proxy/is-worker.ts';
 import { OutputError, writeResult } from './output.ts';
-import { buildProgram, describeUsageError, findCommand } from './program.ts';
+import { commandTable, findCommand } from './command-table.ts';
+import { readPlainly } from './options/plain.ts';
+import type { CommandName } from './options/row.ts';
 
 /** Put in by scripts/build.mjs from package.json. */
 declare const tnetVersion: string;
@@ -17,6 +20,7 @@ export async function main(): Promise<void> {
   const args = process.argv.slice(2);
   const name = findCommand(args);
   holdSignals();
+  if (showHelp(args)) return;
   // isip reads no ports, and is not to wait for what names them.
   if (name !== 'isip') (await import('../src/address/service-names.ts')).useServiceList(readServiceList);
   if (process.pid === 1) (await import('./orphans.ts')).reapOrphans();
@@ -27,6 +31,8 @@ export async function main(): Promise<void> {
     }
     // isip's answers have no colour, and its start is not to wait for any.
     if (name !== undefined && name !== 'isip') await prepareColor(args);
+    if (await runPlainly(name, args)) return;
+    const { buildProgram } = await import('./program.ts');
     const program = await buildProgram(tnetVersion, name ?? '');
     if (args.length === 0) {
       process.stderr.write(program.helpInformation());
@@ -37,8 +43,18 @@ export async function main(): Promise<void> {
     const isLost = args[0] === 'help' && args.length > 1 && name === undefined;
     await program.parseAsync(isLost ? args.slice(1) : args, { from: 'user' });
   } catch (error) {
-    reportFailure(name, error);
+    await reportFailure(name, error);
   }
+}
+
+/** Runs a command whose command line is right and plain. @returns false, and does nothing, for another one */
+async function runPlainly(name: string | undefined, args: readonly string[]): Promise<boolean> {
+  const load = commandTable.find((entry) => entry.name === name)?.load;
+  if (!load || name !== args[0]) return false;
+  const definition = await load();
+  const read = readPlainly(name as CommandName, definition, args.slice(1));
+  if (read) await definition.run(...read);
+  return read !== undefined;
 }
 
 /**
@@ -65,6 +81,25 @@ async function prepareColor(args: readonly string[]): Promise<void> {
   if (wantsColor(args, 2)) await loadPaint();
 }
 
+/**
+ * Shows the help that the build has laid out, where that fits: on a terminal commander lays it out for its width.
+ *
+ * @returns false where it is for commander, also in a build without it
+ */
+function showHelp(args: readonly string[]): boolean {
+  const [first = '', second, ...more] = args[0] === 'help' ? [...args.slice(1), '--help'] : args;
+  const isAlone = second === undefined;
+  const name = isAlone ? 'tnet' : commandTable.find((entry) => entry.name === first)?.name;
+  const isAsked = ['-h', '--help'].includes(isAlone ? first : second);
+  if (!isAsked || name === undefined || more.length > 0 || isTerminal(1)) return false;
+  try {
+    writeResult(readFileSync(join(import.meta.dirname, 'help', `${name}.txt`), 'utf8'));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** `tnet --version --verbose`. */
 function wantsBuild(args: readonly string[]): boolean {
   const isVerbose = args.includes('-v') || args.includes('--verbose');
@@ -79,21 +114,33 @@ async function describeBuild(): Promise<string> {
   return `tnet ${tnetVersion}\nnode ${process.versions.node}\nflow engine: ${engine}\n`;
 }
 
-function reportFailure(name: string | undefined, error: unknown): void {
+async function reportFailure(name: string | undefined, error: unknown): Promise<void> {
+  const code = errorCode(error);
   // With the help shown there is no mistake; a stdout that failed has set the status.
-  const isHelp = error instanceof CommanderError && error.code.startsWith('commander.help');
-  if (isHelp || (error instanceof CommanderError && error.exitCode === 0)) return;
+  const isAnswered =
+    isCommanders(error) && (code?.startsWith('commander.help') === true || error.exitCode === 0);
+  if (isAnswered) return;
   const prefix = name === undefined ? 'tnet' : `tnet ${name}`;
-  const { text, status } = describeFailure(name, error);
+  const { text, status } = await describeFailure(name, error);
   process.stderr.write(`${prefix}: ${escapeText(text)}\n`);
   process.exitCode = status;
 }
 
+/** Whether it is a CommanderError, which is not loaded where a start goes without commander. */
+function isCommanders(error: unknown): error is Error & { readonly code: string; readonly exitCode: number } {
+  return error instanceof Error && errorCode(error)?.startsWith('commander.') === true;
+}
+
 /** @throws what is no failure of the user's or the system's, but a mistake of ours */
-function describeFailure(name: string | undefined, error: unknown): { text: string; status: number } {
+async function describeFailure(
+  name: string | undefined,
+  error: unknown,
+): Promise<{ text: string; status: number }> {
   const status = exitStatus(error);
-  if (error instanceof CommanderError)
+  if (isCommanders(error)) {
+    const { describeUsageError } = await import('./program.ts');
     return { text: describeUsageError(name, error.code, error.message), status: exitCodes.usage };
+  }
   if (error instanceof TnetError) {
     const subject = error.subject === undefined ? '' : `${error.subject}: `;
     return { text: `${subject}${error.message} (${error.code})`, status };

@@ -1,56 +1,10 @@
 import { Command, type Help, type HelpConfiguration, type Option } from 'commander';
 import { hideUserInfo } from '../src/errors.ts';
 import { usageHint } from './options/foreign-flags.ts';
-import { refuseRepeats } from './options/build.ts';
+import { commandTable } from './command-table.ts';
+import { addOptions, refuseRepeats } from './options/build.ts';
+import type { CommandName } from './options/row.ts';
 import { writeResult } from './output.ts';
-
-type Define = (command: Command) => void;
-
-interface CommandEntry {
-  readonly name: string;
-  readonly summary: string;
-  /** Loads the command's own file: only when it is called, or when all are wanted. */
-  readonly load: () => Promise<Define>;
-}
-
-/** tnet's commands. Each is one file, and the file is run only when the command is called. */
-export const commandTable: readonly CommandEntry[] = [
-  {
-    name: 'connect',
-    summary: 'connect to a server and pipe stdin and stdout through',
-    load: async () => (await import('./connect/connect.ts')).defineConnect,
-  },
-  {
-    name: 'listen',
-    summary: 'wait for a client and pipe stdin and stdout through',
-    load: async () => (await import('./listen/listen.ts')).defineListen,
-  },
-  {
-    name: 'echo',
-    summary: 'serve an echo or another small service, or measure one',
-    load: async () => (await import('./echo/echo.ts')).defineEcho,
-  },
-  {
-    name: 'proxy',
-    summary: 'relay connections to a target',
-    load: async () => (await import('./proxy/proxy.ts')).defineProxy,
-  },
-  {
-    name: 'isip',
-    summary: 'tell whether words are IP addresses: 4, 6 or 0',
-    load: async () => (await import('./isip/isip.ts')).defineIsip,
-  },
-  {
-    name: 'completion',
-    summary: 'print a completion script for bash, zsh or fish',
-    load: async () => {
-      const { defineCompletion } = await import('./completion/completion.ts');
-      return (command) => {
-        defineCompletion(command, () => buildProgram(''));
-      };
-    },
-  },
-];
 
 /**
  * The commander tree. With `only`, that command is whole and the others stand there with their names and summaries,
@@ -72,7 +26,7 @@ export async function buildProgram(version: string, only?: string): Promise<Comm
     .exitOverride();
   for (const { name, summary, load } of commandTable) {
     const command = program.command(name).description(summary);
-    if (only === undefined || only === name) (await load())(command);
+    if (only === undefined || only === name) await define(command, load);
     refuseRepeats(command);
     // After the command's own options: it stands in the group of the last of them.
     command.helpOption('-h, --help', 'show this help').addHelpText('after', helpFooter(command));
@@ -80,11 +34,17 @@ export async function buildProgram(version: string, only?: string): Promise<Comm
   return program;
 }
 
-/** The command that the arguments call, if any: `connect` for `connect …` and for `help connect`. */
-export function findCommand(args: readonly string[]): string | undefined {
-  const [first, second] = args;
-  const name = first === 'help' ? second : first;
-  return commandTable.find((entry) => entry.name === name)?.name;
+/** Gives a command its operands and options, and what it does. */
+async function define(command: Command, load: (typeof commandTable)[number]['load']): Promise<void> {
+  if (!load) {
+    const { defineCompletion } = await import('./completion/completion.ts');
+    defineCompletion(command, () => buildProgram(''));
+    return;
+  }
+  const { operands, layout, run } = await load();
+  for (const [name, help] of operands) command.argument(name, help);
+  addOptions(command, command.name() as CommandName, layout);
+  command.action(run);
 }
 
 /** One line for a usage error that commander found. */

@@ -27,6 +27,16 @@ const addon = [`prebuilds/${process.platform}-${process.arch}/tnet.node`, 'nativ
   .map((file) => root + file)
   .find(existsSync);
 
+/** The command line's parts ask for each other by a function of theirs: see parts.mjs. */
+const joinParts = {
+  name: 'join-parts',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]dist[\\/]\w+\.cjs$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll(/\bask\((?=["'])/g, 'require('),
+    }));
+  },
+};
+
 mkdirSync(work, { recursive: true });
 await build({
   stdin: { contents: "require('./dist/cli.cjs').main()", resolveDir: root },
@@ -37,6 +47,7 @@ await build({
   target: 'node24',
   minifyWhitespace: true,
   lineLimit: 120,
+  plugins: [joinParts],
   logLevel: 'warning',
 });
 writeFileSync(

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import type { Connection } from '../../src/net/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
@@ -9,7 +8,7 @@ import { exitCodes } from '../../src/exit-codes.ts';
 import { splitAtSeparator } from '../options/arguments.ts';
 import { connectLayout, type ConnectOptions, isPatient } from './options.ts';
 import { hintAtHalfClose } from './proxy.ts';
-import { addOptions, givenOptions } from '../options/build.ts';
+import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
 import { endOf } from '../options/check.ts';
 import { checkOptions } from '../options/refusals.ts';
 import { readSteps } from './dialogue.ts';
@@ -22,13 +21,13 @@ import { readRunLimit, catchInterruption } from '../signals.ts';
 import { isPlainSession, openStdio, runStdioSession } from '../session-run.ts';
 
 /** `tnet connect [options] ADDRESS`: nc's and telnet's client. */
-export function defineConnect(command: Command): void {
-  command.argument('[address...]', 'HOST PORT, HOST:PORT, [V6]:PORT, /path, unix:@name; with -z also many');
-  addOptions(command, 'connect', connectLayout);
-  command.action(runConnect);
-}
+export const connectCommand: CommandDefinition = {
+  operands: [['[address...]', 'HOST PORT, HOST:PORT, [V6]:PORT, /path, unix:@name; with -z also many']],
+  layout: connectLayout,
+  run: runConnect,
+};
 
-async function runConnect(operands: string[], options: ConnectOptions, command: Command): Promise<void> {
+async function runConnect(operands: string[], options: ConnectOptions, command: Called): Promise<void> {
   const context = createContext(command, options);
   const { words, commandLine } = splitAtSeparator(operands, command);
   const isCheck = wantsCheck(words, options, commandLine);

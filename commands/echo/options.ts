@@ -1,6 +1,5 @@
-import type { Command } from 'commander';
 import type { Endpoint } from '../../src/address/endpoint.ts';
-import { givenOptions } from '../options/build.ts';
+import { givenOptions, type Called } from '../options/called.ts';
 import { endOf } from '../options/check.ts';
 import { checkOptions } from '../options/refusals.ts';
 import type { FlagsOf, Layout } from '../options/row.ts';
@@ -37,7 +36,7 @@ export type EchoOptions = FlagsOf<typeof echoLayout, 'echo'>;
  * @throws TnetError TNET_E_USAGE
  */
 export function checkEchoOptions(
-  command: Command,
+  command: Called,
   options: EchoOptions,
   endpoints: readonly Endpoint[] | undefined,
 ): void {

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import type { Command } from 'commander';
 import { closeConnection, type Connection } from '../../src/net/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { parsePath, parseWords } from '../../src/address/parse.ts';
@@ -25,6 +24,7 @@ import { checkEchoOptions, type EchoOptions } from './options.ts';
 import { PingScreen } from './ping-screen.ts';
 import { catchInterruption, type Interruption } from '../signals.ts';
 import { writeResult } from '../output.ts';
+import type { Called } from '../options/called.ts';
 
 /** The most bytes of a payload on a stream: each is checked as a whole. */
 const maxPayloadBytes = 16 * 1024 * 1024;
@@ -36,7 +36,7 @@ const windows = {
 const defaultIntervalMs = 1_000;
 
 /** Measures an echo server: `--ping`. */
-export async function pingEcho(words: string[], options: EchoOptions, command: Command): Promise<void> {
+export async function pingEcho(words: string[], options: EchoOptions, command: Called): Promise<void> {
   const context = createContext(command, options);
   // A server's flag may be why no target is named.
   checkEchoOptions(command, options, undefined);

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import type { Connection } from '../../src/net/connection.ts';
 import { createServiceHandler } from '../../src/handlers/services/services.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
@@ -16,6 +15,7 @@ import { loadQuotes } from './quotes.ts';
 import { readTuners } from '../options/socket.ts';
 import { readServerAddresses } from '../options/server-address.ts';
 import { ServerRun } from '../server-run.ts';
+import type { Called } from '../options/called.ts';
 
 /** Datagrams that one address may send: where an answer is as long as the question, and where it may be longer. */
 const defaultRates = {
@@ -24,7 +24,7 @@ const defaultRates = {
 } as const satisfies Record<string, Rate>;
 
 /** Serves the small service that the flags name until it is interrupted. */
-export async function serveEcho(words: string[], options: EchoOptions, command: Command): Promise<void> {
+export async function serveEcho(words: string[], options: EchoOptions, command: Called): Promise<void> {
   const context = createContext(command, options);
   const asked = readServerAddresses(words, options)
     .map((endpoint) => applyUdp(endpoint, options))

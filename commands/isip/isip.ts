@@ -1,6 +1,5 @@
-import type { Command } from 'commander';
 import { exitCodes } from '../../src/exit-codes.ts';
-import { addOptions, givenOptions } from '../options/build.ts';
+import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
 import { checkOptions } from '../options/refusals.ts';
 import { readStdin, type LineBatch } from './input.ts';
 import { isipLayout, type IsipOptions } from './options.ts';
@@ -10,13 +9,13 @@ import { Sink } from '../output.ts';
 import type { Terms, Verdict } from './verdict.ts';
 
 /** `tnet isip [options] [ADDRESS…|-]`: net.isIP on the command line. TnetErrors of bad ranges are main's to show. */
-export function defineIsip(command: Command): void {
-  command.argument('[address...]', 'texts to judge; "-" or none: the lines of standard input');
-  addOptions(command, 'isip', isipLayout);
-  command.action(runIsip);
-}
+export const isipCommand: CommandDefinition = {
+  operands: [['[address...]', 'texts to judge; "-" or none: the lines of standard input']],
+  layout: isipLayout,
+  run: runIsip,
+};
 
-async function runIsip(texts: readonly string[], options: IsipOptions, command: Command): Promise<void> {
+async function runIsip(texts: readonly string[], options: IsipOptions, command: Called): Promise<void> {
   checkOptions('isip', isipLayout, { given: givenOptions(command) });
   const answers = await openAnswers(options);
   const operands = texts.length === 0 ? ['-'] : texts;

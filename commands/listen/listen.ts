@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import type { Connection } from '../../src/net/connection.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
@@ -6,7 +5,7 @@ import { ServeError } from '../../src/serve/serve-error.ts';
 import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
 import { TnetError } from '../../src/errors.ts';
 import { openAccess } from '../options/access.ts';
-import { addOptions, givenOptions } from '../options/build.ts';
+import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
 import { endOf } from '../options/check.ts';
 import { checkOptions } from '../options/refusals.ts';
 import { bindServers } from '../options/bind.ts';
@@ -25,13 +24,13 @@ import { prepareOutputDir } from './many-options.ts';
 import { ServerRun } from '../server-run.ts';
 
 /** `tnet listen [options] [ADDRESS]`: nc -l. */
-export function defineListen(command: Command): void {
-  command.argument('[address...]', 'PORT, HOST:PORT, HOST PORT, /path, unix:@name or fd:N');
-  addOptions(command, 'listen', listenLayout);
-  command.action(runListen);
-}
+export const listenCommand: CommandDefinition = {
+  operands: [['[address...]', 'PORT, HOST:PORT, HOST PORT, /path, unix:@name or fd:N']],
+  layout: listenLayout,
+  run: runListen,
+};
 
-async function runListen(words: string[], options: ListenOptions, command: Command): Promise<void> {
+async function runListen(words: string[], options: ListenOptions, command: Called): Promise<void> {
   const context = createContext(command, options);
   const given = givenOptions(command);
   checkOptions('listen', listenLayout, { given });

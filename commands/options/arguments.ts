@@ -1,4 +1,5 @@
-import type { Command, Option } from 'commander';
+import type { Command } from 'commander';
+import type { Called, KnownOption } from './called.ts';
 
 /** What a word of the command line is to a command: see classifyArguments. */
 export type ArgumentKind = 'option' | 'value' | 'operand' | 'separator' | 'rest';
@@ -7,7 +8,7 @@ export type ArgumentKind = 'option' | 'value' | 'operand' | 'separator' | 'rest'
  * Tells what each word is, as commander reads them: an option, the value of the option before it, an operand, the
  * first `--`, or what follows that.
  */
-export function classifyArguments(args: readonly string[], options: readonly Option[]): ArgumentKind[] {
+export function classifyArguments(args: readonly string[], options: readonly KnownOption[]): ArgumentKind[] {
   const kinds: ArgumentKind[] = [];
   let next: ArgumentKind | undefined;
   for (const arg of args) {
@@ -24,7 +25,7 @@ function kindOf(arg: string): ArgumentKind {
   return arg.length > 1 && arg.startsWith('-') ? 'option' : 'operand';
 }
 
-function takesNextWord(arg: string, options: readonly Option[]): boolean {
+function takesNextWord(arg: string, options: readonly KnownOption[]): boolean {
   if (arg.startsWith('--')) return options.some(({ long, required }) => long === arg && required);
   // A group such as -vw: the first letter that takes a value takes the rest of the word, or the next word.
   const taker = findTaker(arg, options);
@@ -32,7 +33,7 @@ function takesNextWord(arg: string, options: readonly Option[]): boolean {
 }
 
 /** Where in a group of letters the one is that takes a value. */
-function findTaker(group: string, options: readonly Option[]): number | undefined {
+function findTaker(group: string, options: readonly KnownOption[]): number | undefined {
   for (let at = 1; at < group.length; at++) {
     if (options.some(({ short, required }) => short === `-${group.charAt(at)}` && required)) return at;
   }
@@ -42,9 +43,9 @@ function findTaker(group: string, options: readonly Option[]): number | undefine
 /** The operands before the first `--`, and the words after it: undefined when there is no `--`. */
 export function splitAtSeparator(
   words: readonly string[],
-  command: Command,
+  command: Called,
 ): { readonly words: readonly string[]; readonly commandLine: readonly string[] | undefined } {
-  const args = (command.parent as (Command & { readonly rawArgs: readonly string[] }) | null)?.rawArgs ?? [];
+  const args = command.parent?.rawArgs ?? [];
   const separator = classifyArguments(args, command.options).indexOf('separator');
   if (separator < 0) return { words, commandLine: undefined };
   const commandLine = args.slice(separator + 1);
@@ -75,7 +76,7 @@ export function takeOptionalValuesAfterEquals(
 /** `-vt` as `-v --telnet=passive`: every option with an optional value gets the implied one. */
 function spellOut(
   arg: string,
-  options: readonly Option[],
+  options: readonly KnownOption[],
   implied: Readonly<Record<string, string>>,
 ): string[] {
   const spell = (name: string) => {

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { TnetError } from '../../src/errors.ts';
 import { takeOptionalValuesAfterEquals } from './arguments.ts';
-import { longNameOf, rowsOf, type CommandName, type Layout, type OptionRow } from './row.ts';
+import { longNameOf, readerOf, rowsOf, type CommandName, type Layout, type OptionRow } from './row.ts';
 
 const rows = new WeakMap<Option, OptionRow>();
 
@@ -35,8 +35,7 @@ export function addOptions(command: Command, name: CommandName, layout: Layout):
 function createOptions(name: CommandName, row: OptionRow, lists: Map<string, unknown[]>): Option[] {
   const { value, alone, off } = row;
   const option = new Option(row.flags, row.helpIn?.[name] ?? row.help);
-  // A pair's options are read with the pair: a configuration file may have them too.
-  const read = name === 'proxy' && row.config ? (word: string) => word : (value.entry ?? value.read);
+  const read = readerOf(name, row);
   if (value.counts) option.argParser((_word, previous: number) => previous + 1);
   else if (value.entry) option.argParser(gatherIn(row, lists, read));
   else if (value.choices && read === value.read) option.choices(value.choices);
@@ -67,14 +66,6 @@ function asArgument<Value>(read: () => Value): Value {
       throw error;
     throw new InvalidArgumentError(error.message);
   }
-}
-
-/** The options that were given, or that others imply. */
-export function givenOptions(command: Command): ReadonlySet<string> {
-  const names = command.options.map((option) => option.attributeName());
-  return new Set(
-    names.filter((name) => ['cli', 'implied'].includes(command.getOptionValueSource(name) ?? '')),
-  );
 }
 
 /** Makes every option that has one value refuse a second one: which of them counts would be a guess. */

@@ -1,8 +1,8 @@
-import { isatty } from 'node:tty';
 import type { LiveSample } from '../../src/report/live-rates.ts';
 import type { LiveNames } from '../../src/report/live-table.ts';
 import { wantsColor } from '../../src/report/paint.ts';
 import type { Context } from '../context.ts';
+import { isTerminal } from '../../src/report/is-terminal.ts';
 
 /**
  * Shows on stdout what `look` finds, from now on. While the screen is drawn on, lines for a stderr that is a terminal
@@ -22,7 +22,7 @@ export async function startLive(
   const isColoured = wantsColor(process.argv.slice(2), 1);
   const view = await startLiveView({ names, look, stream: stdout, isColoured });
   const { write } = reporter;
-  if (view.isOnScreen && isatty(2)) reporter.write = (line) => view.say(line);
+  if (view.isOnScreen && isTerminal(2)) reporter.write = (line) => view.say(line);
   let isOver = false;
   return () => {
     if (isOver) return;

@@ -8,6 +8,8 @@ import { rowsOf, shortNameOf, type CommandName, type Layout, type OptionRow } fr
  * @throws TnetError TNET_E_USAGE
  */
 export function checkOptions(command: CommandName, layout: Layout, asked: Asked): void {
+  // What is refused is an option.
+  if (asked.given.size === 0) return;
   const rows = rowsOf(command, layout);
   const refusal = findRefusal(command, rows, asked);
   if (refusal) throw new TnetError('TNET_E_USAGE', describe(refusal, rows, asked));

@@ -133,6 +133,11 @@ export function rowsOf(name: CommandName, layout: Layout): ReadonlyMap<string, O
   );
 }
 
+/** What reads a word of an option. A pair's are read with the pair: a configuration file may have them too. */
+export function readerOf(command: CommandName, { value, config }: OptionRow): (word: string) => unknown {
+  return command === 'proxy' && config ? (word) => word : (value.entry ?? value.read);
+}
+
 /** A flag as it is best known: `-q`, `--expect`. */
 export function shortNameOf({ flags }: Pick<OptionRow, 'flags'>): string {
   return /^--?[\w-]+/.exec(flags)?.[0] ?? flags;

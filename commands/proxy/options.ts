@@ -1,5 +1,4 @@
-import type { Command } from 'commander';
-import { givenOptions } from '../options/build.ts';
+import { givenOptions, type Called } from '../options/called.ts';
 import { longNameOf, rowsOf, type ConfigOf, type FlagsOf, type Layout } from '../options/row.ts';
 import { address } from '../options/table/address.ts';
 import { balance } from '../options/table/balance.ts';
@@ -42,9 +41,9 @@ export type PairOptions = ConfigOf<typeof proxyLayout>;
 export type ProxyOptions = Omit<FlagsOf<typeof proxyLayout, 'proxy'>, keyof PairOptions>;
 
 /** What the command line says of every pair, as written. */
-export function writtenValues(command: Command): Readonly<Record<string, unknown>> {
+export function writtenValues(command: Called): Readonly<Record<string, unknown>> {
   const names = [...givenOptions(command)].filter((name) => pairRows.has(name));
-  return Object.fromEntries(names.map((name) => [name, command.getOptionValue(name) as unknown]));
+  return Object.fromEntries(names.map((name) => [name, command.getOptionValue(name)]));
 }
 
 /** `--max-connections` for maxConnections; what a pair is between is named by its word. */

@@ -1,10 +1,9 @@
-import type { Command } from 'commander';
 import { refuseAddressFlags } from '../../src/address/host-rules.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
 import { hideUserInfo, errorCode, TnetError } from '../../src/errors.ts';
 import { isReplayClient, type Pair } from '../../src/handlers/relay/pair.ts';
 import { createContext } from '../context.ts';
-import { addOptions, givenOptions } from '../options/build.ts';
+import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
 import { readFamily, addressFlags } from '../options/server-address.ts';
 import { readConfigFile, type SharedOptions } from './config-file.ts';
 import { isWorker } from './is-worker.ts';
@@ -13,19 +12,20 @@ import { checkProcess } from './pair-checks.ts';
 import { readPair } from './pair.ts';
 
 /** `tnet proxy [options] LISTEN TARGET…`: a relay that changes nothing unless asked, not even how a connection ends. */
-export function defineProxy(command: Command): void {
-  command
-    .argument('[listen]', 'where to listen: PORT (loopback), HOST:PORT, udp://HOST:PORT, /path, fd:N')
-    .argument('[target...]', 'where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path');
-  addOptions(command, 'proxy', proxyLayout);
-  command.action(runProxy);
-}
+export const proxyCommand: CommandDefinition = {
+  operands: [
+    ['[listen]', 'where to listen: PORT (loopback), HOST:PORT, udp://HOST:PORT, /path, fd:N'],
+    ['[target...]', 'where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path'],
+  ],
+  layout: proxyLayout,
+  run: runProxy,
+};
 
 async function runProxy(
   listen: string | undefined,
   targets: string[],
   options: ProxyOptions,
-  command: Command,
+  command: Called,
 ): Promise<void> {
   // Help has no use for what runs.
   const [{ ProxyRun }, { openViews }] = await Promise.all([import('./run.ts'), import('./views.ts')]);

@@ -10,9 +10,9 @@ import {
 } from 'node:fs';
 import { devNull } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
-import { isatty, ReadStream, WriteStream } from 'node:tty';
 import { restoreBlocking } from '../net/handles.ts';
 import { Socket } from '../net/socket.ts';
+import { isTerminal } from '../report/is-terminal.ts';
 
 /**
  * What a descriptor of the standard streams is. `pipe` is a FIFO or a socket, `file` a regular file, `device` /dev/null
@@ -42,7 +42,7 @@ const fileReadBytes = 256 * 1024;
 
 /** Tells what `fd` is. A descriptor that is not open is a `device`: reading it fails with EBADF. */
 export function describeDescriptor(fd: number): StdioKind {
-  if (isatty(fd)) return 'terminal';
+  if (isTerminal(fd)) return 'terminal';
   try {
     const status = fstatSync(fd);
     if (status.isFIFO() || status.isSocket()) return 'pipe';
@@ -92,7 +92,7 @@ export function openInput(fd = 0): Input {
   }
   const stream =
     kind === 'terminal'
-      ? new ReadStream(fd)
+      ? new (process.getBuiltinModule('node:tty').ReadStream)(fd)
       : createReadStream('', { fd, highWaterMark: fileReadBytes, autoClose: false });
   return { stream, kind, close: () => void stream.destroy() };
 }
@@ -115,7 +115,10 @@ export function openOutput(fd = 1, inputFd = 0): Output {
       ),
     };
   }
-  const stream = kind === 'terminal' ? new WriteStream(fd) : createWriteStream('', { fd, fs: keptOpen });
+  const stream =
+    kind === 'terminal'
+      ? new (process.getBuiltinModule('node:tty').WriteStream)(fd)
+      : createWriteStream('', { fd, fs: keptOpen });
   return {
     stream,
     kind,

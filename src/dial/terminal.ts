@@ -1,7 +1,8 @@
-import { type ReadStream, isatty } from 'node:tty';
+import type { ReadStream } from 'node:tty';
 import { formatEscape, type EscapeKey } from '../transform/escape-keys.ts';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { isTerminal } from '../report/is-terminal.ts';
 
 /**
  * How the terminal gives a person's keys.
@@ -158,7 +159,7 @@ export function isForeground(): boolean {
  */
 export function holdsTerminal(): boolean {
   const groups = readGroups();
-  return groups ? groups.own === groups.foreground : isatty(0);
+  return groups ? groups.own === groups.foreground : isTerminal(0);
 }
 
 /** Source: proc_pid_stat(5), pgrp and tpgid. */

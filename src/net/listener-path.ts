@@ -65,8 +65,6 @@ export function isOfThisMachine(text: string): boolean {
     .some((one) => one !== undefined && plainAddress(one.address) === plain);
 }
 
-const loopback = ['127.0.0.0/8', '::1'].map(parseBlock);
-
 /**
  * Whether a listener is reached from this machine only, as far as its address tells. A passed descriptor is judged by
  * what it is bound to.
@@ -76,6 +74,7 @@ export function isLocalListener(listen: Endpoint): boolean {
   if (listen.kind === 'fd' && findListenerPath(listen.fd) !== undefined) return true;
   const host = (listen.kind === 'fd' ? findListenerHost(listen.fd) : hostOf(listen)) ?? '';
   const address = wholeAddress(host);
+  const loopback = ['127.0.0.0/8', '::1'].map(parseBlock);
   // A name may mean another address tomorrow; localhost may not (RFC 6761, 6.3).
   return address ? loopback.some((block) => block.covers(address)) : isLoopbackName(host);
 }

@@ -1,5 +1,4 @@
 import { closeSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import type net from 'node:net';
 import { endianness } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -184,6 +183,7 @@ function readTable(table: string): Promise<string> {
 }
 
 function startReading(table: string): Promise<string> {
+  const { readFile } = process.getBuiltinModule('node:fs/promises');
   const current = readFile(`/proc/self/net/${table}`, 'latin1').catch(() => '');
   const reading: TableReading = { current, next: undefined };
   readings.set(table, reading);

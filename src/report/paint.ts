@@ -1,5 +1,5 @@
-import { isatty } from 'node:tty';
 import type { EventName } from './events.ts';
+import { isTerminal } from './is-terminal.ts';
 
 type Paint = (text: string) => string;
 
@@ -27,7 +27,7 @@ export function wantsColor(
 ): boolean {
   if (args.includes('--no-color') || (env.NO_COLOR ?? '') !== '') return false;
   if ((env.FORCE_COLOR ?? '') !== '') return env.FORCE_COLOR !== '0';
-  return isatty(fd) && env.TERM !== 'dumb';
+  return isTerminal(fd) && env.TERM !== 'dumb';
 }
 
 /** Loads chalk. Without this call nothing is coloured, and chalk is not loaded. */

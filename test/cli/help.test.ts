@@ -1,5 +1,6 @@
 import test from 'ava';
-import { buildProgram, commandTable } from '../../commands/program.ts';
+import { commandTable } from '../../commands/command-table.ts';
+import { buildProgram } from '../../commands/program.ts';
 import { runCli } from '../helpers/cli.ts';
 
 const program = await buildProgram('0.0.0');

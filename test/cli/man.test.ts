@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { Command } from 'commander';
-import { buildProgram, commandTable } from '../../commands/program.ts';
+import { commandTable } from '../../commands/command-table.ts';
+import { buildProgram } from '../../commands/program.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
 import { runCli } from '../helpers/cli.ts';
 import {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { ExecutionContext } from 'ava';
-import { commandTable } from '../../commands/program.ts';
+import { commandTable } from '../../commands/command-table.ts';
 import { closedPort } from '../helpers/cli.ts';
 import { testWith } from '../helpers/programs.ts';
 import { openScreen, tnetCommand } from '../helpers/tmux.ts';

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import test from 'ava';
-import { defineIsip } from '../../../commands/isip/isip.ts';
+import { isipCommand } from '../../../commands/isip/isip.ts';
+import { addOptions } from '../../../commands/options/build.ts';
 import { runIsip } from '../../helpers/isip.ts';
 
 const answers: [behaviour: string, args: string[], stdout: string, status: number][] = [
@@ -176,7 +177,7 @@ test('tnet isip --json prints one line for any input, and it reads back the same
 test('tnet-isip(1) describes every option and every member of the JSON object', async (t) => {
   const page = readFileSync(new URL('../../../man/tnet-isip.1', import.meta.url), 'utf8');
   const command = new Command();
-  defineIsip(command);
+  addOptions(command, 'isip', isipCommand.layout);
   for (const { short, long } of command.options) {
     const flags = [short, long]
       .filter((flag) => flag !== undefined)

@@ -1,0 +1,42 @@
+import type { Layout } from './row.ts';
+
+/** What is known of an option: a part of commander's. */
+export interface KnownOption {
+  readonly short?: string | undefined;
+  readonly long?: string | undefined;
+  /** Whether a value has to follow, or may. */
+  readonly required: boolean;
+  readonly optional: boolean;
+  attributeName(): string;
+}
+
+/** What is known of a command line that has been read. commander's Command is one, and so is what readPlainly() gives. */
+export interface Called {
+  name(): string;
+  readonly parent: { name(): string; readonly rawArgs?: readonly string[] } | null;
+  /** All that the command has. */
+  readonly options: readonly KnownOption[];
+  getOptionValue(name: string): unknown;
+  /** `cli` for what was typed, `implied` for what that gives too, `default` for what holds without. */
+  getOptionValueSource(name: string): string | undefined;
+}
+
+/** What is typed after the options: as commander has it, in brackets, with what help says of it. */
+export type Operand = readonly [name: string, help: string];
+
+/** A command: what its command line can have, and what it does. */
+export interface CommandDefinition {
+  readonly operands: readonly Operand[];
+  readonly layout: Layout;
+  /** Called with each operand, or with a list for one that ends in `...`; then with the options and what was called. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each command has its own, as of commander's actions
+  readonly run: (...args: any[]) => Promise<void>;
+}
+
+/** The options that were given, or that others imply. */
+export function givenOptions(command: Called): ReadonlySet<string> {
+  const names = command.options.map((option) => option.attributeName());
+  return new Set(
+    names.filter((name) => ['cli', 'implied'].includes(command.getOptionValueSource(name) ?? '')),
+  );
+}
