@@ -2,7 +2,7 @@ import type { FlagsOf, Layout, OptionTable } from '../options/row.ts';
 import { list, toggle } from '../options/value-kinds.ts';
 
 const judge = { isip: ['process'] } as const;
-const test = 'cli/isip.test.ts';
+const test = 'cli/isip/isip.test.ts';
 
 /** The options of `tnet isip`, none of which opens a socket. */
 const answers = {

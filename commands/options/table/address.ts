@@ -21,7 +21,7 @@ export const address = {
     ends: anyEnd,
     modes: [...anySession, 'answers'],
     makes: 'unix',
-    test: 'cli/unix-path.test.ts',
+    test: 'cli/echo/unix-path.test.ts',
   },
   // Of several ends one that has an IP address is enough for these: refuseAddressFlags() looks at all of them.
   ipv4: {
@@ -85,6 +85,6 @@ export const address = {
     in: { connect: ['client'] },
     ends: anyEnd,
     modes: anySession,
-    test: 'cli/session-flags.test.ts',
+    test: 'cli/connect/session-flags.test.ts',
   },
 } as const satisfies OptionTable;

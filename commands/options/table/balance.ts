@@ -22,7 +22,7 @@ export const balance = {
     in: { proxy: ['target'] },
     ends: anyEnd,
     modes,
-    test: 'cli/proxy-balance.test.ts',
+    test: 'cli/proxy/balance.test.ts',
   },
   health: {
     flags: '--health <time>',
@@ -32,7 +32,7 @@ export const balance = {
     in: { proxy: ['target'] },
     ends: streamEnds,
     modes,
-    test: 'cli/proxy-balance.test.ts',
+    test: 'cli/proxy/balance.test.ts',
   },
   healthFall: {
     flags: '--health-fall <n>',
@@ -43,7 +43,7 @@ export const balance = {
     ends: anyEnd,
     modes,
     needs: [among],
-    test: 'cli/proxy-balance.test.ts',
+    test: 'cli/proxy/balance.test.ts',
   },
   healthRise: {
     flags: '--health-rise <n>',
@@ -54,7 +54,7 @@ export const balance = {
     ends: anyEnd,
     modes,
     needs: [{ anyOf: ['health'] }],
-    test: 'cli/proxy-balance.test.ts',
+    test: 'cli/proxy/balance.test.ts',
   },
   eject: {
     flags: '--eject <time>',
@@ -65,7 +65,7 @@ export const balance = {
     ends: anyEnd,
     modes,
     needs: [among],
-    test: 'cli/proxy-balance.test.ts',
+    test: 'cli/proxy/balance.test.ts',
   },
   resolve: {
     flags: '--resolve <time>',
@@ -75,7 +75,7 @@ export const balance = {
     in: { proxy: ['target'] },
     ends: anyEnd,
     modes,
-    test: 'proxy/faults.test.ts',
+    test: 'handlers/relay/faults/faults.test.ts',
   },
   dnsServer: {
     flags: '--dns-server <address>',
@@ -85,7 +85,7 @@ export const balance = {
     in: { proxy: ['target'] },
     ends: anyEnd,
     modes,
-    test: 'cli/proxy-balance.test.ts',
+    test: 'cli/proxy/balance.test.ts',
   },
 } as const satisfies OptionTable;
 

@@ -34,7 +34,7 @@ export const bind = {
     modes: [...sessions, ...proxied],
     needs: needsSocketFile('it sets the permissions of a Unix socket'),
     lane: true,
-    test: 'cli/listen-bind.test.ts',
+    test: 'cli/listen/bind.test.ts',
   },
   owner: {
     flags: '--owner <user:group>',
@@ -47,7 +47,7 @@ export const bind = {
     modes: [...sessions, ...proxied],
     needs: needsSocketFile('it sets the owner of a Unix socket'),
     lane: true,
-    test: 'cli/proxy-bind.test.ts',
+    test: 'cli/proxy/bind.test.ts',
   },
   retryBind: {
     flags: '--retry-bind',
@@ -58,7 +58,7 @@ export const bind = {
     ends: anyEnd,
     modes: [...sessions, 'answers', ...proxied],
     lane: true,
-    test: 'cli/listen-bind.test.ts',
+    test: 'cli/listen/bind.test.ts',
   },
   pause: {
     flags: '--pause <time>',
@@ -69,7 +69,7 @@ export const bind = {
     ends: streamEnds,
     modes: [...sessions, ...proxied],
     needs: [{ anyOf: ['keepOpen'], called: 'with -k', in: 'listen' }],
-    test: 'cli/listen-bind.test.ts',
+    test: 'cli/listen/bind.test.ts',
   },
   readyFd: {
     flags: '--ready-fd <n>',
@@ -79,7 +79,7 @@ export const bind = {
     in: { listen: ['server'], echo: ['server'], proxy: ['process'] },
     ends: anyEnd,
     modes: [...sessions, 'answers', 'workers'],
-    test: 'cli/listen-bind.test.ts',
+    test: 'cli/listen/bind.test.ts',
   },
   readyFile: {
     flags: '--ready-file <file>',
@@ -89,7 +89,7 @@ export const bind = {
     in: { listen: ['server'], echo: ['server'], proxy: ['process'] },
     ends: anyEnd,
     modes: [...sessions, 'answers', 'workers'],
-    test: 'cli/listen-bind.test.ts',
+    test: 'cli/listen/bind.test.ts',
   },
 } as const satisfies OptionTable;
 

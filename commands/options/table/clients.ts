@@ -14,7 +14,7 @@ export const clients = {
     ends: anyEnd,
     modes: sessions,
     turnsOn: 'many',
-    test: 'cli/listen-many.test.ts',
+    test: 'cli/listen/many.test.ts',
   },
   maxConnections: {
     flags: '-m, --max-connections <n>',
@@ -27,7 +27,7 @@ export const clients = {
     modes: [...sessions, 'workers', 'names', 'replay-target'],
     needs: [{ anyOf: ['keepOpen'], called: 'with -k', in: 'listen' }],
     lane: true,
-    test: 'cli/listen-many.test.ts',
+    test: 'cli/listen/many.test.ts',
   },
   reject: {
     flags: '--reject',
@@ -40,7 +40,7 @@ export const clients = {
     modes: [...sessions, 'workers', 'names', 'replay-target'],
     needs: [{ anyOf: ['maxConnections'] }],
     because: { datagram: 'clients of UDP cannot wait: those beyond -m are always turned away' },
-    test: 'cli/listen-many.test.ts',
+    test: 'cli/listen/many.test.ts',
   },
 } as const satisfies OptionTable;
 
@@ -54,7 +54,7 @@ export const admission = {
     in: { proxy: ['server'] },
     ends: anyEnd,
     modes: ['workers', 'names', 'replay-target'],
-    test: 'cli/proxy.test.ts',
+    test: 'cli/proxy/proxy.test.ts',
   },
 } as const satisfies OptionTable;
 
@@ -95,7 +95,7 @@ export const rooms = {
     modes: ['many', 'send'],
     turnsOn: 'broadcast',
     implies: { keepOpen: true },
-    test: 'cli/listen-many.test.ts',
+    test: 'cli/listen/many.test.ts',
   },
   broker: {
     flags: '--broker',
@@ -106,7 +106,7 @@ export const rooms = {
     modes: ['many', 'receive'],
     turnsOn: 'broker',
     implies: { keepOpen: true },
-    test: 'cli/listen-many.test.ts',
+    test: 'cli/listen/many.test.ts',
   },
   chat: {
     flags: '--chat',
@@ -117,7 +117,7 @@ export const rooms = {
     modes: ['many', 'receive'],
     turnsOn: 'chat',
     implies: { keepOpen: true },
-    test: 'cli/listen-many.test.ts',
+    test: 'cli/listen/many.test.ts',
   },
   label: {
     flags: '--label',
@@ -127,7 +127,7 @@ export const rooms = {
     ends: anyEnd,
     modes: ['many', 'receive', 'broadcast'],
     needs: [{ anyOf: ['keepOpen'], called: 'with -k' }],
-    test: 'cli/listen-many.test.ts',
+    test: 'cli/listen/many.test.ts',
   },
   outputDir: {
     flags: '--output-dir <dir>',
@@ -138,7 +138,7 @@ export const rooms = {
     modes: ['many', 'receive', 'broadcast'],
     needs: [{ anyOf: ['keepOpen'], called: 'with -k' }],
     excludes: { label: '' },
-    test: 'cli/listen-many.test.ts',
+    test: 'cli/listen/many.test.ts',
   },
 } as const satisfies OptionTable;
 

@@ -31,7 +31,7 @@ export const faults = {
     in: relay,
     ends: anyEnd,
     modes,
-    test: 'cli/proxy.test.ts',
+    test: 'cli/proxy/proxy.test.ts',
   },
   bandwidth: {
     flags: '--bandwidth <size>',
@@ -41,7 +41,7 @@ export const faults = {
     in: relay,
     ends: anyEnd,
     modes,
-    test: 'cli/proxy.test.ts',
+    test: 'cli/proxy/proxy.test.ts',
   },
   slice: {
     flags: '--slice',
@@ -51,7 +51,7 @@ export const faults = {
     in: relay,
     ends: streamEnds,
     modes,
-    test: 'proxy/faults.test.ts',
+    test: 'handlers/relay/faults/faults.test.ts',
   },
   sliceSize: {
     flags: '--slice-size <size>',
@@ -61,7 +61,7 @@ export const faults = {
     in: relay,
     ends: streamEnds,
     modes,
-    test: 'proxy/faults.test.ts',
+    test: 'handlers/relay/faults/faults.test.ts',
   },
   sliceDelay: {
     flags: '--slice-delay <time>',
@@ -71,7 +71,7 @@ export const faults = {
     in: relay,
     ends: streamEnds,
     modes,
-    test: 'proxy/faults.test.ts',
+    test: 'handlers/relay/faults/faults.test.ts',
   },
   corrupt: {
     flags: '--corrupt <share>',
@@ -81,7 +81,7 @@ export const faults = {
     in: relay,
     ends: anyEnd,
     modes,
-    test: 'cli/proxy.test.ts',
+    test: 'cli/proxy/proxy.test.ts',
   },
   loss: {
     flags: '--loss <share>',
@@ -92,7 +92,7 @@ export const faults = {
     ends: anyEnd,
     modes,
     needs: [{ anyOf: ['two UDP ends'], called: 'between two udp:// ends: a stream loses nothing' }],
-    test: 'cli/proxy-udp.test.ts',
+    test: 'cli/proxy/udp.test.ts',
   },
   dropAfter: {
     flags: '--drop-after <size>',
@@ -102,7 +102,7 @@ export const faults = {
     in: relay,
     ends: streamEnds,
     modes,
-    test: 'cli/proxy.test.ts',
+    test: 'cli/proxy/proxy.test.ts',
   },
   resetAfter: {
     flags: '--reset-after <time>',
@@ -112,7 +112,7 @@ export const faults = {
     in: relay,
     ends: streamEnds,
     modes,
-    test: 'cli/proxy.test.ts',
+    test: 'cli/proxy/proxy.test.ts',
   },
   blackhole: {
     flags: '--blackhole',
@@ -133,7 +133,7 @@ export const faults = {
       dropAfter: nothing,
       slowClose: nothing,
     },
-    test: 'cli/proxy.test.ts',
+    test: 'cli/proxy/proxy.test.ts',
   },
   slowClose: {
     flags: '--slow-close <time>',
@@ -143,7 +143,7 @@ export const faults = {
     in: relay,
     ends: streamEnds,
     modes,
-    test: 'proxy/faults.test.ts',
+    test: 'handlers/relay/faults/faults.test.ts',
   },
   direction: {
     flags: '--direction <way>',
@@ -154,7 +154,7 @@ export const faults = {
     ends: anyEnd,
     modes,
     needs: [{ anyOf: ofDirections }],
-    test: 'cli/proxy.test.ts',
+    test: 'cli/proxy/proxy.test.ts',
   },
   probability: {
     flags: '--probability <share>',
@@ -165,7 +165,7 @@ export const faults = {
     ends: anyEnd,
     modes,
     needs: [{ anyOf: [...ofDirections, 'resetAfter'] }],
-    test: 'proxy/faults.test.ts',
+    test: 'handlers/relay/faults/faults.test.ts',
   },
   seed: {
     flags: '--seed <n>',
@@ -177,7 +177,7 @@ export const faults = {
     modes: ['names', 'replay-clients', 'replay-target'],
     needs: [{ anyOf: ['latency', 'slice', 'sliceSize', 'corrupt', 'loss', 'probability'] }],
     because: { workers: 'which of them gets a connection is not repeatable' },
-    test: 'proxy/faults.test.ts',
+    test: 'handlers/relay/faults/faults.test.ts',
   },
 } as const satisfies OptionTable;
 
@@ -192,6 +192,6 @@ export const datagrams = {
     ends: anyEnd,
     modes,
     needs: [{ anyOf: ['UDP and a stream'], called: 'between a udp:// end and a stream' }],
-    test: 'cli/proxy-udp.test.ts',
+    test: 'cli/proxy/udp.test.ts',
   },
 } as const satisfies OptionTable;

@@ -39,7 +39,7 @@ export const limits = {
     in: { proxy: ['server', 'target'] },
     ends: streamEnds,
     modes: ['workers', 'names', 'replay-clients', 'replay-target'],
-    test: 'cli/proxy-ends.test.ts',
+    test: 'cli/proxy/ends.test.ts',
   },
   timeout: {
     flags: '--timeout <time>',
@@ -51,7 +51,7 @@ export const limits = {
     ends: anyEnd,
     modes: [...anySession, 'workers', 'names', 'replay-clients', 'replay-target'],
     lane: true,
-    test: 'cli/wait.test.ts',
+    test: 'cli/connect/wait.test.ts',
   },
   handshakeLimit: {
     flags: '--handshake-limit <time>',
@@ -62,7 +62,7 @@ export const limits = {
     ends: streamEnds,
     modes: ['workers', 'names', 'replay-target'],
     needs: [{ anyOf: ['acceptProxy', 'tlsIn', 'socks', 'httpConnect', 'route'] }],
-    test: 'cli/proxy-tls.test.ts',
+    test: 'cli/proxy/tls.test.ts',
   },
 } as const satisfies OptionTable;
 
@@ -75,7 +75,7 @@ export const tries = {
     in: { connect: ['client'], echo: ['client'] },
     ends: streamEnds,
     modes: anySession,
-    test: 'cli/wait.test.ts',
+    test: 'cli/connect/wait.test.ts',
   },
   stable: {
     flags: '--stable <time>',
@@ -84,7 +84,7 @@ export const tries = {
     in: { connect: ['client'], echo: ['client'] },
     ends: streamEnds,
     modes: anySession,
-    test: 'cli/wait.test.ts',
+    test: 'cli/connect/wait.test.ts',
   },
   retry: {
     flags: '--retry <n>',
@@ -93,7 +93,7 @@ export const tries = {
     in: { connect: ['client'], echo: ['client'] },
     ends: streamEnds,
     modes: anySession,
-    test: 'cli/wait.test.ts',
+    test: 'cli/connect/wait.test.ts',
   },
   retryDelay: {
     flags: '--retry-delay <time>',
@@ -103,7 +103,7 @@ export const tries = {
     ends: streamEnds,
     modes: anySession,
     needs: [{ anyOf: ['retry', 'wait'] }],
-    test: 'cli/wait.test.ts',
+    test: 'cli/connect/wait.test.ts',
   },
 } as const satisfies OptionTable;
 
@@ -117,7 +117,7 @@ export const checks = {
     ends: streamEnds,
     modes: [...checking, 'receive'],
     turnsOn: 'check',
-    test: 'cli/check.test.ts',
+    test: 'cli/connect/check.test.ts',
   },
   any: {
     flags: '--any',
@@ -128,7 +128,7 @@ export const checks = {
     modes: [...checking, 'receive'],
     needs: [{ anyOf: checking, called: 'with -z' }],
     excludes: { all: '' },
-    test: 'cli/check.test.ts',
+    test: 'cli/connect/check.test.ts',
   },
   all: {
     flags: '--all',
@@ -138,7 +138,7 @@ export const checks = {
     ends: streamEnds,
     modes: [...checking, 'receive'],
     needs: [{ anyOf: checking, called: 'with -z' }],
-    test: 'cli/check.test.ts',
+    test: 'cli/connect/check.test.ts',
   },
 } as const satisfies OptionTable;
 

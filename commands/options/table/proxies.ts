@@ -16,7 +16,7 @@ export const clientHeader = {
     in: { listen: ['server'], echo: ['server'], proxy: ['server'] },
     ends: streamEnds,
     modes: [...sessions, 'workers', 'names', 'replay-target'],
-    test: 'cli/proxy-header.test.ts',
+    test: 'cli/proxy/header.test.ts',
   },
 } as const satisfies OptionTable;
 
@@ -45,7 +45,7 @@ export const proxies = {
     in: { connect: ['client'], echo: ['client'], proxy: ['target'] },
     ends: tcpEnds,
     modes: throughProxies,
-    test: 'cli/through-proxies.test.ts',
+    test: 'cli/connect/through-proxies.test.ts',
   },
   proxyPasswordFile: {
     flags: '--proxy-password-file <file>',
@@ -56,7 +56,7 @@ export const proxies = {
     ends: tcpEnds,
     modes: throughProxies,
     needs: [{ anyOf: ['via'] }],
-    test: 'cli/through-proxies.test.ts',
+    test: 'cli/connect/through-proxies.test.ts',
   },
   sendProxy: {
     flags: '--send-proxy [version]',
@@ -66,7 +66,7 @@ export const proxies = {
     in: { connect: ['client'], echo: ['client'] },
     ends: streamEnds,
     modes: anySession,
-    test: 'cli/proxy-header.test.ts',
+    test: 'cli/proxy/header.test.ts',
   },
 } as const satisfies OptionTable;
 
@@ -80,7 +80,7 @@ export const protocols = {
     in: { proxy: ['server', 'target'] },
     ends: streamEnds,
     modes: ['workers', 'names'],
-    test: 'cli/proxy-header.test.ts',
+    test: 'cli/proxy/header.test.ts',
   },
   socks: {
     flags: '--socks',
@@ -91,7 +91,7 @@ export const protocols = {
     ends: streamEnds,
     modes: ['workers', 'names'],
     turnsOn: 'names',
-    test: 'cli/proxy-socks.test.ts',
+    test: 'cli/proxy/socks.test.ts',
   },
   httpConnect: {
     flags: '--http-connect',
@@ -102,7 +102,7 @@ export const protocols = {
     ends: streamEnds,
     modes: ['workers', 'names'],
     turnsOn: 'names',
-    test: 'cli/proxy-protocols.test.ts',
+    test: 'cli/proxy/protocols.test.ts',
   },
   authFile: {
     flags: '--auth-file <file>',
@@ -113,7 +113,7 @@ export const protocols = {
     ends: streamEnds,
     modes: ['workers', 'names'],
     needs: [{ anyOf: ['socks', 'httpConnect'] }],
-    test: 'cli/proxy-socks.test.ts',
+    test: 'cli/proxy/socks.test.ts',
   },
   route: {
     flags: '--route <match=target>',
@@ -123,6 +123,6 @@ export const protocols = {
     in: { proxy: ['server', 'target'] },
     ends: streamEnds,
     modes: ['workers'],
-    test: 'cli/proxy-protocols.test.ts',
+    test: 'cli/proxy/protocols.test.ts',
   },
 } as const satisfies OptionTable;

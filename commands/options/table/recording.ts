@@ -19,7 +19,7 @@ export const tap = {
     in: { proxy: ['process'] },
     ends: anyEnd,
     excludes: { live: 'both show on standard output' },
-    test: 'cli/proxy-recording.test.ts',
+    test: 'cli/proxy/recording.test.ts',
   },
 } as const satisfies OptionTable;
 

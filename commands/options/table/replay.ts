@@ -15,7 +15,7 @@ export const replay = {
     ends: anyEnd,
     modes: ['replay-clients', 'replay-target'],
     because: { workers: 'which of them gets a connection is not repeatable' },
-    test: 'cli/proxy-replay.test.ts',
+    test: 'cli/proxy/replay.test.ts',
   },
   pace: {
     flags: '--pace <pace>',
@@ -29,7 +29,7 @@ export const replay = {
     ends: anyEnd,
     modes: ['replay-clients', 'replay-target'],
     needs: [{ anyOf: ['replay'] }],
-    test: 'cli/proxy-replay.test.ts',
+    test: 'cli/proxy/replay.test.ts',
   },
   connection: {
     flags: '--connection <n>',
@@ -40,7 +40,7 @@ export const replay = {
     ends: anyEnd,
     modes: ['replay-clients', 'replay-target'],
     needs: [{ anyOf: ['replay'] }],
-    test: 'cli/proxy-replay.test.ts',
+    test: 'cli/proxy/replay.test.ts',
   },
 } as const satisfies OptionTable;
 

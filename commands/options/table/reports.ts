@@ -18,7 +18,7 @@ export const timing = {
     in: { connect: ['client'] },
     ends: anyEnd,
     modes: sessions,
-    test: 'cli/session-flags.test.ts',
+    test: 'cli/connect/session-flags.test.ts',
   },
 } as const satisfies OptionTable;
 
@@ -41,7 +41,7 @@ export const reports = {
     in: everywhere,
     ends: anyEnd,
     modes: [...anySession, 'answers', 'workers'],
-    test: 'cli/check.test.ts',
+    test: 'cli/connect/check.test.ts',
   },
   color: {
     flags: '--no-color',

@@ -15,7 +15,7 @@ export const service = {
     in: { echo: ['server'] },
     ends: anyEnd,
     modes: ['answers'],
-    test: 'cli/echo.test.ts',
+    test: 'cli/echo/echo.test.ts',
   },
   quoteFile: {
     flags: '--quote-file <file>',
@@ -25,7 +25,7 @@ export const service = {
     ends: anyEnd,
     modes: ['answers'],
     needs: [{ anyOf: ['service qotd'], called: 'with --service qotd' }],
-    test: 'cli/echo.test.ts',
+    test: 'cli/echo/echo.test.ts',
   },
   rate: {
     flags: '--rate <rate>',
@@ -35,7 +35,7 @@ export const service = {
     ends: anyEnd,
     modes: ['answers'],
     needs: [{ anyOf: ['ping', 'answers'], called: 'with -u or --ping' }],
-    test: 'cli/echo-datagrams.test.ts',
+    test: 'cli/echo/datagrams.test.ts',
   },
 } as const satisfies OptionTable;
 
@@ -47,7 +47,7 @@ export const measuring = {
     value: toggle,
     in: { echo: ['client'] },
     ends: anyEnd,
-    test: 'cli/echo-ping.test.ts',
+    test: 'cli/echo/ping.test.ts',
   },
   count: {
     flags: '-c, --count <n>',
@@ -55,7 +55,7 @@ export const measuring = {
     value: count(1),
     in: { echo: ['client'] },
     ends: anyEnd,
-    test: 'cli/echo-ping.test.ts',
+    test: 'cli/echo/ping.test.ts',
   },
   size: {
     flags: '--size <size>',
@@ -64,7 +64,7 @@ export const measuring = {
     default: { value: 64, text: '64' },
     in: { echo: ['client'] },
     ends: anyEnd,
-    test: 'cli/echo-ping.test.ts',
+    test: 'cli/echo/ping.test.ts',
   },
   quit: {
     flags: '-q, --quit <time>',
@@ -73,6 +73,6 @@ export const measuring = {
     default: { value: 5_000, text: '5s' },
     in: { echo: ['client'] },
     ends: anyEnd,
-    test: 'cli/echo-ping.test.ts',
+    test: 'cli/echo/ping.test.ts',
   },
 } as const satisfies OptionTable;

@@ -12,7 +12,7 @@ export const serving = {
     in: { proxy: ['process'] },
     ends: anyEnd,
     modes: ['workers'],
-    test: 'cli/proxy.test.ts',
+    test: 'cli/proxy/proxy.test.ts',
   },
   config: {
     flags: '--config <file>',
@@ -22,7 +22,7 @@ export const serving = {
     ends: anyEnd,
     modes: ['workers'],
     excludes: { pair: 'the file names the pairs' },
-    test: 'cli/proxy.test.ts',
+    test: 'cli/proxy/proxy.test.ts',
   },
   workers: {
     flags: '--workers <n>',
@@ -31,7 +31,7 @@ export const serving = {
     in: { proxy: ['process'] },
     ends: anyEnd,
     turnsOn: 'workers',
-    test: 'cli/proxy-workers.test.ts',
+    test: 'cli/proxy/workers.test.ts',
   },
   drain: {
     flags: '--drain <time>',
@@ -41,7 +41,7 @@ export const serving = {
     in: { proxy: ['process'] },
     ends: anyEnd,
     modes: ['workers'],
-    test: 'cli/proxy-deploy.test.ts',
+    test: 'cli/proxy/deploy.test.ts',
   },
 } as const satisfies OptionTable;
 

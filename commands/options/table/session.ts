@@ -103,7 +103,7 @@ export const lines = {
     ends: anyEnd,
     // A dialogue may come before what is only waited for.
     modes: [...sessions, 'then', 'several'],
-    test: 'cli/session-flags.test.ts',
+    test: 'cli/connect/session-flags.test.ts',
   },
   crlf: {
     flags: '--crlf <direction>',
@@ -112,7 +112,7 @@ export const lines = {
     in: both,
     ends: anyEnd,
     modes: [...sessions, 'then', 'several'],
-    test: 'cli/session-flags.test.ts',
+    test: 'cli/connect/session-flags.test.ts',
   },
   telnet: {
     flags: '-t, --telnet [mode]',
@@ -122,7 +122,7 @@ export const lines = {
     in: { connect: ['client'] },
     ends: streamEnds,
     modes: ['receive', 'send'],
-    test: 'cli/telnet.test.ts',
+    test: 'cli/connect/telnet.test.ts',
   },
   raw: {
     flags: '--raw',
@@ -145,7 +145,7 @@ export const lines = {
       { anyOf: ['telnet', 'raw'], called: 'with -t or --raw', in: 'connect' },
       { anyOf: ['raw'], called: 'with --raw', in: 'listen' },
     ],
-    test: 'cli/session-flags.test.ts',
+    test: 'cli/connect/session-flags.test.ts',
   },
   delay: {
     flags: '--delay <time>',
@@ -154,7 +154,7 @@ export const lines = {
     in: both,
     ends: anyEnd,
     modes: ['program', 'send'],
-    test: 'cli/session-flags.test.ts',
+    test: 'cli/connect/session-flags.test.ts',
   },
 } as const satisfies OptionTable;
 
@@ -168,7 +168,7 @@ export const dialogue = {
     in: both,
     ends: anyEnd,
     modes: ['then', 'several', 'receive', 'send'],
-    test: 'cli/steps.test.ts',
+    test: 'cli/connect/steps.test.ts',
   },
   send: {
     flags: '--send <text>',
@@ -178,7 +178,7 @@ export const dialogue = {
     in: both,
     ends: anyEnd,
     modes: ['then', 'several', 'receive', 'send'],
-    test: 'cli/steps.test.ts',
+    test: 'cli/connect/steps.test.ts',
   },
   stepTimeout: {
     flags: '--step-timeout <time>',
@@ -189,7 +189,7 @@ export const dialogue = {
     ends: anyEnd,
     modes: ['then', 'several', 'receive', 'send'],
     needs: [{ anyOf: ['expect'] }],
-    test: 'cli/steps.test.ts',
+    test: 'cli/connect/steps.test.ts',
   },
 } as const satisfies OptionTable;
 
@@ -204,7 +204,7 @@ export const programs = {
     modes: ['receive', 'send', 'many'],
     turnsOn: 'program',
     excludes: { shExec: '' },
-    test: 'cli/exec.test.ts',
+    test: 'cli/listen/exec.test.ts',
   },
   shExec: {
     flags: '-c, --sh-exec <command>',
@@ -214,7 +214,7 @@ export const programs = {
     ends: anyEnd,
     modes: ['receive', 'send', 'many'],
     turnsOn: 'program',
-    test: 'cli/exec.test.ts',
+    test: 'cli/listen/exec.test.ts',
   },
   insecureExec: {
     flags: '--insecure-exec',
@@ -224,6 +224,6 @@ export const programs = {
     ends: anyEnd,
     modes: ['program', 'receive', 'send', 'many'],
     needs: [{ anyOf: ['exec', 'shExec'] }],
-    test: 'cli/exec.test.ts',
+    test: 'cli/listen/exec.test.ts',
   },
 } as const satisfies OptionTable;

@@ -28,7 +28,7 @@ export const tls = {
     in: { connect: ['client'], listen: ['server'], echo: ['server', 'client'] },
     ends: streamEnds,
     modes: anySession,
-    test: 'cli/tls-connect.test.ts',
+    test: 'cli/connect/tls.test.ts',
   },
   tlsIn: {
     flags: '--tls-in',
@@ -38,7 +38,7 @@ export const tls = {
     in: { proxy: ['server'] },
     ends: streamEnds,
     modes: withClients,
-    test: 'cli/proxy-tls.test.ts',
+    test: 'cli/proxy/tls.test.ts',
   },
   tlsOut: {
     flags: '--tls-out',
@@ -48,7 +48,7 @@ export const tls = {
     in: { proxy: ['target'] },
     ends: streamEnds,
     modes: withTargets,
-    test: 'cli/proxy-tls.test.ts',
+    test: 'cli/proxy/tls.test.ts',
   },
   tlsCert: {
     flags: '--tls-cert <file>',
@@ -61,7 +61,7 @@ export const tls = {
     modes: withClients,
     implies,
     needs: [{ anyOf: ['tlsIn'], in: 'proxy' }],
-    test: 'cli/tls-listen.test.ts',
+    test: 'cli/listen/tls.test.ts',
   },
   tlsKey: {
     flags: '--tls-key <file>',
@@ -73,7 +73,7 @@ export const tls = {
     modes: withClients,
     implies,
     needs: [{ anyOf: ['tlsCert'], in: 'proxy' }],
-    test: 'cli/tls-listen.test.ts',
+    test: 'cli/listen/tls.test.ts',
   },
   tlsOutCert: {
     flags: '--tls-out-cert <file>',
@@ -84,7 +84,7 @@ export const tls = {
     ends: streamEnds,
     modes: withTargets,
     needs: [{ anyOf: ['tlsOut'] }],
-    test: 'cli/proxy-targets-tls.test.ts',
+    test: 'cli/proxy/targets-tls.test.ts',
   },
   tlsOutKey: {
     flags: '--tls-out-key <file>',
@@ -95,7 +95,7 @@ export const tls = {
     ends: streamEnds,
     modes: withTargets,
     needs: [{ anyOf: ['tlsOutCert'] }],
-    test: 'cli/proxy-targets-tls.test.ts',
+    test: 'cli/proxy/targets-tls.test.ts',
   },
   tlsCa: {
     flags: '--tls-ca <file>',
@@ -111,7 +111,7 @@ export const tls = {
     modes: [...anySession, 'workers', 'names', 'replay-clients', 'replay-target'],
     implies,
     needs: [{ anyOf: ['tlsOut'], in: 'proxy' }],
-    test: 'cli/tls-connect.test.ts',
+    test: 'cli/connect/tls.test.ts',
   },
   tlsClientCa: {
     flags: '--tls-client-ca <file>',
@@ -122,7 +122,7 @@ export const tls = {
     ends: streamEnds,
     modes: ['workers', 'names', 'replay-target'],
     needs: [{ anyOf: ['tlsIn'] }],
-    test: 'cli/proxy-tls.test.ts',
+    test: 'cli/proxy/tls.test.ts',
   },
   tlsServername: {
     flags: '--tls-servername <name>',
@@ -135,7 +135,7 @@ export const tls = {
     modes: withTargets,
     implies,
     needs: [{ anyOf: ['tlsOut'], in: 'proxy' }],
-    test: 'cli/tls-connect.test.ts',
+    test: 'cli/connect/tls.test.ts',
   },
   tlsAlpn: {
     flags: '--tls-alpn <protocol>',
@@ -151,7 +151,7 @@ export const tls = {
     modes: [...anySession, 'workers', 'names', 'replay-clients', 'replay-target'],
     implies,
     needs: [{ anyOf: ['tlsIn', 'tlsOut'], in: 'proxy' }],
-    test: 'cli/tls-connect.test.ts',
+    test: 'cli/connect/tls.test.ts',
   },
   tlsInsecure: {
     flags: '--tls-insecure',
@@ -164,7 +164,7 @@ export const tls = {
     modes: withTargets,
     implies,
     needs: [{ anyOf: ['tlsOut'], in: 'proxy' }],
-    test: 'cli/tls-connect.test.ts',
+    test: 'cli/connect/tls.test.ts',
   },
   tlsPin: {
     flags: '--tls-pin <sha256>',
@@ -177,7 +177,7 @@ export const tls = {
     modes: withTargets,
     implies,
     needs: [{ anyOf: ['tlsOut'], in: 'proxy' }],
-    test: 'cli/tls-connect.test.ts',
+    test: 'cli/connect/tls.test.ts',
   },
   starttls: {
     flags: '--starttls <protocol>',
@@ -187,6 +187,6 @@ export const tls = {
     ends: streamEnds,
     modes: anySession,
     implies,
-    test: 'cli/starttls.test.ts',
+    test: 'cli/connect/starttls.test.ts',
   },
 } as const satisfies OptionTable;
