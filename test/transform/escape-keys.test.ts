@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { EscapeKeys } from '../../src/transform/escape-keys.ts';
+import { EscapeKeys, formatEscape, parseEscape } from '../../src/transform/escape-keys.ts';
 import { chunksOf, runTransform } from '../helpers/chunks.ts';
 
 async function type(chunks: readonly Buffer[], escape: number | 'none' = 0x1d) {
@@ -68,3 +68,25 @@ test('chunks cut anywhere lose nothing', async (t) => {
     ),
   );
 });
+
+const escapes: readonly (readonly [text: string, byte: number | 'none', shown: string])[] = [
+  ['none', 'none', 'none'],
+  ['^]', 0x1d, '^]'],
+  ['^a', 0x01, '^A'],
+  ['^?', 0x7f, '^?'],
+  ['~', 0x7e, '~'],
+  ['\x14', 0x14, '^T'],
+];
+for (const [text, byte, shown] of escapes) {
+  test(`the escape key ${JSON.stringify(text)} is ${byte}, and shown as ${shown}`, (t) => {
+    t.is(parseEscape(text), byte);
+    t.is(formatEscape(byte), shown);
+    t.is(parseEscape(shown), byte);
+  });
+}
+
+for (const text of ['', 'ab', '^1', '^^^', '\n', '\r', 'ä']) {
+  test(`${JSON.stringify(text)} is no escape key`, (t) => {
+    t.throws(() => parseEscape(text), { code: 'TNET_E_USAGE' });
+  });
+}

@@ -1,6 +1,6 @@
 import test from 'ava';
+import fc from 'fast-check';
 import { Balancer, type BalanceWay } from '../../../../src/handlers/relay/balance/balancer.ts';
-import { RateLimit } from '../../../../src/access/rate-limit.ts';
 
 function balancerOf(way: BalanceWay, ...names: string[]): Balancer {
   const balancer = new Balancer({ way, fall: 2, rise: 2, ejectMs: 1000 });
@@ -103,24 +103,46 @@ test('a member that stays keeps what is known about it', (t) => {
   );
 });
 
-test('a rate lets so many through at once and as many again in its time', (t) => {
-  const limit = new RateLimit({ count: 3, perMs: 300 });
-  const taken = (now: number) => limit.take('a', now);
-  t.deepEqual([0, 0, 0, 0].map(taken), [true, true, true, false]);
-  t.true(limit.take('b', 0));
-  t.deepEqual([100, 100, 200, 1000, 1000, 1000, 1000].map(taken), [
-    true,
-    false,
-    true,
-    true,
-    true,
-    true,
-    false,
-  ]);
-});
+const ways = ['round-robin', 'least', 'first', 'hash'] as const;
+for (const way of ways) {
+  test(`${way} gives a client every member once, those that can be used first, whatever has happened to them`, (t) => {
+    const histories = fc.array(
+      fc.record({
+        member: fc.nat({ max: 4 }),
+        open: fc.nat({ max: 3 }),
+        doubts: fc.nat({ max: 1 }),
+        isUp: fc.boolean(),
+        ejectedUntil: fc.constantFrom(0, 50, 150),
+      }),
+      { maxLength: 8 },
+    );
+    const now = 100;
+    fc.assert(
+      fc.property(histories, fc.string(), (history, client) => {
+        const balancer = balancerOf(way, 'a', 'b', 'c', 'd', 'e');
+        for (const { member, ...state } of history) Object.assign(balancer.members[member]!, state);
+        const order = balancer.order(client, now);
+        t.deepEqual(order.map(({ name }) => name).sort(), ['a', 'b', 'c', 'd', 'e']);
+        const ranks = order.map(({ isUp, ejectedUntil, doubts }) =>
+          !isUp || ejectedUntil > now ? 2 : Math.min(doubts, 1),
+        );
+        t.deepEqual(
+          ranks,
+          ranks.toSorted((one, other) => one - other),
+        );
+      }),
+    );
+  });
+}
 
-test('a rate forgets clients that it needs no longer', (t) => {
-  const limit = new RateLimit({ count: 1, perMs: 10 });
-  for (let index = 0; index < 50_000; index++) limit.take(`c${index}`, index);
-  t.false(limit.take('c49999', 49_999));
+test('hash gives a client the same order every time, whatever order the members were named in', (t) => {
+  fc.assert(
+    fc.property(fc.string(), fc.shuffledSubarray(['a', 'b', 'c', 'd'], { minLength: 4 }), (client, names) => {
+      const orderOf = (some: readonly string[]) =>
+        balancerOf('hash', ...some)
+          .order(client, 0)
+          .map(({ name }) => name);
+      t.deepEqual(orderOf(names), orderOf(['a', 'b', 'c', 'd']));
+    }),
+  );
 });
