@@ -53,7 +53,6 @@ const options = `log_path=${join(logs, 'report')}:exitcode=0:detect_leaks=0:hand
 const env = {
   ...process.env,
   TNET_NATIVE: addon,
-  LD_PRELOAD: names.map(find).join(' '),
   ASAN_OPTIONS: options,
   TSAN_OPTIONS: options.replace(':detect_leaks=0', ''),
   UBSAN_OPTIONS: `${options.replace(':detect_leaks=0', '')}:print_stacktrace=1`,
@@ -66,7 +65,9 @@ if (!canBeApart)
 
 function run(...args) {
   const pinned = values.pin ? ['taskset', '-c', '0'] : [];
-  const command = [...(canBeApart ? apart : []), ...pinned, process.execPath, ...args];
+  // For Node alone: the programs before it do not start with every sanitizer.
+  const preloaded = ['env', `LD_PRELOAD=${names.map(find).join(' ')}`, process.execPath];
+  const command = [...(canBeApart ? apart : []), ...pinned, ...preloaded, ...args];
   const { status, signal } = spawnSync(command[0], command.slice(1), { cwd: root, env, stdio: 'inherit' });
   if (status === 0) return true;
   console.error(`${args.join(' ')}: ${signal ?? `exit ${status}`}`);
