@@ -1,3 +1,4 @@
+import { roundMs } from '../../src/quantities.ts';
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { closeConnection, type Connection } from '../../src/net/connection.ts';
@@ -115,7 +116,7 @@ function conclude(
     reordered,
     sentBytes,
     receivedBytes,
-    durationMs: Math.round(durationMs * 1000) / 1000,
+    durationMs: roundMs(durationMs),
     bytesPerSecond: durationMs > 0 ? Math.round((receivedBytes / durationMs) * 1000) : 0,
     ...roundTrips.times,
   };

@@ -7,7 +7,7 @@ export type ArgumentKind = 'option' | 'value' | 'operand' | 'separator' | 'rest'
  * Tells what each word is, as commander reads them: an option, the value of the option before it, an operand, the
  * first `--`, or what follows that.
  */
-export function classifyArguments(args: readonly string[], options: readonly Option[]): ArgumentKind[] {
+function classifyArguments(args: readonly string[], options: readonly Option[]): ArgumentKind[] {
   const kinds: ArgumentKind[] = [];
   let next: ArgumentKind | undefined;
   for (const arg of args) {
