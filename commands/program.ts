@@ -69,7 +69,7 @@ const spacerWidth = 2;
  * How help is laid out: one column of flags in every command, narrow enough to leave most of 80 columns to the
  * descriptions.
  */
-export const helpLayout: HelpConfiguration = {
+const helpLayout: HelpConfiguration = {
   showGlobalOptions: false,
   padWidth: (command, helper) =>
     Math.min(
@@ -94,7 +94,7 @@ export const helpLayout: HelpConfiguration = {
 };
 
 /** What stands below the options of a command. */
-export function helpFooter(command: Command): string {
+function helpFooter(command: Command): string {
   const takes = (value: string) => command.options.some(({ flags }) => flags.includes(value));
   const quantities = [
     takes('<time>') ? '<time> is 500ms, 2s, 3m or 1h; a bare number is seconds.' : '',

@@ -1,3 +1,4 @@
+import { roundMs } from '../src/quantities.ts';
 import type { Connection } from '../src/net/connection.ts';
 import { formatBound, formatLocal, formatRemote, type BoundServer } from '../src/serve/serve.ts';
 import { exitCodes } from '../src/exit-codes.ts';
@@ -262,5 +263,5 @@ export class ServerRun {
 
 /** Milliseconds since `startedAt` (of performance.now()), to the microsecond. */
 export function elapsedMs(startedAt: number): number {
-  return Math.round((performance.now() - startedAt) * 1000) / 1000;
+  return roundMs(performance.now() - startedAt);
 }

@@ -171,7 +171,7 @@ function reportEnding(context: Context, ending: SessionEnding, remote: string, s
 }
 
 /** How a recording tells the end: only the peer's side can have been reset. */
-export function recordedEnding({ reason, side }: SessionEnding): SessionEnding['reason'] {
+function recordedEnding({ reason, side }: SessionEnding): SessionEnding['reason'] {
   return reason === 'reset' && side !== 'remote' ? 'aborted' : reason;
 }
 

@@ -26,6 +26,11 @@ export function readTimeMs(text: string): number {
   return delayMs;
 }
 
+/** A measured duration in milliseconds, to the microsecond: more of it says nothing. */
+export function roundMs(durationMs: number): number {
+  return Math.round(durationMs * 1000) / 1000;
+}
+
 /**
  * SIZE: `512`, `64k`, `10M`, `1G`, in powers of 1024.
  *

@@ -1,3 +1,4 @@
+import { roundMs } from '../../src/quantities.ts';
 import { boundChecks, checkAll, createSharedLookup, type CheckResult } from '../../src/dial/check.ts';
 import type { DialOptions } from '../../src/dial/dial-options.ts';
 import { dial } from '../../src/dial/dial.ts';
@@ -74,6 +75,6 @@ function toEvent({ error, durationMs, remote, ...result }: CheckResult): Checked
     ...result,
     ...place,
     ...failure,
-    durationMs: Math.round(durationMs * 1000) / 1000,
+    durationMs: roundMs(durationMs),
   };
 }

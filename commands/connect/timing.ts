@@ -1,3 +1,4 @@
+import { roundMs } from '../../src/quantities.ts';
 import { Transform } from 'node:stream';
 import { errorCode } from '../../src/errors.ts';
 import { isIP } from '../../src/address/ip.ts';
@@ -20,8 +21,7 @@ export class Timing {
 
   /** A part that somebody else has measured: `tls`. */
   report(phase: TimingPhase, durationMs: number): void {
-    const rounded = Math.round(durationMs * 1000) / 1000;
-    this.#reporter.emit({ event: 'timing', phase, durationMs: rounded });
+    this.#reporter.emit({ event: 'timing', phase, durationMs: roundMs(durationMs) });
   }
 
   /** A new try to connect begins: its lookup is measured from here. */

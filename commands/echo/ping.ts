@@ -1,3 +1,4 @@
+import { roundMs } from '../../src/quantities.ts';
 import { randomBytes } from 'node:crypto';
 import { closeConnection, type Connection } from '../../src/net/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
@@ -114,7 +115,7 @@ function conclude(
     reordered,
     sentBytes,
     receivedBytes,
-    durationMs: Math.round(durationMs * 1000) / 1000,
+    durationMs: roundMs(durationMs),
     bytesPerSecond: durationMs > 0 ? Math.round((receivedBytes / durationMs) * 1000) : 0,
     ...roundTrips.times,
   };

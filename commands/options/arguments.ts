@@ -8,7 +8,7 @@ export type ArgumentKind = 'option' | 'value' | 'operand' | 'separator' | 'rest'
  * Tells what each word is, as commander reads them: an option, the value of the option before it, an operand, the
  * first `--`, or what follows that.
  */
-export function classifyArguments(args: readonly string[], options: readonly KnownOption[]): ArgumentKind[] {
+function classifyArguments(args: readonly string[], options: readonly KnownOption[]): ArgumentKind[] {
   const kinds: ArgumentKind[] = [];
   let next: ArgumentKind | undefined;
   for (const arg of args) {

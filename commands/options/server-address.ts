@@ -14,7 +14,7 @@ export type ServerAddressFlags = TableFlags<typeof address, 'listen'> & TableFla
  *
  * @throws TnetError TNET_E_ADDRESS, or TNET_E_USAGE when none or more than one is given.
  */
-export function readServerAddress(words: readonly string[], options: ServerAddressFlags): Endpoint {
+function readServerAddress(words: readonly string[], options: ServerAddressFlags): Endpoint {
   const given = [words.length > 0, options.unix !== undefined, options.port !== undefined].filter(
     Boolean,
   ).length;
@@ -80,7 +80,7 @@ const firstDescriptor = 3;
  * process. The variables are taken out of the environment, as no child of ours is meant either.
  * Source: sd_listen_fds(3).
  */
-export function takeActivatedSockets(
+function takeActivatedSockets(
   environment: NodeJS.ProcessEnv = process.env,
   pid: number = process.pid,
 ): Endpoint[] {

@@ -33,10 +33,7 @@ export interface EntryOptions {
  *
  * @throws TnetError TNET_E_ACCESS, with the entry and, for one in a file, its line.
  */
-export async function readEntries(
-  words: readonly string[],
-  options: EntryOptions = {},
-): Promise<AccessEntry[]> {
+async function readEntries(words: readonly string[], options: EntryOptions = {}): Promise<AccessEntry[]> {
   const texts = words.flatMap((word) => word.split(',')).map((text) => text.trim());
   const read = texts.map((text) =>
     isFile(text) ? readEntryFile(text, options) : readEntry(text, text, options),

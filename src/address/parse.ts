@@ -8,7 +8,7 @@ import { findService, type ServiceProtocol } from './service-names.ts';
  * The longest path of a Unix socket in bytes: sun_path less its NUL. Source: unix(7), and 104 on macOS and the BSDs.
  * Of a Windows pipe: 256 characters. Source: CreateNamedPipe's documentation.
  */
-export const maxPathBytes = process.platform === 'linux' ? 107 : process.platform === 'win32' ? 256 : 103;
+const maxPathBytes = process.platform === 'linux' ? 107 : process.platform === 'win32' ? 256 : 103;
 
 /** A named pipe, which Windows has in the place of Unix sockets: `\\.\pipe\NAME`. */
 const pipePath = /^\\\\[.?]\\pipe\\./i;

@@ -111,7 +111,7 @@ export function describeCertificate(certificate: X509Certificate, depth: number)
 }
 
 /** The names of the subjectAltName extension, without the kind before each. */
-export function listNames({ subjectAltName }: X509Certificate): string[] {
+function listNames({ subjectAltName }: X509Certificate): string[] {
   // Names that hold commas or control characters are quoted (CVE-2021-44532): such a name is shown as it is.
   const parts = subjectAltName?.match(/[^,"]+("[^"]*")?/g) ?? [];
   return parts.map((part) => part.trim().replace(/^(DNS|IP Address|URI|email):/, ''));

@@ -105,7 +105,7 @@ const readAheadBytes = 64 * 1024;
  *
  * @throws TnetError TNET_E_UNSTABLE when the peer ended or reset the connection; the signal's reason.
  */
-export async function staysOpen(socket: Connection, forMs: number, signal?: AbortSignal): Promise<void> {
+async function staysOpen(socket: Connection, forMs: number, signal?: AbortSignal): Promise<void> {
   const chunks: Buffer[] = [];
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   const fail = (cause?: Error) => {

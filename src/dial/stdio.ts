@@ -41,7 +41,7 @@ export interface Output {
 const fileReadBytes = 256 * 1024;
 
 /** Tells what `fd` is. A descriptor that is not open is a `device`: reading it fails with EBADF. */
-export function describeDescriptor(fd: number): StdioKind {
+function describeDescriptor(fd: number): StdioKind {
   if (isTerminal(fd)) return 'terminal';
   try {
     const status = fstatSync(fd);

@@ -133,7 +133,7 @@ export class Terminal {
  *
  * @returns what stty prints, or undefined when it is missing or fails.
  */
-export function runStty(fd: number, ...args: readonly string[]): string | undefined {
+function runStty(fd: number, ...args: readonly string[]): string | undefined {
   // @types/node does not know that spawnSync can detach; Node passes the flag on as spawn does.
   const options = {
     stdio: [fd, 'pipe' as const, 'ignore' as const],
@@ -148,7 +148,7 @@ export function runStty(fd: number, ...args: readonly string[]): string | undefi
  * Whether the terminal is ours to change: a process in the background would take it from the shell. True where the
  * system does not tell.
  */
-export function isForeground(): boolean {
+function isForeground(): boolean {
   const groups = readGroups();
   return !groups || groups.own === groups.foreground;
 }

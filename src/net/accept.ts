@@ -117,7 +117,7 @@ function isBlocked(server: StatefulServer, client: AcceptedHandle): boolean {
 }
 
 /** Makes an accepted connection a Socket of the server, with the server's options, and announces it. */
-export function adoptHandle(server: StatefulServer, handle: AcceptedHandle): void {
+function adoptHandle(server: StatefulServer, handle: AcceptedHandle): void {
   const fields = internals(server);
   const { dataBeforeError, keepAliveInterval, keepAliveCount } = server[kState].options;
   const socket = new SocketClass({

@@ -86,14 +86,14 @@ export const deliveryMs = 1_000;
  *
  * @param withinMs default: deliveryMs
  */
-export async function resetSocket(socket: Socket, withinMs: number = deliveryMs): Promise<void> {
+async function resetSocket(socket: Socket, withinMs: number = deliveryMs): Promise<void> {
   if (!socket.destroyed && isTcp(socket) && socket.bytesWritten > 0 && withinMs > 0)
     await waitAcknowledged(socket, { timeoutMs: withinMs });
   resetNow(socket);
 }
 
 /** As resetSocket(), at once: what the peer has not taken is lost. The only place that resets a connection. */
-export function resetNow(socket: Socket): void {
+function resetNow(socket: Socket): void {
   if (isTcp(socket) && !socket.connecting) socket.resetAndDestroy();
   else socket.destroy();
 }

@@ -27,7 +27,7 @@ export function findListenerPath(fd: number): string | undefined {
  * bound TCP socket of this network namespace, and where the system does not tell (Linux does).
  * Source: proc_pid_net(5): the rows of /proc/net/tcp have the address in the second column and the inode in the tenth.
  */
-export function findListenerHost(fd: number): string | undefined {
+function findListenerHost(fd: number): string | undefined {
   try {
     const inode = readInode(fd);
     if (inode === undefined) return undefined;

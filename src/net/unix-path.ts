@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path';
  * The longest Unix socket path in bytes: sun_path without its closing NUL. unix(7) on Linux, unix(4) on macOS and BSD.
  * Windows pipe names have no such limit.
  */
-export const unixPathLimit: number =
+const unixPathLimit: number =
   process.platform === 'win32' ? Infinity : process.platform === 'linux' ? 107 : 103;
 
 /** Whether the system would refuse the path for its length. An abstract name (leading NUL) may fill sun_path. */
@@ -73,7 +73,7 @@ export function statPath(path: string): BigIntStats | undefined {
   }
 }
 
-export function isSameInode(one: Inode, other: Inode): boolean {
+function isSameInode(one: Inode, other: Inode): boolean {
   return one.dev === other.dev && one.ino === other.ino;
 }
 

@@ -1,7 +1,7 @@
 import { violation, overLimit } from './protocol-error.ts';
 
 /** Reads the length-prefixed vectors of TLS (RFC 8446 section 3.4) and refuses to go past the end. */
-export class ByteReader {
+class ByteReader {
   readonly #bytes: Buffer;
   #index = 0;
 

@@ -38,7 +38,7 @@ const roles: readonly string[] = ['dialled', 'accepted', 'relayed'] satisfies Re
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Reads the lines of a JSON recording. A last line that is cut off is left out. */
-export function readJsonLines(text: string, builder: ScriptBuilder): void {
+function readJsonLines(text: string, builder: ScriptBuilder): void {
   eachLine(text, (line, number) => {
     const fields = parse(line);
     if (!fields || !readFields(fields, builder)) builder.fail(`line ${number} is none of a tnet recording`);
@@ -84,7 +84,7 @@ function isRole(value: unknown): value is RecordedConnection['role'] {
 const hexLine = /^(\S+) (\d+) (?:([<>]) [0-9a-f]{8,} ((?:[0-9a-f]{2} )+) *\||= (.+)$)/;
 
 /** Reads the lines of a hex recording. A last line that is cut off is left out. */
-export function readHexLines(text: string, builder: ScriptBuilder): void {
+function readHexLines(text: string, builder: ScriptBuilder): void {
   eachLine(text, (line, number) => {
     const [, time, digits, mark, hex = '', what = ''] = hexLine.exec(line) ?? [];
     const atMicros = parseMicros(time);

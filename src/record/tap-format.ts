@@ -9,7 +9,7 @@ import {
 } from './record-format.ts';
 
 /** How many bytes at the end begin a UTF-8 character and do not end it: 0 to 3. Source: RFC 3629 section 3. */
-export function incompleteTail(bytes: Buffer): number {
+function incompleteTail(bytes: Buffer): number {
   for (let length = 1; length <= Math.min(3, bytes.length); length++) {
     const byte = bytes[bytes.length - length] ?? 0;
     if (byte < 0x80) return 0;
@@ -25,8 +25,7 @@ function characterBytes(first: number): number {
 }
 
 /** How a tap shows bytes. */
-export const tapStyles = ['hex', 'text'] as const;
-export type TapStyle = (typeof tapStyles)[number];
+export type TapStyle = 'hex' | 'text';
 
 /** The colours of a tap's lines. */
 export type TapPaint = Readonly<Record<RecordedDirection | 'note', (text: string) => string>>;

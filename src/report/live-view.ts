@@ -14,10 +14,7 @@ const clearBelow = '\x1b[J';
 const usualSize: WindowSize = { columns: 80, rows: 24 };
 
 /** Whether a stream is a terminal on which text can be put anywhere. */
-export function canDraw(
-  stream: { isTTY?: boolean },
-  env: NodeJS.ProcessEnv = process.env,
-): stream is WriteStream {
+function canDraw(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): stream is WriteStream {
   return stream.isTTY === true && env.TERM !== 'dumb' && (env.TERM ?? '') !== '';
 }
 
@@ -26,7 +23,7 @@ export function canDraw(
  * and when the process crashes. SIGINT, SIGTERM and SIGHUP are the caller's, who calls `close()` first of all. The
  * keyboard is left alone.
  */
-export class FullScreen {
+class FullScreen {
   readonly #stream: WriteStream;
   readonly #draw: (size: WindowSize) => readonly string[];
   #isOpen = false;

@@ -1,3 +1,4 @@
+import { roundMs } from '../quantities.ts';
 import { createHistogram } from 'node:perf_hooks';
 import { escapeText } from '../transform/escape-controls.ts';
 import type { Event } from './events.ts';
@@ -48,9 +49,9 @@ export class RoundTrips {
   /** Undefined before the first one. */
   get times(): RoundTripTimes | undefined {
     if (this.count === 0) return undefined;
-    const [minMs, maxMs] = [round(this.#minMs), round(this.#maxMs)];
+    const [minMs, maxMs] = [roundMs(this.#minMs), roundMs(this.#maxMs)];
     const percentile = (share: number) =>
-      Math.min(maxMs, Math.max(minMs, round(this.#histogram.percentile(share) / nsPerMs)));
+      Math.min(maxMs, Math.max(minMs, roundMs(this.#histogram.percentile(share) / nsPerMs)));
     return { minMs, p50Ms: percentile(50), p90Ms: percentile(90), p99Ms: percentile(99), maxMs };
   }
 
@@ -78,11 +79,6 @@ function findBucket(ms: number): number {
 function bucketStart(index: number): number {
   const exponent = Math.floor(index / steps.length) + leastExponent;
   return Number(`${steps[index % steps.length] ?? 1}e${exponent}`);
-}
-
-/** To the microsecond. */
-function round(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
 }
 
 export type PingEvent = Extract<Event, { readonly event: 'ping' }>;

@@ -17,7 +17,7 @@ interface Repeated {
  * within `withinMs` after it are counted, and then one line tells the last of them and how many there were: as long as
  * they go on coming, one line every `withinMs`.
  */
-export class Repeats {
+class Repeats {
   readonly #withinMs: number;
   readonly #known = new Map<string, Repeated>();
   #timer: NodeJS.Timeout | undefined;

@@ -1,3 +1,4 @@
+import { roundMs } from '../quantities.ts';
 import type { HandlerEnding } from './handler.ts';
 import type { ServeHost } from './host.ts';
 import type { OpenConnection } from './ledger.ts';
@@ -23,6 +24,5 @@ export function leave(
   const counted = { ...moved, failed: failed || error !== undefined };
   host.ledger.leave(entry, { ...counted, ...(isProbe && { isProbe }) });
   if (error) host.fail(subject ?? remote, error, id);
-  const durationMs = Math.round(lastedMs * 1000) / 1000;
-  host.emit({ event: 'ended', id, remote, reason, ...moved, durationMs });
+  host.emit({ event: 'ended', id, remote, reason, ...moved, durationMs: roundMs(lastedMs) });
 }

@@ -3,7 +3,7 @@ import { Transform, type TransformCallback } from 'node:stream';
 const LF = 0x0a;
 
 /** The longest line that is kept together; a longer one is cut. */
-export const lineLimitBytes = 64 * 1024;
+const lineLimitBytes = 64 * 1024;
 
 /**
  * Cuts bytes into lines, whatever the chunks. A line over the limit comes out in pieces, so that a peer that never

@@ -1,10 +1,9 @@
-import type { RecordFormatName } from '../../../src/record/record-format.ts';
+import { recordFormatNames } from '../../../src/record/record-format.ts';
 import type { TapStyle } from '../../../src/record/tap-format.ts';
 import { anyEnd, sessions, type Mode } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
 import { choice, text, toggle } from '../value-kinds.ts';
 
-const formats: readonly RecordFormatName[] = ['hex', 'raw', 'json', 'pcapng'];
 const styles: readonly TapStyle[] = ['hex', 'text'];
 const everywhere = { connect: ['client'], listen: ['server'], proxy: ['process'] } as const;
 const modes: readonly Mode[] = sessions;
@@ -37,7 +36,7 @@ export const recording = {
   format: {
     flags: '--format <format>',
     help: 'how -o writes it; default: hex',
-    value: choice(formats),
+    value: choice(recordFormatNames),
     in: everywhere,
     ends: anyEnd,
     modes,

@@ -64,7 +64,7 @@ export interface Program {
 }
 
 /** How long a program may take to end by itself when it is asked to. */
-export const graceMs = 2_000;
+const graceMs = 2_000;
 
 /** `-e CMD`: a program and its arguments (see splitCommandWords). @throws TnetError TNET_E_USAGE */
 export function parseProgram(text: string): ProgramEndpoint {

@@ -6,7 +6,7 @@ import { flushMark } from '../../net/connection.ts';
  * How far a branch may fall behind before it is cut off. Chunks are shared, so that all branches together hold about
  * this much for one source, and not each.
  */
-export const branchLimitBytes = 8 * 1024 * 1024;
+const branchLimitBytes = 8 * 1024 * 1024;
 
 /** A source goes on while some branch has less than this waiting: the fastest branch sets the pace. */
 const paceBytes = 64 * 1024;

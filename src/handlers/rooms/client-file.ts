@@ -29,7 +29,7 @@ export function createClientFile(dir: string, id: number, client: Connection): C
 }
 
 /** The name of a client's file: a colon or a zone of its address becomes `_`. */
-export function clientFileName(id: number, { remoteAddress, remotePort }: Connection): string {
+function clientFileName(id: number, { remoteAddress, remotePort }: Connection): string {
   if (remoteAddress === undefined) return String(id);
   const address = unmapAddress(remoteAddress).replace(/[^0-9a-zA-Z.]/g, '_');
   return `${id}-${address}-${remotePort ?? 0}`;

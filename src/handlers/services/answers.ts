@@ -37,7 +37,7 @@ const tenPerSecond: Rate = { count: 10, perMs: 1_000 };
  *
  * Emits 'error' with what the socket reports.
  */
-export class DatagramResponder extends EventEmitter {
+class DatagramResponder extends EventEmitter {
   readonly #socket: DatagramSocket;
   readonly #options: AnswerOptions;
   readonly #limit: RateLimit | undefined;

@@ -46,7 +46,7 @@ export class PayloadMaker {
 }
 
 /** How many payloads are remembered, answered or not. An older one is given up. */
-export const rememberedPayloads = 65_536;
+const rememberedPayloads = 65_536;
 
 const [unanswered, answered] = [1, 2];
 

@@ -10,7 +10,7 @@ import {
 } from './credentials.ts';
 
 /** How often a proxy may call its nonce stale before the client gives up. */
-export const STALE_LIMIT = 2;
+const STALE_LIMIT = 2;
 
 /** Digest before Basic, the stronger hash first; 0 = cannot be answered. */
 function rank(challenge: AuthChallenge): number {

@@ -15,7 +15,7 @@ import type { ProxyCredentials } from './credentials.ts';
 /** How many 1xx responses may come before the real one. */
 export const INTERIM_LIMIT = 16;
 /** The longest body of a 407 that is read over to use the connection again; after a longer one it is opened anew. */
-export const SKIPPED_BODY_LIMIT_BYTES = 64 * 1024;
+const SKIPPED_BODY_LIMIT_BYTES = 64 * 1024;
 
 /** What an {@link HttpConnectClient} is made with. */
 export interface HttpConnectClientOptions {

@@ -28,7 +28,7 @@ function writeGroup(value: number, length: number): string {
  * @param salt at most 8 characters are used.
  * @returns the whole text: prefix, salt, `$` and 22 characters.
  */
-export function hashMd5Crypt(password: string, salt: string, prefix: '$apr1$' | '$1$'): string {
+function hashMd5Crypt(password: string, salt: string, prefix: '$apr1$' | '$1$'): string {
   const secret = Buffer.from(password);
   const saltBytes = Buffer.from(salt.slice(0, 8));
   const inner = md5(secret, saltBytes, secret);

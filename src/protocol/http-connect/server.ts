@@ -97,7 +97,7 @@ export class HttpConnectServer {
 }
 
 /** The answers of a CONNECT server. */
-export const connectReplies = {
+const connectReplies = {
   200: 'Connection established',
   400: 'Bad Request',
   403: 'Forbidden',

@@ -55,14 +55,14 @@ function lineAt(line: number): string {
 }
 
 /** The most bytes of an answer over UDP. Source: RFC 864, "UDP Based Character Generator Service". */
-export const maxChargenDatagram = 512;
+const maxChargenDatagram = 512;
 
 /**
  * A number of bytes from 0 to maxChargenDatagram, each as likely as the other, from the beginning of the cycle.
  *
  * @param random from 0 to below 1
  */
-export function drawChargenDatagram(random: number): Buffer {
+function drawChargenDatagram(random: number): Buffer {
   return chargenCycle.subarray(0, Math.floor(random * (maxChargenDatagram + 1)));
 }
 
@@ -73,7 +73,7 @@ const secondsTo1970 = 2_208_988_800;
  * The time as the Time Protocol sends it: seconds since the beginning of 1900 in UTC, 32 bits, the most significant
  * byte first. It begins anew on 2036-02-07. Source: RFC 868.
  */
-export function encodeTime(at: Date): Buffer {
+function encodeTime(at: Date): Buffer {
   const seconds = Math.floor(at.getTime() / 1000) + secondsTo1970;
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(seconds >>> 0);
@@ -100,7 +100,7 @@ const months = [
  * The time as one line, in UTC and in the first form that RFC 867 suggests:
  * `Monday, February 22, 1982 17:37:43-UTC` and CR LF.
  */
-export function formatDaytime(at: Date): string {
+function formatDaytime(at: Date): string {
   const weekday = weekdays[at.getUTCDay()] ?? '';
   const month = months[at.getUTCMonth()] ?? '';
   const clock = at.toISOString().slice(11, 19);
@@ -148,6 +148,6 @@ export function readQuotes(text: string): readonly Buffer[] {
 const dayMs = 86_400_000;
 
 /** The quote of a day of UTC: each has its turn. */
-export function pickQuote(quotes: readonly Buffer[], at: Date): Buffer {
+function pickQuote(quotes: readonly Buffer[], at: Date): Buffer {
   return quotes[Math.floor(at.getTime() / dayMs) % quotes.length] ?? Buffer.alloc(0);
 }

@@ -8,7 +8,7 @@ export interface SocksAddress {
 }
 
 /** The address types of RFC 1928 section 5. */
-export const addressTypes = { ipv4: 1, domain: 3, ipv6: 4 } as const;
+const addressTypes = { ipv4: 1, domain: 3, ipv6: 4 } as const;
 
 /** The longest name in bytes: one byte of length, RFC 1928 section 5. */
 export const DOMAIN_LIMIT_BYTES = 255;

@@ -100,7 +100,7 @@ function checkLiteral(host: string, literal: Buffer): void {
 export type SocksReply = keyof typeof replyCodes;
 
 /** The reply field of RFC 1928 section 6. */
-export const replyCodes = {
+const replyCodes = {
   granted: 0,
   'general-failure': 1,
   'not-allowed': 2,

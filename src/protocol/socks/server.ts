@@ -11,7 +11,7 @@ import { decodeName, DOMAIN_LIMIT_BYTES, readAddress } from './address.ts';
 import { commandCodes, methods, type SocksCommand, encodeSocksReply, type SocksReply } from './messages.ts';
 
 /** The longest SOCKS4 user id that is read, in bytes. The protocol itself sets none. */
-export const USER_ID_LIMIT_BYTES = 255;
+const USER_ID_LIMIT_BYTES = 255;
 /** How much a client may send ahead while its password is being checked. */
 export const AHEAD_LIMIT_BYTES = 64 * 1024;
 

@@ -37,7 +37,7 @@ export interface StarttlsStep {
 }
 
 /** What the server said, made safe to show: controls and invisible characters replaced, cut to a line. */
-export function showServerText(text: string): string {
+function showServerText(text: string): string {
   const clean = text.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
   return clean.length > SHOWN_LIMIT ? `${clean.slice(0, SHOWN_LIMIT)}…` : clean;
 }

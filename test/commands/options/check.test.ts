@@ -3,58 +3,16 @@ import test from 'ava';
 import fc from 'fast-check';
 import { rowOf } from '../../../commands/options/build.ts';
 import { buildProgram } from '../../../commands/program.ts';
-import { connectLayout } from '../../../commands/connect/options.ts';
-import { echoLayout } from '../../../commands/echo/options.ts';
-import { isipLayout } from '../../../commands/isip/options.ts';
-import { listenLayout } from '../../../commands/listen/options.ts';
-import { proxyLayout } from '../../../commands/proxy/options.ts';
-import { endOf, findRefusal, type Asked } from '../../../commands/options/check.ts';
+import { findRefusal, type Asked } from '../../../commands/options/check.ts';
 import { modes, type Mode } from '../../../commands/options/modes.ts';
 import {
   longNameOf,
   rowsOf,
   shortNameOf,
   type CommandName,
-  type Layout,
   type OptionRow,
-  type Role,
 } from '../../../commands/options/row.ts';
-
-const layouts: Readonly<Record<CommandName, Layout>> = {
-  connect: connectLayout,
-  listen: listenLayout,
-  echo: echoLayout,
-  proxy: proxyLayout,
-  isip: isipLayout,
-};
-const commands = Object.keys(layouts) as CommandName[];
-const kinds = ['tcp', 'udp', 'unix'] as const;
-type Kind = (typeof kinds)[number];
-
-/** How a row's option is typed, with the shortest good value. */
-function typed(row: OptionRow): string[] {
-  const name = longNameOf(row);
-  if (row.value.sample === undefined) return [name];
-  return row.alone === undefined ? [name, row.value.sample] : [`${name}=${row.value.sample}`];
-}
-
-/** What is asked for by options with an address of a kind, unless they make another one of it; of a proxy, both ends are of it. */
-function ask(command: CommandName, given: ReadonlySet<string>, written: Kind): Asked {
-  const rows = rowsOf(command, layouts[command]);
-  const made = [...given].flatMap((name) => rows.get(name)?.makes ?? []);
-  const kind = made.includes('datagram') ? 'udp' : made.includes('unix') ? 'unix' : written;
-  const role: Role | undefined = command === 'echo' ? (given.has('ping') ? 'client' : 'server') : undefined;
-  const sides: Role[] = command === 'proxy' ? ['server', 'target'] : ['client', 'server'];
-  const implied = [...given].flatMap((name) => Object.keys(rows.get(name)?.implies ?? {}));
-  const all = new Set([...given, ...implied.filter((name) => rows.has(name))]);
-  return {
-    given: all,
-    role,
-    modes: role === 'server' && kind === 'udp' ? { answers: 'a UDP server' } : {},
-    facts: kind === 'udp' ? ['two UDP ends'] : [],
-    ends: Object.fromEntries(sides.map((side) => [side, [endOf(kind)]])),
-  };
-}
+import { ask, commands, kinds, layouts, typed } from '../../helpers/option-pairs.ts';
 
 /** Whether each of two options is declared to work with what the other makes of the command, and with the ends. */
 function isDeclared(command: CommandName, names: readonly string[], asked: Asked): boolean {

@@ -5,7 +5,7 @@ import { guarded } from '../../../net/guard.ts';
 export const staggerMs = 250;
 
 /** How long the others have to themselves before one that is left out is tried beside them, as a last resort. */
-export const lastResortMs = 1_000;
+const lastResortMs = 1_000;
 
 /** What a race needs of its targets. */
 export interface RaceOptions<Target> {
