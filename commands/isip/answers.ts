@@ -1,4 +1,5 @@
 /** The two ways of answering: plain numbers at full speed, and with reasons or JSON objects. */
+import { isAscii } from 'node:buffer';
 import { answerLines, lineEnd } from '../../src/address/ip-lines.ts';
 import { isIP } from '../../src/address/ip.ts';
 import type { LineBatch } from './input.ts';
@@ -70,6 +71,8 @@ export class DetailedAnswers implements Answers {
   readonly #stderr = new Sink(2);
   readonly #options: DetailedOptions;
   readonly #verdicts: VerdictModule;
+  #output = '';
+  #reasons = '';
   total = 0;
   yes = 0;
 
@@ -78,38 +81,53 @@ export class DetailedAnswers implements Answers {
     this.#options = options;
   }
 
-  answerTexts(texts: readonly string[]): Promise<void> {
-    return this.#print(texts.map((text) => this.#verdicts.judge(text, this.#options.terms)));
+  async answerTexts(texts: readonly string[]): Promise<void> {
+    for (const text of texts) {
+      this.#add(this.#verdicts.judge(text, this.#options.terms));
+      if (this.#output.length > writtenAtOnce) await this.#flush();
+    }
+    await this.#flush();
   }
 
   answerBatch({ bytes, start, end, isCut }: LineBatch): Promise<void> {
     if (isCut) {
       const reason = { code: 'too-long', text: `the line is longer than ${end - start} bytes` };
       const input = bytes.toString('utf8', start, start + 100);
-      return this.#print([{ input, answer: 0, prefix: undefined, block: undefined, reason }]);
+      this.#add({ input, answer: 0, prefix: undefined, block: undefined, reason });
+      return this.#flush();
     }
     const texts: string[] = [];
+    // To read bytes as text costs as much for a line as for a batch of them, which can be cut where each byte is a letter.
+    const all = isAscii(bytes.subarray(start, end)) ? bytes.toString('latin1', start, end) : undefined;
     for (let lineStart = start; lineStart < end;) {
       const found = bytes.indexOf(10, lineStart);
       const newline = found < 0 || found > end ? end : found;
-      texts.push(bytes.toString('utf8', lineStart, lineEnd(bytes, lineStart, newline, end)));
+      const textEnd = lineEnd(bytes, lineStart, newline, end);
+      texts.push(
+        all?.slice(lineStart - start, textEnd - start) ?? bytes.toString('utf8', lineStart, textEnd),
+      );
       lineStart = newline + 1;
     }
     return this.answerTexts(texts);
   }
 
-  async #print(verdicts: readonly Verdict[]): Promise<void> {
-    let output = '';
-    let reasons = '';
-    for (const verdict of verdicts) {
-      if (verdict.answer !== 0) this.yes++;
-      output += this.#options.isJson ? this.#verdicts.formatRecord(verdict) : String(verdict.answer);
-      output += '\n';
-      const reason = this.#options.isExplained ? this.#verdicts.formatReason(verdict) : undefined;
-      if (reason !== undefined) reasons += `${reason}\n`;
-    }
-    this.total += verdicts.length;
+  #add(verdict: Verdict): void {
+    const { isJson, isExplained } = this.#options;
+    this.total++;
+    if (verdict.answer !== 0) this.yes++;
+    this.#output += `${isJson ? this.#verdicts.formatRecord(verdict) : verdict.answer}\n`;
+    const reason = isExplained ? this.#verdicts.formatReason(verdict) : undefined;
+    if (reason !== undefined) this.#reasons += `${reason}\n`;
+  }
+
+  async #flush(): Promise<void> {
+    const [output, reasons] = [this.#output, this.#reasons];
+    this.#output = '';
+    this.#reasons = '';
     await this.stdout.write(output);
     await this.#stderr.write(reasons);
   }
 }
+
+/** Letters: text that is written soon is young, and costs the garbage collector little. */
+const writtenAtOnce = 64 * 1024;

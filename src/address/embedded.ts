@@ -18,6 +18,8 @@ export interface Embedded {
 export function embeddedIPv4(address: Address): Embedded | undefined {
   const { family, bytes } = address;
   if (family === 4) return undefined;
+  // Most addresses begin with none of the prefixes below.
+  if (bytes[0] !== 0 && (bytes[0] !== 0x20 || (bytes[1] as number) > 2)) return undefined;
   const found = (kind: Embedded['kind'], at: number, mask = 0): Embedded => ({
     kind,
     address: { family: 4, bytes: bytes.slice(at, at + 4).map((byte) => byte ^ mask), zone: undefined },
@@ -29,8 +31,10 @@ export function embeddedIPv4(address: Address): Embedded | undefined {
   // RFC 4380 section 4: the client's address is written with every bit flipped.
   if (startsWith(bytes, [0x20, 0x01, 0, 0])) return found('teredo', 12, 255);
   const low = bytes.subarray(12).reduce((value, byte) => value * 256 + byte, 0);
-  return startsWith(bytes, new Array<number>(12).fill(0)) && low > 1 ? found('compatible', 12) : undefined;
+  return startsWith(bytes, compatiblePrefix) && low > 1 ? found('compatible', 12) : undefined;
 }
+
+const compatiblePrefix: readonly number[] = new Array<number>(12).fill(0);
 
 /** What only this machine, or only its link, can mean by an address. */
 export type NearAddress = 'loopback' | 'link-local' | 'unspecified';
