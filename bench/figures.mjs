@@ -1,4 +1,5 @@
 // From samples to figures: medians, spreads, ratios, and what they are measured against.
+import { laneless } from './peers.mjs';
 
 export const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
@@ -34,10 +35,49 @@ const goals = [
   ['pipe to socket against the fastest netcat', 'pipe-to-socket-tcp', 'gbps', 1.3, /^(nc|ncat)/],
   ['file to socket against the fastest netcat', 'file-to-socket-tcp', 'gbps', 1.5, /^(nc|ncat)/],
   ['socket to pipe against the fastest netcat', 'socket-to-pipe-tcp', 'gbps', 3, /^(nc|ncat)/],
-  ['connections per second against haproxy', 'relay-rate', 'rate', 1, /^haproxy$/],
+  ['connections per second against haproxy', 'relay-rate', 'rate', 1.1, /^haproxy$/],
   ['ping-pong p99 at 64 connections against haproxy', 'relay-pings-64', 'p99', 1, /^haproxy$/],
   ['memory for an idle connection against haproxy', 'relay-idle', 'kb', 1.5, /^haproxy$/],
-  ['start of tnet isip against node -e 0', 'start', 'ms', 1.25, /^node -e 0$/, 'tnet isip'],
+  ['start of tnet isip against node -e 0', 'start', 'ms', 1.15, /^node -e 0$/, 'tnet isip'],
+  ['start of tnet connect against ten lines of Node', 'start', 'ms', 1.25, /^node: ten/, 'tnet connect'],
+  [
+    'start of tnet connect --help against node -e 0',
+    'start',
+    'ms',
+    1.4,
+    /^node -e 0$/,
+    'tnet connect --help',
+  ],
+  ['start of tnet proxy --help against node -e 0', 'start', 'ms', 1.4, /^node -e 0$/, 'tnet proxy --help'],
+  ...Object.keys(laneless)
+    .filter((name) => name.startsWith('tnet,') || name.startsWith('tnet -'))
+    .map((name) => [
+      `connections/s, ${name}, against plain Node`,
+      'relay-options',
+      'rate',
+      0.85,
+      /^node/,
+      name,
+    ]),
+  ...['tnet, named target', 'tnet, two targets', 'tnet --rate'].map((name) => [
+    `connections/s, ${name}, against the lane`,
+    'relay-options',
+    'rate',
+    0.9,
+    /^tnet$/,
+    name,
+  ]),
+  [
+    'ping-pong p99 at 1000 connections, no lane, against haproxy',
+    'relay-pings-1000',
+    'p99',
+    1,
+    /^haproxy$/,
+    'tnet, no express lane',
+  ],
+  ['check of 20000 ports against nc', 'scan', 'ms', 1, /^nc/],
+  ['check of 20000 ports without addon against plain Node', 'scan', 'ms', 1.1, /^node/, 'tnet, no addon'],
+  ['connections/s of tnet echo against the server in C', 'echo-rate', 'rate', 0.5, /^C with/],
 ];
 
 /** The goals whose works have been run, with the ratio that was measured. */

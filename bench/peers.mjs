@@ -1,6 +1,7 @@
 // The programs that are compared: how each is started for each kind of work. A row that begins with `tnet` is ours.
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { descriptorLimit, findProgram, folder, load, tnet } from './machine.mjs';
 
 const node = process.execPath;
@@ -89,6 +90,38 @@ export const relays = {
   simpleproxy: (port, target) => `exec simpleproxy -L 127.0.0.1:${port} -R 127.0.0.1:${target}`,
 };
 
+/** A script of bench/plain: the floor that plain Node gives. */
+const plain = (name) => fileURLToPath(new URL(`plain/${name}.cjs`, import.meta.url));
+const proxyWith = (options, target) => (port, to) =>
+  `exec ${node} ${tnet} proxy ${options} 127.0.0.1:${port} ${target?.(to) ?? `127.0.0.1:${to}`}`;
+
+/** The ways out of the express lane, one by one, against the same relay in plain Node. */
+export const laneless = {
+  tnet: proxy,
+  'tnet, no express lane': relays['tnet, no express lane'],
+  'tnet, named target': proxyWith('', (to) => `localhost.:${to}`),
+  'tnet, two targets': proxyWith('', (to) => `127.0.0.1:${to} localhost:${to}`),
+  'tnet --tap': (port, to) => `${proxyWith('--tap')(port, to)} > /dev/null`,
+  'tnet -o': proxyWith('-o /dev/null'),
+  'tnet --rate': proxyWith('--rate 1000000/s'),
+  'tnet --latency': proxyWith('--latency 0ms'),
+  'node: twelve lines': (port, to) => `exec ${node} ${plain('proxy')} ${port} ${to}`,
+};
+
+const range = ['1', '20000'];
+
+/** Checks of twenty thousand ports of this machine. */
+export const scans = {
+  tnet: { file: node, args: [tnet, 'connect', '-z', '127.0.0.1', range.join('-')] },
+  'tnet, no addon': {
+    file: node,
+    args: [tnet, 'connect', '-z', '127.0.0.1', range.join('-')],
+    env: { TNET_NATIVE: '0' },
+  },
+  'nc.openbsd': { file: 'nc.openbsd', args: ['-z', '127.0.0.1', range.join('-')] },
+  'node: 256 at once': { file: node, args: [plain('scan'), '127.0.0.1', ...range] },
+};
+
 /** Those that have one process for all connections. */
 export const eventRelays = Object.fromEntries(
   Object.entries(relays).filter(([name]) => /^(tnet|haproxy|nginx)/.test(name)),
@@ -137,6 +170,10 @@ export function starts(port) {
     'tnet isip': ours('isip', '127.0.0.1'),
     'tnet isip --in': ours('isip', '--in', '10.0.0.0/8', '10.1.2.3'),
     'tnet --version': ours('--version'),
+    'tnet connect': ours('connect', '127.0.0.1', String(port)),
+    'node: ten lines': { file: node, args: [plain('connect'), '127.0.0.1', String(port)], status: 0 },
+    'tnet connect --help': ours('connect', '--help'),
+    'tnet proxy --help': ours('proxy', '--help'),
     'tnet connect -z': ours('connect', '-z', '127.0.0.1', String(port)),
     'tnet listen': refused('listen', '65536'),
     'tnet echo': refused('echo', '65536'),

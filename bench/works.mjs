@@ -19,7 +19,7 @@ import {
   tnet,
   waitListening,
 } from './machine.mjs';
-import { echoes, eventRelays, relays, senders, starts, takers } from './peers.mjs';
+import { echoes, eventRelays, laneless, relays, scans, senders, starts, takers } from './peers.mjs';
 
 /** The load against its own C server, with nothing between: what no row can exceed. */
 const ceiling = 'C, direct';
@@ -97,6 +97,8 @@ const pingsOf = (count, many) => (program) =>
     return { p50, p99 };
   });
 
+const holdLimitMs = 60_000;
+
 const idleOf = (count) => (program) =>
   behind(program, 'serve', async (port, pid) => {
     // What is loaded and compiled once does not count.
@@ -105,7 +107,13 @@ const idleOf = (count) => (program) =>
     const before = residentKb(pid);
     const holder = start(`exec ${load} hold ${port} ${count}`, { stdin: 'pipe' });
     try {
-      await once(holder.stdout, 'data');
+      // One that cannot hold so many says nothing, and ends or waits.
+      await Promise.race([
+        once(holder.stdout, 'data', { signal: AbortSignal.timeout(holdLimitMs) }),
+        once(holder, 'exit').then(() =>
+          Promise.reject(new Error('the load could not hold so many connections')),
+        ),
+      ]);
       await sleep(500);
       return { kb: (residentKb(pid) - before) / count };
     } finally {
@@ -207,6 +215,18 @@ async function measureStart({ file, args, status }) {
   return Promise.resolve({ ms });
 }
 
+/** The exit status says whether somebody listens somewhere; that is not asked here. */
+async function measureScan({ file, args, env }) {
+  const startedAt = process.hrtime.bigint();
+  const child = spawnSync(file, args, {
+    stdio: 'ignore',
+    timeout: 60_000,
+    env: { ...process.env, ...env },
+  });
+  if (child.error) throw child.error;
+  return Promise.resolve({ ms: Number(process.hrtime.bigint() - startedAt) / 1e6 });
+}
+
 const isipLoop = `
   const net = require('node:net'), fs = require('node:fs');
   const list = fs.readFileSync(0, 'latin1').split('\\n');
@@ -251,9 +271,10 @@ function isip({ lines }) {
 /** Every work, for the sizes that are given. @param sizes see run.mjs */
 export async function createWorks(sizes) {
   const { bytes, trips, connections } = sizes;
-  // connect -z only needs the port to be open; nobody has to accept.
-  const server = createServer().listen(0, '127.0.0.1').unref();
-  await once(server, 'listening');
+  // Another process: this one waits for each start.
+  const startPort = takePort();
+  const server = start(`exec ${load} serve ${startPort}`);
+  await waitListening(startPort, server);
   const idle = Math.min(sizes.idle, Math.floor((descriptorLimit - 800) / 2));
   // Those that fork for each connection are asked for fewer.
   const forks = (name) => /^(socat|redir|simpleproxy|ncat)/.test(name);
@@ -289,6 +310,23 @@ export async function createWorks(sizes) {
       metrics: [rate],
       programs: { ...relays, ...direct },
       run: (program, name) => (forks(name) ? rateOf(connections / 50, 4) : rateOf(connections, 64))(program),
+    },
+    {
+      id: 'relay-options',
+      title: 'relay, connections per second with options that the express lane does not have',
+      note: 'as above; the floor is the same relay in twelve lines of plain Node, bench/plain/proxy.cjs',
+      metrics: [rate],
+      programs: laneless,
+      run: rateOf(connections, 64),
+    },
+    {
+      id: 'scan',
+      title: 'check of the ports 1 to 20000 of 127.0.0.1',
+      note: 'start-up included',
+      metrics: [{ key: 'ms', label: 'ms', better: 'less', digits: 0 }],
+      programs: scans,
+      run: measureScan,
+      roundsMost: 5,
     },
     ...[1, 64, 1000].map((many) => ({
       id: `relay-pings-${many}`,
@@ -334,7 +372,7 @@ export async function createWorks(sizes) {
       title: 'start of a command',
       note: 'the first start of each, which fills the compile cache, is not counted',
       metrics: [{ key: 'ms', label: 'ms', better: 'less', digits: 1 }],
-      programs: starts(server.address().port),
+      programs: starts(startPort),
       run: measureStart,
       roundsFactor: 4,
       warm: true,

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { exitCodes } from '../../src/exit-codes.ts';
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
 import { checkOptions } from '../options/refusals.ts';
@@ -122,6 +123,8 @@ class DetailedAnswers implements Answers {
   readonly #stderr = new Sink(2);
   readonly #options: DetailedOptions;
   readonly #verdicts: VerdictModule;
+  #output = '';
+  #reasons = '';
   total = 0;
   yes = 0;
 
@@ -130,38 +133,53 @@ class DetailedAnswers implements Answers {
     this.#options = options;
   }
 
-  answerTexts(texts: readonly string[]): Promise<void> {
-    return this.#print(texts.map((text) => this.#verdicts.judge(text, this.#options.terms)));
+  async answerTexts(texts: readonly string[]): Promise<void> {
+    for (const text of texts) {
+      this.#add(this.#verdicts.judge(text, this.#options.terms));
+      if (this.#output.length > writtenAtOnce) await this.#flush();
+    }
+    await this.#flush();
   }
 
   answerBatch({ bytes, start, end, isCut }: LineBatch): Promise<void> {
     if (isCut) {
       const reason = { code: 'too-long', text: `the line is longer than ${end - start} bytes` };
       const input = bytes.toString('utf8', start, start + 100);
-      return this.#print([{ input, answer: 0, prefix: undefined, block: undefined, reason }]);
+      this.#add({ input, answer: 0, prefix: undefined, block: undefined, reason });
+      return this.#flush();
     }
     const texts: string[] = [];
+    // To read bytes as text costs as much for a line as for a batch of them, which can be cut where each byte is a letter.
+    const all = isAscii(bytes.subarray(start, end)) ? bytes.toString('latin1', start, end) : undefined;
     for (let lineStart = start; lineStart < end;) {
       const found = bytes.indexOf(10, lineStart);
       const newline = found < 0 || found > end ? end : found;
-      texts.push(bytes.toString('utf8', lineStart, lineEnd(bytes, lineStart, newline, end)));
+      const textEnd = lineEnd(bytes, lineStart, newline, end);
+      texts.push(
+        all?.slice(lineStart - start, textEnd - start) ?? bytes.toString('utf8', lineStart, textEnd),
+      );
       lineStart = newline + 1;
     }
     return this.answerTexts(texts);
   }
 
-  async #print(verdicts: readonly Verdict[]): Promise<void> {
-    let output = '';
-    let reasons = '';
-    for (const verdict of verdicts) {
-      if (verdict.answer !== 0) this.yes++;
-      output += this.#options.isJson ? this.#verdicts.formatRecord(verdict) : String(verdict.answer);
-      output += '\n';
-      const reason = this.#options.isExplained ? this.#verdicts.formatReason(verdict) : undefined;
-      if (reason !== undefined) reasons += `${reason}\n`;
-    }
-    this.total += verdicts.length;
+  #add(verdict: Verdict): void {
+    const { isJson, isExplained } = this.#options;
+    this.total++;
+    if (verdict.answer !== 0) this.yes++;
+    this.#output += `${isJson ? this.#verdicts.formatRecord(verdict) : verdict.answer}\n`;
+    const reason = isExplained ? this.#verdicts.formatReason(verdict) : undefined;
+    if (reason !== undefined) this.#reasons += `${reason}\n`;
+  }
+
+  async #flush(): Promise<void> {
+    const [output, reasons] = [this.#output, this.#reasons];
+    this.#output = '';
+    this.#reasons = '';
     await this.stdout.write(output);
     await this.#stderr.write(reasons);
   }
 }
+
+/** Letters: text that is written soon is young, and costs the garbage collector little. */
+const writtenAtOnce = 64 * 1024;

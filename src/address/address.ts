@@ -18,29 +18,73 @@ export interface Address {
 export function parseAddress(text: string): Address | undefined {
   const family = isIP(text);
   if (family === 0) return undefined;
-  if (family === 4) return { family, bytes: Uint8Array.from(text.split('.'), Number), zone: undefined };
+  if (family === 4) {
+    const bytes = new Uint8Array(4);
+    readDotted(text, 0, bytes, 0);
+    return { family, bytes, zone: undefined };
+  }
   const percent = text.indexOf('%');
   const zone = percent < 0 ? undefined : text.slice(percent + 1);
   return { family, bytes: readGroups(percent < 0 ? text : text.slice(0, percent)), zone };
 }
 
+/** The bytes of an IPv6 address, whose text is right. Letter by letter: `isip --json` reads a million of them. */
 function readGroups(text: string): Uint8Array {
-  const [head = '', tail] = text.split('::');
-  const front = groupBytes(head);
-  const back = tail === undefined ? [] : groupBytes(tail);
   const bytes = new Uint8Array(16);
-  bytes.set(front);
-  bytes.set(back, 16 - back.length);
+  let written = 0;
+  /** Where the bytes behind the `::` begin, before they are moved to the end. */
+  let gap = -1;
+  for (let at = 0; at < text.length;) {
+    if (text.charCodeAt(at) === colon) {
+      // The first of all, or the second of a `::`.
+      if (text.charCodeAt(at + 1) === colon) at++;
+      gap = written;
+      at++;
+      continue;
+    }
+    let value = 0;
+    let end = at;
+    for (; end < text.length && text.charCodeAt(end) !== colon; end++) {
+      const code = text.charCodeAt(end);
+      if (code === dot) break;
+      value = value * 16 + hexValue(code);
+    }
+    if (text.charCodeAt(end) === dot) {
+      readDotted(text, at, bytes, written);
+      written += 4;
+      break;
+    }
+    bytes[written++] = value >> 8;
+    bytes[written++] = value & 255;
+    at = end + 1;
+  }
+  if (gap >= 0 && written < 16) {
+    bytes.copyWithin(16 - (written - gap), gap, written);
+    bytes.fill(0, gap, 16 - (written - gap));
+  }
   return bytes;
 }
 
-function groupBytes(text: string): number[] {
-  if (text === '') return [];
-  return text.split(':').flatMap((group) => {
-    if (group.includes('.')) return group.split('.').map(Number);
-    const value = Number.parseInt(group, 16);
-    return [value >> 8, value & 255];
-  });
+const colon = 58;
+const dot = 46;
+
+/** A hexadecimal digit by its code, of either case. */
+function hexValue(code: number): number {
+  return code <= 57 ? code - 48 : (code | 32) - 87;
+}
+
+/** Reads `1.2.3.4`, which is right, from `at` on. */
+function readDotted(text: string, at: number, bytes: Uint8Array, to: number): void {
+  let value = 0;
+  for (let i = at; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code !== dot) value = value * 10 + code - 48;
+    else {
+      bytes[to++] = value;
+      value = 0;
+    }
+  }
+  bytes[to] = value;
 }
 
 /**
@@ -48,29 +92,44 @@ function groupBytes(text: string): number[] {
  * dotted decimal for IPv4. The zone, whose letters' case can matter, is kept as it was.
  */
 export function formatAddress(address: Address): string {
-  if (address.family === 4) return address.bytes.join('.');
+  const { bytes } = address;
+  if (address.family === 4) return formatDotted(bytes, 0);
   const zone = address.zone === undefined ? '' : `%${address.zone}`;
-  const dotted = wellKnownEnds.some((prefix) => startsWith(address.bytes, prefix));
-  const groups: string[] = [];
-  for (let i = 0; i < (dotted ? 12 : 16); i += 2) {
-    groups.push((((address.bytes[i] as number) << 8) | (address.bytes[i + 1] as number)).toString(16));
+  const isDotted = wellKnownEnds.some((prefix) => startsWith(bytes, prefix));
+  const count = isDotted ? 6 : 8;
+  const [from, to] = findZeros(bytes, count);
+  let text = '';
+  for (let group = 0; group < count; group++) {
+    if (group === from) {
+      text += group === 0 ? '::' : ':';
+      group = to - 1;
+    } else {
+      text += groupAt(bytes, group).toString(16);
+      if (group < 7) text += ':';
+    }
   }
-  if (dotted) groups.push(address.bytes.slice(12).join('.'));
-  return elideZeros(groups) + zone;
+  return (isDotted ? text + formatDotted(bytes, 12) : text) + zone;
+}
+
+function groupAt(bytes: Uint8Array, group: number): number {
+  return ((bytes[2 * group] as number) << 8) | (bytes[2 * group + 1] as number);
+}
+
+function formatDotted(bytes: Uint8Array, at: number): string {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }
 
 /** Section 4.2: `::` stands for the longest run of two or more zero groups, the first one of equals. */
-function elideZeros(groups: readonly string[]): string {
-  let best = 0;
+function findZeros(bytes: Uint8Array, count: number): readonly [from: number, to: number] {
+  let best = -1;
   let bestLength = 1;
-  for (let i = 0; i < groups.length; i++) {
+  for (let group = 0; group < count; group++) {
     let length = 0;
-    while (groups[i + length] === '0') length++;
-    if (length > bestLength) [best, bestLength] = [i, length];
-    i += length;
+    while (group + length < count && groupAt(bytes, group + length) === 0) length++;
+    if (length > bestLength) [best, bestLength] = [group, length];
+    group += length;
   }
-  if (bestLength < 2) return groups.join(':');
-  return `${groups.slice(0, best).join(':')}::${groups.slice(best + bestLength).join(':')}`;
+  return [best, best + bestLength];
 }
 
 /** ::ffff:0:0/96, as which a dual-stack socket shows an IPv4 address. Source: RFC 4291 section 2.5.5.2. */
@@ -84,7 +143,8 @@ const wellKnownEnds = [mappedPrefix, translatedPrefix, nat64Prefix];
 
 /** Whether an address begins with whole bytes. */
 export function startsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {
-  return prefix.every((byte, i) => bytes[i] === byte);
+  for (let i = 0; i < prefix.length; i++) if (bytes[i] !== prefix[i]) return false;
+  return true;
 }
 
 /** The 4 or 16 bytes that an address is on the wire; undefined for what is none, and for one with a zone. */
@@ -114,9 +174,11 @@ export function plainAddress(text: string): string {
   return address ? formatAddress({ ...address, zone: undefined }) : text;
 }
 
-function nibbles(byte: number): string[] {
-  return [(byte >> 4).toString(16), (byte & 15).toString(16)];
-}
+/** The two labels of a byte, its low half first. */
+const byteLabels = Array.from(
+  { length: 256 },
+  (_, byte) => `${(byte & 15).toString(16)}.${(byte >> 4).toString(16)}.`,
+);
 
 /**
  * The name under which DNS keeps what the address is called: in-addr.arpa (RFC 1035 section 3.5), ip6.arpa (RFC 3596
@@ -127,9 +189,13 @@ function nibbles(byte: number): string[] {
 export function reverseName({ family, bytes }: Address, bits = bytes.length * 8): string | undefined {
   const labelBits = family === 4 ? 8 : 4;
   if (bits % labelBits !== 0) return undefined;
-  const labels = family === 4 ? Array.from(bytes, String) : Array.from(bytes, nibbles).flat();
-  const kept = labels.slice(0, bits / labelBits).reverse();
-  return [...kept, family === 4 ? 'in-addr' : 'ip6', 'arpa'].join('.');
+  let name = '';
+  if (family === 4) for (let at = bits / 8 - 1; at >= 0; at--) name += `${bytes[at]}.`;
+  else {
+    if (bits % 8 !== 0) name = `${((bytes[bits >> 3] as number) >> 4).toString(16)}.`;
+    for (let at = (bits >> 3) - 1; at >= 0; at--) name += byteLabels[bytes[at] as number] as string;
+  }
+  return `${name}${family === 4 ? 'in-addr' : 'ip6'}.arpa`;
 }
 
 /** An IPv4 address that an IPv6 address carries, and by which convention. */
@@ -142,6 +208,8 @@ export interface Embedded {
 export function embeddedIPv4(address: Address): Embedded | undefined {
   const { family, bytes } = address;
   if (family === 4) return undefined;
+  // Most addresses begin with none of the prefixes below.
+  if (bytes[0] !== 0 && (bytes[0] !== 0x20 || (bytes[1] as number) > 2)) return undefined;
   const found = (kind: Embedded['kind'], at: number, mask = 0): Embedded => ({
     kind,
     address: { family: 4, bytes: bytes.slice(at, at + 4).map((byte) => byte ^ mask), zone: undefined },
@@ -153,8 +221,10 @@ export function embeddedIPv4(address: Address): Embedded | undefined {
   // RFC 4380 section 4: the client's address is written with every bit flipped.
   if (startsWith(bytes, [0x20, 0x01, 0, 0])) return found('teredo', 12, 255);
   const low = bytes.subarray(12).reduce((value, byte) => value * 256 + byte, 0);
-  return startsWith(bytes, new Array<number>(12).fill(0)) && low > 1 ? found('compatible', 12) : undefined;
+  return startsWith(bytes, compatiblePrefix) && low > 1 ? found('compatible', 12) : undefined;
 }
+
+const compatiblePrefix: readonly number[] = new Array<number>(12).fill(0);
 
 /** What only this machine, or only its link, can mean by an address. */
 export type NearAddress = 'loopback' | 'link-local' | 'unspecified';

@@ -118,6 +118,17 @@ const entries = {
   6: allEntries.filter(({ prefix }) => prefix.family === 6),
 };
 
+/** Those that can hold an address, by its first byte: of some fifty blocks a handful has to be looked at. */
+const byFirstByte = {
+  4: Array.from({ length: 256 }, (_, first) => entries[4].filter((entry) => canHold(entry, first))),
+  6: Array.from({ length: 256 }, (_, first) => entries[6].filter((entry) => canHold(entry, first))),
+};
+
+function canHold({ prefix: { bits, bytes } }: Entry, first: number): boolean {
+  const free = Math.max(0, 8 - bits);
+  return (bytes[0] as number) >> free === first >> free;
+}
+
 // What is left over when the special blocks are taken out: a prefix in it may still hold some of them.
 const leftovers = new Set(['Global Unicast', 'Reserved by IETF']);
 
@@ -126,8 +137,8 @@ const leftovers = new Set(['Global Unicast', 'Reserved by IETF']);
  * prefix so wide that it holds ordinary and special addresses.
  */
 export function classifyAddress(prefix: Prefix): AddressClass | undefined {
-  const { family, bits } = prefix;
-  const entry = entries[family].find(({ block }) => block.covers(prefix));
+  const { family, bits, bytes } = prefix;
+  const entry = byFirstByte[family][bytes[0] as number]?.find(({ block }) => block.covers(prefix));
   if (!entry || bits === (family === 4 ? 32 : 128) || !leftovers.has(entry.found.name)) return entry?.found;
   const whole = blockOf(prefix, '');
   const isMixed = entries[family].some((one) => one !== entry && whole.covers(one.prefix));

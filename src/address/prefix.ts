@@ -25,8 +25,9 @@ export function parsePrefix(text: string): Prefix | undefined {
 export function wholeAddress(text: string): Prefix | undefined {
   const address = parseAddress(text);
   if (!address) return undefined;
-  const [plain = text] = text.split('%');
-  return { ...address, text: plain, bits: address.bytes.length * 8 };
+  const { family, bytes, zone } = address;
+  const plain = zone === undefined ? text : text.slice(0, text.indexOf('%'));
+  return { family, bytes, zone, text: plain, bits: bytes.length * 8 };
 }
 
 /** `::ffff:10.0.0.0/104` as the block of IPv4 addresses that it is, 10.0.0.0/8; any other prefix as it is. */
