@@ -5,12 +5,12 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { TLSSocket } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
-import { createAuthority } from '../helpers/certificates.ts';
-import { closedPort, runCli, startCli } from '../helpers/cli.ts';
-import { startPeerServer } from '../helpers/peers.ts';
-import { startEcho } from '../helpers/proxy.ts';
-import { testWith } from '../helpers/programs.ts';
-import { tempDir } from '../helpers/temp.ts';
+import { createAuthority } from '../../helpers/certificates.ts';
+import { closedPort, runCli, startCli } from '../../helpers/cli.ts';
+import { startPeerServer } from '../../helpers/peers.ts';
+import { startEcho } from '../../helpers/proxy.ts';
+import { testWith } from '../../helpers/programs.ts';
+import { tempDir } from '../../helpers/temp.ts';
 
 /** A ping connects as `tnet connect` does: what is tested there is not tested anew, but that the ping asks for it. */
 

@@ -4,11 +4,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
-import { createAuthority } from '../helpers/certificates.ts';
-import { runCli, startCli } from '../helpers/cli.ts';
-import { startProgram } from '../helpers/processes.ts';
-import { startEcho, startProxy } from '../helpers/proxy.ts';
-import { tempDir } from '../helpers/temp.ts';
+import { createAuthority } from '../../helpers/certificates.ts';
+import { runCli, startCli } from '../../helpers/cli.ts';
+import { startProgram } from '../../helpers/processes.ts';
+import { startEcho, startProxy } from '../../helpers/proxy.ts';
+import { tempDir } from '../../helpers/temp.ts';
 
 const authority = createAuthority();
 const server = authority.issue('server', 'DNS:localhost,IP:127.0.0.1');

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import type { ExecutionContext } from 'ava';
 import test from 'ava';
-import { nativeStatus } from '../../src/native/addon.ts';
-import { runCli, startCli, type Cli } from '../helpers/cli.ts';
-import { makeNamespace, testInNamespace } from '../helpers/netns.ts';
+import { nativeStatus } from '../../../src/native/addon.ts';
+import { runCli, startCli, type Cli } from '../../helpers/cli.ts';
+import { makeNamespace, testInNamespace } from '../../helpers/netns.ts';
 
 /** Why no rule can be made here; undefined where one can. The word nft alone may be found to be another program. */
 function whyNoRules(): string | undefined {
