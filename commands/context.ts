@@ -18,8 +18,6 @@ export interface Context {
 }
 
 export function createContext(command: Command, options: ReportFlags): Context {
-  // A stderr that nobody reads any more must not end the work.
-  process.stderr.on('error', () => undefined);
   const reporter = new Reporter({
     name: commandName(command),
     verbosity: Math.min(options.verbose, 2) as Verbosity,
@@ -27,7 +25,7 @@ export function createContext(command: Command, options: ReportFlags): Context {
     isTerminal: process.stderr.isTTY,
     write: (line) => void process.stderr.write(line),
   });
-  process.once('exit', () => reporter.flush());
+  flushAtExit(reporter);
   const exit = (status: number) => {
     process.exitCode = status;
   };
@@ -39,6 +37,20 @@ export function createContext(command: Command, options: ReportFlags): Context {
       exit(exitStatus(error));
     },
   };
+}
+
+const reporters = new Set<Reporter>();
+
+/** One listener for all contexts: a process may make many, as tests do. */
+function flushAtExit(reporter: Reporter): void {
+  if (reporters.size === 0) {
+    // A stderr that nobody reads any more must not end the work.
+    process.stderr.on('error', () => undefined);
+    process.once('exit', () => {
+      for (const one of reporters) one.flush();
+    });
+  }
+  reporters.add(reporter);
 }
 
 /** `tnet connect`, as the lines on stderr begin. */
