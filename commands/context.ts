@@ -26,7 +26,7 @@ export function createContext(command: Called, options: ReportFlags): Context {
     isTerminal: isTerminal(2),
     write: (line) => void openStderr().write(line),
   });
-  process.once('exit', () => reporter.flush());
+  flushAtExit(reporter);
   const exit = (status: number) => {
     process.exitCode = status;
   };
@@ -47,6 +47,18 @@ function openStderr(): NodeJS.WriteStream {
   // One that nobody reads any more must not end the work.
   stderr ??= process.stderr.on('error', () => undefined);
   return stderr;
+}
+
+const reporters = new Set<Reporter>();
+
+/** One listener for all contexts: a process may make many, as tests do. */
+function flushAtExit(reporter: Reporter): void {
+  if (reporters.size === 0) {
+    process.once('exit', () => {
+      for (const one of reporters) one.flush();
+    });
+  }
+  reporters.add(reporter);
 }
 
 /** `tnet connect`, as the lines on stderr begin. */

@@ -13,9 +13,7 @@ const knownCircles: readonly (readonly string[])[] = [];
 const knownLong: readonly string[] = [
   'commands/connect/connect.ts converse',
   'commands/connect/ready.ts runSteps',
-  'commands/echo/ping.ts ping',
   'commands/echo/ping.ts conclude',
-  'commands/echo/ping.ts setStatus',
   'commands/listen/listen.ts chooseService',
   'commands/listen/listen.ts converse',
   'commands/options/bind.ts bindServers',

@@ -48,17 +48,19 @@ export async function pingEcho(words: string[], options: EchoOptions, command: C
   using interruption = catchInterruption(readRunLimit(context, options.timeout));
   const hasOwnLimit = command.getOptionValueSource('waitConnect') === 'cli';
   const connection = await openConnection({ context, options, hasOwnLimit, interruption }, endpoint);
-  if (connection) await ping(context, endpoint, connection, options, interruption, commandName(command));
+  const run = { context, options, interruption, name: commandName(command) };
+  if (connection) await ping(run, endpoint, connection);
 }
 
-async function ping(
-  context: Context,
-  endpoint: Endpoint,
-  connection: Connection,
-  options: EchoOptions,
-  interruption: Interruption,
-  name: string,
-): Promise<void> {
+interface PingRun {
+  readonly context: Context;
+  readonly options: EchoOptions;
+  readonly interruption: Interruption;
+  readonly name: string;
+}
+
+async function ping(run: PingRun, endpoint: Endpoint, connection: Connection): Promise<void> {
+  const { context, options, interruption, name } = run;
   const { reporter } = context;
   const remote = formatRemote(connection, formatTargetEndpoint(endpoint));
   const local = nameClient(connection, endpoint);
@@ -87,7 +89,7 @@ async function ping(
   const result = conclude(remote, size, check, ending, roundTrips, interruption.status ? quit : 0);
   closeConnection(connection, ending.error);
   await printResult(result, roundTrips, options, name);
-  setStatus(context, result, check.counts, ending, interruption);
+  setStatus(run, result, check.counts, ending);
 }
 
 /** What counts as lost: with `lifeMs`, what was sent longer ago than that. */
@@ -139,11 +141,10 @@ async function printResult(
 }
 
 function setStatus(
-  context: Context,
+  { context, interruption: { status } }: PingRun,
   { remote, sent, lost, wrong, wrongBytes }: PingEvent,
   { firstWrong }: EchoCounts,
   { error }: PingEnding,
-  { status }: Interruption,
 ): void {
   if (error) context.fail(remote, error);
   if (wrong > 0) {

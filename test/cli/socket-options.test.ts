@@ -10,6 +10,7 @@ import { bindDatagram, descriptorOfDatagrams } from '../../src/net/datagram.ts';
 import { descriptorOf } from '../../src/net/tuning.ts';
 import { runCli, startCli, tnetPath } from '../helpers/cli.ts';
 import { connectPeer, startPeerServer } from '../helpers/peers.ts';
+import { exchange, startEcho } from '../helpers/proxy.ts';
 import { testWith } from '../helpers/programs.ts';
 import { tempDir } from '../helpers/temp.ts';
 
@@ -246,6 +247,20 @@ for (const [words, calls] of [
     );
   });
 }
+
+testTraced('proxy --linger and --ttl are set on both sides of a relay', async (t) => {
+  const file = join(tempDir(t), 'trace');
+  const inside = ['strace', '-f', '-e', 'trace=setsockopt', '-o', file];
+  const args = ['proxy', '--linger', '3', '--ttl', '9', '127.0.0.1:0', await startEcho(t)];
+  const cli = startCli(t, args, { inside });
+  t.is((await exchange(t, await cli.address(), 'through')).bytes.toString(), 'through');
+  const pid = cli.child.pid!;
+  process.kill(Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ')[0]));
+  await cli.exit;
+  const trace = readFileSync(file, 'latin1');
+  t.is(trace.match(/SO_LINGER, \{l_onoff=1, l_linger=3\}/g)?.length, 2, trace);
+  t.is(trace.match(/IP_TTL, \[9\]/g)?.length, 2, trace);
+});
 
 test.serial('connect -u --ttl needs no addon, and --tos says that it does', async (t) => {
   const env = { TNET_NATIVE: '0' };

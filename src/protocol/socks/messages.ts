@@ -170,6 +170,7 @@ const repliesByErrorCode: Record<string, SocksReply> = {
   TNET_E_TIMEOUT: 'ttl-expired',
   TNET_E_ADDRESS: 'host-unreachable',
   TNET_E_DENIED: 'not-allowed',
+  TNET_E_UNSUPPORTED: 'command-not-supported',
   EACCES: 'not-allowed',
   EPERM: 'not-allowed',
 };

@@ -142,6 +142,7 @@ test('a time-out has its own reply, and a target that is not allowed too', (t) =
     ['ECONNREFUSED', 'connection-refused'],
     ['ENETUNREACH', 'network-unreachable'],
     ['TNET_E_DENIED', 'not-allowed'],
+    ['TNET_E_UNSUPPORTED', 'command-not-supported'],
     ['ECONNRESET', 'general-failure'],
     [undefined, 'general-failure'],
   ] as const) {

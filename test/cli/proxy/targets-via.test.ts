@@ -110,3 +110,20 @@ for (const [words, message] of [
     t.false(run.stderr.includes('s3cret'));
   });
 }
+
+for (const [command, number, told] of [
+  ['BIND', 2, 'BIND'],
+  ['UDP ASSOCIATE', 3, 'UDP'],
+] as const) {
+  test.serial(`a client's ${command} is refused behind -x, and takes no other way`, async (t) => {
+    const first = await startSocks(t);
+    const cli = startCli(t, ['proxy', '--socks', '127.0.0.1:0', '-x', `127.0.0.1:${first.port}`]);
+    const client = await connectPeer(t, await cli.address());
+    await ask(client, Buffer.from([5, 1, 0]), 2);
+    const reply = await ask(client, Buffer.from([5, number, 0, 1, 127, 0, 0, 1, 0, 0]), 10);
+    // Command not supported: RFC 1928 section 6.
+    t.deepEqual([...reply.subarray(0, 2)], [5, 7]);
+    await cli.said(new RegExp(`${told} does not go through other proxies \\(TNET_E_UNSUPPORTED\\)`));
+    t.is(first.requests.length, 0);
+  });
+}
