@@ -32,7 +32,7 @@ const joinParts = {
   name: 'join-parts',
   setup({ onLoad }) {
     onLoad({ filter: /[\\/]dist[\\/]\w+\.cjs$/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8').replaceAll(/\bask\((?=["'])/g, 'require('),
+      contents: readFileSync(path, 'utf8').replaceAll(/\bask\((?=\s*["'])/g, 'require('),
     }));
   },
 };
