@@ -5,7 +5,7 @@ import { exitCodes } from '../src/exit-codes.ts';
 import { describeError } from '../src/report/sentences.ts';
 import { escapeText } from '../src/transform/escape-controls.ts';
 import { exitStatus } from './exit-status.ts';
-import { isWorker } from './proxy/is-worker.ts';
+import { isWorker } from './is-worker.ts';
 import { OutputError } from './isip/output.ts';
 import { writeResult } from './write-result.ts';
 import { buildProgram, describeUsageError, findCommand } from './program.ts';

@@ -16,14 +16,6 @@ const knownLong: readonly string[] = [
   'commands/echo/ping.ts ping',
   'commands/echo/ping.ts conclude',
   'commands/echo/ping.ts setStatus',
-  'commands/listen/listen.ts chooseService',
-  'commands/listen/listen.ts converse',
-  'commands/options/bind.ts bindServers',
-  'commands/options/bind.ts bind',
-  'commands/program-run.ts serveProgram',
-  'commands/program-run.ts runServerProgram',
-  'commands/program-run.ts runClientProgram',
-  'commands/session-run.ts runStdioSession',
   'src/dial/proxy-chain.ts talk',
 ];
 

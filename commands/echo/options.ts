@@ -11,7 +11,7 @@ import { limits } from '../options/table/limits.ts';
 import { clientHeader } from '../options/table/proxies.ts';
 import { live } from '../options/table/recording.ts';
 import { reports } from '../options/table/reports.ts';
-import { monitoring } from '../options/table/serving.ts';
+import { draining, monitoring, processes } from '../options/table/serving.ts';
 import { measuring, service } from '../options/table/service.ts';
 import { tls } from '../options/table/tls.ts';
 
@@ -20,10 +20,10 @@ export const echoLayout = [
   ['Address:', address, bind],
   ['Service:', service, live],
   ['Clients:', clients, access],
-  ['Time limits:', limits],
+  ['Time limits:', limits, draining],
   ['Measuring an echo:', measuring],
   ['TLS and PROXY headers:', clientHeader, tls],
-  ['Reports:', reports, monitoring],
+  ['Reports:', reports, monitoring, processes],
 ] as const satisfies Layout;
 
 export type EchoOptions = FlagsOf<typeof echoLayout, 'echo'>;

@@ -60,12 +60,17 @@ export function readClientSecure(
  * @throws TnetError TNET_E_USAGE
  */
 export async function readServerSecure(
-  flags: SecureFlags,
+  flags: SecureFlags & { readonly workers?: number },
   endpoint: Endpoint,
   reporter: Reporter,
 ): Promise<ServerSecureSettings> {
   const files = { ca: flags.tlsCa, cert: flags.tlsCert, key: flags.tlsKey };
-  const own = readOwnCertificate(files) ?? (await makeThrowaway(endpoint, reporter));
+  const given = readOwnCertificate(files);
+  if (!given && flags.workers !== undefined) {
+    const message = 'every process would make a certificate of its own: name one with --tls-cert';
+    throw new TnetError('TNET_E_USAGE', message, { subject: '--workers' });
+  }
+  const own = given ?? (await makeThrowaway(endpoint, reporter));
   const requireCertificate = flags.tlsCa !== undefined;
   return {
     ...common(flags, reporter),

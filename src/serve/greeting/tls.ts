@@ -1,7 +1,7 @@
 import { secureServer, type ServerSecureSettings } from '../tls-server.ts';
 import { Deadline } from '../../net/deadline.ts';
 import type { ReadGreeting } from './greeting.ts';
-import { hearGreeting } from './said-nothing.ts';
+import { hearGreeting } from './greeting.ts';
 
 /** Makes a client's socket a TLS server's, in place. See ReadGreeting; throws what secureServer() throws too. */
 export function createTlsReader(settings: ServerSecureSettings): ReadGreeting {

@@ -8,8 +8,8 @@ import { ExpressRelay } from './relay.ts';
 import { createDialError, createRefusal, formatLaneTarget, type ExpressTarget } from './target.ts';
 import type { OpenConnection } from '../../../serve/ledger.ts';
 import { defaultConnectMs, type PairValues } from '../pair.ts';
-import { leave } from '../../../serve/leave.ts';
-import { refuse } from '../../../serve/refuse.ts';
+import { leave } from '../../../serve/ledger.ts';
+import { refuse } from '../../../serve/ledger.ts';
 import { timedOut } from '../cut.ts';
 import type { ProxyHost } from '../host.ts';
 

@@ -4,7 +4,7 @@ import { TnetError } from '../../../errors.ts';
 import { isIP, isIPv4, type Socket } from '../../../net/index.ts';
 import { findNearKind } from '../../../address/embedded.ts';
 import { plainAddress } from '../../../address/address.ts';
-import type { TargetRequest } from '../../../serve/greeting/target-request.ts';
+import type { TargetRequest } from '../../../serve/greeting/greeting.ts';
 import type { ProxyHost } from '../host.ts';
 
 interface BindOptions {
