@@ -6,7 +6,7 @@ import { describeError } from '../src/report/sentences.ts';
 import { isTerminal } from '../src/report/is-terminal.ts';
 import { escapeText } from '../src/transform/escape-controls.ts';
 import { exitStatus } from './exit-status.ts';
-import { isWorker } from './proxy/is-worker.ts';
+import { isWorker } from './is-worker.ts';
 import { OutputError, writeResult } from './output.ts';
 import { commandTable, findCommand } from './command-table.ts';
 import { readPlainly } from './options/plain.ts';

@@ -1,13 +1,13 @@
-import {
-  breakConnection,
-  closeConnection,
-  type Connection,
-  presentedAddresses,
-} from '../src/net/connection.ts';
+import { breakConnection, closeConnection, type Connection } from '../src/net/connection.ts';
 import { unmapAddress } from '../src/address/address.ts';
 import { formatEndpoint, type Endpoint } from '../src/address/endpoint.ts';
 import type { ProgramEndpoint } from '../src/handlers/program/program.ts';
 import { formatRemote } from '../src/serve/serve.ts';
+import type { EndingReason } from '../src/flow/flow.ts';
+import type { ProxyHeader } from '../src/protocol/proxy-protocol/header.ts';
+import { elapsedMs } from '../src/quantities.ts';
+import { sourceOf } from '../src/serve/greeting/source.ts';
+import type { Handler } from '../src/serve/service.ts';
 import { TnetError } from '../src/errors.ts';
 import { CrlfIn, CrlfOut } from '../src/transform/crlf.ts';
 import { subjectOf, type Context } from './context.ts';
@@ -17,9 +17,8 @@ import type { TableFlags } from './options/row.ts';
 import type { clients } from './options/table/clients.ts';
 import type { lines } from './options/table/session.ts';
 import type { tls } from './options/table/tls.ts';
-import { recordOf, recordTransforms } from './options/recording.ts';
+import { recordOf, recordTransforms, type Recorder } from './options/recording.ts';
 import { receivesCrlf, sendsCrlf, type SessionFlags } from './session-run.ts';
-import { elapsedMs, type ConnectionReport, type ServerRun } from './server-run.ts';
 import { endingReason, type Interruption } from './signals.ts';
 
 type ProgramFlags = ExecFlags &
@@ -32,19 +31,35 @@ export interface ConnectionFacts {
   readonly protocol: string;
   /** Where there is no address: the Unix path. */
   readonly path: string;
+  /** What the client's PROXY header said. */
+  readonly header?: ProxyHeader | undefined;
 }
 
-/** Runs a program for one connection until both are done, and reports it. Gives the exit status for it: the program's own,
- * or that of what broke the connection. */
-export async function serveProgram(
-  context: Context,
-  program: ProgramEndpoint,
+/** Which program is run, and how. */
+export interface ProgramJob {
+  readonly context: Context;
+  readonly program: ProgramEndpoint;
+  readonly flags: ProgramFlags;
+}
+
+/** How a program and its connection ended. */
+interface ProgramOutcome {
+  readonly reason: EndingReason;
+  readonly error?: Error | undefined;
+  /** The program's own, or that of what broke the connection. */
+  readonly status: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly close: () => void;
+}
+
+/** Runs a program for one connection until both are done. `signal` ends it. */
+async function runForConnection(
   client: Connection,
-  report: Pick<ConnectionReport, 'ended'>,
   facts: ConnectionFacts,
-  flags: ProgramFlags,
-  interruption: Interruption,
-): Promise<number> {
+  { context, program, flags }: ProgramJob,
+  signal: AbortSignal,
+): Promise<ProgramOutcome> {
   // A client that leaves while the program is being started must not be an uncaught error.
   client.on('error', () => undefined);
   const { startProgram } = await import('../src/handlers/program/program.ts');
@@ -52,7 +67,6 @@ export async function serveProgram(
   const idleMs = flags.idle;
   try {
     const { input, output, exited, end } = await startProgram(program, describeConnection(client, facts));
-    const { signal } = interruption;
     const ending = await runProgramSession({
       ...{ remote: client, input, output, exited, endProgram: end },
       ...{ idleMs, signal, quitMs: flags.quit, halfClose: flags.shutdown },
@@ -61,18 +75,18 @@ export async function serveProgram(
     });
     const exit = await exited;
     context.reporter.emit({ event: 'program-ended', id: facts.id, ...exit });
+    const { reason, sentBytes, receivedBytes } = ending;
     const error =
-      ending.reason === 'timeout'
+      reason === 'timeout'
         ? new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${idleMs ?? 0} ms`)
         : ending.error;
-    const { sentBytes, receivedBytes } = ending;
-    report.ended({ reason: ending.reason, error }, { sentBytes, receivedBytes });
-    closeConnection(client, error);
-    return error ? exitStatus(error) : exit.status;
-  } catch (error) {
-    report.ended({ reason: 'aborted', error: error as Error }, { sentBytes: 0, receivedBytes: 0 });
-    breakConnection(client);
-    return exitStatus(error);
+    const status = error ? exitStatus(error) : exit.status;
+    return { reason, error, status, sentBytes, receivedBytes, close: () => closeConnection(client, error) };
+  } catch (cause) {
+    const error = cause as Error;
+    const nothing = { sentBytes: 0, receivedBytes: 0 };
+    const close = () => breakConnection(client);
+    return { reason: 'aborted', error, status: exitStatus(error), ...nothing, close };
   }
 }
 
@@ -92,11 +106,11 @@ async function createTransforms(client: Connection, flags: ProgramFlags) {
 function describeConnection(client: Connection, facts: ConnectionFacts): Record<string, string> {
   const unmap = (address: string | undefined) => unmapAddress(address ?? facts.path);
   // Behind a proxy the client is who the PROXY header says it is.
-  const presented = presentedAddresses(client);
+  const presented = sourceOf(facts.header);
   const port = (number: number | undefined) => (number === undefined ? '' : String(number));
   return {
-    TNET_REMOTE_ADDR: presented?.remoteHost ?? unmap(client.remoteAddress),
-    TNET_REMOTE_PORT: port(presented?.remotePort ?? client.remotePort),
+    TNET_REMOTE_ADDR: presented?.host ?? unmap(client.remoteAddress),
+    TNET_REMOTE_PORT: port(presented?.port ?? client.remotePort),
     TNET_LOCAL_ADDR: unmap(client.localAddress),
     TNET_LOCAL_PORT: port(client.localPort),
     TNET_PROTO: facts.protocol,
@@ -111,44 +125,63 @@ function protocolOf(endpoint: Endpoint, client: Connection, { tls }: ProgramFlag
   return client.remoteAddress === undefined ? 'unix' : 'tcp';
 }
 
-/** Serves a client with a program. With -k its status is only reported; without, it is the command's. */
-export async function runServerProgram(
-  context: Context,
-  run: ServerRun,
-  program: ProgramEndpoint,
-  client: Connection,
-  endpoint: Endpoint,
-  flags: ProgramFlags,
-): Promise<void> {
-  const report = run.accepted(client);
-  const facts = { id: report.id, protocol: protocolOf(endpoint, client, flags), path: run.address };
-  const status = await serveProgram(context, program, client, report, facts, flags, run.interruption);
-  if (!flags.keepOpen && run.interruption.status === undefined) context.exit(status);
+/** What a server does beside running the program. */
+export interface ProgramServer {
+  readonly endpoint: Endpoint;
+  readonly recorder: Recorder | undefined;
+  /** Undefined: another process is told when to end, and what to end with. */
+  readonly interruption: Interruption | undefined;
+  /** Called with each client. */
+  readonly onClient?: (() => void) | undefined;
+}
+
+/** Serves clients with a program each. With -k its status is only reported; without, it is the command's. */
+export function createProgramHandler(job: ProgramJob, server: ProgramServer): Handler {
+  const { context, flags } = job;
+  const { endpoint, recorder, interruption, onClient } = server;
+  return async ({ client, greeting: { header }, listener, entry }) => {
+    onClient?.();
+    const { id } = entry;
+    recorder?.open(client, { id, role: 'accepted', server: listener, header });
+    const stop = new AbortController();
+    entry.breakOff = () => stop.abort();
+    // It ends in order: what has been read is delivered, and the program is asked to end.
+    entry.endsInOrder = true;
+    const facts = { id, protocol: protocolOf(endpoint, client, flags), path: listener, header };
+    const outcome = await runForConnection(client, facts, job, stop.signal);
+    const { error, status, sentBytes, receivedBytes, close } = outcome;
+    entry.moved = () => ({ sentBytes, receivedBytes });
+    const reason = stop.signal.aborted ? cutReason(outcome.reason, interruption) : outcome.reason;
+    recordOf(client)?.closed(reason);
+    if (!flags.keepOpen && interruption?.status === undefined) context.exit(status);
+    return { reason, error, close };
+  };
+}
+
+function cutReason(reason: EndingReason, interruption: Interruption | undefined): EndingReason {
+  if (interruption) return endingReason(reason, interruption);
+  return reason === 'eof' ? 'aborted' : reason;
 }
 
 /** Joins an opened connection to a program, whose status is the command's. */
 export async function runClientProgram(
-  context: Context,
-  program: ProgramEndpoint,
+  job: ProgramJob,
   server: Connection,
   endpoint: Endpoint,
-  flags: ProgramFlags,
   interruption: Interruption,
 ): Promise<void> {
+  const { context, flags } = job;
   const startedAt = performance.now();
-  const name = formatEndpoint(endpoint);
-  const remote = formatRemote(server, name);
-  const report: Pick<ConnectionReport, 'ended'> = {
-    ended(ending, { sentBytes, receivedBytes }) {
-      const reason = endingReason(ending.reason, interruption);
-      const { error } = ending;
-      recordOf(server)?.closed(reason);
-      if (error) context.reporter.fail(subjectOf(error, remote), error, 1);
-      const durationMs = elapsedMs(startedAt);
-      context.reporter.emit({ event: 'ended', id: 1, remote, reason, sentBytes, receivedBytes, durationMs });
-    },
-  };
-  const facts = { id: 1, protocol: protocolOf(endpoint, server, flags), path: name };
-  const status = await serveProgram(context, program, server, report, facts, flags, interruption);
+  const path = formatEndpoint(endpoint);
+  const remote = formatRemote(server, path);
+  const facts = { id: 1, protocol: protocolOf(endpoint, server, flags), path };
+  const outcome = await runForConnection(server, facts, job, interruption.signal);
+  const { error, status, sentBytes, receivedBytes } = outcome;
+  const reason = endingReason(outcome.reason, interruption);
+  recordOf(server)?.closed(reason);
+  if (error) context.reporter.fail(subjectOf(error, remote), error, 1);
+  const durationMs = elapsedMs(startedAt);
+  context.reporter.emit({ event: 'ended', id: 1, remote, reason, sentBytes, receivedBytes, durationMs });
+  outcome.close();
   context.exit(interruption.status ?? status);
 }

@@ -1,267 +1,364 @@
-import { roundMs } from '../src/quantities.ts';
-import type { Connection } from '../src/net/connection.ts';
-import { formatBound, formatLocal, formatRemote, type BoundServer } from '../src/serve/serve.ts';
-import { exitCodes } from '../src/exit-codes.ts';
-import type { EndingReason } from '../src/flow/flow.ts';
-import { Socket } from '../src/net/index.ts';
-import type { LiveConnection } from '../src/report/live-rates.ts';
-import { ConnectionGuard } from '../src/net/guard.ts';
-import type { Handler } from '../src/serve/handler.ts';
-import { Ledger, type Moved, type OpenConnection } from '../src/serve/ledger.ts';
-import { refuse } from '../src/serve/refuse.ts';
 import type { Endpoint } from '../src/address/endpoint.ts';
-import type { Context } from './context.ts';
-import { recordOf, type Recorder } from './options/recording.ts';
-import { catchInterruption, endingReason, type Interruption, type RunLimit } from './signals.ts';
+import { errorCode } from '../src/errors.ts';
+import { exitCodes } from '../src/exit-codes.ts';
+import { elapsedMs } from '../src/quantities.ts';
+import type { LiveNames } from '../src/report/live-table.ts';
+import { Ledger } from '../src/serve/ledger.ts';
+import { Listeners, type CheckBound } from '../src/serve/listeners.ts';
+import { OwnAddresses } from '../src/serve/own-addresses.ts';
+import { ServeError, type ServeHost, type Service } from '../src/serve/service.ts';
+import type { Dispatcher } from '../src/serve/workers/dispatcher.ts';
+import { ThrowawayCertificates } from '../src/serve/throwaway-certificates.ts';
+import { subjectOf, type Context } from './context.ts';
+import { announceReady, checkReadyFlags, type ReadyFlags } from './ready.ts';
+import { readFamily } from './options/server-address.ts';
+import { catchInterruption, onHangup, type Interruption, type RunLimit } from './signals.ts';
 
-interface ConnectionEnding {
-  readonly reason: EndingReason;
-  readonly error?: Error | undefined;
+/** How long connections that are broken off may take to be gone. A program has two seconds to end. */
+const cutMs = 3_000;
+
+/** The flags of every server about its process. */
+export interface ServerFlags extends ReadyFlags {
+  readonly ipv4?: boolean;
+  readonly ipv6?: boolean;
+  readonly numeric?: boolean;
+  readonly workers?: number;
+  readonly drain?: number;
+  /** A file that the services are read from. */
+  readonly config?: string;
+  readonly live?: boolean;
 }
 
-const nothingMoved: Moved = { sentBytes: 0, receivedBytes: 0 };
-
-/** One accepted connection, as a server command reports it. */
-export interface ConnectionReport {
-  readonly id: number;
-  readonly remote: string;
-  /** Counts what the connection has moved so far into the run's sums, until its end. */
-  watch(moved: () => Moved): void;
-  /** Reports the end. The socket is the caller's to close. */
-  ended(ending: ConnectionEnding, totals: Moved): void;
+/** What is different about one server. */
+export interface ServerKind<S extends Service> {
+  /** The second word of the metrics' names. */
+  readonly name: 'listen' | 'echo' | 'proxy';
+  /** Ends the whole run. Default: nothing does. */
+  readonly limit?: RunLimit | undefined;
+  readonly checkBound?: CheckBound<S>;
+  /** What a live view is about. */
+  readonly live?: (addresses: readonly string[]) => LiveNames;
+  /** Ends what is there beside connections, before the totals are told. */
+  readonly close?: () => Promise<void>;
 }
 
-/** What a run has done so far, the open connections included as far as they are watched. */
-export interface RunSums extends Moved {
-  readonly connections: number;
-  readonly open: number;
-  /** Of a UDP service: datagrams that were taken, and those that were not. */
-  readonly datagrams: number;
-  readonly dropped: number;
-}
+/** Makes the services ready. */
+type Prepare<S extends Service> = (host: ServeHost) => Promise<readonly S[]>;
 
 /**
- * The life of a server command: reports what it bound, each connection and the totals. SIGINT, SIGTERM or SIGHUP
- * stop the accepting and set the exit status; the connections are their owner's to end (`interruption.signal` tells).
- * Closing a server on a Unix socket removes its path. SIGUSR1 prints the totals so far.
+ * The life of a server process: SIGHUP reloads, SIGUSR1 prints the totals, SIGTERM stops accepting and lets connections
+ * go on for the drain limit, as SIGHUP does when there is nothing to reload; SIGINT does not wait. What has not ended by
+ * then is cut: reset, said and counted as failed. A second signal ends the process. Signals are answered from the
+ * beginning, before any address is bound.
  */
-export class ServerRun {
+export class ServerRun<S extends Service = Service> {
+  readonly host: ServeHost;
+  /** What has been bound, the metrics' address too. */
+  readonly own: OwnAddresses;
   readonly interruption: Interruption;
   readonly #context: Context;
-  readonly #recorder: Recorder | undefined;
+  readonly #flags: ServerFlags;
+  readonly #kind: ServerKind<S>;
   readonly #startedAt = performance.now();
-  readonly #servers = new Set<BoundServer>();
-  readonly #stopping = new AbortController();
-  #address = '';
   readonly #ledger = new Ledger();
-  /** Bytes of datagrams that were answered one by one. */
-  readonly #loose = { sentBytes: 0, receivedBytes: 0 };
-  #datagrams = 0;
-  #dropped = 0;
-  /** Connections that had not ended when the run was interrupted. */
-  #cut = 0;
-  /** What reports a connection's end. */
-  readonly #reports = new WeakMap<Connection, { report: ConnectionReport; entry: OpenConnection }>();
+  readonly #cutting = new AbortController();
+  readonly #stopping = new AbortController();
+  readonly #certificates: ThrowawayCertificates;
+  readonly #listeners: Listeners<S>;
+  /** Binding under way: what it has bound by the end is for #end to close. */
+  #binding: Promise<void> = Promise.resolve();
+  /** Whether new clients are accepted. */
+  #isReady = false;
+  /** Runs reloads one after the other, and after the start. */
+  #reloading: Promise<void> = Promise.resolve();
+  /** What ends the reloads. */
+  readonly #reloads: (() => void)[] = [];
+  /** What closes what is not a connection. */
+  readonly #closers: (() => void)[] = [];
+  /** Hands clients to worker processes, where there are such. */
+  #dispatcher: Dispatcher | undefined;
 
-  /** `recorder` records the connections that are accepted. Default: none are. `limit` ends the run. Default: nothing does. */
-  constructor(context: Context, recorder?: Recorder, limit?: RunLimit) {
-    this.interruption = catchInterruption(limit);
+  constructor(context: Context, flags: ServerFlags, kind: ServerKind<S>) {
     this.#context = context;
-    this.#recorder = recorder;
-    this.interruption.signal.addEventListener('abort', () => {
-      if (this.interruption.status !== undefined) context.exit(this.interruption.status);
-      this.#closeServers(() => this.#reportTotals());
-      for (const { breakOff } of this.#ledger.open) breakOff?.();
-    });
-    process.on('SIGUSR1', () => this.#reportTotals());
+    this.#flags = flags;
+    this.#kind = kind;
+    const { reporter } = context;
+    this.own = new OwnAddresses(readFamily(flags));
+    this.#certificates = new ThrowawayCertificates((fingerprint) =>
+      reporter.emit({ event: 'throwaway-certificate', fingerprint }),
+    );
+    this.host = {
+      own: this.own,
+      certificates: this.#certificates,
+      ledger: this.#ledger,
+      emit: (event) => reporter.emit(event),
+      fail: (subject, error, id) => {
+        reporter.fail(subject, error, id);
+        // Of a server of one client, such an end is the command's.
+        if (
+          errorCode(error) === 'TNET_E_INTERNAL' &&
+          this.stopping.aborted &&
+          !this.interruption.signal.aborted
+        )
+          context.exit(exitCodes.failed);
+      },
+      signal: this.#cutting.signal,
+      family: readFamily(flags),
+      numericOnly: flags.numeric,
+      handOver:
+        flags.workers === undefined ? undefined : (...client) => this.#dispatcher?.handOver(...client),
+    };
+    this.#listeners = new Listeners<S>(this.host, kind.checkBound);
+    process.on('SIGUSR1', this.#tellTotals);
+    this.interruption = catchInterruption(kind.limit);
+    this.interruption.signal.addEventListener('abort', () => void this.#end());
   }
 
-  /** Aborts when accepting is over: stopped or interrupted. */
+  /** Aborts when accepting is over: stopped, failed or interrupted. */
   get stopping(): AbortSignal {
     return this.#stopping.signal;
   }
 
-  get sums(): RunSums {
-    const { connections, open, sentBytes, receivedBytes } = this.#ledger.sum();
-    return {
-      connections,
-      open,
-      sentBytes: sentBytes + this.#loose.sentBytes,
-      receivedBytes: receivedBytes + this.#loose.receivedBytes,
-      datagrams: this.#datagrams,
-      dropped: this.#dropped,
-    };
-  }
-
-  /** The open connections, as far as they are watched. */
-  get list(): readonly LiveConnection[] {
-    return this.#ledger.list();
-  }
-
-  /** What the server has really bound. */
-  get address(): string {
-    return this.#address;
+  /** What has been bound, in the order of the services. */
+  get addresses(): readonly string[] {
+    return this.#listeners.addresses;
   }
 
   /**
-   * Serves the run's metrics until accepting is over; `command` is the second word of their names.
+   * Binds and serves. An address that cannot be bound is reported, and sets the exit status.
    *
-   * @throws ServeError
+   * @throws what `prepare` throws, or the readiness that cannot be told
    */
-  async serveMetrics(endpoint: Endpoint, command: string): Promise<void> {
-    const { startMetrics } = await import('./options/metrics.ts');
-    const served = await startMetrics(this.#context, endpoint, this.stopping, {
-      server: command,
-      sum: () => ({ ...this.#ledger.sum(), ...this.sums }),
-      refresh: () => undefined,
-      isReady: () => this.#servers.size > 0,
-    });
-    if (served) this.stopping.addEventListener('abort', served.close, { once: true });
-  }
-
-  /** Takes over a server that has been bound. @returns false when the run is over by now: the server is closed again. */
-  started(server: BoundServer): boolean {
-    const { reporter } = this.#context;
-    if (this.stopping.aborted) {
-      server.close();
-      return false;
-    }
-    this.#servers.add(server);
-    this.#address = formatBound(server);
-    const address = this.#address;
-    reporter.emit({ event: 'listening', address });
-    server.on('error', (error) => reporter.fail(address, error));
-    return true;
-  }
-
-  accepted(socket: Connection): ConnectionReport {
-    return this.#report(socket, this.#enter(socket));
-  }
-
-  /** Serves a client by a handler, reports its end, and has it closed then. */
-  async serve(client: Connection, handle: Handler): Promise<void> {
-    const entry = this.#enter(client);
-    const report = this.#report(client, entry);
-    const guard = new ConnectionGuard((fault) => this.broken(client, fault));
-    const served = handle({ client, greeting: {}, listener: this.#address, entry, guard });
-    if (this.interruption.signal.aborted) entry.breakOff?.();
-    const ending = await served;
-    report.ended(ending, entry.moved?.() ?? nothingMoved);
-    await ending.close();
-  }
-
-  #enter(socket: Connection): OpenConnection {
-    const entry = this.#ledger.enter(formatRemote(socket, this.#address));
-    const { id, remote } = entry;
-    this.#recorder?.open(socket, id, 'accepted', this.#address);
-    const local = formatLocal(socket, this.#address);
-    this.#context.reporter.emit({ event: 'accepted', id, local, remote });
-    return entry;
-  }
-
-  #report(socket: Connection, entry: OpenConnection): ConnectionReport {
-    const { id, remote, startedAt } = entry;
-    const { reporter } = this.#context;
-    const report: ConnectionReport = {
-      id,
-      remote,
-      watch(moved) {
-        entry.moved = moved;
-      },
-      ended: (ending, moved) => {
-        // A fault may end a connection that is being ended already.
-        if (!this.#ledger.open.has(entry)) return;
-        if (ending.reason === 'aborted' && this.interruption.signal.aborted) this.#cut++;
-        this.#ledger.leave(entry, { ...moved, failed: ending.error !== undefined });
-        const reason = endingReason(ending.reason, this.interruption);
-        recordOf(socket)?.closed(reason);
-        if (ending.error) reporter.fail(remote, ending.error, id);
-        const durationMs = elapsedMs(startedAt);
-        reporter.emit({ event: 'ended', id, remote, reason, ...moved, durationMs });
-      },
-    };
-    this.#reports.set(socket, { report, entry });
-    return report;
-  }
-
-  /** Ends the report of a connection that a fault of tnet has ended. Where it was the only one, that is the status. */
-  broken(socket: Connection, error: Error): void {
-    const known = this.#reports.get(socket);
-    if (known) known.report.ended({ reason: 'aborted', error }, known.entry.moved?.() ?? nothingMoved);
-    else this.#context.reporter.fail(formatRemote(socket, this.#address), error);
-    if (this.#stopping.signal.aborted && this.interruption.status === undefined) {
-      this.#context.exit(exitCodes.failed);
-    }
-  }
-
-  /** Reports a datagram that a service has taken, and its answer if there was one. */
-  datagram(remote: string, receivedBytes: number, sentBytes: number | undefined): void {
-    this.#datagrams++;
-    this.#loose.receivedBytes += receivedBytes;
-    this.#loose.sentBytes += sentBytes ?? 0;
-    const answer = sentBytes === undefined ? {} : { sentBytes };
-    this.#context.reporter.emit({ event: 'datagram', remote, receivedBytes, ...answer });
-  }
-
-  /** Counts a datagram that a service has not taken. */
-  datagramDropped(): void {
-    this.#dropped++;
-  }
-
-  /** Counts a client that left without the greeting that was waited for. */
-  probed(remote: string): void {
-    this.#ledger.probe();
-    this.#context.reporter.emit({ event: 'probe', remote });
-  }
-
-  /** Counts a client that is turned away, and reports it. */
-  refused(remote: string, reason: string): void {
-    const { reporter } = this.#context;
-    refuse({ ledger: this.#ledger, emit: (event) => reporter.emit(event) }, remote, reason);
-  }
-
-  /** Sets options on an accepted socket. A client that is gone already takes none, which is told and no more. */
-  tune(client: Connection, apply: ((socket: Socket) => void) | undefined): void {
+  async start(prepare: Prepare<S>, metrics?: Endpoint): Promise<void> {
+    const { signal } = this.interruption;
+    let started = (): void => undefined;
+    this.#reloading = new Promise((resolve) => (started = resolve));
     try {
-      if (client instanceof Socket) apply?.(client);
+      checkReadyFlags(this.#flags);
+      const services = await prepare(this.host);
+      if (!signal.aborted && this.#flags.workers !== undefined) await this.#startWorkers(this.#flags.workers);
+      if (!signal.aborted && metrics) await this.#serveMetrics(metrics);
+      if (signal.aborted) {
+        for (const service of services) service.close();
+        return;
+      }
+      if (this.#flags.config === undefined && services.some(({ access }) => access))
+        this.#onHangup(() => this.#reloadAccess());
+      this.#binding = this.#listeners.serve(services, this.stopping);
+      await this.#binding;
+      // A signal may have come meanwhile, and nothing be bound any more.
+      if (this.interruption.status !== undefined) return;
+      announceReady(this.addresses, this.#flags);
+      this.#isReady = !this.stopping.aborted;
     } catch (error) {
-      this.#context.reporter.fail(formatRemote(client, this.#address), error);
+      // What was under way when a signal came, or when it was stopped, has failed because of it.
+      if (this.stopping.aborted) return;
+      await this.#abandon();
+      this.#fail(error);
+      return;
+    } finally {
+      started();
+    }
+    if (this.#flags.live) await this.#show(this.addresses);
+  }
+
+  /** Does something in the place of serving, which gives the exit status. */
+  async work(
+    task: (host: ServeHost, signal: AbortSignal) => Promise<number>,
+    metrics?: Endpoint,
+  ): Promise<void> {
+    const { signal } = this.interruption;
+    try {
+      if (metrics) await this.#serveMetrics(metrics);
+      this.#isReady = true;
+      if (this.#flags.live) await this.#show([]);
+      const status = await task(this.host, signal);
+      if (signal.aborted) return;
+      this.#context.exit(status);
+      await this.#close();
+    } catch (error) {
+      this.#release();
+      this.#fail(error);
     }
   }
 
   /** Stops accepting; what has been accepted goes on. */
   stop(): void {
-    this.#closeServers();
-  }
-
-  #closeServers(done?: () => void): void {
+    this.#isReady = false;
     this.#stopping.abort();
-    let open = this.#servers.size;
-    for (const server of this.#servers) {
-      server.close(() => {
-        if (--open === 0) done?.();
-      });
-    }
-    this.#servers.clear();
+    void this.#stop();
   }
 
-  #reportTotals(): void {
-    if (this.#cut > 0) this.#context.reporter.emit({ event: 'cut', connections: this.#cut });
-    const { connections, sentBytes, receivedBytes, datagrams, dropped } = this.sums;
-    const { probes } = this.#ledger.sum();
-    this.#context.reporter.emit({
-      event: 'totals',
-      connections,
-      sentBytes,
-      receivedBytes,
-      durationMs: elapsedMs(this.#startedAt),
-      ...(probes > 0 && { probes }),
-      ...(datagrams + dropped > 0 && { datagrams, dropped }),
+  async #stop(): Promise<void> {
+    // At once: whoever sees what the first client gets is refused by now. And what is bound by then.
+    await this.#listeners.stop();
+    await Promise.allSettled([this.#binding]);
+    await this.#listeners.stop();
+    await this.#ledger.idle();
+    this.#closeRest();
+  }
+
+  /** Takes the services anew at every SIGHUP; a mistake is reported, and all stays as it is. */
+  reloadOnHangup(file: string, prepare: Prepare<S>): void {
+    let waiting = new AbortController();
+    const reload = async () => {
+      waiting = new AbortController();
+      const signal = AbortSignal.any([this.interruption.signal, waiting.signal]);
+      try {
+        const services = await prepare(this.host);
+        const dispatcher = this.#dispatcher;
+        // Who is accepted is kept waiting for the workers: no address is waited for meanwhile.
+        if (dispatcher) await dispatcher.reload(() => this.#listeners.serve(services));
+        else await this.#listeners.serve(services, signal);
+        this.#context.reporter.emit({ event: 'reloaded', file, pairs: services.length });
+      } catch (error) {
+        if (!this.interruption.signal.aborted) this.#report(error);
+      }
+    };
+    // One that waits for an address would keep out the next, which may be without it.
+    this.#onHangup(reload, () => waiting.abort());
+  }
+
+  async #startWorkers(count: number): Promise<void> {
+    const [{ Dispatcher }, { startWorker }] = await Promise.all([
+      import('../src/serve/workers/dispatcher.ts'),
+      import('./workers.ts'),
+    ]);
+    if (this.interruption.signal.aborted) return;
+    this.#dispatcher = new Dispatcher({
+      count,
+      start: startWorker,
+      ledger: this.#ledger,
+      emit: this.host.emit,
+      takeRate: (key, client) => this.#listeners.takeRate(key, client),
+      own: () => this.own.list,
+      certificates: () => this.#certificates.list,
     });
+    this.own.onChange = (addresses) => this.#dispatcher?.broadcast({ type: 'own', addresses });
+    await this.#dispatcher.start();
   }
-}
 
-/** Milliseconds since `startedAt` (of performance.now()), to the microsecond. */
-export function elapsedMs(startedAt: number): number {
-  return roundMs(performance.now() - startedAt);
+  async #serveMetrics(endpoint: Endpoint): Promise<void> {
+    const { startMetrics } = await import('./options/metrics.ts');
+    const served = await startMetrics(this.#context, endpoint, this.interruption.signal, {
+      server: this.#kind.name,
+      sum: () => this.#ledger.sum(),
+      refresh: () => this.#dispatcher?.refresh(),
+      isReady: () => this.#isReady,
+    });
+    if (!served) return;
+    this.own.add(served.address);
+    this.#closers.push(served.close);
+  }
+
+  /** Shows the connections until the first signal: a second one, which ends the process, must find the terminal as it was. */
+  async #show(addresses: readonly string[]): Promise<void> {
+    const names = this.#kind.live?.(addresses);
+    if (!names) return;
+    const { startLive } = await import('./options/metrics.ts');
+    const look = () => ({ totals: this.#ledger.sum(), connections: this.#ledger.list() });
+    const stop = await startLive(this.#context, names, look);
+    const { signal } = this.interruption;
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop);
+    this.#closers.push(stop);
+  }
+
+  async #reloadAccess(): Promise<void> {
+    try {
+      const counts = await this.#listeners.reloadAccess();
+      this.#dispatcher?.broadcast({ type: 'reload-access' });
+      this.#context.reporter.emit({ event: 'access-reloaded', ...counts });
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  /** Gives up what has been bound, with the clients that have come since. */
+  async #abandon(): Promise<void> {
+    this.#isReady = false;
+    this.#stopping.abort();
+    await this.#listeners.stop();
+    this.#cutting.abort();
+    this.#listeners.cut();
+    this.#release();
+    this.#dispatcher?.close();
+  }
+
+  async #end(): Promise<void> {
+    const { status = exitCodes.sigterm } = this.interruption;
+    this.#context.exit(status);
+    this.#isReady = false;
+    this.#stopping.abort();
+    for (const stop of this.#reloads.splice(0)) stop();
+    await Promise.allSettled([this.#reloading, this.#binding]);
+    // A client that a lane has accepted, and not told yet, is one of those that are served to the end.
+    await this.#listeners.stop();
+    const isPatient = status === exitCodes.sigterm || status === exitCodes.sighup;
+    const limitMs = isPatient ? (this.#flags.drain ?? 0) : 0;
+    const { open } = this.#ledger;
+    if (open.size > 0 && limitMs > 0) {
+      this.host.emit({ event: 'draining', open: open.size, limitMs });
+      await this.#waitUntilIdle(limitMs);
+    }
+    const { unended } = this.#ledger;
+    this.#cutting.abort();
+    if (unended > 0) this.host.emit({ event: 'cut', connections: unended });
+    this.#listeners.cut();
+    this.#dispatcher?.cut();
+    await this.#waitUntilIdle(cutMs);
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#kind.close?.();
+    this.#release();
+    await this.#reportTotals();
+    this.#dispatcher?.close();
+  }
+
+  async #waitUntilIdle(limitMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const isOver = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)));
+    await Promise.race([this.#ledger.idle(), isOver]);
+    clearTimeout(timer);
+  }
+
+  readonly #tellTotals = () => void this.#reportTotals();
+
+  async #reportTotals(): Promise<void> {
+    await this.#dispatcher?.refresh();
+    this.host.emit({ event: 'totals', ...this.#ledger.sum(), durationMs: elapsedMs(this.#startedAt) });
+  }
+
+  #fail(error: unknown): void {
+    if (!(error instanceof ServeError)) throw error;
+    this.#context.fail(error.subject, error.cause);
+  }
+
+  #report(error: unknown): void {
+    const { reporter } = this.#context;
+    if (error instanceof ServeError) reporter.fail(error.subject, error.cause);
+    else reporter.fail(subjectOf(error, this.#flags.config ?? 'access'), error);
+  }
+
+  #onHangup(reload: () => Promise<void>, giveUp?: () => void): void {
+    const stop = onHangup(() => {
+      giveUp?.();
+      this.#reloading = this.#reloading.then(reload);
+    });
+    this.#reloads.push(stop);
+  }
+
+  #closeRest(): void {
+    for (const close of this.#closers.splice(0)) close();
+  }
+
+  /** Closes all that is no connection, and gives the signals back to the system. */
+  #release(): void {
+    this.#closeRest();
+    for (const stop of this.#reloads.splice(0)) stop();
+    process.off('SIGUSR1', this.#tellTotals);
+    this.interruption[Symbol.dispose]();
+  }
 }

@@ -11,7 +11,7 @@ import type { limits } from './options/table/limits.ts';
 import type { dialogue, endOfData, lines } from './options/table/session.ts';
 import type { timing as timingTable } from './options/table/reports.ts';
 import { recordOf, recordTransforms } from './options/recording.ts';
-import { elapsedMs } from './server-run.ts';
+import { elapsedMs } from '../src/quantities.ts';
 import { endingReason, type Interruption } from './signals.ts';
 
 /** The flags of connect and listen that say when a session ends and what goes through it. */
@@ -113,35 +113,78 @@ function addParts(options: SessionOptions, parts: SessionParts): SessionOptions 
   };
 }
 
-/** Joins stdin and stdout to one connection until the session's end, which it reports and gives. Closes all three. */
-export async function runStdioSession(
-  context: Context,
-  socket: Connection,
-  remote: string,
-  flags: SessionFlags,
-  interruption: Interruption,
-  stdio: Stdio,
-  parts?: SessionParts,
-): Promise<SessionEnding> {
-  const startedAt = performance.now();
+/** A session between stdin, stdout and one connection. */
+export interface StdioSession {
+  readonly context: Context;
+  readonly socket: Connection;
+  readonly id: number;
+  readonly remote: string;
+  readonly flags: SessionFlags;
+  readonly interruption: Interruption;
+  readonly stdio: Stdio;
+  readonly parts?: SessionParts | undefined;
+}
+
+/** How such a session ended, for its caller to report. */
+export interface StdioEnding extends SessionEnding {
+  /** What to tell: a reader of stdout that is gone is no failure. */
+  readonly failure: Error | undefined;
+  /** What the failure is about. */
+  readonly subject: string;
+  /** Closes stdin, stdout and the connection, once the end has been reported. */
+  readonly close: () => Promise<void>;
+}
+
+/** Joins stdin and stdout to one connection until the session's end. */
+export async function runStdioSession({
+  context,
+  socket,
+  id,
+  remote,
+  flags,
+  interruption,
+  stdio,
+  parts,
+}: StdioSession): Promise<StdioEnding> {
   const signal = parts ? AbortSignal.any([interruption.signal, parts.signal]) : interruption.signal;
   const plain = sessionOptions(socket, flags, stdio, signal);
   const ending = await runSession({
     ...(parts ? addParts(plain, parts) : plain),
     onReceived: () => stdio.output?.close(),
-    onSendingOn: () => context.reporter.emit({ event: 'sending-on', id: 1, remote }),
+    onSendingOn: () => context.reporter.emit({ event: 'sending-on', id, remote }),
   });
   parts?.onEnded();
+  const { side, error, isCut } = ending;
   const reason = endingReason(ending.reason, interruption);
   recordOf(socket)?.closed(recordedEnding({ ...ending, reason }));
-  reportEnding(context, { ...ending, reason }, remote, startedAt);
+  return {
+    ...ending,
+    reason,
+    failure: isReaderGone(ending) ? undefined : error,
+    subject: side === 'input' ? 'stdin' : side === 'output' ? 'stdout' : remote,
+    async close() {
+      stdio.input?.close();
+      stdio.output?.close();
+      // What came could not be kept: the peer must not take a clean end for a delivery.
+      if (isCut) await resetConnection(socket);
+      else closeConnection(socket, side === 'output' ? undefined : error);
+    },
+  };
+}
+
+/** Runs the session of a client to its end, reports it, and closes all three. */
+export async function runClientSession(session: StdioSession): Promise<StdioEnding> {
+  const { context, socket, id, remote, flags, interruption } = session;
+  const startedAt = performance.now();
+  const ending = await runStdioSession(session);
+  const { reason, failure, subject, sent, receivedBytes } = ending;
+  if (failure) context.fail(subject, failure);
+  const sentBytes = sent?.bytes ?? 0;
+  const durationMs = elapsedMs(startedAt);
+  context.reporter.emit({ event: 'ended', id, remote, reason, sentBytes, receivedBytes, durationMs });
   if (flags.waitReply !== undefined && !ending.error) requireReply(context, socket, remote, flags.waitReply);
   if (interruption.status !== undefined) context.exit(interruption.status);
-  stdio.input?.close();
-  stdio.output?.close();
-  // What came could not be kept: the peer must not take a clean end for a delivery.
-  if (ending.isCut) await resetConnection(socket);
-  else closeConnection(socket, ending.side === 'output' ? undefined : ending.error);
+  await ending.close();
   return ending;
 }
 
@@ -149,25 +192,6 @@ export async function runStdioSession(
 function requireReply(context: Context, peer: Connection, remote: string, waitMs: number): void {
   if ((peer as Partial<DatagramPeer>).received !== 0) return;
   context.fail(remote, new TnetError('TNET_E_TIMEOUT', `no reply within ${waitMs} ms`));
-}
-
-function reportEnding(context: Context, ending: SessionEnding, remote: string, startedAt: number): void {
-  const { reporter } = context;
-  if (ending.error && !isReaderGone(ending)) {
-    context.fail(
-      ending.side === 'input' ? 'stdin' : ending.side === 'output' ? 'stdout' : remote,
-      ending.error,
-    );
-  }
-  reporter.emit({
-    event: 'ended',
-    id: 1,
-    remote,
-    reason: ending.reason,
-    sentBytes: ending.sent?.bytes ?? 0,
-    receivedBytes: ending.receivedBytes,
-    durationMs: elapsedMs(startedAt),
-  });
 }
 
 /** How a recording tells the end: only the peer's side can have been reset. */

@@ -120,3 +120,8 @@ export function readFraction(text: string): number {
   if (!/^\d*\.?\d+(e-?\d+)?$/i.test(text) || value > 1) throw badValue('A number from 0 to 1 is needed.');
   return value;
 }
+
+/** Milliseconds since `startedAt` (of performance.now()), to the microsecond. */
+export function elapsedMs(startedAt: number): number {
+  return roundMs(performance.now() - startedAt);
+}

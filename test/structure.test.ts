@@ -14,14 +14,6 @@ const knownLong: readonly string[] = [
   'commands/connect/connect.ts converse',
   'commands/connect/ready.ts runSteps',
   'commands/echo/ping.ts conclude',
-  'commands/listen/listen.ts chooseService',
-  'commands/listen/listen.ts converse',
-  'commands/options/bind.ts bindServers',
-  'commands/options/bind.ts bind',
-  'commands/program-run.ts serveProgram',
-  'commands/program-run.ts runServerProgram',
-  'commands/program-run.ts runClientProgram',
-  'commands/session-run.ts runStdioSession',
   'src/dial/proxy-chain.ts talk',
 ];
 

@@ -18,7 +18,7 @@ import { applyUdp } from '../options/datagram.ts';
 import { readProgram } from '../options/exec.ts';
 import { createRecorder } from '../options/recording.ts';
 import { readRunLimit, catchInterruption } from '../signals.ts';
-import { isPlainSession, openStdio, runStdioSession } from '../session-run.ts';
+import { isPlainSession, openStdio, runClientSession } from '../session-run.ts';
 
 /** `tnet connect [options] ADDRESS`: nc's and telnet's client. */
 export const connectCommand: CommandDefinition = {
@@ -68,7 +68,7 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
   if (!endpoint) return;
   const socket = await openConnection(run, endpoint);
   if (socket) {
-    recorder?.open(socket, 1, 'dialled', formatTargetEndpoint(endpoint));
+    recorder?.open(socket, { id: 1, role: 'dialled', server: formatTargetEndpoint(endpoint) });
     await converse(run, endpoint, socket, options, program);
   }
   timing?.finished();
@@ -87,12 +87,12 @@ async function converse(
   context.reporter.emit({ event: 'connected', id: 1, ...(local !== undefined && { local }), remote });
   timing?.connected(remote);
   if (endpoint.kind === 'udp') {
-    const { reportDatagrams } = await import('../datagram-report.ts');
-    reportDatagrams(context, socket, remote);
+    const { watchDatagrams } = await import('../../src/serve/datagram-listener.ts');
+    watchDatagrams(socket, remote, { emit: (event) => context.reporter.emit(event) });
   }
   if (program) {
     const { runClientProgram } = await import('../program-run.ts');
-    return runClientProgram(context, program, socket, endpoint, options, interruption);
+    return runClientProgram({ context, program, flags: options }, socket, endpoint, interruption);
   }
   const stdio = openStdio(options);
   let parts;
@@ -100,7 +100,8 @@ async function converse(
     const { prepareSession } = await import('./session.ts');
     parts = await prepareSession({ context, socket, remote, stdio, options, interruption, timing });
   }
-  const ending = await runStdioSession(context, socket, remote, options, interruption, stdio, parts);
+  const session = { context, socket, id: 1, remote, flags: options, interruption, stdio, parts };
+  const ending = await runClientSession(session);
   if (ending.isUnanswered && !options.sendOnly) hintAtHalfClose(context, options);
 }
 

@@ -4,7 +4,7 @@ import { errorCode } from '../../src/errors.ts';
 import { isIP } from '../../src/address/ip.ts';
 import type { TimingPhase } from '../../src/report/events.ts';
 import type { Reporter } from '../../src/report/reporter.ts';
-import { elapsedMs } from '../server-run.ts';
+import { elapsedMs } from '../../src/quantities.ts';
 
 /** Measures the parts of a run and reports each when it is over (`--timing`). */
 export class Timing {

@@ -10,7 +10,7 @@ import { limits, tries } from '../options/table/limits.ts';
 import { clientHeader, proxies } from '../options/table/proxies.ts';
 import { live } from '../options/table/recording.ts';
 import { reports } from '../options/table/reports.ts';
-import { monitoring } from '../options/table/serving.ts';
+import { draining, monitoring, processes } from '../options/table/serving.ts';
 import { measuring, service } from '../options/table/service.ts';
 import { socket } from '../options/table/socket.ts';
 import { tls } from '../options/table/tls.ts';
@@ -21,10 +21,10 @@ export const echoLayout = [
   ['Service:', service, live],
   ['Clients:', clients, access],
   ['Measuring an echo:', measuring],
-  ['Time limits and tries:', limits, tries],
+  ['Time limits and tries:', limits, draining, tries],
   ['TLS, proxies and PROXY headers:', clientHeader, proxies, tls],
   ['Socket options:', socket],
-  ['Reports:', reports, monitoring],
+  ['Reports:', reports, monitoring, processes],
 ] as const satisfies Layout;
 
 export type EchoOptions = FlagsOf<typeof echoLayout, 'echo'>;

@@ -1,27 +1,25 @@
-import type { Connection } from '../../src/net/connection.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
-import { ServeError } from '../../src/serve/serve-error.ts';
-import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
 import { TnetError } from '../../src/errors.ts';
-import { openAccess } from '../options/access.ts';
+import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
+import { prepareService, type Handler, type ServeHost } from '../../src/serve/service.ts';
+import { createContext, type Context } from '../context.ts';
+import { exitStatus } from '../exit-status.ts';
+import { isWorker } from '../is-worker.ts';
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
 import { endOf } from '../options/check.ts';
-import { checkOptions } from '../options/refusals.ts';
-import { bindServers } from '../options/bind.ts';
-import { createContext, subjectOf, type Context } from '../context.ts';
-import { reportDatagrams } from '../datagram-report.ts';
-import { isPlainSession, openStdio, runStdioSession } from '../session-run.ts';
 import { applyUdp } from '../options/datagram.ts';
-import { createAdmission, placesForOne, toPlainEndpoint, type ServeAdmitted } from '../options/admission.ts';
 import { readProgram, requireGuard } from '../options/exec.ts';
-import { readRunLimit } from '../signals.ts';
-import { listenLayout, type ListenOptions } from './options.ts';
-import { readServerAddresses } from '../options/server-address.ts';
-import { createRecorder } from '../options/recording.ts';
+import { createRecorder, type Recorder } from '../options/recording.ts';
+import { checkOptions } from '../options/refusals.ts';
+import { readServerAddresses, toPlainEndpoint } from '../options/server-address.ts';
+import { readTls } from '../options/server-tls.ts';
 import { readTuners } from '../options/socket.ts';
-import { prepareOutputDir } from './many-options.ts';
 import { ServerRun } from '../server-run.ts';
+import { isPlainSession, openStdio, runStdioSession } from '../session-run.ts';
+import { readRunLimit } from '../signals.ts';
+import { prepareOutputDir } from './options.ts';
+import { listenLayout, type ListenOptions } from './options.ts';
 
 /** `tnet listen [options] [ADDRESS]`: nc -l. */
 export const listenCommand: CommandDefinition = {
@@ -34,105 +32,141 @@ async function runListen(words: string[], options: ListenOptions, command: Calle
   const context = createContext(command, options);
   const given = givenOptions(command);
   checkOptions('listen', listenLayout, { given });
-  const asked = readServerAddresses(words, options).map((endpoint) => applyUdp(endpoint, options));
-  checkOptions('listen', listenLayout, { given, ends: { server: asked.map(({ kind }) => endOf(kind)) } });
-  const endpoints = asked.map(toPlainEndpoint);
+  const endpoints = readServerAddresses(words, options).map((endpoint) => applyUdp(endpoint, options));
+  checkOptions('listen', listenLayout, { given, ends: { server: endpoints.map(({ kind }) => endOf(kind)) } });
   const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
   const program = await readProgram(options);
-  if (program) requireGuard(endpoints, options);
+  if (program) requireGuard(endpoints.map(toPlainEndpoint), options);
   prepareOutputDir(options);
-  const admission = await createAdmission(context, options, asked);
-  const { tune, tuneDatagrams } = await readTuners(options, asked);
+  const tuners = await readTuners(options, endpoints);
   const recorder = await createRecorder(
     context,
     options,
     program || options.sendOnly || options.outputDir !== undefined ? undefined : "the clients' bytes",
   );
-  const run = new ServerRun(context, recorder, readRunLimit(context, options));
-  try {
-    const access = await openAccess(context, options, endpoints, run);
-    if (metrics) await run.serveMetrics(metrics, 'listen');
-    const firstClient = limitFirstClient(context, run, options.wait);
-    const serveClient = await chooseService(context, run, options, asked, program);
-    const isBound = await bindServers(context, run, endpoints, options, {
-      ...access,
-      maxConnections: options.keepOpen ? options.maxConnections : placesForOne(options, asked),
-      rejectOverflow: options.reject,
-      onlyFirst: !options.keepOpen,
-      tuneDatagrams,
-      onConnection(client) {
-        run.tune(client, tune);
-        reportDatagrams(context, client, run.address);
-        const serveFirst: ServeAdmitted = (admitted) => {
-          clearTimeout(firstClient);
-          return serveClient(admitted);
-        };
-        return admission(run, client, serveFirst, access.admit);
-      },
-    });
-    if (!isBound) clearTimeout(firstClient);
-  } catch (error) {
-    run.stop();
-    context.fail(subjectOf(error, words.join(' ')), error instanceof ServeError ? error.cause : error);
+  const isWorking = options.workers !== undefined && isWorker();
+  const run = isWorking
+    ? undefined
+    : new ServerRun(context, options, { name: 'listen', limit: readRunLimit(context, options) });
+  const first = new AbortController();
+  const server: ListenServer = { context, options, recorder, program, run, first };
+  const prepare = async (host: ServeHost) => {
+    const chooseHandler = await createHandlers(server);
+    const tls = await readTls(options, endpoints, host);
+    const values = { ...options, maxConnections: countPlaces(options, tls !== undefined) };
+    const onlyFirst = options.keepOpen ? undefined : first.signal;
+    return Promise.all(
+      endpoints.map((endpoint) =>
+        prepareService(toPlainEndpoint(endpoint), values, host, {
+          handle: chooseHandler(endpoint),
+          tls,
+          ...tuners,
+          onlyFirst,
+        }),
+      ),
+    );
+  };
+  if (!run) {
+    (await import('../workers.ts')).runWorker(context, options, prepare);
+    return;
   }
+  if (options.wait !== undefined) limitFirstClient(context, run, options.wait, first.signal);
+  await run.start(prepare, metrics);
 }
 
-async function chooseService(
-  context: Context,
-  run: ServerRun,
-  options: ListenOptions,
-  endpoints: readonly Endpoint[],
-  program: ProgramEndpoint | undefined,
-): Promise<ServeAdmitted> {
+/** What serves the clients of a `tnet listen`. */
+interface ListenServer {
+  readonly context: Context;
+  readonly options: ListenOptions;
+  readonly recorder: Recorder | undefined;
+  readonly program: ProgramEndpoint | undefined;
+  /** Undefined: this process serves what another one accepts. */
+  readonly run: ServerRun | undefined;
+  /** Aborted with the first client. */
+  readonly first: AbortController;
+}
+
+/** How many clients are greeted at a time where one is served: a silent one must not keep out the others. */
+const greetedAtOnce = 64;
+
+/**
+ * How many connections the server may have. Of one client, the first that is through what comes before its stream has
+ * the place; without anything before it, that is the first to come.
+ */
+function countPlaces(
+  { keepOpen, maxConnections, acceptProxy }: ListenOptions,
+  isSecure: boolean,
+): number | undefined {
+  if (keepOpen) return maxConnections;
+  return acceptProxy || isSecure ? greetedAtOnce : 1;
+}
+
+/** What is done with the clients of each endpoint. A room is one for all. */
+async function createHandlers(server: ListenServer): Promise<(endpoint: Endpoint) => Handler> {
+  const { context, options, recorder, program, run, first } = server;
+  const onClient = () => {
+    first.abort();
+    if (!options.keepOpen) run?.stop();
+  };
   if (program) {
-    const { runServerProgram } = await import('../program-run.ts');
-    const [endpoint = { kind: 'stdio' }] = endpoints;
-    return (client) => {
-      if (!options.keepOpen) run.stop();
-      return runServerProgram(context, run, program, client, endpoint, options);
-    };
+    const { createProgramHandler } = await import('../program-run.ts');
+    const job = { context, program, flags: options };
+    const interruption = run?.interruption;
+    return (endpoint) => createProgramHandler(job, { endpoint, recorder, interruption, onClient });
   }
-  if (!options.keepOpen) return serveOne(context, run, options);
-  const { serveMany } = await import('./many.ts');
-  return serveMany(context, run, options);
-}
-
-/** Without -k: the first client is the only one, and the session's end is the command's. */
-function serveOne(context: Context, run: ServerRun, options: ListenOptions): ServeAdmitted {
-  return (client) => {
-    run.stop();
-    const { remote } = run.accepted(client);
-    return converse(context, run, options, client, remote);
+  if (!run) throw new Error('only programs are served by workers');
+  const handle = options.keepOpen
+    ? await (await import('./many.ts')).createRoomHandler(context, run, options, recorder)
+    : createSessionHandler(context, run, options, recorder);
+  return () => (client) => {
+    onClient();
+    return handle(client);
   };
 }
 
-async function converse(
+/** Without -k: the first client is the only one, and the session's end is the command's. */
+function createSessionHandler(
   context: Context,
   { interruption }: ServerRun,
   options: ListenOptions,
-  socket: Connection,
-  remote: string,
-): Promise<void> {
-  const stdio = openStdio(options, { isServer: true });
-  let parts;
-  if (!isPlainSession(options)) {
-    const { prepareSession } = await import('../connect/session.ts');
-    const extras = { context, socket, remote, stdio, options, interruption, timing: undefined };
-    parts = await prepareSession(extras);
-  }
-  await runStdioSession(context, socket, remote, options, interruption, stdio, parts);
+  recorder: Recorder | undefined,
+): Handler {
+  return async ({ client: socket, greeting: { header }, listener, entry }) => {
+    const { id, remote } = entry;
+    recorder?.open(socket, { id, role: 'accepted', server: listener, header });
+    // A signal ends the session in order, and nothing else does.
+    entry.endsInOrder = true;
+    entry.breakOff = undefined;
+    const stdio = openStdio(options, { isServer: true });
+    let parts;
+    if (!isPlainSession(options)) {
+      const { prepareSession } = await import('../connect/session.ts');
+      parts = await prepareSession({
+        context,
+        socket,
+        remote,
+        stdio,
+        options,
+        interruption,
+        timing: undefined,
+      });
+    }
+    const session = { context, socket, id, remote, flags: options, interruption, stdio, parts };
+    const { reason, failure, subject, sent, receivedBytes, close } = await runStdioSession(session);
+    entry.moved = () => ({ sentBytes: sent?.bytes ?? 0, receivedBytes });
+    if (failure) context.exit(exitStatus(failure));
+    if (interruption.status !== undefined) context.exit(interruption.status);
+    return { reason, error: failure, subject, close };
+  };
 }
 
-function limitFirstClient(
-  context: Context,
-  run: ServerRun,
-  limitMs: number | undefined,
-): NodeJS.Timeout | undefined {
-  if (limitMs === undefined) return undefined;
+function limitFirstClient(context: Context, run: ServerRun, limitMs: number, first: AbortSignal): void {
   const timer = setTimeout(() => {
-    context.fail(run.address, new TnetError('TNET_E_TIMEOUT', `no client within ${limitMs} ms`));
+    context.fail(
+      run.addresses.at(-1) ?? '',
+      new TnetError('TNET_E_TIMEOUT', `no client within ${limitMs} ms`),
+    );
     run.stop();
   }, limitMs);
-  run.interruption.signal.addEventListener('abort', () => clearTimeout(timer));
-  return timer;
+  for (const signal of [first, run.stopping]) signal.addEventListener('abort', () => clearTimeout(timer));
 }

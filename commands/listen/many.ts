@@ -6,43 +6,53 @@ import {
   resetConnection,
   type Connection,
 } from '../../src/net/connection.ts';
-import { HalfClosedClients } from '../../src/handlers/rooms/half-closed.ts';
+import { HalfClosedClients } from '../../src/handlers/rooms/rooms.ts';
 import { createPlainRoom, type Room, type RoomOptions, type Seat } from '../../src/handlers/rooms/rooms.ts';
+import { nameSource } from '../../src/serve/greeting/source.ts';
+import type { ConnectionEnding } from '../../src/serve/ledger.ts';
+import type { Greeted, Handler, HandlerEnding } from '../../src/serve/service.ts';
 import { runSession, type SessionEnding } from '../../src/flow/session.ts';
 import type { Context } from '../context.ts';
-import type { ManyFlags } from './many-options.ts';
-import type { ConnectionReport, ServerRun } from '../server-run.ts';
+import type { ManyFlags } from './options.ts';
+import { recordOf, type Recorder } from '../options/recording.ts';
+import type { ServerRun } from '../server-run.ts';
 import { isReaderGone, openStdio, sessionOptions, type SessionFlags, type Stdio } from '../session-run.ts';
 
-/** With -k: serves every client in a session of its own, in the room that the flags ask for. */
-export async function serveMany(
+/**
+ * With -k: serves every client in a session of its own, in the room that the flags ask for. What it does beside is the
+ * server's.
+ */
+export async function createRoomHandler(
   context: Context,
   run: ServerRun,
   flags: SessionFlags & ManyFlags & { readonly maxConnections?: number },
-): Promise<(client: Connection) => Promise<void>> {
+  recorder: Recorder | undefined,
+): Promise<Handler> {
   const stdio = openStdio(flags, { isServer: true });
-  const room = await openRoom(context, flags, stdio, run.interruption.signal);
+  const room = await openRoom(context, flags, stdio, run.host.signal);
   const createOutput = await openOutputs(flags);
   const createLabel = await loadLabel(flags);
   const halfClosed = new HalfClosedClients(flags.maxConnections);
 
-  async function serve(client: Connection, connection: ConnectionReport): Promise<void> {
-    const { id, remote } = connection;
+  async function serve({ client, greeting: { header }, listener, entry }: Greeted): Promise<HandlerEnding> {
+    const { id, remote } = entry;
+    const name = nameSource(header, remote);
+    recorder?.open(client, { id, role: 'accepted', server: listener, header });
     let file: ClientFile | undefined;
     try {
       file = createOutput?.(id, client);
     } catch (error) {
-      refuse(context, client, connection, error);
-      return;
+      return refuse(context, client, remote, error);
     }
-    const seat = room.join(id, remote, client);
+    const seat = room.join(id, name, client);
     const overrun = watchOverrun(seat, client);
-    const stop = new AbortController();
+    const [stop, cut] = [new AbortController(), new AbortController()];
+    entry.breakOff = () => cut.abort();
     const options = sessionOptions(client, flags, stdio, stop.signal);
-    const label = createLabel?.(connection);
+    const label = createLabel?.(id, name);
     const ending = await runSession({
       ...options,
-      cutSignal: run.interruption.signal,
+      cutSignal: cut.signal,
       input: seat.input,
       output: file?.stream ?? seat.output,
       receiveTransforms: [
@@ -57,27 +67,33 @@ export async function serveMany(
       },
       onSendingOn: () => context.reporter.emit({ event: 'sending-on', id, remote }),
     });
-    const isCut = run.interruption.signal.aborted;
+    const isCut = cut.signal.aborted;
     const hasTakenNothing = seat.claim?.leave(ending.reason === 'reset') === true;
     halfClosed.delete(client);
     seat.leave();
     file?.stream.end();
-    const totals = { sentBytes: ending.sent?.bytes ?? 0, receivedBytes: ending.receivedBytes };
     // Who only looked whether somebody listens may break off as it likes: nothing is lost.
     const hasOnlyLooked = hasTakenNothing && ending.receivedBytes === 0;
-    if (hasOnlyLooked) connection.ended({ reason: ending.reason }, { ...totals, sentBytes: 0 });
-    else if (overrun.error) connection.ended({ reason: 'limit', error: overrun.error }, totals);
-    else connection.ended(ending.side === 'output' || isCut ? { reason: 'aborted' } : ending, totals);
-    if (isCut) return resetConnection(client, cutDeliveryMs);
-    if (ending.side !== 'output') {
-      closeConnection(client, overrun.error ?? ending.error);
-      return;
+    const sentBytes = hasOnlyLooked ? 0 : (ending.sent?.bytes ?? 0);
+    entry.moved = () => ({ sentBytes, receivedBytes: ending.receivedBytes });
+    const { reason, error } = describe(ending, { hasOnlyLooked, overrun: overrun.error, isCut });
+    recordOf(client)?.closed(reason);
+    async function close() {
+      if (isCut) {
+        await resetConnection(client, cutDeliveryMs);
+        return;
+      }
+      if (ending.side !== 'output') {
+        closeConnection(client, overrun.error ?? ending.error);
+        return;
+      }
+      // What was sent to a reader that has everything is delivered.
+      if (ending.isCut) breakConnection(client);
+      else closeConnection(client);
+      if (file) context.fail(file.path, ending.error);
+      else outputFailed(context, run, ending, stdio);
     }
-    // What was sent to a reader that has everything is delivered.
-    if (ending.isCut) breakConnection(client);
-    else closeConnection(client);
-    if (file) context.fail(file.path, ending.error);
-    else outputFailed(context, run, ending, stdio);
+    return { reason, error, close, failed: isCut };
   }
 
   let served = 0;
@@ -86,18 +102,28 @@ export async function serveMany(
     if (served === 0 && !stdio.input?.stream.destroyed) stdio.input?.close();
   };
   run.stopping.addEventListener('abort', closeInput, { once: true });
-  return (client) => {
+  return (greeted) => {
     served++;
-    return serve(client, run.accepted(client)).finally(() => served--);
+    return serve(greeted).finally(() => served--);
   };
 }
 
+/** How a session's end is told: a local end, or ours, is not the client's. */
+function describe(
+  { reason, error, side }: SessionEnding,
+  { hasOnlyLooked, overrun, isCut }: { hasOnlyLooked: boolean; overrun: Error | undefined; isCut: boolean },
+): ConnectionEnding {
+  if (hasOnlyLooked) return { reason };
+  if (overrun) return { reason: 'limit', error: overrun };
+  return side === 'output' || isCut ? { reason: 'aborted' } : { reason, error };
+}
+
 /** Nothing that the client sends could be kept: it must not take a clean end for a delivery. */
-function refuse(context: Context, client: Connection, connection: ConnectionReport, error: unknown): void {
+function refuse(context: Context, client: Connection, remote: string, error: unknown): HandlerEnding {
   client.on('error', () => undefined);
-  context.fail((error as NodeJS.ErrnoException).path ?? connection.remote, error);
-  connection.ended({ reason: 'aborted' }, { sentBytes: 0, receivedBytes: 0 });
-  breakConnection(client);
+  context.fail((error as NodeJS.ErrnoException).path ?? remote, error);
+  recordOf(client)?.closed('aborted');
+  return { reason: 'aborted', failed: true, close: () => breakConnection(client) };
 }
 
 async function loadLabel({ label }: ManyFlags) {
@@ -106,7 +132,7 @@ async function loadLabel({ label }: ManyFlags) {
     import('../../src/transform/lines.ts'),
     import('../../src/transform/escape-controls.ts'),
   ]);
-  return ({ id, remote }: ConnectionReport) => new LineLabel(`[${id} ${escapeText(remote)}] `);
+  return (id: number, name: string) => new LineLabel(`[${id} ${escapeText(name)}] `);
 }
 
 async function openOutputs({ outputDir }: ManyFlags) {

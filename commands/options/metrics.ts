@@ -1,7 +1,11 @@
 import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
-import { ServeError } from '../../src/serve/serve-error.ts';
+import { ServeError } from '../../src/serve/service.ts';
 import type { MetricsOptions } from '../../src/serve/metrics-server.ts';
 import type { Context } from '../context.ts';
+import { isatty } from 'node:tty';
+import type { LiveSample } from '../../src/report/live-rates.ts';
+import type { LiveNames } from '../../src/report/live-table.ts';
+import { wantsColor } from '../../src/report/paint.ts';
 
 /** Metrics that are served. */
 export interface ServedMetrics {
@@ -36,4 +40,32 @@ export async function startMetrics(
   }
   reporter.emit({ event: 'metrics', url: `http://${address}/metrics` });
   return { address, close };
+}
+
+/**
+ * Shows on stdout what `look` finds, from now on. While the screen is drawn on, lines for a stderr that is a terminal
+ * are shown on it, and are printed at the end.
+ *
+ * @returns what ends the view, and may be called more than once
+ */
+export async function startLive(
+  { reporter }: Context,
+  names: LiveNames,
+  look: () => LiveSample,
+): Promise<() => void> {
+  const { startLiveView } = await import('../../src/report/live-view.ts');
+  const { stdout, stderr } = process;
+  // A reader that is gone ends the view, and not what is viewed.
+  stdout.on('error', () => undefined);
+  const isColoured = wantsColor(process.argv.slice(2), 1);
+  const view = await startLiveView({ names, look, stream: stdout, isColoured });
+  const { write } = reporter;
+  if (view.isOnScreen && isatty(2)) reporter.write = (line) => view.say(line);
+  let isOver = false;
+  return () => {
+    if (isOver) return;
+    isOver = true;
+    reporter.write = write;
+    for (const line of view.stop()) stderr.write(`${line}\n`);
+  };
 }

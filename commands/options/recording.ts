@@ -1,8 +1,10 @@
 import { fstatSync } from 'node:fs';
 import type { Duplex, Writable } from 'node:stream';
-import { type Connection, presentedAddresses } from '../../src/net/connection.ts';
+import type { Connection } from '../../src/net/connection.ts';
 import { Socket } from '../../src/net/index.ts';
+import type { ProxyHeader } from '../../src/protocol/proxy-protocol/header.ts';
 import { toRecordedEnd } from '../../src/record/record-format.ts';
+import { formatSource, sourceHost } from '../../src/serve/greeting/source.ts';
 import type { ConnectionRecord, Recording } from '../../src/record/recording.ts';
 import { TnetError, errorCode } from '../../src/errors.ts';
 import { openOutput } from '../../src/dial/stdio.ts';
@@ -19,6 +21,16 @@ import { describeError } from '../../src/report/sentences.ts';
 export type RecordingFlags = TableFlags<typeof recording, 'connect'> &
   Pick<TableFlags<typeof endOfData, 'connect'>, 'shutdown'>;
 
+/** What a recording tells of a connection beside its own addresses. */
+export interface RecordedFacts {
+  readonly id: number;
+  readonly role: 'dialled' | 'accepted';
+  /** What a Unix server is bound to, or was called by. */
+  readonly server: string;
+  /** What the client's PROXY header said. */
+  readonly header?: ProxyHeader | undefined;
+}
+
 /** Records every connection that it is told of in the file of -o, and remembers the record of each. */
 export class Recorder {
   readonly #recording: Recording;
@@ -29,13 +41,13 @@ export class Recorder {
     this.#flags = flags;
   }
 
-  /** Begins the record of a connection; `server` is what a Unix server is bound to, or was called by. */
-  open(socket: Connection, id: number, role: 'dialled' | 'accepted', server: string): void {
+  /** Begins the record of a connection. */
+  open(socket: Connection, { id, role, server, header }: RecordedFacts): void {
     const { localAddress, localPort, remoteAddress, remotePort } = socket;
     const [localPath, remotePath] = role === 'dialled' ? ['', server] : [server, ''];
     const notes = [
       socket instanceof Socket && socket.secureLayer ? 'TLS, recorded in the clear' : undefined,
-      role === 'accepted' ? presentedNote(socket) : undefined,
+      presentedNote(header),
     ].filter((note) => note !== undefined);
     const record = this.#recording.open({
       connection: {
@@ -136,9 +148,8 @@ function openDescriptor(fd: number, output: string): Writable {
 }
 
 /** Packets have the connection's own addresses; what a PROXY header says goes beside them. */
-function presentedNote(socket: Connection): string | undefined {
-  const presented = presentedAddresses(socket);
-  return presented?.remoteHost === undefined ? undefined : `PROXY header from ${presented.remote}`;
+function presentedNote(header: ProxyHeader | undefined): string | undefined {
+  return header && sourceHost(header) !== undefined ? `PROXY header from ${formatSource(header)}` : undefined;
 }
 
 /** How long a reader that takes nothing is waited for at the end. */

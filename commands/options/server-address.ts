@@ -2,12 +2,14 @@ import type { Endpoint } from '../../src/address/endpoint.ts';
 import { refuseAddressFlags, toFamily, refuseNumericForm } from '../../src/address/host-rules.ts';
 import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
 import { TnetError } from '../../src/errors.ts';
+import { isWorker } from '../is-worker.ts';
 import type { TableFlags } from './row.ts';
 import type { address } from './table/address.ts';
 import type { access } from './table/clients.ts';
+import type { clientHeader } from './table/proxies.ts';
 
 /** The flags and words that name where a server listens. */
-export type ServerAddressFlags = TableFlags<typeof address, 'listen'> & TableFlags<typeof access, 'listen'>;
+export type ServerAddressFlags = TableFlags<typeof address & typeof access & typeof clientHeader, 'listen'>;
 
 /**
  * The endpoint that a server command is to bind: `[ADDRESS]` words, or `-U PATH`, or `-p PORT` with `-s ADDR`.
@@ -50,7 +52,19 @@ export function readServerAddresses(words: readonly string[], options: ServerAdd
       ? activated
       : [toFamily(readServerAddress(words, options), readFamily(options))];
   refuseAddressFlags(endpoints, addressFlags(options));
+  const hasList = (options.allow ?? options.deny) !== undefined;
+  if (hasList && !options.acceptProxy && endpoints.some(({ kind }) => kind === 'unix')) {
+    throw new TnetError(
+      'TNET_E_USAGE',
+      '--allow and --deny judge IP addresses; a Unix socket is guarded by --mode',
+    );
+  }
   return endpoints;
+}
+
+/** The endpoint to bind for one that may ask for TLS. */
+export function toPlainEndpoint(endpoint: Endpoint): Endpoint {
+  return endpoint.kind === 'tls' ? { ...endpoint, kind: 'tcp' } : endpoint;
 }
 
 /** The flags about IP addresses and names, for refuseAddressFlags(). An access list may have names too. */
@@ -75,6 +89,9 @@ export function readFamily(options: Pick<ServerAddressFlags, 'ipv4' | 'ipv6'>): 
 /** The first descriptor that systemd hands over. Source: sd_listen_fds(3), SD_LISTEN_FDS_START. */
 const firstDescriptor = 3;
 
+/** The variables that were taken out of the environment, for workers: they read the same addresses, and bind none. */
+export let activation: { readonly LISTEN_FDS?: string; readonly LISTEN_PID?: string } = {};
+
 /**
  * The sockets that systemd has opened for this process: none when LISTEN_FDS is not set or was meant for another
  * process. The variables are taken out of the environment, as no child of ours is meant either.
@@ -82,11 +99,13 @@ const firstDescriptor = 3;
  */
 function takeActivatedSockets(
   environment: NodeJS.ProcessEnv = process.env,
-  pid: number = process.pid,
+  pid: number = isWorker() ? process.ppid : process.pid,
 ): Endpoint[] {
   const { LISTEN_FDS: countText, LISTEN_PID: pidText } = environment;
   for (const name of ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES'])
     Reflect.deleteProperty(environment, name);
+  if (countText !== undefined && pidText !== undefined)
+    activation = { LISTEN_FDS: countText, LISTEN_PID: pidText };
   if (pidText !== String(pid) || countText === undefined || !/^\d{1,6}$/.test(countText)) return [];
   return Array.from({ length: Number(countText) }, (_, index) => ({
     kind: 'fd',

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { TnetError } from '../../src/errors.ts';
 import type { Pair } from '../../src/handlers/relay/pair.ts';
-import { findRepeatedKey } from './repeated-key.ts';
 import { readPair, type ReadPairOptions, type WrittenPair } from './pair.ts';
 
 /** What the command line says of the pairs of a file. */
@@ -80,4 +79,25 @@ function parseJson(text: string, path: string): unknown {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * The first key that an object of a JSON text has twice: JSON.parse() takes the last of them without a word.
+ *
+ * @param json a text that JSON.parse() accepts
+ */
+export function findRepeatedKey(json: string): string | undefined {
+  /** The keys so far of each object that is open; undefined stands for a list. */
+  const open: (Set<string> | undefined)[] = [];
+  for (const [token, text, colon] of json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/gs)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '[') open.push(undefined);
+    else if (token === '}' || token === ']') open.pop();
+    if (text === undefined || colon === undefined) continue;
+    const key = JSON.parse(text) as string;
+    const keys = open.at(-1);
+    if (keys?.has(key)) return key;
+    keys?.add(key);
+  }
+  return undefined;
 }

@@ -10,13 +10,13 @@ import { clientHeader, protocols, proxies } from '../options/table/proxies.ts';
 import { live, recording, tap } from '../options/table/recording.ts';
 import { replay } from '../options/table/replay.ts';
 import { reports } from '../options/table/reports.ts';
-import { monitoring, serving } from '../options/table/serving.ts';
+import { monitoring, processes, serving } from '../options/table/serving.ts';
 import { socket } from '../options/table/socket.ts';
 import { tls } from '../options/table/tls.ts';
 
 /** The options of `tnet proxy`, in the order of its help. */
 export const proxyLayout = [
-  ['What is served:', address, bind, serving, monitoring],
+  ['What is served:', address, bind, serving, processes, monitoring],
   ['What is seen:', tap, recording, live],
   ['Protocols:', clientHeader, proxies, protocols],
   ['TLS:', tls],

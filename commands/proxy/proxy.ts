@@ -1,12 +1,17 @@
 import { refuseAddressFlags } from '../../src/address/host-rules.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
 import { hideUserInfo, errorCode, TnetError } from '../../src/errors.ts';
+import { exitCodes } from '../../src/exit-codes.ts';
 import { isReplayClient, type Pair } from '../../src/handlers/relay/pair.ts';
+import type { RelayService } from '../../src/handlers/relay/service.ts';
+import type { LoopWatch } from '../../src/handlers/relay/targets/rules.ts';
+import type { LiveNames } from '../../src/report/live-table.ts';
+import type { ServeHost } from '../../src/serve/service.ts';
 import { createContext } from '../context.ts';
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
 import { readFamily, addressFlags } from '../options/server-address.ts';
 import { readConfigFile, type SharedOptions } from './config-file.ts';
-import { isWorker } from './is-worker.ts';
+import { isWorker } from '../is-worker.ts';
 import { nameFlag, proxyLayout, writtenValues, type ProxyOptions } from './options.ts';
 import { checkProcess } from './pair-checks.ts';
 import { readPair } from './pair.ts';
@@ -28,17 +33,29 @@ async function runProxy(
   command: Called,
 ): Promise<void> {
   // Help has no use for what runs.
-  const [{ ProxyRun }, { openViews }] = await Promise.all([import('./run.ts'), import('./views.ts')]);
+  const [{ ServerRun }, { prepareRelay, prepareRelays }, { LoopWatch }, { checkBoundLoops }] =
+    await Promise.all([
+      import('../server-run.ts'),
+      import('../../src/handlers/relay/prepare.ts'),
+      import('../../src/handlers/relay/targets/rules.ts'),
+      import('../../src/handlers/relay/targets/bound-loops.ts'),
+    ]);
   const context = createContext(command, options);
   const words = listen === undefined ? [] : [listen, ...targets];
   checkProcess(givenOptions(command), nameFlag);
+  const family = readFamily(options);
   const read = createPairReader(words, options, {
     values: writtenValues(command),
-    family: readFamily(options),
+    family,
     modes: options.workers === undefined ? {} : { workers: '--workers' },
   });
   if (options.workers !== undefined && isWorker()) {
-    (await import('./workers.ts')).runWorker(context, options, read);
+    let loops: LoopWatch | undefined;
+    (await import('../workers.ts')).runWorker(context, options, async (host) => {
+      loops ??= host.own && new LoopWatch(host.own);
+      const streams = (await read()).filter((pair) => pair.listen.kind !== 'udp');
+      return Promise.all(streams.map((pair) => prepareRelay(pair, { ...host, loops })));
+    });
     return;
   }
   const pairs = await read();
@@ -47,16 +64,37 @@ async function runProxy(
   }
   const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
   if (pairs.some(isReplayClient)) checkReplayClients(options);
-  const views = await openViews(context, options);
-  const run = new ProxyRun(context, options, views);
+  const views = await (await import('./views.ts')).openViews(context, options);
+  const { recordings } = views;
   const [first] = pairs;
-  if (first && isReplayClient(first)) return run.replay(first, metrics);
-  if (options.config !== undefined) run.reloadOnHangup(options.config, read);
-  if (views.recordings.length === 0) {
-    const { limitYoungGeneration } = await import('../../src/handlers/relay/young-generation.ts');
+  const replayed = first && isReplayClient(first) ? `--replay ${first.values.replay ?? ''}` : undefined;
+  const run = new ServerRun<RelayService>(context, options, {
+    name: 'proxy',
+    checkBound: (bound) => checkBoundLoops(bound, family),
+    live: (addresses) => nameLive(replayed ?? addresses.join(' ')),
+    close: () => views.close(),
+  });
+  if (first && replayed !== undefined) {
+    const { replayClients } = await import('../../src/handlers/relay/replay/clients.ts');
+    return run.work(async (host, signal) => {
+      const isSame = await replayClients(first, { ...host, recordings }, signal);
+      return isSame ? exitCodes.ok : exitCodes.failed;
+    }, metrics);
+  }
+  const loops = new LoopWatch(run.own);
+  const prepare = (host: ServeHost, some: readonly Pair[]) =>
+    prepareRelays(some, { ...host, loops, recordings });
+  if (options.config !== undefined)
+    run.reloadOnHangup(options.config, async (host) => prepare(host, await read()));
+  if (recordings.length === 0) {
+    const { limitYoungGeneration } = await import('../../src/handlers/relay/prepare.ts');
     limitYoungGeneration(pairs);
   }
-  await run.start(pairs, metrics);
+  await run.start((host) => prepare(host, pairs), metrics);
+}
+
+function nameLive(what: string): LiveNames {
+  return { title: `tnet proxy ${what}`, received: 'up', sent: 'down', remote: 'client', target: 'target' };
 }
 
 /** @throws TnetError TNET_E_USAGE for flags about what is bound, where nothing is */

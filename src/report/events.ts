@@ -185,18 +185,18 @@ export type Event =
       readonly sentBytes: number;
       readonly receivedBytes: number;
       readonly durationMs: number;
-      /** Of a proxy: connections open now, those that ended with an error, and clients turned away by reason. */
-      readonly open?: number;
-      readonly failed?: number;
-      /** Of a server that waits for a greeting: clients that came and left without a word. */
-      readonly probes?: number;
-      readonly refused?: Readonly<Record<string, number>>;
+      /** Connections open now, those that ended with an error, and clients turned away by reason. */
+      readonly open: number;
+      readonly failed: number;
+      /** Clients that came and left without a word, where one was waited for. */
+      readonly probes: number;
+      readonly refused: Readonly<Record<string, number>>;
       /** Of a UDP service: datagrams that were taken, and those that were not. */
       readonly datagrams?: number;
       readonly dropped?: number;
     }
-  /** A client has left without the greeting that was waited for; `id` where the connection has been told. */
-  | { readonly event: 'probe'; readonly id?: number; readonly remote: string }
+  /** A client has left without the greeting that was waited for. */
+  | { readonly event: 'probe'; readonly id: number; readonly remote: string }
   /** Whether a proxy's clients at `address` are served by the native engine alone, and if not, why. */
   | { readonly event: 'lane'; readonly address: string; readonly express: boolean; readonly reason?: string }
   /** A server's metrics are served at `url`. */

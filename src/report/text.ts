@@ -146,13 +146,16 @@ function renderLane({ address, express, reason = '' }: Extract<Event, { event: '
   return express ? `${address}: express lane` : `${address}: no express lane: ${reason}`;
 }
 
-/** What only a proxy's totals have: connections still open, and what went wrong. */
+/** Connections still open, and what went wrong. */
 function renderState({
-  open = 0,
-  failed = 0,
-  probes = 0,
-  refused = {},
+  open,
+  failed,
+  probes,
+  refused,
+  datagrams,
 }: Extract<Event, { event: 'totals' }>): string {
+  // Those that were dropped have been told, and not for what.
+  if (datagrams !== undefined) return '';
   const parts = [
     [open, 'open'],
     [failed, 'failed'],

@@ -1,24 +1,29 @@
 import type { AccessList } from '../access/access-list.ts';
-import type { Endpoint } from '../address/endpoint.ts';
-import { serveDatagrams } from './serve-datagrams.ts';
-import { formatBound, formatRemote } from './serve.ts';
+import { type Endpoint, formatHostPort } from '../address/endpoint.ts';
+import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
+import { isIP } from '../address/ip.ts';
+import { errorCode } from '../errors.ts';
+import type { Connection } from '../net/connection.ts';
+import { bindDatagram, joinOwnGroup, type DatagramSocket } from '../net/datagram.ts';
 import { maxDatagramBytes, type DatagramPeer, type LostDatagrams } from '../net/datagram-peer.ts';
-import type { DatagramServer } from '../net/datagram-server.ts';
-import type { ServeHost } from './host.ts';
-import { tooManyNew } from './refuse.ts';
+import { DatagramServer } from '../net/datagram-server.ts';
+import { lookupFirst } from '../net/lookup.ts';
+import { refuse, tooManyNew, type Books } from './ledger.ts';
+import { formatBound, formatRemote } from './serve.ts';
 import { serveClient } from './serve-client.ts';
-import type { Service } from './service.ts';
+import type { BoundListener, ServeHost, Service } from './service.ts';
+
+export type UdpEndpoint = Extract<Endpoint, { kind: 'udp' }>;
 
 /** How many senders that were turned away are remembered, each to be said once and not for every datagram. */
 const rememberedRefusals = 1024;
 
 /** A bound UDP address with the service that its clients get: each sender is a session of its own. */
-export class DatagramListener {
+export class DatagramListener implements BoundListener {
   readonly #host: ServeHost;
   readonly #server: DatagramServer;
   #service: Service;
   readonly #refused = new Set<string>();
-  /** What has really been bound. */
   readonly address: string;
 
   private constructor(server: DatagramServer, service: Service, host: ServeHost) {
@@ -30,20 +35,21 @@ export class DatagramListener {
     this.#applyLimit();
   }
 
-  /** Binds a service's address. @throws as serveDatagrams() does */
+  /** Binds a service's address. @throws as bindEndpoint() does */
   static async open(service: Service, host: ServeHost): Promise<DatagramListener> {
-    const server = await serveDatagrams(service.listen as Extract<Endpoint, { kind: 'udp' }>, {
-      family: host.family,
-      numericOnly: host.numericOnly,
-      admit: (address) => listener.#judge(address ?? ''),
-      onRefused: (remote, reason) => listener.#refuse(remote, reason),
-      onConnection: (peer) => listener.#accept(peer),
+    const onPeer = (peer: DatagramPeer): void => listener.#accept(peer);
+    const { tuneDatagrams } = service;
+    const socket = await bindEndpoint(service.listen as UdpEndpoint, { ...host, tuneDatagrams });
+    const server: DatagramServer = new DatagramServer(socket, {
+      onlyFirst: service.onlyFirst !== undefined,
+      admit: (address) => listener.#judge(address),
+      onRefused: ({ address, port }, reason) => listener.#refuse(formatHostPort(address, port), reason),
+      onPeer,
     });
-    const listener = new DatagramListener(server, service, host);
+    const listener: DatagramListener = new DatagramListener(server, service, host);
     return listener;
   }
 
-  /** Serves by another service from the next client on. */
   replaceService(service: Service): void {
     this.#service.close();
     this.#service = service;
@@ -51,7 +57,6 @@ export class DatagramListener {
     this.#applyLimit();
   }
 
-  /** Reads the access lists again, if there are any. @throws TnetError TNET_E_ACCESS; the old ones stay in force */
   async reloadAccess(): Promise<AccessList | undefined> {
     const { access } = this.#service;
     await access?.reload();
@@ -59,7 +64,7 @@ export class DatagramListener {
     return access;
   }
 
-  /** Takes no more clients; sessions go on. The address is free again when the last one is over. */
+  /** Sessions go on. The address is free again when the last one is over. */
   close(): void {
     this.#service.close();
     this.#server.close();
@@ -80,12 +85,11 @@ export class DatagramListener {
 
   /** Every datagram is counted; its sender is said once for each reason. */
   #refuse(remote: string, reason: string): void {
-    this.#host.ledger.refuse(reason);
     const key = `${remote} ${reason}`;
-    if (this.#refused.has(key)) return;
+    if (this.#refused.has(key)) return this.#host.ledger.refuse(reason);
     if (this.#refused.size >= rememberedRefusals) this.#refused.clear();
     this.#refused.add(key);
-    this.#host.emit({ event: 'refused', remote, reason });
+    refuse(this.#host, remote, reason);
   }
 
   #accept(peer: DatagramPeer): void {
@@ -94,10 +98,62 @@ export class DatagramListener {
   }
 }
 
-/** Reports what a datagram peer loses or cuts. */
-export function watchDatagrams(peer: DatagramPeer, remote: string, { emit }: ServeHost): void {
+/** Reports what a datagram peer loses or cuts; any other connection does neither. */
+export function watchDatagrams(peer: Connection, remote: string, { emit }: Pick<Books, 'emit'>): void {
   peer.on('lost', (lost: LostDatagrams) => emit({ event: 'datagrams-lost', remote, ...lost }));
   peer.on('cut', (bytes: number) =>
     emit({ event: 'datagram-cut', remote, bytes, limitBytes: maxDatagramBytes }),
   );
+}
+
+/** How a UDP socket is bound. */
+type BindOptions = Pick<ServeHost, 'family' | 'numericOnly'> & Pick<Service, 'tuneDatagrams'>;
+
+/**
+ * Binds a UDP socket to an endpoint; one that is a multicast group is joined.
+ *
+ * @throws the system's error, TnetError TNET_E_ADDRESS, or what `tuneDatagrams` says
+ */
+export async function bindEndpoint(endpoint: UdpEndpoint, options: BindOptions): Promise<DatagramSocket> {
+  const socket = await bindPlain(endpoint, options);
+  try {
+    options.tuneDatagrams?.(socket);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+async function bindPlain(
+  endpoint: UdpEndpoint,
+  { family, numericOnly }: BindOptions,
+): Promise<DatagramSocket> {
+  refuseNumericForm(endpoint.host ?? '');
+  if (numericOnly) requireNumericHost(endpoint);
+  const { host, port } = endpoint;
+  if (host === undefined && family === undefined) {
+    try {
+      return await bindDatagram({ type: 'udp6', address: '::', port });
+    } catch (error) {
+      // As node:net does where IPv6 is off.
+      if (!['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'].includes(errorCode(error) ?? '')) throw error;
+      return bindDatagram({ type: 'udp4', address: '0.0.0.0', port });
+    }
+  }
+  const found = await findAddress(host, family);
+  const kind = found.family === 4 ? ({ type: 'udp4' } as const) : ({ type: 'udp6', ipv6Only: true } as const);
+  const socket = await bindDatagram({ ...kind, address: found.address, port });
+  joinOwnGroup(socket, found.address);
+  return socket;
+}
+
+async function findAddress(
+  host: string | undefined,
+  family: 4 | 6 | undefined,
+): Promise<{ address: string; family: number }> {
+  if (host === undefined)
+    return family === 4 ? { address: '0.0.0.0', family: 4 } : { address: '::', family: 6 };
+  const given = isIP(host);
+  return given === 0 ? lookupFirst(host, { family }) : { address: host, family: given };
 }

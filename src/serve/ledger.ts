@@ -1,3 +1,7 @@
+import type { EndingReason } from '../flow/flow.ts';
+import { roundMs } from '../quantities.ts';
+import type { Event } from '../report/events.ts';
+
 /** What a server has done so far, over all its listeners. `sentBytes` went to clients, `receivedBytes` came from them. */
 export interface Totals {
   readonly connections: number;
@@ -10,6 +14,9 @@ export interface Totals {
   readonly probes: number;
   /** How many clients were turned away, by reason. */
   readonly refused: Readonly<Record<string, number>>;
+  /** Of a service that answers datagrams one by one: those that were taken, and those that were not. */
+  readonly datagrams?: number;
+  readonly dropped?: number;
 }
 
 /** Bytes that went to the client, and that came from it. */
@@ -31,12 +38,13 @@ export interface OpenConnection {
   moved: (() => Moved) | undefined;
   /** Ends it now, whatever it is at. */
   breakOff: (() => void) | undefined;
-  /** A session between two UDP ends: it has no end of its own, so that ending it cuts nothing. */
-  isSession: boolean;
+  /** Breaking it off cuts no stream short: what it is at is brought to an end, or it has none of its own. */
+  endsInOrder: boolean;
 }
 
 /** One open connection at a moment. `sentBytes` went to the client, `receivedBytes` came from it. */
-export interface CarriedConnection extends Omit<OpenConnection, 'moved' | 'breakOff' | 'isSession'>, Moved {}
+export interface CarriedConnection
+  extends Omit<OpenConnection, 'moved' | 'breakOff' | 'endsInOrder'>, Moved {}
 
 /** What a connection comes to in the sums. */
 export interface Carried extends Moved {
@@ -47,12 +55,17 @@ export interface Carried extends Moved {
 /** Counts connections, bytes and refusals. */
 export class Ledger {
   readonly open = new Set<OpenConnection>();
+  /** What the open connections have moved that workers serve, by worker, when each was asked last. */
+  readonly elsewhere = new Map<number, Moved>();
   readonly #refused = new Map<string, number>();
   #connections = 0;
   #failed = 0;
   #probes = 0;
   #sentBytes = 0;
   #receivedBytes = 0;
+  #datagrams: { readonly taken: number; readonly dropped: number } | undefined;
+  /** Those who wait for the last open connection to be gone. */
+  readonly #onIdle: (() => void)[] = [];
 
   /** Enters a connection. Its number counts from 1, unless it has got one elsewhere. */
   enter(remote: string, given?: number): OpenConnection {
@@ -65,7 +78,7 @@ export class Ledger {
       startedAt: performance.now(),
       moved: undefined,
       breakOff: undefined,
-      isSession: false,
+      endsInOrder: false,
     };
     this.open.add(entry);
     return entry;
@@ -77,12 +90,25 @@ export class Ledger {
     this.#sentBytes += carried.sentBytes;
     this.#receivedBytes += carried.receivedBytes;
     if (carried.failed) this.#failed++;
-    if (carried.isProbe) this.probe();
+    if (carried.isProbe) this.#probes++;
+    if (this.open.size > 0) return;
+    for (const settle of this.#onIdle.splice(0)) settle();
   }
 
-  /** Counts a client that came and went without a word. */
-  probe(): void {
-    this.#probes++;
+  /** Settles when no connection is open. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => (this.open.size === 0 ? resolve() : this.#onIdle.push(resolve)));
+  }
+
+  /** Counts datagrams that belong to no connection, and what they carried. Those that were dropped carried nothing. */
+  datagrams(
+    count: { readonly taken: number; readonly dropped: number },
+    { sentBytes, receivedBytes } = nothingMoved,
+  ): void {
+    const { taken, dropped } = this.#datagrams ?? { taken: 0, dropped: 0 };
+    this.#datagrams = { taken: taken + count.taken, dropped: dropped + count.dropped };
+    this.#sentBytes += sentBytes;
+    this.#receivedBytes += receivedBytes;
   }
 
   refuse(reason: string): void {
@@ -93,14 +119,14 @@ export class Ledger {
 
   /** How many open connections would be cut if everything ended now. */
   get unended(): number {
-    return Array.from(this.open).filter(({ isSession }) => !isSession).length;
+    return Array.from(this.open).filter(({ endsInOrder }) => !endsInOrder).length;
   }
 
   /** What the open connections have moved up to now, all together. */
   get moving(): Moved {
     let { sentBytes, receivedBytes } = nothingMoved;
-    for (const { moved } of this.open) {
-      const one = moved?.() ?? nothingMoved;
+    const here = Array.from(this.open, ({ moved }) => moved?.() ?? nothingMoved);
+    for (const one of [...here, ...this.elsewhere.values()]) {
       sentBytes += one.sentBytes;
       receivedBytes += one.receivedBytes;
     }
@@ -129,6 +155,68 @@ export class Ledger {
       failed: this.#failed,
       probes: this.#probes,
       refused: Object.fromEntries(this.#refused),
+      ...(this.#datagrams && { datagrams: this.#datagrams.taken, dropped: this.#datagrams.dropped }),
     };
   }
+}
+
+/** Where connections are counted, and reported. */
+export interface Books {
+  readonly ledger: Ledger;
+  readonly emit: (event: Event) => void;
+  /** Reports a failure as one line: what failed, why, and in which connection. */
+  readonly fail: (subject: string, error: unknown, id?: number) => void;
+}
+
+/** How a connection ended. */
+export interface ConnectionEnding {
+  readonly reason: EndingReason;
+  /** Reported as one line. */
+  readonly error?: Error | undefined;
+  /** What the error is about. Default: the client. */
+  readonly subject?: string | undefined;
+  /** Counts as failed although there is no error to tell: it could not be served, or a stream was cut. Default false. */
+  readonly failed?: boolean;
+}
+
+/**
+ * Strikes a connection off the ledger and reports its end, once.
+ *
+ * @param ending `isProbe`: it came and went without a word
+ * @param lastedMs how long it was there. Default: until now
+ */
+export function leave(
+  entry: OpenConnection,
+  { ledger, emit, fail }: Books,
+  {
+    reason,
+    error,
+    subject,
+    isProbe = false,
+    failed = false,
+  }: ConnectionEnding & { readonly isProbe?: boolean },
+  lastedMs = performance.now() - entry.startedAt,
+): void {
+  const { id, remote } = entry;
+  // A fault may end a connection that is being ended already.
+  if (!ledger.open.has(entry)) return;
+  const moved = entry.moved?.() ?? nothingMoved;
+  const counted = { ...moved, failed: failed || error !== undefined };
+  ledger.leave(entry, { ...counted, ...(isProbe && { isProbe }) });
+  if (error) fail(subject ?? remote, error, id);
+  const durationMs = roundMs(lastedMs);
+  emit({ event: 'ended', id, remote, reason, ...moved, durationMs });
+}
+
+/** What a client is refused with that connects more often than it may. */
+export const tooManyNew = 'too many new connections';
+
+/** Counts a client that is turned away, and reports it. */
+export function refuse(
+  { ledger, emit }: Pick<Books, 'ledger' | 'emit'>,
+  remote: string,
+  reason: string,
+): void {
+  ledger.refuse(reason);
+  emit({ event: 'refused', remote, reason });
 }

@@ -1,25 +1,25 @@
 import type { AccessList } from '../access/access-list.ts';
 import { breakConnection } from '../net/connection.ts';
-import { formatBound, formatRemote, serve } from './serve.ts';
 import type { Server, Socket } from '../net/index.ts';
-import type { ServeHost } from './host.ts';
-import { refuse, tooManyNew } from './refuse.ts';
+import { countPlaces } from '../net/server-state.ts';
+import { refuse, tooManyNew } from './ledger.ts';
+import { formatBound, formatRemote, serve } from './serve.ts';
 import { serveClient } from './serve-client.ts';
-import type { Lane, Service } from './service.ts';
+import type { BoundListener, Lane, ServeHost, Service } from './service.ts';
 
 /** Descriptors that accepting leaves free: each client needs one more for its target, and the process some of its own. */
 const descriptorReserve = 24;
 
-/** A bound address with the service that its clients get. */
-export class Listener {
+const tooMany = 'too many connections';
+
+/** A bound address of streams with the service that its clients get. */
+export class Listener implements BoundListener {
   readonly #host: ServeHost;
   readonly #server: Server;
   #service: Service;
-  #open = 0;
   /** Serves the clients instead, where the service allows it. */
   #lane: Lane | string | undefined;
   readonly #key: string;
-  /** What has really been bound. */
   readonly address: string;
 
   private constructor(server: Server, service: Service, host: ServeHost, key: string) {
@@ -32,27 +32,18 @@ export class Listener {
 
   /** Binds a service's address; `key` names the listener over a reload. @throws as serve() does */
   static async open(service: Service, host: ServeHost, key: string): Promise<Listener> {
+    const { family, numericOnly } = host;
+    const { mode, owner } = service.binding;
     // Bound and taken over in the same turn: no client can come between.
-    const accept = (client: Socket) => listener.#accept(client);
-    const server = await serve(service.listen, {
-      family: host.family,
-      numericOnly: host.numericOnly,
-      mode: service.binding.mode,
-      owner: service.binding.owner,
-      descriptorReserve,
-      // A reload may change it.
-      get pauseMs() {
-        return listener.#service.pauseMs;
-      },
-      onConnection: accept,
-    });
+    const onConnection = (client: Socket) => listener.#accept(client);
+    const options = { family, numericOnly, mode, owner, descriptorReserve, onConnection };
+    const server = await serve(service.listen, options);
     const listener = new Listener(server, service, host, key);
     listener.#watch();
     listener.#applyService();
     return listener;
   }
 
-  /** Serves by another service from the next client on. */
   replaceService(service: Service): void {
     this.#service.close();
     this.#service = service;
@@ -67,6 +58,7 @@ export class Listener {
 
   /** Says whether the engine serves the clients, and why not. */
   announceLane(): void {
+    if (!this.#service.lane) return;
     const express = typeof this.#lane === 'object';
     const reason = typeof this.#lane === 'string' ? this.#lane : undefined;
     this.#host.emit({
@@ -82,7 +74,6 @@ export class Listener {
     return this.#service.rate?.take(client, performance.now()) !== false;
   }
 
-  /** Reads the access lists again, if there are any. @throws TnetError TNET_E_ACCESS; the old ones stay in force */
   async reloadAccess(): Promise<AccessList | undefined> {
     const { access } = this.#service;
     await access?.reload();
@@ -91,7 +82,6 @@ export class Listener {
     return access;
   }
 
-  /** Stops accepting; what has been accepted goes on. Settles when all of that is in the ledger. */
   close(): Promise<void> {
     this.#service.close();
     const closed = this.#closeLane();
@@ -103,13 +93,14 @@ export class Listener {
     const { fail } = this.#host;
     this.#server.on('error', (error) => fail(this.address, error));
     this.#server.on('exhausted', (error) => fail(this.address, error));
+    this.#server.on('drop', (data) => refuse(this.#host, data?.remoteAddress ?? this.address, tooMany));
   }
 
   /** Who serves the clients from now on. */
   #applyService(): void {
     void this.#closeLane();
     this.#applyLimit();
-    const { open, obstacle } = this.#service.lane;
+    const { open, obstacle } = this.#service.lane ?? {};
     this.#lane = obstacle ?? open?.(this.#server, this.address, descriptorReserve);
   }
 
@@ -127,15 +118,13 @@ export class Listener {
 
   #accept(client: Socket): void {
     const service = this.#service;
+    const { pauseMs } = service;
+    if (pauseMs !== undefined) this.#server.pause(pauseMs);
     const reason = this.#findRefusal(client, service);
     if (reason !== undefined) return this.#refuse(client, reason);
-    this.#open++;
     const { handOver } = this.#host;
-    if (handOver) {
-      const place = { key: this.#key, address: this.address };
-      return handOver(client, formatRemote(client, this.address), place, () => this.#open--);
-    }
-    void serveClient(client, this.address, service, this.#host).finally(() => this.#open--);
+    if (!handOver) return void serveClient(client, this.address, service, this.#host);
+    handOver(client, formatRemote(client, this.address), { key: this.#key, address: this.address });
   }
 
   #findRefusal(
@@ -146,7 +135,7 @@ export class Listener {
     const address = client.remoteAddress;
     const denial = address === undefined && acceptProxy ? undefined : access?.judge(address);
     if (denial !== undefined) return denial;
-    if (reject && this.#open >= (maxConnections ?? Infinity)) return 'too many connections';
+    if (reject && countPlaces(this.#server) > (maxConnections ?? Infinity)) return tooMany;
     // Behind another proxy all clients have its address: who they are is known once the header has been read.
     if (acceptProxy) return undefined;
     if (rate && !rate.take(client.remoteAddress ?? '', performance.now())) return tooManyNew;

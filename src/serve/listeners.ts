@@ -1,13 +1,8 @@
 import { formatEndpoint } from '../address/endpoint.ts';
-import type { DatagramListener } from './datagram-listener.ts';
-import type { ServeHost } from './host.ts';
 import { Listener } from './listener.ts';
-import { ServeError } from './serve-error.ts';
-import { retryBind } from './retry-bind.ts';
-import type { Service } from './service.ts';
-
-/** A listener of streams or of datagrams. */
-type AnyListener = Listener | DatagramListener;
+import { ServeError, type BoundListener, type ServeHost, type Service } from './service.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { errorCode } from '../errors.ts';
 
 /** Judges what has been bound, each as it is said, before anybody is served there. @throws ServeError */
 export type CheckBound<S extends Service> = (bound: ReadonlyMap<S, string>) => void;
@@ -16,7 +11,7 @@ export type CheckBound<S extends Service> = (bound: ReadonlyMap<S, string>) => v
 export class Listeners<S extends Service = Service> {
   readonly #host: ServeHost;
   readonly #checkBound: CheckBound<S>;
-  #listeners = new Map<string, AnyListener>();
+  #listeners = new Map<string, BoundListener>();
 
   constructor(host: ServeHost, checkBound: CheckBound<S> = () => undefined) {
     this.#host = host;
@@ -38,7 +33,7 @@ export class Listeners<S extends Service = Service> {
    */
   async serve(services: readonly S[], signal?: AbortSignal): Promise<void> {
     const wanted = nameListeners(services);
-    const opened = new Map<string, AnyListener>();
+    const opened = new Map<string, BoundListener>();
     try {
       for (const [key, service] of wanted) {
         if (!this.#listeners.has(key)) opened.set(key, await this.#open(service, key, signal));
@@ -61,7 +56,7 @@ export class Listeners<S extends Service = Service> {
       this.#host.emit({ event: 'listening', address: listener.address });
       if (listener instanceof Listener) listener.announceLane();
     }
-    const next = new Map<string, AnyListener>();
+    const next = new Map<string, BoundListener>();
     for (const [key, service] of wanted) {
       const kept = this.#listeners.get(key);
       kept?.replaceService(service);
@@ -88,7 +83,7 @@ export class Listeners<S extends Service = Service> {
     }
   }
 
-  async #open(service: Service, key: string, signal: AbortSignal | undefined): Promise<AnyListener> {
+  async #open(service: Service, key: string, signal: AbortSignal | undefined): Promise<BoundListener> {
     const { emit } = this.#host;
     const address = formatEndpoint(service.listen);
     const onRetry = (delayMs: number) => emit({ event: 'bind-retry', address, delayMs });
@@ -104,13 +99,14 @@ export class Listeners<S extends Service = Service> {
     }
   }
 
-  async #bind(service: Service, key: string): Promise<AnyListener> {
+  async #bind(service: Service, key: string): Promise<BoundListener> {
+    if (service.bind) return service.bind(service, this.#host);
     if (service.listen.kind !== 'udp') return Listener.open(service, this.#host, key);
     const { DatagramListener } = await import('./datagram-listener.ts');
     return DatagramListener.open(service, this.#host);
   }
 
-  async #close(listener: AnyListener): Promise<void> {
+  async #close(listener: BoundListener): Promise<void> {
     const closed = listener.close();
     this.#host.own?.remove(listener.address);
     await closed;
@@ -157,4 +153,42 @@ export function nameListeners<S extends Service>(services: readonly S[]): Map<st
     named.set(key, service);
   }
   return named;
+}
+
+/** How long an address in use is left alone before the next try. Source: net.Server, 'error', of Node 0.x. */
+const retryMs = 1_000;
+
+export interface RetryOptions {
+  /** Gives up when it aborts. */
+  readonly signal: AbortSignal;
+  /** Told before each wait. */
+  readonly onRetry: (delayMs: number) => void;
+}
+
+/**
+ * Binds, and tries again while the address is in use.
+ *
+ * @throws what `bind` throws for another reason, or last when the signal aborts
+ */
+export async function retryBind<Bound>(
+  bind: () => Promise<Bound>,
+  { signal, onRetry }: RetryOptions,
+): Promise<Bound> {
+  for (;;) {
+    try {
+      return await bind();
+    } catch (error) {
+      if (!isInUse(error) || signal.aborted) throw error;
+      onRetry(retryMs);
+      try {
+        await delay(retryMs, undefined, { signal });
+      } catch {
+        throw error;
+      }
+    }
+  }
+}
+
+function isInUse(error: unknown): boolean {
+  return ['EADDRINUSE', 'TNET_E_PATH_IN_USE'].includes(errorCode(error) ?? '');
 }

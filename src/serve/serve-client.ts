@@ -2,16 +2,12 @@ import { resetConnection, type Connection } from '../net/connection.ts';
 import { ConnectionGuard, guarded } from '../net/guard.ts';
 import { Socket } from '../net/index.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
-import { greet } from './greeting/greet.ts';
-import type { Greeting } from './greeting/greeting.ts';
-import { SaidNothing } from './greeting/said-nothing.ts';
+import { greet, type Greeting } from './greeting/greeting.ts';
+import { SaidNothing } from './greeting/greeting.ts';
 import { formatSource, judgeSource, sourceHost } from './greeting/source.ts';
-import type { ServeHost } from './host.ts';
-import { leave } from './leave.ts';
-import type { OpenConnection } from './ledger.ts';
-import { refuse, tooManyNew } from './refuse.ts';
+import { leave, refuse, tooManyNew, type OpenConnection } from './ledger.ts';
 import { formatLocal, formatRemote } from './serve.ts';
-import type { Service } from './service.ts';
+import type { ServeHost, Service } from './service.ts';
 
 /**
  * Serves one client from its arrival to its end, and reports both: greets it, hands it to the service's handler, and
@@ -37,10 +33,18 @@ export async function serveClient(
     // Until its handler knows better.
     entry.breakOff = () => void client.destroy();
     tune(client, entry, service, host);
-    const greeting = client instanceof Socket ? await letIn(client, entry, service, host) : {};
+    const says = service.readers.length > 0 && client instanceof Socket;
+    const greeting = service.onlyFirst?.aborted
+      ? 'dropped'
+      : says
+        ? await letIn(client, entry, service, host)
+        : {};
     if (greeting === 'said-nothing') {
       host.emit({ event: 'probe', id, remote });
       leave(entry, host, { reason: 'eof', isProbe: true });
+      client.destroy();
+    } else if (greeting === 'dropped') {
+      leave(entry, host, { reason: 'aborted' });
       client.destroy();
     } else if (greeting === 'turned-away') {
       leave(entry, host, { reason: 'aborted', failed: true });
@@ -70,17 +74,21 @@ function tune(
 /**
  * Hears what the client says first. `turned-away`: it cannot be served, which has been reported and, where there is an
  * answer, answered. `said-nothing`: it left without a word, as the checks of load balancers do, and has done nothing wrong.
+ * `dropped`: another one is served meanwhile, and only one is.
  */
 async function letIn(
   client: Socket,
   { id, remote }: OpenConnection,
-  { readers, greetingMs, access, takeRate }: Service,
+  { readers, greetingMs, access, takeRate, onlyFirst }: Service,
   host: ServeHost,
-): Promise<Greeting | 'said-nothing' | 'turned-away'> {
+): Promise<Greeting | 'said-nothing' | 'dropped' | 'turned-away'> {
   let greeting: Greeting;
   try {
-    greeting = await greet(client, readers, { limitMs: greetingMs });
+    greeting = await greet(client, readers, { limitMs: greetingMs, signal: onlyFirst });
+    // Of two that are through in one turn the first has the place.
+    onlyFirst?.throwIfAborted();
   } catch (error) {
+    if (onlyFirst?.aborted) return 'dropped';
     if (host.signal.aborted) return 'turned-away';
     if (error instanceof SaidNothing) return 'said-nothing';
     host.ledger.refuse('handshake');

@@ -8,36 +8,23 @@ import type { UnixOwner } from '../net/unix-listener.ts';
 import { isIP } from '../address/ip.ts';
 import { findListenerPath } from '../net/listener-path.ts';
 import { lookupFirst } from '../net/lookup.ts';
-import { countPlaces } from '../net/server-state.ts';
-import { breakConnection, type Connection, presentedAddresses } from '../net/connection.ts';
+import type { Connection } from '../net/connection.ts';
 import { requirePassedSocket } from './descriptor.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from '../address/endpoint.ts';
 
-export interface ServeOptions<C = Socket> {
+export interface ServeOptions {
   /** Only addresses of this family. Default: both. */
-  readonly family?: 4 | 6;
+  readonly family?: 4 | 6 | undefined;
   /** Refuse host names: no DNS. Default false. */
-  readonly numericOnly?: boolean;
-  /** The rest wait in the backlog until a connection ends. Default: no limit. */
-  readonly maxConnections?: number;
-  /** UDP: the first peer is the only one. Default false. */
-  readonly onlyFirst?: boolean;
-  /** Connections over maxConnections are reset instead of waiting. Default false. */
-  readonly rejectOverflow?: boolean;
+  readonly numericOnly?: boolean | undefined;
   /** Permission bits of a Unix socket's file. Default: what the umask leaves. */
-  readonly mode?: number;
+  readonly mode?: number | undefined;
   /** User and group of a Unix socket's file, by their numbers. Default: those of this process. */
-  readonly owner?: UnixOwner;
-  /** Stop accepting for this long after each connection. Default: never. */
-  readonly pauseMs?: number;
-  /** Judges a client's IP address before `onConnection`: a reason turns it away with a reset. */
-  readonly admit?: (address: string | undefined) => string | undefined;
-  /** Told of every client that is turned away. */
-  readonly onRefused?: (remote: string, reason: string) => void;
+  readonly owner?: UnixOwner | undefined;
   /** Descriptors to leave free; see ServerOptions. Default 8. */
   readonly descriptorReserve?: number;
-  readonly onConnection: (connection: C) => void;
+  readonly onConnection: (client: Socket) => void;
 }
 
 /**
@@ -62,19 +49,13 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
     },
     (socket) => {
       try {
-        receive(server, socket, options);
+        options.onConnection(socket);
       } catch (error) {
         socket.on('error', () => undefined).destroy();
         server.emit('error', createFault(error));
       }
     },
   );
-  if (options.maxConnections !== undefined && !options.rejectOverflow) {
-    server.maxConnections = options.maxConnections;
-  }
-  server.on('drop', (data) => {
-    options.onRefused?.(data?.remoteAddress ?? formatBound(server), tooMany);
-  });
   if (endpoint.kind === 'unix')
     server.listen({
       path: endpoint.path,
@@ -120,20 +101,6 @@ const backlog = 4096;
 /** Servers on a descriptor from outside: node:net does not know the path of a Unix socket that it did not bind. */
 const adopted = new WeakMap<object, number>();
 
-const tooMany = 'too many connections';
-
-function receive(server: Server, socket: Socket, options: ServeOptions): void {
-  const { admit, maxConnections = Infinity, rejectOverflow, pauseMs, onRefused, onConnection } = options;
-  if (pauseMs !== undefined) server.pause(pauseMs);
-  const isOver = rejectOverflow === true && countPlaces(server) > maxConnections;
-  const reason = admit?.(socket.remoteAddress) ?? (isOver ? tooMany : undefined);
-  if (reason === undefined) return onConnection(socket);
-  // A client that breaks off first must not be an uncaught error.
-  socket.on('error', () => undefined);
-  onRefused?.(formatRemote(socket, formatBound(server)), reason);
-  breakConnection(socket);
-}
-
 /** EADDRINUSE on a path does not say who has it. */
 function explainPathError(path: string, error: unknown): unknown {
   // libuv reports EACCES for a folder that is not there.
@@ -162,15 +129,8 @@ async function listenOptions(endpoint: Extract<Endpoint, { kind: 'tcp' }>, famil
   return { host, port: endpoint.port, ipv6Only: family === 6, backlog };
 }
 
-/** A server of any kind that has been bound. */
-export interface BoundServer {
-  address(): AddressInfo | string | null;
-  close(callback?: () => void): unknown;
-  on(event: 'error', listener: (error: Error) => void): unknown;
-}
-
 /** What a server has really bound, as the user would write it. */
-export function formatBound(server: BoundServer): string {
+export function formatBound(server: { address(): AddressInfo | string | null }): string {
   const address = server.address();
   if (typeof address === 'string') return formatPath(address);
   if (address?.address !== undefined) {
@@ -186,8 +146,6 @@ export function formatBound(server: BoundServer): string {
 /** The peer's address of an accepted or opened socket; a Unix client has none of its own. */
 export function formatRemote(socket: Connection, server: string): string {
   const { remoteAddress, remotePort } = socket;
-  const presented = presentedAddresses(socket);
-  if (presented) return presented.remote;
   return remoteAddress === undefined ? server : formatHostPort(remoteAddress, remotePort ?? 0);
 }
 
@@ -199,7 +157,5 @@ export function nameClient(socket: Connection, endpoint: Endpoint): string | und
 /** Our own address of a socket. */
 export function formatLocal(socket: Connection, server: string): string {
   const { localAddress, localPort } = socket;
-  const presented = presentedAddresses(socket);
-  if (presented) return presented.local;
   return localAddress === undefined ? server : formatHostPort(localAddress, localPort ?? 0);
 }

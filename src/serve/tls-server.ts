@@ -3,7 +3,7 @@ import { formatEndpoint, type Endpoint } from '../address/endpoint.ts';
 import { openKeylog } from '../dial/keylog.ts';
 import { createContext, readOwnCertificate } from '../dial/tls-files.ts';
 import { reportHandshake, shakeHands, type TlsSettings } from '../dial/tls-handshake.ts';
-import type { ServeHost } from './host.ts';
+import type { ServeHost } from './service.ts';
 import { formatRemote } from './serve.ts';
 import { ThrowawayCertificates } from './throwaway-certificates.ts';
 

@@ -111,7 +111,10 @@ for (const [command, args] of [
     }
     await server.said(/refused 192\.0\.2\.66:1000: denied by 192\.0\.2\.66\n/);
     await server.said(/refused 198\.51\.100\.1:1000: not allowed\n/);
-    await server.said(/connection from 192\.0\.2\.1:1000\n/);
-    t.notRegex(server.stderr(), /connection from (192\.0\.2\.66|198)/);
+    const [, served = ''] = await server.said(/(\S+): its client is 192\.0\.2\.1:1000\n/);
+    await server.said(new RegExp(`${served}: eof, 0 bytes in`));
+    // Who is turned away is told as a connection too, and is not served.
+    t.is(server.stderr().match(/: eof, /g)?.length, 1);
+    t.is(server.stderr().match(/: aborted, 0 bytes in, 0 bytes out/g)?.length, 2);
   });
 }

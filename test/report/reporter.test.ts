@@ -58,7 +58,11 @@ test('the count is told when its time is over, and again while they go on coming
 test('the totals stand behind all that led to them', (t) => {
   const { reporter, lines } = report();
   for (let n = 0; n < 3; n++) reporter.fail('h:80', failure('E_ONE'));
-  reporter.emit({ event: 'totals', connections: 3, sentBytes: 0, receivedBytes: 0, durationMs: 1 });
+  reporter.emit({
+    event: 'totals',
+    ...{ connections: 3, open: 0, failed: 0, probes: 0, refused: {} },
+    ...{ sentBytes: 0, receivedBytes: 0, durationMs: 1 },
+  });
   t.regex(lines[1]!, /and 2 more within 1 s/);
   t.regex(lines[2]!, /3 connections/);
 });

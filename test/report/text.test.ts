@@ -5,6 +5,7 @@ import { Reporter } from '../../src/report/reporter.ts';
 import { renderEvent, type Verbosity } from '../../src/report/text.ts';
 
 const totals = { sentBytes: 1, receivedBytes: 20, durationMs: 1500 };
+const state = { open: 0, failed: 0, probes: 0, refused: {} };
 const ping = {
   remote: 'b:2',
   payloadBytes: 64,
@@ -159,19 +160,23 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
     1,
     'b:2: eof, 20 bytes in, 1 byte out in 1.500 s',
   ],
-  [{ event: 'totals', connections: 1, ...totals }, 0, '1 connection, 20 bytes in, 1 byte out in 1.500 s'],
   [
-    { event: 'totals', connections: 9, ...totals, open: 2, failed: 1, refused: { rate: 3 } },
+    { event: 'totals', connections: 1, ...totals, ...state },
+    0,
+    '1 connection, 20 bytes in, 1 byte out in 1.500 s',
+  ],
+  [
+    { event: 'totals', connections: 9, ...totals, ...state, open: 2, failed: 1, refused: { rate: 3 } },
     0,
     '9 connections (2 open, 1 failed, 3 refused (rate)), 20 bytes in, 1 byte out in 1.500 s',
   ],
   [
-    { event: 'totals', connections: 0, ...totals, datagrams: 2, dropped: 1 },
+    { event: 'totals', connections: 0, ...totals, ...state, datagrams: 2, dropped: 1 },
     0,
     '2 datagrams (1 more dropped), 20 bytes in, 1 byte out in 1.500 s',
   ],
   [
-    { event: 'totals', connections: 4, ...totals, open: 0, failed: 0, probes: 3, refused: {} },
+    { event: 'totals', connections: 4, ...totals, ...state, probes: 3 },
     0,
     '4 connections (3 without a word), 20 bytes in, 1 byte out in 1.500 s',
   ],

@@ -10,7 +10,7 @@ export const address = {
     value: text((port) => port, '0'),
     in: { listen: ['server'], echo: ['server'] },
     ends: ipEnds,
-    modes: [...anySession, 'answers'],
+    modes: [...anySession, 'answers', 'workers'],
     test: 'cli/numeric-forms.test.ts',
   },
   unix: {
@@ -19,7 +19,7 @@ export const address = {
     value: text((path) => path, '/nowhere/socket', 'socket'),
     in: { connect: ['client'], listen: ['server'], echo: ['server', 'client'] },
     ends: anyEnd,
-    modes: [...anySession, 'answers'],
+    modes: [...anySession, 'answers', 'workers'],
     makes: 'unix',
     test: 'cli/echo/unix-path.test.ts',
   },

@@ -1,7 +1,7 @@
 import { requirePassedOutput } from '../../../src/serve/descriptor.ts';
 import { readCount } from '../../../src/quantities.ts';
 import { TnetError } from '../../../src/errors.ts';
-import { isWorker } from '../../proxy/is-worker.ts';
+import { isWorker } from '../../is-worker.ts';
 import { anyEnd, sessions, streamEnds, type Mode } from '../modes.ts';
 import { readOwner } from '../owner.ts';
 import type { Need, OptionTable } from '../row.ts';

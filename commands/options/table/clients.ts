@@ -12,7 +12,7 @@ export const clients = {
     value: toggle,
     in: { listen: ['server'] },
     ends: anyEnd,
-    modes: sessions,
+    modes: [...sessions, 'workers'],
     turnsOn: 'many',
     test: 'cli/listen/many.test.ts',
   },
@@ -44,16 +44,17 @@ export const clients = {
   },
 } as const satisfies OptionTable;
 
-/** How often a client of a proxy may come. */
+/** How often a client may come. Of echo: see service. */
 export const admission = {
   rate: {
     flags: '--rate <rate>',
     help: 'new connections a client address may make: 10/s, 100/m; more are reset',
     value: rate,
     config: true,
-    in: { proxy: ['server'] },
+    in: { proxy: ['server'], listen: ['server'] },
     ends: anyEnd,
-    modes: ['workers', 'names', 'replay-target'],
+    modes: [...sessions, 'workers', 'names', 'replay-target'],
+    needs: [{ anyOf: ['keepOpen'], called: 'with -k', in: 'listen' }],
     test: 'cli/proxy/proxy.test.ts',
   },
 } as const satisfies OptionTable;

@@ -44,10 +44,13 @@ export const limits = {
   timeout: {
     flags: '--timeout <time>',
     help: 'end the whole run after this long, with status 124',
-    helpIn: { proxy: 'end a connection this long after it was made' },
+    helpIn: {
+      proxy: 'end a connection this long after it was made',
+      echo: 'end a connection this long after it was made; with --ping, the run',
+    },
     value: time,
     config: true,
-    in: { connect: ['client'], listen: ['server'], echo: ['client'], proxy: ['server', 'target'] },
+    in: { connect: ['client'], listen: ['server'], echo: ['server', 'client'], proxy: ['server', 'target'] },
     ends: anyEnd,
     modes: [...anySession, 'workers', 'names', 'replay-clients', 'replay-target'],
     lane: true,

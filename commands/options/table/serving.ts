@@ -1,4 +1,4 @@
-import { anyEnd, sessions } from '../modes.ts';
+import { anyEnd, sessions, streamEnds } from '../modes.ts';
 import type { OptionTable } from '../row.ts';
 import { count, time } from '../quantity-kinds.ts';
 import { file, list, text } from '../value-kinds.ts';
@@ -24,15 +24,6 @@ export const serving = {
     excludes: { pair: 'the file names the pairs' },
     test: 'cli/proxy/proxy.test.ts',
   },
-  workers: {
-    flags: '--workers <n>',
-    help: 'serve clients in so many processes',
-    value: count(1),
-    in: { proxy: ['process'] },
-    ends: anyEnd,
-    turnsOn: 'workers',
-    test: 'cli/proxy/workers.test.ts',
-  },
   drain: {
     flags: '--drain <time>',
     help: 'at SIGTERM, let connections go on for at most this long',
@@ -42,6 +33,40 @@ export const serving = {
     ends: anyEnd,
     modes: ['workers'],
     test: 'cli/proxy/deploy.test.ts',
+  },
+} as const satisfies OptionTable;
+
+/** With how many processes a server serves. */
+export const processes = {
+  workers: {
+    flags: '--workers <n>',
+    help: 'serve clients in so many processes',
+    helpIn: { listen: 'with -k and -e or -c: serve clients in so many processes' },
+    value: count(1),
+    in: { proxy: ['process'], echo: ['server'], listen: ['server'] },
+    // A proxy's UDP clients are served by the process that accepts.
+    ends: { process: anyEnd, server: streamEnds },
+    modes: ['many', 'program', 'receive', 'send'],
+    turnsOn: 'workers',
+    needs: [
+      { anyOf: ['keepOpen'], called: 'with -k', in: 'listen' },
+      { anyOf: ['exec', 'shExec'], called: 'with -e or -c', in: 'listen' },
+    ],
+    test: 'cli/proxy-workers.test.ts',
+  },
+} as const satisfies OptionTable;
+
+/** How a server ends. */
+export const draining = {
+  drain: {
+    flags: '--drain <time>',
+    help: 'at SIGTERM, let connections go on for at most this long',
+    value: time,
+    in: { echo: ['server'], listen: ['server'] },
+    ends: anyEnd,
+    modes: ['workers', ...sessions],
+    needs: [{ anyOf: ['keepOpen'], called: 'with -k', in: 'listen' }],
+    test: 'cli/servers.test.ts',
   },
 } as const satisfies OptionTable;
 

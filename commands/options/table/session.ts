@@ -18,7 +18,7 @@ export const endOfData = {
     value: time,
     in: both,
     ends: anyEnd,
-    modes: [...withInput, 'program'],
+    modes: [...withInput, 'program', 'workers'],
     test: 'cli/ends.test.ts',
   },
   N: {
@@ -27,7 +27,7 @@ export const endOfData = {
     value: toggle,
     in: both,
     ends: anyEnd,
-    modes: [...checking, ...sessions],
+    modes: [...checking, ...sessions, 'workers'],
     test: 'cli/ends.test.ts',
   },
   shutdown: {
@@ -36,7 +36,7 @@ export const endOfData = {
     value: toggle,
     in: both,
     ends: anyEnd,
-    modes: sessions,
+    modes: [...sessions, 'workers'],
     test: 'cli/ends.test.ts',
   },
   recvOnly: {
@@ -46,7 +46,7 @@ export const endOfData = {
     in: both,
     ends: anyEnd,
     // A check reads none in any case, as with nc -dz.
-    modes: [...checking, 'program', 'many', 'broker', 'chat'],
+    modes: [...checking, 'program', 'many', 'broker', 'chat', 'workers'],
     turnsOn: 'receive',
     excludes: { sendOnly: '', broadcast: '' },
     test: 'cli/ends.test.ts',
@@ -57,7 +57,7 @@ export const endOfData = {
     value: toggle,
     in: both,
     ends: anyEnd,
-    modes: ['program', 'many', 'broadcast'],
+    modes: ['program', 'many', 'broadcast', 'workers'],
     turnsOn: 'send',
     test: 'cli/ends.test.ts',
   },
@@ -102,7 +102,7 @@ export const lines = {
     in: both,
     ends: anyEnd,
     // A dialogue may come before what is only waited for.
-    modes: [...sessions, 'then', 'several'],
+    modes: [...sessions, 'then', 'several', 'workers'],
     test: 'cli/connect/session-flags.test.ts',
   },
   crlf: {
@@ -111,7 +111,7 @@ export const lines = {
     value: choice(['in', 'out', 'both']),
     in: both,
     ends: anyEnd,
-    modes: [...sessions, 'then', 'several'],
+    modes: [...sessions, 'then', 'several', 'workers'],
     test: 'cli/connect/session-flags.test.ts',
   },
   telnet: {
@@ -153,7 +153,7 @@ export const lines = {
     value: time,
     in: both,
     ends: anyEnd,
-    modes: ['program', 'send'],
+    modes: ['program', 'send', 'workers'],
     test: 'cli/connect/session-flags.test.ts',
   },
 } as const satisfies OptionTable;
@@ -201,7 +201,7 @@ export const programs = {
     value: text((command) => command, 'cat', 'program'),
     in: both,
     ends: anyEnd,
-    modes: ['receive', 'send', 'many'],
+    modes: ['receive', 'send', 'many', 'workers'],
     turnsOn: 'program',
     excludes: { shExec: '' },
     test: 'cli/listen/exec.test.ts',
@@ -212,7 +212,7 @@ export const programs = {
     value: text((line) => line, 'cat', 'program'),
     in: both,
     ends: anyEnd,
-    modes: ['receive', 'send', 'many'],
+    modes: ['receive', 'send', 'many', 'workers'],
     turnsOn: 'program',
     test: 'cli/listen/exec.test.ts',
   },
@@ -222,7 +222,7 @@ export const programs = {
     value: toggle,
     in: { listen: ['server'] },
     ends: anyEnd,
-    modes: ['program', 'receive', 'send', 'many'],
+    modes: ['program', 'receive', 'send', 'many', 'workers'],
     needs: [{ anyOf: ['exec', 'shExec'] }],
     test: 'cli/listen/exec.test.ts',
   },

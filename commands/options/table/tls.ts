@@ -27,7 +27,7 @@ export const tls = {
     value: toggle,
     in: { connect: ['client'], listen: ['server'], echo: ['server', 'client'] },
     ends: streamEnds,
-    modes: anySession,
+    modes: [...anySession, 'workers'],
     test: 'cli/connect/tls.test.ts',
   },
   tlsIn: {

@@ -1,5 +1,5 @@
 import type { Recording } from '../../record/recording.ts';
-import type { ServeHost } from '../../serve/host.ts';
+import type { ServeHost } from '../../serve/service.ts';
 import type { LoopWatch } from './targets/rules.ts';
 
 /** What the parts of a relay share. */

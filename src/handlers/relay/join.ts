@@ -4,7 +4,7 @@ import type { Connection } from '../../net/connection.ts';
 import type { ConnectionRecord } from '../../record/recording.ts';
 import type { OpenConnection } from '../../serve/ledger.ts';
 import { interrupted, type Closing, type Cut } from './cut.ts';
-import { watchLimits } from './limits.ts';
+import { watchLimits } from './cut.ts';
 import type { RelayOptions } from './service.ts';
 
 /** What is joined. */
@@ -63,9 +63,9 @@ export async function join(
     holdMs: faults?.holdMs,
   });
   entry.moved = () => ({ sentBytes: relay.down.bytes, receivedBytes: relay.up.bytes });
-  const isSession = datagrams?.ends.client === true && datagrams.ends.target;
-  entry.isSession = isSession;
-  entry.breakOff = () => cutOff({ ...interrupted, ...(isSession && { closing: 'close', isCut: false }) });
+  const endsInOrder = datagrams?.ends.client === true && datagrams.ends.target;
+  entry.endsInOrder = endsInOrder;
+  entry.breakOff = () => cutOff({ ...interrupted, ...(endsInOrder && { closing: 'close', isCut: false }) });
   session?.start();
   limits?.start(relay);
   const { up, down, broken, error, hasLeft, restMs } = await relay.ended;

@@ -1,8 +1,8 @@
 import type { ProxyHop } from '../../address/proxy-url.ts';
 import type { Endpoint } from '../../address/endpoint.ts';
-import type { UnixOwner } from '../../net/unix-listener.ts';
 import type { SocketValues } from '../../net/socket-values.ts';
-import type { Rate, Spread } from '../../quantities.ts';
+import type { Spread } from '../../quantities.ts';
+import type { ServeValues } from '../../serve/service.ts';
 import type { Route } from './targets/route.ts';
 import type { Target } from './targets/target.ts';
 
@@ -20,26 +20,17 @@ export interface Pair {
 /** How a pair is served. Times are in milliseconds, sizes in bytes; what is absent is not asked for, or has its default. */
 export interface PairValues
   extends
-    BindValues,
+    ServeValues,
     ProtocolValues,
     SecureValues,
     RouteToTargetValues,
     SocketValues,
     BalanceValues,
-    AccessValues,
     LimitValues,
     FaultValues,
     ReplayValues {
   /** Between UDP and a stream. */
   readonly framing?: 'chunk' | 'length';
-}
-
-/** How the clients' address is bound. */
-export interface BindValues {
-  readonly mode?: number;
-  readonly owner?: UnixOwner;
-  readonly retryBind?: boolean;
-  readonly pause?: number;
 }
 
 /** On what way targets are connected to. */
@@ -54,7 +45,6 @@ export interface RouteToTargetValues {
 
 /** What a proxy speaks itself, before it relays. */
 export interface ProtocolValues {
-  readonly acceptProxy?: boolean;
   readonly sendProxy?: 1 | 2;
   readonly socks?: boolean;
   readonly httpConnect?: boolean;
@@ -94,21 +84,11 @@ export interface BalanceValues {
   readonly dnsServer?: string;
 }
 
-/** Who is served; src/access says what an entry may be. */
-export interface AccessValues {
-  readonly allow?: readonly string[];
-  readonly deny?: readonly string[];
-}
-
-/** How much each client, connection or everybody together may use. */
+/** How long each connection may take. */
 export interface LimitValues {
-  readonly maxConnections?: number;
-  readonly reject?: boolean;
-  readonly rate?: Rate;
   readonly idle?: number;
   readonly halfClosed?: number;
   readonly timeout?: number;
-  readonly handshakeLimit?: number;
   readonly waitConnect?: number;
 }
 

@@ -3,7 +3,7 @@ import { errorCode, TnetError } from '../../errors.ts';
 import type { Connection } from '../../net/connection.ts';
 import type { Socket } from '../../net/index.ts';
 import { plainAddress } from '../../address/address.ts';
-import type { BoundAddress, TargetRequest } from '../../serve/greeting/target-request.ts';
+import type { BoundAddress, TargetRequest } from '../../serve/greeting/greeting.ts';
 import type { JudgeTarget } from './targets/rules.ts';
 import {
   connectTarget,

@@ -8,6 +8,8 @@ import { LineLabel } from '../../transform/lines.ts';
 import { Broadcast, type Branch } from './broadcast.ts';
 import type { Ending } from '../../flow/flow.ts';
 import { startFlow } from '../../flow/start-flow.ts';
+import type { Connection } from '../../net/connection.ts';
+import { releasePlace } from '../../net/server-state.ts';
 
 /** The first client that takes it gets the input; the output gets what comes from all of them. */
 export function createPlainRoom(
@@ -166,4 +168,28 @@ async function sayInput(
   const flow = startFlow({ source: input, sink: broadcast.createInput(), transforms, onEnd: 'keep-open' });
   signal.addEventListener('abort', () => flow.stop('aborted'), { once: true });
   onInputEnded?.(await flow.ended);
+}
+
+/**
+ * Clients that have ended their side. They may only have half-closed, and are sent to as long as they are there; or
+ * have left. Their places are for the next ones, but no more than `most` are kept beside those: the oldest has to go.
+ */
+export class HalfClosedClients {
+  readonly #most: number;
+  readonly #clients = new Map<Connection, AbortController>();
+
+  constructor(most = Infinity) {
+    this.#most = most;
+  }
+
+  add(client: Connection, stop: AbortController): void {
+    if (client instanceof Socket) releasePlace(client);
+    this.#clients.set(client, stop);
+    const [oldest] = this.#clients.values();
+    if (this.#clients.size > this.#most) oldest?.abort();
+  }
+
+  delete(client: Connection): void {
+    this.#clients.delete(client);
+  }
 }

@@ -1,26 +1,13 @@
-import { EventEmitter } from 'node:events';
+import type { AccessList } from '../../access/access-list.ts';
 import { RateLimit } from '../../access/rate-limit.ts';
 import type { DatagramSocket, RemoteInfo } from '../../net/datagram.ts';
 import { createFault } from '../../net/guard.ts';
 import { judgeSender } from '../../protocol/small-services/reflection.ts';
+import { answerDatagram, type ServiceName } from '../../protocol/small-services/services.ts';
 import type { Rate } from '../../quantities.ts';
 import { formatHostPort } from '../../address/endpoint.ts';
-import { bindEndpoint, type BindDatagramOptions, type UdpEndpoint } from '../../serve/serve-datagrams.ts';
-
-export interface AnswerOptions {
-  /** The answer to a datagram; undefined: none. */
-  readonly answer: (datagram: Buffer) => Buffer | undefined;
-  /** Datagrams that one address may send; more are dropped. Default: no limit. */
-  readonly rate?: Rate | undefined;
-  /** Judges a sender's address: a reason drops its datagrams. */
-  readonly admit?: ((address: string) => string | undefined) | undefined;
-  /** Told of every datagram that was taken; `sentBytes` is undefined when there was no answer. */
-  readonly onDatagram?: (remote: string, receivedBytes: number, sentBytes: number | undefined) => void;
-  /** Told of dropped datagrams: of each address once a minute, and of ten a second in all. */
-  readonly onRefused?: ((remote: string, reason: string) => void) | undefined;
-  /** Told of every datagram that was dropped. */
-  readonly onDropped?: () => void;
-}
+import { bindEndpoint, type UdpEndpoint } from '../../serve/datagram-listener.ts';
+import type { BoundListener, ServeHost, Service } from '../../serve/service.ts';
 
 /** What waits to be sent; an answer beyond it is dropped. */
 const sendQueueBytes = 4 * 1024 * 1024;
@@ -33,48 +20,59 @@ const tenPerSecond: Rate = { count: 10, perMs: 1_000 };
 
 /**
  * A UDP socket that answers each datagram by itself and remembers no sender, so that a flood of forged ones costs
- * nothing. No answer goes where it would be answered in turn (see judgeSender), nor to an address over its rate.
- *
- * Emits 'error' with what the socket reports.
+ * nothing. No answer goes where it would be answered in turn (see judgeSender), nor to an address over its rate. Dropped
+ * datagrams are told of each address once a minute, and of ten a second in all.
  */
-class DatagramResponder extends EventEmitter {
+class AnswerListener implements BoundListener {
+  readonly address: string;
   readonly #socket: DatagramSocket;
-  readonly #options: AnswerOptions;
+  readonly #answer: Answer;
   readonly #limit: RateLimit | undefined;
+  readonly #host: ServeHost;
+  #service: Service;
   readonly #tellings = new RateLimit(oncePerMinute);
   readonly #allTellings = new RateLimit(tenPerSecond);
   readonly #localPort: number;
 
-  constructor(socket: DatagramSocket, options: AnswerOptions) {
-    super();
+  constructor(socket: DatagramSocket, service: Service, host: ServeHost, { answer, rate }: AnswerOptions) {
     this.#socket = socket;
-    this.#options = options;
-    this.#limit = options.rate && new RateLimit(options.rate);
+    this.#answer = answer;
+    this.#limit = rate && new RateLimit(rate);
+    this.#service = service;
+    this.#host = host;
     this.#localPort = socket.address().port;
+    this.address = `udp://${formatHostPort(socket.address().address, this.#localPort)}`;
+    // Such a service is told of by its datagrams from the beginning.
+    host.ledger.datagrams({ taken: 0, dropped: 0 });
     socket.on('message', (datagram, remote) => {
       try {
         this.#receive(datagram, remote);
       } catch (error) {
-        this.emit('error', createFault(error));
+        host.fail(this.address, createFault(error));
       }
     });
-    socket.on('error', (error) => this.emit('error', error));
+    socket.on('error', (error) => host.fail(this.address, error));
   }
 
-  address(): ReturnType<DatagramSocket['address']> {
-    return this.#socket.address();
+  replaceService(service: Service): void {
+    this.#service = service;
+  }
+
+  async reloadAccess(): Promise<AccessList | undefined> {
+    const { access } = this.#service;
+    await access?.reload();
+    return access;
   }
 
   /** Takes and sends nothing more. */
-  close(callback?: () => void): void {
-    this.#socket.close(callback);
+  close(): void {
+    this.#socket.close();
   }
 
   #receive(datagram: Buffer, { address, port }: RemoteInfo): void {
-    const { answer, onDatagram } = this.#options;
     const reason = this.#judge(address, port);
     if (reason !== undefined) return this.#drop(address, port, reason);
-    const reply = answer(datagram);
+    const reply = this.#answer(datagram);
     if (reply) {
       if (this.#socket.getSendQueueSize() + reply.length > sendQueueBytes) {
         return this.#drop(address, port, 'answers are not sent as fast as they are asked for');
@@ -82,39 +80,65 @@ class DatagramResponder extends EventEmitter {
       // That one sender cannot be reached is no failure of the service.
       this.#socket.send(reply, port, address, () => undefined);
     }
-    onDatagram?.(formatHostPort(address, port), datagram.length, reply?.length);
+    const sentBytes = reply?.length;
+    const receivedBytes = datagram.length;
+    this.#host.ledger.datagrams({ taken: 1, dropped: 0 }, { receivedBytes, sentBytes: sentBytes ?? 0 });
+    const remote = formatHostPort(address, port);
+    this.#host.emit({
+      event: 'datagram',
+      remote,
+      receivedBytes,
+      ...(sentBytes !== undefined && { sentBytes }),
+    });
   }
 
   #judge(address: string, port: number): string | undefined {
     const reason =
-      judgeSender({ address, port, localPort: this.#localPort }) ?? this.#options.admit?.(address);
+      judgeSender({ address, port, localPort: this.#localPort }) ?? this.#service.access?.judge(address);
     if (reason !== undefined) return reason;
     if (this.#limit?.take(address, performance.now()) ?? true) return undefined;
     return 'more datagrams than --rate allows';
   }
 
   #drop(address: string, port: number, reason: string): void {
-    this.#options.onDropped?.();
+    const { ledger, emit } = this.#host;
+    ledger.datagrams({ taken: 0, dropped: 1 });
+    ledger.refuse(reason);
     const now = performance.now();
     if (!this.#tellings.take(address, now) || !this.#allTellings.take('', now)) return;
-    this.#options.onRefused?.(formatHostPort(address, port), reason);
+    emit({ event: 'refused', remote: formatHostPort(address, port), reason });
   }
 }
 
+/** The answer to a datagram; undefined: none. */
+type Answer = (datagram: Buffer) => Buffer | undefined;
+
+interface AnswerOptions {
+  readonly answer: Answer;
+  /** Datagrams that one address may send; more are dropped. Undefined: no limit. */
+  readonly rate: Rate | undefined;
+}
+
 /**
- * Binds a UDP endpoint whose datagrams are answered one by one.
+ * What binds a UDP endpoint whose datagrams are answered one by one, by a small service.
  *
- * @throws the system's error (`EADDRINUSE`, `EACCES`, …), or TnetError TNET_E_ADDRESS
+ * @param rate datagrams that one address may send; more are dropped. Undefined: no limit
  */
-export async function serveAnswers(
-  endpoint: UdpEndpoint,
-  bindOptions: BindDatagramOptions,
-  options: AnswerOptions,
-): Promise<DatagramResponder> {
-  const tuneDatagrams = (socket: DatagramSocket) => {
-    // As far as the system lets it grow: a burst must not be lost while an answer is on its way.
-    socket.setRecvBufferSize(receiveBufferBytes);
-    bindOptions.tuneDatagrams?.(socket);
+export function createAnswerBind(
+  service: ServiceName,
+  quotes: readonly Buffer[],
+  rate: Rate | undefined,
+): NonNullable<Service['bind']> {
+  const answer = (datagram: Buffer) =>
+    answerDatagram(service, datagram, { at: new Date(), random: Math.random(), quotes });
+  return async (asked, host) => {
+    const { tuneDatagrams } = asked;
+    const tuneAnswers = (socket: DatagramSocket) => {
+      // As far as the system lets it grow: a burst must not be lost while an answer is on its way.
+      socket.setRecvBufferSize(receiveBufferBytes);
+      tuneDatagrams?.(socket);
+    };
+    const socket = await bindEndpoint(asked.listen as UdpEndpoint, { ...host, tuneDatagrams: tuneAnswers });
+    return new AnswerListener(socket, asked, host, { answer, rate });
   };
-  return new DatagramResponder(await bindEndpoint(endpoint, { ...bindOptions, tuneDatagrams }), options);
 }

@@ -3,38 +3,39 @@ import { startFlow } from '../../flow/start-flow.ts';
 import { guarded } from '../../net/guard.ts';
 import { closeConnection, cutDeliveryMs, resetConnection, type Connection } from '../../net/connection.ts';
 import { chargenCycle, tell, type ServiceName } from '../../protocol/small-services/services.ts';
-import type { Handler } from '../../serve/handler.ts';
+import type { Handler } from '../../serve/service.ts';
 import { startServiceFlow, type ServiceFlow, type Speech } from './service-flow.ts';
 
 /**
  * Echo and the small services on a stream: a client is served until it or we have ended.
  *
- * @param idleMs ends a client when no byte has moved for this long. Default: no limit
+ * @param limits `idleMs` ends a client when no byte has moved for this long, `timeoutMs` so long after it came. Default: none
  */
 export function createServiceHandler(
   service: ServiceName,
   quotes: readonly Buffer[],
-  idleMs?: number,
+  {
+    idleMs,
+    timeoutMs,
+  }: { readonly idleMs?: number | undefined; readonly timeoutMs?: number | undefined } = {},
 ): Handler {
   const start = chooseStart(service, quotes);
   return async ({ client, entry }) => {
-    let isCut = false;
     const flow = start(client, () => idleTimer?.refresh());
-    const expire = () => {
-      const message = `no byte in either direction for ${idleMs ?? 0} ms`;
-      flow.stop('timeout', new TnetError('TNET_E_TIMEOUT', message));
+    const after = (limitMs: number | undefined, message: string) => {
+      const expire = () => flow.stop('timeout', new TnetError('TNET_E_TIMEOUT', message));
+      return limitMs === undefined ? undefined : setTimeout(guarded(expire), limitMs);
     };
-    const idleTimer = idleMs === undefined ? undefined : setTimeout(guarded(expire), idleMs);
+    const idleTimer = after(idleMs, `no byte in either direction for ${idleMs ?? 0} ms`);
+    const timer = after(timeoutMs, `open for ${timeoutMs ?? 0} ms`);
     entry.moved = () => ({ sentBytes: flow.sentBytes, receivedBytes: flow.receivedBytes });
-    entry.breakOff = () => {
-      isCut = true;
-      flow.stop('aborted');
-    };
+    entry.breakOff = () => flow.stop('aborted');
     const { reason, error } = await flow.ended;
     clearTimeout(idleTimer);
-    const close = () =>
-      reason === 'aborted' && isCut ? resetConnection(client, cutDeliveryMs) : closeConnection(client, error);
-    return { reason, error, close };
+    clearTimeout(timer);
+    const failed = reason === 'aborted';
+    const close = () => (failed ? resetConnection(client, cutDeliveryMs) : closeConnection(client, error));
+    return { reason, error, failed, close };
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Greeting, GreetingLimits } from './greeting.ts';
-import { SaidNothing } from './said-nothing.ts';
+import { SaidNothing } from './greeting.ts';
 import { errorCode, TnetError } from '../../errors.ts';
 import type { Socket } from '../../net/index.ts';
 import { guarded } from '../../net/guard.ts';

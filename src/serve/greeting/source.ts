@@ -1,10 +1,23 @@
 import type { AccessList } from '../../access/access-list.ts';
 import type { ProxyHeader } from '../../protocol/proxy-protocol/header.ts';
 
+/** The address and port that the header says the client has, if it says any. */
+export function sourceOf(
+  header: ProxyHeader | undefined,
+): { readonly host: string; readonly port: number } | undefined {
+  const ends = header?.command === 'proxy' ? header.ends : undefined;
+  return ends && 'source' in ends && typeof ends.source === 'object' ? ends.source : undefined;
+}
+
 /** The host that the header says the client is, if it says one. */
 export function sourceHost(header: ProxyHeader | undefined): string | undefined {
-  const ends = header?.command === 'proxy' ? header.ends : undefined;
-  return ends && 'source' in ends && typeof ends.source === 'object' ? ends.source.host : undefined;
+  return sourceOf(header)?.host;
+}
+
+/** Who a client is: as its PROXY header says, or else by its connection's own address. */
+export function nameSource(header: ProxyHeader | undefined, remote: string): string {
+  const said = header ? formatSource(header) : 'unknown';
+  return said === 'unknown' ? remote : said;
 }
 
 /** The source that the header names, as tnet writes addresses. */

@@ -2,7 +2,6 @@ import { readDescriptorLimit } from '../../net/descriptors.ts';
 import { detachHandle, type DetachedHandle } from '../../net/hand-over.ts';
 import type { Socket } from '../../net/index.ts';
 import type { Event } from '../../report/events.ts';
-import type { DispatchLedger } from './ledger.ts';
 import type { Ledger, OpenConnection } from '../ledger.ts';
 import type { HostCertificate } from '../throwaway-certificates.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
@@ -20,7 +19,7 @@ export interface WorkerProcess {
 export interface DispatcherOptions {
   readonly count: number;
   readonly start: (worker: number) => WorkerProcess;
-  readonly ledger: DispatchLedger;
+  readonly ledger: Ledger;
   readonly emit: (event: Event) => void;
   /** Counts a connection of a client that a PROXY header names. */
   readonly takeRate: (key: string, client: string) => boolean;
@@ -58,7 +57,6 @@ interface Parcel {
   readonly address: string;
   /** Ours until the worker has it: when that fails, another worker gets it. */
   handle: DetachedHandle | undefined;
-  readonly onEnd: () => void;
 }
 
 /**
@@ -74,6 +72,8 @@ export class Dispatcher {
   #lastAsk = 0;
   #pauseMs = youngMs;
   #isClosing = false;
+  /** What is accepted waits: who serves it is being changed. */
+  #isHeld = false;
   readonly #timers = new Set<NodeJS.Timeout>();
 
   constructor(options: DispatcherOptions) {
@@ -86,14 +86,26 @@ export class Dispatcher {
     await Promise.all(Array.from({ length: count }, (_, index) => this.#startWorker(index + 1)));
   }
 
-  /** Has the workers take the pairs anew. Settles when all have. */
-  async reload(): Promise<void> {
-    const waiting = Array.from(
-      this.#workers.values(),
-      ({ onServing }) => new Promise<void>((resolve) => onServing.push(resolve)),
-    );
-    this.broadcast({ type: 'serve', certificates: this.#options.certificates() });
-    await Promise.all(waiting);
+  /**
+   * Changes what is served: here by `change`, and then by the workers, who serve as before when that fails. Who is accepted
+   * meanwhile waits for it. Settles when all workers have taken it.
+   *
+   * @throws what `change` throws
+   */
+  async reload(change: () => Promise<void>): Promise<void> {
+    this.#isHeld = true;
+    try {
+      await change();
+      const waiting = Array.from(
+        this.#workers.values(),
+        ({ onServing }) => new Promise<void>((resolve) => onServing.push(resolve)),
+      );
+      this.broadcast({ type: 'serve', certificates: this.#options.certificates() });
+      await Promise.all(waiting);
+    } finally {
+      this.#isHeld = false;
+      this.#dispatch();
+    }
   }
 
   /** Tells all workers. */
@@ -101,12 +113,12 @@ export class Dispatcher {
     for (const { process } of this.#workers.values()) process.send(message);
   }
 
-  /** Gives a client away that was accepted in this very turn. `onEnd` is called when its connection is over. */
-  handOver(client: Socket, remote: string, place: { key: string; address: string }, onEnd: () => void): void {
+  /** Gives a client away that was accepted in this very turn. */
+  handOver(client: Socket, remote: string, place: { key: string; address: string }): void {
     const handle = detachHandle(client);
-    if (!handle) return onEnd();
+    if (!handle) return;
     const entry = this.#options.ledger.enter(remote);
-    this.#waiting.push({ entry, client, handle, onEnd, ...place });
+    this.#waiting.push({ entry, client, handle, ...place });
     this.#dispatch();
   }
 
@@ -166,7 +178,7 @@ export class Dispatcher {
       case 'refused':
         return ledger.refuse(message.reason);
       case 'sum':
-        ledger.carried.set(worker.number, message);
+        ledger.elsewhere.set(worker.number, message);
         return this.#asked.get(message.ask)?.();
       case 'rate': {
         const { ask, key, client } = message;
@@ -182,7 +194,7 @@ export class Dispatcher {
   }
 
   #dispatch(): void {
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.length > 0 && !this.#isHeld) {
       const free = [...this.#workers.values()].filter(
         ({ isReady, parcels }) => isReady && parcels.size < this.#capacity,
       );
@@ -203,7 +215,7 @@ export class Dispatcher {
       for (const onServing of worker.onServing.splice(0)) onServing();
     };
     this.#workers.delete(number);
-    this.#options.ledger.carried.delete(number);
+    this.#options.ledger.elsewhere.delete(number);
     const [kept, lost] = [[...parcels.values()].filter(({ handle }) => handle), [] as Parcel[]];
     for (const parcel of parcels.values()) if (!parcel.handle) lost.push(parcel);
     for (const parcel of lost) this.#end(parcel, { sentBytes: 0, receivedBytes: 0, failed: true });
@@ -246,11 +258,10 @@ export class Dispatcher {
     this.#end(parcel, { sentBytes: 0, receivedBytes: 0, failed: true });
   }
 
-  #end({ entry, client, onEnd }: Parcel, carried: Parameters<Ledger['leave']>[1]): void {
+  #end({ entry, client }: Parcel, carried: Parameters<Ledger['leave']>[1]): void {
     this.#options.ledger.leave(entry, carried);
     // The token goes, and with it the place that it took.
     client.destroy();
-    onEnd();
   }
 }
 

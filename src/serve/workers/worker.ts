@@ -1,10 +1,9 @@
 import { adoptDetached, type DetachedHandle } from '../../net/hand-over.ts';
-import type { ServeHost } from '../host.ts';
 import { Ledger, type Carried, type OpenConnection } from '../ledger.ts';
 import { nameListeners } from '../listeners.ts';
 import { OwnAddresses } from '../own-addresses.ts';
 import { serveClient } from '../serve-client.ts';
-import type { Service } from '../service.ts';
+import type { ServeHost, Service } from '../service.ts';
 import { ThrowawayCertificates } from '../throwaway-certificates.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 

@@ -291,7 +291,7 @@ for (const [words, message] of [
   });
 }
 
-for (const words of [['-c', '1'], ['--size', '64'], ['-q', '1s'], ['--timeout', '1s'], ['--tls-insecure']]) {
+for (const words of [['-c', '1'], ['--size', '64'], ['-q', '1s'], ['--tls-insecure']]) {
   test(`echo ${words.join(' ')} without --ping is a usage error`, async (t) => {
     const { code, stderr } = await runCli(t, ['echo', ...words, '8124']);
     t.is(code, 2);

@@ -133,6 +133,24 @@ test.serial('SIGHUP reaches every worker, and connections go on', async (t) => {
   t.is((await collect(held)).toString(), 'b');
 });
 
+test.serial('a reload whose address is in use leaves the workers with the old targets, too', async (t) => {
+  const file = join(tempDir(t), 'proxy.json');
+  const write = (target: string, ...listens: string[]) =>
+    writeFileSync(file, JSON.stringify({ pairs: listens.map((listen) => ({ listen, targets: [target] })) }));
+  write(await startNamed(t, 'old'), '127.0.0.1:0');
+  const cli = startCli(t, ['proxy', '--config', file, '--workers', '2']);
+  const address = await cli.address();
+  const target = await startNamed(t, 'new');
+  write(target, '127.0.0.1:0', await startEcho(t));
+  cli.child.kill('SIGHUP');
+  await cli.said(/EADDRINUSE/);
+  for (let index = 0; index < 4; index++) t.is((await exchange(t, address)).bytes.toString(), 'old');
+  write(target, '127.0.0.1:0');
+  cli.child.kill('SIGHUP');
+  await cli.said(/taken anew/);
+  for (let index = 0; index < 4; index++) t.is((await exchange(t, address)).bytes.toString(), 'new');
+});
+
 test.serial('SIGTERM drains the connections of all workers, up to the limit', async (t) => {
   const { cli, address } = await startProxy(t, await startEcho(t), '--workers', '2', '--drain', '20s');
   const held = await connectPeer(t, address);

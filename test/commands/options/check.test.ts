@@ -238,7 +238,6 @@ for (const [command, args, message] of [
   ],
   ['echo', ['--ping', '-u', '--wait', '1s', '127.0.0.1:1'], '--wait needs a connection, and UDP has none'],
   ['echo', ['--tls-pin', 'x', '127.0.0.1:0'], '--tls-pin goes with --ping'],
-  ['echo', ['--timeout', '1s', '127.0.0.1:0'], '--timeout goes with --ping'],
 ] as const) {
   test(`tnet ${command} ${args.join(' ')} is refused: ${message}`, async (t) => {
     t.like(await refusal(command, args), { code: 'TNET_E_USAGE', message });

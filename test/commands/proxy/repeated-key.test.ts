@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { readConfigFile } from '../../../commands/proxy/config-file.ts';
-import { findRepeatedKey } from '../../../commands/proxy/repeated-key.ts';
+import { findRepeatedKey } from '../../../commands/proxy/config-file.ts';
 import { tempDir } from '../../helpers/temp.ts';
 
 for (const [json, key] of [

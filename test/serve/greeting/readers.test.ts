@@ -4,14 +4,13 @@ import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { errorCode } from '../../../src/errors.ts';
 import { Server, type Socket } from '../../../src/net/index.ts';
-import { presentedAddresses } from '../../../src/net/connection.ts';
 import { encodeProxyV1, encodeProxyV2 } from '../../../src/protocol/proxy-protocol/encode.ts';
-import { greet } from '../../../src/serve/greeting/greet.ts';
-import type { ReadGreeting } from '../../../src/serve/greeting/greeting.ts';
+import { greet, type ReadGreeting } from '../../../src/serve/greeting/greeting.ts';
 import { createConnectReader } from '../../../src/serve/greeting/http-connect.ts';
-import { readPresentedClient, readProxyHeader } from '../../../src/serve/greeting/proxy-header.ts';
+import { readProxyHeader } from '../../../src/serve/greeting/proxy-header.ts';
 import { createRouteReader } from '../../../src/serve/greeting/route.ts';
-import { SaidNothing } from '../../../src/serve/greeting/said-nothing.ts';
+import { SaidNothing } from '../../../src/serve/greeting/greeting.ts';
+import { nameSource } from '../../../src/serve/greeting/source.ts';
 import { createSocksOrConnectReader } from '../../../src/serve/greeting/socks-or-connect.ts';
 import { createSocksReader } from '../../../src/serve/greeting/socks.ts';
 
@@ -98,11 +97,18 @@ test('the first bytes show a route and stay in the stream', async (t) => {
   t.is(await readRest(socket, greeting.early), 'SSH-2.0-x\r\n');
 });
 
-test('a socket is shown under the addresses of its PROXY header where that is asked for', async (t) => {
-  const { client, socket } = await connectPair(t);
-  client.write(v1);
-  await greet(socket, [readPresentedClient], { limitMs: 5_000 });
-  t.like(presentedAddresses(socket), { remote: '192.0.2.7:40001', local: '198.51.100.9:443' });
+test('a client is called what its PROXY header says, and what its connection says where that says nothing', (t) => {
+  const own = '127.0.0.1:1';
+  const unix = { family: 'unix', source: '/run/client', destination: '/run/server' } as const;
+  for (const [header, name] of [
+    [undefined, own],
+    [{ version: 1, command: 'proxy', ends, values: [] }, '192.0.2.7:40001'],
+    [{ version: 2, command: 'proxy', ends: unix, values: [] }, '/run/client'],
+    [{ version: 2, command: 'proxy', ends: { family: 'unknown' }, values: [] }, own],
+    [{ version: 2, command: 'local', ends, values: [] }, own],
+  ] as const) {
+    t.is(nameSource(header, own), name);
+  }
 });
 
 const readersByName: readonly (readonly [string, ReadGreeting])[] = [

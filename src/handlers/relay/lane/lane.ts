@@ -1,7 +1,8 @@
 import type { LaneOffer } from '../../../serve/service.ts';
 import type { ProxyHost } from '../host.ts';
 import type { LanelessService } from '../service.ts';
-import { findLaneObstacle } from './check.ts';
+import { nativeStatus } from '../../../native/addon.ts';
+import { isForeignName } from '../../../address/host-rules.ts';
 
 /** Looks at a service, and loads what the express lane needs if its clients can take it. */
 export async function prepareLane(service: LanelessService, host: ProxyHost): Promise<LaneOffer> {
@@ -18,4 +19,61 @@ export async function prepareLane(service: LanelessService, host: ProxyHost): Pr
     open: (server, address, reserve) =>
       ExpressListener.open(server, { target, access, values: pair.values }, { host, address, reserve }),
   };
+}
+
+/** What the engine does itself. All else that a service or a host has is done to each connection in JavaScript. */
+const knownParts = new Set<string>([
+  'pair',
+  'listen',
+  // Done before there is a lane.
+  'binding',
+  'upstream',
+  'access',
+  'maxConnections',
+  'greetingMs',
+  'handle',
+  'close',
+] satisfies (keyof LanelessService)[]);
+const knownOfHost = new Set<string>([
+  'ledger',
+  'emit',
+  'fail',
+  'signal',
+  'family',
+  'numericOnly',
+  'own',
+  // For TLS with clients, which keeps out by itself.
+  'certificates',
+  // Of targets that are no names, a relay to itself is refused at the start.
+  'loops',
+] satisfies (keyof ProxyHost)[]);
+
+/** What people know a part by. */
+const partNames: Readonly<Record<string, string>> = { recordings: '--tap or --output' };
+
+/**
+ * Why the clients of a service cannot take the express lane, as the end of a sentence; undefined when they can.
+ *
+ * What is not known to be done by the engine is a reason: a part that is added to a proxy keeps its clients in
+ * JavaScript until it is named here.
+ */
+export function findLaneObstacle(service: LanelessService, host: ProxyHost): string | undefined {
+  const { used, reason } = nativeStatus();
+  if (!used) return `no native engine: ${reason ?? ''}`;
+  if (process.env['TNET_EXPRESS'] === '0') return 'TNET_EXPRESS=0 turns it off';
+  const { slowOption, targets } = service.pair;
+  if (slowOption !== undefined) return `${slowOption} needs JavaScript`;
+  const [target] = targets;
+  if (!target || targets.length > 1) return 'there is not one target';
+  if (target.kind !== 'tcp' && target.kind !== 'unix') return `the target is of the kind ${target.kind}`;
+  if (target.kind === 'tcp' && isForeignName(target.host)) return 'the target is a name';
+  const part = findUnknown(service, knownParts) ?? findUnknown(host, knownOfHost);
+  return part && `${partNames[part] ?? part} needs JavaScript`;
+}
+
+/** The first member that is there and not known. */
+function findUnknown(object: object, known: ReadonlySet<string>): string | undefined {
+  const isThere = (value: unknown) =>
+    value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0);
+  return Object.entries(object).find(([key, value]) => !known.has(key) && isThere(value))?.[0];
 }

@@ -5,7 +5,7 @@ import { lookupFirst } from '../../../net/lookup.ts';
 import { refuseNumericForm, requireNumericHost } from '../../../address/host-rules.ts';
 import { plainAddress } from '../../../address/address.ts';
 import { decodeSocksDatagram, encodeSocksDatagram } from '../../../protocol/socks/address.ts';
-import type { TargetRequest } from '../../../serve/greeting/target-request.ts';
+import type { TargetRequest } from '../../../serve/greeting/greeting.ts';
 import type { ProxyHost } from '../host.ts';
 import type { JudgeTarget } from '../targets/rules.ts';
 

@@ -3,7 +3,7 @@ import { serve } from '../../../serve/serve.ts';
 import { TnetError } from '../../../errors.ts';
 import { isIP, isIPv4, type Socket } from '../../../net/index.ts';
 import { findNearKind, plainAddress } from '../../../address/address.ts';
-import type { TargetRequest } from '../../../serve/greeting/target-request.ts';
+import type { TargetRequest } from '../../../serve/greeting/greeting.ts';
 import type { ProxyHost } from '../host.ts';
 
 interface BindOptions {

@@ -1,5 +1,5 @@
 import type { TnetError } from '../../../errors.ts';
-import { ServeError } from '../../../serve/serve-error.ts';
+import { ServeError } from '../../../serve/service.ts';
 import { parseBound } from '../../../serve/own-addresses.ts';
 import type { RelayService } from '../service.ts';
 import { checkLoops } from './loop-check.ts';

@@ -1,22 +1,18 @@
 import { fork } from 'node:child_process';
-import type { DetachedHandle } from '../../src/net/hand-over.ts';
-import type { WorkerProcess } from '../../src/serve/workers/dispatcher.ts';
-import type { Pair } from '../../src/handlers/relay/pair.ts';
-import { prepareRelay } from '../../src/handlers/relay/prepare.ts';
-import { LoopWatch } from '../../src/handlers/relay/targets/rules.ts';
-import type { ServeHost } from '../../src/serve/host.ts';
-import { ServeWorker } from '../../src/serve/workers/worker.ts';
-import type { FromWorker, ToWorker } from '../../src/serve/workers/messages.ts';
-import type { Context } from '../context.ts';
+import type { DetachedHandle } from '../src/net/hand-over.ts';
+import type { ServeHost, Service } from '../src/serve/service.ts';
+import type { WorkerProcess } from '../src/serve/workers/dispatcher.ts';
+import { ServeWorker } from '../src/serve/workers/worker.ts';
+import type { FromWorker, ToWorker } from '../src/serve/workers/messages.ts';
+import type { Context } from './context.ts';
 import { workerVariable } from './is-worker.ts';
-import type { ProxyOptions } from './options.ts';
-import { readFamily } from '../options/server-address.ts';
+import { activation, readFamily } from './options/server-address.ts';
 
 /** Starts this program once more, with the same arguments, as a worker. It reports on our stderr. */
 export function startWorker(number: number): WorkerProcess {
   const [, script = '', ...args] = process.argv;
   const child = fork(script, args, {
-    env: { ...process.env, [workerVariable]: String(number) },
+    env: { ...process.env, ...activation, [workerVariable]: String(number) },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   // A worker that is gone is told by 'exit'.
@@ -37,22 +33,22 @@ export function startWorker(number: number): WorkerProcess {
 /** How long a worker may take to end its connections when it has nobody to work for. */
 const orphanedMs = 1_000;
 
-/** The life of a worker: it does what the process that started it says, and ends with it. For its signals see main.ts. */
-export function runWorker(context: Context, options: ProxyOptions, read: () => Promise<Pair[]>): void {
-  const { reporter } = context;
-  let loops: LoopWatch | undefined;
-  const prepare = async (host: ServeHost) => {
-    const pairs = await read();
-    loops ??= host.own && new LoopWatch(host.own);
-    const streams = pairs.filter(({ listen }) => listen.kind !== 'udp');
-    return Promise.all(streams.map((pair) => prepareRelay(pair, { ...host, loops })));
-  };
+/**
+ * The life of a worker: it does what the process that started it says, and ends with it. For its signals see main.ts.
+ *
+ * @param prepare makes the services ready, at the start and each time anew
+ */
+export function runWorker(
+  { reporter }: Context,
+  flags: { readonly ipv4?: boolean; readonly ipv6?: boolean; readonly numeric?: boolean },
+  prepare: (host: ServeHost) => Promise<readonly Service[]>,
+): void {
   const worker = new ServeWorker(
     {
       emit: (event) => reporter.emit(event),
       fail: (subject, error, id) => reporter.fail(subject, error, id),
-      family: readFamily(options),
-      numericOnly: options.numeric,
+      family: readFamily(flags),
+      numericOnly: flags.numeric,
     },
     prepare,
     (message) => {

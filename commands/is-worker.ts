@@ -1,5 +1,5 @@
 /** Says to a process of this program that it is a worker. */
-export const workerVariable = 'TNET_PROXY_WORKER';
+export const workerVariable = 'TNET_WORKER';
 
 /** Whether this process has been started as a worker. */
 export function isWorker(): boolean {

@@ -1,0 +1,22 @@
+import type { Endpoint } from '../../src/address/endpoint.ts';
+import type { ServeHost } from '../../src/serve/service.ts';
+import type { TlsServerSettings } from '../../src/serve/tls-server.ts';
+import type { TableFlags } from './row.ts';
+import type { tls } from './table/tls.ts';
+
+/**
+ * What TLS is to be with clients, where the flags or one of the addresses ask for it.
+ *
+ * @throws TnetError TNET_E_USAGE for files that cannot be used
+ */
+export async function readTls(
+  flags: TableFlags<typeof tls, 'listen'>,
+  endpoints: readonly Endpoint[],
+  host: ServeHost,
+): Promise<TlsServerSettings | undefined> {
+  const secure = endpoints.find(({ kind }) => flags.tls === true || kind === 'tls');
+  if (!secure) return undefined;
+  const { readServerTls } = await import('../../src/serve/tls-server.ts');
+  const { tlsCert: cert, tlsKey: key, tlsCa: clientCa, tlsAlpn: alpn } = flags;
+  return readServerTls({ cert, key, clientCa, alpn }, secure, host);
+}
