@@ -3,7 +3,7 @@ import { formatEndpoint, type Endpoint } from '../address/endpoint.ts';
 import { openKeylog } from '../dial/keylog.ts';
 import { createContext, readOwnCertificate } from '../dial/tls-files.ts';
 import { reportHandshake, shakeHands, type TlsSettings } from '../dial/tls-handshake.ts';
-import type { ServeHost } from './service.ts';
+import type { Books } from './ledger.ts';
 import { formatRemote } from './serve.ts';
 import { ThrowawayCertificates } from './throwaway-certificates.ts';
 
@@ -24,6 +24,9 @@ export interface TlsServerFiles {
   readonly alpn?: readonly string[] | undefined;
 }
 
+/** Who is told of handshakes, and keeps the certificates of the run; see ServeHost. */
+type TlsHost = Pick<Books, 'emit' | 'fail'> & { readonly certificates?: ThrowawayCertificates };
+
 /**
  * Reads what TLS is to be with the clients of an endpoint. Where no certificate is named one is made, which is told.
  * Handshakes are told too, and their secrets written to the file of SSLKEYLOGFILE.
@@ -33,7 +36,7 @@ export interface TlsServerFiles {
 export async function readServerTls(
   { cert, key, clientCa, alpn }: TlsServerFiles,
   endpoint: Endpoint,
-  host: Pick<ServeHost, 'emit' | 'fail' | 'certificates'>,
+  host: TlsHost,
 ): Promise<TlsServerSettings> {
   const { emit } = host;
   const files = { ca: clientCa, cert, key };
@@ -52,7 +55,7 @@ export async function readServerTls(
 
 function findThrowaway(
   endpoint: Endpoint,
-  { emit, certificates }: Pick<ServeHost, 'emit' | 'certificates'>,
+  { emit, certificates }: TlsHost,
 ): ReturnType<ThrowawayCertificates['get']> {
   const ofRun =
     certificates ??

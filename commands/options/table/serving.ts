@@ -52,7 +52,7 @@ export const processes = {
       { anyOf: ['keepOpen'], called: 'with -k', in: 'listen' },
       { anyOf: ['exec', 'shExec'], called: 'with -e or -c', in: 'listen' },
     ],
-    test: 'cli/proxy-workers.test.ts',
+    test: 'cli/proxy/workers.test.ts',
   },
 } as const satisfies OptionTable;
 

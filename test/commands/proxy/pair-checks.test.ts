@@ -26,7 +26,6 @@ const refused: readonly (readonly [
   ['0', 'a:1', { route: ['sni:a=tls://b:1'] }, '<route>', /is written <tlsOut> here/],
   ['0', '127.0.0.1:1', { resolve: '1s' }, '<resolve>', /only with a target that is a name/],
   ['0', 'localhost:1', { dnsServer: '127.0.0.1' }, '<dnsServer>', /only with a target that is a name/],
-  ['0', 'a:1', { tlsIn: true }, '<tlsIn>', /needs <tlsCert>/],
 ];
 for (const [listen, targets, values, subject, message] of refused) {
   const what = JSON.stringify(values);
@@ -45,6 +44,7 @@ const served: readonly (readonly [listen: string, targets: string, values: Value
   ['[::]:0', '', { socks: true, allow: ['10.0.0.0/8'] }],
   ['/tmp/x.sock', 'a:1', { allow: ['10.0.0.0/8'], acceptProxy: true }],
   ['0', '', { route: ['sni:a=b:1'] }],
+  ['0', 'a:1', { tlsIn: true }],
   ['0', 'srv://_x._tcp.example', { resolve: '1s' }],
   ['0', '127.0.0.1:1', { route: ['sni:a=b:1'], resolve: '1s' }],
 ];
