@@ -143,7 +143,6 @@ test.serial('the workers of echo show the certificate that is named, on a Unix p
 });
 
 for (const [words, message] of [
-  [['echo', '--tls', '--workers', '2', '0'], /every process would make a certificate of its own/],
   [['echo', '-u', '--workers', '2', '0'], /--workers needs a connection, and UDP has none/],
   [['listen', '-k', '--workers', '2', '0'], /--workers goes with -e or -c/],
   [['listen', '-e', 'cat', '--workers', '2', '127.0.0.1:0'], /--workers goes with -k/],

@@ -52,7 +52,7 @@ for (const [signal, status] of [
     t.is((await collect(client)).length, 0);
     t.deepEqual(await cli.exit, { code: status, signal });
     t.false(existsSync(path));
-    t.regex(cli.stderr(), /tnet echo: 1 connection, 4 bytes in, 4 bytes out in \d+\.\d+ s\n$/);
+    t.regex(cli.stderr(), /tnet echo: 1 connection \(1 failed\), 4 bytes in, 4 bytes out in \d+\.\d+ s\n$/);
   });
 }
 

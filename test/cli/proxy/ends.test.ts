@@ -352,10 +352,7 @@ for (const departure of departures) {
       cli.child.kill('SIGTERM');
       await cli.exit;
       t.is(cli.stderr().includes('ECONNRESET'), isFailure, cli.stderr());
-      t.regex(
-        cli.stderr(),
-        isFailure ? /1 connection \(1 failed\)/ : /1 connection, (7|15|17) bytes/,
-      );
+      t.regex(cli.stderr(), isFailure ? /1 connection \(1 failed\)/ : /1 connection, (7|15|17) bytes/);
     });
   }
 }

@@ -59,20 +59,25 @@ test.serial('the throw-away certificate of a proxy stays the same over a reload'
   t.is(cli.stderr().match(/throw-away/g)?.length, 1, cli.stderr());
 });
 
-test.serial('all workers of a proxy show the same throw-away certificate, also a later one', async (t) => {
-  const flags = ['-v', '--workers', '2', '--tls-in'];
-  const cli = startCli(t, ['proxy', ...flags, '127.0.0.1:0', await startEcho(t)]);
-  const [, fingerprint] = await cli.said(made);
-  const address = await cli.address();
-  const shown = await Promise.all(Array.from({ length: 4 }, () => askFingerprint(address)));
-  t.deepEqual(new Set(shown), new Set([fingerprint]));
-  const [, pid] = await cli.said(/worker 2 serves, process (\d+)/);
-  process.kill(Number(pid), 'SIGKILL');
-  await cli.said(/worker 2 .*ended[^]*worker 2 serves/);
-  const later = await Promise.all(Array.from({ length: 4 }, () => askFingerprint(address)));
-  t.deepEqual(new Set(later), new Set([fingerprint]));
-  t.is(cli.stderr().match(/throw-away/g)?.length, 1, cli.stderr());
-});
+for (const [name, words] of [
+  ['a proxy', (target: string) => ['proxy', '--tls-in', '127.0.0.1:0', target]],
+  ['echo', () => ['echo', '--tls', '127.0.0.1:0']],
+  ['listen -e', () => ['listen', '-k', '--tls', '-e', 'cat', '127.0.0.1:0']],
+] as const) {
+  test.serial(`all workers of ${name} show the same throw-away certificate, also a later one`, async (t) => {
+    const cli = startCli(t, [...words(await startEcho(t)), '-v', '--workers', '2']);
+    const [, fingerprint] = await cli.said(made);
+    const address = await cli.address();
+    const shown = await Promise.all(Array.from({ length: 4 }, () => askFingerprint(address)));
+    t.deepEqual(new Set(shown), new Set([fingerprint]));
+    const [, pid] = await cli.said(/worker 2 serves, process (\d+)/);
+    process.kill(Number(pid), 'SIGKILL');
+    await cli.said(/worker 2 .*ended[^]*worker 2 serves/);
+    const later = await Promise.all(Array.from({ length: 4 }, () => askFingerprint(address)));
+    t.deepEqual(new Set(later), new Set([fingerprint]));
+    t.is(cli.stderr().match(/throw-away/g)?.length, 1, cli.stderr());
+  });
+}
 
 for (const [how, flags] of [
   ['its own certificate', own],
