@@ -1,8 +1,7 @@
-import { breakConnection, closeConnection, type Connection } from '../src/net/connection.ts';
+import { breakConnection, closeConnection, type Connection, formatRemote } from '../src/net/connection.ts';
 import { unmapAddress } from '../src/address/address.ts';
 import { formatEndpoint, type Endpoint } from '../src/address/endpoint.ts';
 import type { ProgramEndpoint } from '../src/handlers/program/program.ts';
-import { formatRemote } from '../src/serve/serve.ts';
 import type { EndingReason } from '../src/flow/flow.ts';
 import type { ProxyHeader } from '../src/protocol/proxy-protocol/header.ts';
 import { elapsedMs } from '../src/quantities.ts';

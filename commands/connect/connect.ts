@@ -1,7 +1,6 @@
-import type { Connection } from '../../src/net/connection.ts';
+import { type Connection, formatRemote, nameClient } from '../../src/net/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
-import { formatRemote, nameClient } from '../../src/serve/serve.ts';
 import { oneTarget, parseTargets, type Targets } from '../../src/address/targets.ts';
 import { TnetError } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';

@@ -1,5 +1,21 @@
+import type { Endpoint } from '../../src/address/endpoint.ts';
+import { parseEndpoint } from '../../src/address/parse.ts';
+import { createServiceHandler } from '../../src/handlers/services/services.ts';
+import { type ServiceName, builtInQuotes, readQuotes } from '../../src/protocol/small-services/services.ts';
+import type { Rate } from '../../src/quantities.ts';
+import { prepareService, type ServeHost, type Service } from '../../src/serve/service.ts';
+import type { TlsServerSettings } from '../../src/serve/tls-server.ts';
+import { readTls } from '../options/server-tls.ts';
+import { createContext } from '../context.ts';
+import { isWorker } from '../is-worker.ts';
+import { applyUdp } from '../options/datagram.ts';
+import { readServerAddresses, toPlainEndpoint } from '../options/server-address.ts';
+import { readTuners, type Tuners } from '../options/socket.ts';
+import { ServerRun } from '../server-run.ts';
+import { checkEchoOptions, echoLayout, type EchoOptions } from './options.ts';
 import type { Called, CommandDefinition } from '../options/called.ts';
-import { echoLayout, type EchoOptions } from './options.ts';
+import { readFileSync } from 'node:fs';
+import { errorCode, TnetError } from '../../src/errors.ts';
 
 /** `tnet echo [options] [ADDRESS]`: an echo server and the other small services, and their client. */
 export const echoCommand: CommandDefinition = {
@@ -14,6 +30,89 @@ async function runEcho(words: string[], options: EchoOptions, command: Called): 
     await pingEcho(words, options, command);
     return;
   }
-  const { serveEcho } = await import('./serve.ts');
   await serveEcho(words, options, command);
+}
+
+/** Datagrams that one address may send: where an answer is as long as the question, and where it may be longer. */
+const defaultRates = {
+  even: { count: 1000, perMs: 1000 },
+  amplifying: { count: 10, perMs: 1000 },
+} as const satisfies Record<string, Rate>;
+
+/** Serves the small service that the flags name until it is interrupted. */
+async function serveEcho(words: string[], options: EchoOptions, command: Called): Promise<void> {
+  const context = createContext(command, options);
+  const endpoints = readServerAddresses(words, options)
+    .map((endpoint) => applyUdp(endpoint, options))
+    .map((endpoint) => keepLocal(endpoint, options));
+  checkEchoOptions(command, options, endpoints);
+  const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
+  const quotes = loadQuotes(options.quoteFile);
+  const tuners = await readTuners(options, endpoints);
+  const prepare = async (host: ServeHost) => {
+    const shared = { host, quotes, tuners, tls: await readTls(options, endpoints, host) };
+    return Promise.all(endpoints.map((endpoint) => prepareEcho(endpoint, options, shared)));
+  };
+  if (options.workers !== undefined && isWorker()) {
+    (await import('../workers.ts')).runWorker(context, options, prepare);
+    return;
+  }
+  const service = options.service === 'echo' ? '' : `--service ${options.service} `;
+  const run = new ServerRun(context, options, {
+    name: 'echo',
+    live: (addresses) => ({
+      title: `tnet echo ${service}${addresses.join(' ')}`,
+      received: 'in',
+      sent: 'out',
+      remote: 'client',
+    }),
+  });
+  await run.start(prepare, metrics);
+}
+
+async function prepareEcho(
+  endpoint: Endpoint,
+  { service, rate, ...options }: EchoOptions,
+  {
+    host,
+    quotes,
+    tuners,
+    tls,
+  }: { host: ServeHost; quotes: readonly Buffer[]; tuners: Tuners; tls: TlsServerSettings | undefined },
+): Promise<Service> {
+  const handle = createServiceHandler(service, quotes, { idleMs: options.idle, timeoutMs: options.timeout });
+  const limit = rate === 'none' ? undefined : rate;
+  if (endpoint.kind !== 'udp') {
+    const values = { ...options, ...(limit && { rate: limit }) };
+    return prepareService(toPlainEndpoint(endpoint), values, host, { handle, tls, ...tuners });
+  }
+  const { createAnswerBind } = await import('../../src/handlers/services/answers.ts');
+  const bind = createAnswerBind(service, quotes, rate === undefined ? chooseRate(service) : limit);
+  return prepareService(endpoint, options, host, { handle, bind, ...tuners });
+}
+
+/** A service that answers whoever sends is for this machine, unless a host is named. */
+function keepLocal(endpoint: Endpoint, { ipv6 }: EchoOptions): Endpoint {
+  if (endpoint.kind !== 'udp' || endpoint.host !== undefined) return endpoint;
+  return { ...endpoint, host: ipv6 ? '::1' : '127.0.0.1' };
+}
+
+function chooseRate(service: ServiceName): Rate {
+  return service === 'echo' || service === 'discard' ? defaultRates.even : defaultRates.amplifying;
+}
+
+/**
+ * The quotes of qotd: those of the file, or the built-in ones.
+ *
+ * @throws TnetError TNET_E_USAGE
+ */
+function loadQuotes(file: string | undefined): readonly Buffer[] {
+  if (file === undefined) return builtInQuotes;
+  try {
+    return readQuotes(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const code = errorCode(error);
+    const message = code === undefined ? (error as Error).message : `it cannot be read (${code})`;
+    throw new TnetError('TNET_E_USAGE', message, { subject: file, cause: error });
+  }
 }

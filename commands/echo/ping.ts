@@ -1,10 +1,9 @@
 import { roundMs } from '../../src/quantities.ts';
 import { randomBytes } from 'node:crypto';
-import { closeConnection, type Connection } from '../../src/net/connection.ts';
+import { closeConnection, type Connection, formatRemote, nameClient } from '../../src/net/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { parsePath, parseWords } from '../../src/address/parse.ts';
 import { runPing, type PingEnding } from '../../src/dial/ping.ts';
-import { formatRemote, nameClient } from '../../src/serve/serve.ts';
 import { TnetError } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
 import { maxDatagramBytes } from '../../src/net/datagram-peer.ts';

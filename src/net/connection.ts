@@ -1,3 +1,4 @@
+import { formatEndpoint, formatHostPort, type Endpoint } from '../address/endpoint.ts';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Socket } from './index.ts';
@@ -147,3 +148,20 @@ export async function leaveInOrder(connection: Connection): Promise<void> {
  * while any other empty chunk is a datagram without bytes.
  */
 export const flushMark = Buffer.alloc(0);
+
+/** The peer's address of an accepted or opened socket; a Unix client has none of its own. */
+export function formatRemote(socket: Connection, server: string): string {
+  const { remoteAddress, remotePort } = socket;
+  return remoteAddress === undefined ? server : formatHostPort(remoteAddress, remotePort ?? 0);
+}
+
+/** Our own address of a connection that we opened; undefined for a Unix socket, whose client has none. */
+export function nameClient(socket: Connection, endpoint: Endpoint): string | undefined {
+  return endpoint.kind === 'unix' ? undefined : formatLocal(socket, formatEndpoint(endpoint));
+}
+
+/** Our own address of a socket. */
+export function formatLocal(socket: Connection, server: string): string {
+  const { localAddress, localPort } = socket;
+  return localAddress === undefined ? server : formatHostPort(localAddress, localPort ?? 0);
+}

@@ -3,13 +3,13 @@ import { type Endpoint, formatHostPort } from '../address/endpoint.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 import { isIP } from '../address/ip.ts';
 import { errorCode } from '../errors.ts';
-import type { Connection } from '../net/connection.ts';
+import { type Connection, formatRemote } from '../net/connection.ts';
 import { bindDatagram, joinOwnGroup, type DatagramSocket } from '../net/datagram.ts';
 import { maxDatagramBytes, type DatagramPeer, type LostDatagrams } from '../net/datagram-peer.ts';
 import { DatagramServer } from '../net/datagram-server.ts';
 import { lookupFirst } from '../net/lookup.ts';
 import { refuse, tooManyNew, type Books } from './ledger.ts';
-import { formatBound, formatRemote } from './serve.ts';
+import { formatBound } from './serve.ts';
 import { serveClient } from './serve-client.ts';
 import type { BoundListener, ServeHost, Service } from './service.ts';
 

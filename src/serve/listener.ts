@@ -1,9 +1,9 @@
 import type { AccessList } from '../access/access-list.ts';
-import { breakConnection } from '../net/connection.ts';
+import { breakConnection, formatRemote } from '../net/connection.ts';
 import type { Server, Socket } from '../net/index.ts';
 import { countPlaces } from '../net/server-state.ts';
 import { refuse, tooManyNew } from './ledger.ts';
-import { formatBound, formatRemote, serve } from './serve.ts';
+import { formatBound, serve } from './serve.ts';
 import { serveClient } from './serve-client.ts';
 import type { BoundListener, Lane, ServeHost, Service } from './service.ts';
 

@@ -1,4 +1,4 @@
-import { resetConnection, type Connection } from '../net/connection.ts';
+import { resetConnection, type Connection, formatLocal, formatRemote } from '../net/connection.ts';
 import { ConnectionGuard, guarded } from '../net/guard.ts';
 import { Socket } from '../net/index.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
@@ -6,7 +6,6 @@ import { greet, type Greeting } from './greeting/greeting.ts';
 import { SaidNothing } from './greeting/greeting.ts';
 import { formatSource, judgeSource, sourceHost } from './greeting/source.ts';
 import { leave, refuse, tooManyNew, type OpenConnection } from './ledger.ts';
-import { formatLocal, formatRemote } from './serve.ts';
 import type { ServeHost, Service } from './service.ts';
 
 /**

@@ -8,7 +8,6 @@ import type { UnixOwner } from '../net/unix-listener.ts';
 import { isIP } from '../address/ip.ts';
 import { findListenerPath } from '../net/listener-path.ts';
 import { lookupFirst } from '../net/lookup.ts';
-import type { Connection } from '../net/connection.ts';
 import { requirePassedSocket } from './descriptor.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from '../address/endpoint.ts';
@@ -141,21 +140,4 @@ export function formatBound(server: { address(): AddressInfo | string | null }):
   if (fd === undefined) return '(closed)';
   const path = findListenerPath(fd);
   return path === undefined ? `fd:${fd}` : formatPath(path);
-}
-
-/** The peer's address of an accepted or opened socket; a Unix client has none of its own. */
-export function formatRemote(socket: Connection, server: string): string {
-  const { remoteAddress, remotePort } = socket;
-  return remoteAddress === undefined ? server : formatHostPort(remoteAddress, remotePort ?? 0);
-}
-
-/** Our own address of a connection that we opened; undefined for a Unix socket, whose client has none. */
-export function nameClient(socket: Connection, endpoint: Endpoint): string | undefined {
-  return endpoint.kind === 'unix' ? undefined : formatLocal(socket, formatEndpoint(endpoint));
-}
-
-/** Our own address of a socket. */
-export function formatLocal(socket: Connection, server: string): string {
-  const { localAddress, localPort } = socket;
-  return localAddress === undefined ? server : formatHostPort(localAddress, localPort ?? 0);
 }

@@ -1,10 +1,10 @@
+import { formatRemote } from '../net/connection.ts';
 import type { Socket } from '../net/index.ts';
 import { formatEndpoint, type Endpoint } from '../address/endpoint.ts';
 import { openKeylog } from '../dial/keylog.ts';
 import { createContext, readOwnCertificate } from '../dial/tls-files.ts';
 import { reportHandshake, shakeHands, type TlsSettings } from '../dial/tls-handshake.ts';
 import type { Books } from './ledger.ts';
-import { formatRemote } from './serve.ts';
 import { ThrowawayCertificates } from './throwaway-certificates.ts';
 
 export interface TlsServerSettings extends TlsSettings {

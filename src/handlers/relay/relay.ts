@@ -1,12 +1,11 @@
 import { errorCode } from '../../errors.ts';
-import { closeConnection, resetConnection, type Connection } from '../../net/connection.ts';
+import { closeConnection, resetConnection, type Connection, formatLocal } from '../../net/connection.ts';
 import { Socket } from '../../net/index.ts';
 import type { RecordedEnding } from '../../record/record-format.ts';
 import type { Greeted, Handler, HandlerEnding } from '../../serve/service.ts';
 import { sourceHost } from '../../serve/greeting/source.ts';
 import { closeUnserved } from '../../serve/serve-client.ts';
 import { refuse } from '../../serve/ledger.ts';
-import { formatLocal } from '../../serve/serve.ts';
 import type { Closing } from './cut.ts';
 import type { ProxyHost } from './host.ts';
 import { join, type Outcome } from './join.ts';
