@@ -28,10 +28,10 @@ export async function serveClient(
   guard.watch(client);
   await guard.run(async () => {
     const { id, remote } = entry;
+    tune(client, entry, service, host);
     host.emit({ event: 'accepted', id, local: formatLocal(client, listener), remote });
     // Until its handler knows better.
     entry.breakOff = () => void client.destroy();
-    tune(client, entry, service, host);
     const says = service.readers.length > 0 && client instanceof Socket;
     const greeting = service.onlyFirst?.aborted
       ? 'dropped'
