@@ -54,7 +54,7 @@ export class CheckScreen {
     clearInterval(this.#timer);
     spinner?.stop();
     if (this.#checks.length === 0) return;
-    const { renderChecks } = await import('../../src/report/check-table.ts');
+    const { renderChecks } = await import('../../src/report/table.ts');
     const lines = renderChecks(sortChecks(this.#checks, order), this.#isColoured);
     process.stderr.write(lines.map((line) => `${line}\n`).join(''));
   }
