@@ -14,8 +14,7 @@ import {
   type ClientRun,
 } from './dial-options.ts';
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
-import { endOf } from '../options/check.ts';
-import { checkOptions } from '../options/refusals.ts';
+import { endOf, checkOptions } from '../options/check.ts';
 import { readSteps } from './dialogue.ts';
 import { createContext } from '../context.ts';
 import { applyUdp } from '../options/datagram.ts';

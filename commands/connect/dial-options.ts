@@ -66,7 +66,7 @@ export async function openConnection(run: ClientRun, endpoint: Endpoint): Promis
   const { context, options, interruption } = run;
   const dialOptions = await readDialOptions(run, endpoint);
   const screen = isPatient(options)
-    ? new (await import('./check-screen.ts')).CheckScreen(1, options, true)
+    ? new (await import('./check.ts')).CheckScreen(1, options, true)
     : undefined;
   try {
     return await dial(endpoint, dialOptions).finally(() => screen?.finish([]));
