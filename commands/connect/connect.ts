@@ -17,7 +17,7 @@ import { givenOptions, type Called, type CommandDefinition } from '../options/ca
 import { endOf, checkOptions } from '../options/check.ts';
 import { readSteps } from './dialogue.ts';
 import { createContext } from '../context.ts';
-import { applyUdp } from '../options/datagram.ts';
+import { applyUdp } from '../options/server-address.ts';
 import { readProgram } from '../options/exec.ts';
 import { createRecorder } from '../options/recording.ts';
 import { readRunLimit, catchInterruption } from '../signals.ts';

@@ -3,7 +3,7 @@ import { closeConnection, resetConnection, type Connection, formatLocal } from '
 import { Socket } from '../../net/index.ts';
 import { type RecordedEnding, toRecordedEnd, type RecordedConnection } from '../../record/record-format.ts';
 import type { Greeted, Handler, HandlerEnding } from '../../serve/service.ts';
-import { sourceHost, formatSource } from '../../serve/greeting/source.ts';
+import { sourceHost, formatSource, type Greeting } from '../../serve/greeting/greeting.ts';
 import { closeUnserved } from '../../serve/serve-client.ts';
 import { refuse } from '../../serve/ledger.ts';
 import type { Closing } from './cut.ts';
@@ -13,7 +13,6 @@ import type { RelayOptions } from './service.ts';
 import { createLoopError } from './targets/rules.ts';
 import { formatTarget } from './targets/target.ts';
 import type { OpenUpstream } from './targets/upstream.ts';
-import type { Greeting } from '../../serve/greeting/greeting.ts';
 
 /** Connects clients to their targets and joins the two. */
 export function createRelay(options: RelayOptions, host: ProxyHost): Handler {

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { errorCode } from '../../../src/errors.ts';
 import { Server, type Socket } from '../../../src/net/index.ts';
 import { encodeProxyV1, encodeProxyV2 } from '../../../src/protocol/proxy-protocol/encode.ts';
-import { greet, type ReadGreeting } from '../../../src/serve/greeting/greeting.ts';
+import { greet, type ReadGreeting, SaidNothing, nameSource } from '../../../src/serve/greeting/greeting.ts';
 import {
   createConnectReader,
   createSocksOrConnectReader,
@@ -13,8 +13,6 @@ import {
 } from '../../../src/serve/greeting/requests.ts';
 import { readProxyHeader } from '../../../src/serve/greeting/proxy-header.ts';
 import { createRouteReader } from '../../../src/serve/greeting/route.ts';
-import { SaidNothing } from '../../../src/serve/greeting/greeting.ts';
-import { nameSource } from '../../../src/serve/greeting/source.ts';
 
 /** An accepted socket and the client that it belongs to. */
 async function connectPair(t: ExecutionContext): Promise<{ client: net.Socket; socket: Socket }> {
