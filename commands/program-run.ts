@@ -5,7 +5,7 @@ import type { ProgramEndpoint } from '../src/handlers/program/program.ts';
 import type { EndingReason } from '../src/flow/flow.ts';
 import type { ProxyHeader } from '../src/protocol/proxy-protocol/header.ts';
 import { elapsedMs } from '../src/quantities.ts';
-import { sourceOf } from '../src/serve/greeting/source.ts';
+import { sourceOf } from '../src/serve/greeting/greeting.ts';
 import type { Handler } from '../src/serve/service.ts';
 import { TnetError } from '../src/errors.ts';
 import { CrlfIn, CrlfOut } from '../src/transform/crlf.ts';

@@ -6,14 +6,18 @@ import { TnetError } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
 import { splitAtSeparator } from '../options/arguments.ts';
 import { connectLayout, type ConnectOptions, isPatient } from './options.ts';
-import { hintAtHalfClose } from './proxy.ts';
+import {
+  hintAtHalfClose,
+  checkSides,
+  openConnection,
+  readDialOptions,
+  type ClientRun,
+} from './dial-options.ts';
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
-import { endOf } from '../options/check.ts';
-import { checkOptions } from '../options/refusals.ts';
+import { endOf, checkOptions } from '../options/check.ts';
 import { readSteps } from './dialogue.ts';
-import { checkSides, openConnection, readDialOptions, type ClientRun } from './dial-options.ts';
 import { createContext } from '../context.ts';
-import { applyUdp } from '../options/datagram.ts';
+import { applyUdp } from '../options/server-address.ts';
 import { readProgram } from '../options/exec.ts';
 import { createRecorder } from '../options/recording.ts';
 import { readRunLimit, catchInterruption } from '../signals.ts';
@@ -157,7 +161,7 @@ async function checkThenRun(
   context.exit(status);
   if (status !== exitCodes.ok || commandLine === undefined) return;
   interruption[Symbol.dispose]();
-  const { runThen } = await import('./then.ts');
+  const { runThen } = await import('./ready.ts');
   await runThen(context, commandLine);
 }
 

@@ -15,9 +15,11 @@ import type { checks } from '../options/table/limits.ts';
 import { addressFlags, readFamily } from '../options/server-address.ts';
 import { readTuners, type SocketFlags } from '../options/socket.ts';
 import type { Interruption } from '../signals.ts';
-import { readProxies, type ProxyFlags } from './proxy.ts';
 import type { Timing } from './timing.ts';
 import { isPatient, type WaitOptions } from './options.ts';
+import { formatProxy, type ProxyHop } from '../../src/address/proxy-url.ts';
+import { addPasswords } from '../../src/dial/proxy-passwords.ts';
+import type { proxies } from '../options/table/proxies.ts';
 
 /** The flags that say how a connection is opened. */
 export type DialFlags = ReportFlags &
@@ -64,7 +66,7 @@ export async function openConnection(run: ClientRun, endpoint: Endpoint): Promis
   const { context, options, interruption } = run;
   const dialOptions = await readDialOptions(run, endpoint);
   const screen = isPatient(options)
-    ? new (await import('./check-screen.ts')).CheckScreen(1, options, true)
+    ? new (await import('./check.ts')).CheckScreen(1, options, true)
     : undefined;
   try {
     return await dial(endpoint, dialOptions).finally(() => screen?.finish([]));
@@ -152,4 +154,25 @@ function createObserver({ context, options, timing }: ClientRun, endpoint: Endpo
 
 function describeFailure(error: unknown): { readonly code: string; readonly message: string } {
   return { code: errorCode(error) ?? 'ERROR', message: describeError(error) };
+}
+
+/** The flags that say through what a connection goes. */
+export type ProxyFlags = TableFlags<typeof proxies, 'connect'>;
+
+/**
+ * The proxies of -x in their order, with passwords for those that name a user.
+ *
+ * @throws TnetError TNET_E_USAGE
+ */
+export function readProxies({ via = [], proxyPasswordFile }: ProxyFlags): readonly ProxyHop[] {
+  return addPasswords(via, proxyPasswordFile);
+}
+
+/** Says that the last proxy may have taken our half-close for the end of both directions, and the answer with it. */
+export function hintAtHalfClose({ reporter }: Context, { via = [] }: ProxyFlags): void {
+  const last = via.at(-1);
+  if (last === undefined) return;
+  const message =
+    'no byte came after our half-close, which the proxy may take for the end of both directions; if an answer is missing, use --no-shutdown -q TIME';
+  reporter.emit({ event: 'hint', subject: formatProxy(last), message });
 }

@@ -2,7 +2,7 @@ import type { ReadStream } from 'node:tty';
 import { formatEscape, parseEscape, type EscapeKey, EscapeKeys } from '../../src/transform/escape-keys.ts';
 import { Terminal, type TerminalMode } from '../../src/dial/terminal.ts';
 import type { TelnetCommand } from '../../src/protocol/telnet/codes.ts';
-import { HoldGate } from '../../src/transform/hold-gate.ts';
+import { HoldGate } from '../../src/transform/dialogue.ts';
 import type { TelnetLink } from './telnet.ts';
 import { runConsoleCommand } from './console-commands.ts';
 import type { Context } from '../context.ts';

@@ -1,7 +1,6 @@
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import { givenOptions, type Called } from '../options/called.ts';
-import { endOf } from '../options/check.ts';
-import { checkOptions } from '../options/refusals.ts';
+import { endOf, checkOptions } from '../options/check.ts';
 import type { FlagsOf, Layout } from '../options/row.ts';
 import { address } from '../options/table/address.ts';
 import { bind } from '../options/table/bind.ts';

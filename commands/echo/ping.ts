@@ -19,7 +19,7 @@ import { Reporter } from '../../src/report/reporter.ts';
 import { type PingEvent, RoundTrips } from '../../src/report/ping-summary.ts';
 import { checkSides, openConnection } from '../connect/dial-options.ts';
 import { commandName, createContext, type Context } from '../context.ts';
-import { applyUdp } from '../options/datagram.ts';
+import { applyUdp } from '../options/server-address.ts';
 import { checkEchoOptions, type EchoOptions } from './options.ts';
 import { PingScreen } from './ping-screen.ts';
 import { catchInterruption, type Interruption } from '../signals.ts';

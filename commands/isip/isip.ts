@@ -1,7 +1,7 @@
 import { isAscii } from 'node:buffer';
 import { exitCodes } from '../../src/exit-codes.ts';
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
-import { checkOptions } from '../options/refusals.ts';
+import { checkOptions } from '../options/check.ts';
 import { readStdin, type LineBatch } from './input.ts';
 import { isipLayout, type IsipOptions } from './options.ts';
 import { answerLines, lineEnd } from '../../src/address/ip-lines.ts';

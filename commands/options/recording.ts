@@ -4,7 +4,7 @@ import type { Connection } from '../../src/net/connection.ts';
 import { Socket } from '../../src/net/index.ts';
 import type { ProxyHeader } from '../../src/protocol/proxy-protocol/header.ts';
 import { toRecordedEnd } from '../../src/record/record-format.ts';
-import { formatSource, sourceHost } from '../../src/serve/greeting/source.ts';
+import { formatSource, sourceHost } from '../../src/serve/greeting/greeting.ts';
 import type { ConnectionRecord, Recording } from '../../src/record/recording.ts';
 import { TnetError, errorCode } from '../../src/errors.ts';
 import { openOutput } from '../../src/dial/stdio.ts';

@@ -1,8 +1,12 @@
 import type { TableFlags } from './row.ts';
 import type { tls } from './table/tls.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
-import { openKeylog } from '../../src/dial/keylog.ts';
-import { createContext as createTlsContext, parsePin, readOwnCertificate } from '../../src/dial/tls-files.ts';
+import {
+  openKeylog,
+  createContext as createTlsContext,
+  parsePin,
+  readOwnCertificate,
+} from '../../src/dial/tls-files.ts';
 import type { TlsClientSettings } from '../../src/dial/tls-client.ts';
 import { reportHandshake } from '../../src/dial/tls-handshake.ts';
 import { TnetError } from '../../src/errors.ts';

@@ -4,8 +4,7 @@ import { TnetError } from '../../src/errors.ts';
 import { isLocalListener } from '../../src/net/listener-path.ts';
 import { isBalanced, isReplayClient, type Pair, type PairValues } from '../../src/handlers/relay/pair.ts';
 import { findDatagramEnds, isDatagramTarget, type Target } from '../../src/handlers/relay/targets/target.ts';
-import { endOf, findRefusal, type Asked, type Refusal } from '../options/check.ts';
-import { describeNeed } from '../options/refusals.ts';
+import { endOf, findRefusal, type Asked, type Refusal, describeNeed } from '../options/check.ts';
 import type { OptionRow } from '../options/row.ts';
 import { pairRows, processRows } from './options.ts';
 

@@ -38,7 +38,7 @@ async function runProxy(
       import('../server-run.ts'),
       import('../../src/handlers/relay/prepare.ts'),
       import('../../src/handlers/relay/targets/rules.ts'),
-      import('../../src/handlers/relay/targets/bound-loops.ts'),
+      import('../../src/handlers/relay/targets/loop-check.ts'),
     ]);
   const context = createContext(command, options);
   const words = listen === undefined ? [] : [listen, ...targets];

@@ -2,8 +2,7 @@ import { Writable, type Duplex, type Readable } from 'node:stream';
 import { errorCode, TnetError } from '../errors.ts';
 import { Delivery } from './delivery.ts';
 import type { Ending, Flow, FlowOptions } from './flow.ts';
-import { finishFlows } from './finish.ts';
-import { startFlow, startFlowPair } from './start-flow.ts';
+import { finishFlows, startFlow, startFlowPair } from './start-flow.ts';
 import { waitingBytes } from './waiting-input.ts';
 import { guarded } from '../net/guard.ts';
 

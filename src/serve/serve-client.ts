@@ -2,9 +2,14 @@ import { resetConnection, type Connection, formatLocal, formatRemote } from '../
 import { ConnectionGuard, guarded } from '../net/guard.ts';
 import { Socket } from '../net/index.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
-import { greet, type Greeting } from './greeting/greeting.ts';
-import { SaidNothing } from './greeting/greeting.ts';
-import { formatSource, judgeSource, sourceHost } from './greeting/source.ts';
+import {
+  greet,
+  type Greeting,
+  SaidNothing,
+  formatSource,
+  judgeSource,
+  sourceHost,
+} from './greeting/greeting.ts';
 import { leave, refuse, tooManyNew, type OpenConnection } from './ledger.ts';
 import type { ServeHost, Service } from './service.ts';
 

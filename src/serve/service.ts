@@ -182,7 +182,7 @@ export async function prepareService(
   const rate = values.rate && new RateLimit(values.rate);
   const first = [
     acceptProxy && (await import('./greeting/proxy-header.ts')).readProxyHeader,
-    tls && (await import('./greeting/tls.ts')).createTlsReader(tls),
+    tls && (await import('./tls-server.ts')).createTlsReader(tls),
   ];
   return {
     listen,

@@ -1,11 +1,12 @@
 import { formatRemote } from '../net/connection.ts';
 import type { Socket } from '../net/index.ts';
 import { formatEndpoint, type Endpoint } from '../address/endpoint.ts';
-import { openKeylog } from '../dial/keylog.ts';
-import { createContext, readOwnCertificate } from '../dial/tls-files.ts';
+import { openKeylog, createContext, readOwnCertificate } from '../dial/tls-files.ts';
 import { reportHandshake, shakeHands, type TlsSettings } from '../dial/tls-handshake.ts';
 import type { Books } from './ledger.ts';
 import { ThrowawayCertificates } from './throwaway-certificates.ts';
+import { Deadline } from '../net/deadline.ts';
+import { type ReadGreeting, hearGreeting } from './greeting/greeting.ts';
 
 export interface TlsServerSettings extends TlsSettings {
   /** Clients must show a certificate. */
@@ -78,4 +79,13 @@ export async function serveTls(
     signal,
     side: { isServer: true, requestCert: settings.requireCertificate },
   });
+}
+
+/** Makes a client's socket a TLS server's, in place. See ReadGreeting; throws what serveTls() throws too. */
+export function createTlsReader(settings: TlsServerSettings): ReadGreeting {
+  return async (client, soFar, { limitMs, signal }) => {
+    using deadline = new Deadline('no TLS handshake', limitMs, signal);
+    await hearGreeting(client, () => serveTls(client, settings, deadline.signal), signal);
+    return soFar;
+  };
 }

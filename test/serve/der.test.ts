@@ -10,7 +10,7 @@ import {
   derText,
   derTime,
   derTrue,
-} from '../../src/serve/der.ts';
+} from '../../src/serve/throwaway-certificate.ts';
 
 /** Bytes as `openssl asn1parse -genstr` and X.690's own examples have them. */
 const values: readonly (readonly [string, Buffer, string])[] = [

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import test from 'ava';
 import fc from 'fast-check';
-import { FrameDatagrams, UnframeDatagrams } from '../../src/transform/datagram-framing.ts';
+import { FrameDatagrams, UnframeDatagrams } from '../../src/transform/datagrams.ts';
 
 /** Cuts bytes at these places, counted round the end. */
 function cutAt(bytes: Buffer, places: readonly number[]): Buffer[] {

@@ -1,5 +1,4 @@
-import { anyEnd, anySession, ipEnds } from '../modes.ts';
-import type { OptionTable } from '../row.ts';
+import { anyEnd, anySession, ipEnds, type OptionTable } from '../row.ts';
 import { text, toggle, word } from '../value-kinds.ts';
 
 /** Which address, and of which kind. */

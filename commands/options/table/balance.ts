@@ -1,10 +1,8 @@
 import { isIP } from '../../../src/address/ip.ts';
 import { parseEndpoint } from '../../../src/address/parse.ts';
 import { hideUserInfo, TnetError } from '../../../src/errors.ts';
-import { anyEnd, streamEnds, type Mode } from '../modes.ts';
-import type { OptionTable } from '../row.ts';
-import { choice, text } from '../value-kinds.ts';
-import { count, time } from '../quantity-kinds.ts';
+import { anyEnd, streamEnds, type Mode, type OptionTable } from '../row.ts';
+import { choice, text, count, time } from '../value-kinds.ts';
 
 const modes: readonly Mode[] = ['workers', 'replay-clients'];
 const among = {

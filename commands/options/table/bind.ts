@@ -2,11 +2,9 @@ import { requirePassedOutput } from '../../../src/serve/descriptor.ts';
 import { readCount } from '../../../src/quantities.ts';
 import { TnetError } from '../../../src/errors.ts';
 import { isWorker } from '../../is-worker.ts';
-import { anyEnd, sessions, streamEnds, type Mode } from '../modes.ts';
+import { anyEnd, sessions, streamEnds, type Mode, type Need, type OptionTable } from '../row.ts';
 import { readOwner } from '../owner.ts';
-import type { Need, OptionTable } from '../row.ts';
-import { file, text, toggle } from '../value-kinds.ts';
-import { time } from '../quantity-kinds.ts';
+import { file, text, toggle, time } from '../value-kinds.ts';
 
 /** What a proxy can do for clients that come to a listener. */
 const proxied: readonly Mode[] = ['workers', 'names', 'replay-target'];

@@ -1,8 +1,6 @@
 import { TnetError } from '../../../src/errors.ts';
-import { anyEnd, sessions, streamEnds } from '../modes.ts';
-import type { OptionTable } from '../row.ts';
-import { count, rate, time } from '../quantity-kinds.ts';
-import { list, text, toggle } from '../value-kinds.ts';
+import { anyEnd, sessions, streamEnds, type OptionTable } from '../row.ts';
+import { count, rate, time, list, text, toggle } from '../value-kinds.ts';
 
 /** How many clients a server takes. */
 export const clients = {

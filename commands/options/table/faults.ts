@@ -1,7 +1,15 @@
-import { anyEnd, streamEnds, type Mode } from '../modes.ts';
-import type { OptionTable } from '../row.ts';
-import { choice, toggle } from '../value-kinds.ts';
-import { count, fraction, positiveSize, size, sizeSpread, time, timeSpread } from '../quantity-kinds.ts';
+import { anyEnd, streamEnds, type Mode, type OptionTable } from '../row.ts';
+import {
+  choice,
+  toggle,
+  count,
+  fraction,
+  positiveSize,
+  size,
+  sizeSpread,
+  time,
+  timeSpread,
+} from '../value-kinds.ts';
 
 const relay = { proxy: ['relay'] } as const;
 const modes: readonly Mode[] = ['workers', 'names', 'replay-clients', 'replay-target'];

@@ -1,9 +1,7 @@
 import { TnetError } from '../../../src/errors.ts';
 import { readCount } from '../../../src/quantities.ts';
-import { anyEnd, anySession, checking, sessions, streamEnds } from '../modes.ts';
-import type { OptionTable } from '../row.ts';
-import { text, toggle } from '../value-kinds.ts';
-import { time } from '../quantity-kinds.ts';
+import { anyEnd, anySession, checking, sessions, streamEnds, type OptionTable } from '../row.ts';
+import { text, toggle, time } from '../value-kinds.ts';
 
 /** How long things may take. */
 export const limits = {

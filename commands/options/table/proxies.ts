@@ -1,8 +1,7 @@
 import { parseProxy } from '../../../src/address/proxy-url.ts';
 import { TnetError } from '../../../src/errors.ts';
-import { parseRoute, routeProtocols } from '../../../src/handlers/relay/targets/route.ts';
-import { anySession, sessions, streamEnds, tcpEnds, type Mode } from '../modes.ts';
-import type { OptionTable } from '../row.ts';
+import { parseRoute, routeProtocols } from '../../../src/handlers/relay/targets/target.ts';
+import { anySession, sessions, streamEnds, tcpEnds, type Mode, type OptionTable } from '../row.ts';
 import { file, list, text, toggle, type ValueKind } from '../value-kinds.ts';
 
 /** What comes before a client's stream. */

@@ -1,5 +1,4 @@
-import { anyEnd, anySession, sessions } from '../modes.ts';
-import type { OptionTable } from '../row.ts';
+import { anyEnd, anySession, sessions, type OptionTable } from '../row.ts';
 import { counted, toggle } from '../value-kinds.ts';
 
 const everywhere = {

@@ -1,9 +1,7 @@
 import { serviceNames } from '../../../src/protocol/small-services/services.ts';
 import { readRate, type Rate } from '../../../src/quantities.ts';
-import { anyEnd } from '../modes.ts';
-import type { OptionTable } from '../row.ts';
-import { choice, file, text, toggle } from '../value-kinds.ts';
-import { count, size, time } from '../quantity-kinds.ts';
+import { anyEnd, type OptionTable } from '../row.ts';
+import { choice, file, text, toggle, count, size, time } from '../value-kinds.ts';
 
 /** What `tnet echo` serves. */
 export const service = {

@@ -1,7 +1,5 @@
-import { anyEnd, sessions, streamEnds } from '../modes.ts';
-import type { OptionTable } from '../row.ts';
-import { count, time } from '../quantity-kinds.ts';
-import { file, list, text } from '../value-kinds.ts';
+import { anyEnd, sessions, streamEnds, type OptionTable } from '../row.ts';
+import { count, time, file, list, text } from '../value-kinds.ts';
 
 /** What a proxy serves, and with how many processes. */
 export const serving = {

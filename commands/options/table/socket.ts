@@ -1,8 +1,7 @@
 import { TnetError } from '../../../src/errors.ts';
 import type { SocketTuning } from '../../../src/net/socket-tuning.ts';
 import { readCount, readSizeBytes, readTimeMs } from '../../../src/quantities.ts';
-import { anyEnd, anySession, ipEnds, streamEnds, tcpEnds, type Mode } from '../modes.ts';
-import type { OptionTable } from '../row.ts';
+import { anyEnd, anySession, ipEnds, streamEnds, tcpEnds, type Mode, type OptionTable } from '../row.ts';
 import { text, toggle, type ValueKind } from '../value-kinds.ts';
 
 /** A proxy's are for both its sides, as far as each is of a kind that has them. */

@@ -1,6 +1,5 @@
 import type { StarttlsProtocol } from '../../../src/protocol/starttls/dialogue.ts';
-import { anySession, streamEnds, type Mode } from '../modes.ts';
-import type { OptionTable } from '../row.ts';
+import { anySession, streamEnds, type Mode, type OptionTable } from '../row.ts';
 import { choice, file, list, toggle, word } from '../value-kinds.ts';
 
 const starttlsNames: readonly StarttlsProtocol[] = [

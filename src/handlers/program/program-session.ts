@@ -6,8 +6,7 @@ import { deliveryMs } from '../../net/connection.ts';
 import { waitAcknowledged } from '../../net/tuning.ts';
 import { limitBreak } from '../../flow/break.ts';
 import type { Ending } from '../../flow/flow.ts';
-import { finishFlows } from '../../flow/finish.ts';
-import { startFlow, startFlowPair } from '../../flow/start-flow.ts';
+import { finishFlows, startFlow, startFlowPair } from '../../flow/start-flow.ts';
 import { guarded } from '../../net/guard.ts';
 
 /** A connection joined to a program: what the peer sends is its stdin, and its stdout goes to the peer. */

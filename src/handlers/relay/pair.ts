@@ -3,8 +3,7 @@ import type { Endpoint } from '../../address/endpoint.ts';
 import type { SocketValues } from '../../net/socket-values.ts';
 import type { Spread } from '../../quantities.ts';
 import type { ServeValues } from '../../serve/service.ts';
-import type { Route } from './targets/route.ts';
-import type { Target } from './targets/target.ts';
+import type { Route, Target } from './targets/target.ts';
 
 /** Where to listen, where to connect, and how: read and found to make sense together by whoever hands it over. */
 export interface Pair {

@@ -10,8 +10,7 @@ import type { LanelessService, RelayOptions, RelayService } from './service.ts';
 import { checkLoops } from './targets/loop-check.ts';
 import { createTargetRule } from './targets/rules.ts';
 import { findDatagramEnds, type DatagramEnds } from './targets/target.ts';
-import { prepareTargetDialing } from './targets/target-dial.ts';
-import { prepareTuner } from './tuner.ts';
+import { prepareTargetDialing, prepareTuner } from './targets/target-dial.ts';
 import { createDirectUpstream, type TargetDialing, type Upstream } from './targets/upstream.ts';
 import type { ReadGreeting } from '../../serve/greeting/greeting.ts';
 import { setFlagsFromString } from 'node:v8';
@@ -159,9 +158,9 @@ export async function prepareReaders({ values, targets }: Pair): Promise<ReadGre
 async function prepareRequests({ socks, httpConnect, authFile }: Pair['values']): Promise<ReadGreeting> {
   const { readUsers } = await import('../../serve/greeting/users.ts');
   const users = authFile === undefined ? undefined : await readUsers(authFile);
-  if (!httpConnect) return (await import('../../serve/greeting/socks.ts')).createSocksReader(users);
-  if (!socks) return (await import('../../serve/greeting/http-connect.ts')).createConnectReader(users);
-  return (await import('../../serve/greeting/socks-or-connect.ts')).createSocksOrConnectReader(users);
+  if (!httpConnect) return (await import('../../serve/greeting/requests.ts')).createSocksReader(users);
+  if (!socks) return (await import('../../serve/greeting/requests.ts')).createConnectReader(users);
+  return (await import('../../serve/greeting/requests.ts')).createSocksOrConnectReader(users);
 }
 
 /**

@@ -1,15 +1,14 @@
 import { errorCode } from '../../errors.ts';
 import { closeConnection, resetConnection, type Connection, formatLocal } from '../../net/connection.ts';
 import { Socket } from '../../net/index.ts';
-import type { RecordedEnding } from '../../record/record-format.ts';
+import { type RecordedEnding, toRecordedEnd, type RecordedConnection } from '../../record/record-format.ts';
 import type { Greeted, Handler, HandlerEnding } from '../../serve/service.ts';
-import { sourceHost } from '../../serve/greeting/source.ts';
+import { sourceHost, formatSource, type Greeting } from '../../serve/greeting/greeting.ts';
 import { closeUnserved } from '../../serve/serve-client.ts';
 import { refuse } from '../../serve/ledger.ts';
 import type { Closing } from './cut.ts';
 import type { ProxyHost } from './host.ts';
 import { join, type Outcome } from './join.ts';
-import { describeRelayed } from './recorded-connection.ts';
 import type { RelayOptions } from './service.ts';
 import { createLoopError } from './targets/rules.ts';
 import { formatTarget } from './targets/target.ts';
@@ -141,4 +140,31 @@ function toRecordedEnding({ reason, client }: Outcome): RecordedEnding {
 async function closeSide(side: Connection, closing: Closing, withinMs: number | undefined): Promise<void> {
   if (closing === 'reset') await resetConnection(side, withinMs);
   else side.destroy();
+}
+
+/**
+ * A client's connection as a recording names it: from the client to the address that it called, with the target that
+ * it was joined to.
+ *
+ * @param address what the listener has bound; names a Unix socket
+ */
+export function describeRelayed(
+  client: Connection,
+  address: string,
+  { id, target, greeting }: { readonly id: number; readonly target: string; readonly greeting: Greeting },
+): RecordedConnection {
+  const { localAddress, localPort, remoteAddress, remotePort } = client;
+  const notes = [
+    client instanceof Socket && client.secureLayer ? 'TLS, recorded in the clear' : undefined,
+    greeting.header && `PROXY header from ${formatSource(greeting.header)}`,
+  ].filter((note) => note !== undefined);
+  return {
+    id,
+    local: toRecordedEnd(remoteAddress, remotePort, ''),
+    remote: toRecordedEnd(localAddress, localPort, address),
+    role: 'relayed',
+    transport: client instanceof Socket ? 'tcp' : 'udp',
+    target,
+    ...(notes.length > 0 && { note: notes.join('; ') }),
+  };
 }

@@ -1,5 +1,4 @@
-import type { Greeting, GreetingLimits } from './greeting.ts';
-import { SaidNothing } from './greeting.ts';
+import { type Greeting, type GreetingLimits, SaidNothing } from './greeting.ts';
 import { errorCode, TnetError } from '../../errors.ts';
 import type { Socket } from '../../net/index.ts';
 import { guarded } from '../../net/guard.ts';

@@ -1,9 +1,118 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { errorCode, TnetError } from '../../errors.ts';
 import { parseHtpasswd, verifyHtpasswd } from '../../protocol/http-connect/htpasswd.ts';
-import { BcryptThread } from './bcrypt-thread.ts';
-import { Turns } from './turns.ts';
+
+/** Work that waits for its turn. */
+type Work = () => Promise<void>;
+
+/**
+ * Has work done one piece at a time, and takes turns between those who ask for it: whoever asks forty times at once makes
+ * somebody else wait for one of his pieces, and not for all.
+ */
+export class Turns {
+  /** Of each, in the order of their turns; one who has nothing waiting is not here. */
+  readonly #waiting = new Map<string, Work[]>();
+  #isBusy = false;
+
+  /** Settles as `work` does, once it has been its turn. */
+  take<Result>(owner: string, work: () => Promise<Result>): Promise<Result> {
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    const list = this.#waiting.get(owner) ?? [];
+    list.push(() => work().then(resolve, reject));
+    this.#waiting.set(owner, list);
+    this.#next();
+    return promise;
+  }
+
+  #next(): void {
+    const [turn] = this.#waiting;
+    if (this.#isBusy || !turn) return;
+    const [owner, list] = turn;
+    const work = list.shift();
+    // To the end of the row, if anything is left.
+    this.#waiting.delete(owner);
+    if (list.length > 0) this.#waiting.set(owner, list);
+    this.#isBusy = true;
+    void work?.().finally(() => {
+      this.#isBusy = false;
+      this.#next();
+    });
+  }
+}
+
+/**
+ * Compares passwords with bcrypt hashes in a thread of its own, one after the other: a comparison takes a tenth of a
+ * second of a processor, and on the main thread nothing would be relayed meanwhile.
+ */
+export class BcryptThread {
+  #worker: Worker | undefined;
+  readonly #asked = new Map<
+    number,
+    { resolve: (isRight: boolean) => void; reject: (error: Error) => void }
+  >();
+  #lastAsk = 0;
+
+  /** @throws Error when the thread ends; the next call starts another one. */
+  compare(password: string, hash: string): Promise<boolean> {
+    this.#worker ??= this.#start();
+    const ask = ++this.#lastAsk;
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    this.#asked.set(ask, { resolve, reject });
+    this.#worker.ref();
+    this.#worker.postMessage({ ask, password, hash });
+    return promise;
+  }
+
+  #start(): Worker {
+    const { library, workerData } = findLibrary(import.meta.dirname);
+    const worker = new Worker(`${library};${answer}`, { eval: true, workerData });
+    worker.on('message', ({ ask, isRight }: { ask: number; isRight: boolean }) => {
+      this.#asked.get(ask)?.resolve(isRight);
+      this.#asked.delete(ask);
+      // It keeps the process only while somebody waits for an answer.
+      if (this.#asked.size === 0) worker.unref();
+    });
+    worker.on('error', (error: Error) => this.#fail(error));
+    worker.on('exit', () => this.#fail(new Error('the thread that compares passwords has ended')));
+    return worker;
+  }
+
+  #fail(error: Error): void {
+    this.#worker = undefined;
+    for (const { reject } of this.#asked.values()) reject(error);
+    this.#asked.clear();
+  }
+}
+
+/** The thread's own part. A thread of a single executable can load a module of Node only in this way. */
+const answer = `
+const { parentPort } = process.getBuiltinModule('node:worker_threads');
+parentPort.on('message', ({ ask, password, hash }) =>
+  parentPort.postMessage({ ask, isRight: bcrypt.compareSync(password, hash) }));`;
+
+/** How the thread gets bcryptjs: as text inside a single executable, from the bundle's folder, or as it is installed. */
+function findLibrary(folder: string): { library: string; workerData?: { from: string; name: string } } {
+  const sea = process.getBuiltinModule('node:sea');
+  if (sea.isSea()) {
+    const text = sea.getAsset(assetName, 'utf8');
+    return {
+      library: `const bcrypt = (() => { const module = { exports: {} }; ${text}; return module.exports })()`,
+    };
+  }
+  const isBundled = existsSync(join(folder, 'lib', assetName));
+  return {
+    library: `const { workerData } = require('node:worker_threads');
+const bcrypt = require('node:module').createRequire(workerData.from)(workerData.name)`,
+    workerData: { from: join(folder, 'x'), name: isBundled ? `./lib/${assetName}` : 'bcryptjs' },
+  };
+}
+
+/** See scripts/libraries.mjs and scripts/build-sea.mjs. */
+const assetName = 'bcryptjs.cjs';
 
 /** Who may use a proxy that asks. */
 export interface Users {

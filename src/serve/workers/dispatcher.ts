@@ -4,7 +4,7 @@ import type { Socket } from '../../net/index.ts';
 import type { Event } from '../../report/events.ts';
 import type { Ledger, OpenConnection } from '../ledger.ts';
 import type { HostCertificate } from '../throwaway-certificates.ts';
-import type { FromWorker, ToWorker } from './messages.ts';
+import type { FromWorker, ToWorker } from './worker.ts';
 
 /** A worker's process, as the dispatcher uses it. */
 export interface WorkerProcess {

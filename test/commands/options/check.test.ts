@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { rowOf } from '../../../commands/options/build.ts';
 import { buildProgram } from '../../../commands/program.ts';
 import { findRefusal, type Asked } from '../../../commands/options/check.ts';
-import { modes, type Mode } from '../../../commands/options/modes.ts';
 import {
+  modes,
+  type Mode,
   longNameOf,
   rowsOf,
   shortNameOf,

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { longestDelayMs, readRate, readTimeSpread } from '../../../src/quantities.ts';
-import { count, size, time } from '../../../commands/options/quantity-kinds.ts';
+import { count, size, time } from '../../../commands/options/value-kinds.ts';
 
 const times: readonly (readonly [text: string, ms: number])[] = [
   ['0', 0],

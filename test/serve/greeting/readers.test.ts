@@ -5,14 +5,14 @@ import fc from 'fast-check';
 import { errorCode } from '../../../src/errors.ts';
 import { Server, type Socket } from '../../../src/net/index.ts';
 import { encodeProxyV1, encodeProxyV2 } from '../../../src/protocol/proxy-protocol/encode.ts';
-import { greet, type ReadGreeting } from '../../../src/serve/greeting/greeting.ts';
-import { createConnectReader } from '../../../src/serve/greeting/http-connect.ts';
+import { greet, type ReadGreeting, SaidNothing, nameSource } from '../../../src/serve/greeting/greeting.ts';
+import {
+  createConnectReader,
+  createSocksOrConnectReader,
+  createSocksReader,
+} from '../../../src/serve/greeting/requests.ts';
 import { readProxyHeader } from '../../../src/serve/greeting/proxy-header.ts';
 import { createRouteReader } from '../../../src/serve/greeting/route.ts';
-import { SaidNothing } from '../../../src/serve/greeting/greeting.ts';
-import { nameSource } from '../../../src/serve/greeting/source.ts';
-import { createSocksOrConnectReader } from '../../../src/serve/greeting/socks-or-connect.ts';
-import { createSocksReader } from '../../../src/serve/greeting/socks.ts';
 
 /** An accepted socket and the client that it belongs to. */
 async function connectPair(t: ExecutionContext): Promise<{ client: net.Socket; socket: Socket }> {

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
-import { Turns } from '../../../src/serve/greeting/turns.ts';
+import { Turns } from '../../../src/serve/greeting/users.ts';
 
 test('work is done one piece at a time, and those who ask take turns', async (t) => {
   const turns = new Turns();

@@ -1,6 +1,6 @@
 import { TnetError } from '../../../errors.ts';
 import type { Relay } from '../../../flow/relay.ts';
-import { FrameDatagrams, UnframeDatagrams } from '../../../transform/datagram-framing.ts';
+import { FrameDatagrams, UnframeDatagrams } from '../../../transform/datagrams.ts';
 import { defaultSessionIdleMs, type PairValues } from '../pair.ts';
 import type { Faults } from '../faults/faults.ts';
 import type { DatagramEnds } from '../targets/target.ts';

@@ -4,7 +4,7 @@ import { Blackhole, ByteLimit, SlowClose } from '../../../transform/end-faults.t
 import { Corrupt } from '../../../transform/corrupt.ts';
 import { createRandom } from '../../../transform/random.ts';
 import type { FaultValues } from '../pair.ts';
-import { DelayDatagrams, LoseDatagrams, NarrowDatagrams } from '../../../transform/datagram-faults.ts';
+import { DelayDatagrams, LoseDatagrams, NarrowDatagrams } from '../../../transform/datagrams.ts';
 
 const directions = ['up', 'down'] as const;
 

@@ -3,9 +3,11 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { formatEndpoint, type Endpoint } from '../../../address/endpoint.ts';
 import { TnetError } from '../../../errors.ts';
 import { isIP } from '../../../address/ip.ts';
-import { arrivesAt } from '../../../serve/own-addresses.ts';
+import { arrivesAt, parseBound } from '../../../serve/own-addresses.ts';
 import type { Pair } from '../pair.ts';
 import { formatTarget, type Target } from './target.ts';
+import { ServeError } from '../../../serve/service.ts';
+import type { RelayService } from '../service.ts';
 
 /** A listener and where its clients are taken: what a loop is made of. */
 export interface Leg extends Pick<Pair, 'listen' | 'targets'> {
@@ -95,5 +97,23 @@ function realFolder(folder: string): string {
     return realpathSync(folder);
   } catch {
     return folder;
+  }
+}
+
+/**
+ * Finds the loops that the pairs' own words do not say: by the ports that the system has chosen, and by what passed
+ * descriptors are.
+ *
+ * @throws ServeError
+ */
+export function checkBoundLoops(bound: ReadonlyMap<RelayService, string>, family?: 4 | 6): void {
+  const legs = Array.from(bound, ([{ pair }, address]) => ({
+    ...pair,
+    listen: address === '' ? pair.listen : parseBound(address),
+  }));
+  try {
+    checkLoops(legs, family);
+  } catch (error) {
+    throw new ServeError((error as TnetError).subject ?? '', error);
   }
 }

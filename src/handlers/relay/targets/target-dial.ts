@@ -2,8 +2,8 @@ import type { DialOptions } from '../../../dial/dial-options.ts';
 import { toTuning, type SocketValues } from '../../../net/socket-values.ts';
 import type { ProxyHost } from '../host.ts';
 import { defaultConnectMs, type SecureValues, type RouteToTargetValues } from '../pair.ts';
-import { prepareTuner } from '../tuner.ts';
 import type { TargetDialing } from './upstream.ts';
+import type { Socket } from '../../../net/index.ts';
 
 /** What a pair says of how its targets are dialled. */
 export interface TargetDialValues extends SecureValues, RouteToTargetValues, SocketValues {
@@ -43,4 +43,23 @@ async function prepareTuners(
   if (!tuning) return {};
   const { createDatagramTuner } = await import('../../../net/socket-tuning.ts');
   return { tuneDatagrams: createDatagramTuner(tuning) };
+}
+
+/**
+ * What sets a pair's options on a client's or a target's socket, as far as the socket has them: a Unix one has buffers
+ * and lingering, and no packets. Undefined where the pair asks for none.
+ *
+ * @throws TnetError TNET_E_UNSUPPORTED without the addon
+ */
+export async function prepareTuner(values: SocketValues): Promise<((socket: Socket) => void) | undefined> {
+  const tuning = toTuning(values);
+  if (!tuning) return undefined;
+  const { createTuner } = await import('../../../net/socket-tuning.ts');
+  const { rcvbuf, sndbuf, linger } = values;
+  const ofTcp = createTuner(tuning);
+  const ofUnix = createTuner(toTuning({ rcvbuf, sndbuf, linger }) ?? {});
+  return (socket) => {
+    const isUnix = socket.remoteAddress === undefined;
+    (isUnix ? ofUnix : ofTcp)(socket);
+  };
 }

@@ -1,7 +1,5 @@
-import { openKeylog } from '../../../dial/keylog.ts';
-import type { TlsClientSettings } from '../../../dial/tls-client.ts';
-import { createContext, parsePin, readOwnCertificate } from '../../../dial/tls-files.ts';
-import { TlsSessions } from '../../../dial/tls-sessions.ts';
+import { openKeylog, createContext, parsePin, readOwnCertificate } from '../../../dial/tls-files.ts';
+import { type TlsClientSettings, TlsSessions } from '../../../dial/tls-client.ts';
 import type { ProxyHost } from '../host.ts';
 import type { SecureValues } from '../pair.ts';
 

@@ -1,6 +1,8 @@
 import { formatTargetEndpoint, type Endpoint } from '../../../address/endpoint.ts';
 import { hideUserInfo, TnetError } from '../../../errors.ts';
 import { parseEndpoint } from '../../../address/parse.ts';
+import { sniffedProtocols } from '../../../protocol/sniff.ts';
+import type { RoutePattern } from '../../../serve/greeting/route-match.ts';
 
 /** Where clients are connected to: an address, or a service that DNS lists (`srv://_http._tcp.example.com`). */
 export type Target = Endpoint | { readonly kind: 'srv'; readonly name: string };
@@ -45,4 +47,36 @@ function checkService(name: string, text: string): string {
   throw new TnetError('TNET_E_ADDRESS', 'expected srv://_SERVICE._tcp.DOMAIN or _udp', {
     subject: hideUserInfo(text),
   });
+}
+
+/** What `proto:` takes: `http` is every version of HTTP. */
+export const routeProtocols: readonly string[] = ['http', ...sniffedProtocols];
+
+/** Clients that show themselves in a certain way, and where they are sent. */
+export interface Route extends RoutePattern {
+  readonly targets: readonly Target[];
+}
+
+/**
+ * Reads a route: `sni:a.example=TARGET`, `alpn:h2=TARGET`, `proto:ssh=TARGET`, with several targets cut by commas.
+ *
+ * @throws TnetError TNET_E_USAGE or TNET_E_ADDRESS
+ */
+export function parseRoute(text: string): Route {
+  const [, kind, name, targets] = /^(sni|alpn|proto):([^=]+)=(.+)$/.exec(text) ?? [];
+  if (kind === undefined || name === undefined || targets === undefined) {
+    throw new TnetError('TNET_E_USAGE', 'expected sni:NAME=TARGET, alpn:NAME=TARGET or proto:NAME=TARGET', {
+      subject: hideUserInfo(text),
+    });
+  }
+  const protocol = name.toLowerCase();
+  if (kind === 'proto' && !routeProtocols.includes(protocol)) {
+    const message = `unknown protocol ${name}: ${routeProtocols.join(', ')} are known`;
+    throw new TnetError('TNET_E_USAGE', message, { subject: hideUserInfo(text) });
+  }
+  return {
+    kind: kind as Route['kind'],
+    name: kind === 'alpn' ? name : protocol,
+    targets: targets.split(',').map(parseTarget),
+  };
 }

@@ -1,6 +1,5 @@
 import test from 'ava';
-import { parseRoute } from '../../../../src/handlers/relay/targets/route.ts';
-import { formatTarget } from '../../../../src/handlers/relay/targets/target.ts';
+import { parseRoute, formatTarget } from '../../../../src/handlers/relay/targets/target.ts';
 
 const good: readonly (readonly [text: string, kind: string, name: string, targets: string])[] = [
   ['sni:Shop.Example=a:1', 'sni', 'shop.example', 'a:1'],
