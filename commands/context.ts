@@ -3,7 +3,7 @@ import { Reporter } from '../src/report/reporter.ts';
 import type { Verbosity } from '../src/report/text.ts';
 import type { TableFlags } from './options/row.ts';
 import type { reports } from './options/table/reports.ts';
-import { exitStatus } from './exit-status.ts';
+import { exitStatus } from './output.ts';
 import type { Called } from './options/called.ts';
 
 /** The flags of what is said on standard error. */

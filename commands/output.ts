@@ -1,7 +1,8 @@
 import { writeSync } from 'node:fs';
-import { errorCode } from '../src/errors.ts';
+import { errorCode, TnetError } from '../src/errors.ts';
 import { describeError } from '../src/report/sentences.ts';
 import { exitCodes } from '../src/exit-codes.ts';
+import { isSetupFailure } from '../src/net/connect-failure.ts';
 
 /** What could not be written, to stdout or stderr. The message is a sentence with the system's code. */
 export class OutputError extends Error {
@@ -92,4 +93,10 @@ function fail(error: unknown): void {
   hasFailed = true;
   process.stderr.write(`tnet: ${(error as Error).message}\n`);
   process.exitCode = exitCodes.failed;
+}
+
+/** The exit status for a failure: see exit-codes.ts. */
+export function exitStatus(error: unknown): number {
+  if (error instanceof TnetError) return error.exitCode;
+  return isSetupFailure(error) ? exitCodes.usage : exitCodes.failed;
 }

@@ -10,7 +10,7 @@ import type { Handler } from '../src/serve/service.ts';
 import { TnetError } from '../src/errors.ts';
 import { CrlfIn, CrlfOut } from '../src/transform/crlf.ts';
 import { subjectOf, type Context } from './context.ts';
-import { exitStatus } from './exit-status.ts';
+import { exitStatus } from './output.ts';
 import type { ExecFlags } from './options/exec.ts';
 import type { TableFlags } from './options/row.ts';
 import type { clients } from './options/table/clients.ts';

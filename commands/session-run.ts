@@ -35,7 +35,7 @@ export interface TransformPair {
 }
 
 /** What a command puts into a session beside what the flags say. */
-export interface SessionParts {
+export interface PreparedSession {
   /** Next to stdin and stdout. */
   readonly local: TransformPair;
   /** Next to the connection. */
@@ -102,8 +102,8 @@ export function receivesCrlf({ crlf }: SessionFlags): boolean {
 }
 
 /** Adds what a command puts into a session to what the flags ask for. */
-function addParts(options: SessionOptions, parts: SessionParts): SessionOptions {
-  const { local, wire, sendsOnItsOwn } = parts;
+function addPrepared(options: SessionOptions, prepared: PreparedSession): SessionOptions {
+  const { local, wire, sendsOnItsOwn } = prepared;
   const hasNoInput = options.input === undefined && sendsOnItsOwn;
   return {
     ...options,
@@ -122,7 +122,7 @@ export interface StdioSession {
   readonly flags: SessionFlags;
   readonly interruption: Interruption;
   readonly stdio: Stdio;
-  readonly parts?: SessionParts | undefined;
+  readonly prepared?: PreparedSession | undefined;
 }
 
 /** How such a session ended, for its caller to report. */
@@ -144,16 +144,16 @@ export async function runStdioSession({
   flags,
   interruption,
   stdio,
-  parts,
+  prepared,
 }: StdioSession): Promise<StdioEnding> {
-  const signal = parts ? AbortSignal.any([interruption.signal, parts.signal]) : interruption.signal;
+  const signal = prepared ? AbortSignal.any([interruption.signal, prepared.signal]) : interruption.signal;
   const plain = sessionOptions(socket, flags, stdio, signal);
   const ending = await runSession({
-    ...(parts ? addParts(plain, parts) : plain),
+    ...(prepared ? addPrepared(plain, prepared) : plain),
     onReceived: () => stdio.output?.close(),
     onSendingOn: () => context.reporter.emit({ event: 'sending-on', id, remote }),
   });
-  parts?.onEnded();
+  prepared?.onEnded();
   const { side, error, isCut } = ending;
   const reason = endingReason(ending.reason, interruption);
   recordOf(socket)?.closed(recordedEnding({ ...ending, reason }));

@@ -6,7 +6,7 @@ import test from 'ava';
 import { CommanderError, type Command } from 'commander';
 import { findCommand } from '../commands/command-table.ts';
 import { buildProgram } from '../commands/program.ts';
-import { exitStatus } from '../commands/exit-status.ts';
+import { exitStatus } from '../commands/output.ts';
 import type { CommandName, OptionRow, Role } from '../commands/options/row.ts';
 import { errorTable } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';

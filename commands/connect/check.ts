@@ -9,7 +9,7 @@ import { exitCodes } from '../../src/exit-codes.ts';
 import type { Event } from '../../src/report/events.ts';
 import { describeError } from '../../src/report/sentences.ts';
 import { type ConnectOptions as CheckOptions, isPatient } from './options.ts';
-import { exitStatus } from '../exit-status.ts';
+import { exitStatus } from '../output.ts';
 import type { Context, ReportFlags } from '../context.ts';
 import type { Interruption } from '../signals.ts';
 import type { Spinner } from '../../src/report/spinner.ts';

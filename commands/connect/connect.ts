@@ -72,7 +72,7 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
   const socket = await openConnection(run, endpoint);
   if (socket) {
     recorder?.open(socket, { id: 1, role: 'dialled', server: formatTargetEndpoint(endpoint) });
-    await converse(run, endpoint, socket, options, program);
+    await converse(run, endpoint, socket, { options, program });
   }
   timing?.finished();
 }
@@ -82,8 +82,7 @@ async function converse(
   { context, interruption, timing }: ClientRun,
   endpoint: Endpoint,
   socket: Connection,
-  options: ConnectOptions,
-  program: Awaited<ReturnType<typeof readProgram>>,
+  { options, program }: { options: ConnectOptions; program: Awaited<ReturnType<typeof readProgram>> },
 ): Promise<void> {
   const remote = formatRemote(socket, formatTargetEndpoint(endpoint));
   const local = nameClient(socket, endpoint);
@@ -98,12 +97,12 @@ async function converse(
     return runClientProgram({ context, program, flags: options }, socket, endpoint, interruption);
   }
   const stdio = openStdio(options);
-  let parts;
+  let prepared;
   if (!isPlainSession(options)) {
     const { prepareSession } = await import('./session.ts');
-    parts = await prepareSession({ context, socket, remote, stdio, options, interruption, timing });
+    prepared = await prepareSession({ context, socket, remote, stdio, options, interruption, timing });
   }
-  const session = { context, socket, id: 1, remote, flags: options, interruption, stdio, parts };
+  const session = { context, socket, id: 1, remote, flags: options, interruption, stdio, prepared };
   const ending = await runClientSession(session);
   if (ending.isUnanswered && !options.sendOnly) hintAtHalfClose(context, options);
 }

@@ -3,11 +3,11 @@ import type { Connection } from '../../src/net/connection.ts';
 import { readSteps, describeMiss } from './dialogue.ts';
 import type { Timing } from './timing.ts';
 import type { Context } from '../context.ts';
-import type { SessionParts, Stdio, StreamFlags, TransformPair } from '../session-run.ts';
+import type { PreparedSession, Stdio, StreamFlags, TransformPair } from '../session-run.ts';
 import type { Interruption } from '../signals.ts';
 
 /** What connect adds to a plain session. */
-export interface SessionExtras {
+export interface SessionContext {
   readonly context: Context;
   readonly socket: Connection;
   readonly remote: string;
@@ -23,8 +23,8 @@ export interface SessionExtras {
  *     stdin ─▶ keys ─▶ line delay ─▶ steps ─▶ CRLF ─▶ telnet ─▶ connection
  *     stdout ◀─ screen ◀─ steps ◀─ CRLF ◀─ telnet ◀─ first byte ◀─ connection
  */
-export async function prepareSession(extras: SessionExtras): Promise<SessionParts> {
-  const { context, socket, stdio, options, interruption, timing } = extras;
+export async function prepareSession(session: SessionContext): Promise<PreparedSession> {
+  const { context, socket, stdio, options, interruption, timing } = session;
   const stop = new AbortController();
   const local: TransformPair = { send: [], receive: [] };
   const wire: TransformPair = { send: [], receive: [] };
@@ -44,7 +44,7 @@ export async function prepareSession(extras: SessionExtras): Promise<SessionPart
     const { Interactive } = await import('./interactive.ts');
     const interactive = new Interactive({
       context,
-      remote: extras.remote,
+      remote: session.remote,
       stream,
       isRaw: options.raw === true,
       escape: options.escape,
@@ -69,7 +69,7 @@ export async function prepareSession(extras: SessionExtras): Promise<SessionPart
       stepMs: options.stepTimeout,
       onMiss(miss) {
         for (const release of releases) release();
-        context.fail(extras.remote, describeMiss(miss, options.stepTimeout));
+        context.fail(session.remote, describeMiss(miss, options.stepTimeout));
         stop.abort();
       },
     });

@@ -85,7 +85,12 @@ async function ping(run: PingRun, endpoint: Endpoint, connection: Connection): P
     },
   });
   await screen.finish();
-  const result = conclude(remote, size, check, ending, roundTrips, interruption.status ? quit : 0);
+  const result = conclude(check, roundTrips, {
+    remote,
+    payloadBytes: size,
+    durationMs: ending.durationMs,
+    lifeMs: interruption.status ? quit : 0,
+  });
   closeConnection(connection, ending.error);
   await printResult(result, roundTrips, options, name);
   setStatus(run, result, check.counts, ending);
@@ -93,12 +98,14 @@ async function ping(run: PingRun, endpoint: Endpoint, connection: Connection): P
 
 /** What counts as lost: with `lifeMs`, what was sent longer ago than that. */
 function conclude(
-  remote: string,
-  payloadBytes: number,
   check: EchoCheck,
-  { durationMs }: PingEnding,
   roundTrips: RoundTrips,
-  lifeMs: number,
+  {
+    remote,
+    payloadBytes,
+    durationMs,
+    lifeMs,
+  }: Pick<PingEvent, 'remote' | 'payloadBytes' | 'durationMs'> & { lifeMs: number },
 ): PingEvent {
   const { sent, received, wrong, wrongBytes, duplicates, reordered, sentBytes, receivedBytes } = check.counts;
   const pending = lifeMs > 0 ? check.pending(performance.now(), lifeMs) : 0;

@@ -4,7 +4,7 @@ import { TnetError } from '../../src/errors.ts';
 import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
 import { prepareService, type Handler, type ServeHost } from '../../src/serve/service.ts';
 import { createContext, type Context } from '../context.ts';
-import { exitStatus } from '../exit-status.ts';
+import { exitStatus } from '../output.ts';
 import { isWorker } from '../is-worker.ts';
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
 import { endOf, checkOptions } from '../options/check.ts';
@@ -136,10 +136,10 @@ function createSessionHandler(
     entry.endsInOrder = true;
     entry.breakOff = undefined;
     const stdio = openStdio(options, { isServer: true });
-    let parts;
+    let prepared;
     if (!isPlainSession(options)) {
       const { prepareSession } = await import('../connect/session.ts');
-      parts = await prepareSession({
+      prepared = await prepareSession({
         context,
         socket,
         remote,
@@ -149,7 +149,7 @@ function createSessionHandler(
         timing: undefined,
       });
     }
-    const session = { context, socket, id, remote, flags: options, interruption, stdio, parts };
+    const session = { context, socket, id, remote, flags: options, interruption, stdio, prepared };
     const { reason, failure, subject, sent, receivedBytes, close } = await runStdioSession(session);
     entry.moved = () => ({ sentBytes: sent?.bytes ?? 0, receivedBytes });
     if (failure) context.exit(exitStatus(failure));

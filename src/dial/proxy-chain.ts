@@ -47,7 +47,7 @@ export async function connectThrough(
   for (let calls = 1; ; calls++) {
     const socket = await callHop(before, hop, options);
     try {
-      const verdict = await talk(socket, client, hop, target, options.signal);
+      const verdict = await talk(socket, client, { hop, target, signal: options.signal });
       if (verdict === 'open') {
         options.onHop?.(formatProxy(hop), formatHostPort(target.host, target.port));
         return socket;
@@ -125,9 +125,7 @@ async function resolve4(hop: ProxyHop, { host, port }: Target): Promise<string> 
 async function talk(
   socket: Socket,
   client: Client,
-  hop: ProxyHop,
-  target: Target,
-  signal: AbortSignal,
+  { hop, target, signal }: { hop: ProxyHop; target: Target; signal: AbortSignal },
 ): Promise<Verdict> {
   try {
     return await converse<Verdict>(socket, {

@@ -1,7 +1,6 @@
 import { defaultEscape, parseEscape } from '../../../src/transform/escape-keys.ts';
-import { parseExpect, unescapeText } from '../steps.ts';
+import { parseExpect, unescapeText, choice, list, text, toggle, time } from '../value-kinds.ts';
 import { anyEnd, checking, sessions, streamEnds, type Mode, type OptionTable } from '../row.ts';
-import { choice, list, text, toggle, time } from '../value-kinds.ts';
 import type { Step } from '../../../src/transform/dialogue.ts';
 
 /** Of a session on standard input. */

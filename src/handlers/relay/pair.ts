@@ -21,7 +21,7 @@ export interface PairValues
   extends
     ServeValues,
     ProtocolValues,
-    SecureValues,
+    TlsValues,
     RouteToTargetValues,
     SocketValues,
     BalanceValues,
@@ -53,7 +53,7 @@ export interface ProtocolValues {
 }
 
 /** TLS of a proxy: with its clients, with its targets, or both. Files are named by their paths. */
-export interface SecureValues {
+export interface TlsValues {
   readonly tlsIn?: boolean;
   readonly tlsCert?: string;
   readonly tlsKey?: string;

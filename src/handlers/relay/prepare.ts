@@ -127,16 +127,16 @@ async function createOwnUpstream(
 /** Of a process that hands its clients over: it dials nobody. */
 const idleUpstream: Upstream = { open: () => Promise.resolve(undefined), close: () => undefined };
 
-async function createUpstream(pair: Pair, plan: TargetDialing): Promise<Upstream> {
+async function createUpstream(pair: Pair, dialing: TargetDialing): Promise<Upstream> {
   if (isBalanced(pair)) {
     const { BalancedUpstream } = await import('./balance/upstream.ts');
-    return new BalancedUpstream(pair, plan);
+    return new BalancedUpstream(pair, dialing);
   }
   const [target] = pair.targets;
   if (!target || target.kind === 'srv') throw new Error('a pair that is not balanced has one address');
   // The last proxy looks names up: nothing is asked here.
-  if (plan.host.numericOnly && !pair.values.via) requireNumericHost(target);
-  return createDirectUpstream(target, plan);
+  if (dialing.host.numericOnly && !pair.values.via) requireNumericHost(target);
+  return createDirectUpstream(target, dialing);
 }
 
 /**

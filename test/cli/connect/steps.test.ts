@@ -1,5 +1,5 @@
 import test from 'ava';
-import { unescapeText } from '../../../commands/options/steps.ts';
+import { unescapeText } from '../../../commands/options/value-kinds.ts';
 import { runCli, startCli } from '../../helpers/cli.ts';
 import { collect } from '../../helpers/bytes.ts';
 import { startScriptedServer } from '../../helpers/scripted-server.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { TnetError } from '../../../src/errors.ts';
-import { createConfigSchema } from '../../../commands/proxy/config-schema.ts';
+import { createConfigSchema } from '../../../scripts/config-schema.ts';
 import { readConfig } from '../../../commands/proxy/config-file.ts';
 import { longNameOf } from '../../../commands/options/row.ts';
 import { pairRows } from '../../../commands/proxy/options.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Endpoint } from '../../../address/endpoint.ts';
 
-export type BalanceWay = 'round-robin' | 'least' | 'first' | 'hash';
+export type BalanceAlgorithm = 'round-robin' | 'least' | 'first' | 'hash';
 
 /** One target among several, with what is known about it. */
 export interface Member {
@@ -25,7 +25,7 @@ export interface Member {
 }
 
 export interface BalancerOptions {
-  readonly way: BalanceWay;
+  readonly way: BalanceAlgorithm;
   readonly fall: number;
   readonly rise: number;
   readonly ejectMs: number;

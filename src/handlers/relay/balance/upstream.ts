@@ -30,7 +30,7 @@ const longestCheckMs = 5_000;
 export class BalancedUpstream implements Upstream {
   readonly #pair: Pair;
   readonly #host: ProxyHost;
-  readonly #plan: TargetDialing;
+  readonly #dialing: TargetDialing;
   readonly #balancer: Balancer;
   /** What each target of the pair stands for at the moment. */
   readonly #resolved = new Map<Target, readonly ResolvedTarget[]>();
@@ -42,11 +42,11 @@ export class BalancedUpstream implements Upstream {
   readonly #checking = new Set<Member>();
   readonly #closing = new AbortController();
 
-  constructor(pair: Pair, plan: TargetDialing) {
+  constructor(pair: Pair, dialing: TargetDialing) {
     const { balance = 'round-robin', healthFall, healthRise, eject, health } = pair.values;
     this.#pair = pair;
-    this.#host = plan.host;
-    this.#plan = plan;
+    this.#host = dialing.host;
+    this.#dialing = dialing;
     this.#balancer = new Balancer({
       way: balance,
       fall: healthFall ?? defaultFall,
@@ -63,12 +63,12 @@ export class BalancedUpstream implements Upstream {
   }
 
   async open({ id, clientHost, head, listener }: UpstreamRequest): Promise<OpenUpstream | undefined> {
-    const { host, timeoutMs } = this.#plan;
+    const { host, timeoutMs } = this.#dialing;
     const deadline = performance.now() + timeoutMs;
     await this.#awaitNames(timeoutMs);
     const members = this.#balancer.order(clientHost, performance.now());
     if (members.length === 0) this.#host.fail(this.#name(), noAddressError(), id);
-    const judge = judgeTarget(this.#plan, listener);
+    const judge = judgeTarget(this.#dialing, listener);
     const winner = await raceTargets<Member>({
       targets: members,
       isLastResort: (member) => !isUsable(member, performance.now()),
@@ -80,7 +80,7 @@ export class BalancedUpstream implements Upstream {
         };
         return connectTarget(
           member.endpoint,
-          { ...this.#plan, ...limits },
+          { ...this.#dialing, ...limits },
           { head, tlsHost: member.host, judge, listener },
         );
       },
@@ -168,8 +168,11 @@ export class BalancedUpstream implements Upstream {
     const head =
       sendProxy && (await import('../../../dial/send-proxy-header.ts')).createLocalHeader(sendProxy);
     const host = { ...withSignal(this.#host, this.#closing.signal), emit: () => undefined };
-    const plan = { ...this.#plan, host, timeoutMs: limitMs };
-    const accepted = await isThere(member.endpoint, createDialOptions(plan, { head, tlsHost: member.host }));
+    const dialing = { ...this.#dialing, host, timeoutMs: limitMs };
+    const accepted = await isThere(
+      member.endpoint,
+      createDialOptions(dialing, { head, tlsHost: member.host }),
+    );
     this.#checking.delete(member);
     if (this.#isClosed) return;
     if (this.#balancer.checked(member, accepted)) this.#tell(member, accepted);

@@ -22,7 +22,7 @@ export async function prepareLane(service: LanelessService, host: ProxyHost): Pr
 }
 
 /** What the engine does itself. All else that a service or a host has is done to each connection in JavaScript. */
-const knownParts = new Set<string>([
+const knownOfService = new Set<string>([
   'pair',
   'listen',
   // Done before there is a lane.
@@ -67,7 +67,7 @@ export function findLaneObstacle(service: LanelessService, host: ProxyHost): str
   if (!target || targets.length > 1) return 'there is not one target';
   if (target.kind !== 'tcp' && target.kind !== 'unix') return `the target is of the kind ${target.kind}`;
   if (target.kind === 'tcp' && isForeignName(target.host)) return 'the target is a name';
-  const part = findUnknown(service, knownParts) ?? findUnknown(host, knownOfHost);
+  const part = findUnknown(service, knownOfService) ?? findUnknown(host, knownOfHost);
   return part && `${partNames[part] ?? part} needs JavaScript`;
 }
 

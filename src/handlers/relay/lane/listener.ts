@@ -8,7 +8,7 @@ import type { ExpressTarget } from './target.ts';
 import { defaultConnectMs, type PairValues } from '../pair.ts';
 import type { ProxyHost } from '../host.ts';
 
-/** What an express listener needs of a plan. */
+/** What an express listener needs of a service. */
 export interface ExpressRoute {
   readonly target: ExpressTarget;
   /** As it is when the listener is opened; undefined: all are welcome. */

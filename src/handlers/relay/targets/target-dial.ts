@@ -1,12 +1,12 @@
 import type { DialOptions } from '../../../dial/dial-options.ts';
 import { toTuning, type SocketValues } from '../../../net/socket-values.ts';
 import type { ProxyHost } from '../host.ts';
-import { defaultConnectMs, type SecureValues, type RouteToTargetValues } from '../pair.ts';
+import { defaultConnectMs, type TlsValues, type RouteToTargetValues } from '../pair.ts';
 import type { TargetDialing } from './upstream.ts';
 import type { Socket } from '../../../net/index.ts';
 
 /** What a pair says of how its targets are dialled. */
-export interface TargetDialValues extends SecureValues, RouteToTargetValues, SocketValues {
+export interface TargetDialValues extends TlsValues, RouteToTargetValues, SocketValues {
   /** Limit for DNS, connecting, proxies and TLS together, in milliseconds. */
   readonly waitConnect?: number;
 }

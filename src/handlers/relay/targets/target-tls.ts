@@ -1,14 +1,14 @@
 import { openKeylog, createContext, parsePin, readOwnCertificate } from '../../../dial/tls-files.ts';
 import { type TlsClientSettings, TlsSessions } from '../../../dial/tls-client.ts';
 import type { ProxyHost } from '../host.ts';
-import type { SecureValues } from '../pair.ts';
+import type { TlsValues } from '../pair.ts';
 
 /**
  * What TLS with the targets of a pair is to be. Clients and health checks go on from each other's sessions.
  *
  * @throws TnetError TNET_E_USAGE for files that cannot be used, and for a pin that is none
  */
-export function readTargetTls(values: SecureValues, { fail }: Pick<ProxyHost, 'fail'>): TlsClientSettings {
+export function readTargetTls(values: TlsValues, { fail }: Pick<ProxyHost, 'fail'>): TlsClientSettings {
   const verify = values.tlsInsecure !== true;
   const files = { ca: values.tlsCa, cert: values.tlsOutCert, key: values.tlsOutKey };
   return {

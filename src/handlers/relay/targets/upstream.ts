@@ -63,14 +63,14 @@ export interface ConnectOptions extends Pick<DialOptions, 'tlsHost'> {
 }
 
 /** An upstream of one target. */
-export function createDirectUpstream(target: Endpoint, plan: TargetDialing): Upstream {
-  const { host } = plan;
+export function createDirectUpstream(target: Endpoint, dialing: TargetDialing): Upstream {
+  const { host } = dialing;
   return {
     async open({ id, head, listener }) {
       const subject = formatTargetEndpoint(target);
       try {
-        const judge = judgeTarget(plan, listener);
-        return { socket: await connectTarget(target, plan, { head, judge, listener }), target: subject };
+        const judge = judgeTarget(dialing, listener);
+        return { socket: await connectTarget(target, dialing, { head, judge, listener }), target: subject };
       } catch (error) {
         if (!host.signal.aborted) host.fail(subject, error, id);
         return undefined;
@@ -98,10 +98,10 @@ function judgeLoops({ loops }: ProxyHost, listener: string): JudgeTarget | undef
  */
 export function connectTarget(
   target: Endpoint,
-  plan: TargetDialing,
+  dialing: TargetDialing,
   own: ConnectOptions,
 ): Promise<Connection> {
-  return dial(target, createDialOptions(plan, own));
+  return dial(target, createDialOptions(dialing, own));
 }
 
 /** What a target is dialled with. */

@@ -1,8 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { Balancer, type BalanceWay } from '../../../../src/handlers/relay/balance/balancer.ts';
+import { Balancer, type BalanceAlgorithm } from '../../../../src/handlers/relay/balance/balancer.ts';
 
-function balancerOf(way: BalanceWay, ...names: string[]): Balancer {
+function balancerOf(way: BalanceAlgorithm, ...names: string[]): Balancer {
   const balancer = new Balancer({ way, fall: 2, rise: 2, ejectMs: 1000 });
   balancer.setMembers(names.map((name) => ({ name, endpoint: { kind: 'tcp', port: 1 }, host: undefined })));
   return balancer;

@@ -1,5 +1,5 @@
-import type { JsonSchema } from '../options/value-kinds.ts';
-import { pairRows } from './options.ts';
+import type { JsonSchema } from '../commands/options/value-kinds.ts';
+import { pairRows } from '../commands/proxy/options.ts';
 
 /** The JSON Schema of a configuration file. docs/proxy-config.schema.json is this, and a test holds them together. */
 export function createConfigSchema(): JsonSchema {
