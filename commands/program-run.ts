@@ -7,7 +7,7 @@ import type { ProxyHeader } from '../src/protocol/proxy-protocol/header.ts';
 import { elapsedMs } from '../src/quantities.ts';
 import { sourceOf } from '../src/serve/greeting/greeting.ts';
 import type { Handler } from '../src/serve/service.ts';
-import { TnetError } from '../src/errors.ts';
+import { idleError } from '../src/errors.ts';
 import { CrlfIn, CrlfOut } from '../src/transform/crlf.ts';
 import { subjectOf, type Context } from './context.ts';
 import { exitStatus } from './output.ts';
@@ -75,10 +75,7 @@ async function runForConnection(
     const exit = await exited;
     context.reporter.emit({ event: 'program-ended', id: facts.id, ...exit });
     const { reason, sentBytes, receivedBytes } = ending;
-    const error =
-      reason === 'timeout'
-        ? new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${idleMs ?? 0} ms`)
-        : ending.error;
+    const error = reason === 'timeout' ? idleError(idleMs ?? 0) : ending.error;
     const status = error ? exitStatus(error) : exit.status;
     return { reason, error, status, sentBytes, receivedBytes, close: () => closeConnection(client, error) };
   } catch (cause) {

@@ -11,23 +11,20 @@ import type { Dispatcher } from '../src/serve/workers/dispatcher.ts';
 import { ThrowawayCertificates } from '../src/serve/throwaway-certificates.ts';
 import { subjectOf, type Context } from './context.ts';
 import { announceReady, checkReadyFlags, type ReadyFlags } from './ready.ts';
-import { readFamily } from './options/server-address.ts';
+import type { TableFlags } from './options/row.ts';
+import { readFamily, type ServerAddressFlags } from './options/server-address.ts';
+import type { live } from './options/table/recording.ts';
+import type { draining, processes, serving } from './options/table/serving.ts';
 import { catchInterruption, onHangup, type Interruption, type RunLimit } from './signals.ts';
 
 /** How long connections that are broken off may take to be gone. A program has two seconds to end. */
 const cutMs = 3_000;
 
 /** The flags of every server about its process. */
-export interface ServerFlags extends ReadyFlags {
-  readonly ipv4?: boolean;
-  readonly ipv6?: boolean;
-  readonly numeric?: boolean;
-  readonly workers?: number;
-  readonly drain?: number;
-  /** A file that the services are read from. */
-  readonly config?: string;
-  readonly live?: boolean;
-}
+export type ServerFlags = ReadyFlags &
+  Pick<ServerAddressFlags, 'ipv4' | 'ipv6' | 'numeric'> &
+  TableFlags<typeof processes & typeof draining, 'listen'> &
+  Partial<Pick<TableFlags<typeof serving & typeof live, 'proxy'>, 'config' | 'live'>>;
 
 /** What is different about one server. */
 export interface ServerKind<S extends Service> {

@@ -5,7 +5,7 @@ import type { WorkerProcess } from '../src/serve/workers/dispatcher.ts';
 import { ServeWorker, type FromWorker, type ToWorker } from '../src/serve/workers/worker.ts';
 import type { Context } from './context.ts';
 import { workerVariable } from './is-worker.ts';
-import { activation, readFamily } from './options/server-address.ts';
+import { activation, readFamily, type ServerAddressFlags } from './options/server-address.ts';
 
 /** Starts this program once more, with the same arguments, as a worker. It reports on our stderr. */
 export function startWorker(number: number): WorkerProcess {
@@ -39,7 +39,7 @@ const orphanedMs = 1_000;
  */
 export function runWorker(
   { reporter }: Context,
-  flags: { readonly ipv4?: boolean; readonly ipv6?: boolean; readonly numeric?: boolean },
+  flags: Pick<ServerAddressFlags, 'ipv4' | 'ipv6' | 'numeric'>,
   prepare: (host: ServeHost) => Promise<readonly Service[]>,
 ): void {
   const worker = new ServeWorker(

@@ -118,6 +118,16 @@ export class TnetError extends Error {
 
 TnetError.prototype.name = 'TnetError';
 
+/** Nothing has moved on a connection for its limit. */
+export function idleError(limitMs: number): TnetError {
+  return new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${limitMs} ms`);
+}
+
+/** A connection has been there for its limit. */
+export function lifetimeError(limitMs: number): TnetError {
+  return new TnetError('TNET_E_TIMEOUT', `open for ${limitMs} ms`);
+}
+
 /** The `code` of any error, or undefined. */
 export function errorCode(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null | undefined)?.code;

@@ -1,10 +1,9 @@
-import { roundMs } from '../../src/quantities.ts';
+import { elapsedMs, roundMs } from '../../src/quantities.ts';
 import { Transform } from 'node:stream';
 import { errorCode } from '../../src/errors.ts';
 import { isIP } from '../../src/address/ip.ts';
 import type { TimingPhase } from '../../src/report/events.ts';
 import type { Reporter } from '../../src/report/reporter.ts';
-import { elapsedMs } from '../../src/quantities.ts';
 
 /** Measures the parts of a run and reports each when it is over (`--timing`). */
 export class Timing {

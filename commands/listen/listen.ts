@@ -16,8 +16,7 @@ import { readTuners } from '../options/socket.ts';
 import { ServerRun } from '../server-run.ts';
 import { isPlainSession, openStdio, runStdioSession } from '../session-run.ts';
 import { readRunLimit } from '../signals.ts';
-import { prepareOutputDir } from './options.ts';
-import { listenLayout, type ListenOptions } from './options.ts';
+import { listenLayout, prepareOutputDir, type ListenOptions } from './options.ts';
 
 /** `tnet listen [options] [ADDRESS]`: nc -l. */
 export const listenCommand: CommandDefinition = {

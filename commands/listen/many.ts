@@ -6,8 +6,13 @@ import {
   resetConnection,
   type Connection,
 } from '../../src/net/connection.ts';
-import { HalfClosedClients } from '../../src/handlers/rooms/rooms.ts';
-import { createPlainRoom, type Room, type RoomOptions, type Seat } from '../../src/handlers/rooms/rooms.ts';
+import {
+  createPlainRoom,
+  HalfClosedClients,
+  type Room,
+  type RoomOptions,
+  type Seat,
+} from '../../src/handlers/rooms/rooms.ts';
 import { nameSource } from '../../src/serve/greeting/greeting.ts';
 import type { ConnectionEnding } from '../../src/serve/ledger.ts';
 import type { Greeted, Handler, HandlerEnding } from '../../src/serve/service.ts';

@@ -2,7 +2,7 @@ import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { ServeError } from '../../src/serve/service.ts';
 import type { MetricsOptions } from '../../src/serve/metrics-server.ts';
 import type { Context } from '../context.ts';
-import { isatty } from 'node:tty';
+import { isTerminal } from '../../src/report/is-terminal.ts';
 import type { LiveSample } from '../../src/report/live-rates.ts';
 import type { LiveNames } from '../../src/report/live-table.ts';
 import { wantsColor } from '../../src/report/paint.ts';
@@ -60,7 +60,7 @@ export async function startLive(
   const isColoured = wantsColor(process.argv.slice(2), 1);
   const view = await startLiveView({ names, look, stream: stdout, isColoured });
   const { write } = reporter;
-  if (view.isOnScreen && isatty(2)) reporter.write = (line) => view.say(line);
+  if (view.isOnScreen && isTerminal(2)) reporter.write = (line) => view.say(line);
   let isOver = false;
   return () => {
     if (isOver) return;

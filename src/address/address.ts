@@ -237,8 +237,9 @@ export type NearAddress = 'loopback' | 'link-local' | 'unspecified';
 export function findNearKind(text: string): NearAddress | undefined {
   const address = parseAddress(text);
   if (!address) return undefined;
-  const [a = 0, b = 0] = (embeddedIPv4(address)?.address ?? address).bytes;
-  if (embeddedIPv4(address) || address.family === 4) {
+  const { family, bytes } = embeddedIPv4(address)?.address ?? address;
+  const [a = 0, b = 0] = bytes;
+  if (family === 4) {
     if (a === 127) return 'loopback';
     if (a === 0) return 'unspecified';
     return a === 169 && b === 254 ? 'link-local' : undefined;

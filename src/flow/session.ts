@@ -1,5 +1,5 @@
 import { Writable, type Duplex, type Readable } from 'node:stream';
-import { errorCode, TnetError } from '../errors.ts';
+import { errorCode, idleError, TnetError } from '../errors.ts';
 import { Delivery } from './delivery.ts';
 import type { Ending, Flow, FlowOptions } from './flow.ts';
 import { finishFlows, startFlow, startFlowPair } from './start-flow.ts';
@@ -277,7 +277,7 @@ class Session {
     const { idleMs, signal, cutSignal, input } = this.#options;
     if (idleMs !== undefined) {
       const expire = () => {
-        const error = new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${idleMs} ms`);
+        const error = idleError(idleMs);
         this.#in.stop('timeout', error);
         this.#out?.stop('timeout', error);
         this.#limit = error;

@@ -1,4 +1,4 @@
-import { TnetError } from '../../errors.ts';
+import { idleError, lifetimeError, TnetError } from '../../errors.ts';
 import { cutDeliveryMs } from '../../net/connection.ts';
 import type { Ending } from '../../flow/flow.ts';
 import type { Relay } from '../../flow/relay.ts';
@@ -25,8 +25,8 @@ export interface Cut {
 export const interrupted: Cut = { reason: 'aborted', closing: 'reset', isCut: true, withinMs: cutDeliveryMs };
 
 /** A cut stream must not look whole, so time limits end with a reset. */
-export function timedOut(message: string): Cut {
-  return { reason: 'timeout', closing: 'reset', error: new TnetError('TNET_E_TIMEOUT', message) };
+export function timedOut(error: Error): Cut {
+  return { reason: 'timeout', closing: 'reset', error };
 }
 
 export interface RelayLimits {
@@ -56,16 +56,15 @@ export function watchLimits(
     return timer;
   };
   if (resetAfter !== undefined) after(resetAfter, { reason: 'limit', closing: 'reset' });
-  if (timeout !== undefined) after(timeout, timedOut(`open for ${timeout} ms`));
-  const idleTimer =
-    idle === undefined ? undefined : after(idle, timedOut(`no byte in either direction for ${idle} ms`));
+  if (timeout !== undefined) after(timeout, timedOut(lifetimeError(timeout)));
+  const idleTimer = idle === undefined ? undefined : after(idle, timedOut(idleError(idle)));
   if (timers.length === 0 && halfClosed === undefined) return undefined;
   const refreshing = idleTimer ? [idleTimer] : [];
   let isOver = false;
   const onHalfClosed = ({ reason }: Ending) => {
     if (halfClosed === undefined || isOver || reason !== 'eof') return;
     const message = `one side has ended, and no byte has come from the other for ${halfClosed} ms`;
-    refreshing.push(after(halfClosed, timedOut(message)));
+    refreshing.push(after(halfClosed, timedOut(new TnetError('TNET_E_TIMEOUT', message))));
   };
   return {
     onActivity: () => {

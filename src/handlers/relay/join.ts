@@ -3,8 +3,7 @@ import { startRelay, type Relay } from '../../flow/relay.ts';
 import type { Connection } from '../../net/connection.ts';
 import type { ConnectionRecord } from '../../record/recording.ts';
 import type { OpenConnection } from '../../serve/ledger.ts';
-import { interrupted, type Closing, type Cut } from './cut.ts';
-import { watchLimits } from './cut.ts';
+import { interrupted, watchLimits, type Closing, type Cut } from './cut.ts';
 import type { RelayOptions } from './service.ts';
 
 /** What is joined. */

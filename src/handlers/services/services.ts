@@ -1,5 +1,5 @@
 import { Readable, Writable, type Duplex } from 'node:stream';
-import { TnetError, isReset } from '../../errors.ts';
+import { idleError, isReset, lifetimeError } from '../../errors.ts';
 import { startFlow } from '../../flow/start-flow.ts';
 import { guarded } from '../../net/guard.ts';
 import { closeConnection, cutDeliveryMs, resetConnection, type Connection } from '../../net/connection.ts';
@@ -24,12 +24,15 @@ export function createServiceHandler(
   const start = chooseStart(service, quotes);
   return async ({ client, entry }) => {
     const flow = start(client, () => idleTimer?.refresh());
-    const after = (limitMs: number | undefined, message: string) => {
-      const expire = () => flow.stop('timeout', new TnetError('TNET_E_TIMEOUT', message));
-      return limitMs === undefined ? undefined : setTimeout(guarded(expire), limitMs);
+    const after = (limitMs: number | undefined, createError: (limitMs: number) => Error) => {
+      if (limitMs === undefined) return undefined;
+      return setTimeout(
+        guarded(() => flow.stop('timeout', createError(limitMs))),
+        limitMs,
+      );
     };
-    const idleTimer = after(idleMs, `no byte in either direction for ${idleMs ?? 0} ms`);
-    const timer = after(timeoutMs, `open for ${timeoutMs ?? 0} ms`);
+    const idleTimer = after(idleMs, idleError);
+    const timer = after(timeoutMs, lifetimeError);
     entry.moved = () => ({ sentBytes: flow.sentBytes, receivedBytes: flow.receivedBytes });
     entry.breakOff = () => flow.stop('aborted');
     const { reason, error } = await flow.ended;
@@ -71,7 +74,7 @@ function startEcho(client: Connection, onActivity?: () => void): ServiceFlow {
 }
 
 /** What a service says on a connection. What it is sent is thrown away meanwhile. */
-export type Speech =
+type Speech =
   /** Nothing: the client's end is the end. */
   | { readonly kind: 'silence' }
   /** These bytes, then our end. */
@@ -80,7 +83,7 @@ export type Speech =
   | { readonly kind: 'forever'; readonly bytes: Buffer };
 
 /** A service on one connection. The connection is its owner's to close when it has ended. */
-export interface ServiceFlow {
+interface ServiceFlow {
   readonly sentBytes: number;
   readonly receivedBytes: number;
   readonly ended: Promise<Pick<Ending, 'reason' | 'error'>>;
@@ -98,11 +101,7 @@ const chunkBytes = 64 * 1024;
  * Starts a service. One that speaks forever is held up by a client that does not read: it costs that client's socket
  * buffer and one chunk, which all clients share.
  */
-export function startServiceFlow(
-  socket: Duplex,
-  speech: Speech,
-  onActivity?: (bytes: number) => void,
-): ServiceFlow {
+function startServiceFlow(socket: Duplex, speech: Speech, onActivity?: (bytes: number) => void): ServiceFlow {
   const heard = startStreamFlow({ source: socket, sink: discard(), onActivity });
   const told =
     speech.kind === 'silence'

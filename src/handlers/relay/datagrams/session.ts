@@ -1,10 +1,10 @@
-import { TnetError } from '../../../errors.ts';
+import { idleError } from '../../../errors.ts';
 import type { Relay } from '../../../flow/relay.ts';
 import { FrameDatagrams, UnframeDatagrams } from '../../../transform/datagrams.ts';
 import { defaultSessionIdleMs, type PairValues } from '../pair.ts';
 import type { Faults } from '../faults/faults.ts';
 import type { DatagramEnds } from '../targets/target.ts';
-import type { Cut } from '../cut.ts';
+import { timedOut, type Cut } from '../cut.ts';
 import { guarded } from '../../../net/guard.ts';
 
 type Ways = Pick<Faults, 'up' | 'down'>;
@@ -58,8 +58,7 @@ function watchSession(
   const end = () => {
     const { up, down } = relay();
     if (!mayBeSilent) {
-      const error = new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${idleMs} ms`);
-      cutOff({ reason: 'timeout', closing: 'reset', error });
+      cutOff(timedOut(idleError(idleMs)));
       return;
     }
     // A stream that still owes bytes must not look whole.

@@ -1,3 +1,4 @@
+import { idleError, lifetimeError } from '../../../errors.ts';
 import type { AccessList } from '../../../access/access-list.ts';
 import { formatHostPort, formatTargetEndpoint } from '../../../address/endpoint.ts';
 import type { EndingReason } from '../../../flow/flow.ts';
@@ -6,9 +7,8 @@ import { createFault } from '../../../net/guard.ts';
 import { describeError } from '../../../report/sentences.ts';
 import { ExpressRelay } from './relay.ts';
 import { createDialError, createRefusal, formatLaneTarget, type ExpressTarget } from './target.ts';
-import type { OpenConnection } from '../../../serve/ledger.ts';
 import { defaultConnectMs, type PairValues } from '../pair.ts';
-import { leave, refuse } from '../../../serve/ledger.ts';
+import { leave, refuse, type OpenConnection } from '../../../serve/ledger.ts';
 import { createLoopError } from '../targets/rules.ts';
 import { timedOut } from '../cut.ts';
 import type { ProxyHost } from '../host.ts';
@@ -162,8 +162,8 @@ export class ExpressConnections {
     if (broken && error.code === 'EPIPE') return { reason: 'reset' };
     if (broken) return { reason: 'reset', error };
     const { idle = 0, timeout = 0 } = this.#values;
-    if (error.code === 'ETIMEDOUT') return timedOut(`no byte in either direction for ${idle} ms`);
-    if (error.code === 'ECONNABORTED') return timedOut(`open for ${timeout} ms`);
+    if (error.code === 'ETIMEDOUT') return timedOut(idleError(idle));
+    if (error.code === 'ECONNABORTED') return timedOut(lifetimeError(timeout));
     return { reason: 'aborted', failed: true };
   }
 
