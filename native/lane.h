@@ -107,6 +107,9 @@ void stop_connection(struct loop *loop, struct connection *connection, int error
 void cut_connection(struct loop *loop, struct connection *connection);
 void feed_connection(struct loop *loop, struct connection *connection);
 
+/* addon_lane.c */
+bool fill_target(struct target *target, char *text, size_t length, int port);
+
 /* access_list.c */
 bool is_welcome(const struct lane *lane, const struct name *client);
 

@@ -16,6 +16,7 @@ import {
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
 import { endOf, checkOptions } from '../options/check.ts';
 import { readSteps } from './dialogue.ts';
+import type { runSteps } from './ready.ts';
 import { createContext } from '../context.ts';
 import { applyUdp } from '../options/server-address.ts';
 import { readProgram } from '../options/exec.ts';
@@ -146,6 +147,7 @@ async function checkThenRun(
   const { context, interruption } = run;
   if (commandLine?.length === 0) throw new TnetError('TNET_E_USAGE', 'no command follows the --');
   const { runCheck } = await import('./check.ts');
+  const steps = readSteps(options);
   const status = await runCheck({
     context,
     targets,
@@ -154,7 +156,11 @@ async function checkThenRun(
     interruption,
     readDialOptions: async (endpoint) => ({
       ...(await readDialOptions(run, endpoint)),
-      prove: (socket, timeoutMs) => showReady(socket, options, timeoutMs, interruption.signal),
+      // Without steps whoever accepts is ready.
+      prove:
+        steps &&
+        ((socket, timeoutMs) =>
+          showReady(socket, { steps, options, timeoutMs, signal: interruption.signal })),
     }),
   });
   context.exit(status);
@@ -164,15 +170,7 @@ async function checkThenRun(
   await runThen(context, commandLine);
 }
 
-/** Without steps whoever accepts is ready. */
-async function showReady(
-  socket: Connection,
-  options: ConnectOptions,
-  timeoutMs: number | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  const steps = readSteps(options);
-  if (!steps) return;
+async function showReady(socket: Connection, how: Parameters<typeof runSteps>[1]): Promise<void> {
   const { runSteps } = await import('./ready.ts');
-  await runSteps(socket, { steps, options, timeoutMs, signal });
+  await runSteps(socket, how);
 }

@@ -74,6 +74,20 @@ export interface NativeAddon {
   originalDestination(fd: number): string | undefined;
   /** A new descriptor for the same open file, close-on-exec. The caller closes it. */
   duplicate(fd: number): number;
+  /**
+   * Begins a connect to each address, and waits for an answer to any of those under way, at most `sliceMs`. `numbers` are
+   * `limitMs (0 for none), sliceMs, pendingCount`, and `port, key` of each address. `pending` has the rows `fd, key,
+   * begunMs` and is carried from call to call; whoever gives up closes its descriptors. Fills `answers` with rows of
+   * `key, errno, durationMs, fd`: without an error the open connection, or -1 where the limit ran out.
+   *
+   * @returns how many answers there are
+   */
+  scan(
+    numbers: Float64Array,
+    addresses: readonly string[],
+    pending: Float64Array,
+    answers: Float64Array,
+  ): number;
   /** The pid of a child of this process that has ended and has not been waited for; 0 for none. Takes nothing away. */
   deadChild(): number;
   /** Waits for a child that has ended, so that nothing of it is left. Its exit status is lost. */

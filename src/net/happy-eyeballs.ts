@@ -145,6 +145,6 @@ function keepAllowed(
 }
 
 /** Whether both ends are the same socket. */
-function isOwnPeer({ localPort, remotePort, localAddress, remoteAddress }: Socket): boolean {
+export function isOwnPeer({ localPort, remotePort, localAddress, remoteAddress }: net.Socket): boolean {
   return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress;
 }
