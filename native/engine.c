@@ -170,11 +170,10 @@ static void free_released(struct engine *engine) {
 static void abandon_flow(struct loop *loop, struct flow *flow) {
   if (flow->begun) {
     stop_flow(loop, flow);
+    free_flow(flow);
   } else {
-    if (flow->source_fd >= 0) close(flow->source_fd);
-    close(flow->sink_fd);
+    discard_flow(flow);
   }
-  free_flow(flow);
 }
 
 static void free_notified(struct engine *engine) {
