@@ -30,18 +30,34 @@ export interface SpliceFlowOptions extends Omit<FlowOptions, 'source' | 'sink'> 
  */
 class Gate {
   readonly #addon: NativeAddon;
-  readonly #begins: (() => void)[] = [];
+  #first: (() => void) | undefined;
 
   constructor(addon: NativeAddon) {
     this.#addon = addon;
   }
 
   arrive(begin: () => void): void {
-    if (this.#begins.push(begin) < 2) return;
-    this.#addon.gather(true);
-    for (const beginOne of this.#begins) beginOne();
-    this.#addon.gather(false);
+    if (!this.#first) {
+      this.#first = begin;
+      return;
+    }
+    gatherTurn(this.#addon);
+    this.#first();
+    begin();
   }
+}
+
+let isGathering = false;
+
+/** Has the engine be told at the end of this turn of all that is asked of it until then: it is woken once. */
+function gatherTurn(addon: NativeAddon): void {
+  if (isGathering) return;
+  isGathering = true;
+  addon.gather(true);
+  setImmediate(() => {
+    isGathering = false;
+    addon.gather(false);
+  });
 }
 
 /** A flow in the native engine. */
