@@ -24,9 +24,10 @@ export interface NativeAddon {
    */
   listen(listener: (endings: Float64Array) => void): void;
   /**
-   * Starts a flow on duplicates of both descriptors: `numbers` are `sourceFd, sinkFd, halfClose, lastWordsMs`. `head` is
-   * sent first; a source of -1 ends after it. `lastWordsMs` is what the sink has for the bytes that a source gave before
-   * it broke; 0 for as long as it likes.
+   * Starts a flow: `numbers` are `sourceFd, sinkFd, halfClose, lastWordsMs, sourceLent, sinkLent`. What is lent (1: a Unix
+   * socket, 2: TCP) has to be kept open until the ending is told; of all else a duplicate is made. `head` is sent first; a
+   * source of -1 ends after it. `lastWordsMs` is what the sink has for the bytes that a source gave before it broke; 0 for
+   * as long as it likes.
    */
   start(numbers: Int32Array, head: Uint8Array | undefined): number;
   /** Flows that are started between `true` and `false` begin together, in the thread too. */

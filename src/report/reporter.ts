@@ -1,9 +1,9 @@
 import { errorCode } from '../errors.ts';
 import { escapeJson, escapeText } from '../transform/escape-controls.ts';
-import type { Event } from './events.ts';
+import type { Event, EventName } from './events.ts';
 import { paintFor } from './paint.ts';
 import { describeError } from './sentences.ts';
-import { renderEvent, type Verbosity } from './text.ts';
+import { isSaid, renderEvent, type Verbosity } from './text.ts';
 
 /** A line that is told once, and what its repeats come to. */
 interface Repeated {
@@ -95,8 +95,14 @@ export class Reporter {
     this.#repeats = new Repeats(options.repeatMs);
   }
 
+  /** Whether anybody is told of events of this name: one that nobody hears need not be made. */
+  hears(name: EventName): boolean {
+    return this.#options.json || isSaid(name, this.#options.verbosity);
+  }
+
   emit(event: Event): void {
     const { name, verbosity, json, isTerminal } = this.#options;
+    if (!this.hears(event.event)) return;
     if (json) {
       const object = JSON.stringify({ time: new Date().toISOString(), ...event });
       this.write(`${escapeJson(object)}${this.lineEnd}`);
