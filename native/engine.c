@@ -117,12 +117,12 @@ void report_ended(struct loop *loop, struct flow *flow) {
 
 /* Once a round, so that the endings of a round arrive as one batch. What connections of lanes do, and that one direction of
    a connection has ended, waits until there has been no word for a while: under load a batch has many of them, and most in
-   one row from accept to end. */
+   one row from accept to end. Not where one of them waits for an answer. */
 void tell_javascript(struct loop *loop) {
   struct engine *engine = loop->engine;
   bool rests = loop->now_ns - loop->told_ns < (uint64_t)NOTIFY_REST_MS * 1000000u;
   pthread_mutex_lock(&engine->lock);
-  bool urgent = engine->has_urgent_ending || engine->notified_lanes;
+  bool urgent = engine->has_urgent_ending || engine->notified_lanes || engine->is_asked;
   bool waits = engine->ended || engine->notified_connections;
   bool tell = (urgent || (waits && !rests)) && !engine->told;
   if (tell) engine->told = true;
@@ -171,7 +171,7 @@ static void free_released(struct engine *engine) {
   for (size_t i = 0; i < count; i++) {
     enum operation operation = commands[i].operation;
     if (operation == RELEASE_FLOW) free_flow(commands[i].subject);
-    if (operation == RELEASE_CONNECTION) free(commands[i].subject);
+    if (operation == RELEASE_CONNECTION) free_connection(commands[i].subject);
     if (operation == RELEASE_LANE || operation == OPEN_LANE) free_lane(commands[i].subject);
   }
   free(commands);
@@ -189,8 +189,8 @@ static void abandon_flow(struct loop *loop, struct flow *flow) {
 static void free_notified(struct engine *engine) {
   struct connection *connection = take_notified_connections(engine);
   while (connection) {
-    struct connection *next = connection->next_notified;
-    free(connection);
+    struct connection *next = connection->next_handed;
+    free_connection(connection);
     connection = next;
   }
   struct lane *lane = take_notified_lanes(engine);
