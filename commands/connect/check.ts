@@ -1,8 +1,14 @@
 import { roundMs } from '../../src/quantities.ts';
 import { boundChecks, checkAll, SharedLookup, type CheckResult } from '../../src/dial/check.ts';
 import type { DialOptions } from '../../src/dial/dial-options.ts';
-import { formatEndpoint, formatHostPort, type Endpoint } from '../../src/address/endpoint.ts';
+import {
+  formatEndpoint,
+  formatHostPort,
+  formatTargetEndpoint,
+  type Endpoint,
+} from '../../src/address/endpoint.ts';
 import { nameService } from '../../src/address/service-names.ts';
+import type { Retry } from '../../src/dial/patience.ts';
 import { type Targets, nameTarget } from '../../src/address/targets.ts';
 import { errorCode } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
@@ -10,7 +16,7 @@ import type { Event } from '../../src/report/events.ts';
 import { describeError } from '../../src/report/sentences.ts';
 import { type ConnectOptions as CheckOptions, isPatient } from './options.ts';
 import { exitStatus } from '../output.ts';
-import type { Context, ReportFlags } from '../context.ts';
+import type { Context } from '../context.ts';
 import type { Interruption } from '../signals.ts';
 import type { Spinner } from '../../src/report/spinner.ts';
 
@@ -38,7 +44,7 @@ type Checked = Extract<Event, { readonly event: 'checked' }>;
 export async function runCheck(run: CheckRun): Promise<number> {
   const { context, targets, options, interruption } = run;
   const wantsAll = options.any ? false : (options.all ?? run.wantsAll);
-  const screen = new CheckScreen(targets.count, options, isPatient(options));
+  const screen = new CheckScreen(targets, options);
   const failures = new Set<number>();
   const failed: CheckResult[] = [];
   let opened = 0;
@@ -61,8 +67,8 @@ export async function runCheck(run: CheckRun): Promise<number> {
     signal: interruption.signal,
     onResult,
     lookup: new SharedLookup(isPatient(options) ? sharedMs : Infinity),
-    readDialOptions: run.readDialOptions,
-    shared: options.tls ? undefined : await readShared(run),
+    readDialOptions: async (endpoint) => screen.watch(endpoint, await run.readDialOptions(endpoint)),
+    shared: options.tls || isPatient(options) ? undefined : await readShared(run),
   });
   await screen.finish(targets);
   if (interruption.status !== undefined) return interruption.status;
@@ -111,22 +117,25 @@ const fewAddresses = 20;
  * What a person at a terminal sees of a check: a bar or a spinner while it runs, a table at the end with -v. Nothing
  * of this with --json, or when stderr is no terminal.
  */
-export class CheckScreen {
+class CheckScreen {
   readonly #total: number;
-  readonly #options: ReportFlags;
+  readonly #options: CheckOptions;
   readonly #isWaiting: boolean;
+  readonly #startedAt = performance.now();
+  /** What was waited for last, and why it is not there. */
+  #missing: readonly [what: string, error: unknown] | undefined;
   readonly #checks: Checked[] = [];
   #opened = 0;
   #done = 0;
   #timer: NodeJS.Timeout | undefined;
   #spinner: Promise<Spinner> | undefined;
 
-  constructor(total: number, options: ReportFlags, isWaiting: boolean) {
-    this.#total = total;
+  constructor({ count }: Targets, options: CheckOptions) {
+    this.#total = count;
     this.#options = options;
-    this.#isWaiting = isWaiting;
+    this.#isWaiting = isPatient(options);
     // A waiting check with -v says each try as a line, and lines and a spinner do not mix.
-    const isShown = isWaiting ? options.verbose === 0 : total >= fewAddresses;
+    const isShown = this.#isWaiting ? options.verbose === 0 : count >= fewAddresses;
     if (!this.#isTerminal || !isShown) return;
     this.#timer = setTimeout(() => {
       this.#spinner = this.#start();
@@ -137,6 +146,19 @@ export class CheckScreen {
   count(state: Checked['state']): void {
     this.#done++;
     if (state === 'open') this.#opened++;
+  }
+
+  /** Hears of the tries that failed. */
+  watch(endpoint: Endpoint, options: DialOptions): DialOptions {
+    const { observer } = options;
+    if (!this.#timer || !this.#isWaiting) return options;
+    const what = formatTargetEndpoint(endpoint);
+    this.#missing ??= [what, undefined];
+    const retry = (retried: Retry) => {
+      this.#missing = [what, retried.error];
+      observer?.retry?.(retried);
+    };
+    return { ...options, observer: { ...observer, retry } };
   }
 
   /** Takes a finding for the table. False: there will be none, and the finding is to be reported as a line. */
@@ -167,10 +189,18 @@ export class CheckScreen {
   }
 
   async #start(): Promise<Spinner> {
-    const { startSpinner, drawBar } = await import('../../src/report/spinner.ts');
+    const [{ startSpinner, drawBar }, { leftMs, renderWaiting }] = await Promise.all([
+      import('../../src/report/spinner.ts'),
+      import('./dial-screen.ts'),
+    ]);
+    const waiting = () => {
+      const [what = '', error] = this.#missing ?? [];
+      const counted = this.#total === 1 ? '' : `${this.#opened} of ${this.#total} accept; `;
+      return counted + renderWaiting(what, error, leftMs(this.#options.wait, this.#startedAt));
+    };
     const text = () =>
       this.#isWaiting
-        ? `waiting: ${this.#opened} of ${this.#total} accept`
+        ? waiting()
         : `${drawBar(this.#done, this.#total)}, ${this.#done} of ${this.#total}, ${this.#opened} open`;
     const spinner = await startSpinner(process.stderr, text(), this.#isColoured);
     this.#timer = setInterval(() => spinner.update(text()), updateMs);

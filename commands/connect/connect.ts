@@ -26,6 +26,22 @@ import { isPlainSession, openStdio, runClientSession } from '../session-run.ts';
 
 /** `tnet connect [options] ADDRESS`: nc's and telnet's client. */
 export const connectCommand: CommandDefinition = {
+  help: {
+    usage: '[options] HOST PORT | HOST:PORT | /path | tls://HOST:PORT',
+    purpose: [
+      'Connects to a server: standard input is sent, and what the server sends is',
+      'written to standard output, to the last byte. What nc and telnet are used for.',
+    ],
+    examples: [
+      [
+        'send a request and print the answer',
+        "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | tnet connect example.com 80",
+      ],
+      ['talk TLS, with the certificate checked and shown', 'tnet connect -v --tls example.com 443'],
+      ['see which ports accept connections', 'tnet connect -zv example.com 22,80,443,8000-8010'],
+    ],
+    mostUsed: ['waitConnect', 'tls', 'check', 'udp', 'quit', 'verbose'],
+  },
   operands: [['[address...]', 'HOST PORT, HOST:PORT, [V6]:PORT, /path, unix:@name; with -z also many']],
   layout: connectLayout,
   run: runConnect,

@@ -63,13 +63,13 @@ export function checkSides(endpoints: Iterable<Endpoint>, options: DialFlags): v
 
 /** The connection, or undefined when there is none: then the failure is reported and the exit status set. */
 export async function openConnection(run: ClientRun, endpoint: Endpoint): Promise<Connection | undefined> {
-  const { context, options, interruption } = run;
+  const { context, interruption } = run;
   const dialOptions = await readDialOptions(run, endpoint);
-  const screen = isPatient(options)
-    ? new (await import('./check.ts')).CheckScreen(1, options, true)
+  const screen = context.reporter.isSeen
+    ? (await import('./dial-screen.ts')).watchDial(endpoint, dialOptions)
     : undefined;
   try {
-    return await dial(endpoint, dialOptions).finally(() => screen?.finish([]));
+    return await dial(endpoint, screen?.options ?? dialOptions).finally(() => screen?.stop());
   } catch (error) {
     if (interruption.status !== undefined) context.exit(interruption.status);
     else context.fail(subjectOf(error, formatTargetEndpoint(endpoint)), error);

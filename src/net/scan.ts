@@ -62,7 +62,7 @@ function createLimitError({ address, port }: Probe, timeoutMs: number | undefine
 
 /** An open connection, unless both ends of it are the same socket. */
 function judge({ address, port }: Probe, socket: net.Socket, durationMs: number): Answer {
-  if (!isOwnPeer(socket)) return { socket, durationMs };
+  if (!isOwnPeer(socket, port)) return { socket, durationMs };
   socket.on('error', () => undefined).resetAndDestroy();
   return fail(createSelfRefusal(address, port), durationMs);
 }

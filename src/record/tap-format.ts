@@ -87,10 +87,11 @@ export function createTapFormat(style: TapStyle, paint: TapPaint): RecordFormat 
       const state = states.get(connection.id)?.[direction];
       if (!state) return nothing;
       const start = `${head(connection, atMicros)} ${marks[direction]}`;
-      const lines =
-        style === 'hex'
-          ? formatHexLines(bytes, offset).map((line) => `${start} ${line}`)
-          : textLines(state, start, bytes);
+      if (style === 'hex') {
+        const [before = '', after = ''] = paint[direction](`${start} \0`).split('\0');
+        return formatHexLines(bytes, offset, before, after);
+      }
+      const lines = textLines(state, start, bytes);
       return Buffer.from(lines.map((line) => `${paint[direction](line)}\n`).join(''));
     },
     ended(connection, direction, atMicros) {
