@@ -119,6 +119,7 @@ struct flow {
   /* The ending: set by the engine thread before the flow is told of. */
   int error; /* errno, 0 for an orderly end, ECANCELED when it was stopped */
   enum side side;
+  int64_t opposite_read; /* what the opposite flow of the connection had read by then; -1: there was none any more */
   struct flow *next_ended;
 };
 

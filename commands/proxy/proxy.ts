@@ -99,10 +99,6 @@ async function runProxy(
     prepareRelays(some, { ...host, loops, recordings });
   if (options.config !== undefined)
     run.reloadOnHangup(options.config, async (host) => prepare(host, await read()));
-  if (recordings.length === 0) {
-    const { limitYoungGeneration } = await import('../../src/handlers/relay/prepare.ts');
-    limitYoungGeneration(pairs);
-  }
   await run.start((host) => prepare(host, pairs), metrics);
 }
 

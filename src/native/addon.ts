@@ -20,7 +20,7 @@ export type NumberOption = 'rcvbuf' | 'sndbuf' | 'ttl' | 'tos' | 'linger' | 'nod
 export interface NativeAddon {
   /**
    * Registers who is told of endings: rows of `id, errno, side (1 source, 2 sink), bytesRead, bytesSent,
-   * restMs (-1 for none)`. Once.
+   * restMs (-1 for none), oppositeRead (-1 for none)`. Once.
    */
   listen(listener: (endings: Float64Array) => void): void;
   /**
