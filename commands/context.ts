@@ -1,5 +1,7 @@
+import { printLine } from '../src/report/bottom-line.ts';
 import { isTerminal } from '../src/report/is-terminal.ts';
 import { Reporter } from '../src/report/reporter.ts';
+import type { EventName } from '../src/report/events.ts';
 import type { Verbosity } from '../src/report/text.ts';
 import type { TableFlags } from './options/row.ts';
 import type { reports } from './options/table/reports.ts';
@@ -18,13 +20,25 @@ export interface Context {
   exit(status: number): void;
 }
 
+/** What a person who has the connections at a terminal is told of them. */
+const quietEvents: Readonly<Record<string, readonly EventName[]>> = {
+  connect: ['connected'],
+  listen: ['accepted', 'ended'],
+};
+
 export function createContext(command: Called, options: ReportFlags): Context {
+  const isOnTerminal = isTerminal(2);
   const reporter = new Reporter({
     name: commandName(command),
     verbosity: Math.min(options.verbose, 2) as Verbosity,
     json: options.json === true,
-    isTerminal: isTerminal(2),
-    write: (line) => void openStderr().write(line),
+    isTerminal: isOnTerminal,
+    quiet: quietEvents[command.name()],
+    write: (line) => {
+      const print = (before: string) => void openStderr().write(before + line);
+      if (isOnTerminal) printLine(print, reporter.lineEnd);
+      else print('');
+    },
   });
   flushAtExit(reporter);
   const exit = (status: number) => {

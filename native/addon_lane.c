@@ -27,7 +27,7 @@ static bool fill_ipv6(struct sockaddr_in6 *address, char *text) {
 }
 
 /* A port of -1 makes `text` a Unix path; a leading NUL makes that one abstract. */
-static bool fill_target(struct target *target, char *text, size_t length, int port) {
+bool fill_target(struct target *target, char *text, size_t length, int port) {
   struct sockaddr_in *ipv4 = (struct sockaddr_in *)&target->address;
   struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)&target->address;
   struct sockaddr_un *local = (struct sockaddr_un *)&target->address;

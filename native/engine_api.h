@@ -44,6 +44,7 @@ struct engine {
   struct command *commands;
   size_t command_count, command_room;
   struct flow *ended, **ended_tail;
+  bool has_urgent_ending;
   struct connection *notified_connections, **notified_connections_tail;
   size_t untaken; /* how many connections are in that list */
   bool is_asked;  /* … and one of them waits for an answer */

@@ -158,6 +158,9 @@ void take_connection(struct loop *loop, struct connection *connection);
 void hand_over_target(struct loop *loop, struct connection *connection);
 void refuse_taken(struct loop *loop, struct connection *connection, int error);
 
+/* addon_lane.c */
+bool fill_target(struct target *target, char *text, size_t length, int port);
+
 /* access_list.c */
 bool is_welcome(const struct lane *lane, const struct name *client);
 

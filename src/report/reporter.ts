@@ -1,9 +1,9 @@
 import { errorCode } from '../errors.ts';
 import { escapeJson, escapeText } from '../transform/escape-controls.ts';
-import type { Event } from './events.ts';
-import { paintFor } from './paint.ts';
+import type { Event, EventName } from './events.ts';
+import { paintLine, paintQuiet } from './paint.ts';
 import { describeError } from './sentences.ts';
-import { renderEvent, type Verbosity } from './text.ts';
+import { isSaid, renderEvent, type Verbosity } from './text.ts';
 
 /** A line that is told once, and what its repeats come to. */
 interface Repeated {
@@ -74,6 +74,8 @@ export interface ReporterOptions {
   readonly json: boolean;
   /** Whether the lines go to a terminal. Default false. */
   readonly isTerminal?: boolean;
+  /** What is told on a terminal in any case, in a line that nobody has to read. */
+  readonly quiet?: readonly EventName[];
   /** Takes each finished line. */
   readonly write: (line: string) => void;
   /** How long a failure's repeats are counted before they are told, in one line; not with `json`. Default 1000. */
@@ -95,21 +97,43 @@ export class Reporter {
     this.#repeats = new Repeats(options.repeatMs);
   }
 
+  /** Whether anybody is told of events of this name: one that nobody hears need not be made. */
+  hears(name: EventName): boolean {
+    const { json, verbosity, isTerminal, quiet } = this.#options;
+    return json || isSaid(name, verbosity) || (isTerminal === true && quiet?.includes(name) === true);
+  }
+
   emit(event: Event): void {
-    const { name, verbosity, json, isTerminal } = this.#options;
+    if (!this.hears(event.event)) return;
+    const { name, verbosity, json, isTerminal, quiet } = this.#options;
     if (json) {
       const object = JSON.stringify({ time: new Date().toISOString(), ...event });
       this.write(`${escapeJson(object)}${this.lineEnd}`);
       return;
     }
     const { text, from, fromOnTerminal = from } = renderEvent(event);
-    if (verbosity < (isTerminal ? fromOnTerminal : from)) return;
-    const tell = (note: string) =>
-      this.write(`${paintFor(event.event, `${name}:`)} ${escapeText(text)}${note}${this.lineEnd}`);
+    const isQuiet = verbosity < (isTerminal ? fromOnTerminal : from);
+    if (isQuiet && !(isTerminal && quiet?.includes(event.event))) return;
+    const tell = (note: string) => {
+      const said = `${escapeText(text)}${note}`;
+      const line = isQuiet ? paintQuiet(`${name}: ${said}`) : paintLine(event.event, `${name}:`, said);
+      this.write(`${line}${this.lineEnd}`);
+    };
     if (event.event === 'error') return this.#repeats.take(`${event.subject} ${event.code}`, tell);
     // The sums stand behind all that led to them.
     if (event.event === 'totals') this.#repeats.flush();
     tell('');
+  }
+
+  /** Whether a person sees the lines on a terminal. */
+  get isSeen(): boolean {
+    return this.#options.isTerminal === true && !this.#options.json;
+  }
+
+  /** A line for people only. */
+  note(text: string): void {
+    const { name, json } = this.#options;
+    if (!json) this.write(`${paintQuiet(`${name}: ${escapeText(text)}`)}${this.lineEnd}`);
   }
 
   /** Tells what has been held back: a repeated failure is one line a second. To be called at the end. */

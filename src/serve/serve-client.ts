@@ -27,7 +27,8 @@ export async function serveClient(
   await guard.run(async () => {
     const { id, remote } = entry;
     tune(client, entry, service, host);
-    if (!service.entered) host.emit({ event: 'accepted', id, local: formatLocal(client, listener), remote });
+    if (!service.entered && host.hears?.('accepted') !== false)
+      host.emit({ event: 'accepted', id, local: formatLocal(client, listener), remote });
     // Until its handler knows better.
     entry.breakOff = () => void client.destroy();
     const says = service.readers.length > 0 && client instanceof Socket;

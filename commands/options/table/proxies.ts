@@ -26,7 +26,7 @@ const proxyVersion: ValueKind<1 | 2> = {
   read(written) {
     if (written === 1 || written === '1') return 1;
     if (written === 2 || written === '2') return 2;
-    throw new TnetError('TNET_E_USAGE', 'The PROXY protocol has the versions 1 and 2.');
+    throw new TnetError('TNET_E_USAGE', 'the PROXY protocol has the versions 1 and 2');
   },
   schema: { enum: [1, 2, '1', '2'] },
   sample: '1',

@@ -28,8 +28,10 @@ export function createRelay(options: RelayOptions, host: ProxyHost, open = openT
     greeted.guard.watch(target);
     if (!(target instanceof Socket)) host.loops?.connections.add(target);
     entry.target = opened.target;
-    const local = formatLocal(target, opened.target);
-    host.emit({ event: 'connected', id, local, remote: opened.target });
+    if (host.hears?.('connected') !== false) {
+      const local = formatLocal(target, opened.target);
+      host.emit({ event: 'connected', id, local, remote: opened.target });
+    }
     const connection = describeRelayed(client, listener, { id, target: opened.target, greeting });
     const records = (host.recordings ?? []).map((recording) =>
       recording.open({

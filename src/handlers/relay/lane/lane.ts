@@ -44,6 +44,7 @@ const knownOfService = new Set<string>([
 const knownOfHost = new Set<string>([
   'ledger',
   'emit',
+  'hears',
   'fail',
   'signal',
   'family',
