@@ -15,14 +15,14 @@ struct pending {
   double fd, key, begun_ms;
 };
 
-struct answer {
+struct scan_answer {
   double key, error, duration_ms, fd;
 };
 
 struct scan {
   double limit_ms; /* of each connect; 0 for none */
   struct pending *pending;
-  struct answer *answers;
+  struct scan_answer *answers;
   size_t pending_count, answer_count;
   int spare_fd, spare_family; /* a socket that was refused, which can be connected again; -1 for none */
 };
@@ -35,8 +35,8 @@ static double clock_ms(void) {
 
 /* An error of 0 is an open port whose descriptor is handed over, or with a descriptor of -1 one that the limit ran out for. */
 static void answer(struct scan *scan, const struct pending *pending, int error, double now_ms) {
-  struct answer *row = &scan->answers[scan->answer_count++];
-  *row = (struct answer){pending->key, error, now_ms - pending->begun_ms, pending->fd};
+  struct scan_answer *row = &scan->answers[scan->answer_count++];
+  *row = (struct scan_answer){pending->key, error, now_ms - pending->begun_ms, pending->fd};
 }
 
 static int take_socket(struct scan *scan, int family) {
@@ -120,7 +120,7 @@ static bool read_scan(const struct arguments *arguments, struct scan *scan, cons
   scan->limit_ms = numbers[0];
   scan->pending_count = (size_t)numbers[2];
   scan->pending = (struct pending *)(void *)pending;
-  scan->answers = (struct answer *)(void *)answers;
+  scan->answers = (struct scan_answer *)(void *)answers;
   return true;
 }
 
