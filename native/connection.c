@@ -49,7 +49,7 @@ static void end_when_over(struct loop *loop, struct connection *connection) {
    other way round: a client that has ended its side waits for an answer. */
 static bool client_has_left(const struct connection *connection) {
   const struct flow *up = &connection->up, *down = &connection->down;
-  if (up->error != ECONNRESET || up->side != SIDE_SOURCE || !down->ended || down->error) return false;
+  if (connection->lane->echoes || up->error != ECONNRESET || up->side != SIDE_SOURCE || !down->ended || down->error) return false;
   if (up->bytes_read != connection->up_bytes_before || up->bytes_sent != up->bytes_read) return false;
   return has_left(connection->client->fd);
 }
@@ -85,7 +85,8 @@ void leave_clock(struct connection *connection) {
 static void end_connection(struct loop *loop, struct connection *connection) {
   if (connection->ended) return;
   struct lane *lane = connection->lane;
-  bool broke = connection->error != 0;
+  /* An echo's limits cut nothing short: what the client has sent has come back. */
+  bool broke = lane->echoes ? connection->error == ECANCELED : connection->error != 0;
   connection->ended = true;
   connection->ended_ns = loop->now_ns;
   leave_clock(connection);
@@ -263,6 +264,15 @@ static bool leads_back(const struct loop *loop, int fd, const struct name *peer)
   return false;
 }
 
+static void begin_echo(struct loop *loop, struct connection *connection) {
+  connection->dialing = false;
+  leave_clock(connection);
+  connection->joined_ns = connection->up.active_ns = loop->now_ns;
+  connection->down.ended = true;
+  connection->up.half_close = false; /* close says it */
+  begin_lane_flow(loop, &connection->up, connection->client, connection->client);
+}
+
 /* Takes over `fd`. */
 void accept_connection(struct loop *loop, struct lane *lane, int fd, const struct sockaddr_storage *peer) {
   struct connection *connection = calloc(1, sizeof *connection);
@@ -296,7 +306,8 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
   lane->connections = connection;
   lane->live++;
   tell_connection(loop, connection, NOTIFY_ACCEPTED);
-  if (leads_back(loop, fd, &connection->peer)) stop_connection(loop, connection, ELOOP);
+  if (lane->echoes) begin_echo(loop, connection);
+  else if (leads_back(loop, fd, &connection->peer)) stop_connection(loop, connection, ELOOP);
   else if (lane->hears) connection->hearing = true; /* what it has said already is an event to come */
   else if (lane->asks) ask_javascript(loop, connection);
   else dial_next(loop, connection);

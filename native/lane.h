@@ -9,6 +9,8 @@
  *
  *     accepted ─▶ (its first bytes) ─▶ asked ─answer─▶ dialled ─▶ joined
  *                                        └────take────▶ JavaScript's: the client, and the connect that is under way
+ *
+ * A lane that echoes has one flow for each client, from it to itself.
  */
 #ifndef TNET_LANE_H
 #define TNET_LANE_H
@@ -70,6 +72,7 @@ struct lane {
   unsigned last_words_ms; /* what came before a reset has so long to reach the other side */
   size_t target_count;
   struct target targets[TARGETS_MOST];
+  bool echoes;           /* its clients get back what they send: there is no target, and `up` is all */
   bool asks;             /* JavaScript decides for each client */
   bool hears;            /* … once the client has said something */
   bool has_allow, has_deny;

@@ -40,7 +40,7 @@ export interface NativeAddon {
   listenToLanes(listener: (rows: Float64Array, bytes: Uint8Array) => void): void;
   /**
    * `numbers` are `listenFd, noDelay, maxConnections, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow, hasDeny,
-   * asks, hears`.
+   * asks, hears, echoes`.
    * `addresses` are those of the targets, one for each of `ports`, and then those of the access lists' blocks. A port of
    * -1 makes an address a Unix path; `blocks` has two numbers for each block: 1 where it allows and 0 where it denies,
    * and its bits.
