@@ -29,6 +29,9 @@ export interface CheckRun {
 /** How old an answer of the resolver may be that a try takes over from another port's: less than the wait between tries. */
 const sharedMs = 50;
 
+/** How long a server that says something at once may take for it. */
+const bannerMs = 300;
+
 type Checked = Extract<Event, { readonly event: 'checked' }>;
 
 /**
@@ -55,6 +58,7 @@ export async function runCheck(run: CheckRun): Promise<number> {
   await checkAll(targets, {
     atOnce: Math.min(boundChecks(), targets.count),
     signal: interruption.signal,
+    bannerMs: options.verbose > 0 && (context.reporter.isSeen || options.json) ? bannerMs : undefined,
     onResult,
     open: async (endpoint) => {
       const dialOptions = await run.readDialOptions(endpoint);
@@ -62,7 +66,10 @@ export async function runCheck(run: CheckRun): Promise<number> {
     },
   });
   await screen.finish(targets);
-  if (interruption.status !== undefined) return interruption.status;
+  if (interruption.status !== undefined) {
+    if (context.reporter.isSeen) context.reporter.note(`stopped: ${screen.describe()}`);
+    return interruption.status;
+  }
   // Without -z the check is the first half of something: what is missing has to be said.
   const isSaid = options.check === true || options.verbose > 0 || options.json === true;
   if (!isSaid) for (const { address, error } of failed) context.reporter.fail(address, error);
@@ -148,8 +155,17 @@ class CheckScreen {
     spinner?.stop();
     if (this.#checks.length === 0) return;
     const { renderChecks } = await import('../../src/report/table.ts');
-    const lines = renderChecks(sortChecks(this.#checks, order), this.#isColoured);
+    const lines = renderChecks(
+      sortChecks(this.#checks, order),
+      this.#isColoured,
+      process.stderr.columns || 80,
+    );
     process.stderr.write(lines.map((line) => `${line}\n`).join(''));
+  }
+
+  /** `312 of 5000 checked, 2 open` */
+  describe(): string {
+    return `${this.#done} of ${this.#total} checked, ${this.#opened} open`;
   }
 
   get #isTerminal(): boolean {

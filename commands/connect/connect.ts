@@ -74,7 +74,7 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
     recorder?.open(socket, { id: 1, role: 'dialled', server: formatTargetEndpoint(endpoint) });
     await converse(run, endpoint, socket, { options, program });
   }
-  timing?.finished();
+  await timing?.finished();
 }
 
 /** The session on an open connection. */

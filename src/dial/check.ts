@@ -24,11 +24,15 @@ export interface CheckResult {
   readonly state: CheckState;
   readonly error?: unknown;
   readonly durationMs: number;
+  /** The first line that the server said. */
+  readonly banner?: string;
 }
 
 export interface CheckOptions {
   /** Opens one connection. It is left again in order, without a byte sent. */
   readonly open: (endpoint: Endpoint) => Promise<Connection>;
+  /** How long an open one may take to say something, in milliseconds. Default: nothing is read. */
+  readonly bannerMs?: number | undefined;
   /** Attempts side by side. */
   readonly atOnce: number;
   /** Called in the order in which the answers come. Returning `stop` leaves the rest unchecked. */
@@ -42,7 +46,7 @@ export async function checkAll(endpoints: Iterable<Endpoint>, options: CheckOpti
   let isStopped = false;
   const work = async () => {
     for (let next = queue.next(); !next.done; next = queue.next()) {
-      const { result, connection } = await checkOne(next.value, options.open);
+      const { result, connection } = await checkOne(next.value, options);
       const isOver = options.signal.aborted || isStopped;
       if (!isOver && options.onResult(result) === 'stop') isStopped = true;
       if (connection) await leaveInOrder(connection);
@@ -58,7 +62,7 @@ interface Finding {
   readonly connection?: Connection;
 }
 
-async function checkOne(endpoint: Endpoint, open: CheckOptions['open']): Promise<Finding> {
+async function checkOne(endpoint: Endpoint, { open, bannerMs, signal }: CheckOptions): Promise<Finding> {
   const startedAt = performance.now();
   const { host, port } = nameTarget(endpoint);
   const service = port === undefined ? undefined : nameService(port);
@@ -71,13 +75,36 @@ async function checkOne(endpoint: Endpoint, open: CheckOptions['open']): Promise
   try {
     const connection = await open(endpoint);
     const { remoteAddress: remote } = connection;
-    return {
-      result: { ...name, remote, state: 'open', durationMs: performance.now() - startedAt },
-      connection,
-    };
+    const result = { ...name, remote, state: 'open', durationMs: performance.now() - startedAt } as const;
+    const banner = bannerMs === undefined ? '' : await readBanner(connection, bannerMs, signal);
+    return { result: banner === '' ? result : { ...result, banner }, connection };
   } catch (error) {
     return { result: { ...name, state: stateOf(error), error, durationMs: performance.now() - startedAt } };
   }
+}
+
+/** A longer banner is cut. */
+const bannerBytes = 256;
+
+/** The first line that comes within the time, '' for none. */
+async function readBanner(connection: Connection, withinMs: number, signal: AbortSignal): Promise<string> {
+  let text = '';
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const done = () => resolve(undefined);
+  const timer = setTimeout(done, withinMs);
+  const onData = (chunk: Buffer) => {
+    text += chunk.toString('utf8', 0, bannerBytes);
+    if (text.length >= bannerBytes || text.includes('\n')) done();
+  };
+  const ends = ['end', 'error', 'close'] as const;
+  signal.addEventListener('abort', done, { once: true });
+  connection.on('data', onData);
+  for (const event of ends) connection.on(event, done);
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener('abort', done);
+  connection.off('data', onData).pause();
+  return (text.split('\n')[0] ?? '').slice(0, bannerBytes).trim();
 }
 
 function stateOf(error: unknown): CheckState {

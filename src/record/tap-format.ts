@@ -1,5 +1,5 @@
 import { escapeText, showLine } from '../transform/escape-controls.ts';
-import { formatHexLines } from './text-formats.ts';
+import { formatHexLines, hexBytesIn } from './text-formats.ts';
 import {
   formatEnd,
   nothing,
@@ -49,9 +49,16 @@ const LF = 0x0a;
  *     TIME ID = WHAT HAPPENED
  *
  * TIME is that of the local clock. In text, control characters are shown as escapes; a line that goes on where the
- * last one of its direction stopped has `>+` or `<+`.
+ * last one of its direction stopped has `>+` or `<+`. Where a line of hex would not fit with 8 bytes, `TIME ID >` has a
+ * line of its own.
+ *
+ * @param columns how wide the terminal is at this moment; undefined where there is none
  */
-export function createTapFormat(style: TapStyle, paint: TapPaint): RecordFormat {
+export function createTapFormat(
+  style: TapStyle,
+  paint: TapPaint,
+  columns: () => number | undefined = () => undefined,
+): RecordFormat {
   const states = new Map<number, Record<RecordedDirection, TextState>>();
   const head = ({ id }: RecordedConnection, atMicros: number) => `${formatClock(atMicros)} ${id}`;
   const note = (connection: RecordedConnection, atMicros: number, text: string) =>
@@ -88,9 +95,7 @@ export function createTapFormat(style: TapStyle, paint: TapPaint): RecordFormat 
       if (!state) return nothing;
       const start = `${head(connection, atMicros)} ${marks[direction]}`;
       const lines =
-        style === 'hex'
-          ? formatHexLines(bytes, offset).map((line) => `${start} ${line}`)
-          : textLines(state, start, bytes);
+        style === 'hex' ? layOutHex(start, bytes, offset, columns()) : textLines(state, start, bytes);
       return Buffer.from(lines.map((line) => `${paint[direction](line)}\n`).join(''));
     },
     ended(connection, direction, atMicros) {
@@ -103,6 +108,13 @@ export function createTapFormat(style: TapStyle, paint: TapPaint): RecordFormat 
       return Buffer.concat([...rest, note(connection, atMicros, `closed: ${ending}`)]);
     },
   };
+}
+
+/** Lines of hex behind what they begin with, or below it. */
+function layOutHex(start: string, bytes: Buffer, offset: number, columns = Infinity): string[] {
+  const fitting = hexBytesIn(columns - start.length - 1);
+  if (fitting >= 8) return formatHexLines(bytes, offset, fitting).map((line) => `${start} ${line}`);
+  return [start, ...formatHexLines(bytes, offset, Math.max(4, hexBytesIn(columns)))];
 }
 
 interface TextLine {

@@ -8,8 +8,7 @@ import {
   type RecordFormat,
 } from './record-format.ts';
 
-const lineBytes = 16;
-const hexWidth = lineBytes * 3 - 1;
+const mostLineBytes = 16;
 
 /**
  * Text for people and for grep. A line of data is
@@ -48,17 +47,23 @@ function mark(direction: RecordedDirection): '>' | '<' {
   return direction === 'sent' ? '>' : '<';
 }
 
-/** `OFFSET HEX |ASCII|`, 16 bytes a line. */
-export function formatHexLines(bytes: Buffer, offset: number): string[] {
+/** `OFFSET HEX |ASCII|`, `lineBytes` bytes a line. */
+export function formatHexLines(bytes: Buffer, offset: number, lineBytes: number = mostLineBytes): string[] {
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += lineBytes) {
     const line = bytes.subarray(at, at + lineBytes);
     const hex = line.toString('hex').replace(/..(?=.)/g, '$& ');
     const ascii = line.toString('latin1').replace(/[^\x20-\x7e]/g, '.');
     const place = (offset + at).toString(16).padStart(8, '0');
-    lines.push(`${place} ${hex.padEnd(hexWidth)} |${ascii}|`);
+    lines.push(`${place} ${hex.padEnd(lineBytes * 3 - 1)} |${ascii}|`);
   }
   return lines;
+}
+
+/** How many bytes of hex fit a line: 16, 8 or 4; 0 when not even 4 do. */
+export function hexBytesIn(columns: number): number {
+  // Offset, a blank, three columns a byte but for the last blank, a blank and two bars, one column a byte.
+  return [16, 8, 4].find((bytes) => 11 + 4 * bytes <= columns) ?? 0;
 }
 
 /** Lines of JSON, one object for each occurrence: docs/recording.md has the fields. Data is in base64. */

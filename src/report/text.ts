@@ -10,6 +10,8 @@ export interface Sentence {
   readonly from: Verbosity;
   /** The same where somebody is there to see it: on a terminal. Default: `from`. */
   readonly fromOnTerminal?: Verbosity;
+  /** The same as a table, for a terminal: each row a word and what it is. */
+  readonly rows?: readonly (readonly [name: string, value: string])[];
 }
 
 /** An event as a sentence for people. */
@@ -49,7 +51,7 @@ export function renderEvent(event: Event): Sentence {
     case 'tls':
       return { text: renderTls(event), from: 1 };
     case 'certificate':
-      return { text: renderCertificate(event), from: 1 };
+      return { text: renderCertificate(event), from: 1, rows: listCertificate(event) };
     case 'throwaway-certificate':
       return { text: `throw-away certificate with SHA-256 fingerprint ${event.fingerprint}`, from: 0 };
     case 'warning':
@@ -171,20 +173,36 @@ function renderTls({ remote, protocol, cipher, alpn, verified }: Extract<Event, 
   return `${remote}: ${parts.join(', ')}, certificate ${verified ? 'verified' : 'not verified'}`;
 }
 
-function renderCertificate(event: Extract<Event, { event: 'certificate' }>): string {
-  const { depth, subject, issuer, names, validTo, daysLeft, fingerprint, keyPin } = event;
-  const until = validTo.slice(0, 10);
-  const validity =
-    daysLeft < 0 ? `expired on ${until}` : `valid until ${until} (${renderCount(daysLeft, 'day')} left)`;
+function renderCertificate(event: EventOf<'certificate'>): string {
+  const { depth, subject, issuer, names, fingerprint, keyPin } = event;
   const parts = [
     subject,
     ...(names.length > 0 ? [`for ${names.join(', ')}`] : []),
-    validity,
+    renderValidity(event),
     subject === issuer ? 'self-signed' : `issued by ${issuer}`,
     `SHA-256 ${fingerprint}`,
     `key sha256//${keyPin}`,
   ];
   return `${event.remote}: certificate ${depth}: ${parts.join('; ')}`;
+}
+
+function renderValidity({ validTo, daysLeft }: EventOf<'certificate'>): string {
+  const until = validTo.slice(0, 10);
+  return daysLeft < 0 ? `expired on ${until}` : `valid until ${until} (${renderCount(daysLeft, 'day')} left)`;
+}
+
+/** The peer's own certificate in a few rows, and those above it in one each. */
+function listCertificate(event: EventOf<'certificate'>): NonNullable<Sentence['rows']> {
+  const { depth, subject, issuer, names, key, keyPin } = event;
+  const validity = renderValidity(event);
+  if (depth > 0) return [['chain', `${subject}; ${validity}`]];
+  return [
+    ['names', names.length > 0 ? names.join(', ') : subject],
+    ['issuer', subject === issuer ? 'self-signed' : issuer],
+    [validity.startsWith('valid') ? 'valid' : 'EXPIRED', validity.replace(/^(valid|expired) /, '')],
+    ['key', key],
+    ['pin', `sha256//${keyPin}`],
+  ];
 }
 
 type EventOf<Name extends EventName> = Extract<Event, { readonly event: Name }>;
