@@ -98,9 +98,10 @@ async function converse(
   }
   const stdio = openStdio(options);
   let prepared;
-  if (!isPlainSession(options)) {
+  if (!isPlainSession(options) || stdio.input?.kind === 'terminal') {
     const { prepareSession } = await import('./session.ts');
-    prepared = await prepareSession({ context, socket, remote, stdio, options, interruption, timing });
+    const name = formatTargetEndpoint(endpoint);
+    prepared = await prepareSession({ context, socket, remote, name, stdio, options, interruption, timing });
   }
   const session = { context, socket, id: 1, remote, flags: options, interruption, stdio, prepared };
   const ending = await runClientSession(session);
