@@ -19,11 +19,16 @@ export async function main(): Promise<void> {
   const args = process.argv.slice(2);
   const name = findCommand(args);
   holdSignals();
-  if (showHelp(args)) return;
+  if (showBuiltHelp(args)) return;
   // isip reads no ports, and is not to wait for what names them.
   if (name !== 'isip') (await import('../src/address/service-names.ts')).useServiceList(readServiceList);
   if (process.pid === 1) (await import('./orphans.ts')).reapOrphans();
   try {
+    const request = asksForHelp(args) ? (await import('./help/help.ts')).readHelpRequest(args) : undefined;
+    if (request) {
+      await (await import('./help/help.ts')).showHelp(request);
+      return;
+    }
     if (name === undefined && wantsBuild(args)) {
       writeResult(await describeBuild());
       return;
@@ -32,17 +37,16 @@ export async function main(): Promise<void> {
     if (name !== undefined && name !== 'isip') await prepareColor(args);
     if (await runPlainly(name, args)) return;
     const { buildProgram } = await import('./program.ts');
-    const program = await buildProgram(tnetVersion, name ?? '');
     if (args.length === 0) {
-      process.stderr.write(program.helpInformation());
+      process.stderr.write(await (await import('./help/screen.ts')).layOutScreen(''));
       process.exitCode = exitCodes.usage;
       return;
     }
-    // commander answers `help nosuch` with the help of all; it is a mistake as `nosuch` is.
-    const isLost = args[0] === 'help' && args.length > 1 && name === undefined;
-    await program.parseAsync(isLost ? args.slice(1) : args, { from: 'user' });
+    const program = await buildProgram(tnetVersion, name ?? '');
+    await program.parseAsync(args, { from: 'user' });
   } catch (error) {
-    await reportFailure(name, error);
+    if (errorCode(error) === 'commander.helpDisplayed') await showHelpAmong(args, name);
+    else await reportFailure(name, error);
   }
 }
 
@@ -80,16 +84,21 @@ async function prepareColor(args: readonly string[]): Promise<void> {
   if (wantsColor(args, 2)) await loadPaint();
 }
 
+/** Whether help is all that is asked for. What stands among other words is found by commander. */
+function asksForHelp(args: readonly string[]): boolean {
+  return args[0] === 'help' || args.slice(0, 2).some((word) => word === '-h' || word === '--help');
+}
+
 /**
- * Shows the help that the build has laid out, where that fits: on a terminal commander lays it out for its width.
+ * Shows the help that the build has laid out, where that is all of it and fits: not on a terminal, whose width may be any.
  *
- * @returns false where it is for commander, also in a build without it
+ * @returns false where there is more to do, and in a build without it
  */
-function showHelp(args: readonly string[]): boolean {
+function showBuiltHelp(args: readonly string[]): boolean {
   const [first = '', second, ...more] = args[0] === 'help' ? [...args.slice(1), '--help'] : args;
   const isAlone = second === undefined;
   const name = isAlone ? 'tnet' : commandTable.find((entry) => entry.name === first)?.name;
-  const isAsked = ['-h', '--help'].includes(isAlone ? first : second);
+  const isAsked = (isAlone ? first : second) === '--help';
   if (!isAsked || name === undefined || more.length > 0 || isTerminal(1)) return false;
   try {
     writeResult(readFileSync(join(import.meta.dirname, 'help', `${name}.txt`), 'utf8'));
@@ -97,6 +106,12 @@ function showHelp(args: readonly string[]): boolean {
   } catch {
     return false;
   }
+}
+
+/** `tnet connect HOST 80 -h`: the flag was found by commander. */
+async function showHelpAmong(args: readonly string[], name = ''): Promise<void> {
+  const { showHelp } = await import('./help/help.ts');
+  await showHelp({ name, show: args.includes('--help') ? 'all' : 'screen', group: [] });
 }
 
 /** `tnet --version --verbose`. */
@@ -137,8 +152,8 @@ async function describeFailure(
 ): Promise<{ text: string; status: number }> {
   const status = exitStatus(error);
   if (isCommanders(error)) {
-    const { describeUsageError } = await import('./program.ts');
-    return { text: describeUsageError(name, error.code, error.message), status: exitCodes.usage };
+    const { explainUsageError } = await import('./program.ts');
+    return describeFailure(name, await explainUsageError(name, error.code, error.message));
   }
   if (error instanceof TnetError) {
     const subject = error.subject === undefined ? '' : `${error.subject}: `;

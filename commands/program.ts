@@ -1,6 +1,7 @@
 import { Command, type Help, type HelpConfiguration, type Option } from 'commander';
-import { hideUserInfo } from '../src/errors.ts';
-import { usageHint } from './options/foreign-flags.ts';
+import { hideUserInfo, TnetError } from '../src/errors.ts';
+import { findNearest, refuseCommand, refuseOption } from './options/suggestions.ts';
+import { formatExamples, readHelpContent } from './help/content.ts';
 import { commandTable } from './command-table.ts';
 import { addOptions, refuseRepeats } from './options/build.ts';
 import type { CommandName } from './options/row.ts';
@@ -13,26 +14,42 @@ import { writeResult } from './output.ts';
 export async function buildProgram(version: string, only?: string): Promise<Command> {
   const program = new Command('tnet');
   program
-    .description('Listen, connect, echo, proxy: bytes between two ends, and none lost.')
     .version(version, '-V, --version', 'print the version')
     // Else tnet's own -v would take the commands' -v.
     .enablePositionalOptions()
     .option('-v, --verbose', 'with --version: also the Node version and the flow engine')
-    .helpOption('-h, --help', 'show this help')
-    .helpCommand('help [command]', 'show the help of a command')
+    .helpOption(...helpOption)
+    .helpCommand('help [command] [group...]', 'show the help of a command, or of a group of its options')
     .configureHelp(helpLayout)
     .configureOutput({ outputError: () => undefined, writeOut: writeResult })
-    .showSuggestionAfterError(true)
+    .showSuggestionAfterError(false)
     .exitOverride();
   for (const { name, summary, load } of commandTable) {
     const command = program.command(name).description(summary);
     if (only === undefined || only === name) await define(command, load);
     refuseRepeats(command);
     // After the command's own options: it stands in the group of the last of them.
-    command.helpOption('-h, --help', 'show this help').addHelpText('after', helpFooter(command));
+    command.helpOption(...helpOption);
   }
+  // It is shown by help/help.ts, which knows a screen and a pager.
+  for (const command of [program, ...program.commands])
+    Object.assign(command, { outputHelp: () => undefined });
   return program;
 }
+
+/** All help of a command, or of tnet itself with ''; as wide as the terminal. */
+export async function layOutHelp(name: string): Promise<string> {
+  const program = await buildProgram('', name);
+  const command = program.commands.find((one) => one.name() === name) ?? program;
+  const { help } = await readHelpContent(name);
+  command.usage(help.usage).configureHelp({
+    ...helpLayout,
+    commandDescription: () => [...help.purpose, '', 'Examples:', ...formatExamples(help)].join('\n'),
+  });
+  return `${command.helpInformation()}\n${helpFooter(command)}\n`;
+}
+
+const helpOption = ['-h, --help', '-h: a screen of help; --help: all of it'] as const;
 
 /** Gives a command its operands and options, and what it does. */
 async function define(command: Command, load: (typeof commandTable)[number]['load']): Promise<void> {
@@ -47,17 +64,42 @@ async function define(command: Command, load: (typeof commandTable)[number]['loa
   command.action(run);
 }
 
-/** One line for a usage error that commander found. */
-export function describeUsageError(command: string | undefined, code: string, message: string): string {
-  const line = message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
-  const text = code === 'commander.unknownOption' ? line : hideQuoted(line);
-  return usageHint(command, code, text) ?? text;
+/** What a usage error of commander's says, in tnet's words. */
+export async function explainUsageError(
+  command: string | undefined,
+  code: string,
+  message: string,
+): Promise<TnetError> {
+  const text = message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+  const word = /'(.*)'/s.exec(text)?.[1] ?? '';
+  if (code === 'commander.unknownCommand') return refuseCommand(word);
+  if (code === 'commander.unknownOption') return await refuseOption(command ?? '', word);
+  const [, flags = '', value = '', reason = ''] =
+    /^option '(.*?)' argument '(.*)' is invalid\. (.*)$/s.exec(text) ?? [];
+  if (flags !== '') return refuseValue(flags, value, reason);
+  const lacking = /^option '(.*?)(?: ([<[].*))?' argument missing$/.exec(text);
+  if (lacking) return new TnetError('TNET_E_USAGE', `${lacking[1] ?? ''} needs a value: ${lacking[2] ?? ''}`);
+  return new TnetError(
+    'TNET_E_USAGE',
+    tidy(text).replace(word, () => hideUserInfo(word)),
+  );
 }
 
 /** Whatever was typed may be an address with a password, given to the wrong flag. */
-function hideQuoted(text: string): string {
-  const argument = / argument '(.*)' is invalid/s.exec(text)?.[1] ?? /'(.*)'/s.exec(text)?.[1] ?? '';
-  return text.replace(argument, () => hideUserInfo(argument));
+function refuseValue(flags: string, value: string, reason: string): TnetError {
+  const choices = /^Allowed choices are (.*)\.$/.exec(reason)?.[1];
+  const meant = choices === undefined ? undefined : findNearest(value, choices.split(', '));
+  const advice = choices === undefined ? reason : `one of ${choices} is needed`;
+  const question = meant === undefined ? '' : `; did you mean ${meant}?`;
+  const message = `'${hideUserInfo(value)}': ${tidy(advice)}${question}`;
+  return new TnetError('TNET_E_USAGE', message, { subject: flags.replace(/ [<[].*/, '') });
+}
+
+/** Sentences as the parts of one that has no full stop. */
+function tidy(text: string): string {
+  return text
+    .replace(/\.$/, '')
+    .replace(/\. ([A-Z])/g, (_all, letter: string) => `; ${letter.toLowerCase()}`);
 }
 
 /** The widest flags that share a line with their description; wider ones stand on a line of their own. */
@@ -95,12 +137,17 @@ const helpLayout: HelpConfiguration = {
 
 /** What stands below the options of a command. */
 function helpFooter(command: Command): string {
+  const name = command.parent ? command.name() : '';
   const takes = (value: string) => command.options.some(({ flags }) => flags.includes(value));
-  const quantities = [
+  const lines = [
     takes('<time>') ? '<time> is 500ms, 2s, 3m or 1h; a bare number is seconds.' : '',
     takes('<size>') ? '<size> is in bytes, or 64k, 10M.' : '',
-  ].filter((line) => line !== '');
-  return ['', ...quantities, `More, with examples: man tnet-${command.name()}`].join('\n');
+    takes('--tls') ? `One group of options: tnet help ${name} tls` : '',
+    name === ''
+      ? 'The manual page, with all kinds of addresses: tnet help --man'
+      : `The manual page: tnet help --man ${name}`,
+  ];
+  return lines.filter((line) => line !== '').join('\n');
 }
 
 function wrap(text: string, helper: Help, indentWidth: number): string[] {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static void add(uint64_t *counter, size_t bytes) {
   __atomic_store_n(counter, *counter + bytes, __ATOMIC_RELAXED); /* this thread is the only writer */
@@ -53,6 +54,13 @@ enum step break_flow(struct flow *flow, enum side side, int error) {
 void free_flow(struct flow *flow) {
   free(flow->held);
   free(flow);
+}
+
+/* Of a flow that has not begun. */
+void discard_flow(struct flow *flow) {
+  if (flow->source_fd >= 0 && !flow->source_lent) close(flow->source_fd);
+  if (flow->sink_fd >= 0 && !flow->sink_lent) close(flow->sink_fd);
+  free_flow(flow);
 }
 
 /* After it nothing in the loop names the flow: it may be freed as soon as its ending is known. */

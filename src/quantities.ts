@@ -19,10 +19,10 @@ function badValue(message: string): TnetError {
  */
 export function readTimeMs(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|)$/.exec(text);
-  if (!match) throw badValue('A time is a number with ms, s, m or h; seconds without one.');
+  if (!match) throw badValue('a time is a number with ms, s, m or h; seconds without one');
   const [, digits = '', unit = ''] = match;
   const delayMs = Math.round(Number(digits) * (timeUnitsMs[unit] ?? 1000));
-  if (delayMs > longestDelayMs) throw badValue('The longest time is 24 days.');
+  if (delayMs > longestDelayMs) throw badValue('the longest time is 24 days');
   return delayMs;
 }
 
@@ -39,7 +39,7 @@ export function roundMs(durationMs: number): number {
  */
 export function readSizeBytes(text: string): number {
   const match = /^(\d+(?:\.\d+)?)([kKmMgG]?)$/.exec(text);
-  if (!match) throw badValue('A size is a number of bytes, with k, M or G for powers of 1024.');
+  if (!match) throw badValue('a size is a number of bytes, with k, M or G for powers of 1024');
   const [, digits = '', unit = ''] = match;
   return Math.round(Number(digits) * (sizeUnits[unit.toLowerCase()] ?? 1));
 }
@@ -52,7 +52,7 @@ export function readSizeBytes(text: string): number {
 export function readCount(text: string, least: number): number {
   const count = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(count) || count < least) {
-    throw badValue(`A whole number of at least ${least} is needed.`);
+    throw badValue(`a whole number of at least ${least} is needed`);
   }
   return count;
 }
@@ -73,9 +73,9 @@ export function readRate(text: string): Rate {
   const [, digits = '', amount = '1', unit = 's'] = match ?? [];
   const perMs = Number(amount) * (timeUnitsMs[unit] ?? 1000);
   if (!match || Number(digits) === 0 || perMs === 0) {
-    throw badValue('A rate is a number with a time, such as 10/s, 100/m or 5/10s.');
+    throw badValue('a rate is a number with a time, such as 10/s, 100/m or 5/10s');
   }
-  if (perMs > longestDelayMs) throw badValue('The longest time is 24 days.');
+  if (perMs > longestDelayMs) throw badValue('the longest time is 24 days');
   return { count: Number(digits), perMs };
 }
 
@@ -94,8 +94,8 @@ export function readSpread(text: string, read: (part: string) => number): Spread
   const [first = '', second, ...more] = text.split(/±|\+-/);
   const spread = second === undefined ? 0 : read(second);
   const mean = read(first);
-  if (more.length > 0) throw badValue('One ± is allowed.');
-  if (spread > mean) throw badValue('What follows ± is at most what stands before it.');
+  if (more.length > 0) throw badValue('one ± is allowed');
+  if (spread > mean) throw badValue('what follows ± is at most what stands before it');
   return { mean, spread };
 }
 
@@ -106,7 +106,7 @@ export function readSpread(text: string, read: (part: string) => number): Spread
  */
 export function readTimeSpread(text: string): Spread {
   const time = readSpread(text, readTimeMs);
-  if (time.mean + time.spread > longestDelayMs) throw badValue('The longest time is 24 days.');
+  if (time.mean + time.spread > longestDelayMs) throw badValue('the longest time is 24 days');
   return time;
 }
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { CommanderError, type Command } from 'commander';
 import { findCommand } from '../commands/command-table.ts';
+import { readHelpRequest } from '../commands/help/help.ts';
 import { buildProgram } from '../commands/program.ts';
 import { exitStatus } from '../commands/output.ts';
 import type { CommandName, OptionRow, Role } from '../commands/options/row.ts';
@@ -191,6 +192,7 @@ function commandsOf(text: string): string[] {
 
 /** Parses the arguments against the commander tree without running anything. */
 async function parse(args: readonly string[]): Promise<void> {
+  if (readHelpRequest(args)) return;
   const program = await buildProgram('0.0.0', findCommand(args) ?? '');
   const quiet = (command: Command) => {
     command.exitOverride().configureOutput({ writeOut: () => undefined, writeErr: () => undefined });

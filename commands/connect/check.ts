@@ -1,8 +1,13 @@
 import { roundMs } from '../../src/quantities.ts';
-import { boundChecks, checkAll, createSharedLookup, type CheckResult } from '../../src/dial/check.ts';
+import { boundChecks, checkAll, SharedLookup, type CheckResult } from '../../src/dial/check.ts';
 import type { DialOptions } from '../../src/dial/dial-options.ts';
-import { dial } from '../../src/dial/dial.ts';
-import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
+import {
+  formatEndpoint,
+  formatHostPort,
+  formatTargetEndpoint,
+  type Endpoint,
+} from '../../src/address/endpoint.ts';
+import { nameService } from '../../src/address/service-names.ts';
 import type { Retry } from '../../src/dial/patience.ts';
 import { type Targets, nameTarget } from '../../src/address/targets.ts';
 import { errorCode } from '../../src/errors.ts';
@@ -43,16 +48,21 @@ export async function runCheck(run: CheckRun): Promise<number> {
   const { context, targets, options, interruption } = run;
   const wantsAll = options.any ? false : (options.all ?? run.wantsAll);
   const screen = new CheckScreen(targets, options);
-  const lookup = createSharedLookup(isPatient(options) ? sharedMs : Infinity);
   const failures = new Set<number>();
   const failed: CheckResult[] = [];
   let opened = 0;
+  // Without -z the check is the first half of something: what is missing has to be said, at the end.
+  const isSaid = options.check === true || options.verbose > 0 || options.json === true;
+  const isHeard = options.verbose > 0 || options.json === true;
   const onResult = (result: CheckResult) => {
-    const event = toEvent(result);
     if (result.state === 'open') opened++;
-    else failures.add(exitStatus(result.error));
-    if (!screen.take(event)) context.reporter.emit(event);
-    if (result.error !== undefined) failed.push(result);
+    else failures.add(result.state === 'closed' ? exitCodes.failed : exitStatus(result.failure?.error));
+    screen.count(result.state);
+    if (isHeard) {
+      const event = toEvent(result);
+      if (!screen.take(event)) context.reporter.emit(event);
+    }
+    if (result.failure && !isSaid) failed.push(result);
     return options.any && opened > 0 ? 'stop' : undefined;
   };
   await checkAll(targets, {
@@ -60,33 +70,48 @@ export async function runCheck(run: CheckRun): Promise<number> {
     signal: interruption.signal,
     bannerMs: options.verbose > 0 && (context.reporter.isSeen || options.json) ? bannerMs : undefined,
     onResult,
-    open: async (endpoint) => {
-      const dialOptions = await run.readDialOptions(endpoint);
-      return dial(endpoint, { ...screen.watch(endpoint, dialOptions), lookup });
-    },
+    lookup: new SharedLookup(isPatient(options) ? sharedMs : Infinity),
+    readDialOptions: async (endpoint) => screen.watch(endpoint, await run.readDialOptions(endpoint)),
+    shared: options.tls || isPatient(options) ? undefined : await readShared(run),
   });
   await screen.finish(targets);
   if (interruption.status !== undefined) {
     if (context.reporter.isSeen) context.reporter.note(`stopped: ${screen.describe()}`);
     return interruption.status;
   }
-  // Without -z the check is the first half of something: what is missing has to be said.
-  const isSaid = options.check === true || options.verbose > 0 || options.json === true;
-  if (!isSaid) for (const { address, error } of failed) context.reporter.fail(address, error);
+  for (const { endpoint, failure } of failed)
+    context.reporter.fail(nameCheck(endpoint).address, failure?.error);
   if (wantsAll ? failures.size === 0 : opened > 0) return exitCodes.ok;
   return failures.size === 1 ? ([...failures][0] ?? exitCodes.failed) : exitCodes.failed;
 }
 
-function toEvent({ error, durationMs, remote, ...result }: CheckResult): Checked {
-  const failure =
-    error === undefined ? {} : { code: errorCode(error) ?? 'ERROR', message: describeError(error) };
+/** The options of all that are neither TLS nor Unix paths. */
+async function readShared({ targets, readDialOptions }: CheckRun): Promise<DialOptions | undefined> {
+  for (const endpoint of targets) if (endpoint.kind === 'tcp') return readDialOptions(endpoint);
+  return undefined;
+}
+
+function nameCheck(endpoint: Endpoint): Pick<Checked, 'address' | 'host' | 'port' | 'service'> {
+  const { host, port } = nameTarget(endpoint);
+  if (port === undefined) return { address: formatEndpoint(endpoint), host };
+  const service = nameService(port);
+  return { address: formatHostPort(host, port), host, port, ...(service !== undefined && { service }) };
+}
+
+function describe(error: unknown): Pick<Checked, 'code' | 'message'> {
+  return { code: errorCode(error) ?? 'ERROR', message: describeError(error) };
+}
+
+function toEvent({ endpoint, failure, durationMs, remote, state, banner }: CheckResult): Checked {
   const place = remote === undefined ? {} : { remote };
   return {
     event: 'checked',
-    ...result,
+    ...nameCheck(endpoint),
+    state,
     ...place,
-    ...failure,
+    ...(failure && describe(failure.error)),
     durationMs: roundMs(durationMs),
+    ...(banner !== undefined && { banner }),
   };
 }
 
@@ -125,6 +150,12 @@ class CheckScreen {
     }, showAfterMs);
   }
 
+  /** Counts a finding for the bar. */
+  count(state: Checked['state']): void {
+    this.#done++;
+    if (state === 'open') this.#opened++;
+  }
+
   /** Hears of the tries that failed. */
   watch(endpoint: Endpoint, options: DialOptions): DialOptions {
     const { observer } = options;
@@ -140,8 +171,6 @@ class CheckScreen {
 
   /** Takes a finding for the table. False: there will be none, and the finding is to be reported as a line. */
   take(check: Checked): boolean {
-    this.#done++;
-    if (check.state === 'open') this.#opened++;
     if (!this.#isTerminal || this.#options.verbose === 0) return false;
     this.#checks.push(check);
     return true;

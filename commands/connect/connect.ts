@@ -16,6 +16,7 @@ import {
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
 import { endOf, checkOptions } from '../options/check.ts';
 import { readSteps } from './dialogue.ts';
+import type { runSteps } from './ready.ts';
 import { createContext } from '../context.ts';
 import { applyUdp } from '../options/server-address.ts';
 import { readProgram } from '../options/exec.ts';
@@ -25,6 +26,22 @@ import { isPlainSession, openStdio, runClientSession } from '../session-run.ts';
 
 /** `tnet connect [options] ADDRESS`: nc's and telnet's client. */
 export const connectCommand: CommandDefinition = {
+  help: {
+    usage: '[options] HOST PORT | HOST:PORT | /path | tls://HOST:PORT',
+    purpose: [
+      'Connects to a server: standard input is sent, and what the server sends is',
+      'written to standard output, to the last byte. What nc and telnet are used for.',
+    ],
+    examples: [
+      [
+        'send a request and print the answer',
+        "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | tnet connect example.com 80",
+      ],
+      ['talk TLS, with the certificate checked and shown', 'tnet connect -v --tls example.com 443'],
+      ['see which ports accept connections', 'tnet connect -zv example.com 22,80,443,8000-8010'],
+    ],
+    mostUsed: ['waitConnect', 'tls', 'check', 'udp', 'quit', 'verbose'],
+  },
   operands: [['[address...]', 'HOST PORT, HOST:PORT, [V6]:PORT, /path, unix:@name; with -z also many']],
   layout: connectLayout,
   run: runConnect,
@@ -147,6 +164,7 @@ async function checkThenRun(
   const { context, interruption } = run;
   if (commandLine?.length === 0) throw new TnetError('TNET_E_USAGE', 'no command follows the --');
   const { runCheck } = await import('./check.ts');
+  const steps = readSteps(options);
   const status = await runCheck({
     context,
     targets,
@@ -155,7 +173,11 @@ async function checkThenRun(
     interruption,
     readDialOptions: async (endpoint) => ({
       ...(await readDialOptions(run, endpoint)),
-      prove: (socket, timeoutMs) => showReady(socket, options, timeoutMs, interruption.signal),
+      // Without steps whoever accepts is ready.
+      prove:
+        steps &&
+        ((socket, timeoutMs) =>
+          showReady(socket, { steps, options, timeoutMs, signal: interruption.signal })),
     }),
   });
   context.exit(status);
@@ -165,15 +187,7 @@ async function checkThenRun(
   await runThen(context, commandLine);
 }
 
-/** Without steps whoever accepts is ready. */
-async function showReady(
-  socket: Connection,
-  options: ConnectOptions,
-  timeoutMs: number | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  const steps = readSteps(options);
-  if (!steps) return;
+async function showReady(socket: Connection, how: Parameters<typeof runSteps>[1]): Promise<void> {
   const { runSteps } = await import('./ready.ts');
-  await runSteps(socket, { steps, options, timeoutMs, signal });
+  await runSteps(socket, how);
 }

@@ -84,18 +84,22 @@ export async function openConnection(run: ClientRun, endpoint: Endpoint): Promis
  */
 export async function readDialOptions(run: ClientRun, endpoint: Endpoint): Promise<DialOptions> {
   const { options, localPort, interruption, hasOwnLimit = false } = run;
+  const proxies = readProxies(options);
   return {
     ...(await readTuners(options, [endpoint])),
     family: readFamily(options),
     numericOnly: options.numeric,
-    source: { address: options.source, port: localPort },
-    proxies: readProxies(options),
+    source:
+      options.source === undefined && localPort === undefined
+        ? undefined
+        : { address: options.source, port: localPort },
+    proxies: proxies.length > 0 ? proxies : undefined,
     head: options.sendProxy,
     tls: await readTls(run, endpoint),
     patience: isPatient(options) ? readPatience(options, hasOwnLimit) : undefined,
     timeoutMs: options.waitConnect,
     signal: interruption.signal,
-    observer: createObserver(run, endpoint),
+    observer: isHeard(run) ? createObserver(run, endpoint) : undefined,
   };
 }
 
@@ -126,11 +130,20 @@ export function readPatience(options: WaitOptions, hasOwnLimit: boolean): Patien
   };
 }
 
+/** Whether each try is told. A check or a wait says of itself how each ended. */
+function tellsTries(options: DialFlags): boolean {
+  return options.verbose > 1 || !(options.check ?? isPatient(options));
+}
+
+/** Whether anybody hears of what happens on the way to a connection. */
+function isHeard({ options, timing }: ClientRun): boolean {
+  return tellsTries(options) || timing !== undefined || options.via !== undefined || isPatient(options);
+}
+
 /** Reports what happens on the way to a connection, and measures it. */
 function createObserver({ context, options, timing }: ClientRun, endpoint: Endpoint): DialObserver {
   const { reporter } = context;
-  // A check or a wait says of itself how each try ended.
-  const isTold = options.verbose > 1 || !(options.check ?? isPatient(options));
+  const isTold = tellsTries(options);
   return {
     tried: () => timing?.tryStarted(),
     lookedUp: (host) => timing?.lookedUp(host),

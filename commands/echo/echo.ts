@@ -18,6 +18,19 @@ import { errorCode, TnetError } from '../../src/errors.ts';
 
 /** `tnet echo [options] [ADDRESS]`: an echo server and the other small services, and their client. */
 export const echoCommand: CommandDefinition = {
+  help: {
+    usage: '[options] PORT | HOST:PORT | /path | udp://HOST:PORT',
+    purpose: [
+      'Sends back to each client what it sends, or serves another of the small services',
+      'of RFC 862 to 868. With --ping it is the client, and checks every byte.',
+    ],
+    examples: [
+      ['serve an echo', 'tnet echo --port 8124'],
+      ['measure the way there and back', 'tnet echo --ping -c 10 localhost:8124'],
+      ['serve the time of day on UDP', 'tnet echo --service daytime udp://127.0.0.1:8013'],
+    ],
+    mostUsed: ['service', 'ping', 'count', 'udp', 'tls', 'verbose'],
+  },
   operands: [['[address...]', 'PORT, HOST:PORT, HOST PORT or /path']],
   layout: echoLayout,
   run: runEcho,

@@ -16,10 +16,10 @@ import { tls } from '../options/table/tls.ts';
 
 /** The options of `tnet echo`, in the order of its help. */
 export const echoLayout = [
-  ['Address:', address, bind],
   ['Service:', service, live],
-  ['Clients:', clients, access],
   ['Measuring an echo:', measuring],
+  ['Address:', address, bind],
+  ['Clients:', clients, access],
   ['Time limits and tries:', limits, draining, tries],
   ['TLS, proxies and PROXY headers:', clientHeader, proxies, tls],
   ['Socket options:', socket],

@@ -11,6 +11,22 @@ import type { Terms, Verdict } from './verdict.ts';
 
 /** `tnet isip [options] [ADDRESS…|-]`: net.isIP on the command line. TnetErrors of bad ranges are main's to show. */
 export const isipCommand: CommandDefinition = {
+  help: {
+    usage: '[options] [TEXT…]',
+    purpose: [
+      'Tells whether texts are IP addresses: prints 4, 6 or 0 for each, and succeeds',
+      'when all of them are. Without a text, the lines of standard input are judged.',
+    ],
+    examples: [
+      ['is it an address?', 'tnet isip 192.0.2.1 ::1 localhost'],
+      ['why is it none?', 'tnet isip --explain 010.0.0.1'],
+      [
+        'which lines are addresses of a network?',
+        'cut -d " " -f 1 access.log | tnet isip --in 10.0.0.0/8 --json',
+      ],
+    ],
+    mostUsed: ['explain', 'json', 'in', 'cidr', '4', '6'],
+  },
   operands: [['[address...]', 'texts to judge; "-" or none: the lines of standard input']],
   layout: isipLayout,
   run: runIsip,

@@ -20,6 +20,19 @@ import { listenLayout, prepareOutputDir, type ListenOptions } from './options.ts
 
 /** `tnet listen [options] [ADDRESS]`: nc -l. */
 export const listenCommand: CommandDefinition = {
+  help: {
+    usage: '[options] PORT | HOST:PORT | /path | tls://HOST:PORT',
+    purpose: [
+      'Waits for a client: standard input is sent to it, and what it sends is written',
+      'to standard output, to the last byte. With -k it goes on to serve others.',
+    ],
+    examples: [
+      ['receive a file, sent by: tnet connect HOST 9000 < file', 'tnet listen -d 9000 > file'],
+      ['run a program for each client of this machine', "tnet listen -k -e 'tr a-z A-Z' 127.0.0.1:9000"],
+      ['a chat for all who connect', 'tnet listen -k --chat 9000'],
+    ],
+    mostUsed: ['keepOpen', 'exec', 'allow', 'tls', 'udp', 'verbose'],
+  },
   operands: [['[address...]', 'PORT, HOST:PORT, HOST PORT, /path, unix:@name or fd:N']],
   layout: listenLayout,
   run: runListen,

@@ -24,8 +24,21 @@ export interface Called {
 /** What is typed after the options: as commander has it, in brackets, with what help says of it. */
 export type Operand = readonly [name: string, help: string];
 
+/** What help says of a command beside its options. */
+export interface CommandHelp {
+  /** What follows the command's name: `[options] HOST PORT`. */
+  readonly usage: string;
+  /** What the command is for: lines of at most 80 columns. */
+  readonly purpose: readonly string[];
+  /** Command lines to copy, each with what it does. */
+  readonly examples: readonly (readonly [does: string, commandLine: string])[];
+  /** The options that are used most, by their names in the table. */
+  readonly mostUsed: readonly string[];
+}
+
 /** A command: what its command line can have, and what it does. */
 export interface CommandDefinition {
+  readonly help: CommandHelp;
   readonly operands: readonly Operand[];
   readonly layout: Layout;
   /** Called with each operand, or with a list for one that ends in `...`; then with the options and what was called. */

@@ -51,6 +51,11 @@ const hints: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     '--ssl-alpn': 'use --tls-alpn',
     '--ssl-servername': 'use --tls-servername',
     '--ssl-ciphers': 'Node chooses the ciphers',
+    '--tls-sni': 'use --tls-servername',
+    '--servername': 'use --tls-servername',
+    '--cacert': 'use --tls-ca',
+    '--insecure': 'use --tls-insecure',
+    '--connect-timeout': 'the connect limit is -w',
     '--lua-exec': 'no Lua is built in; -e runs any program',
     '--sctp': 'SCTP is not offered',
     '--vsock': 'VSOCK is not offered',
@@ -78,20 +83,8 @@ const hints: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
-/** What to use instead of an unknown flag or command, as the whole error line, or undefined. */
-export function usageHint(command: string | undefined, code: string, message: string): string | undefined {
-  if (code === 'commander.unknownCommand' && !message.includes('Did you mean')) {
-    return `${message}: tnet --help lists the commands; to connect, use: tnet connect HOST PORT`;
-  }
-  if (code !== 'commander.unknownOption') return undefined;
-  const flag = /unknown option '([^']+)'/.exec(message)?.[1] ?? '';
-  const short = /^-[^-]/.test(flag) ? flag.slice(0, 2) : flag.replace(/=.*/, '');
-  const hint = hints[command ?? '']?.[short] ?? hints['*']?.[short];
-  return hint === undefined ? undefined : `unknown option '${hideValue(flag)}': ${hint}`;
-}
-
-/** An option as it is shown: a value in the same word may be a secret, as in `--proxy-auth=user:password` or `-Puser:password`. */
-function hideValue(flag: string): string {
-  if (flag.startsWith('--')) return flag.replace(/=.*/s, '=…');
-  return /^-[\w-]*$/.test(flag) ? flag : `${flag.slice(0, 2)}…`;
+/** What to use instead of a flag that another program has. @param command '' before a command */
+export function findForeignFlag(command: string, flag: string): string | undefined {
+  const name = /^-[^-]/.test(flag) ? flag.slice(0, 2) : flag.replace(/=.*/s, '');
+  return hints[command]?.[name] ?? hints['*']?.[name];
 }

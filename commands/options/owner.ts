@@ -15,7 +15,7 @@ export function readOwner(text: string): UnixOwner {
   const match = /^([^:]*)(?::([^:]+))?$/.exec(text);
   const [, user = '', group] = match ?? [];
   if (!match || (user === '' && group === undefined))
-    throw new TnetError('TNET_E_USAGE', 'An owner is USER, USER:GROUP or :GROUP.');
+    throw new TnetError('TNET_E_USAGE', 'an owner is USER, USER:GROUP or :GROUP');
   return {
     ...(user !== '' && { uid: readId(user, 'passwd') }),
     ...(group !== undefined && { gid: readId(group, 'group') }),
@@ -26,7 +26,7 @@ function readId(name: string, database: 'passwd' | 'group'): number {
   const id = /^\d+$/.test(name) ? Number(name) : (findInFile(name, database) ?? ask(name, database));
   if (id !== undefined && id <= highestId) return id;
   const kind = database === 'passwd' ? 'user' : 'group';
-  throw new TnetError('TNET_E_USAGE', `There is no ${kind} ${JSON.stringify(name)}.`);
+  throw new TnetError('TNET_E_USAGE', `there is no ${kind} ${JSON.stringify(name)}`);
 }
 
 /** Source: passwd(5), group(5): the name is the first field, the number the third. */

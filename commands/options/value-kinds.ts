@@ -54,7 +54,7 @@ export function choice<const Value extends string>(values: readonly Value[]): Va
   const read = (written: unknown) => {
     const found = values.find((known) => known === written);
     if (found !== undefined) return found;
-    throw new TnetError('TNET_E_USAGE', `One of ${values.join(', ')} is needed.`);
+    throw new TnetError('TNET_E_USAGE', `one of ${values.join(', ')} is needed`);
   };
   const [sample = ''] = values;
   return { read, schema: { enum: values }, sample, choices: values };
@@ -83,7 +83,7 @@ export function list<Value>(
 ): ValueKind<readonly Value[]> {
   return {
     read(written) {
-      if (!Array.isArray(written)) throw new TnetError('TNET_E_USAGE', 'A list of texts is needed.');
+      if (!Array.isArray(written)) throw new TnetError('TNET_E_USAGE', 'a list of texts is needed');
       return written.map((part) => entry(toText(part)));
     },
     schema: { type: 'array', items: { type: 'string' } },
@@ -97,7 +97,7 @@ export function list<Value>(
 export function toText(written: unknown): string {
   if (typeof written === 'string') return written;
   if (typeof written === 'number') return String(written);
-  throw new TnetError('TNET_E_USAGE', 'A text is needed.');
+  throw new TnetError('TNET_E_USAGE', 'a text is needed');
 }
 
 const timePattern = '\\d+(\\.\\d+)?(ms|s|m|h)?';
@@ -151,7 +151,7 @@ function quantity<Value>(read: (word: string) => Value, pattern: string, sample:
 }
 
 function atLeastOne(bytes: number): number {
-  if (bytes === 0) throw new TnetError('TNET_E_USAGE', 'A size of at least 1 is needed.');
+  if (bytes === 0) throw new TnetError('TNET_E_USAGE', 'a size of at least 1 is needed');
   return bytes;
 }
 

@@ -15,17 +15,18 @@ import { tls } from '../options/table/tls.ts';
 
 /** The options of `tnet proxy`, in the order of its help. */
 export const proxyLayout = [
-  ['What is served:', address, bind, serving, processes, monitoring],
-  ['What is seen:', tap, recording, live],
-  ['Protocols:', clientHeader, proxies, protocols],
-  ['TLS:', tls],
+  ['What is served:', serving],
   ['Several targets:', balance],
+  ['TLS:', tls],
+  ['SOCKS, HTTP CONNECT and PROXY headers:', protocols, clientHeader, proxies],
   ['Access:', access],
-  ['Sockets:', socket],
   ['Limits:', clients, admission, limits],
-  ['Datagrams:', datagrams],
+  ['What is seen:', tap, recording, live, monitoring],
   ['Faults on purpose:', faults],
   ['Replay:', replay],
+  ['Datagrams:', datagrams],
+  ['Addresses and start:', bind, processes, address],
+  ['Socket options:', socket],
   ['Reports:', reports],
 ] as const satisfies Layout;
 

@@ -18,6 +18,19 @@ import { readPair } from './pair.ts';
 
 /** `tnet proxy [options] LISTEN TARGET…`: a relay that changes nothing unless asked, not even how a connection ends. */
 export const proxyCommand: CommandDefinition = {
+  help: {
+    usage: '[options] LISTEN TARGET…',
+    purpose: [
+      'Relays connections to a target, byte for byte and end for end: between TCP, TLS,',
+      'UDP and Unix sockets. It can show, record and disturb what passes.',
+    ],
+    examples: [
+      ['relay a port of this machine, and show what passes', 'tnet proxy --tap 8080 example.com:80'],
+      ['give a plain server TLS', 'tnet proxy --tls-in 0.0.0.0:8443 localhost:8080'],
+      ['see how a program does on a slow network', 'tnet proxy --latency 100ms 8080 localhost:80'],
+    ],
+    mostUsed: ['pair', 'tap', 'tlsIn', 'tlsOut', 'socks', 'latency'],
+  },
   operands: [
     ['[listen]', 'where to listen: PORT (loopback), HOST:PORT, udp://HOST:PORT, /path, fd:N'],
     ['[target...]', 'where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path'],

@@ -51,7 +51,7 @@ export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promi
   else if (proxies.length > 0) socket = await dialThrough(endpoint, options, deadline);
   else socket = tune(await connectTcp(createRace(endpoint, options, deadline)), options);
   try {
-    await begin(socket, endpoint, options, deadline.signal);
+    await begin(socket, endpoint, options, deadline);
   } catch (error) {
     socket.on('error', () => undefined).destroy();
     throw error;
@@ -126,7 +126,7 @@ async function begin(
   socket: Socket,
   endpoint: StreamEndpoint,
   options: DialOptions,
-  signal: AbortSignal,
+  deadline: Deadline,
 ): Promise<void> {
   const { head, tls } = options;
   if (typeof head === 'object') socket.write(head);
@@ -139,7 +139,7 @@ async function begin(
   const dialled = endpoint.kind === 'unix' ? undefined : endpoint.host;
   const server = { host: options.tlsHost ?? dialled ?? 'localhost', address: formatTargetEndpoint(endpoint) };
   const startedAt = performance.now();
-  await startTls(socket, tls ?? createDefaultSettings(), server, signal);
+  await startTls(socket, tls ?? createDefaultSettings(), server, deadline.signal);
   options.observer?.tls?.(performance.now() - startedAt);
 }
 

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { findBreak, kBroken, kHalfClosed, PatientSocket } from '../net/patient-socket.ts';
 import { descriptorKinds, type DescriptorKind, type NativeAddon } from '../native/addon.ts';
+import type { EndDescriptor } from './native-flow.ts';
 
 /** What node:net's TCP and Pipe handles offer, as far as it is used here. */
 interface StreamHandle {
@@ -8,7 +9,13 @@ interface StreamHandle {
   reading: boolean;
   readStart: () => number;
   readStop: () => number;
+  close: (done?: () => void) => void;
+  /** Of TCP only. */
+  reset?: (done?: () => void) => number;
+  [kHold]?: Hold | undefined;
 }
+
+const kHold = Symbol('tnet.hold');
 
 interface HandleStream {
   readonly _handle?: StreamHandle | null;
@@ -30,36 +37,56 @@ interface FileStream {
 
 const carried: readonly DescriptorKind[] = ['socket', 'pipe', 'file', 'device'];
 
+/** See EndDescriptor: sockets are lent, and holdDescriptor() keeps them open. */
+const lending = { none: 0, unix: 1, inet: 2 } as const;
+
 /** The descriptor that the engine can read instead of `source`; undefined when it must not. */
-export function findSourceDescriptor(addon: NativeAddon, source: Readable | number): number | undefined {
+export function findSourceDescriptor(
+  addon: NativeAddon,
+  source: Readable | number,
+): EndDescriptor | undefined {
   if (typeof source === 'number') return check(addon, source);
   if (source.destroyed || source.errored || source.readableObjectMode || source.readableEncoding)
     return undefined;
   const handle = handleOf(source);
-  if (handle) return check(addon, handle.fd);
+  if (handle) return checkHandle(addon, handle);
   return isUntouchedFile(source) ? check(addon, fileDescriptor(source)) : undefined;
 }
 
 /** The descriptor that the engine can write to instead of `sink`; undefined when it must not. */
-export function findSinkDescriptor(addon: NativeAddon, sink: Writable | number): number | undefined {
+export function findSinkDescriptor(addon: NativeAddon, sink: Writable | number): EndDescriptor | undefined {
   if (typeof sink === 'number') return check(addon, sink);
   if (sink.destroyed || sink.errored || sink.writableEnded || sink.writableObjectMode) return undefined;
   const handle = handleOf(sink);
-  if (handle) return check(addon, handle.fd);
+  if (handle) return checkHandle(addon, handle);
   return (sink as FileStream).pos === undefined ? check(addon, fileDescriptor(sink)) : undefined;
 }
 
-function check(addon: NativeAddon, fd: number): number | undefined {
-  if (!Number.isInteger(fd) || fd < 0) return undefined;
-  const kind = descriptorKinds[addon.describe(fd)];
-  return kind !== undefined && carried.includes(kind) ? fd : undefined;
+function check(addon: NativeAddon, fd: number): EndDescriptor | undefined {
+  return isCarried(describe(addon, fd)) ? { fd, lent: lending.none } : undefined;
+}
+
+function checkHandle(addon: NativeAddon, handle: StreamHandle): EndDescriptor | undefined {
+  const { fd } = handle;
+  if (handle.reset && fd >= 0) return { fd, lent: lending.inet };
+  const kind = describe(addon, fd);
+  return isCarried(kind) ? { fd, lent: kind === 'socket' ? lending.unix : lending.none } : undefined;
+}
+
+function describe(addon: NativeAddon, fd: number): DescriptorKind | undefined {
+  return Number.isInteger(fd) && fd >= 0 ? descriptorKinds[addon.describe(fd)] : undefined;
+}
+
+function isCarried(kind: DescriptorKind | undefined): boolean {
+  return kind !== undefined && carried.includes(kind);
 }
 
 /** Only node:net's own handles: a TLS socket has a descriptor too, but not the bytes its user sees. */
 function handleOf(stream: Readable | Writable): StreamHandle | undefined {
   const { _handle: handle, connecting, secureLayer } = stream as HandleStream;
   if (!handle || connecting || secureLayer !== undefined) return undefined;
-  return ['TCP', 'Pipe'].includes(handle.constructor.name) ? handle : undefined;
+  const { name } = handle.constructor;
+  return name === 'TCP' || name === 'Pipe' ? handle : undefined;
 }
 
 function fileDescriptor(stream: Readable | Writable): number {
@@ -78,6 +105,59 @@ function isUntouchedFile(source: Readable): boolean {
     source.readableFlowing === null &&
     source.listenerCount('readable') === 0
   );
+}
+
+/**
+ * Keeps a socket's descriptor open while the engine uses it: that its owner closes it is told to everybody who holds it,
+ * and comes true when the last of them has let go.
+ *
+ * @returns what lets go of it; undefined for a stream that is no socket
+ */
+export function holdDescriptor(
+  stream: Readable | Writable | number,
+  onClose: () => void,
+): (() => void) | undefined {
+  const handle = typeof stream === 'number' ? undefined : handleOf(stream);
+  return handle && (handle[kHold] ?? new Hold(handle)).add(onClose);
+}
+
+class Hold {
+  readonly #letGo: () => void;
+  readonly #holders = new Set<() => void>();
+  #close: (() => void) | undefined;
+
+  constructor(handle: StreamHandle) {
+    const { close, reset } = handle;
+    handle[kHold] = this;
+    // Properties of this one handle, before its class's own.
+    handle.close = (done) => this.#tell(() => close.call(handle, done));
+    if (reset) {
+      handle.reset = (done) => {
+        this.#tell(() => {
+          if (reset.call(handle, done) !== 0) close.call(handle, done);
+        });
+        return 0;
+      };
+    }
+    this.#letGo = () => {
+      handle[kHold] = undefined;
+      handle.close = close;
+      if (reset) handle.reset = reset;
+      this.#close?.();
+    };
+  }
+
+  add(onClose: () => void): () => void {
+    this.#holders.add(onClose);
+    return () => {
+      if (this.#holders.delete(onClose) && this.#holders.size === 0) this.#letGo();
+    };
+  }
+
+  #tell(close: () => void): void {
+    this.#close = close;
+    for (const onClose of this.#holders) onClose();
+  }
 }
 
 /** What JavaScript gave up of a source. */
@@ -118,13 +198,17 @@ function readBuffered(source: Readable): Buffer | undefined {
   return Buffer.concat(chunks);
 }
 
-/** Tells JavaScript that the source has ended, so that 'end' comes and `readableEnded` is true. */
+/**
+ * Tells JavaScript that the source has ended, so that 'end' comes and `readableEnded` is true. The engine has looked whether
+ * its connection is broken.
+ */
 export function tellSourceEnd(source: Readable | number): void {
   if (typeof source === 'number' || source.destroyed) return;
   // node:net answers 'end' by ending such a socket's other direction, which another flow may be using.
   const { allowHalfOpen, writable } = source as HandleStream;
   if (allowHalfOpen === false && writable) return;
-  source.push(null);
+  if (source instanceof PatientSocket && handleOf(source)) source.endReading();
+  else source.push(null);
   source.read(0);
 }
 

@@ -36,12 +36,14 @@ export interface CandidateQuestion {
 export async function findCandidates(options: CandidateQuestion): Promise<Candidate[]> {
   const { host = 'localhost', localAddress } = options;
   const wanted = localAddress ? (isIPv4(localAddress) ? 4 : 6) : (options.family ?? 0);
-  const found = isIP(host) ? [{ address: host, family: isIP(host) }] : await resolve(host, options, wanted);
+  const kind = isIP(host);
+  if (kind !== 0 && (wanted === 0 || kind === wanted)) return [{ address: host, family: kind }];
+  const found = kind === 0 ? await resolve(host, options, wanted) : [];
   const fit = found.filter(({ family }) => wanted === 0 || family === wanted) as Candidate[];
   const candidates = interleave(fit);
   if (candidates.length > 0) return candidates;
-  const kind = wanted === 0 ? 'IP' : `IPv${wanted}`;
-  throw new TnetError('TNET_E_ADDRESS', `${host} has no ${kind} address`, { subject: host });
+  const what = wanted === 0 ? 'IP' : `IPv${wanted}`;
+  throw new TnetError('TNET_E_ADDRESS', `${host} has no ${what} address`, { subject: host });
 }
 
 async function resolve(host: string, options: CandidateQuestion, family: number): Promise<LookupAddress[]> {

@@ -94,8 +94,9 @@ export function createTapFormat(
       const state = states.get(connection.id)?.[direction];
       if (!state) return nothing;
       const start = `${head(connection, atMicros)} ${marks[direction]}`;
-      const lines =
-        style === 'hex' ? layOutHex(start, bytes, offset, columns()) : textLines(state, start, bytes);
+      if (style === 'hex')
+        return layOutHex(start, bytes, offset, { paint: paint[direction], columns: columns() });
+      const lines = textLines(state, start, bytes);
       return Buffer.from(lines.map((line) => `${paint[direction](line)}\n`).join(''));
     },
     ended(connection, direction, atMicros) {
@@ -111,10 +112,18 @@ export function createTapFormat(
 }
 
 /** Lines of hex behind what they begin with, or below it. */
-function layOutHex(start: string, bytes: Buffer, offset: number, columns = Infinity): string[] {
+function layOutHex(
+  start: string,
+  bytes: Buffer,
+  offset: number,
+  { paint, columns = Infinity }: { paint: (text: string) => string; columns?: number | undefined },
+): Buffer {
   const fitting = hexBytesIn(columns - start.length - 1);
-  if (fitting >= 8) return formatHexLines(bytes, offset, fitting).map((line) => `${start} ${line}`);
-  return [start, ...formatHexLines(bytes, offset, Math.max(4, hexBytesIn(columns)))];
+  const isApart = fitting < 8;
+  const [before = '', after = ''] = paint(isApart ? '\0' : `${start} \0`).split('\0');
+  const lineBytes = isApart ? Math.max(4, hexBytesIn(columns)) : fitting;
+  const lines = formatHexLines(bytes, offset, { before, after, lineBytes });
+  return isApart ? Buffer.concat([Buffer.from(`${paint(start)}\n`), lines]) : lines;
 }
 
 interface TextLine {

@@ -3,7 +3,7 @@ import { escapeJson, escapeText } from '../transform/escape-controls.ts';
 import type { Event, EventName } from './events.ts';
 import { paintLine, paintQuiet } from './paint.ts';
 import { describeError } from './sentences.ts';
-import { renderEvent, type Verbosity } from './text.ts';
+import { isSaid, renderEvent, type Verbosity } from './text.ts';
 
 /** A line that is told once, and what its repeats come to. */
 interface Repeated {
@@ -101,7 +101,14 @@ export class Reporter {
     this.#repeats = new Repeats(options.repeatMs);
   }
 
+  /** Whether anybody is told of events of this name: one that nobody hears need not be made. */
+  hears(name: EventName): boolean {
+    const { json, verbosity, isTerminal, quiet } = this.#options;
+    return json || isSaid(name, verbosity) || (isTerminal === true && quiet?.includes(name) === true);
+  }
+
   emit(event: Event): void {
+    if (!this.hears(event.event)) return;
     const { name, verbosity, json, isTerminal, quiet } = this.#options;
     if (json) {
       const object = JSON.stringify({ time: new Date().toISOString(), ...event });

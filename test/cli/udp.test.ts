@@ -210,7 +210,7 @@ const faults: [words: string[], message: RegExp][] = [
   [['listen', '-u', '--linger', '9s', '127.0.0.1:0'], /--linger needs a connection, and UDP has none/],
   [['listen', '-u', '--tls', '127.0.0.1:0'], /--tls needs a connection, and UDP has none/],
   [['listen', '-u', '--accept-proxy', '127.0.0.1:0'], /--accept-proxy needs a connection, and UDP has none/],
-  [['connect', '-u', '--wait-reply=soon', '127.0.0.1', '9'], /A time is a number/],
+  [['connect', '-u', '--wait-reply=soon', '127.0.0.1', '9'], /a time is a number/],
 ];
 
 for (const [words, message] of faults) {

@@ -94,7 +94,7 @@ export const bind = {
 /** Permission bits in octal: `0600`, `660`. */
 function readFileMode(word: string): number {
   if (/^0?[0-7]{3}$/.test(word)) return Number.parseInt(word, 8);
-  throw new TnetError('TNET_E_USAGE', 'Permissions are three octal digits, such as 0600.');
+  throw new TnetError('TNET_E_USAGE', 'permissions are three octal digits, such as 0600');
 }
 
 /**

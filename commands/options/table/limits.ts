@@ -63,6 +63,7 @@ export const limits = {
     ends: streamEnds,
     modes: ['workers', 'names', 'replay-target'],
     needs: [{ anyOf: ['acceptProxy', 'tlsIn', 'socks', 'httpConnect', 'route'] }],
+    lane: true,
     test: 'cli/proxy/tls.test.ts',
   },
 } as const satisfies OptionTable;
@@ -149,6 +150,6 @@ function readRetries(word: string): number {
   try {
     return readCount(word, 0);
   } catch {
-    throw new TnetError('TNET_E_USAGE', 'A whole number or the word forever is needed.');
+    throw new TnetError('TNET_E_USAGE', 'a whole number or the word forever is needed');
   }
 }

@@ -15,6 +15,7 @@ export const clientHeader = {
     in: { listen: ['server'], echo: ['server'], proxy: ['server'] },
     ends: streamEnds,
     modes: [...sessions, 'workers', 'names', 'replay-target'],
+    lane: true,
     test: 'cli/proxy/header.test.ts',
   },
 } as const satisfies OptionTable;
@@ -25,7 +26,7 @@ const proxyVersion: ValueKind<1 | 2> = {
   read(written) {
     if (written === 1 || written === '1') return 1;
     if (written === 2 || written === '2') return 2;
-    throw new TnetError('TNET_E_USAGE', 'The PROXY protocol has the versions 1 and 2.');
+    throw new TnetError('TNET_E_USAGE', 'the PROXY protocol has the versions 1 and 2');
   },
   schema: { enum: [1, 2, '1', '2'] },
   sample: '1',
@@ -79,6 +80,7 @@ export const protocols = {
     in: { proxy: ['server', 'target'] },
     ends: streamEnds,
     modes: ['workers', 'names'],
+    lane: true,
     test: 'cli/proxy/header.test.ts',
   },
   socks: {

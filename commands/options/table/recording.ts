@@ -114,5 +114,5 @@ function readPace(written: string): number {
   if (written === 'original') return 1;
   if (written === 'none') return Infinity;
   if (factor > 0) return factor;
-  throw new TnetError('TNET_E_USAGE', 'A pace is original, none, or a factor such as 10x or 0.5x.');
+  throw new TnetError('TNET_E_USAGE', 'a pace is original, none, or a factor such as 10x or 0.5x');
 }

@@ -14,22 +14,24 @@ import { createLoopError } from './targets/rules.ts';
 import { formatTarget } from './targets/target.ts';
 import type { OpenUpstream } from './targets/upstream.ts';
 
-/** Connects clients to their targets and joins the two. */
-export function createRelay(options: RelayOptions, host: ProxyHost): Handler {
+/** Connects clients to their targets and joins the two. `open` connects a client to its target; default: as the options say. */
+export function createRelay(options: RelayOptions, host: ProxyHost, open = openTarget): Handler {
   return async (greeted) => {
     const { client, greeting, listener, entry } = greeted;
     if (greeting.request?.command === 'udp-associate') return associate(greeted, options, host);
     const isOwn = host.loops?.connections.has(client);
     if (isOwn && (await isOwn)) return leadBack(greeted, options, host);
-    const opened = await openTarget(greeted, options, host);
+    const opened = await open(greeted, options, host);
     if (!opened) return { reason: 'aborted', failed: true, close: () => closeUnserved(client) };
     const { id } = entry;
     const { socket: target } = opened;
     greeted.guard.watch(target);
     if (!(target instanceof Socket)) host.loops?.connections.add(target);
     entry.target = opened.target;
-    const local = formatLocal(target, opened.target);
-    host.emit({ event: 'connected', id, local, remote: opened.target });
+    if (host.hears?.('connected') !== false) {
+      const local = formatLocal(target, opened.target);
+      host.emit({ event: 'connected', id, local, remote: opened.target });
+    }
     const connection = describeRelayed(client, listener, { id, target: opened.target, greeting });
     const records = (host.recordings ?? []).map((recording) =>
       recording.open({

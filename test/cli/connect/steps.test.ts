@@ -110,9 +110,9 @@ test.serial('a pattern or a text that cannot be read is refused before a socket 
       /^tnet connect: --send: \\q stands for nothing; write \\\\ for \\ \(TNET_E_USAGE\)\n$/,
     ],
     [['--escape', 'long'], /an escape key is \^ and a letter, one character, or none: not long/],
-    [['--crlf', 'up'], /Allowed choices are in, out, both/],
-    [['--telnet=loud'], /Allowed choices are passive, active/],
-    [['--retry', 'often'], /A whole number or the word forever is needed/],
+    [['--crlf', 'up'], /one of in, out, both is needed/],
+    [['--telnet=loud'], /one of passive, active is needed/],
+    [['--retry', 'often'], /a whole number or the word forever is needed/],
   ] as const) {
     const { code, stderr } = await runCli(t, ['connect', ...args, '127.0.0.1', '1']);
     t.is(code, 2);

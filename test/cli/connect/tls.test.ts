@@ -262,7 +262,7 @@ test.serial('flags and files that cannot be used are exit 2 before anything is o
       /the key is not the one of the certificate/,
     ],
     [['--tls-pin', 'abc'], /a pin is a SHA-256 in hex or in base64/],
-    [['--starttls', 'http'], /Allowed choices are smtp, imap/],
+    [['--starttls', 'http'], /one of smtp, imap/],
   ];
   for (const [flags, says] of cases) {
     const run = await runCli(t, ['connect', ...flags, '127.0.0.1', port]);

@@ -272,7 +272,7 @@ for (const [words, message] of [
   [['-U', '/tmp/x', '127.0.0.1', '7'], /name one address to ping/],
   [['--size', '7', '127.0.0.1:7'], /--size is from 8 to 16777216 bytes here/],
   [['-u', '--size', '65508', '127.0.0.1:7'], /--size is from 8 to 65507 bytes here/],
-  [['-c', '0', '127.0.0.1:7'], /A whole number of at least 1/],
+  [['-c', '0', '127.0.0.1:7'], /a whole number of at least 1/],
   [['-m', '3', '127.0.0.1:7'], /-m does not go with --ping: it is a server's, and --ping is a client/],
   [
     ['--service', 'time', '127.0.0.1:7'],

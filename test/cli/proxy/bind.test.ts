@@ -182,11 +182,11 @@ test.serial('proxy --retry-bind waits for its address, and a SIGTERM ends the wa
 for (const [words, message] of [
   [['--mode', '0600', '127.0.0.1:0', '/nowhere/target'], /--mode: makes sense only where LISTEN is a path/],
   [['--owner', '0:0', '127.0.0.1:0', '/nowhere/target'], /--owner: makes sense only where LISTEN is a path/],
-  [['--owner', 'no such user', 'DIR/s', '1'], /--owner no such user: There is no user "no such user"/],
-  [['--owner', ':no-such-group', 'DIR/s', '1'], /There is no group "no-such-group"/],
-  [['--owner', '0:', 'DIR/s', '1'], /An owner is USER, USER:GROUP or :GROUP/],
+  [['--owner', 'no such user', 'DIR/s', '1'], /--owner no such user: there is no user "no such user"/],
+  [['--owner', ':no-such-group', 'DIR/s', '1'], /there is no group "no-such-group"/],
+  [['--owner', '0:', 'DIR/s', '1'], /an owner is USER, USER:GROUP or :GROUP/],
   [['--mode', '0600', 'unix:@tnet-no-file', '1'], /an abstract socket has no file/],
-  [['--mode', '9', 'DIR/s', '1'], /Permissions are three octal digits/],
+  [['--mode', '9', 'DIR/s', '1'], /permissions are three octal digits/],
 ] as const) {
   test.serial(`proxy ${words.join(' ')} is a usage error, and nothing is bound`, async (t) => {
     const dir = tempDir(t);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import net, { type AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { nativeStatus } from '../../../src/native/addon.ts';
@@ -41,7 +42,9 @@ function normalise(events: readonly Json[]): unknown {
     return names.get(text)!;
   };
   const write = (value: unknown) =>
-    typeof value === 'string' ? value.replaceAll(/:\d{4,5}\b|\/\S+/g, nameOf) : value;
+    typeof value === 'string'
+      ? value.replaceAll(/:\d{4,5}\b|\/\S+/g, nameOf).replaceAll(/within \d+ ms/g, 'in time')
+      : value;
   return events
     .filter(({ event }) => event !== 'lane')
     .map(({ time, durationMs, ...members }) => [
@@ -58,7 +61,9 @@ interface Scenario {
   /** Is a client; what it returns is to be the same too. */
   readonly act: (t: ExecutionContext, address: string, cli: Cli) => Promise<unknown>;
   /** The event that is waited for. Default `ended`. */
-  readonly last?: string;
+  readonly last?: string | undefined;
+  /** How often it is to come. Default once. */
+  readonly count?: number;
 }
 
 const before = (...args: readonly string[]) => ['127.0.0.1:0', ...args];
@@ -87,6 +92,35 @@ async function startSilent(t: ExecutionContext): Promise<string> {
   }
   return `127.0.0.1:${port}`;
 }
+
+const header = (source: string) => `PROXY TCP4 ${source} 198.51.100.1 1234 80\r\n`;
+
+/** Says the words one after the other, ends, and tells what came. */
+async function say(t: ExecutionContext, address: string, words: readonly string[]): Promise<unknown> {
+  const client = await connectPeer(t, address);
+  const ending = collectUntilClose(client);
+  for (const word of words) {
+    client.write(word);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+  client.end();
+  const { bytes, error } = await ending;
+  return [bytes.toString('latin1'), error?.message];
+}
+
+/** What clients say where a PROXY header is wanted. */
+const headers: readonly { title: string; words: readonly string[]; last?: string }[] = [
+  { title: 'a header and more', words: [`${header('192.0.2.1')}hello`, ' again'] },
+  {
+    title: 'a header in two pieces',
+    words: [header('192.0.2.1').slice(0, 20), `${header('192.0.2.1').slice(20)}hello`],
+  },
+  { title: 'a source that --deny holds', words: [`${header('192.0.2.66')}hello`] },
+  { title: 'UNKNOWN', words: ['PROXY UNKNOWN\r\nhello'] },
+  { title: 'no header', words: ['GET / HTTP/1.0\r\n\r\n'] },
+  { title: 'half a header', words: ['PROXY TCP4'] },
+  { title: 'not a word', words: [] },
+];
 
 const scenarios: readonly Scenario[] = [
   {
@@ -180,6 +214,123 @@ const scenarios: readonly Scenario[] = [
     last: 'refused',
   },
   {
+    title: 'one client after another for two targets, of which one refuses',
+    prepare: async (t) => before(await startEcho(t), await refused(), '--eject', '1m'),
+    act: async (t, address, cli) => {
+      const seen = [];
+      for (let nth = 1; nth <= 8; nth++) {
+        seen.push((await exchange(t, address, 'hello')).bytes.toString());
+        await cli.said(new RegExp(`("event":"ended"[^]*){${nth}}`));
+      }
+      return seen;
+    },
+    count: 8,
+  },
+  {
+    title: 'targets that all refuse',
+    prepare: async () => before(await refused(), await refused(), '--balance', 'first'),
+    act: async (t, address, cli) => {
+      const first = await waitEnd(t, address);
+      await cli.said(/"event":"ended"/);
+      return [first, await waitEnd(t, address)];
+    },
+    count: 2,
+  },
+  {
+    title: 'a target that says nothing for so long that the next one is tried',
+    prepare: async (t) => before(await startSilent(t), await startEcho(t), '--balance', 'first'),
+    act: async (t, address) => (await exchange(t, address, 'hello')).bytes.toString(),
+  },
+  {
+    title: 'a target that says nothing, and another that refuses',
+    prepare: async (t) =>
+      before(await startSilent(t), await refused(), '--balance', 'first', '--wait-connect', '600ms'),
+    act: (t, address) => waitEnd(t, address),
+  },
+  {
+    title: 'a Unix socket by the hash of the client',
+    prepare: async (t) => before(await startEcho(t, 'unix'), '--balance', 'hash'),
+    act: async (t, address) => (await exchange(t, address, 'hello')).bytes.toString(),
+  },
+  {
+    title: 'a client over its --rate',
+    prepare: async (t) => before(await startEcho(t), '--rate', '1/m'),
+    act: async (t, address) => [
+      (await exchange(t, address, 'hello')).bytes.toString(),
+      await waitEnd(t, address),
+    ],
+    last: 'refused',
+  },
+  ...(['1', '2'] as const).map((version) => ({
+    title: `--send-proxy ${version}`,
+    prepare: async (t: ExecutionContext) => before(await startEcho(t), '--send-proxy', version),
+    act: async (t: ExecutionContext, address: string) => {
+      const { bytes } = await exchange(t, address, 'hello');
+      return [
+        bytes.length,
+        bytes.subarray(version === '1' ? -5 : -5).toString(),
+        bytes.subarray(0, 12).toString(),
+      ];
+    },
+  })),
+  {
+    title: '--send-proxy 1 to several targets, of which the first refuses',
+    prepare: async (t) =>
+      before(await refused(), await startEcho(t), '--balance', 'first', '--send-proxy', '1'),
+    act: async (t, address) => (await exchange(t, address, 'hello')).bytes.subarray(-5).toString(),
+  },
+  ...headers.map(({ title, words, last }) => ({
+    title: `--accept-proxy: ${title}`,
+    prepare: async (t: ExecutionContext) =>
+      before(await startEcho(t), '--accept-proxy', '--deny', '192.0.2.66', '--handshake-limit', '700ms'),
+    act: (t: ExecutionContext, address: string) => say(t, address, words),
+    last,
+  })),
+  {
+    title: '--accept-proxy and --send-proxy 2 on a Unix socket',
+    prepare: async (t) => [join(tempDir(t), 's'), await startEcho(t), '--accept-proxy', '--send-proxy', '2'],
+    act: (t, address) => say(t, address, [`${header('192.0.2.1')}hello`]),
+  },
+  {
+    title: '--accept-proxy with a rate for each source',
+    prepare: async (t) => before(await startEcho(t), '--accept-proxy', '--rate', '1/m'),
+    act: async (t, address, cli) => {
+      const first = await say(t, address, [`${header('192.0.2.1')}hello`]);
+      await cli.said(/"event":"ended"/);
+      return [first, await say(t, address, [`${header('192.0.2.1')}hello`])];
+    },
+    count: 2,
+  },
+  {
+    title: '--accept-proxy with several targets, of which the first refuses',
+    prepare: async (t) =>
+      before(
+        await refused(),
+        await startEcho(t),
+        '--balance',
+        'first',
+        '--accept-proxy',
+        '--send-proxy',
+        '1',
+      ),
+    act: (t, address) => say(t, address, [`${header('192.0.2.1')}hello`]),
+  },
+  {
+    title: 'a target by its name',
+    prepare: async (t) => before(`${hostname()}:${(await startEcho(t)).split(':')[1]}`),
+    act: async (t, address) => (await exchange(t, address, 'hello')).bytes.toString(),
+  },
+  {
+    title: 'a target by its name that refuses',
+    prepare: async () => before(`${hostname()}:${await closedPort()}`),
+    act: (t, address) => waitEnd(t, address),
+  },
+  {
+    title: 'a name that nobody knows',
+    prepare: () => Promise.resolve(before('nobody.invalid:1')),
+    act: (t, address) => waitEnd(t, address),
+  },
+  {
     title: 'a client that is there when SIGINT comes',
     prepare: async (t) => before(await startEcho(t)),
     act: async (t, address, cli) => {
@@ -193,7 +344,7 @@ const scenarios: readonly Scenario[] = [
   },
 ];
 
-for (const { title, prepare, act, last = 'ended' } of scenarios) {
+for (const { title, prepare, act, last = 'ended', count = 1 } of scenarios) {
   nativeTest(`${title} is the same in the express lane and outside, and so is what is said`, async (t) => {
     const results = [];
     for (const express of [true, false]) {
@@ -202,7 +353,7 @@ for (const { title, prepare, act, last = 'ended' } of scenarios) {
       const lane = readEvents(cli).find(({ event }) => event === 'lane');
       t.is(lane?.['express'], express, JSON.stringify(lane));
       const seen = await act(t, address, cli);
-      await cli.said(new RegExp(`"event":"${last}"`));
+      await cli.said(new RegExp(`("event":"${last}"[^]*){${count}}`));
       // A second signal would end it at once, with its totals or without.
       if (!cli.child.killed) cli.child.kill('SIGTERM');
       const { code } = await cli.exit;
@@ -213,10 +364,9 @@ for (const { title, prepare, act, last = 'ended' } of scenarios) {
 }
 
 for (const [flags, reason] of [
-  [['--rate', '10/s'], /--rate needs JavaScript/],
   [['--latency', '1ms'], /--latency needs JavaScript/],
-  [['--send-proxy', '1'], /--send-proxy needs JavaScript/],
-  [['127.0.0.1:1'], /there is not one target/],
+  [['--source', '127.0.0.1'], /--source needs JavaScript/],
+  [['-m', '1', '--reject'], /--reject needs JavaScript/],
 ] as const) {
   nativeTest(`with ${flags.join(' ')} there is no express lane, and -vv says why`, async (t) => {
     const target = await startNamed(t, 'x');

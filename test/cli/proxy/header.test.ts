@@ -175,5 +175,5 @@ for (const flag of ['--send-proxy=1', '--send-proxy=2']) {
 test.serial('a version of PROXY that there is not is exit 2', async (t) => {
   const run = await runCli(t, ['connect', '--send-proxy=3', '127.0.0.1', '1']);
   t.is(run.code, 2);
-  t.regex(run.stderr, /The PROXY protocol has the versions 1 and 2/);
+  t.regex(run.stderr, /the PROXY protocol has the versions 1 and 2/);
 });

@@ -386,7 +386,7 @@ for (const [args, message] of [
   [['0', '--socks', '--balance', 'least'], /--balance: makes no sense with --socks/],
   [['0', '1', '--auth-file', 'x'], /--auth-file: makes sense only with --socks or --http-connect/],
   [['0', '--socks', '--auth-file', '/nonexistent'], /\/nonexistent: the file cannot be read \(ENOENT\)/],
-  [['0', '1', '--send-proxy', '3'], /--send-proxy 3: The PROXY protocol has the versions 1 and 2/],
+  [['0', '1', '--send-proxy', '3'], /--send-proxy 3: the PROXY protocol has the versions 1 and 2/],
   [['0', '1', '--route', 'sni=2'], /--route: sni=2: expected sni:NAME=TARGET/],
   [
     ['0', '1', '--route', 'proto:gopher=2'],

@@ -29,7 +29,7 @@ test.serial('several pairs are served by one process, TCP and Unix', async (t) =
 });
 
 for (const [args, message] of [
-  [['1', '2', '--latency', 'soon'], /tnet proxy: --latency soon: A time is a number/],
+  [['1', '2', '--latency', 'soon'], /tnet proxy: --latency soon: a time is a number/],
   [['1', '2', '--reject'], /--reject: makes sense only with --max-connections/],
   [['1', '2', '--blackhole', '--latency', '1s'], /--latency: makes no sense with --blackhole/],
   [['1', '2', '--seed', '1'], /--seed: makes sense only with/],
@@ -176,7 +176,7 @@ test.serial(
 
     write({ listen, targets: [two] }, { listen: '127.0.0.1:0', targets: [two], idle: 'never' });
     cli.child.kill('SIGHUP');
-    await cli.said(/proxy\.json: \/pairs\/1\/idle: A time is/);
+    await cli.said(/proxy\.json: \/pairs\/1\/idle: a time is/);
     t.is((await exchange(t, listen)).bytes.toString(), 'one');
 
     write({ listen, targets: [two] }, { listen: echo, targets: [two] });

@@ -304,7 +304,7 @@ test.serial('when the reader of the tap is gone, that is said once and the conne
 for (const [args, message] of [
   [['--format', 'json'], /--format: makes sense only with --output/],
   [['--tap', '--live'], /--live: makes no sense with --tap/],
-  [['--tap=octal'], /'octal' is invalid.*hex, text/],
+  [['--tap=octal'], /--tap: 'octal': one of hex, text is needed/],
   [['-o', '/nonexistent/file'], /cannot be opened to record/],
 ] as const) {
   test.serial(`proxy 1 2 ${args.join(' ')} is a usage error in one line`, async (t) => {

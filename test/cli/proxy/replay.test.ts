@@ -217,7 +217,7 @@ for (const [args, message] of [
   [['--replay', 'FILE', '1', '2'], /TARGET: makes no sense with --replay: the recording takes its place/],
   [['--replay', 'FILE', '-'], /TARGET: a target is needed/],
   [['--pace', 'none', '1', '2'], /--pace: makes sense only with --replay/],
-  [['--replay', 'FILE', '--pace', 'soon', '1'], /--pace soon: A pace is original, none, or a factor/],
+  [['--replay', 'FILE', '--pace', 'soon', '1'], /--pace soon: a pace is original, none, or a factor/],
   [
     ['--replay', 'FILE', '--tls-in', '--tls-cert', 'x', '-', '2'],
     /--tls-in: makes no sense with - as LISTEN/,

@@ -1,19 +1,19 @@
-import type { AccessList } from '../../../access/access-list.ts';
 import { openExpressLane, type ExpressLane } from '../../../flow/express-lane.ts';
 import { readDescriptorLimit } from '../../../net/descriptors.ts';
 import type { Server } from '../../../net/index.ts';
 import { lendListener, type ListenerLoan } from '../../../net/hand-over.ts';
 import { ExpressConnections } from './connections.ts';
 import type { ExpressTarget } from './target.ts';
-import { defaultConnectMs, type PairValues } from '../pair.ts';
+import { defaultConnectMs } from '../pair.ts';
+import type { LanelessService } from '../service.ts';
 import type { ProxyHost } from '../host.ts';
 
-/** What an express listener needs of a service. */
+/** What an express listener serves its clients by. */
 export interface ExpressRoute {
+  /** Without an address each client is asked for. */
   readonly target: ExpressTarget;
-  /** As it is when the listener is opened; undefined: all are welcome. */
-  readonly access: AccessList | undefined;
-  readonly values: PairValues;
+  /** Its access lists are as they are when the listener is opened. */
+  readonly service: LanelessService;
 }
 
 /** The clients of a listener in the engine: it accepts, connects and relays, and JavaScript reports. */
@@ -35,13 +35,16 @@ export class ExpressListener {
    */
   static open(
     server: Server,
-    { target, access, values }: ExpressRoute,
+    { target, service }: ExpressRoute,
     { host, address, reserve }: { host: ProxyHost; address: string; reserve: number },
   ): ExpressListener | string {
     const loan = lendListener(server);
     if (!loan) return 'the listening socket is not a plain one';
-    const { maxConnections, idle, timeout, waitConnect = defaultConnectMs } = values;
-    const connections = new ExpressConnections({ host, address, target, access, values });
+    const { acceptProxy, access, rate, createHead, pair, listen } = service;
+    const { maxConnections, idle, timeout, waitConnect = defaultConnectMs } = pair.values;
+    const asks =
+      acceptProxy || rate !== undefined || createHead !== undefined || target.addresses.length === 0;
+    const connections = new ExpressConnections({ host, address, target, service }, asks);
     const failed = (reason: string) => {
       loan.giveBack();
       return reason;
@@ -55,7 +58,9 @@ export class ExpressListener {
         lifeMs: timeout,
         connectMs: waitConnect,
         lastFreeFd: readDescriptorLimit() - reserve,
-        access: access?.blocks,
+        // Who a client without an address is, its PROXY header says.
+        access: acceptProxy && listen.kind === 'unix' ? undefined : access?.blocks,
+        asks: acceptProxy ? 'first-bytes' : asks ? 'at-once' : undefined,
         onEvents: (events) => connections.report(events),
       });
       if (!lane) return failed('there is no native engine');
