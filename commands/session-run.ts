@@ -211,6 +211,6 @@ function recordedEnding({ reason, side }: SessionEnding): SessionEnding['reason'
 }
 
 /** The reader of our stdout has left, as `| head` does: nobody wants more, and that is no failure. */
-export function isReaderGone(ending: SessionEnding): boolean {
+export function isReaderGone(ending: Pick<SessionEnding, 'side' | 'error'>): boolean {
   return ending.side === 'output' && errorCode(ending.error) === 'EPIPE';
 }

@@ -34,6 +34,9 @@ export interface CheckRun {
 /** How old an answer of the resolver may be that a try takes over from another port's: less than the wait between tries. */
 const sharedMs = 50;
 
+/** How long a server that says something at once may take for it. */
+const bannerMs = 300;
+
 type Checked = Extract<Event, { readonly event: 'checked' }>;
 
 /**
@@ -65,13 +68,17 @@ export async function runCheck(run: CheckRun): Promise<number> {
   await checkAll(targets, {
     atOnce: Math.min(boundChecks(), targets.count),
     signal: interruption.signal,
+    bannerMs: options.verbose > 0 && (context.reporter.isSeen || options.json) ? bannerMs : undefined,
     onResult,
     lookup: new SharedLookup(isPatient(options) ? sharedMs : Infinity),
     readDialOptions: async (endpoint) => screen.watch(endpoint, await run.readDialOptions(endpoint)),
     shared: options.tls || isPatient(options) ? undefined : await readShared(run),
   });
   await screen.finish(targets);
-  if (interruption.status !== undefined) return interruption.status;
+  if (interruption.status !== undefined) {
+    if (context.reporter.isSeen) context.reporter.note(`stopped: ${screen.describe()}`);
+    return interruption.status;
+  }
   for (const { endpoint, failure } of failed)
     context.reporter.fail(nameCheck(endpoint).address, failure?.error);
   if (wantsAll ? failures.size === 0 : opened > 0) return exitCodes.ok;
@@ -95,7 +102,7 @@ function describe(error: unknown): Pick<Checked, 'code' | 'message'> {
   return { code: errorCode(error) ?? 'ERROR', message: describeError(error) };
 }
 
-function toEvent({ endpoint, failure, durationMs, remote, state }: CheckResult): Checked {
+function toEvent({ endpoint, failure, durationMs, remote, state, banner }: CheckResult): Checked {
   const place = remote === undefined ? {} : { remote };
   return {
     event: 'checked',
@@ -104,6 +111,7 @@ function toEvent({ endpoint, failure, durationMs, remote, state }: CheckResult):
     ...place,
     ...(failure && describe(failure.error)),
     durationMs: roundMs(durationMs),
+    ...(banner !== undefined && { banner }),
   };
 }
 
@@ -176,8 +184,17 @@ class CheckScreen {
     spinner?.stop();
     if (this.#checks.length === 0) return;
     const { renderChecks } = await import('../../src/report/table.ts');
-    const lines = renderChecks(sortChecks(this.#checks, order), this.#isColoured);
+    const lines = renderChecks(
+      sortChecks(this.#checks, order),
+      this.#isColoured,
+      process.stderr.columns || 80,
+    );
     process.stderr.write(lines.map((line) => `${line}\n`).join(''));
+  }
+
+  /** `312 of 5000 checked, 2 open` */
+  describe(): string {
+    return `${this.#done} of ${this.#total} checked, ${this.#opened} open`;
   }
 
   get #isTerminal(): boolean {

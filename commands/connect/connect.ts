@@ -91,7 +91,7 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
     recorder?.open(socket, { id: 1, role: 'dialled', server: formatTargetEndpoint(endpoint) });
     await converse(run, endpoint, socket, { options, program });
   }
-  timing?.finished();
+  await timing?.finished();
 }
 
 /** The session on an open connection. */
@@ -115,9 +115,10 @@ async function converse(
   }
   const stdio = openStdio(options);
   let prepared;
-  if (!isPlainSession(options)) {
+  if (!isPlainSession(options) || stdio.input?.kind === 'terminal') {
     const { prepareSession } = await import('./session.ts');
-    prepared = await prepareSession({ context, socket, remote, stdio, options, interruption, timing });
+    const name = formatTargetEndpoint(endpoint);
+    prepared = await prepareSession({ context, socket, remote, name, stdio, options, interruption, timing });
   }
   const session = { context, socket, id: 1, remote, flags: options, interruption, stdio, prepared };
   const ending = await runClientSession(session);

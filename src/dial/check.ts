@@ -23,9 +23,13 @@ export interface CheckResult {
   readonly failure?: { readonly error?: unknown } | undefined;
   /** From the first SYN to the answer where nothing but a connection was asked for; else what all of it took. */
   readonly durationMs: number;
+  /** The first line that the server said. */
+  readonly banner?: string;
 }
 
 export interface CheckOptions {
+  /** How long an open one may take to say something, in milliseconds. Default: nothing is read. */
+  readonly bannerMs?: number | undefined;
   /** How a connection is opened. It is left again in order, without a byte sent. */
   readonly readDialOptions: (endpoint: Endpoint) => Promise<DialOptions>;
   /** Of those without TLS: the same for all, and read once. Absent: each is read. */
@@ -70,10 +74,27 @@ export async function checkAll(endpoints: Iterable<Endpoint>, options: CheckOpti
     fill();
   };
   const take = (endpoint: Endpoint, finding: Finding) => {
+    const { socket } = finding;
+    if (!socket || options.bannerMs === undefined || ending.signal.aborted) {
+      tell(endpoint, finding);
+      return;
+    }
+    // What was found before it is stopped counts, whether or not it has said something.
+    void readBanner(socket, options.bannerMs, ending.signal).then((banner) =>
+      tell(endpoint, finding, banner),
+    );
+  };
+  const tell = (endpoint: Endpoint, finding: Finding, banner?: string) => {
     const { socket, durationMs } = finding;
-    if (!ending.signal.aborted) {
+    if (!ending.signal.aborted || banner !== undefined) {
       const result: CheckResult = socket
-        ? { endpoint, state: 'open', remote: socket.remoteAddress, durationMs }
+        ? {
+            endpoint,
+            state: 'open',
+            remote: socket.remoteAddress,
+            durationMs,
+            ...(banner && { banner }),
+          }
         : { endpoint, state: stateOf(finding.code), failure: finding, durationMs };
       if (onResult(result) === 'stop') end();
     }
@@ -133,6 +154,30 @@ async function checkOne(
   } catch (error) {
     return { error, code: errorCode(error), durationMs: performance.now() - startedAt };
   }
+}
+
+/** A longer banner is cut. */
+const bannerBytes = 256;
+
+/** The first line that comes within the time, '' for none. */
+async function readBanner(connection: Connection, withinMs: number, signal: AbortSignal): Promise<string> {
+  let text = '';
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const done = () => resolve(undefined);
+  const timer = setTimeout(done, withinMs);
+  const onData = (chunk: Buffer) => {
+    text += chunk.toString('utf8', 0, bannerBytes);
+    if (text.length >= bannerBytes || text.includes('\n')) done();
+  };
+  const ends = ['end', 'error', 'close'] as const;
+  signal.addEventListener('abort', done, { once: true });
+  connection.on('data', onData);
+  for (const event of ends) connection.on(event, done);
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener('abort', done);
+  connection.off('data', onData).pause();
+  return (text.split('\n')[0] ?? '').slice(0, bannerBytes).trim();
 }
 
 function stateOf(code: string | undefined): CheckState {

@@ -8,8 +8,7 @@ import {
   type RecordFormat,
 } from './record-format.ts';
 
-const lineBytes = 16;
-const hexWidth = lineBytes * 3 - 1;
+const mostLineBytes = 16;
 
 /**
  * Text for people and for grep. A line of data is
@@ -34,7 +33,7 @@ export function createHexFormat(): RecordFormat {
       return say(connection, atMicros, escapeText(parts.join(' ')));
     },
     data: ({ id }, { direction, bytes, offset, atMicros }) =>
-      formatHexLines(bytes, offset, `${formatMicros(atMicros)} ${id} ${mark(direction)} `),
+      formatHexLines(bytes, offset, { before: `${formatMicros(atMicros)} ${id} ${mark(direction)} ` }),
     ended: (connection, direction, atMicros) => say(connection, atMicros, `end of ${mark(direction)}`),
     closed: (connection, ending, atMicros) => say(connection, atMicros, `closed: ${ending}`),
   };
@@ -51,16 +50,20 @@ const LF = 0x0a;
 const hexDigits = Buffer.from('0123456789abcdef');
 
 /**
- * `BEFORE OFFSET HEX |ASCII| AFTER`, a newline behind each line of at most 16 bytes. Bytes are written, and no text is put
+ * `BEFORE OFFSET HEX |ASCII| AFTER`, a newline behind each line of at most `lineBytes`, 16 by default. Bytes are written, and no text is put
  * together: a recording is on the way of all that passes.
  *
  * @param offset of the first byte, shown in at least eight digits
  */
-export function formatHexLines(bytes: Buffer, offset: number, before = '', after = ''): Buffer {
+export function formatHexLines(
+  bytes: Buffer,
+  offset: number,
+  { before = '', after = '', lineBytes = mostLineBytes } = {},
+): Buffer {
   const [head, tail] = [Buffer.from(before), Buffer.from(after)];
   const lines = Math.ceil(bytes.length / lineBytes);
   const placeWidth = Math.max(8, (offset + bytes.length).toString(16).length);
-  const fixed = head.length + placeWidth + 1 + hexWidth + 2 + 1 + tail.length + 1;
+  const fixed = head.length + placeWidth + 1 + lineBytes * 3 - 1 + 2 + 1 + tail.length + 1;
   const out = Buffer.allocUnsafe(lines * fixed + bytes.length);
   let to = 0;
   for (let at = 0; at < bytes.length; at += lineBytes) {
@@ -91,6 +94,12 @@ export function formatHexLines(bytes: Buffer, offset: number, before = '', after
     out[to++] = LF;
   }
   return out.subarray(0, to);
+}
+
+/** How many bytes of hex fit a line: 16, 8 or 4; 0 when not even 4 do. */
+export function hexBytesIn(columns: number): number {
+  // Offset, a blank, three columns a byte but for the last blank, a blank and two bars, one column a byte.
+  return [16, 8, 4].find((bytes) => 11 + 4 * bytes <= columns) ?? 0;
 }
 
 /** Lines of JSON, one object for each occurrence: docs/recording.md has the fields. Data is in base64. */

@@ -4,7 +4,8 @@ import type { Writable } from 'node:stream';
 export interface BottomLine {
   /** Takes it off the screen; the cursor is then where the next text belongs. */
   readonly clear: () => void;
-  readonly draw: () => void;
+  /** @param printed what has been printed since `clear`: bytes of the output, or undefined for a line of its own */
+  readonly draw: (printed?: Uint8Array) => void;
 }
 
 let shown: BottomLine | undefined;
@@ -31,9 +32,21 @@ export function printLine(print: (before: string) => void, lineEnd = '\n'): void
   shown?.draw();
 }
 
+/** What is printed next begins a line: a person has ended the last one. */
+export function beginLine(): void {
+  isInLine = false;
+}
+
 /** Whether the cursor stands behind text that a bottom line must not be drawn on. */
 export function isWithinLine(): boolean {
   return isInLine;
+}
+
+const plainWrites = new WeakMap<Writable, (text: string) => unknown>();
+
+/** What writes to such a terminal without regard to its bottom line. */
+export function plainWriter(terminal: Writable): (text: string) => unknown {
+  return plainWrites.get(terminal) ?? ((text) => terminal.write(text));
 }
 
 /** Has all that is written to a stream, which is the terminal, appear above the bottom line. */
@@ -44,8 +57,9 @@ export function printAbove(terminal: Writable): void {
     shown?.clear();
     isInLine = bytes.at(-1) !== 0x0a;
     const isRoom = write(bytes, ...rest);
-    shown?.draw();
+    shown?.draw(bytes);
     return isRoom;
   };
+  plainWrites.set(terminal, (text) => write(Buffer.from(text)));
   terminal.write = writeAbove as Writable['write'];
 }

@@ -56,5 +56,5 @@ export function paintQuiet(line: string): string {
 export function paintLine(event: EventName, name: string, text: string): string {
   const paint = painters[event];
   if (!paint) return `${name} ${text}`;
-  return `${paint(name)} ${event === 'warning' ? text.replace(/^WARNING:/, paint) : text}`;
+  return `${paint(name)} ${event === 'warning' ? text.replace(/^WARNING:/, (word) => paint(word)) : text}`;
 }

@@ -66,6 +66,8 @@ class Repeats {
   }
 }
 
+const rowIndent = ' '.repeat(11);
+
 export interface ReporterOptions {
   /** The name before each line: `tnet connect`. */
   readonly name: string;
@@ -74,6 +76,8 @@ export interface ReporterOptions {
   readonly json: boolean;
   /** Whether the lines go to a terminal. Default false. */
   readonly isTerminal?: boolean;
+  /** How wide the terminal is. Default 80. */
+  readonly columns?: () => number | undefined;
   /** What is told on a terminal in any case, in a line that nobody has to read. */
   readonly quiet?: readonly EventName[];
   /** Takes each finished line. */
@@ -111,9 +115,13 @@ export class Reporter {
       this.write(`${escapeJson(object)}${this.lineEnd}`);
       return;
     }
-    const { text, from, fromOnTerminal = from } = renderEvent(event);
+    const { text, from, fromOnTerminal = from, rows } = renderEvent(event);
     const isQuiet = verbosity < (isTerminal ? fromOnTerminal : from);
     if (isQuiet && !(isTerminal && quiet?.includes(event.event))) return;
+    if (isTerminal && rows) {
+      for (const [key, value] of rows) this.#printRow(key, escapeText(value));
+      return;
+    }
     const tell = (note: string) => {
       const said = `${escapeText(text)}${note}`;
       const line = isQuiet ? paintQuiet(`${name}: ${said}`) : paintLine(event.event, `${name}:`, said);
@@ -130,6 +138,11 @@ export class Reporter {
     return this.#options.isTerminal === true && !this.#options.json;
   }
 
+  /** A line of a table, as it is. */
+  print(line: string): void {
+    this.write(`${line}${this.lineEnd}`);
+  }
+
   /** A line for people only. */
   note(text: string): void {
     const { name, json } = this.#options;
@@ -139,6 +152,19 @@ export class Reporter {
   /** Tells what has been held back: a repeated failure is one line a second. To be called at the end. */
   flush(): void {
     this.#repeats.flush();
+  }
+
+  /** A row of a table, its value wrapped behind commas. */
+  #printRow(key: string, value: string): void {
+    const room = Math.max(20, (this.#options.columns?.() ?? 80) - rowIndent.length);
+    const lines = [''];
+    for (const part of value.split(/(?<=, )/)) {
+      const last = lines.at(-1) ?? '';
+      if (last !== '' && (last + part).trimEnd().length > room) lines.push(part);
+      else lines[lines.length - 1] = last + part;
+    }
+    for (const [at, line] of lines.entries())
+      this.print(`${at === 0 ? `  ${key}`.padEnd(rowIndent.length) : rowIndent}${line.trimEnd()}`);
   }
 
   /** One line for a failure. `subject` is what failed, as the user knows it: an address, a path, a file. */

@@ -10,6 +10,8 @@ export interface Sentence {
   readonly from: Verbosity;
   /** The same where somebody is there to see it: on a terminal. Default: `from`. */
   readonly fromOnTerminal?: Verbosity;
+  /** The same as a table, for a terminal: each row a word and what it is. */
+  readonly rows?: readonly (readonly [name: string, value: string])[];
 }
 
 /** From which verbosity on an event is said, where that is never without `-v`. */
@@ -50,6 +52,8 @@ export function renderEvent(event: Event): Sentence {
       return { text, from: event.escape === 'none' ? 1 : 0 };
     case 'sending-on':
       return { text, from: 1, fromOnTerminal: 0 };
+    case 'certificate':
+      return { text, from: 1, rows: listCertificate(event) };
     case 'replayed':
       return { text, from: event.difference === undefined ? 1 : 0 };
     default:
@@ -184,20 +188,36 @@ function renderTls({ remote, protocol, cipher, alpn, verified }: Extract<Event, 
   return `${remote}: ${parts.join(', ')}, certificate ${verified ? 'verified' : 'not verified'}`;
 }
 
-function renderCertificate(event: Extract<Event, { event: 'certificate' }>): string {
-  const { depth, subject, issuer, names, validTo, daysLeft, fingerprint, keyPin } = event;
-  const until = validTo.slice(0, 10);
-  const validity =
-    daysLeft < 0 ? `expired on ${until}` : `valid until ${until} (${renderCount(daysLeft, 'day')} left)`;
+function renderCertificate(event: EventOf<'certificate'>): string {
+  const { depth, subject, issuer, names, fingerprint, keyPin } = event;
   const parts = [
     subject,
     ...(names.length > 0 ? [`for ${names.join(', ')}`] : []),
-    validity,
+    renderValidity(event),
     subject === issuer ? 'self-signed' : `issued by ${issuer}`,
     `SHA-256 ${fingerprint}`,
     `key sha256//${keyPin}`,
   ];
   return `${event.remote}: certificate ${depth}: ${parts.join('; ')}`;
+}
+
+function renderValidity({ validTo, daysLeft }: EventOf<'certificate'>): string {
+  const until = validTo.slice(0, 10);
+  return daysLeft < 0 ? `expired on ${until}` : `valid until ${until} (${renderCount(daysLeft, 'day')} left)`;
+}
+
+/** The peer's own certificate in a few rows, and those above it in one each. */
+function listCertificate(event: EventOf<'certificate'>): NonNullable<Sentence['rows']> {
+  const { depth, subject, issuer, names, key, keyPin } = event;
+  const validity = renderValidity(event);
+  if (depth > 0) return [['chain', `${subject}; ${validity}`]];
+  return [
+    ['names', names.length > 0 ? names.join(', ') : subject],
+    ['issuer', subject === issuer ? 'self-signed' : issuer],
+    [validity.startsWith('valid') ? 'valid' : 'EXPIRED', validity.replace(/^(valid|expired) /, '')],
+    ['key', key],
+    ['pin', `sha256//${keyPin}`],
+  ];
 }
 
 type EventOf<Name extends EventName> = Extract<Event, { readonly event: Name }>;

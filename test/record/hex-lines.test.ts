@@ -22,7 +22,7 @@ test('hex lines have each byte in hex and as ASCII, sixteen a line, between what
           describeLine(bytes.subarray(i * 16, i * 16 + 16), offset + i * 16),
         );
         const expected = Buffer.from(lines.map((line) => `${before}${line}${after}\n`).join(''));
-        t.deepEqual(formatHexLines(bytes, offset, before, after), expected);
+        t.deepEqual(formatHexLines(bytes, offset, { before, after }), expected);
       },
     ),
   );

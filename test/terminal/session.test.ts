@@ -106,7 +106,7 @@ test('the command mode shows the status, sends commands, and changes the escape 
   screen.press('nonsense', 'Enter');
   await screen.shows(/no command nonsense; \? lists them/);
   screen.press('set escape ^T', 'Enter');
-  await screen.isSet(/eol = \^T/);
+  await screen.isSet(/^isig -icanon/m);
   screen.press('C-t');
   await screen.shows(/tnet>$/m);
   screen.press('q', 'Enter');

@@ -144,6 +144,17 @@ export const lines = {
     ],
     test: 'cli/connect/session-flags.test.ts',
   },
+  history: {
+    flags: '--history <file>',
+    help: 'keep the lines that are typed at a terminal in this file; default: one for each host',
+    value: text((path) => path, '/nowhere/file', 'file'),
+    off: { flags: '--no-history', help: 'keep none of them' },
+    in: both,
+    ends: anyEnd,
+    modes: ['send'],
+    excludes: { raw: 'a key is no line' },
+    test: 'terminal/lines.test.ts',
+  },
   delay: {
     flags: '--delay <time>',
     help: 'wait this long between lines that are sent',
