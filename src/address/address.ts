@@ -14,9 +14,8 @@ export interface Address {
   readonly zone: string | undefined;
 }
 
-/** Reads `text`; undefined when isIP says 0. */
-export function parseAddress(text: string): Address | undefined {
-  const family = isIP(text);
+/** Reads `text`; undefined when isIP says 0. @param family what isIP says, where that is known */
+export function parseAddress(text: string, family = isIP(text)): Address | undefined {
   if (family === 0) return undefined;
   if (family === 4) {
     const bytes = new Uint8Array(4);
