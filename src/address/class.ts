@@ -135,7 +135,7 @@ function findEntry(prefix: Prefix): Entry | undefined {
 }
 
 /** The class of all addresses that begin with these two bytes, where there is one for all and it has been asked for. */
-const byStart = { 4: new Map<number, AddressClass>(), 6: new Map<number, AddressClass>() };
+const byStart: Record<4 | 6, (AddressClass | undefined)[]> = { 4: [], 6: [] };
 
 /** Whether no registered block ends within the addresses that begin with these two bytes. */
 function isClassOf(start: number, family: 4 | 6): boolean {
@@ -155,10 +155,10 @@ export function classifyAddress(prefix: Prefix): AddressClass | undefined {
   const { family, bits, bytes } = prefix;
   const isAddress = bits === (family === 4 ? 32 : 128);
   const start = ((bytes[0] as number) << 8) | (bytes[1] as number);
-  const found = isAddress ? byStart[family].get(start) : undefined;
+  const found = isAddress ? byStart[family][start] : undefined;
   if (found) return found;
   const entry = findEntry(prefix);
-  if (isAddress && entry && isClassOf(start, family)) byStart[family].set(start, entry.found);
+  if (isAddress && entry && isClassOf(start, family)) byStart[family][start] = entry.found;
   if (!entry || isAddress || !leftovers.has(entry.found.name)) return entry?.found;
   const whole = blockOf(prefix, '');
   const isMixed = entries[family].some((one) => one !== entry && whole.covers(one.prefix));
