@@ -144,6 +144,7 @@ struct loop {
   struct pipe_pair *pool;
   size_t pooled;
   struct lane *lanes;
+  uint16_t dialled_ports[65536]; /* how many connections of lanes to their targets come from each port of ours */
   struct delayed_reset *delayed_resets;
   uint64_t tick_ns; /* when lanes, delayed resets and limited flows are looked at again */
   uint64_t told_ns; /* when JavaScript was last told of anything */

@@ -108,6 +108,7 @@ struct connection {
   uint64_t begun_ns, asked_ns, joined_ns, ended_ns;
   bool dialing, starved, ended; /* starved: it waits for a descriptor for its target */
   bool timed; /* counts among the lane's `dialing` */
+  bool is_dialled; /* counts among the loop's `dialled_ports` */
   bool hearing; /* its client has not said anything yet */
   struct answer *own; /* JavaScript's, where it was asked */
   uint64_t up_bytes_before; /* what the client had sent when the target ended in order */
@@ -147,6 +148,7 @@ void feed_connection(struct loop *loop, struct connection *connection);
 void dial_next(struct loop *loop, struct connection *connection);
 void free_connection(struct connection *connection);
 void leave_clock(struct connection *connection);
+void leave_target(struct loop *loop, struct connection *connection);
 void note_refusal(struct connection *connection, int error);
 
 /* lane_answer.c */

@@ -354,10 +354,18 @@ function addConnectionEvents(rows: Float64Array, at: number, lane: RunningLane, 
   if (!(what & over)) return;
   lane.connections--;
   if (refusals > 0) lane.toldRefusals.delete(id);
-  const [errno = 0, side = 0, upBytes = 0, downBytes = 0, durationMs = 0] = rows.subarray(at + 3, at + 8);
+  const errno = rows[at + 3] ?? 0;
+  const side = rows[at + 4] ?? 0;
   const broken = side === 1 ? 'client' : side === 2 ? 'target' : undefined;
-  const error = errno === 0 ? undefined : createErrnoError(errno, broken === 'client' ? 'read' : 'write');
-  batch.push({ type: 'ended', id, upBytes, downBytes, durationMs, error, broken });
+  batch.push({
+    type: 'ended',
+    id,
+    upBytes: rows[at + 5] ?? 0,
+    downBytes: rows[at + 6] ?? 0,
+    durationMs: rows[at + 7] ?? 0,
+    error: errno === 0 ? undefined : createErrnoError(errno, broken === 'client' ? 'read' : 'write'),
+    broken,
+  });
 }
 
 function addRefusals(row: Float64Array, lane: RunningLane, batch: LaneEvent[]): void {

@@ -98,10 +98,11 @@ class EchoConnections {
   }
 
   #accepted({ id, remote, local }: EventOf<'accepted'>): void {
-    const { ledger, emit } = this.#options.host;
+    const { ledger, emit, hears } = this.#options.host;
     const entry = ledger.enter(this.#name(remote));
     this.#entries.set(id, entry);
-    emit({ event: 'accepted', id: entry.id, local: this.#name(local), remote: entry.remote });
+    if (hears?.('accepted') !== false)
+      emit({ event: 'accepted', id: entry.id, local: this.#name(local), remote: entry.remote });
     entry.moved = () => this.#read(id);
     entry.breakOff = () => this.lane?.cutConnection(id);
   }

@@ -90,22 +90,25 @@ for (const { title, ...scene } of scenes) {
   );
 }
 
-for (const [flags, sockets] of [
-  [[], 1],
-  [['--nodelay'], 2],
-  [['--pause', '1ms'], 2],
+for (const [flags, isLent] of [
+  [[], true],
+  [['--idle', '1m', '-m', '5'], true],
+  [['--nodelay'], false],
+  [['--pause', '1ms'], false],
+  [['--service', 'discard'], false],
 ] as const) {
-  nativeTest(`a client of echo ${flags.join(' ')} costs ${sockets} descriptors`, async (t) => {
-    const cli = startCli(t, ['echo', '127.0.0.1:0', ...flags], { env: { TNET_EXPRESS: '' } });
-    const address = await cli.address();
-    const echoed = async () => {
-      const client = await connectPeer(t, address);
-      client.write('x');
-      await once(client, 'data');
-    };
-    await echoed();
-    const before = countSockets(cli.child.pid!);
-    await echoed();
-    t.is(countSockets(cli.child.pid!) - before, sockets);
-  });
+  nativeTest(
+    `echo ${flags.join(' ')} ${isLent ? 'lends' : 'does not lend'} its listener to the engine`,
+    async (t) => {
+      const [withLane, without] = await Promise.all(
+        ['', '0'].map(async (express) => {
+          const cli = startCli(t, ['echo', '127.0.0.1:0', ...flags], { env: { TNET_EXPRESS: express } });
+          await cli.address();
+          return countSockets(cli.child.pid!);
+        }),
+      );
+      // What is lent is duplicated.
+      t.is(withLane! > without!, isLent);
+    },
+  );
 }
