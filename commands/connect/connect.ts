@@ -1,5 +1,7 @@
 import { type Connection, formatRemote, nameClient } from '../../src/net/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
+import { isIP } from '../../src/address/ip.ts';
+import { findService } from '../../src/address/service-names.ts';
 import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
 import { oneTarget, parseTargets, type Targets } from '../../src/address/targets.ts';
 import { TnetError } from '../../src/errors.ts';
@@ -136,7 +138,15 @@ function readTarget(words: readonly string[], options: ConnectOptions): Endpoint
   }
   if (words.length === 0)
     throw new TnetError('TNET_E_USAGE', 'name an address to connect to: HOST PORT, or -U PATH');
-  return parseWords(words, options.udp ? 'udp' : 'tcp');
+  return parseWords(addTelnetPort(words, options), options.udp ? 'udp' : 'tcp');
+}
+
+/** A host without a port is called at telnet's: `-t HOST`. A word that is a port of this machine stays one. */
+function addTelnetPort(words: readonly string[], { telnet }: ConnectOptions): readonly string[] {
+  const [host = '', ...more] = words;
+  const isHost = /^(?![\d]+$)[^:/@]+$/.test(host) || isIP(host) === 6;
+  if (telnet === undefined || more.length > 0 || !isHost || host === '-') return words;
+  return findService(host) === undefined ? [host, '23'] : words;
 }
 
 /** Whether no session follows: only a check, or a command after the addresses are there. */

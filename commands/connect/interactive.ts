@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import type { ReadStream } from 'node:tty';
 import { formatEscape, parseEscape, type EscapeKey, EscapeKeys } from '../../src/transform/escape-keys.ts';
 import { Terminal, type TerminalMode } from '../../src/dial/terminal.ts';
@@ -95,6 +96,8 @@ export class Interactive {
       setEscape: (text) => this.#setEscape(text),
       setMode: (mode) => this.#setMode(mode),
       send: (what) => this.#send(what),
+      telnet: this.#options.telnet,
+      shell: (line) => runShell(line),
       print: (text) => void process.stderr.write(`${text}\n`),
     });
     if (outcome === 'ask') {
@@ -142,4 +145,10 @@ export class Interactive {
     telnet.sendCommand(what);
     return undefined;
   }
+}
+
+/** At the terminal, which is as it was found. */
+function runShell(line: string): void {
+  const shell = process.env['SHELL'] || '/bin/sh';
+  spawnSync(shell, line === '' ? [] : ['-c', line], { stdio: 'inherit' });
 }

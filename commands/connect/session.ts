@@ -39,7 +39,13 @@ export async function prepareSession(session: SessionContext): Promise<PreparedS
   if (options.telnet !== undefined) {
     const { TelnetLink } = await import('./telnet.ts');
     const isActive = options.telnet === 'active';
-    telnet = new TelnetLink({ context, socket, isActive, isInteractive: stream !== undefined });
+    telnet = new TelnetLink({
+      context,
+      socket,
+      isActive,
+      user: options.user,
+      isInteractive: stream !== undefined,
+    });
     wire.send.push(telnet.streams.encoder);
     wire.receive.push(telnet.streams.decoder);
   }

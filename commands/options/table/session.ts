@@ -121,6 +121,16 @@ export const lines = {
     modes: ['receive', 'send'],
     test: 'cli/connect/telnet.test.ts',
   },
+  user: {
+    flags: '--user <name>',
+    help: 'with -t: the name to log in by, for a server that asks (NEW-ENVIRON)',
+    value: text((name) => name, 'name'),
+    in: { connect: ['client'] },
+    ends: streamEnds,
+    modes: ['receive', 'send'],
+    needs: [{ anyOf: ['telnet'], called: 'with -t' }],
+    test: 'cli/connect/telnet.test.ts',
+  },
   raw: {
     flags: '--raw',
     help: 'give each key on the terminal as it is typed; the escape key leaves',
