@@ -1,4 +1,4 @@
-import { TnetError } from '../errors.ts';
+import { TnetError, formatLimit } from '../errors.ts';
 import { longestDelayMs } from '../quantities.ts';
 
 /**
@@ -12,14 +12,14 @@ export class Deadline implements Disposable {
   readonly #endsAt: number;
   readonly #timer: NodeJS.Timeout | undefined;
 
-  /** `what` ends the sentence of the failure: `no connection to a:80 within 30000 ms`. No limit: `timeoutMs` absent. */
+  /** `what` ends the sentence of the failure: `no answer from a:80 within 30 s`. No limit: `timeoutMs` absent. */
   constructor(what: string, timeoutMs: number | undefined, outer?: AbortSignal) {
     const controller = new AbortController();
     this.limitMs = timeoutMs;
     this.#endsAt = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
     if (timeoutMs !== undefined && timeoutMs <= longestDelayMs) {
       const expire = () => {
-        controller.abort(new TnetError('TNET_E_TIMEOUT', `${what} within ${timeoutMs} ms`));
+        controller.abort(new TnetError('TNET_E_TIMEOUT', `${what} within ${formatLimit(timeoutMs)}`));
       };
       // A turn later, so that an answer or an error of this very turn comes first.
       this.#timer = setTimeout(() => setImmediate(expire), timeoutMs);

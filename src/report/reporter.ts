@@ -80,6 +80,8 @@ export interface ReporterOptions {
   readonly repeatMs?: number;
 }
 
+type AttemptFailed = Extract<Event, { readonly event: 'attempt-failed' }>;
+
 /** Says what happens, as lines for people or for programs. No control character of what came from outside gets through. */
 export class Reporter {
   /** What ends a line: CR LF while the terminal is in a mode that makes nothing of a LF. */
@@ -88,6 +90,8 @@ export class Reporter {
   write: (line: string) => void;
   readonly #options: Omit<ReporterOptions, 'write'>;
   readonly #repeats: Repeats;
+  /** Attempts that failed: what comes of them may say so too, and each is to be said once. */
+  #attempts: AttemptFailed[] = [];
 
   constructor({ write, ...options }: ReporterOptions) {
     this.write = write;
@@ -96,12 +100,40 @@ export class Reporter {
   }
 
   emit(event: Event): void {
-    const { name, verbosity, json, isTerminal } = this.#options;
-    if (json) {
+    if (this.#options.json) {
       const object = JSON.stringify({ time: new Date().toISOString(), ...event });
       this.write(`${escapeJson(object)}${this.lineEnd}`);
-      return;
+    } else if (event.event === 'attempt-failed') this.#attempts.push(event);
+    else if (event.event === 'attempt') this.#tell(event);
+    else {
+      const whole = this.#takeAttempts(event);
+      for (const attempt of this.#attempts.splice(0)) this.#tell(attempt);
+      this.#tell(whole);
     }
+  }
+
+  /**
+   * Drops the attempts that a failure is going to tell itself.
+   *
+   * @returns the event, with the address that was tried where it would name none
+   */
+  #takeAttempts(event: Event): Event {
+    if (event.event !== 'error' && event.event !== 'retry') return event;
+    const { message } = event;
+    const isTold = ({ address, message: own }: AttemptFailed) => message === own || message.includes(address);
+    const told = this.#attempts.filter(isTold);
+    this.#attempts = this.#attempts.filter((attempt) => !isTold(attempt));
+    const [only] = told;
+    const place = event.event === 'error' ? event.subject : event.address;
+    const isNamed = only === undefined || message.includes(only.address) || place.includes(only.address);
+    return isNamed || !/^[^ ]+:\d+$/.test(place)
+      ? event
+      : { ...event, message: `${message}: ${only.address}` };
+  }
+
+  /** What -v has to say. */
+  #tell(event: Event): void {
+    const { name, verbosity, isTerminal } = this.#options;
     const { text, from, fromOnTerminal = from } = renderEvent(event);
     if (verbosity < (isTerminal ? fromOnTerminal : from)) return;
     const tell = (note: string) =>
@@ -114,6 +146,7 @@ export class Reporter {
 
   /** Tells what has been held back: a repeated failure is one line a second. To be called at the end. */
   flush(): void {
+    for (const attempt of this.#attempts.splice(0)) this.#tell(attempt);
     this.#repeats.flush();
   }
 

@@ -1,3 +1,4 @@
+import { formatLimit } from '../errors.ts';
 import type { Event, EventName } from './events.ts';
 
 /** How much is said: 0 always, 1 with `-v`, 2 with `-vv`. */
@@ -24,7 +25,7 @@ export function renderEvent(event: Event): Sentence {
     case 'attempt':
       return { text: `trying ${event.address}`, from: 2 };
     case 'attempt-failed':
-      return { text: `${event.address}: ${event.message} (${event.code})`, from: 1 };
+      return { text: renderFailure(event.address, event), from: 1 };
     case 'retry':
       return { text: renderRetry(event), from: 1 };
     case 'checked':
@@ -126,14 +127,19 @@ export function renderEvent(event: Event): Sentence {
       };
     case 'draining':
       return {
-        text: `waiting for ${renderCount(event.open, 'connection')}, at most ${event.limitMs} ms`,
+        text: `waiting for ${renderCount(event.open, 'connection')}, at most ${formatLimit(event.limitMs)}`,
         from: 0,
       };
     case 'cut':
       return { text: `cut ${renderCount(event.connections, 'connection')} that had not ended`, from: 0 };
     case 'error':
-      return { text: `${event.subject}: ${event.message} (${event.code})`, from: 0 };
+      return { text: renderFailure(event.subject, event), from: 0 };
   }
+}
+
+/** An answer that does not come is told with whose it is. */
+function renderFailure(subject: string, { message, code }: { message: string; code: string }): string {
+  return `${message.includes(` from ${subject} within `) ? '' : `${subject}: `}${message} (${code})`;
 }
 
 /** What a server has taken: connections, or datagrams where it has no connections. */
