@@ -10,7 +10,10 @@ if ((major === 24 && minor >= 19) || (major === 26 && minor >= 4) || major > 26)
   start();
 } else {
   process.stderr.write(
-    'tnet: Node ' + process.versions.node + ' is too old: tnet needs Node 24.19 or later, or 26.4 or later\n',
+    'tnet: Node ' +
+      process.versions.node +
+      ' is not supported: tnet needs 24.19 or later of Node 24, or 26.4 or later; ' +
+      'get one from https://nodejs.org/en/download, or with nvm: nvm install 24\n',
   );
   process.exitCode = 2;
 }

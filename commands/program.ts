@@ -77,6 +77,9 @@ export async function explainUsageError(
   const [, flags = '', value = '', reason = ''] =
     /^option '(.*?)' argument '(.*)' is invalid\. (.*)$/s.exec(text) ?? [];
   if (flags !== '') return refuseValue(flags, value, reason);
+  const [, operand = '', name = '', choices = ''] =
+    /^command-argument value '(.*)' is invalid for argument '(.*)'\. (.*)$/s.exec(text) ?? [];
+  if (name !== '') return refuseValue(name.toUpperCase(), operand, choices);
   const lacking = /^option '(.*?)(?: ([<[].*))?' argument missing$/.exec(text);
   if (lacking) return new TnetError('TNET_E_USAGE', `${lacking[1] ?? ''} needs a value: ${lacking[2] ?? ''}`);
   return new TnetError(

@@ -1,6 +1,6 @@
 import { Readable, type Duplex } from 'node:stream';
 import { isNullDevice, openInput, openOutput, type Input, type Output } from '../src/dial/stdio.ts';
-import { errorCode, TnetError } from '../src/errors.ts';
+import { errorCode, TnetError, formatLimit } from '../src/errors.ts';
 import { runSession, type SessionEnding, type SessionOptions } from '../src/flow/session.ts';
 import { closeConnection, resetConnection, type Connection } from '../src/net/connection.ts';
 import type { DatagramPeer } from '../src/net/datagram-peer.ts';
@@ -202,7 +202,7 @@ export async function runClientSession(session: StdioSession): Promise<StdioEndi
 /** --wait-reply without a reply is a time limit that ran out; a reply may be a datagram without a byte. */
 function requireReply(context: Context, peer: Connection, remote: string, waitMs: number): void {
   if ((peer as Partial<DatagramPeer>).received !== 0) return;
-  context.fail(remote, new TnetError('TNET_E_TIMEOUT', `no reply within ${waitMs} ms`));
+  context.fail(remote, new TnetError('TNET_E_TIMEOUT', `no reply within ${formatLimit(waitMs)}`));
 }
 
 /** How a recording tells the end: only the peer's side can have been reset. */

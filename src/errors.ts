@@ -118,14 +118,39 @@ export class TnetError extends Error {
 
 TnetError.prototype.name = 'TnetError';
 
+/**
+ * A failure of the system's, with a sentence that says more than its code does. The code and the place stay those of the
+ * cause.
+ */
+export class ExplainedError extends Error {
+  declare readonly code: string | undefined;
+  /** What the failure is about, as the user wrote it. Default: what the command was working on. */
+  readonly subject: string | undefined;
+
+  constructor(cause: Error, message: string, subject?: string) {
+    super(message, { cause });
+    const { code, errno, syscall, address, port } = cause as NodeJS.ErrnoException & Record<string, unknown>;
+    Object.assign(this, { code, errno, syscall, address, port });
+    this.subject = subject;
+  }
+}
+
+/** A limit as people write it: `300 ms`, `3 s`, `1.5 s`, `5 min`, `2 h`. */
+export function formatLimit(limitMs: number): string {
+  const inUnits = (unitMs: number) => Math.round((limitMs / unitMs) * 10) / 10;
+  if (limitMs < 1000) return `${Math.round(limitMs)} ms`;
+  if (limitMs < 120_000) return `${inUnits(1000)} s`;
+  return limitMs < 7_200_000 ? `${inUnits(60_000)} min` : `${inUnits(3_600_000)} h`;
+}
+
 /** Nothing has moved on a connection for its limit. */
 export function idleError(limitMs: number): TnetError {
-  return new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${limitMs} ms`);
+  return new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${formatLimit(limitMs)}`);
 }
 
 /** A connection has been there for its limit. */
 export function lifetimeError(limitMs: number): TnetError {
-  return new TnetError('TNET_E_TIMEOUT', `open for ${limitMs} ms`);
+  return new TnetError('TNET_E_TIMEOUT', `open for ${formatLimit(limitMs)}`);
 }
 
 /** The `code` of any error, or undefined. */

@@ -1,4 +1,4 @@
-import { TnetError } from '../../src/errors.ts';
+import { TnetError, formatLimit } from '../../src/errors.ts';
 import type { Miss, Step } from '../../src/transform/dialogue.ts';
 import type { TableFlags } from '../options/row.ts';
 import type { dialogue } from '../options/table/session.ts';
@@ -19,6 +19,6 @@ export function describeMiss({ step, text, reason, received }: Miss, stepMs: num
   const shown = JSON.stringify(received.subarray(-shownBytes).toString());
   const cut = received.length > shownBytes ? `…${shown}` : shown;
   const what = received.length === 0 ? 'nothing came' : `${cut} came`;
-  const when = reason === 'ended' ? 'before the peer ended' : `within ${stepMs} ms`;
+  const when = reason === 'ended' ? 'before the peer ended' : `within ${formatLimit(stepMs)}`;
   return new TnetError('TNET_E_EXPECT', `step ${step}: expected /${text}/, but ${what} ${when}`);
 }

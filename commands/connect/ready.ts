@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import type { Connection } from '../../src/net/connection.ts';
-import { TnetError, errorCode } from '../../src/errors.ts';
+import { TnetError, errorCode, formatLimit } from '../../src/errors.ts';
 import { CrlfOut } from '../../src/transform/crlf.ts';
 import { Dialogue, type Step } from '../../src/transform/dialogue.ts';
 import { describeMiss, type DialogueFlags } from './dialogue.ts';
@@ -33,7 +33,8 @@ export async function runSteps(
   const outcome = Promise.withResolvers<undefined>();
   const fail = (error: unknown) => outcome.reject(error);
   const onAbort = () => fail(signal.reason);
-  const onTimeout = () => fail(new TnetError('TNET_E_TIMEOUT', `no answer within ${timeoutMs ?? 0} ms`));
+  const onTimeout = () =>
+    fail(new TnetError('TNET_E_TIMEOUT', `no answer within ${formatLimit(timeoutMs ?? 0)}`));
   const timer = timeoutMs === undefined ? undefined : setTimeout(onTimeout, timeoutMs);
   signal.addEventListener('abort', onAbort, { once: true });
   const dialogue = new Dialogue(steps, {

@@ -4,7 +4,7 @@ import { closeConnection, type Connection, formatRemote, nameClient } from '../.
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { parsePath, parseWords } from '../../src/address/parse.ts';
 import { runPing, type PingEnding } from '../../src/dial/ping.ts';
-import { TnetError } from '../../src/errors.ts';
+import { TnetError, formatLimit } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
 import { maxDatagramBytes } from '../../src/net/datagram-peer.ts';
 import { DatagramCheck, StreamCheck } from '../../src/protocol/echo-check/checks.ts';
@@ -190,6 +190,9 @@ function chooseWindow(sizeBytes: number, isUnpaced: boolean): number {
 function readRunLimit(context: Context, timeoutMs: number | undefined) {
   if (timeoutMs === undefined) return undefined;
   const onTimeout = () =>
-    context.reporter.fail('--timeout', new TnetError('TNET_E_TIMEOUT', `the run took ${timeoutMs} ms`));
+    context.reporter.fail(
+      '--timeout',
+      new TnetError('TNET_E_TIMEOUT', `the run took ${formatLimit(timeoutMs)}`),
+    );
   return { timeoutMs, onTimeout };
 }

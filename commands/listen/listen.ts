@@ -1,6 +1,6 @@
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
-import { TnetError } from '../../src/errors.ts';
+import { TnetError, formatLimit } from '../../src/errors.ts';
 import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
 import { prepareService, type Handler, type ServeHost } from '../../src/serve/service.ts';
 import { createContext, type Context } from '../context.ts';
@@ -175,7 +175,7 @@ function limitFirstClient(context: Context, run: ServerRun, limitMs: number, fir
   const timer = setTimeout(() => {
     context.fail(
       run.addresses.at(-1) ?? '',
-      new TnetError('TNET_E_TIMEOUT', `no client within ${limitMs} ms`),
+      new TnetError('TNET_E_TIMEOUT', `no client within ${formatLimit(limitMs)}`),
     );
     run.stop();
   }, limitMs);

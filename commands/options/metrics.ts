@@ -28,9 +28,13 @@ export async function startMetrics(
 ): Promise<ServedMetrics | undefined> {
   const { serveMetrics } = await import('../../src/serve/metrics-server.ts');
   const fail: MetricsOptions['fail'] = (subject, error) => reporter.fail(subject, error);
-  const { server, address } = await serveMetrics(endpoint, { ...options, fail }).catch((error: unknown) => {
-    throw new ServeError(formatEndpoint(endpoint), error);
-  });
+  const { server, address } = await serveMetrics(endpoint, { ...options, fail }).catch(
+    async (error: unknown) => {
+      const { explainBind } = await import('../../src/net/own-side.ts');
+      const port = 'port' in endpoint ? endpoint.port : 0;
+      throw new ServeError(formatEndpoint(endpoint), explainBind(error, { kind: 'tcp', port }));
+    },
+  );
   const close = () => {
     server.close();
     server.closeAllConnections();

@@ -1,6 +1,7 @@
 import { TnetError, hideUserInfo } from '../errors.ts';
 import { isIP } from './ip.ts';
 import type { Endpoint } from './endpoint.ts';
+import { explainForeignAddress } from './foreign-address.ts';
 import { refuseNumericForm } from './host-rules.ts';
 import { findService, type ServiceProtocol } from './service-names.ts';
 
@@ -23,12 +24,8 @@ const pipePath = /^\\\\[.?]\\pipe\\./i;
 export function parseEndpoint(text: string, protocol: ServiceProtocol = 'tcp'): Endpoint {
   if (text === '') throw addressError(text, 'the address is empty');
   if (text === '-') return { kind: 'stdio' };
-  if (/^(TCP|UDP|UNIX|ABSTRACT|OPENSSL|EXEC|SYSTEM|STDIO|OPEN|PIPE|SOCKS)[A-Z0-9-]*[:,]/.test(text)) {
-    throw addressError(
-      text,
-      'an address of socat: here it is HOST:PORT, /path, tls://HOST:PORT or udp://HOST:PORT',
-    );
-  }
+  const advice = explainForeignAddress(text);
+  if (advice !== undefined) throw addressError(text, advice);
   if (hasUserInfo(text)) throw userError(text);
   if (text.startsWith('unix:')) return parsePath(text.slice('unix:'.length), text);
   if ((text.includes('/') && !text.includes('://')) || pipePath.test(text)) return parsePath(text, text);
@@ -177,7 +174,7 @@ function parseUrl(text: string, scheme: string, rest: string): Endpoint {
   if (kind === 'tcp' || kind === 'tls' || kind === 'udp') {
     return { kind, ...parseHostPort(rest.replace(/\/$/, ''), kind === 'udp' ? 'udp' : 'tcp') };
   }
-  throw addressError(text, `unknown scheme ${scheme}://: tcp, tls, udp and unix: are known`);
+  throw addressError(text, `unknown scheme ${scheme}://; there are tcp://, tls://, udp:// and unix:`);
 }
 
 /** Whether an address has a user in it, and maybe a password with a slash, which would make it a path. */

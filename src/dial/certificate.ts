@@ -1,5 +1,5 @@
 import { X509Certificate, createHash } from 'node:crypto';
-import { errorCode } from '../errors.ts';
+import { errorCode, ExplainedError } from '../errors.ts';
 import { isIP } from '../address/ip.ts';
 import type { DetailedPeerCertificate } from '../net/tls.ts';
 
@@ -39,12 +39,42 @@ const sentences: Readonly<Record<string, Explain>> = {
   },
 };
 
-/** A refused certificate's error with a sentence that says why. Any other error is given back as it is. */
-export function explainFault(error: Error, chain: readonly X509Certificate[], name: string): Error {
+const trustAdvice = 'to trust it, give --tls-ca FILE or --tls-pin SHA256; --tls-insecure trusts anybody';
+const timeAdvice = 'is the clock of this machine right? --tls-insecure checks nothing';
+
+/** What a client can do about a refused certificate. */
+const advice: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: trustAdvice,
+  SELF_SIGNED_CERT_IN_CHAIN: trustAdvice,
+  UNABLE_TO_GET_ISSUER_CERT: trustAdvice,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: trustAdvice,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: trustAdvice,
+  CERT_HAS_EXPIRED: timeAdvice,
+  CERT_NOT_YET_VALID: timeAdvice,
+  ERR_TLS_CERT_ALTNAME_INVALID: 'the name to check is given with --tls-servername NAME',
+};
+
+/** The peer whose certificate was refused. */
+interface RefusedPeer {
+  readonly name: string;
+  /** Whether it was checked as a server's. */
+  readonly isServer: boolean;
+}
+
+/**
+ * A refused certificate's error with a sentence that says why, and what to do. Any other error is given back as it is.
+ */
+export function explainFault(
+  error: Error,
+  chain: readonly X509Certificate[],
+  { name, isServer }: RefusedPeer,
+): Error {
   const code = errorCode(error) ?? '';
   const explain = sentences[code];
   if (!explain) return error;
-  return Object.assign(new Error(explain(chain, name), { cause: error }), { code });
+  const todo = isServer ? advice[code] : undefined;
+  const sentence = explain(chain, name);
+  return new ExplainedError(error, todo === undefined ? sentence : `${sentence}; ${todo}`);
 }
 
 function dateOf(text: string | undefined): string {

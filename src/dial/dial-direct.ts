@@ -1,8 +1,9 @@
 import { formatHostPort, type Endpoint, formatPath } from '../address/endpoint.ts';
-import { TnetError, errorCode } from '../errors.ts';
+import { TnetError, errorCode, formatLimit } from '../errors.ts';
 import { connectDatagram } from '../net/datagram.ts';
 import type { DatagramPeer } from '../net/datagram-peer.ts';
 import { Deadline } from '../net/deadline.ts';
+import { explainSource } from '../net/own-side.ts';
 import { lookupFirst } from '../net/lookup.ts';
 import type { DialOptions } from './dial-options.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
@@ -29,7 +30,7 @@ export async function dialDatagram(
   const { address } = await Promise.race([lookupFirst(host, { family }), rejectOn(deadline.signal)]).catch(
     (error: unknown) => {
       if (signal?.aborted || !deadline.signal.aborted) throw error;
-      const message = `no address within ${timeoutMs ?? 0} ms`;
+      const message = `its address was not found within ${formatLimit(timeoutMs ?? 0)}`;
       throw new TnetError('TNET_E_TIMEOUT', message, { subject: host, cause: error });
     },
   );
@@ -37,7 +38,11 @@ export async function dialDatagram(
   if (denial) throw denial;
   observer?.attempt?.(formatHostPort(address, port));
   const { address: localAddress, port: localPort } = source ?? {};
-  return await connectDatagram({ address, port, localAddress, localPort, tune: tuneDatagrams });
+  try {
+    return await connectDatagram({ address, port, localAddress, localPort, tune: tuneDatagrams });
+  } catch (error) {
+    throw source ? explainSource(error as Error, { kind: 'udp', ...source }) : error;
+  }
 }
 
 function rejectOn(signal: AbortSignal): Promise<never> {

@@ -5,6 +5,7 @@ import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts'
 import { Deadline } from '../net/deadline.ts';
 import { connectTcp, type RaceOptions } from '../net/happy-eyeballs.ts';
 import type { Socket } from '../net/index.ts';
+import { explainSource } from '../net/own-side.ts';
 import type { DialOptions } from './dial-options.ts';
 import { awaitDescriptor } from '../net/descriptors.ts';
 import { dialPath } from './dial-direct.ts';
@@ -59,8 +60,8 @@ async function dialOnce(
   }
   const name = formatTargetEndpoint(endpoint);
   if (endpoint.kind !== 'unix' && endpoint.kind !== 'tcp' && endpoint.kind !== 'tls')
-    throw new TnetError('TNET_E_UNSUPPORTED', `cannot connect to ${name}`, { subject: name });
-  using deadline = new Deadline(`no connection to ${name}`, timeoutMs, signal);
+    throw new TnetError('TNET_E_UNSUPPORTED', refuseKind(endpoint), { subject: name });
+  using deadline = new Deadline(`no answer from ${name}`, timeoutMs, signal);
   let socket;
   if (endpoint.kind === 'unix')
     socket = tune(await dialPath(endpoint.path, options, deadline.signal), options);
@@ -76,6 +77,13 @@ async function dialOnce(
   }
   if (prove) await prove(socket, timeoutMs);
   return socket;
+}
+
+function refuseKind({ kind }: Endpoint): string {
+  if (kind === 'fd') return 'a descriptor that was passed on is listened on, and not connected to';
+  return kind === 'stdio'
+    ? 'standard input and output are no address to connect to'
+    : `cannot connect to ${kind}`;
 }
 
 async function dialThrough(
@@ -122,6 +130,7 @@ function createRace(
     signal,
     lookup,
     judge: judge && (({ address }) => judge({ transport: 'stream', address, port, isProxy })),
+    explain: source && ((error) => explainSource(error, { kind: 'tcp', ...source })),
     onLookup: () => observer?.lookedUp?.(host),
     onAttempt: (attempt) => observer?.attempt?.(formatHostPort(attempt.address, attempt.port)),
     onAttemptFailed: (attempt, error) =>

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { errorCode, TnetError } from '../errors.ts';
+import { errorCode, TnetError, formatLimit } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { isSetupFailure } from '../net/connect-failure.ts';
 import { describeError } from '../report/sentences.ts';
@@ -88,9 +88,11 @@ function mayPassByItself(error: unknown): boolean {
 
 function createWaitError(options: PatienceOptions, cause: unknown): TnetError {
   const { subject, withinMs = 0, stableMs = 0 } = options;
-  const what = stableMs > 0 ? `no connection that stays open for ${stableMs} ms` : 'no connection';
+  const what = stableMs > 0 ? `no connection that stays open for ${formatLimit(stableMs)}` : 'no connection';
+  const within = `within ${formatLimit(withinMs)}`;
   const reason = cause === undefined ? '' : `: ${describeError(cause)}, ${errorCode(cause) ?? 'ERROR'}`;
-  const message = `${what} within ${withinMs} ms${reason}`;
+  const isSilent = stableMs === 0 && errorCode(cause) === 'TNET_E_TIMEOUT';
+  const message = isSilent ? `no answer from ${subject} ${within}` : `${what} ${within}${reason}`;
   return new TnetError('TNET_E_TIMEOUT', message, { subject, cause });
 }
 
@@ -110,7 +112,7 @@ async function staysOpen(socket: Connection, forMs: number, signal?: AbortSignal
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   const fail = (cause?: Error) => {
     const how = cause ? 'was reset' : 'was ended by the peer';
-    reject(new TnetError('TNET_E_UNSTABLE', `the connection ${how} within ${forMs} ms`, { cause }));
+    reject(new TnetError('TNET_E_UNSTABLE', `the connection ${how} within ${formatLimit(forMs)}`, { cause }));
   };
   const onData = (chunk: Buffer) => {
     chunks.push(chunk);

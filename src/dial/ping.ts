@@ -1,4 +1,4 @@
-import { TnetError } from '../errors.ts';
+import { TnetError, formatLimit } from '../errors.ts';
 import { Socket } from '../net/index.ts';
 import type { EchoCheck, Reply } from '../protocol/echo-check/echo-check.ts';
 import type { Connection } from '../net/connection.ts';
@@ -62,7 +62,7 @@ class Pinger {
     const { connection, signal, idleMs } = options;
     if (idleMs !== undefined) {
       this.#idleTimer = setTimeout(() => {
-        this.#end(new TnetError('TNET_E_TIMEOUT', `nothing came back for ${idleMs} ms`));
+        this.#end(new TnetError('TNET_E_TIMEOUT', `nothing came back for ${formatLimit(idleMs)}`));
       }, idleMs);
     }
     connection.on('data', (chunk: Buffer) => this.#receive(chunk));

@@ -88,7 +88,7 @@ export async function shakeHands(
     if (signal?.aborted) throw signal.reason as Error;
     if (closed.signal.aborted) throw new TnetError('TNET_E_TLS', 'the connection was closed before TLS');
     report(false);
-    throw explainFault(error as Error, chain, name);
+    throw explainFault(error as Error, chain, { name, isServer: !side.isServer });
   } finally {
     socket.off('close', onClose);
   }

@@ -1,4 +1,4 @@
-import { errorCode, TnetError } from '../errors.ts';
+import { errorCode, ExplainedError, formatLimit, TnetError } from '../errors.ts';
 import type { Attempt } from './candidates.ts';
 
 /** Failures of this machine's own set-up: another address, path, permission or limit is needed, not another try. */
@@ -59,9 +59,13 @@ export function createSelfRefusal(address: string, port: number): Error {
   return Object.assign(new Error(message), { code: 'ECONNREFUSED', syscall: 'connect', address, port });
 }
 
+type Tried = Pick<Attempt, 'address' | 'family' | 'port'>;
+
 /** What an error of a host has to tell: which addresses were tried, and why each that is over failed. */
 export interface Progress {
-  readonly tried: Pick<Attempt, 'address' | 'family' | 'port'>[];
+  readonly tried: Tried[];
+  /** Those of them that are over. */
+  readonly failed: Set<Tried>;
   readonly errors: Error[];
 }
 
@@ -79,26 +83,32 @@ export function createRaceError(
 ): Error {
   const sorted = sortFailures(errors);
   const [first] = sorted;
-  if (sorted.length === 1 && first) return first;
+  // What is wrong at our end is wrong for every address.
+  if (first && sorted.every((error) => error === first || isSameExplained(error, first))) return first;
   const code = errorCode(first);
   const reasons = sorted.map(({ message }) => message).join('; ');
   const message = `none of the ${tried.length} addresses of ${host} accepted the connection: ${reasons}`;
   return Object.assign(new AggregateError(sorted, message), { code });
 }
 
+function isSameExplained(one: Error, other: Error): boolean {
+  return one instanceof ExplainedError && other instanceof ExplainedError && one.message === other.message;
+}
+
 /** The failure of a host for which there was not enough time. */
 export function createTimeoutError(
   { host = 'localhost', port, timeoutMs = 0, limitMs = timeoutMs }: RaceLimits,
-  { tried, errors }: Progress,
+  { tried, failed, errors }: Progress,
 ): Error {
-  const list = tried.map(formatAttempt).join(', ');
-  const what = tried.length === 0 ? `its address was not found` : `tried ${list}`;
-  return new TnetError('TNET_E_TIMEOUT', `no connection to ${host} within ${limitMs} ms: ${what}`, {
+  const silent = tried.filter((attempt) => !failed.has(attempt)).map(formatAttempt);
+  const what =
+    silent.length === 0 ? `no address of ${host} was found` : `no answer from ${silent.join(', ')}`;
+  return new TnetError('TNET_E_TIMEOUT', `${what} within ${formatLimit(limitMs)}`, {
     subject: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
     cause: errors.length > 0 ? new AggregateError(errors) : undefined,
   });
 }
 
-function formatAttempt({ address, family, port }: Pick<Attempt, 'address' | 'family' | 'port'>): string {
+function formatAttempt({ address, family, port }: Tried): string {
   return family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }

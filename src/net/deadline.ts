@@ -1,4 +1,4 @@
-import { TnetError } from '../errors.ts';
+import { TnetError, formatLimit } from '../errors.ts';
 import { longestDelayMs } from '../quantities.ts';
 
 /**
@@ -14,7 +14,7 @@ export class Deadline implements Disposable {
   #signal: AbortSignal | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `what` ends the sentence of the failure: `no connection to a:80 within 30000 ms`. No limit: `timeoutMs` absent. */
+  /** `what` ends the sentence of the failure: `no answer from a:80 within 30 s`. No limit: `timeoutMs` absent. */
   constructor(what: string, timeoutMs: number | undefined, outer?: AbortSignal) {
     this.limitMs = timeoutMs;
     this.#what = what;
@@ -32,7 +32,8 @@ export class Deadline implements Disposable {
     const { limitMs, leftMs } = this;
     if (leftMs !== undefined && leftMs <= longestDelayMs) {
       const expire = () => {
-        controller.abort(new TnetError('TNET_E_TIMEOUT', `${this.#what} within ${limitMs} ms`));
+        const message = `${this.#what} within ${formatLimit(limitMs ?? 0)}`;
+        controller.abort(new TnetError('TNET_E_TIMEOUT', message));
       };
       // A turn later, so that an answer or an error of this very turn comes first.
       this.#timer = setTimeout(() => setImmediate(expire), leftMs);

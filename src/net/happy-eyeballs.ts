@@ -32,6 +32,8 @@ export interface RaceOptions extends Omit<SocketOptions, 'signal' | 'fd' | 'hand
   readonly judge?: ((candidate: Candidate) => Error | undefined) | undefined;
   /** Called with the candidates in the order in which they will be tried. */
   readonly onLookup?: ((candidates: readonly Candidate[]) => void) | undefined;
+  /** Gives an attempt's failure words of the caller's. */
+  readonly explain?: ((error: Error) => Error) | undefined;
   readonly onAttempt?: ((attempt: Attempt) => void) | undefined;
   readonly onAttemptFailed?: ((attempt: Attempt, error: Error) => void) | undefined;
 }
@@ -54,7 +56,7 @@ export async function connectTcp(options: RaceOptions): Promise<Socket> {
   const { signal, timeoutMs, port, staggerMs = defaultStaggerMs } = options;
   signal?.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const progress: Progress = { tried: [], errors: [] };
+  const progress: Progress = { tried: [], failed: new Set(), errors: [] };
   const running = new Set<Socket>();
   let candidates: readonly Candidate[] = [];
   let next = 0;
@@ -75,11 +77,13 @@ export async function connectTcp(options: RaceOptions): Promise<Socket> {
     options.onAttempt?.(attempt);
     // The signal is the race's: a socket that has won is the caller's alone.
     const socket = new SocketClass({ ...options, signal: undefined });
-    const fail = (error: Error) => {
+    const fail = (cause: Error) => {
       socket.off('connect', succeed);
       running.delete(socket);
       socket.destroy();
       if (isOver) return;
+      const error = options.explain?.(cause) ?? cause;
+      progress.failed.add(attempt);
       progress.errors.push(error);
       options.onAttemptFailed?.(attempt, error);
       if (next < candidates.length) tryNext();
@@ -137,6 +141,7 @@ function keepAllowed(
     if (!denial) return true;
     const attempt = { ...candidate, port, index, of: candidates.length };
     progress.tried.push(attempt);
+    progress.failed.add(attempt);
     progress.errors.push(denial);
     onAttemptFailed?.(attempt, denial);
     return false;

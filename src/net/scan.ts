@@ -56,7 +56,7 @@ function createLimitError({ address, port }: Probe, timeoutMs: number | undefine
   const family = isIPv6(address) ? 6 : 4;
   return createTimeoutError(
     { host: address, port, timeoutMs },
-    { tried: [{ address, family, port }], errors: [] },
+    { tried: [{ address, family, port }], failed: new Set(), errors: [] },
   );
 }
 

@@ -86,6 +86,11 @@ export interface ReporterOptions {
   readonly repeatMs?: number;
 }
 
+/** The most addresses of a target whose failures are held until the target's own is told. */
+const attemptsMost = 16;
+
+type AttemptFailed = Extract<Event, { readonly event: 'attempt-failed' }>;
+
 /** Says what happens, as lines for people or for programs. No control character of what came from outside gets through. */
 export class Reporter {
   /** What ends a line: CR LF while the terminal is in a mode that makes nothing of a LF. */
@@ -94,6 +99,8 @@ export class Reporter {
   write: (line: string) => void;
   readonly #options: Omit<ReporterOptions, 'write'>;
   readonly #repeats: Repeats;
+  /** Attempts that failed: what comes of them may say so too, and each is to be said once. */
+  #attempts: AttemptFailed[] = [];
 
   constructor({ write, ...options }: ReporterOptions) {
     this.write = write;
@@ -108,13 +115,47 @@ export class Reporter {
   }
 
   emit(event: Event): void {
-    if (!this.hears(event.event)) return;
-    const { name, verbosity, json, isTerminal, quiet } = this.#options;
-    if (json) {
+    if (this.#options.json) {
       const object = JSON.stringify({ time: new Date().toISOString(), ...event });
       this.write(`${escapeJson(object)}${this.lineEnd}`);
-      return;
+    } else if (event.event === 'attempt-failed') this.#hold(event);
+    else if (event.event === 'attempt') this.#tell(event);
+    else {
+      const whole = this.#takeAttempts(event);
+      for (const attempt of this.#attempts.splice(0)) this.#tell(attempt);
+      this.#tell(whole);
     }
+  }
+
+  /** What nobody hears is held for the failure that may follow, and not for ever. */
+  #hold(attempt: AttemptFailed): void {
+    this.#attempts.push(attempt);
+    if (this.#attempts.length > attemptsMost && !this.hears('attempt-failed')) this.#attempts.shift();
+  }
+
+  /**
+   * Drops the attempts that a failure is going to tell itself.
+   *
+   * @returns the event, with the address that was tried where it would name none
+   */
+  #takeAttempts(event: Event): Event {
+    if (event.event !== 'error' && event.event !== 'retry') return event;
+    const { message } = event;
+    const isTold = ({ address, message: own }: AttemptFailed) => message === own || message.includes(address);
+    const told = this.#attempts.filter(isTold);
+    this.#attempts = this.#attempts.filter((attempt) => !isTold(attempt));
+    const [only] = told;
+    const place = event.event === 'error' ? event.subject : event.address;
+    const isNamed = only === undefined || message.includes(only.address) || place.includes(only.address);
+    return isNamed || !/^[^ ]+:\d+$/.test(place)
+      ? event
+      : { ...event, message: `${message}: ${only.address}` };
+  }
+
+  /** What -v has to say. */
+  #tell(event: Event): void {
+    if (!this.hears(event.event)) return;
+    const { name, verbosity, isTerminal, quiet } = this.#options;
     const { text, from, fromOnTerminal = from, rows } = renderEvent(event);
     const isQuiet = verbosity < (isTerminal ? fromOnTerminal : from);
     if (isQuiet && !(isTerminal && quiet?.includes(event.event))) return;
@@ -151,6 +192,7 @@ export class Reporter {
 
   /** Tells what has been held back: a repeated failure is one line a second. To be called at the end. */
   flush(): void {
+    for (const attempt of this.#attempts.splice(0)) this.#tell(attempt);
     this.#repeats.flush();
   }
 

@@ -1,5 +1,5 @@
 import { getSystemErrorMessage } from 'node:util';
-import { errorCode } from '../errors.ts';
+import { errorCode, ExplainedError, TnetError } from '../errors.ts';
 
 /** Plain words for the codes whose text from the system says less than a user wants, or that are not the system's. */
 const sentences: Readonly<Record<string, string>> = {
@@ -18,6 +18,9 @@ const sentences: Readonly<Record<string, string>> = {
 /** One plain sentence for any error, without its code. Never empty. */
 export function describeError(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 1) return describeAttempts(error.errors);
+  if (error instanceof ExplainedError) return error.message;
+  if (error instanceof TnetError && error.cause instanceof AggregateError)
+    return `${error.message}; ${describeAttempts(error.cause.errors)}`;
   const code = errorCode(error);
   if (code !== undefined && sentences[code] !== undefined) return sentences[code];
   if (code?.startsWith('ERR_SSL_')) return describeTlsError(code, error);

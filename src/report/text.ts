@@ -1,3 +1,4 @@
+import { formatLimit } from '../errors.ts';
 import type { Event, EventName } from './events.ts';
 
 /** How much is said: 0 always, 1 with `-v`, 2 with `-vv`. */
@@ -72,7 +73,7 @@ function describe(event: Event): string {
     case 'attempt':
       return `trying ${event.address}`;
     case 'attempt-failed':
-      return `${event.address}: ${event.message} (${event.code})`;
+      return renderFailure(event.address, event);
     case 'retry':
       return renderRetry(event);
     case 'checked':
@@ -145,12 +146,17 @@ function describe(event: Event): string {
     case 'worker-ended':
       return `worker ${event.worker} (process ${event.pid}) ended ${event.signal === undefined ? `with status ${event.status ?? 0}` : `by ${event.signal}`}, ${renderCount(event.connections, 'connection')} lost; another is started`;
     case 'draining':
-      return `waiting for ${renderCount(event.open, 'connection')}, at most ${event.limitMs} ms`;
+      return `waiting for ${renderCount(event.open, 'connection')}, at most ${formatLimit(event.limitMs)}`;
     case 'cut':
       return `cut ${renderCount(event.connections, 'connection')} that had not ended`;
     case 'error':
-      return `${event.subject}: ${event.message} (${event.code})`;
+      return renderFailure(event.subject, event);
   }
+}
+
+/** An answer that does not come is told with whose it is. */
+function renderFailure(subject: string, { message, code }: { message: string; code: string }): string {
+  return `${message.includes(` from ${subject} within `) ? '' : `${subject}: `}${message} (${code})`;
 }
 
 /** What a server has taken: connections, or datagrams where it has no connections. */

@@ -95,7 +95,7 @@ export class Listeners<S extends Service = Service> {
       this.#host.own?.add(listener.address);
       return listener;
     } catch (error) {
-      throw new ServeError(address, error);
+      throw new ServeError(address, await explain(error, service));
     }
   }
 
@@ -187,6 +187,15 @@ export async function retryBind<Bound>(
       }
     }
   }
+}
+
+/** What a failure of binding says, with who has the address and what to do. */
+async function explain(error: unknown, { listen, binding }: Service): Promise<unknown> {
+  const { explainBind } = await import('../net/own-side.ts');
+  const advice = binding.retry ? '' : '; --retry-bind waits until it is free';
+  if (listen.kind === 'unix') return explainBind(error, { kind: 'unix', path: listen.path }, advice);
+  if (!('port' in listen)) return error;
+  return explainBind(error, { kind: listen.kind === 'udp' ? 'udp' : 'tcp', port: listen.port }, advice);
 }
 
 function isInUse(error: unknown): boolean {

@@ -68,7 +68,13 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
   else if (endpoint.kind === 'fd') server.listen({ fd: endpoint.fd, backlog });
   else {
     const subject = formatEndpoint(endpoint);
-    throw new TnetError('TNET_E_UNSUPPORTED', `cannot listen on ${subject}`, { subject });
+    throw new TnetError(
+      'TNET_E_UNSUPPORTED',
+      endpoint.kind === 'stdio'
+        ? 'standard input and output are no address to listen on'
+        : 'it cannot be listened on',
+      { subject },
+    );
   }
   try {
     await once(server, 'listening');

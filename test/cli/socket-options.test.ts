@@ -137,7 +137,7 @@ test.serial('values that the system does not have are exit 2', async (t) => {
     cases.map(async (flags) => {
       const run = await runCli(t, ['connect', ...flags, '127.0.0.1', '1']);
       t.is(run.code, 2, flags.join(' '));
-      t.regex(run.stderr, new RegExp(`option '${flags[0]} `));
+      t.regex(run.stderr, new RegExp(`^tnet connect: ${flags[0]}: `));
     }),
   );
   const unix = await runCli(t, ['connect', '--ttl', '3', '-U', '/nowhere']);

@@ -46,7 +46,7 @@ for (const flags of ['-w 300ms', '-z -w 300ms']) {
     const path = await startFull(t, 60_000);
     const { code, stderr } = await runCli(t, ['connect', '-v', ...flags.split(' '), '-U', path]);
     t.is(code, 124);
-    t.regex(stderr, /no connection to .* within 300 ms/);
+    t.regex(stderr, /no answer from .* within 300 ms/);
   });
 }
 
@@ -62,6 +62,6 @@ for (const engine of ['1', '0']) {
     const path = await startFull(t, 60_000);
     const cli = startCli(t, ['proxy', '-w', '300ms', '127.0.0.1:0', path], { env: { TNET_EXPRESS: engine } });
     t.is(errorCode((await exchange(t, await cli.address())).error), 'ECONNRESET');
-    await cli.said(/no connection .*within 300 ms/);
+    await cli.said(/no answer from .*within 300 ms/);
   });
 }

@@ -202,7 +202,7 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
   [{ event: 'target-down', target: 'h:80' }, 0, 'h:80: down, left out'],
   [{ event: 'hint', subject: 'h:1080', message: 'try this' }, 0, 'h:1080: try this'],
   [{ event: 'cut', connections: 2 }, 0, 'cut 2 connections that had not ended'],
-  [{ event: 'draining', open: 1, limitMs: 10000 }, 0, 'waiting for 1 connection, at most 10000 ms'],
+  [{ event: 'draining', open: 1, limitMs: 10000 }, 0, 'waiting for 1 connection, at most 10 s'],
   [
     { event: 'error', subject: 'h:80', code: 'ECONNRESET', message: 'connection reset by peer' },
     0,
@@ -265,7 +265,9 @@ for (const name of new Set(sentences.map(([{ event }]) => event))) {
       for (const json of [false, true]) {
         const written: string[] = [];
         const write = (line: string) => void written.push(line);
-        new Reporter({ name: 'tnet', verbosity: 2, json, write }).emit(poisoned);
+        const reporter = new Reporter({ name: 'tnet', verbosity: 2, json, write });
+        reporter.emit(poisoned);
+        reporter.flush();
         const [line = ''] = written;
         t.true(line.endsWith('\n'));
         t.notRegex(line.slice(0, -1), unsafe);

@@ -153,7 +153,7 @@ function parseTypeOfService(written: string): number {
   if (value <= 255) return value;
   throw new TnetError(
     'TNET_E_USAGE',
-    'It is a number from 0 to 255, or one of the names in the manual page.',
+    'it is a number from 0 to 255, or one of the names in the manual page.',
   );
 }
 

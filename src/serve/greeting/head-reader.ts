@@ -1,5 +1,5 @@
 import { type Greeting, type GreetingLimits, SaidNothing } from './greeting.ts';
-import { errorCode, TnetError } from '../../errors.ts';
+import { errorCode, TnetError, formatLimit } from '../../errors.ts';
 import type { Socket } from '../../net/index.ts';
 import { guarded } from '../../net/guard.ts';
 
@@ -101,7 +101,7 @@ export class HeadReader {
 
   #timeoutError(): TnetError {
     const { limitMs, what = 'the client did not say what it wants' } = this.#limits;
-    return new TnetError('TNET_E_TIMEOUT', `${what} within ${limitMs} ms`);
+    return new TnetError('TNET_E_TIMEOUT', `${what} within ${formatLimit(limitMs)}`);
   }
 }
 

@@ -223,7 +223,7 @@ test.serial('-w covers the whole chain: a proxy that never answers is exit 124',
     '80',
   ]);
   t.is(run.code, 124, run.stderr);
-  t.regex(run.stderr, /no connection to example\.invalid:80 within 300 ms \(TNET_E_TIMEOUT\)\n$/);
+  t.regex(run.stderr, /no answer from example\.invalid:80 within 300 ms \(TNET_E_TIMEOUT\)\n$/);
 });
 
 test.serial('a proxy that cannot be used is exit 2 before anything is opened', async (t) => {

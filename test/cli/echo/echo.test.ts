@@ -112,7 +112,7 @@ test.serial('-i ends a client that is quiet, and not one that speaks', async (t)
   quiet.resume();
   await once(quiet, 'end');
   t.false(busy.destroyed);
-  await server.said(/no byte in either direction for 1000 ms \(TNET_E_TIMEOUT\)/);
+  await server.said(/no byte in either direction for 1 s \(TNET_E_TIMEOUT\)/);
 });
 
 test.serial('--reject resets a client over -m', async (t) => {

@@ -88,7 +88,7 @@ const bad: readonly (readonly [string, (peer: net.Socket) => void, RegExp])[] = 
   [
     'never comes to its end',
     (peer) => peer.write('PROXY TCP4 '),
-    /no PROXY header within 10000 ms \(TNET_E_TIMEOUT\)\n/,
+    /no PROXY header within 10 s \(TNET_E_TIMEOUT\)\n/,
   ],
   [
     'is cut',

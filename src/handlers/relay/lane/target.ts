@@ -4,7 +4,7 @@ import type { LaneTarget } from '../../../flow/express-lane.ts';
 import { createRaceError, createTimeoutError } from '../../../net/connect-failure.ts';
 import { isIP } from '../../../address/ip.ts';
 import { loopbackAddresses } from '../../../net/lookup.ts';
-import { TnetError } from '../../../errors.ts';
+import { TnetError, formatLimit } from '../../../errors.ts';
 import type { Target } from '../targets/target.ts';
 import { isLoopbackName } from '../../../address/host-rules.ts';
 
@@ -47,13 +47,18 @@ export function createDialError(
   limitMs: number | undefined,
 ): Error {
   if (endpoint.kind === 'unix') {
-    return refusals[0] ?? new TnetError('TNET_E_TIMEOUT', `no connection within ${limitMs ?? 0} ms`);
+    const name = formatPath(endpoint.path);
+    const message = `no answer from ${name} within ${formatLimit(limitMs ?? 0)}`;
+    return refusals[0] ?? new TnetError('TNET_E_TIMEOUT', message, { subject: name });
   }
   const { host, port } = { host: undefined, port: 0, ...endpoint };
   const tried = addresses.flatMap((one) =>
     'path' in one ? [] : [{ ...one, family: isIP(one.address) as 4 | 6 }],
   );
-  if (limitMs === undefined) return createRaceError({ host }, { tried, errors: [...refusals] });
-  const progress = { tried: tried.slice(0, refusals.length + 1), errors: [...refusals] };
+  const errors = [...refusals];
+  const said = new Set(errors.map((error) => (error as { address?: string }).address));
+  const failed = new Set(tried.filter(({ address }) => said.has(address)));
+  if (limitMs === undefined) return createRaceError({ host }, { tried, failed, errors });
+  const progress = { tried: tried.slice(0, refusals.length + 1), failed, errors };
   return createTimeoutError({ host, port, timeoutMs: limitMs }, progress);
 }

@@ -1,6 +1,6 @@
 import { breakConnection } from '../../../net/connection.ts';
 import { serve } from '../../../serve/serve.ts';
-import { TnetError } from '../../../errors.ts';
+import { TnetError, formatLimit } from '../../../errors.ts';
 import { isIP, isIPv4, type Socket } from '../../../net/index.ts';
 import { findNearKind, plainAddress } from '../../../address/address.ts';
 import type { TargetRequest } from '../../../serve/greeting/greeting.ts';
@@ -45,7 +45,8 @@ export async function acceptBound(
     },
   );
   const timer = setTimeout(
-    () => accepted.reject(new TnetError('TNET_E_TIMEOUT', `nobody connected within ${connectMs} ms`)),
+    () =>
+      accepted.reject(new TnetError('TNET_E_TIMEOUT', `nobody connected within ${formatLimit(connectMs)}`)),
     connectMs,
   );
   const onGone = () => accepted.reject(Object.assign(new Error('the client left'), { code: 'ECONNRESET' }));
