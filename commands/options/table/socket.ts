@@ -151,10 +151,7 @@ function parseTypeOfService(written: string): number {
   if (assured) return (Number(assured[1]) << 5) | (Number(assured[2]) << 3);
   const value = /^(0x[0-9a-f]{1,2}|\d{1,3})$/.test(name) ? Number(name) : Infinity;
   if (value <= 255) return value;
-  throw new TnetError(
-    'TNET_E_USAGE',
-    'it is a number from 0 to 255, or one of the names in the manual page.',
-  );
+  throw new TnetError('TNET_E_USAGE', 'it is a number from 0 to 255, or one of the names in the manual page');
 }
 
 function parseBufferBytes(written: string): number {
