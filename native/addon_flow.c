@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { START_FIELDS = 6, ENDING_FIELDS = 6, STATE_FIELDS = 4 };
+enum { START_FIELDS = 6, ENDING_FIELDS = 7, STATE_FIELDS = 4 };
 
 /* Not in a worker thread: what ends one closes the sockets of JavaScript before the engine is stopped, and another thread
    may get their numbers. */
@@ -32,7 +32,7 @@ static double rest_ms(const struct flow *flow, uint64_t now_ns) {
   return now_ns < flow->until_ns ? (double)(flow->until_ns - now_ns) / 1e6 : 0;
 }
 
-/* [id, errno, side, bytesRead, bytesSent, restMs] for each ending of the batch. */
+/* [id, errno, side, bytesRead, bytesSent, restMs, oppositeRead] for each ending of the batch. */
 static void write_ending(double *fields, const struct flow *flow) {
   fields[0] = flow->id;
   fields[1] = flow->error;
@@ -40,6 +40,7 @@ static void write_ending(double *fields, const struct flow *flow) {
   fields[3] = (double)flow->bytes_read;
   fields[4] = (double)flow->bytes_sent;
   fields[5] = rest_ms(flow, clock_ns());
+  fields[6] = (double)flow->opposite_read;
 }
 
 static napi_value endings_array(napi_env env, size_t count, double **fields) {

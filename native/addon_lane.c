@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { OPTION_FIELDS = 12, ANSWER_FIELDS = 4, STATE_FIELDS = 6, ADDRESS_BYTES = 128 };
+enum { OPTION_FIELDS = 13, ANSWER_FIELDS = 4, STATE_FIELDS = 6, ADDRESS_BYTES = 128 };
 
 static bool fill_ipv6(struct sockaddr_in6 *address, char *text) {
   char *zone = strchr(text, '%');
@@ -130,6 +130,7 @@ static bool read_lane(const struct arguments *arguments, struct lane *lane) {
   lane->has_deny = options[9] != 0;
   lane->asks = options[10] != 0;
   lane->hears = options[11] != 0;
+  lane->echoes = options[12] != 0;
   return read_blocks(arguments, lane) && take_listener(arguments, lane, (int)options[0]);
 }
 
@@ -146,7 +147,7 @@ static int launch_lane(struct engine *engine, struct lane *lane) {
 
 /*
  * openLane([listenFd, noDelay, connectionsMost, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow, hasDeny, asks,
- * hears], addresses, ports, [isAllowed, bits, …]) → id. The addresses are those of the targets, one for each port, and then those of the
+ * hears, echoes], addresses, ports, [isAllowed, bits, …]) → id. The addresses are those of the targets, one for each port, and then those of the
  * access lists' blocks. The listening descriptor is duplicated; whoever has it should stop accepting.
  */
 static napi_value open_lane(napi_env env, napi_callback_info info) {

@@ -36,7 +36,7 @@ static double write_said(struct batch *batch, const struct first_bytes *said) {
 }
 
 /*
- * [what, lane, connection, errno, side, bytesUp, bytesDown, milliseconds, refused, errno of each refusal…, the client's
+ * [what, lane, connection, errno, side, bytesUp, bytesDown (of an echo those that came), milliseconds, refused, errno of each refusal…, the client's
  * name, our name on its side, our name on the target's side, how many of its first bytes are among the batch's, the client's
  * descriptor, the target's]. A descriptor is then the reader's.
  */
@@ -51,7 +51,7 @@ static void write_connection(struct batch *batch, struct connection *connection)
     fields[3] = connection->error;
     fields[4] = connection->broken;
     fields[5] = (double)connection->up.bytes_sent;
-    fields[6] = (double)connection->down.bytes_sent;
+    fields[6] = (double)(connection->lane->echoes ? connection->up.bytes_read : connection->down.bytes_sent);
     fields[7] = (double)(connection->ended_ns - connection->begun_ns) / 1e6;
   }
   fields[8] = (double)connection->handed_refused;

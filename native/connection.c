@@ -49,7 +49,7 @@ static void end_when_over(struct loop *loop, struct connection *connection) {
    other way round: a client that has ended its side waits for an answer. */
 static bool client_has_left(const struct connection *connection) {
   const struct flow *up = &connection->up, *down = &connection->down;
-  if (up->error != ECONNRESET || up->side != SIDE_SOURCE || !down->ended || down->error) return false;
+  if (connection->lane->echoes || up->error != ECONNRESET || up->side != SIDE_SOURCE || !down->ended || down->error) return false;
   if (up->bytes_read != connection->up_bytes_before || up->bytes_sent != up->bytes_read) return false;
   return has_left(connection->client->fd);
 }
@@ -82,13 +82,26 @@ void leave_clock(struct connection *connection) {
   connection->timed = false;
 }
 
+static void note_target(struct loop *loop, struct connection *connection) {
+  connection->is_dialled = connection->target_local.family != 0;
+  if (connection->is_dialled) loop->dialled_ports[connection->target_local.port]++;
+}
+
+/* Its connection to the target is about to be closed, or to be somebody else's. */
+void leave_target(struct loop *loop, struct connection *connection) {
+  if (connection->is_dialled) loop->dialled_ports[connection->target_local.port]--;
+  connection->is_dialled = false;
+}
+
 static void end_connection(struct loop *loop, struct connection *connection) {
   if (connection->ended) return;
   struct lane *lane = connection->lane;
-  bool broke = connection->error != 0;
+  /* An echo's limits cut nothing short: what the client has sent has come back. */
+  bool broke = lane->echoes ? connection->error == ECANCELED : connection->error != 0;
   connection->ended = true;
   connection->ended_ns = loop->now_ns;
   leave_clock(connection);
+  leave_target(loop, connection);
   close_side(loop, connection, connection->client, broke && connection->broken != SIDE_SOURCE);
   close_side(loop, connection, connection->target, broke && connection->broken != SIDE_SINK);
   unlink_connection(connection);
@@ -127,13 +140,16 @@ static int dial(struct loop *loop, struct connection *connection, const struct t
   bool connected = connect(fd, (const struct sockaddr *)&target->address, target->length) == 0;
   int error = connected || errno == EINPROGRESS ? 0 : errno;
   if (!error) {
-    ask_name(&connection->target_local, fd); /* before it is anybody's client, as leads_back() needs it */
+    ask_name(&connection->target_local, fd);
+    note_target(loop, connection); /* before it is anybody's client, as leads_back() needs it */
     /* Only now: an unconnected socket would say at once that it is hung up. */
     connection->target = open_lane_end(loop, fd, family, connection);
     if (!connection->target) error = errno ? errno : ENOMEM;
   }
-  if (error) close(fd);
-  else if (connected) join(loop, connection);
+  if (error) {
+    leave_target(loop, connection);
+    close(fd);
+  } else if (connected) join(loop, connection);
   return error;
 }
 
@@ -183,7 +199,10 @@ void dial_next(struct loop *loop, struct connection *connection) {
 
 /* Whether both ends are one socket: a port of this machine at which nobody listens was given out to come from. It is then
    to be closed hard: a FIN to itself would leave the port in TIME_WAIT. */
-static bool met_itself(int fd) {
+static bool met_itself(const struct connection *connection, int fd) {
+  struct name target;
+  fill_name(&target, &find_target(connection, connection->attempt)->address);
+  if (target.port != connection->target_local.port) return false;
   struct sockaddr_storage local = {0}, peer = {0};
   socklen_t local_length = sizeof local, peer_length = sizeof peer;
   if (getsockname(fd, (struct sockaddr *)&local, &local_length) != 0) return false;
@@ -209,7 +228,7 @@ void connection_event(struct loop *loop, struct end *end) {
   if (!connection->dialing) return;
   if (connection->hearing) hear_client(loop, connection);
   if (end != connection->target) return;
-  int error = !end->error && met_itself(end->fd) ? ECONNREFUSED : end->error;
+  int error = !end->error && met_itself(connection, end->fd) ? ECONNREFUSED : end->error;
   if (!error || has_last_words(end)) {
     if (connection->taken) hand_over_target(loop, connection);
     else join(loop, connection);
@@ -220,6 +239,7 @@ void connection_event(struct loop *loop, struct end *end) {
     return;
   }
   note_refusal(connection, error);
+  leave_target(loop, connection);
   close_end(loop, end);
   connection->target = NULL;
   if (connection->attempt < target_count(connection)) tell_connection(loop, connection, NOTIFY_REFUSED);
@@ -248,12 +268,12 @@ static bool has_dialled(const struct lane *lane, const struct name *from, const 
   return false;
 }
 
-/* Whether a client is one of our own connections to a target, which a rule of this machine has led back here. Where nothing
-   is redirected, as nearly always, the first call says so. */
+/* Whether a client is one of our own connections to a target, which a rule of this machine has led back here. Hardly any comes
+   from a port that one of those has too; and where nothing is redirected, the next call says so. */
 static bool leads_back(const struct loop *loop, int fd, const struct name *peer) {
   struct sockaddr_storage destination;
   struct name original;
-  if (peer->family == 0 || !ask_original(&destination, fd)) return false;
+  if (peer->family == 0 || loop->dialled_ports[peer->port] == 0 || !ask_original(&destination, fd)) return false;
   fill_name(&original, &destination);
   for (const struct lane *lane = loop->lanes; lane; lane = lane->next) {
     bool is_target = lane->asks; /* its targets come from JavaScript */
@@ -261,6 +281,15 @@ static bool leads_back(const struct loop *loop, int fd, const struct name *peer)
     if (is_target && has_dialled(lane, peer, &original)) return true;
   }
   return false;
+}
+
+static void begin_echo(struct loop *loop, struct connection *connection) {
+  connection->dialing = false;
+  leave_clock(connection);
+  connection->joined_ns = connection->up.active_ns = loop->now_ns;
+  connection->down.ended = true;
+  connection->up.half_close = false; /* close says it */
+  begin_lane_flow(loop, &connection->up, connection->client, connection->client);
 }
 
 /* Takes over `fd`. */
@@ -296,7 +325,8 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
   lane->connections = connection;
   lane->live++;
   tell_connection(loop, connection, NOTIFY_ACCEPTED);
-  if (leads_back(loop, fd, &connection->peer)) stop_connection(loop, connection, ELOOP);
+  if (lane->echoes) begin_echo(loop, connection);
+  else if (leads_back(loop, fd, &connection->peer)) stop_connection(loop, connection, ELOOP);
   else if (lane->hears) connection->hearing = true; /* what it has said already is an event to come */
   else if (lane->asks) ask_javascript(loop, connection);
   else dial_next(loop, connection);

@@ -120,7 +120,7 @@ struct end *open_lane_end(struct loop *loop, int fd, int family, struct connecti
   if (!end) return NULL;
   end->fd = fd;
   end->kind = KIND_SOCKET;
-  end->splices = end->polled = end->can_read = end->can_write = true;
+  end->splices = end->polled = end->can_write = true; /* that it can be read, its first event says */
   end->short_is_all = is_short_all(family);
   end->connection = connection;
   if (watch(loop, end)) return end;

@@ -119,6 +119,7 @@ struct flow {
   /* The ending: set by the engine thread before the flow is told of. */
   int error; /* errno, 0 for an orderly end, ECANCELED when it was stopped */
   enum side side;
+  int64_t opposite_read; /* what the opposite flow of the connection had read by then; -1: there was none any more */
   struct flow *next_ended;
 };
 
@@ -143,6 +144,7 @@ struct loop {
   struct pipe_pair *pool;
   size_t pooled;
   struct lane *lanes;
+  uint16_t dialled_ports[65536]; /* how many connections of lanes to their targets come from each port of ours */
   struct delayed_reset *delayed_resets;
   uint64_t tick_ns; /* when lanes, delayed resets and limited flows are looked at again */
   uint64_t told_ns; /* when JavaScript was last told of anything */

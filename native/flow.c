@@ -80,6 +80,7 @@ static void end_flow(struct loop *loop, struct flow *flow) {
   bool orderly = flow->error == 0;
   if (orderly && flow->half_close && flow->sink->kind == KIND_SOCKET) shutdown(flow->sink->fd, SHUT_WR);
   if (flow->side == SIDE_SINK && flow->sink) limit_reader(loop, flow->sink);
+  flow->opposite_read = flow->sink && flow->sink->reader ? (int64_t)flow->sink->reader->bytes_read : -1;
   flow->ended = true;
   __atomic_store_n(&flow->blocked, 0, __ATOMIC_RELAXED);
   let_go(loop, flow);

@@ -9,6 +9,8 @@
  *
  *     accepted ─▶ (its first bytes) ─▶ asked ─answer─▶ dialled ─▶ joined
  *                                        └────take────▶ JavaScript's: the client, and the connect that is under way
+ *
+ * A lane that echoes has one flow for each client, from it to itself.
  */
 #ifndef TNET_LANE_H
 #define TNET_LANE_H
@@ -70,6 +72,7 @@ struct lane {
   unsigned last_words_ms; /* what came before a reset has so long to reach the other side */
   size_t target_count;
   struct target targets[TARGETS_MOST];
+  bool echoes;           /* its clients get back what they send: there is no target, and `up` is all */
   bool asks;             /* JavaScript decides for each client */
   bool hears;            /* … once the client has said something */
   bool has_allow, has_deny;
@@ -105,6 +108,7 @@ struct connection {
   uint64_t begun_ns, asked_ns, joined_ns, ended_ns;
   bool dialing, starved, ended; /* starved: it waits for a descriptor for its target */
   bool timed; /* counts among the lane's `dialing` */
+  bool is_dialled; /* counts among the loop's `dialled_ports` */
   bool hearing; /* its client has not said anything yet */
   struct answer *own; /* JavaScript's, where it was asked */
   uint64_t up_bytes_before; /* what the client had sent when the target ended in order */
@@ -144,6 +148,7 @@ void feed_connection(struct loop *loop, struct connection *connection);
 void dial_next(struct loop *loop, struct connection *connection);
 void free_connection(struct connection *connection);
 void leave_clock(struct connection *connection);
+void leave_target(struct loop *loop, struct connection *connection);
 void note_refusal(struct connection *connection, int error);
 
 /* lane_answer.c */

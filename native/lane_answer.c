@@ -79,6 +79,7 @@ void take_connection(struct loop *loop, struct connection *connection) {
 
 /* The connect that was under way has come to its end: it stands. */
 void hand_over_target(struct loop *loop, struct connection *connection) {
+  leave_target(loop, connection);
   connection->taken_target = take_fd(loop, connection->target);
   connection->target = NULL;
   leave_clock(connection);
@@ -87,6 +88,7 @@ void hand_over_target(struct loop *loop, struct connection *connection) {
 
 /* … and it does not. */
 void refuse_taken(struct loop *loop, struct connection *connection, int error) {
+  leave_target(loop, connection);
   if (connection->target) close_end(loop, connection->target);
   connection->target = NULL;
   leave_clock(connection);

@@ -101,10 +101,6 @@ async function runProxy(
     prepareRelays(some, { ...host, loops, recordings });
   if (options.config !== undefined)
     run.reloadOnHangup(options.config, async (host) => prepare(host, await read()));
-  if (recordings.length === 0) {
-    const { limitYoungGeneration } = await import('../../src/handlers/relay/prepare.ts');
-    limitYoungGeneration(pairs);
-  }
   if (!options.live) for (const line of told) context.reporter.note(line);
   await run.start((host) => prepare(host, pairs), metrics);
 }

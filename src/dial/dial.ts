@@ -8,7 +8,7 @@ import type { Socket } from '../net/index.ts';
 import type { DialOptions } from './dial-options.ts';
 import { awaitDescriptor } from '../net/descriptors.ts';
 import { dialPath } from './dial-direct.ts';
-import type { Retry } from './patience.ts';
+import type { Patience, Retry } from './patience.ts';
 import type { Target } from './proxy-chain.ts';
 
 type StreamEndpoint = Extract<Endpoint, { kind: 'unix' | 'tcp' | 'tls' }>;
@@ -22,41 +22,60 @@ type StreamEndpoint = Extract<Endpoint, { kind: 'unix' | 'tcp' | 'tls' }>;
  * @throws the system's error (`ECONNREFUSED`, …), an AggregateError when several addresses failed, TnetError
  *   TNET_E_TIMEOUT, TNET_E_ADDRESS, TNET_E_PROXY, what `judge` says, or what startTls() and connectPatiently() throw.
  */
-export async function dial(endpoint: StreamEndpoint, options?: DialOptions): Promise<Socket>;
-export async function dial(endpoint: Endpoint, options?: DialOptions): Promise<Connection>;
-export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promise<Connection> {
-  const { patience, awaitsDescriptor, signal, observer, proxies = [] } = options;
-  const name = formatTargetEndpoint(endpoint);
-  if (patience) {
-    const { connectPatiently } = await import('./patience.ts');
-    const attempt = (timeoutMs: number) => dial(endpoint, { ...options, patience: undefined, timeoutMs });
-    const onRetry = (retry: Retry) => observer?.retry?.(retry);
-    return connectPatiently({ ...patience, subject: name, attempt, signal, onRetry });
-  }
-  if (awaitsDescriptor) {
-    const once = { ...options, awaitsDescriptor: false };
-    return awaitDescriptor((timeoutMs) => dial(endpoint, { ...once, timeoutMs }), options.timeoutMs, signal);
-  }
+export function dial(endpoint: StreamEndpoint, options?: DialOptions): Promise<Socket>;
+export function dial(endpoint: Endpoint, options?: DialOptions): Promise<Connection>;
+export function dial(endpoint: Endpoint, options: DialOptions = {}): Promise<Connection> {
+  const { patience, awaitsDescriptor, timeoutMs, signal } = options;
+  if (patience) return dialPatiently(endpoint, options, patience);
+  if (!awaitsDescriptor) return dialOnce(endpoint, options, timeoutMs);
+  return awaitDescriptor((leftMs) => dialOnce(endpoint, options, leftMs), timeoutMs, signal);
+}
+
+async function dialPatiently(
+  endpoint: Endpoint,
+  options: DialOptions,
+  patience: Patience,
+): Promise<Connection> {
+  const { connectPatiently } = await import('./patience.ts');
+  const { signal, observer } = options;
+  const attempt = (timeoutMs: number) => dial(endpoint, { ...options, patience: undefined, timeoutMs });
+  const onRetry = (retry: Retry) => observer?.retry?.(retry);
+  const subject = formatTargetEndpoint(endpoint);
+  return connectPatiently({ ...patience, subject, attempt, signal, onRetry });
+}
+
+async function dialOnce(
+  endpoint: Endpoint,
+  options: DialOptions,
+  timeoutMs: number | undefined,
+): Promise<Connection> {
+  const { signal, observer, proxies = [], prove } = options;
   observer?.tried?.();
   if (endpoint.kind === 'udp') {
     const { dialDatagram } = await import('./dial-direct.ts');
-    return prove(await dialDatagram(endpoint, options), options);
+    const peer = await dialDatagram(endpoint, { ...options, timeoutMs });
+    if (prove) await prove(peer, timeoutMs);
+    return peer;
   }
+  const name = formatTargetEndpoint(endpoint);
   if (endpoint.kind !== 'unix' && endpoint.kind !== 'tcp' && endpoint.kind !== 'tls')
     throw new TnetError('TNET_E_UNSUPPORTED', `cannot connect to ${name}`, { subject: name });
-  using deadline = new Deadline(`no connection to ${name}`, options.timeoutMs, signal);
+  using deadline = new Deadline(`no connection to ${name}`, timeoutMs, signal);
   let socket;
   if (endpoint.kind === 'unix')
     socket = tune(await dialPath(endpoint.path, options, deadline.signal), options);
   else if (proxies.length > 0) socket = await dialThrough(endpoint, options, deadline);
   else socket = tune(await connectTcp(createRace(endpoint, options, deadline)), options);
-  try {
-    await begin(socket, endpoint, options, deadline);
-  } catch (error) {
-    socket.on('error', () => undefined).destroy();
-    throw error;
+  if (options.head !== undefined || options.tls || endpoint.kind === 'tls') {
+    try {
+      await begin(socket, endpoint, options, deadline);
+    } catch (error) {
+      socket.on('error', () => undefined).destroy();
+      throw error;
+    }
   }
-  return await prove(socket, options);
+  if (prove) await prove(socket, timeoutMs);
+  return socket;
 }
 
 async function dialThrough(
@@ -141,14 +160,6 @@ async function begin(
   const startedAt = performance.now();
   await startTls(socket, tls ?? createDefaultSettings(), server, deadline.signal);
   options.observer?.tls?.(performance.now() - startedAt);
-}
-
-async function prove<Opened extends Connection>(
-  connection: Opened,
-  { prove: show, timeoutMs }: DialOptions,
-): Promise<Opened> {
-  await show?.(connection, timeoutMs);
-  return connection;
 }
 
 const socketOptions = { allowHalfOpen: true, dataBeforeError: true, noDelay: true } as const;

@@ -27,6 +27,8 @@ export interface ExpressLaneOptions {
    * been silent for a tenth of a second. Default: none is.
    */
   readonly asks?: 'at-once' | 'first-bytes' | undefined;
+  /** Gives clients back what they send, and needs no target. Default false. */
+  readonly echoes?: boolean;
   /** TCP_NODELAY on both sides. Default true. */
   readonly noDelay?: boolean;
   /** Connections at once; more wait in the backlog. Default 0: no limit. */
@@ -94,13 +96,13 @@ export type LaneEvent =
   | {
       readonly type: 'ended';
       readonly id: number;
-      /** Bytes that the target took of the client's, and the other way round. */
+      /** Bytes that the target took of the client's, and the other way round; of an echo, what went back and what came. */
       readonly upBytes: number;
       readonly downBytes: number;
       /** Since it was accepted. */
       readonly durationMs: number;
       /**
-       * What broke. Without `broken` it is ETIMEDOUT for connectMs and idleMs, ECONNABORTED for lifeMs, ELOOP for a client that is
+       * What broke: of an echo reading as the client, and writing as the target. Without `broken` it is ETIMEDOUT for connectMs and idleMs, ECONNABORTED for lifeMs, ELOOP for a client that is
        * a lane's own connection to a target, ECANCELED when it was stopped or cut; both sides have been reset then.
        */
       readonly error: NodeJS.ErrnoException | undefined;
@@ -219,8 +221,8 @@ class RunningLane implements ExpressLane {
     const { listenFd, targets, noDelay = true, maxConnections = 0, idleMs = 0 } = options;
     const { connectMs = 0, lifeMs = 0, lastFreeFd = 0, access } = options;
     const { allow, deny } = access ?? {};
-    const { asks } = options;
-    if ((targets.length === 0 && !asks) || targets.length > targetsMost)
+    const { asks, echoes = false } = options;
+    if ((targets.length === 0 && !asks && !echoes) || targets.length > targetsMost)
       throw new RangeError(`an express lane has 1 to ${targetsMost} targets`);
     this.onEvents = options.onEvents;
     this.#addon = addon;
@@ -229,6 +231,7 @@ class RunningLane implements ExpressLane {
     const fd = Number.isFinite(lastFreeFd) ? lastFreeFd : 0;
     const limits = [listenFd, noDelay ? 1 : 0, maxConnections, idleMs, connectMs, lifeMs, fd, deliveryMs];
     const lists = [allow ? 1 : 0, deny ? 1 : 0, asks ? 1 : 0, asks === 'first-bytes' ? 1 : 0];
+    const echo = echoes ? 1 : 0;
     const blocks = [...(allow ?? []), ...(deny ?? [])];
     const numbers = [
       ...(allow ?? []).map(({ bits }) => [1, bits]),
@@ -236,7 +239,7 @@ class RunningLane implements ExpressLane {
     ];
     try {
       this.#id = addon.openLane(
-        Float64Array.of(...limits, ...lists),
+        Float64Array.of(...limits, ...lists, echo),
         [...addresses, ...blocks.map(({ text }) => text)],
         ports,
         Int32Array.from(numbers.flat()),
@@ -351,10 +354,18 @@ function addConnectionEvents(rows: Float64Array, at: number, lane: RunningLane, 
   if (!(what & over)) return;
   lane.connections--;
   if (refusals > 0) lane.toldRefusals.delete(id);
-  const [errno = 0, side = 0, upBytes = 0, downBytes = 0, durationMs = 0] = rows.subarray(at + 3, at + 8);
+  const errno = rows[at + 3] ?? 0;
+  const side = rows[at + 4] ?? 0;
   const broken = side === 1 ? 'client' : side === 2 ? 'target' : undefined;
-  const error = errno === 0 ? undefined : createErrnoError(errno, broken === 'client' ? 'read' : 'write');
-  batch.push({ type: 'ended', id, upBytes, downBytes, durationMs, error, broken });
+  batch.push({
+    type: 'ended',
+    id,
+    upBytes: rows[at + 5] ?? 0,
+    downBytes: rows[at + 6] ?? 0,
+    durationMs: rows[at + 7] ?? 0,
+    error: errno === 0 ? undefined : createErrnoError(errno, broken === 'client' ? 'read' : 'write'),
+    broken,
+  });
 }
 
 function addRefusals(row: Float64Array, lane: RunningLane, batch: LaneEvent[]): void {

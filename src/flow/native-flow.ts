@@ -20,6 +20,8 @@ export interface NativeEnding {
   readonly bytesSent: number;
   /** What is left of `lastWordsMs`; undefined when the source has not broken under the flow. */
   readonly restMs: number | undefined;
+  /** What the opposite flow of the connection had read by then, if there was one. */
+  readonly oppositeRead: number | undefined;
 }
 
 /** What is asked of the engine. */
@@ -37,7 +39,7 @@ export interface NativeFlowOptions {
 
 /** Filled anew for each call. */
 const numbers = new Int32Array(6);
-const rowLength = 6;
+const rowLength = 7;
 const sides = [undefined, 'source', 'sink'] as const;
 
 const running = new Map<number, (ending: NativeEnding) => void>();
@@ -91,11 +93,12 @@ function withCode(error: unknown): Error {
 function deliverEndings(rows: Float64Array): void {
   for (let at = 0; at < rows.length; at += rowLength) {
     const row = rows.subarray(at, at + rowLength);
-    const [id = 0, errno = 0, side = 0, bytesRead = 0, bytesSent = 0, rest = -1] = row;
+    const [id = 0, errno = 0, side = 0, bytesRead = 0, bytesSent = 0, rest = -1, opposite = -1] = row;
     const onEnded = running.get(id);
     running.delete(id);
     const error = errno === 0 ? undefined : createErrnoError(errno, side === 2 ? 'write' : 'read');
     const restMs = rest < 0 ? undefined : rest;
-    onEnded?.({ error, side: sides[side], bytesRead, bytesSent, restMs });
+    const oppositeRead = opposite < 0 ? undefined : opposite;
+    onEnded?.({ error, side: sides[side], bytesRead, bytesSent, restMs, oppositeRead });
   }
 }

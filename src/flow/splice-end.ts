@@ -12,10 +12,8 @@ interface StreamHandle {
   close: (done?: () => void) => void;
   /** Of TCP only. */
   reset?: (done?: () => void) => number;
-  [kHold]?: Hold | undefined;
+  [kLent]?: Lent;
 }
-
-const kHold = Symbol('tnet.hold');
 
 interface HandleStream {
   readonly _handle?: StreamHandle | null;
@@ -118,46 +116,93 @@ export function holdDescriptor(
   onClose: () => void,
 ): (() => void) | undefined {
   const handle = typeof stream === 'number' ? undefined : handleOf(stream);
-  return handle && (handle[kHold] ?? new Hold(handle)).add(onClose);
+  if (!handle) return undefined;
+  const lent = lend(handle);
+  lent.holders.add(onClose);
+  return () => {
+    if (lent.holders.delete(onClose) && lent.holders.size === 0) lent.close?.();
+  };
 }
 
-class Hold {
-  readonly #letGo: () => void;
-  readonly #holders = new Set<() => void>();
-  #close: (() => void) | undefined;
+/** A handle whose descriptor the engine uses. */
+interface Lent {
+  /** Told when it is to be closed; it is kept open as long as there are any. */
+  readonly holders: Set<() => void>;
+  /** Closes it. */
+  close: (() => void) | undefined;
+  /** Whether the engine reads it; then JavaScript does not. */
+  isTaken: boolean;
+  /** Whether JavaScript would be reading it. */
+  isWanted: boolean;
+  /** Tell what flows have moved. */
+  readonly bytesRead: (() => number)[];
+  readonly bytesWritten: (() => number)[];
+}
 
-  constructor(handle: StreamHandle) {
-    const { close, reset } = handle;
-    handle[kHold] = this;
-    // Properties of this one handle, before its class's own.
-    handle.close = (done) => this.#tell(() => close.call(handle, done));
-    if (reset) {
-      handle.reset = (done) => {
-        this.#tell(() => {
-          if (reset.call(handle, done) !== 0) close.call(handle, done);
-        });
-        return 0;
-      };
-    }
-    this.#letGo = () => {
-      handle[kHold] = undefined;
-      handle.close = close;
-      if (reset) handle.reset = reset;
-      this.#close?.();
+const kLent = Symbol('tnet.lent');
+
+/** Puts what is done in another way for a handle that is lent before what its class does. */
+function lend(handle: StreamHandle): Lent {
+  if (handle[kLent]) return handle[kLent];
+  const lent: Lent = {
+    holders: new Set(),
+    close: undefined,
+    isTaken: false,
+    isWanted: false,
+    bytesRead: [],
+    bytesWritten: [],
+  };
+  const own = Object.getPrototypeOf(handle) as StreamHandle;
+  let prototype = lentPrototypes.get(own);
+  if (!prototype) lentPrototypes.set(own, (prototype = createLentPrototype(own)));
+  Object.setPrototypeOf(handle, prototype);
+  handle[kLent] = lent;
+  return lent;
+}
+
+/** By the prototype of the class: one for all of its handles costs each of them less than properties of its own. */
+const lentPrototypes = new WeakMap<StreamHandle, object>();
+
+function createLentPrototype(own: StreamHandle): object {
+  const closeLater = (lent: Lent, close: () => void): void => {
+    lent.close = close;
+    if (lent.holders.size === 0) close();
+    for (const onClose of lent.holders) onClose();
+  };
+  const sum = (counts: Lent['bytesRead']) => counts.reduce((total, count) => total + count(), 0);
+  const methods = {
+    readStart(this: LentHandle): number {
+      if (!this[kLent].isTaken) return own.readStart.call(this);
+      this[kLent].isWanted = true;
+      return 0;
+    },
+    close(this: LentHandle, done?: () => void): void {
+      closeLater(this[kLent], () => own.close.call(this, done));
+    },
+    get bytesRead(): number {
+      return (Reflect.get(own, 'bytesRead', this) as number) + sum(lentOf(this).bytesRead);
+    },
+    get bytesWritten(): number {
+      return (Reflect.get(own, 'bytesWritten', this) as number) + sum(lentOf(this).bytesWritten);
+    },
+  };
+  const prototype = Object.create(own, Object.getOwnPropertyDescriptors(methods)) as StreamHandle;
+  const { reset } = own;
+  if (reset) {
+    prototype.reset = function (this: LentHandle, done) {
+      closeLater(this[kLent], () => {
+        if (reset.call(this, done) !== 0) own.close.call(this, done);
+      });
+      return 0;
     };
   }
+  return prototype;
+}
 
-  add(onClose: () => void): () => void {
-    this.#holders.add(onClose);
-    return () => {
-      if (this.#holders.delete(onClose) && this.#holders.size === 0) this.#letGo();
-    };
-  }
+type LentHandle = StreamHandle & { readonly [kLent]: Lent };
 
-  #tell(close: () => void): void {
-    this.#close = close;
-    for (const onClose of this.#holders) onClose();
-  }
+function lentOf(handle: object): Lent {
+  return (handle as LentHandle)[kLent];
 }
 
 /** What JavaScript gave up of a source. */
@@ -175,17 +220,14 @@ export function takeSource(source: Readable | number): TakenSource {
   const head = readBuffered(source);
   const handle = handleOf(source);
   if (!handle) return { head, release: () => undefined };
-  const { readStart } = handle;
-  let wanted = handle.reading;
-  if (wanted) handle.readStop();
-  // A property of this one handle, before its class's own: resume() or a 'data' listener reads nothing.
-  handle.readStart = () => {
-    wanted = true;
-    return 0;
-  };
+  const lent = lend(handle);
+  lent.isWanted = handle.reading;
+  if (lent.isWanted) handle.readStop();
+  // From here on resume() or a 'data' listener reads nothing.
+  lent.isTaken = true;
   const release = (resume: boolean) => {
-    handle.readStart = readStart;
-    handle.reading = resume && wanted && !source.destroyed;
+    lent.isTaken = false;
+    handle.reading = resume && lent.isWanted && !source.destroyed;
     if (handle.reading) handle.readStart();
   };
   return { head, release };
@@ -229,11 +271,7 @@ export function addToCounter(
   count: () => number,
 ): void {
   const handle = typeof stream === 'number' ? undefined : handleOf(stream);
-  if (!handle) return;
-  const earlier = Object.getOwnPropertyDescriptor(handle, name);
-  const inherited = () => Reflect.get(Object.getPrototypeOf(handle) as object, name, handle) as number;
-  const get = () => ((earlier?.get?.() as number | undefined) ?? inherited()) + count();
-  Object.defineProperty(handle, name, { get, configurable: true });
+  if (handle) lend(handle)[name].push(count);
 }
 
 const guarded = new WeakSet<Readable | Writable>();

@@ -253,17 +253,17 @@ class RunningSpliceFlow implements SpliceFlow {
     return source.errored ?? (broken?.hasEnded === false ? broken.error : null);
   }
 
-  #settleNative({ error, side, bytesRead, bytesSent, restMs }: NativeEnding): void {
+  #settleNative({ error, side, bytesRead, bytesSent, restMs, oppositeRead }: NativeEnding): void {
     this.#state.set([bytesRead, bytesSent, 0, 0]);
     const rest = restMs === undefined ? undefined : { restMs };
     if (this.#stopped && error?.code === 'ECANCELED') this.#end({ ...this.#stopped, ...rest });
     else if (error) this.#end({ reason: 'reset', error, side, ...rest });
     else if (this.#sourceError)
       this.#end({ reason: 'reset', error: this.#sourceError, side: 'source', ...rest });
-    else this.#end({ reason: 'eof' });
+    else this.#end({ reason: 'eof', ...(oppositeRead !== undefined && { oppositeRead }) });
   }
 
-  #end(ending: Pick<Ending, 'reason' | 'error' | 'side' | 'restMs'>): void {
+  #end(ending: Pick<Ending, 'reason' | 'error' | 'side' | 'restMs' | 'oppositeRead'>): void {
     this.#isOver = true;
     this.#arrive();
     this.#reportActivity();

@@ -20,7 +20,7 @@ export type NumberOption = 'rcvbuf' | 'sndbuf' | 'ttl' | 'tos' | 'linger' | 'nod
 export interface NativeAddon {
   /**
    * Registers who is told of endings: rows of `id, errno, side (1 source, 2 sink), bytesRead, bytesSent,
-   * restMs (-1 for none)`. Once.
+   * restMs (-1 for none), oppositeRead (-1 for none)`. Once.
    */
   listen(listener: (endings: Float64Array) => void): void;
   /**
@@ -40,7 +40,7 @@ export interface NativeAddon {
   listenToLanes(listener: (rows: Float64Array, bytes: Uint8Array) => void): void;
   /**
    * `numbers` are `listenFd, noDelay, maxConnections, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow, hasDeny,
-   * asks, hears`.
+   * asks, hears, echoes`.
    * `addresses` are those of the targets, one for each of `ports`, and then those of the access lists' blocks. A port of
    * -1 makes an address a Unix path; `blocks` has two numbers for each block: 1 where it allows and 0 where it denies,
    * and its bits.

@@ -104,15 +104,16 @@ export async function connectTcp(options: RaceOptions): Promise<Socket> {
     if (next < candidates.length) stagger = setTimeout(guarded(tryNext), Math.min(staggerMs, longestDelayMs));
   };
 
-  findCandidates(options)
-    .then((found) => {
-      candidates = keepAllowed(found, options, progress);
-      if (isOver) return;
-      options.onLookup?.(candidates);
-      tryNext();
-    })
-    .catch(reject);
+  const begin = (found: readonly Candidate[]) => {
+    candidates = keepAllowed(found, options, progress);
+    if (isOver) return;
+    options.onLookup?.(candidates);
+    tryNext();
+  };
   try {
+    const found = findCandidates(options);
+    if (Array.isArray(found)) begin(found);
+    else found.then(begin).catch(reject);
     return await promise;
   } finally {
     isOver = true;

@@ -95,6 +95,8 @@ export interface Binding {
 
 /** Whether clients take the express lane, and how. */
 export interface LaneOffer {
+  /** Nothing is said of it. Default false. */
+  readonly isQuiet?: boolean;
   /** Why they do not, as the end of a sentence. */
   readonly obstacle?: string;
   /**

@@ -2,6 +2,7 @@ import { errorCode } from '../../errors.ts';
 import { closeConnection, resetConnection, type Connection, formatLocal } from '../../net/connection.ts';
 import { Socket } from '../../net/index.ts';
 import { type RecordedEnding, toRecordedEnd, type RecordedConnection } from '../../record/record-format.ts';
+import type { ConnectionRecord } from '../../record/recording.ts';
 import type { Greeted, Handler, HandlerEnding } from '../../serve/service.ts';
 import { sourceHost, formatSource, type Greeting } from '../../serve/greeting/greeting.ts';
 import { closeUnserved } from '../../serve/serve-client.ts';
@@ -17,7 +18,7 @@ import type { OpenUpstream } from './targets/upstream.ts';
 /** Connects clients to their targets and joins the two. `open` connects a client to its target; default: as the options say. */
 export function createRelay(options: RelayOptions, host: ProxyHost, open = openTarget): Handler {
   return async (greeted) => {
-    const { client, greeting, listener, entry } = greeted;
+    const { client, greeting, entry } = greeted;
     if (greeting.request?.command === 'udp-associate') return associate(greeted, options, host);
     const isOwn = host.loops?.connections.has(client);
     if (isOwn && (await isOwn)) return leadBack(greeted, options, host);
@@ -32,13 +33,7 @@ export function createRelay(options: RelayOptions, host: ProxyHost, open = openT
       const local = formatLocal(target, opened.target);
       host.emit({ event: 'connected', id, local, remote: opened.target });
     }
-    const connection = describeRelayed(client, listener, { id, target: opened.target, greeting });
-    const records = (host.recordings ?? []).map((recording) =>
-      recording.open({
-        connection,
-        hasEnded: (direction) => hasEnded(direction === 'sent' ? client : target),
-      }),
-    );
+    const records = openRecords(greeted, opened, host);
     const outcome = await join({ client, target, early: greeting.early, records }, entry, options);
     for (const record of records) record.closed(toRecordedEnding(outcome));
     opened.release?.({
@@ -47,6 +42,22 @@ export function createRelay(options: RelayOptions, host: ProxyHost, open = openT
     });
     return conclude(client, target, outcome);
   };
+}
+
+/** Where the connection is recorded; nobody describes one that is not. */
+function openRecords(
+  { client, greeting, listener, entry: { id } }: Greeted,
+  { socket, target }: OpenUpstream,
+  { recordings = [] }: ProxyHost,
+): readonly ConnectionRecord[] {
+  if (recordings.length === 0) return [];
+  const connection = describeRelayed(client, listener, { id, target, greeting });
+  return recordings.map((recording) =>
+    recording.open({
+      connection,
+      hasEnded: (direction) => hasEnded(direction === 'sent' ? client : socket),
+    }),
+  );
 }
 
 /** Of a client that is a connection of our own. */

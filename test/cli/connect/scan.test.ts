@@ -97,32 +97,37 @@ inNamespace('a check finds the same with and without the addon, and as the diale
 
 for (const native of ['1', '0']) {
   const env = { ...(native === '0' && { TNET_NATIVE: '0' }) };
-  const title = (text: string) => `${text}, TNET_NATIVE=${native}`;
 
-  test.serial(title('the time of a port is its own, not that of those beside it'), async (t) => {
-    const startedAt = performance.now();
-    const found = await check(t, ['127.0.7.2', '1-3000'], { env });
-    const wallMs = performance.now() - startedAt;
-    t.is(found.length, 3000);
-    // Side by side, as many times as long as there are ports at once: 256.
-    const sumMs = found.reduce((sum, { durationMs }) => sum + durationMs, 0);
-    t.true(sumMs < 40 * wallMs, `${sumMs} ms in ${wallMs} ms`);
-    t.true(found.every(({ durationMs }) => durationMs >= 0));
-  });
+  test.serial(
+    `the time of a port is its own, not that of those beside it, TNET_NATIVE=${native}`,
+    async (t) => {
+      const startedAt = performance.now();
+      const found = await check(t, ['127.0.7.2', '1-3000'], { env });
+      const wallMs = performance.now() - startedAt;
+      t.is(found.length, 3000);
+      // Side by side, as many times as long as there are ports at once: 256.
+      const sumMs = found.reduce((sum, { durationMs }) => sum + durationMs, 0);
+      t.true(sumMs < 40 * wallMs, `${sumMs} ms in ${wallMs} ms`);
+      t.true(found.every(({ durationMs }) => durationMs >= 0));
+    },
+  );
 
-  test.serial(title('names and failures of many ports are said as those of one'), async (t) => {
-    const closed = await closedPort();
-    const [one] = await check(t, ['127.0.0.1', String(closed)], { env });
-    const many = await check(t, ['-4', 'localhost', `${closed},1-600`], { env });
-    const same = many.find((event) => event.address === `localhost:${closed}`);
-    t.deepEqual(
-      { ...same, time: 0, durationMs: 0, address: '', host: '' },
-      { ...one, time: 0, durationMs: 0, address: '', host: '' },
-    );
-    t.is(many.length, 601);
-  });
+  test.serial(
+    `names and failures of many ports are said as those of one, TNET_NATIVE=${native}`,
+    async (t) => {
+      const closed = await closedPort();
+      const [one] = await check(t, ['127.0.0.1', String(closed)], { env });
+      const many = await check(t, ['-4', 'localhost', `${closed},1-600`], { env });
+      const same = many.find((event) => event.address === `localhost:${closed}`);
+      t.deepEqual(
+        { ...same, time: 0, durationMs: 0, address: '', host: '' },
+        { ...one, time: 0, durationMs: 0, address: '', host: '' },
+      );
+      t.is(many.length, 601);
+    },
+  );
 
-  inNamespace(title('--any ends with the first port that is open'), async (t) => {
+  inNamespace(`--any ends with the first port that is open, TNET_NATIVE=${native}`, async (t) => {
     const namespace = makeNamespace(t, silentAddress);
     await serveInside(t, namespace, 4000);
     const words = ['connect', '-z', '--any', '-w', '120s', '10.9.9.2:1-50', '127.0.0.1:4000'];
@@ -130,7 +135,7 @@ for (const native of ['1', '0']) {
     t.is(code, 0);
   });
 
-  inNamespace(title('a check that waits for silent ports ends by a signal'), async (t) => {
+  inNamespace(`a check that waits for silent ports ends by a signal, TNET_NATIVE=${native}`, async (t) => {
     const namespace = makeNamespace(t, silentAddress);
     const words = ['connect', '-z', '--json', '-w', '120s', '127.0.0.1:1', '10.9.9.2:1-500'];
     const run = startCli(t, words, { inside: namespace.inside, env });
@@ -140,14 +145,17 @@ for (const native of ['1', '0']) {
     t.is(run.stderr().trim().split('\n').length, 1);
   });
 
-  inNamespace(title('a port that is connected to itself is closed, and free again'), async (t) => {
-    const namespace = makeNamespace(t, []);
-    const [command, ...rest] = namespace.inside;
-    // One port to go out from, which is the target's: the system has no other to give.
-    execFileSync(command!, [...rest, 'sysctl', '-qw', 'net.ipv4.ip_local_port_range=40000 40000']);
-    for (let run = 0; run < 2; run++) {
-      const [found, ...others] = await check(t, ['127.0.0.1:40000'], { inside: namespace.inside, env });
-      t.deepEqual([found?.state, found?.code, others], ['closed', 'ECONNREFUSED', []]);
-    }
-  });
+  inNamespace(
+    `a port that is connected to itself is closed, and free again, TNET_NATIVE=${native}`,
+    async (t) => {
+      const namespace = makeNamespace(t, []);
+      const [command, ...rest] = namespace.inside;
+      // One port to go out from, which is the target's: the system has no other to give.
+      execFileSync(command!, [...rest, 'sysctl', '-qw', 'net.ipv4.ip_local_port_range=40000 40000']);
+      for (let run = 0; run < 2; run++) {
+        const [found, ...others] = await check(t, ['127.0.0.1:40000'], { inside: namespace.inside, env });
+        t.deepEqual([found?.state, found?.code, others], ['closed', 'ECONNREFUSED', []]);
+      }
+    },
+  );
 }

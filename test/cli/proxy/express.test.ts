@@ -7,64 +7,14 @@ import test, { type ExecutionContext } from 'ava';
 import { nativeStatus } from '../../../src/native/addon.ts';
 import { Server } from '../../../src/net/index.ts';
 import { collectUntilClose, payload, sameBytes } from '../../helpers/bytes.ts';
-import { closedPort, startCli, type Cli } from '../../helpers/cli.ts';
+import { closedPort, startCli } from '../../helpers/cli.ts';
+import { compareLane, readEvents, type Scene } from '../../helpers/lane-scenes.ts';
 import { connectPeer, startPeerServer } from '../../helpers/peers.ts';
 import { exchange, exchangeMany, startEcho, startLimited, startNamed, waitEnd } from '../../helpers/proxy.ts';
 import { tempDir } from '../../helpers/temp.ts';
 
 const nativeTest = nativeStatus().used ? test.serial : test.serial.skip;
 if (!nativeStatus().used) process.stdout.write(`skipped, no native engine: ${nativeStatus().reason ?? ''}\n`);
-
-type Json = Readonly<Record<string, unknown>>;
-
-const readEvents = (cli: Cli) =>
-  cli
-    .stderr()
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Json);
-
-async function startJson(
-  t: ExecutionContext,
-  express: boolean,
-  args: readonly string[],
-): Promise<{ cli: Cli; address: string }> {
-  const cli = startCli(t, ['proxy', '--json', ...args], { env: { TNET_EXPRESS: express ? '' : '0' } });
-  const [, address] = await cli.said(/"event":"listening","address":"([^"]+)"/);
-  return { cli, address: address!.replaceAll('\\u0000', '') };
-}
-
-/** What differs from run to run: times, and each port and path is named by the order in which it comes. */
-function normalise(events: readonly Json[]): unknown {
-  const names = new Map<string, string>();
-  const nameOf = (text: string) => {
-    if (!names.has(text)) names.set(text, `#${names.size}`);
-    return names.get(text)!;
-  };
-  const write = (value: unknown) =>
-    typeof value === 'string'
-      ? value.replaceAll(/:\d{4,5}\b|\/\S+/g, nameOf).replaceAll(/within \d+ ms/g, 'in time')
-      : value;
-  return events
-    .filter(({ event }) => event !== 'lane')
-    .map(({ time, durationMs, ...members }) => [
-      typeof time,
-      typeof durationMs,
-      Object.entries(members).map(([name, value]) => [name, write(value)]),
-    ]);
-}
-
-interface Scenario {
-  readonly title: string;
-  /** Gives the proxy's arguments. */
-  readonly prepare: (t: ExecutionContext) => Promise<readonly string[]>;
-  /** Is a client; what it returns is to be the same too. */
-  readonly act: (t: ExecutionContext, address: string, cli: Cli) => Promise<unknown>;
-  /** The event that is waited for. Default `ended`. */
-  readonly last?: string | undefined;
-  /** How often it is to come. Default once. */
-  readonly count?: number;
-}
 
 const before = (...args: readonly string[]) => ['127.0.0.1:0', ...args];
 const refused = async () => `127.0.0.1:${await closedPort()}`;
@@ -122,7 +72,7 @@ const headers: readonly { title: string; words: readonly string[]; last?: string
   { title: 'not a word', words: [] },
 ];
 
-const scenarios: readonly Scenario[] = [
+const scenes: readonly Scene[] = [
   {
     title: 'an exchange',
     prepare: async (t) => before(await startEcho(t)),
@@ -344,23 +294,10 @@ const scenarios: readonly Scenario[] = [
   },
 ];
 
-for (const { title, prepare, act, last = 'ended', count = 1 } of scenarios) {
-  nativeTest(`${title} is the same in the express lane and outside, and so is what is said`, async (t) => {
-    const results = [];
-    for (const express of [true, false]) {
-      const { cli, address } = await startJson(t, express, await prepare(t));
-      await cli.said(/"event":"lane"/);
-      const lane = readEvents(cli).find(({ event }) => event === 'lane');
-      t.is(lane?.['express'], express, JSON.stringify(lane));
-      const seen = await act(t, address, cli);
-      await cli.said(new RegExp(`("event":"${last}"[^]*){${count}}`));
-      // A second signal would end it at once, with its totals or without.
-      if (!cli.child.killed) cli.child.kill('SIGTERM');
-      const { code } = await cli.exit;
-      results.push({ seen, code, events: normalise(readEvents(cli)) });
-    }
-    t.deepEqual(results[0], results[1]);
-  });
+for (const { title, ...scene } of scenes) {
+  nativeTest(`${title} is the same in the express lane and outside, and so is what is said`, (t) =>
+    compareLane(t, 'proxy', scene),
+  );
 }
 
 for (const [flags, reason] of [

@@ -4,10 +4,10 @@ import type { EndingReason } from '../../../flow/flow.ts';
 import type { ExpressLane, LaneEvent, LaneName } from '../../../flow/express-lane.ts';
 import { createFault } from '../../../net/guard.ts';
 import { describeError } from '../../../report/sentences.ts';
-import { ExpressRelay } from './relay.ts';
 import { createDialError, createRefusal, formatLaneTarget, type ExpressTarget } from './target.ts';
 import { defaultConnectMs } from '../pair.ts';
-import { leave, refuse, tooManyNew } from '../../../serve/ledger.ts';
+import type { EventName } from '../../../report/events.ts';
+import { leave, refuse, tooManyNew, type Moved } from '../../../serve/ledger.ts';
 import { createLoopError } from '../targets/rules.ts';
 import type { LanelessService } from '../service.ts';
 import { timedOut } from '../cut.ts';
@@ -57,7 +57,7 @@ export class ExpressConnections {
     this.#questions?.watch(lane);
     const { signal } = this.#host;
     const stop = () => {
-      for (const [id, { relay }] of this.#entries) if (!relay) lane.stopConnection(id);
+      for (const [id, { isJoined }] of this.#entries) if (!isJoined) lane.stopConnection(id);
     };
     signal.addEventListener('abort', stop, { once: true });
     void lane.ended.then(() => signal.removeEventListener('abort', stop));
@@ -97,9 +97,10 @@ export class ExpressConnections {
     }
     const open = ledger.enter(this.#name(remote));
     const asked = this.#questions && { id, remote, local };
-    const entry: LaneEntry = { open, asked, refusals: [], relay: undefined, chosen: undefined };
+    const entry: LaneEntry = { open, asked, refusals: [], isJoined: false, chosen: undefined };
     this.#entries.set(id, entry);
-    emit({ event: 'accepted', id: open.id, local: this.#name(local), remote: open.remote });
+    if (this.#hears('accepted'))
+      emit({ event: 'accepted', id: open.id, local: this.#name(local), remote: open.remote });
     if (!asked) this.#attempt(entry, 0);
     if (signal.aborted) this.#lane?.stopConnection(id);
   }
@@ -116,6 +117,7 @@ export class ExpressConnections {
   }
 
   #attempt(entry: LaneEntry, index: number): void {
+    if (!this.#hears('attempt')) return;
     const address = this.#targetOf(entry).addresses[index];
     if (address) this.#host.emit({ event: 'attempt', address: formatLaneTarget(address) });
   }
@@ -143,27 +145,25 @@ export class ExpressConnections {
     const remote = chosen?.name ?? this.#targetName;
     chosen?.taken();
     this.#questions?.settle(id);
-    if (this.#lane) {
-      const relay = new ExpressRelay(this.#lane, id);
-      entry.relay = relay;
-      open.moved = () => ({ sentBytes: relay.down.bytes, receivedBytes: relay.up.bytes });
-      open.breakOff = () => relay.stop();
-    }
+    entry.isJoined = true;
+    open.moved = () => this.#read(id);
+    open.breakOff = () => this.#lane?.cutConnection(id);
     open.target = remote;
-    this.#host.emit({ event: 'connected', id: open.id, local: format(local) ?? remote, remote });
+    if (this.#hears('connected'))
+      this.#host.emit({ event: 'connected', id: open.id, local: format(local) ?? remote, remote });
   }
 
   #ended(entry: LaneEntry, event: EventOf<'ended'>): void {
-    const { open, relay, chosen } = entry;
+    const { open, isJoined, chosen } = entry;
     this.#entries.delete(event.id);
     this.#questions?.settle(event.id);
-    relay?.end(event);
-    if (relay || this.#host.signal.aborted) chosen?.release();
+    if (isJoined) open.moved = () => ({ sentBytes: event.downBytes, receivedBytes: event.upBytes });
+    if (isJoined || this.#host.signal.aborted) chosen?.release();
     else this.#reportFailure(entry, event);
     leave(
       open,
       this.#host,
-      relay ? this.#outcome(event) : { reason: 'aborted', failed: true },
+      isJoined ? this.#outcome(event) : { reason: 'aborted', failed: true },
       event.durationMs,
     );
   }
@@ -195,6 +195,16 @@ export class ExpressConnections {
     if (error.code === 'ETIMEDOUT') return timedOut(idleError(idle));
     if (error.code === 'ECONNABORTED') return timedOut(lifetimeError(timeout));
     return { reason: 'aborted', failed: true };
+  }
+
+  /** What one has moved up to now. */
+  #read(id: number): Moved {
+    const { up, down } = this.#lane?.readConnection(id) ?? {};
+    return { sentBytes: down?.bytes ?? 0, receivedBytes: up?.bytes ?? 0 };
+  }
+
+  #hears(name: EventName): boolean {
+    return this.#host.hears?.(name) !== false;
   }
 
   #name(name: LaneName | undefined): string {

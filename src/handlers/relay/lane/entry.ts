@@ -2,13 +2,13 @@ import type { LaneName } from '../../../flow/express-lane.ts';
 import type { Greeting } from '../../../serve/greeting/greeting.ts';
 import type { OpenConnection } from '../../../serve/ledger.ts';
 import type { ChosenTarget } from '../targets/upstream.ts';
-import type { ExpressRelay } from './relay.ts';
 
 /** A connection of a lane, by the engine's number. */
 export interface LaneEntry {
   readonly open: OpenConnection;
   readonly refusals: NodeJS.ErrnoException[];
-  relay: ExpressRelay | undefined;
+  /** It has been connected to its target. */
+  isJoined: boolean;
   /** Where it was asked which target it gets. */
   readonly asked: AskedConnection | undefined;
   /** Once that is known, unless it is the lane's own. */

@@ -1,7 +1,7 @@
 import type { LaneOffer } from '../../../serve/service.ts';
 import type { ProxyHost } from '../host.ts';
 import type { LanelessService } from '../service.ts';
-import { nativeStatus } from '../../../native/addon.ts';
+import { findEngineObstacle, findUnknown } from '../../../serve/lane-listener.ts';
 import { isBalanced } from '../pair.ts';
 import { isForeignName } from '../../../address/host-rules.ts';
 
@@ -12,14 +12,14 @@ export async function prepareLane(service: LanelessService, host: ProxyHost): Pr
   const [endpoint] = service.pair.targets;
   if (!endpoint) return { obstacle: 'there is no target' };
   const { findAddresses } = await import('./target.ts');
-  const { ExpressListener } = await import('./listener.ts');
+  const { openRelayLane } = await import('./listener.ts');
   const isChosen = isBalanced(service.pair) || ('host' in endpoint && isForeignName(endpoint.host));
   const target = isChosen ? { endpoint, addresses: [] } : findAddresses(endpoint, host.family);
   if (!isChosen && target.addresses.length === 0)
     return { obstacle: 'the target has no address of the family' };
   return {
     open: (server, address, reserve) =>
-      ExpressListener.open(server, { target, service }, { host, address, reserve }),
+      openRelayLane(server, { target, service }, { host, address, reserve }),
   };
 }
 
@@ -66,9 +66,8 @@ const partNames: Readonly<Record<string, string>> = { recordings: '--tap or --ou
  * JavaScript until it is named here.
  */
 export function findLaneObstacle(service: LanelessService, host: ProxyHost): string | undefined {
-  const { used, reason } = nativeStatus();
-  if (!used) return `no native engine: ${reason ?? ''}`;
-  if (process.env['TNET_EXPRESS'] === '0') return 'TNET_EXPRESS=0 turns it off';
+  const obstacle = findEngineObstacle();
+  if (obstacle !== undefined) return obstacle;
   const { slowOption, targets } = service.pair;
   if (slowOption !== undefined) return `${slowOption} needs JavaScript`;
   const kind = targets.map((target) => target.kind).find((one) => !['tcp', 'unix', 'srv'].includes(one));
@@ -79,11 +78,4 @@ export function findLaneObstacle(service: LanelessService, host: ProxyHost): str
   const readers = service.readers.slice(service.acceptProxy ? 1 : 0);
   const part = findUnknown({ ...service, readers }, knownOfService) ?? findUnknown(host, knownOfHost);
   return part && `${partNames[part] ?? part} needs JavaScript`;
-}
-
-/** The first member that is there and not known. */
-function findUnknown(object: object, known: ReadonlySet<string>): string | undefined {
-  const isThere = (value: unknown) =>
-    value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0);
-  return Object.entries(object).find(([key, value]) => !known.has(key) && isThere(value))?.[0];
 }
