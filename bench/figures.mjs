@@ -59,14 +59,13 @@ const goals = [
       /^node/,
       name,
     ]),
-  ...['tnet, named target', 'tnet, two targets', 'tnet --rate'].map((name) => [
-    `connections/s, ${name}, against the lane`,
-    'relay-options',
-    'rate',
-    0.9,
-    /^tnet$/,
-    name,
-  ]),
+  ...[
+    'tnet, named target',
+    'tnet, two targets',
+    'tnet --accept-proxy',
+    'tnet --send-proxy',
+    'tnet --rate',
+  ].map((name) => [`connections/s, ${name}, against the lane`, 'relay-options', 'rate', 0.9, /^tnet$/, name]),
   [
     'ping-pong p99 at 1000 connections, no lane, against haproxy',
     'relay-pings-1000',
@@ -78,17 +77,53 @@ const goals = [
   ['check of 20000 ports against nc', 'scan', 'ms', 1, /^nc/],
   ['check of 20000 ports without addon against plain Node', 'scan', 'ms', 1.1, /^node/, 'tnet, no addon'],
   ['connections/s of tnet echo against the server in C', 'echo-rate', 'rate', 0.5, /^C with/],
+  ...['tnet, no addon', 'tnet -o', 'tnet --latency'].map((name) => [
+    `CPU-s/GB, ${name}, against plain Node`,
+    'relay-transforms',
+    'cpu',
+    1.1,
+    /^node/,
+    name,
+  ]),
+  ['CPU-s/GB, --tls-in, against plain Node', 'tls-in-stream', 'cpu', 1.1, /^node/],
+  ['handshakes for a CPU-second, --tls-in, against nginx', 'tls-in-handshakes', 'perCpu', 0.9, /^nginx/],
+  ['connections/s, --tls-out, against haproxy', 'tls-out-rate', 'rate', 1, /^haproxy/],
+  ['datagrams/s, proxy, against socat', 'udp-relay', 'rate', 1.5, /^socat/],
+  ['datagrams/s, proxy, against nginx', 'udp-relay', 'rate', 1, /^nginx/],
+  ['datagrams/s, echo, against socat', 'udp-echo', 'rate', 1.5, /^socat/],
 ];
 
-/** The goals whose works have been run, with the ratio that was measured. */
+/** What is to be shown in itself: [what, work, metric, at most, program]. */
+const limits = [
+  ['tnet isip --json, a million lines, ms', 'isip', 'ms', 2000, 'tnet --json'],
+  [
+    'descriptors of a relayed connection, no express lane',
+    'relay-descriptors',
+    'each',
+    2,
+    'tnet, no express lane',
+  ],
+];
+
+function measureLimits(works) {
+  return limits.flatMap(([title, id, key, limit, own]) => {
+    const figure = works.find((one) => one.id === id)?.rows[own]?.[key]?.median;
+    return figure === undefined
+      ? []
+      : [{ title, limit, better: 'less', unit: '', ratio: figure, isMet: figure <= limit }];
+  });
+}
+
+/** The goals whose works have been run, with the ratio, or the figure, that was measured. */
 export function measureGoals(works) {
-  return goals.flatMap(([title, id, key, limit, peers, own = 'tnet']) => {
+  const ratios = goals.flatMap(([title, id, key, limit, peers, own = 'tnet']) => {
     const work = works.find((one) => one.id === id);
     const metric = work?.metrics.find((one) => one.key === key);
     const against = work && findBest(work.rows, metric, (name) => (peers ? peers.test(name) : isPeer(name)));
     if (!against || !work.rows[own]?.[key]) return [];
     const ratio = work.rows[own][key].median / work.rows[against][key].median;
     const isMet = metric.better === 'more' ? ratio >= limit : ratio <= limit;
-    return [{ title, limit, better: metric.better, against, ratio, isMet }];
+    return [{ title, limit, better: metric.better, unit: ` × ${against}`, ratio, isMet }];
   });
+  return [...ratios, ...measureLimits(works)];
 }

@@ -6,8 +6,14 @@
  *   feed BYTES                 writes BYTES to stdout, 64 KiB at a time
  *   drain                      reads stdin to its end
  *   serve ADDRESS              echoes any number of connections
- *   rate ADDRESS COUNT MANY    COUNT connections of one one-byte round trip each, MANY at a time; connections per second
+ *   rate ADDRESS COUNT MANY [PREFACE]
+ *                              COUNT connections of one one-byte round trip each, MANY at a time; connections per second.
+ *                              PREFACE, in hexadecimal, goes before the byte; what is answered to it is passed over
  *   pings ADDRESS COUNT MANY   COUNT one-byte round trips on each of MANY connections at once; p50 and p99 in us
+ *   udp-serve ADDRESS          echoes datagrams
+ *   udp-rate ADDRESS COUNT MANY
+ *                              datagrams echoed per second, and the share that came back: MANY sockets have eight of 100
+ *                              bytes on their way at a time, until COUNT have been sent
  *   hold ADDRESS COUNT         opens COUNT connections, one round trip on each, says so, and keeps them until its
  *                              stdin ends
  */
@@ -186,10 +192,26 @@ static double now_us(void) {
   return now.tv_sec * 1e6 + now.tv_nsec / 1e3;
 }
 
+/* What a connection sends first: a preface, and the byte that comes back. */
+static char opening[1024] = "x";
+static size_t opening_bytes = 1;
+
+static void set_preface(const char *hex) {
+  size_t length = strlen(hex) / 2;
+  if (length >= sizeof opening) exit(64);
+  for (size_t i = 0; i < length; i++) {
+    unsigned byte;
+    if (sscanf(hex + 2 * i, "%2x", &byte) != 1) exit(64);
+    opening[i] = (char)byte;
+  }
+  opening[length] = 'x';
+  opening_bytes = length + 1;
+}
+
 static int start_trip(int epoll, const char *port) {
   int fd = dial(port);
   watch(epoll, fd, EPOLLIN);
-  if (write(fd, "x", 1) != 1) exit(6);
+  if (write(fd, opening, opening_bytes) != (ssize_t)opening_bytes) exit(6);
   return fd;
 }
 
@@ -201,7 +223,9 @@ static void rate(const char *port, int count, int many) {
   while (over < count) {
     int ready = epoll_wait(epoll, events, 256, -1);
     for (int i = 0; i < ready; i++) {
-      if (read(events[i].data.fd, block, 16) != 1) exit(7);
+      ssize_t got = read(events[i].data.fd, block, sizeof block);
+      if (got <= 0) exit(7);
+      if (block[got - 1] != 'x') continue;
       close(events[i].data.fd);
       over++;
       if (begun < count && ++begun) start_trip(epoll, port);
@@ -238,6 +262,56 @@ static void pings(const char *port, int count, int many) {
   printf("%.1f %.1f\n", times[total / 2], times[(long)total * 99 / 100]);
 }
 
+static int udp_socket(void) {
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), bytes = 4 << 20;
+  if (fd < 0) exit(2);
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+  return fd;
+}
+
+static void udp_serve(const char *word) {
+  struct where where = find(word);
+  int fd = udp_socket();
+  fcntl(fd, F_SETFL, 0);
+  if (bind(fd, (struct sockaddr *)&where.address, where.length) != 0) exit(3);
+  for (;;) {
+    struct sockaddr_storage from;
+    socklen_t length = sizeof from;
+    ssize_t got = recvfrom(fd, block, sizeof block, 0, (struct sockaddr *)&from, &length);
+    if (got >= 0) sendto(fd, block, (size_t)got, 0, (struct sockaddr *)&from, length);
+  }
+}
+
+/* A datagram may be lost: where nothing comes for 200 ms, all that is on its way counts as lost. */
+static void udp_rate(const char *word, int count, int many) {
+  struct epoll_event events[256];
+  struct where where = find(word);
+  static int away[70000];
+  int epoll = epoll_create1(0), sent = 0, back = 0;
+  double from = now_us(), last = from;
+  for (int i = 0; i < many; i++) {
+    int fd = udp_socket();
+    if (connect(fd, (struct sockaddr *)&where.address, where.length) != 0) exit(4);
+    watch(epoll, fd, EPOLLIN);
+    for (; away[fd] < 8 && sent < count; away[fd]++, sent++) send(fd, block, 100, 0);
+  }
+  for (;;) {
+    int ready = epoll_wait(epoll, events, 256, 200);
+    if (ready <= 0) break;
+    for (int i = 0; i < ready; i++) {
+      int fd = events[i].data.fd;
+      while (recv(fd, block, sizeof block, 0) >= 0) {
+        back++;
+        away[fd]--;
+      }
+      for (; away[fd] < 8 && sent < count; away[fd]++, sent++) send(fd, block, 100, 0);
+    }
+    last = now_us();
+    if (back == sent && sent >= count) break;
+  }
+  printf("%.0f %.4f\n", back / ((last - from) / 1e6), (double)back / sent);
+}
+
 int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "", *word = argc > 2 ? argv[2] : "";
   long long number = argc > 3 ? atoll(argv[3]) : 0;
@@ -248,7 +322,11 @@ int main(int argc, char **argv) {
   else if (strcmp(what, "feed") == 0) write_all(1, atoll(word));
   else if (strcmp(what, "drain") == 0) while (read(0, block, sizeof block) > 0) {}
   else if (strcmp(what, "serve") == 0) serve(word, true);
-  else if (strcmp(what, "rate") == 0) rate(word, (int)number, many);
+  else if (strcmp(what, "rate") == 0) {
+    if (argc > 5) set_preface(argv[5]);
+    rate(word, (int)number, many);
+  } else if (strcmp(what, "udp-serve") == 0) udp_serve(word);
+  else if (strcmp(what, "udp-rate") == 0) udp_rate(word, (int)number, many);
   else if (strcmp(what, "pings") == 0) pings(word, (int)number, many);
   else if (strcmp(what, "hold") == 0) hold(word, (int)number);
   else return 64;

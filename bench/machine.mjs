@@ -38,10 +38,15 @@ export function takePort() {
   return nextPort;
 }
 
-/** Asks the kernel's table: a connection would count as the one that is measured. */
+/** Asks the kernel's tables: a connection would count as the one that is measured. */
 function isListening(port) {
   const hex = port.toString(16).toUpperCase().padStart(4, '0');
-  return new RegExp(`:${hex} 0+:0000 0A`).test(readFileSync('/proc/net/tcp', 'utf8'));
+  return [
+    ['tcp', '0A'],
+    ['udp', '07'],
+  ].some(([protocol, state]) =>
+    new RegExp(`:${hex} 0+:0000 ${state}`).test(readFileSync(`/proc/net/${protocol}`, 'utf8')),
+  );
 }
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -129,6 +134,10 @@ export function readTasks(pids) {
   }
   return tasks;
 }
+
+/** How many descriptors a group's processes have open. */
+export const countDescriptors = (pid) =>
+  findGroup(pid).reduce((sum, one) => sum + readdirSync(`/proc/${one}/fd`).length, 0);
 
 export function residentKb(pid) {
   const sizes = findGroup(pid).map((one) => {

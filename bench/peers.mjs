@@ -1,5 +1,7 @@
 // The programs that are compared: how each is started for each kind of work. A row that begins with `tnet` is ours.
-import { existsSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { descriptorLimit, findProgram, folder, load, tnet } from './machine.mjs';
@@ -31,7 +33,22 @@ export function findReason(name) {
 const mostConnections = Math.min(12_000, Math.floor((descriptorLimit - 600) / 2));
 const nginxModule = '/usr/lib/nginx/modules/ngx_stream_module.so';
 
-function haproxy(port, target, splice) {
+const certificate = join(folder, 'certificate.pem');
+
+/** A certificate for 127.0.0.1 with its key, in one file, made once. */
+function findCertificate() {
+  if (existsSync(certificate)) return certificate;
+  const key = join(folder, 'key.pem');
+  const options = '-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost';
+  execFileSync('openssl', [
+    ...`req -x509 ${options} -addext subjectAltName=IP:127.0.0.1,DNS:localhost`.split(' '),
+    ...['-keyout', key, '-out', `${key}.crt`],
+  ]);
+  writeFileSync(certificate, readFileSync(`${key}.crt`, 'utf8') + readFileSync(key, 'utf8'));
+  return certificate;
+}
+
+function haproxy(port, target, { splice = false, ofBind = '', ofServer = '' } = {}) {
   const file = join(folder, `haproxy-${port}.cfg`);
   writeFileSync(
     file,
@@ -45,15 +62,15 @@ defaults
   timeout client 600s
   timeout server 600s
 listen relay
-  bind 127.0.0.1:${port} backlog 4096
+  bind 127.0.0.1:${port} backlog 4096 ${ofBind}
   ${splice ? '' : 'no '}option splice-auto
-  server target 127.0.0.1:${target}
+  server target 127.0.0.1:${target} ${ofServer}
 `,
   );
   return `exec ${findProgram('haproxy')} -db -q -f ${file}`;
 }
 
-function nginx(port, target) {
+function nginx(port, target, { protocol = 'backlog=4096', more = '' } = {}) {
   const file = join(folder, `nginx-${port}.conf`);
   writeFileSync(
     file,
@@ -65,7 +82,7 @@ error_log /dev/null;
 events { worker_connections ${mostConnections * 2}; }
 stream {
   access_log off;
-  server { listen 127.0.0.1:${port} backlog=4096; proxy_pass 127.0.0.1:${target}; }
+  server { listen 127.0.0.1:${port} ${protocol}; proxy_pass 127.0.0.1:${target}; ${more} }
 }
 `,
   );
@@ -81,9 +98,9 @@ export const relays = {
   tnet: proxy,
   'tnet, no express lane': (port, target) => `TNET_EXPRESS=0 ${proxy(port, target)}`,
   'tnet, no addon': (port, target) => `${streams}${proxy(port, target)}`,
-  haproxy: (port, target) => haproxy(port, target, false),
-  'haproxy splice': (port, target) => haproxy(port, target, true),
-  'nginx stream': nginx,
+  haproxy: (port, target) => haproxy(port, target),
+  'haproxy splice': (port, target) => haproxy(port, target, { splice: true }),
+  'nginx stream': (port, target) => nginx(port, target),
   'socat 8 KiB': (port, target) => socat(port, target, 8192),
   'socat 64 KiB': (port, target) => socat(port, target, 65536),
   redir: (port, target) => `exec redir -n 127.0.0.1:${port} 127.0.0.1:${target}`,
@@ -95,17 +112,83 @@ const plain = (name) => fileURLToPath(new URL(`plain/${name}.cjs`, import.meta.u
 const proxyWith = (options, target) => (port, to) =>
   `exec ${node} ${tnet} proxy ${options} 127.0.0.1:${port} ${target?.(to) ?? `127.0.0.1:${to}`}`;
 
-/** The ways out of the express lane, one by one, against the same relay in plain Node. */
+const plainProxy = (name) => (port, to) =>
+  `exec ${node} ${plain(name)} ${port} ${to} ${name === 'proxy' ? '' : findCertificate()}`;
+
+/** This machine's name, which the hosts file has: a name that is not localhost, and needs no server to be found. */
+const named = `${hostname()}`;
+
+/** Options that need something for each connection, one by one, against the same relay in plain Node. */
 export const laneless = {
   tnet: proxy,
   'tnet, no express lane': relays['tnet, no express lane'],
-  'tnet, named target': proxyWith('', (to) => `localhost.:${to}`),
+  'tnet, named target': proxyWith('', (to) => `${named}:${to}`),
   'tnet, two targets': proxyWith('', (to) => `127.0.0.1:${to} localhost:${to}`),
+  'tnet --socks': (port) => `exec ${node} ${tnet} proxy --socks 127.0.0.1:${port}`,
+  'tnet --http-connect': (port) => `exec ${node} ${tnet} proxy --http-connect 127.0.0.1:${port}`,
+  'tnet --accept-proxy': proxyWith('--accept-proxy'),
+  'tnet --send-proxy': proxyWith('--send-proxy 1'),
   'tnet --tap': (port, to) => `${proxyWith('--tap')(port, to)} > /dev/null`,
   'tnet -o': proxyWith('-o /dev/null'),
   'tnet --rate': proxyWith('--rate 1000000/s'),
   'tnet --latency': proxyWith('--latency 0ms'),
-  'node: twelve lines': (port, to) => `exec ${node} ${plain('proxy')} ${port} ${to}`,
+  'node: twelve lines': plainProxy('proxy'),
+};
+
+/** What a client says first to some of these, in bytes. */
+export const prefaces = {
+  'tnet --socks': (to) => Buffer.from([4, 1, to >> 8, to & 255, 127, 0, 0, 1, 0]),
+  'tnet --http-connect': (to) =>
+    Buffer.from(`CONNECT 127.0.0.1:${to} HTTP/1.1\r\nHost: 127.0.0.1:${to}\r\n\r\n`),
+  'tnet --accept-proxy': (to) => Buffer.from(`PROXY TCP4 127.0.0.1 127.0.0.1 1 ${to}\r\n`),
+};
+
+/** Relays that look at every byte, or carry them in JavaScript, against the same in plain Node. */
+export const transforms = {
+  'tnet, no addon': relays['tnet, no addon'],
+  'tnet -o': proxyWith('-o /dev/null'),
+  'tnet --latency': proxyWith('--latency 0ms'),
+  'node: twelve lines': plainProxy('proxy'),
+};
+
+/** Relays that speak TLS with their clients. */
+export const tlsIn = {
+  tnet: (port, to) => proxyWith(`--tls-in --tls-cert ${findCertificate()}`)(port, to),
+  haproxy: (port, to) => haproxy(port, to, { ofBind: `ssl crt ${findCertificate()}` }),
+  'nginx stream': (port, to) =>
+    nginx(port, to, {
+      protocol: 'ssl backlog=4096',
+      more: `ssl_certificate ${findCertificate()}; ssl_certificate_key ${certificate};`,
+    }),
+  'node: tls': plainProxy('tls-in'),
+};
+
+/** Relays that speak TLS with their target. */
+export const tlsOut = {
+  tnet: (port, to) => proxyWith(`--tls-out --tls-ca ${findCertificate()}`)(port, to),
+  haproxy: (port, to) => haproxy(port, to, { ofServer: `ssl verify required ca-file ${findCertificate()}` }),
+  'nginx stream': (port, to) =>
+    nginx(port, to, {
+      more: `proxy_ssl on; proxy_ssl_verify on; proxy_ssl_name localhost; proxy_ssl_trusted_certificate ${findCertificate()};`,
+    }),
+  'node: tls': plainProxy('tls-out'),
+};
+
+/** The TLS server behind those. */
+export const tlsServer = (port, to) => tlsIn['nginx stream'](port, to);
+
+/** Relays of datagrams from a port to a port. */
+export const udpRelays = {
+  tnet: (port, to) => `exec ${node} ${tnet} proxy udp://127.0.0.1:${port} udp://127.0.0.1:${to}`,
+  'socat forking': (port, to) => `exec socat UDP4-LISTEN:${port},bind=127.0.0.1,fork UDP4:127.0.0.1:${to}`,
+  'nginx stream': (port, to) => nginx(port, to, { protocol: 'udp' }),
+};
+
+/** Echoes of datagrams. */
+export const udpEchoes = {
+  tnet: (port) => `exec ${node} ${tnet} echo -u 127.0.0.1:${port}`,
+  'socat forking': (port) => `exec socat UDP4-LISTEN:${port},bind=127.0.0.1,fork PIPE`,
+  'C, one at a time': (port) => `exec ${load} udp-serve ${port}`,
 };
 
 const range = ['1', '20000'];

@@ -39,10 +39,10 @@ function renderWork({ title, note, date, command, metrics, rows, rounds, left })
 /** @param results see run.mjs */
 export function renderMarkdown({ machine, works, goals }) {
   const { processors, model, kernel, node } = machine;
-  const goalRows = goals.map(({ title, limit, better, against, ratio, isMet }) => [
+  const goalRows = goals.map(({ title, limit, better, unit, ratio, isMet }) => [
     title,
-    `${better === 'more' ? 'at least' : 'at most'} ${limit} ×`,
-    `${ratio.toFixed(2)} × ${against}`,
+    `${better === 'more' ? 'at least' : 'at most'} ${limit}${unit && ' ×'}`,
+    `${ratio.toFixed(2)}${unit}`,
     isMet ? 'yes' : 'no',
   ]);
   return [

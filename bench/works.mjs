@@ -5,6 +5,7 @@ import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import {
+  countDescriptors,
   descriptorLimit,
   findGroup,
   finish,
@@ -19,7 +20,23 @@ import {
   tnet,
   waitListening,
 } from './machine.mjs';
-import { echoes, eventRelays, laneless, relays, scans, senders, starts, takers } from './peers.mjs';
+import {
+  echoes,
+  eventRelays,
+  laneless,
+  prefaces,
+  relays,
+  scans,
+  senders,
+  starts,
+  takers,
+  tlsIn,
+  tlsOut,
+  tlsServer,
+  transforms,
+  udpEchoes,
+  udpRelays,
+} from './peers.mjs';
 
 /** The load against its own C server, with nothing between: what no row can exceed. */
 const ceiling = 'C, direct';
@@ -27,6 +44,10 @@ const ceiling = 'C, direct';
 const gbps = { key: 'gbps', label: 'GB/s', better: 'more', digits: 2 };
 const cpu = { key: 'cpu', label: 'CPU-s/GB', better: 'less', digits: 3 };
 const rate = { key: 'rate', label: 'connections/s', better: 'more', digits: 0 };
+const datagrams = [
+  { key: 'rate', label: 'datagrams/s', better: 'more', digits: 0 },
+  { key: 'share', label: '% back', better: 'more', digits: 1 },
+];
 const pings = [
   { key: 'p50', label: 'p50 µs', better: 'less', digits: 1 },
   { key: 'p99', label: 'p99 µs', better: 'less', digits: 1 },
@@ -38,12 +59,12 @@ async function behind(program, server, work) {
   const peer = start(`exec ${load} ${server} ${target}`);
   try {
     await waitListening(target, peer);
-    if (!program) return await work(target, undefined);
+    if (!program) return await work(target, undefined, target);
     const port = takePort();
     const child = start(program(port, target));
     try {
       await waitListening(port, child);
-      return await work(port, child.pid);
+      return await work(port, child.pid, target);
     } finally {
       await stop(child);
     }
@@ -98,6 +119,86 @@ const pingsOf = (count, many) => (program) =>
   });
 
 const holdLimitMs = 60_000;
+
+/** The same with what the program wants to hear first. */
+const optionRateOf = (count, many) => (program, name) =>
+  behind(program, 'serve', async (port, _pid, target) => {
+    const preface = prefaces[name]?.(target).toString('hex') ?? '';
+    const connect = () => finish(start(`exec ${load} rate ${port} ${count} ${many} ${preface}`));
+    await connect();
+    return { rate: numbers((await connect()).text)[0] };
+  });
+
+/** One stream over TLS to a relay that ends it: the client's own work does not count. */
+const tlsStreamOf = (size) => async (program) => {
+  const [target, port] = [takePort(), takePort()];
+  const taker = start(`exec ${load} take ${target}`);
+  await waitListening(target, taker);
+  const child = start(program(port, target));
+  try {
+    await waitListening(port, child);
+    const used = watchCpu(child.pid);
+    const sender = start(
+      `${load} feed ${size} | exec openssl s_client -connect 127.0.0.1:${port} -quiet -no_ign_eof`,
+    );
+    const { seconds } = await finish(taker);
+    const spent = used();
+    await stop(sender);
+    return { gbps: size / 1e9 / seconds, cpu: spent / (size / 1e9) };
+  } finally {
+    await stop(child);
+    await stop(taker);
+  }
+};
+
+/** Full handshakes, one after another, for some seconds. */
+const handshakesOf = (seconds) => (program) =>
+  behind(program, 'serve', async (port, pid) => {
+    const connect = (limit) =>
+      finish(start(`openssl s_time -connect 127.0.0.1:${port} -new -time ${limit} 2>&1`));
+    await connect(1);
+    const used = watchCpu(pid);
+    const { text } = await connect(seconds);
+    return { perCpu: Number(/^(\d+) connections in \d+ real/m.exec(text)[1]) / used() };
+  });
+
+/** A relay that speaks TLS with a server, which hands on to an echo. */
+const tlsOutRateOf = (count, many) => (program) =>
+  behind(tlsServer, 'serve', async (target) => {
+    const port = takePort();
+    const child = start(program(port, target));
+    try {
+      await waitListening(port, child);
+      const connect = () => finish(start(`exec ${load} rate ${port} ${count} ${many}`));
+      await connect();
+      return { rate: numbers((await connect()).text)[0] };
+    } finally {
+      await stop(child);
+    }
+  });
+
+const udpRateOf = (count, many) => (program) =>
+  behind(program, 'udp-serve', async (port) => {
+    const ask = () => finish(start(`exec ${load} udp-rate ${port} ${count} ${many}`));
+    await ask();
+    const [rate, share] = numbers((await ask()).text);
+    return { rate, share: share * 100 };
+  });
+
+const descriptorsOf = (count) => (program) =>
+  behind(program, 'serve', async (port, pid) => {
+    await finish(start(`exec ${load} rate ${port} 200 8`));
+    await sleep(300);
+    const before = countDescriptors(pid);
+    const holder = start(`exec ${load} hold ${port} ${count}`, { stdin: 'pipe' });
+    try {
+      await once(holder.stdout, 'data', { signal: AbortSignal.timeout(holdLimitMs) });
+      await sleep(300);
+      return { each: (countDescriptors(pid) - before) / count };
+    } finally {
+      await stop(holder);
+    }
+  });
 
 const idleOf = (count) => (program) =>
   behind(program, 'serve', async (port, pid) => {
@@ -317,7 +418,64 @@ export async function createWorks(sizes) {
       note: 'as above; the floor is the same relay in twelve lines of plain Node, bench/plain/proxy.cjs',
       metrics: [rate],
       programs: laneless,
-      run: rateOf(connections, 64),
+      run: optionRateOf(connections, 64),
+    },
+    {
+      id: 'relay-descriptors',
+      title: 'relay, descriptors of a connection',
+      note: 'both sides together, 200 idle connections',
+      metrics: [{ key: 'each', label: 'each', better: 'less', digits: 2 }],
+      programs: eventRelays,
+      run: descriptorsOf(200),
+      roundsMost: 1,
+    },
+    {
+      id: 'relay-transforms',
+      title: 'relay, one stream that JavaScript carries',
+      note: `${bytes.transforms / 1e9} GB; the floor is bench/plain/proxy.cjs`,
+      metrics: [gbps, cpu],
+      programs: transforms,
+      run: stream(1)(bytes.transforms),
+    },
+    {
+      id: 'tls-in-stream',
+      title: 'TLS with the client, one stream',
+      note: `${bytes.transforms / 1e9} GB from openssl s_client, whose own work does not count`,
+      metrics: [gbps, cpu],
+      programs: tlsIn,
+      run: tlsStreamOf(bytes.transforms),
+    },
+    {
+      id: 'tls-in-handshakes',
+      title: 'TLS with the client, full handshakes for a second of processor time',
+      note: 'TLS 1.3, P-256, one after another, by openssl s_time',
+      metrics: [{ key: 'perCpu', label: 'handshakes/CPU-s', better: 'more', digits: 0 }],
+      programs: tlsIn,
+      run: handshakesOf(2),
+    },
+    {
+      id: 'tls-out-rate',
+      title: 'TLS with the target, connections per second',
+      note: 'the certificate is verified; the target is nginx, which hands on to an echo',
+      metrics: [rate],
+      programs: tlsOut,
+      run: tlsOutRateOf(connections / 2, 64),
+    },
+    {
+      id: 'udp-relay',
+      title: 'relay of datagrams, 8 clients',
+      note: '100 bytes each, eight of each client on their way at a time; socat takes a process for each client',
+      metrics: datagrams,
+      programs: { ...udpRelays, ...direct },
+      run: udpRateOf(trips * 10, 8),
+    },
+    {
+      id: 'udp-echo',
+      title: 'echo of datagrams, 8 clients',
+      note: 'as above',
+      metrics: datagrams,
+      programs: udpEchoes,
+      run: udpRateOf(trips * 10, 8),
     },
     {
       id: 'scan',

@@ -1,9 +1,12 @@
+import { printLine } from '../src/report/bottom-line.ts';
 import { isTerminal } from '../src/report/is-terminal.ts';
 import { Reporter } from '../src/report/reporter.ts';
+import type { EventName } from '../src/report/events.ts';
 import type { Verbosity } from '../src/report/text.ts';
 import type { TableFlags } from './options/row.ts';
 import type { reports } from './options/table/reports.ts';
 import { exitStatus } from './output.ts';
+import { isWorker } from './is-worker.ts';
 import type { Called } from './options/called.ts';
 
 /** The flags of what is said on standard error. */
@@ -18,15 +21,29 @@ export interface Context {
   exit(status: number): void;
 }
 
+/** What a person who has the connections at a terminal is told of them. */
+const quietEvents: Readonly<Record<string, readonly EventName[]>> = {
+  connect: ['connected'],
+  listen: ['accepted', 'ended'],
+};
+
 export function createContext(command: Called, options: ReportFlags): Context {
+  const isOnTerminal = isTerminal(2);
   const reporter = new Reporter({
     name: commandName(command),
     verbosity: Math.min(options.verbose, 2) as Verbosity,
     json: options.json === true,
-    isTerminal: isTerminal(2),
-    write: (line) => void openStderr().write(line),
+    isTerminal: isOnTerminal,
+    columns: () => openStderr().columns,
+    quiet: quietEvents[command.name()],
+    write: (line) => {
+      const print = (before: string) => void openStderr().write(before + line);
+      if (isOnTerminal) printLine(print, reporter.lineEnd);
+      else print('');
+    },
   });
   flushAtExit(reporter);
+  if (!isWorker()) warnOfBareTimes(reporter, process.argv.slice(2));
   const exit = (status: number) => {
     process.exitCode = status;
   };
@@ -38,6 +55,22 @@ export function createContext(command: Called, options: ReportFlags): Context {
       exit(exitStatus(error));
     },
   };
+}
+
+/** Options whose times are milliseconds, as a rule; a number without a unit is seconds. */
+const shortTimes = /^--(?:latency|slice-delay|slow-close|delay|pause|retry-delay)(?:=|$)/;
+/** What nobody means as seconds there. */
+const bareTime = /^\d{2,}(?:\.\d+)?(?:(?:±|\+-)[\d.]+)?$/;
+
+function warnOfBareTimes(reporter: Reporter, args: readonly string[]): void {
+  for (const [at, word] of args.entries()) {
+    if (word === '--') return;
+    if (!shortTimes.test(word)) continue;
+    const [flag = '', value = args[at + 1] ?? ''] = word.split('=');
+    if (!bareTime.test(value)) continue;
+    const message = `${flag} ${value} is in seconds; for milliseconds write ${value.replace(/^[\d.]+/, '$&ms')}`;
+    reporter.emit({ event: 'warning', message });
+  }
 }
 
 let stderr: NodeJS.WriteStream | undefined;

@@ -89,6 +89,7 @@ export class ServerRun<S extends Service = Service> {
       certificates: this.#certificates,
       ledger: this.#ledger,
       emit: (event) => reporter.emit(event),
+      hears: (name) => reporter.hears(name),
       fail: (subject, error, id) => {
         reporter.fail(subject, error, id);
         // Of a server of one client, such an end is the command's.

@@ -9,14 +9,14 @@ import type { Context } from './context.ts';
 import type { TableFlags } from './options/row.ts';
 import type { limits } from './options/table/limits.ts';
 import type { dialogue, endOfData, lines } from './options/table/session.ts';
-import type { timing as timingTable } from './options/table/reports.ts';
+import type { progress, timing as timingTable } from './options/table/reports.ts';
 import { recordOf, recordTransforms } from './options/recording.ts';
 import { elapsedMs } from '../src/quantities.ts';
 import { endingReason, type Interruption } from './signals.ts';
 
 /** The flags of connect and listen that say when a session ends and what goes through it. */
 export type SessionFlags = Pick<TableFlags<typeof limits, 'connect'>, 'idle'> &
-  TableFlags<typeof endOfData, 'connect'> &
+  TableFlags<typeof endOfData & typeof progress, 'connect'> &
   Pick<TableFlags<typeof lines, 'connect'>, 'sendCrlf' | 'crlf'>;
 
 /** The flags of what else can stand between stdin, stdout and the connection. */
@@ -148,8 +148,12 @@ export async function runStdioSession({
 }: StdioSession): Promise<StdioEnding> {
   const signal = prepared ? AbortSignal.any([interruption.signal, prepared.signal]) : interruption.signal;
   const plain = sessionOptions(socket, flags, stdio, signal);
+  const screen = wantsProgress(context, flags, stdio)
+    ? (await import('./transfer.ts')).watchTransfer(context, stdio, flags.progress === true)
+    : undefined;
   const ending = await runSession({
     ...(prepared ? addPrepared(plain, prepared) : plain),
+    onStarted: screen?.started,
     onReceived: () => stdio.output?.close(),
     onSendingOn: () => context.reporter.emit({ event: 'sending-on', id, remote }),
   });
@@ -157,6 +161,7 @@ export async function runStdioSession({
   const { side, error, isCut } = ending;
   const reason = endingReason(ending.reason, interruption);
   recordOf(socket)?.closed(recordedEnding({ ...ending, reason }));
+  screen?.finish({ ...ending, reason });
   return {
     ...ending,
     reason,
@@ -170,6 +175,12 @@ export async function runStdioSession({
       else closeConnection(socket, side === 'output' ? undefined : error);
     },
   };
+}
+
+/** Progress is shown where it is asked for, and to a person who cannot see the bytes pass. */
+function wantsProgress({ reporter }: Context, { progress }: SessionFlags, { input, output }: Stdio): boolean {
+  if (progress !== undefined) return progress;
+  return reporter.isSeen && [input, output].some((end) => end?.kind === 'file' || end?.kind === 'pipe');
 }
 
 /** Runs the session of a client to its end, reports it, and closes all three. */
@@ -200,6 +211,6 @@ function recordedEnding({ reason, side }: SessionEnding): SessionEnding['reason'
 }
 
 /** The reader of our stdout has left, as `| head` does: nobody wants more, and that is no failure. */
-export function isReaderGone(ending: SessionEnding): boolean {
+export function isReaderGone(ending: Pick<SessionEnding, 'side' | 'error'>): boolean {
   return ending.side === 'output' && errorCode(ending.error) === 'EPIPE';
 }

@@ -45,6 +45,7 @@ export function runWorker(
   const worker = new ServeWorker(
     {
       emit: (event) => reporter.emit(event),
+      hears: (name) => reporter.hears(name),
       fail: (subject, error, id) => reporter.fail(subject, error, id),
       family: readFamily(flags),
       numericOnly: flags.numeric,

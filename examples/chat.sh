@@ -5,7 +5,7 @@ dir=$(mktemp -d)
 trap 'kill "$server" "$listener" 2>/dev/null || true; rm -rf "$dir"' EXIT
 listener=
 
-tnet listen -k -d --chat -U "$dir/room" 2>/dev/null &
+tnet listen -k -d --chat -U "$dir/room" >/dev/null 2>&1 &
 server=$!
 tnet connect --wait 30s "$dir/room" -- true
 

@@ -19,5 +19,6 @@ NAPI_MODULE_INIT() {
   const struct exports all = {.env = env, .object = exports, .engine = engine};
   if (!add_flow_functions(&all) || !add_lane_functions(&all)) return NULL;
   if (!add_option_functions(&all) || !add_process_functions(&all)) return NULL;
+  if (!add_scan_functions(&all)) return NULL;
   return exports;
 }

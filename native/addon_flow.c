@@ -8,10 +8,17 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { START_FIELDS = 4, ENDING_FIELDS = 6, STATE_FIELDS = 4 };
+enum { START_FIELDS = 6, ENDING_FIELDS = 7, STATE_FIELDS = 4 };
+
+/* Not in a worker thread: what ends one closes the sockets of JavaScript before the engine is stopped, and another thread
+   may get their numbers. */
+static bool may_be_lent(void) {
+  return getpid() == (pid_t)syscall(SYS_gettid);
+}
 
 static uint64_t clock_ns(void) {
   struct timespec now;
@@ -25,7 +32,7 @@ static double rest_ms(const struct flow *flow, uint64_t now_ns) {
   return now_ns < flow->until_ns ? (double)(flow->until_ns - now_ns) / 1e6 : 0;
 }
 
-/* [id, errno, side, bytesRead, bytesSent, restMs] for each ending of the batch. */
+/* [id, errno, side, bytesRead, bytesSent, restMs, oppositeRead] for each ending of the batch. */
 static void write_ending(double *fields, const struct flow *flow) {
   fields[0] = flow->id;
   fields[1] = flow->error;
@@ -33,6 +40,7 @@ static void write_ending(double *fields, const struct flow *flow) {
   fields[3] = (double)flow->bytes_read;
   fields[4] = (double)flow->bytes_sent;
   fields[5] = rest_ms(flow, clock_ns());
+  fields[6] = (double)flow->opposite_read;
 }
 
 static napi_value endings_array(napi_env env, size_t count, double **fields) {
@@ -100,8 +108,13 @@ static napi_value listen_for_endings(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+static int dup_unless_lent(int fd, enum lent lent) {
+  return lent ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
 /* NULL with errno. */
-static struct flow *create_flow(int source_fd, int sink_fd, const uint8_t *head, size_t length) {
+static struct flow *create_flow(const int32_t *numbers, const uint8_t *head, size_t length) {
+  int source_fd = numbers[0], sink_fd = numbers[1];
   struct flow *flow = calloc(1, sizeof *flow);
   if (!flow) return NULL;
   if (length > 0) {
@@ -113,22 +126,17 @@ static struct flow *create_flow(int source_fd, int sink_fd, const uint8_t *head,
     memcpy(flow->held, head, length);
     flow->held_to = flow->bytes_read = length;
   }
-  flow->source_fd = source_fd < 0 ? -1 : fcntl(source_fd, F_DUPFD_CLOEXEC, 3);
-  flow->sink_fd = source_fd >= 0 && flow->source_fd < 0 ? -1 : fcntl(sink_fd, F_DUPFD_CLOEXEC, 3);
+  flow->source_lent = may_be_lent() ? (enum lent)numbers[4] : NOT_LENT;
+  flow->sink_lent = may_be_lent() ? (enum lent)numbers[5] : NOT_LENT;
+  flow->source_fd = source_fd < 0 ? -1 : dup_unless_lent(source_fd, flow->source_lent);
+  flow->sink_fd = source_fd >= 0 && flow->source_fd < 0 ? -1 : dup_unless_lent(sink_fd, flow->sink_lent);
   flow->active_ns = clock_ns();
   flow->over = report_ended;
   if (flow->sink_fd >= 0) return flow;
   int error = errno;
-  if (flow->source_fd >= 0) close(flow->source_fd);
-  free_flow(flow);
+  discard_flow(flow);
   errno = error;
   return NULL;
-}
-
-static void discard_flow(struct flow *flow) {
-  if (flow->source_fd >= 0) close(flow->source_fd);
-  close(flow->sink_fd);
-  free_flow(flow);
 }
 
 static int launch(struct engine *engine, struct flow *flow) {
@@ -141,7 +149,8 @@ static int launch(struct engine *engine, struct flow *flow) {
   return error;
 }
 
-/* start([sourceFd | -1, sinkFd, halfClose, lastWordsMs], head | undefined) → id. The descriptors are duplicated, not taken. */
+/* start([sourceFd | -1, sinkFd, halfClose, lastWordsMs, sourceLent, sinkLent], head | undefined) → id. What is not lent is
+   duplicated, not taken. */
 static napi_value start(napi_env env, napi_callback_info info) {
   struct arguments arguments;
   uint8_t *bytes, *head;
@@ -151,7 +160,7 @@ static napi_value start(napi_env env, napi_callback_info info) {
   if (count < START_FIELDS) return throw_errno(env, "start", EINVAL);
   const int32_t *numbers = (const int32_t *)(void *)bytes;
   struct engine *engine = arguments.data;
-  struct flow *flow = create_flow(numbers[0], numbers[1], head, length);
+  struct flow *flow = create_flow(numbers, head, length);
   if (!flow) return throw_errno(env, "dup", errno);
   flow->half_close = numbers[2] != 0;
   flow->last_words_ms = (unsigned)numbers[3];

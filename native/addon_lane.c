@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { OPTION_FIELDS = 10, STATE_FIELDS = 6, ADDRESS_BYTES = 128 };
+enum { OPTION_FIELDS = 13, ANSWER_FIELDS = 4, STATE_FIELDS = 6, ADDRESS_BYTES = 128 };
 
 static bool fill_ipv6(struct sockaddr_in6 *address, char *text) {
   char *zone = strchr(text, '%');
@@ -27,7 +27,7 @@ static bool fill_ipv6(struct sockaddr_in6 *address, char *text) {
 }
 
 /* A port of -1 makes `text` a Unix path; a leading NUL makes that one abstract. */
-static bool fill_target(struct target *target, char *text, size_t length, int port) {
+bool fill_target(struct target *target, char *text, size_t length, int port) {
   struct sockaddr_in *ipv4 = (struct sockaddr_in *)&target->address;
   struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)&target->address;
   struct sockaddr_un *local = (struct sockaddr_un *)&target->address;
@@ -128,6 +128,9 @@ static bool read_lane(const struct arguments *arguments, struct lane *lane) {
   lane->last_words_ms = (unsigned)options[7];
   lane->has_allow = options[8] != 0;
   lane->has_deny = options[9] != 0;
+  lane->asks = options[10] != 0;
+  lane->hears = options[11] != 0;
+  lane->echoes = options[12] != 0;
   return read_blocks(arguments, lane) && take_listener(arguments, lane, (int)options[0]);
 }
 
@@ -143,8 +146,8 @@ static int launch_lane(struct engine *engine, struct lane *lane) {
 }
 
 /*
- * openLane([listenFd, noDelay, connectionsMost, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow, hasDeny],
- * addresses, ports, [isAllowed, bits, …]) → id. The addresses are those of the targets, one for each port, and then those of the
+ * openLane([listenFd, noDelay, connectionsMost, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow, hasDeny, asks,
+ * hears, echoes], addresses, ports, [isAllowed, bits, …]) → id. The addresses are those of the targets, one for each port, and then those of the
  * access lists' blocks. The listening descriptor is duplicated; whoever has it should stop accepting.
  */
 static napi_value open_lane(napi_env env, napi_callback_info info) {
@@ -168,6 +171,57 @@ static napi_value listen_to_lanes(napi_env env, napi_callback_info info) {
   if (!get_arguments(env, info, &arguments)) return NULL;
   struct engine *engine = arguments.data;
   if (!engine->lane_listener) ok(env, napi_create_reference(env, arguments.values[0], 1, &engine->lane_listener));
+  return NULL;
+}
+
+static struct answer *create_answer(const double *numbers, const uint8_t *head) {
+  size_t length = (size_t)numbers[3];
+  struct answer *answer = calloc(1, sizeof *answer + length);
+  if (!answer) return NULL;
+  answer->has_target = numbers[1] >= -1;
+  answer->gives = numbers[1] == -3;
+  answer->skipped = (size_t)numbers[2];
+  answer->head_length = length;
+  if (length > 0) memcpy(answer->head, head, length);
+  return answer;
+}
+
+/* 0 or errno: then the connection has no answer. One that is over needs none. */
+static int send_answer(struct engine *engine, double id, struct answer *answer) {
+  struct connection *connection = find_slot(engine, CONNECTION, id);
+  int error = connection && !connection->answer ? 0 : EINVAL;
+  if (!error) {
+    connection->answer = answer;
+    error = send_command(engine, ANSWER_CONNECTION, connection);
+    if (!error) return 0;
+    connection->answer = NULL;
+  }
+  free(answer);
+  return connection ? error : 0;
+}
+
+/*
+ * answerConnections([id, port, skipped, headLength, …], addresses, heads): four numbers and an address for each. A port of -1 is
+ * a Unix path, -2 the lane's own targets, and -3 gives the connection away, as takeConnection() does. The heads follow each other.
+ */
+static napi_value answer_connections(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  uint8_t *bytes, *head;
+  size_t count, room;
+  if (!get_arguments(env, info, &arguments)) return NULL;
+  if (!get_bytes(&arguments, 0, &bytes, &count) || !get_bytes(&arguments, 2, &head, &room)) return NULL;
+  const double *numbers = (const double *)(void *)bytes;
+  for (uint32_t i = 0; i < count / ANSWER_FIELDS; i++, numbers += ANSWER_FIELDS) {
+    struct answer *answer = create_answer(numbers, head);
+    if (!answer) return throw_errno(env, "answerConnections", ENOMEM);
+    head += answer->head_length;
+    if (answer->has_target && !read_address(&arguments, i, (int)numbers[1], &answer->target, "answerConnections")) {
+      free(answer);
+      return NULL;
+    }
+    int error = send_answer(arguments.data, numbers[0], answer);
+    if (error) return throw_errno(env, "answerConnections", error);
+  }
   return NULL;
 }
 
@@ -206,6 +260,11 @@ static napi_value cut_connection_of(napi_env env, napi_callback_info info) {
   return command(env, info, CONNECTION, CUT_CONNECTION);
 }
 
+/* takeConnection(id): JavaScript gets it as it is, with the connect that is under way, if it is not joined yet. */
+static napi_value take_connection_of(napi_env env, napi_callback_info info) {
+  return command(env, info, CONNECTION, TAKE_CONNECTION);
+}
+
 static double *write_state(double *fields, struct flow *flow) {
   *fields++ = (double)__atomic_load_n(&flow->bytes_read, __ATOMIC_RELAXED);
   *fields++ = (double)__atomic_load_n(&flow->bytes_sent, __ATOMIC_RELAXED);
@@ -233,5 +292,7 @@ bool add_lane_functions(const struct exports *exports) {
          add_function(exports, "stopLane", stop_one) &&
          add_function(exports, "stopConnection", stop_connection_of) &&
          add_function(exports, "cutConnection", cut_connection_of) &&
+         add_function(exports, "answerConnections", answer_connections) &&
+         add_function(exports, "takeConnection", take_connection_of) &&
          add_function(exports, "readConnection", read_connection);
 }

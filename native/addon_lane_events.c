@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { NAME_FIELDS = 7, ROW_FIELDS = 9 + TARGETS_MOST + 3 * NAME_FIELDS, NOTIFY_LANE = 8 };
+enum { NAME_FIELDS = 7, QUESTION_FIELDS = 3, ROW_FIELDS = 9 + TARGETS_MOST + 3 * NAME_FIELDS + QUESTION_FIELDS, NOTIFY_LANE = 8 };
 
 /* [family, port, address in four words, scope] */
 static double *write_name(double *fields, const struct name *name) {
@@ -16,11 +16,33 @@ static double *write_name(double *fields, const struct name *name) {
   return fields;
 }
 
+static int give_away(int *descriptor) {
+  int fd = *descriptor;
+  *descriptor = -1;
+  return fd;
+}
+
+/* Where the rows of a batch go, and the bytes behind them. */
+struct batch {
+  double *fields;
+  uint8_t *bytes;
+};
+
+static double write_said(struct batch *batch, const struct first_bytes *said) {
+  if (!said || !batch->bytes) return 0;
+  memcpy(batch->bytes, said->bytes, said->length);
+  batch->bytes += said->length;
+  return (double)said->length;
+}
+
 /*
- * [what, lane, connection, errno, side, bytesUp, bytesDown, milliseconds, refused, errno of each refusal…, the client's
- * name, our name on its side, our name on the target's side]
+ * [what, lane, connection, errno, side, bytesUp, bytesDown (of an echo those that came), milliseconds, refused, errno of each refusal…, the client's
+ * name, our name on its side, our name on the target's side, how many of its first bytes are among the batch's, the client's
+ * descriptor, the target's]. A descriptor is then the reader's.
  */
-static void write_connection(double *fields, const struct connection *connection, unsigned notifications, size_t refused) {
+static void write_connection(struct batch *batch, struct connection *connection) {
+  double *fields = batch->fields;
+  unsigned notifications = connection->handed;
   memset(fields, 0, ROW_FIELDS * sizeof *fields);
   fields[0] = notifications;
   fields[1] = connection->lane->id;
@@ -29,31 +51,36 @@ static void write_connection(double *fields, const struct connection *connection
     fields[3] = connection->error;
     fields[4] = connection->broken;
     fields[5] = (double)connection->up.bytes_sent;
-    fields[6] = (double)connection->down.bytes_sent;
+    fields[6] = (double)(connection->lane->echoes ? connection->up.bytes_read : connection->down.bytes_sent);
     fields[7] = (double)(connection->ended_ns - connection->begun_ns) / 1e6;
   }
-  fields[8] = (double)refused;
-  for (size_t i = 0; i < refused; i++) fields[9 + i] = connection->refusals[i];
+  fields[8] = (double)connection->handed_refused;
+  for (size_t i = 0; i < connection->handed_refused; i++) fields[9 + i] = connection->refusals[i];
   fields += 9 + TARGETS_MOST;
   if (notifications & NOTIFY_DENIED) write_name(fields, &connection->peer);
   if (notifications & NOTIFY_ACCEPTED) write_name(write_name(fields, &connection->peer), &connection->local);
   if (notifications & NOTIFY_CONNECTED) write_name(fields + 2 * NAME_FIELDS, &connection->target_local);
+  fields += 3 * NAME_FIELDS;
+  if (notifications & NOTIFY_ASKED) fields[0] = write_said(batch, connection->said);
+  if (notifications & NOTIFY_TAKEN) fields[1] = give_away(&connection->taken_client);
+  if (notifications & NOTIFY_DIALLED) fields[2] = give_away(&connection->taken_target);
 }
 
-static void hand_out_connection(struct engine *engine, struct connection *connection, double *fields) {
-  pthread_mutex_lock(&engine->lock);
-  unsigned notifications = connection->notifications;
-  size_t refused = connection->refused;
-  connection->notifications = 0;
-  pthread_mutex_unlock(&engine->lock);
+static void hand_out_connection(struct engine *engine, struct connection *connection, struct batch *batch) {
+  unsigned notifications = connection->handed;
   if (notifications & NOTIFY_ACCEPTED) connection->id = add_slot(engine, CONNECTION, connection);
-  write_connection(fields, connection, notifications, refused);
+  if (batch->fields) {
+    write_connection(batch, connection);
+    batch->fields += ROW_FIELDS;
+  }
   if (!(notifications & (NOTIFY_ENDED | NOTIFY_DENIED))) return;
   if (notifications & NOTIFY_ENDED) drop_slot(engine, connection->id);
   (void)send_command(engine, RELEASE_CONNECTION, connection);
 }
 
-static void hand_out_lane(struct engine *engine, struct lane *lane, double *fields) {
+static void hand_out_lane(struct engine *engine, struct lane *lane, struct batch *batch) {
+  double unread[ROW_FIELDS] = {0}, *fields = batch->fields ? batch->fields : unread;
+  if (batch->fields) batch->fields += ROW_FIELDS;
   memset(fields, 0, ROW_FIELDS * sizeof *fields);
   pthread_mutex_lock(&engine->lock);
   bool closed = lane->told_closed, over = lane->told_over;
@@ -68,21 +95,28 @@ static void hand_out_lane(struct engine *engine, struct lane *lane, double *fiel
   (void)send_command(engine, RELEASE_LANE, lane);
 }
 
-static napi_value make_rows(napi_env env, size_t count, double **fields) {
+static napi_value make_array(napi_env env, napi_typedarray_type type, size_t length, size_t size, void **data) {
   napi_value buffer, array;
-  void *data = NULL;
-  size_t length = count * ROW_FIELDS;
-  if (!ok(env, napi_create_arraybuffer(env, length * sizeof **fields, &data, &buffer))) return NULL;
-  if (!ok(env, napi_create_typedarray(env, napi_float64_array, length, buffer, 0, &array))) return NULL;
-  *fields = data;
+  *data = NULL;
+  if (!ok(env, napi_create_arraybuffer(env, length * size, data, &buffer))) return NULL;
+  if (!ok(env, napi_create_typedarray(env, type, length, buffer, 0, &array))) return NULL;
   return array;
 }
 
-static void call_listener(napi_env env, const struct engine *engine, napi_value rows) {
+static void call_listener(napi_env env, const struct engine *engine, const napi_value *rows_and_bytes) {
   napi_value global, listener;
   if (!ok(env, napi_get_global(env, &global))) return;
   if (!ok(env, napi_get_reference_value(env, engine->lane_listener, &listener))) return;
-  (void)napi_call_function(env, global, listener, 1, &rows, NULL);
+  (void)napi_call_function(env, global, listener, 2, rows_and_bytes, NULL);
+}
+
+/* What the clients have said that are asked for. */
+static size_t count_said(const struct connection *connection) {
+  size_t length = 0;
+  for (; connection; connection = connection->next_handed) {
+    if ((connection->handed & NOTIFY_ASKED) && connection->said) length += connection->said->length;
+  }
+  return length;
 }
 
 /* Lanes after connections: a lane is released with its last one. */
@@ -93,22 +127,22 @@ void hand_out_lane_notifications(napi_env env, struct engine *engine) {
   struct lane *lane = take_notified_lanes(engine);
   pthread_mutex_unlock(&engine->lock);
   size_t count = 0;
-  double *fields = NULL, unread[ROW_FIELDS];
-  for (const struct connection *one = connection; one; one = one->next_notified) count++;
+  void *fields, *bytes;
+  for (const struct connection *one = connection; one; one = one->next_handed) count++;
   for (const struct lane *one = lane; one; one = one->next_notified) count++;
   if (count == 0) return;
-  napi_value rows = make_rows(env, count, &fields);
+  napi_value given[] = {make_array(env, napi_float64_array, count * ROW_FIELDS, sizeof(double), &fields),
+                        make_array(env, napi_uint8_array, count_said(connection), 1, &bytes)};
+  struct batch batch = {fields, bytes};
   while (connection) {
-    struct connection *next = connection->next_notified;
-    hand_out_connection(engine, connection, fields ? fields : unread);
-    if (fields) fields += ROW_FIELDS;
+    struct connection *next = connection->next_handed;
+    hand_out_connection(engine, connection, &batch);
     connection = next;
   }
   while (lane) {
     struct lane *next = lane->next_notified;
-    hand_out_lane(engine, lane, fields ? fields : unread);
-    if (fields) fields += ROW_FIELDS;
+    hand_out_lane(engine, lane, &batch);
     lane = next;
   }
-  if (rows) call_listener(env, engine, rows);
+  if (given[0] && given[1]) call_listener(env, engine, given);
 }

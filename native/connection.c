@@ -49,7 +49,7 @@ static void end_when_over(struct loop *loop, struct connection *connection) {
    other way round: a client that has ended its side waits for an answer. */
 static bool client_has_left(const struct connection *connection) {
   const struct flow *up = &connection->up, *down = &connection->down;
-  if (up->error != ECONNRESET || up->side != SIDE_SOURCE || !down->ended || down->error) return false;
+  if (connection->lane->echoes || up->error != ECONNRESET || up->side != SIDE_SOURCE || !down->ended || down->error) return false;
   if (up->bytes_read != connection->up_bytes_before || up->bytes_sent != up->bytes_read) return false;
   return has_left(connection->client->fd);
 }
@@ -76,13 +76,32 @@ static void unlink_connection(struct connection *connection) {
   lane->live--;
 }
 
+/* Nothing about it is to be looked at from time to time any more. */
+void leave_clock(struct connection *connection) {
+  if (connection->timed) connection->lane->dialing--;
+  connection->timed = false;
+}
+
+static void note_target(struct loop *loop, struct connection *connection) {
+  connection->is_dialled = connection->target_local.family != 0;
+  if (connection->is_dialled) loop->dialled_ports[connection->target_local.port]++;
+}
+
+/* Its connection to the target is about to be closed, or to be somebody else's. */
+void leave_target(struct loop *loop, struct connection *connection) {
+  if (connection->is_dialled) loop->dialled_ports[connection->target_local.port]--;
+  connection->is_dialled = false;
+}
+
 static void end_connection(struct loop *loop, struct connection *connection) {
   if (connection->ended) return;
   struct lane *lane = connection->lane;
-  bool broke = connection->error != 0;
+  /* An echo's limits cut nothing short: what the client has sent has come back. */
+  bool broke = lane->echoes ? connection->error == ECANCELED : connection->error != 0;
   connection->ended = true;
   connection->ended_ns = loop->now_ns;
-  if (connection->dialing) lane->dialing--;
+  leave_clock(connection);
+  leave_target(loop, connection);
   close_side(loop, connection, connection->client, broke && connection->broken != SIDE_SOURCE);
   close_side(loop, connection, connection->target, broke && connection->broken != SIDE_SINK);
   unlink_connection(connection);
@@ -101,13 +120,15 @@ static void prepare_flow(struct connection *connection, struct flow *flow) {
 
 static void join(struct loop *loop, struct connection *connection) {
   connection->dialing = false;
-  connection->lane->dialing--;
+  leave_clock(connection);
+  bool is_told = send_head(connection);
   connection->error = 0; /* an earlier address's */
   connection->joined_ns = loop->now_ns;
   connection->up.active_ns = connection->down.active_ns = loop->now_ns;
   tell_connection(loop, connection, NOTIFY_CONNECTED);
   begin_lane_flow(loop, &connection->up, connection->client, connection->target);
   begin_lane_flow(loop, &connection->down, connection->target, connection->client);
+  if (!is_told) stop_connection(loop, connection, ECANCELED);
 }
 
 /* 0: connected or under way. Otherwise errno, and nothing is left open. */
@@ -119,41 +140,57 @@ static int dial(struct loop *loop, struct connection *connection, const struct t
   bool connected = connect(fd, (const struct sockaddr *)&target->address, target->length) == 0;
   int error = connected || errno == EINPROGRESS ? 0 : errno;
   if (!error) {
-    ask_name(&connection->target_local, fd); /* before it is anybody's client, as leads_back() needs it */
+    ask_name(&connection->target_local, fd);
+    note_target(loop, connection); /* before it is anybody's client, as leads_back() needs it */
     /* Only now: an unconnected socket would say at once that it is hung up. */
     connection->target = open_lane_end(loop, fd, family, connection);
     if (!connection->target) error = errno ? errno : ENOMEM;
   }
-  if (error) close(fd);
-  else if (connected) join(loop, connection);
+  if (error) {
+    leave_target(loop, connection);
+    close(fd);
+  } else if (connected) join(loop, connection);
   return error;
 }
 
 static bool may_starve(const struct loop *loop, const struct connection *connection) {
   uint64_t limit_ns = connection->lane->connect_ns;
-  return limit_ns == 0 || loop->now_ns - connection->begun_ns < limit_ns;
+  return limit_ns == 0 || loop->now_ns - connection->asked_ns < limit_ns;
 }
 
 /* Notes that the address did not take it; the next one is to be tried. */
-static void refuse(struct connection *connection, int error) {
+void note_refusal(struct connection *connection, int error) {
   if (!connection->error) connection->error = error;
   connection->refusals[connection->attempt++] = (uint8_t)error; /* Linux' go to 133 */
 }
 
-/* Tries the lane's addresses from `connection->attempt` on; without one that takes it, the client is
-   reset, and the first address's error is told. Without a free descriptor, or a place in a Unix socket's backlog, it waits
+static size_t target_count(const struct connection *connection) {
+  return connection->own && connection->own->has_target ? 1 : connection->lane->target_count;
+}
+
+static const struct target *find_target(const struct connection *connection, size_t index) {
+  const struct answer *own = connection->own;
+  return own && own->has_target ? &own->target : &connection->lane->targets[index];
+}
+
+/* Tries its addresses from `connection->attempt` on; without one that takes it, the client is
+   reset, and the first address's error is told; one that JavaScript has chosen, it may have another for. Without a free descriptor, or a place in a Unix socket's backlog, it waits
    for one: the client has been accepted, and another one will leave. */
-static void dial_next(struct loop *loop, struct connection *connection) {
-  const struct lane *lane = connection->lane;
-  while (connection->attempt < lane->target_count) {
-    int error = dial(loop, connection, &lane->targets[connection->attempt]);
+void dial_next(struct loop *loop, struct connection *connection) {
+  size_t count = target_count(connection);
+  while (connection->attempt < count) {
+    int error = dial(loop, connection, find_target(connection, connection->attempt));
     if (!error) return;
     /* EAGAIN: the backlog of a Unix socket is full, so somebody is there. */
     bool may_pass = error == EMFILE || error == ENFILE || error == EAGAIN;
     connection->starved = may_pass && may_starve(loop, connection);
     if (connection->starved) return;
-    refuse(connection, error);
-    if (connection->attempt < lane->target_count) tell_connection(loop, connection, NOTIFY_REFUSED);
+    note_refusal(connection, error);
+    if (connection->attempt < count) tell_connection(loop, connection, NOTIFY_REFUSED);
+  }
+  if (connection->own && connection->own->has_target) {
+    tell_connection(loop, connection, NOTIFY_REFUSED);
+    return;
   }
   connection->broken = SIDE_SINK;
   connection->up.ended = connection->down.ended = true;
@@ -162,7 +199,10 @@ static void dial_next(struct loop *loop, struct connection *connection) {
 
 /* Whether both ends are one socket: a port of this machine at which nobody listens was given out to come from. It is then
    to be closed hard: a FIN to itself would leave the port in TIME_WAIT. */
-static bool met_itself(int fd) {
+static bool met_itself(const struct connection *connection, int fd) {
+  struct name target;
+  fill_name(&target, &find_target(connection, connection->attempt)->address);
+  if (target.port != connection->target_local.port) return false;
   struct sockaddr_storage local = {0}, peer = {0};
   socklen_t local_length = sizeof local, peer_length = sizeof peer;
   if (getsockname(fd, (struct sockaddr *)&local, &local_length) != 0) return false;
@@ -185,16 +225,24 @@ static bool has_last_words(const struct end *target) {
 /* An event on one of its sockets. Only a connect under way is not a flow's business. */
 void connection_event(struct loop *loop, struct end *end) {
   struct connection *connection = end->connection;
-  if (!connection->dialing || end != connection->target) return;
-  int error = !end->error && met_itself(end->fd) ? ECONNREFUSED : end->error;
+  if (!connection->dialing) return;
+  if (connection->hearing) hear_client(loop, connection);
+  if (end != connection->target) return;
+  int error = !end->error && met_itself(connection, end->fd) ? ECONNREFUSED : end->error;
   if (!error || has_last_words(end)) {
-    join(loop, connection);
+    if (connection->taken) hand_over_target(loop, connection);
+    else join(loop, connection);
     return;
   }
-  refuse(connection, error);
+  if (connection->taken) {
+    refuse_taken(loop, connection, error);
+    return;
+  }
+  note_refusal(connection, error);
+  leave_target(loop, connection);
   close_end(loop, end);
   connection->target = NULL;
-  if (connection->attempt < connection->lane->target_count) tell_connection(loop, connection, NOTIFY_REFUSED);
+  if (connection->attempt < target_count(connection)) tell_connection(loop, connection, NOTIFY_REFUSED);
   dial_next(loop, connection);
 }
 
@@ -205,27 +253,43 @@ void feed_connection(struct loop *loop, struct connection *connection) {
   dial_next(loop, connection);
 }
 
-static bool has_dialled_from(const struct lane *lane, const struct name *local) {
+static bool is_name_of(const struct target *target, const struct name *name) {
+  struct name own;
+  fill_name(&own, &target->address);
+  return is_same_name(&own, name);
+}
+
+/* Whether a connection of the lane goes from one address to the other. */
+static bool has_dialled(const struct lane *lane, const struct name *from, const struct name *to) {
   for (const struct connection *connection = lane->connections; connection; connection = connection->next) {
-    if (connection->target && is_same_name(&connection->target_local, local)) return true;
+    if (!connection->target || !is_same_name(&connection->target_local, from)) continue;
+    if (is_name_of(find_target(connection, connection->attempt), to)) return true;
   }
   return false;
 }
 
-/* Whether a client is one of our own connections to a target, which a rule of this machine has led back here. Where nothing
-   is redirected, as nearly always, the first call says so. */
+/* Whether a client is one of our own connections to a target, which a rule of this machine has led back here. Hardly any comes
+   from a port that one of those has too; and where nothing is redirected, the next call says so. */
 static bool leads_back(const struct loop *loop, int fd, const struct name *peer) {
   struct sockaddr_storage destination;
-  struct name original, target;
-  if (peer->family == 0 || !ask_original(&destination, fd)) return false;
+  struct name original;
+  if (peer->family == 0 || loop->dialled_ports[peer->port] == 0 || !ask_original(&destination, fd)) return false;
   fill_name(&original, &destination);
   for (const struct lane *lane = loop->lanes; lane; lane = lane->next) {
-    for (size_t i = 0; i < lane->target_count; i++) {
-      fill_name(&target, &lane->targets[i].address);
-      if (is_same_name(&target, &original) && has_dialled_from(lane, peer)) return true;
-    }
+    bool is_target = lane->asks; /* its targets come from JavaScript */
+    for (size_t i = 0; i < lane->target_count; i++) is_target = is_target || is_name_of(&lane->targets[i], &original);
+    if (is_target && has_dialled(lane, peer, &original)) return true;
   }
   return false;
+}
+
+static void begin_echo(struct loop *loop, struct connection *connection) {
+  connection->dialing = false;
+  leave_clock(connection);
+  connection->joined_ns = connection->up.active_ns = loop->now_ns;
+  connection->down.ended = true;
+  connection->up.half_close = false; /* close says it */
+  begin_lane_flow(loop, &connection->up, connection->client, connection->client);
 }
 
 /* Takes over `fd`. */
@@ -236,6 +300,7 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
     return;
   }
   connection->lane = lane;
+  connection->taken_client = connection->taken_target = -1;
   fill_name(&connection->peer, peer);
   if (!is_welcome(lane, &connection->peer)) {
     reset_socket(loop, fd, 0);
@@ -250,9 +315,9 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
   }
   connection->local = lane->local;
   if (lane->is_wildcard) ask_name(&connection->local, fd);
-  connection->dialing = true;
+  connection->dialing = connection->timed = true;
   lane->dialing++;
-  connection->begun_ns = loop->now_ns;
+  connection->begun_ns = connection->asked_ns = loop->now_ns;
   prepare_flow(connection, &connection->up);
   prepare_flow(connection, &connection->down);
   connection->next = lane->connections;
@@ -260,8 +325,21 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
   lane->connections = connection;
   lane->live++;
   tell_connection(loop, connection, NOTIFY_ACCEPTED);
-  if (leads_back(loop, fd, &connection->peer)) stop_connection(loop, connection, ELOOP);
+  if (lane->echoes) begin_echo(loop, connection);
+  else if (leads_back(loop, fd, &connection->peer)) stop_connection(loop, connection, ELOOP);
+  else if (lane->hears) connection->hearing = true; /* what it has said already is an event to come */
+  else if (lane->asks) ask_javascript(loop, connection);
   else dial_next(loop, connection);
+}
+
+/* When it has ended, and JavaScript knows. */
+void free_connection(struct connection *connection) {
+  if (connection->taken_client >= 0) close(connection->taken_client);
+  if (connection->taken_target >= 0) close(connection->taken_target);
+  free(connection->own);
+  free(connection->answer);
+  free(connection->said);
+  free(connection);
 }
 
 /* Ends it now, with resets to both sides. */

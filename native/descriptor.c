@@ -89,13 +89,15 @@ static bool watch(struct loop *loop, struct end *end) {
   return errno == EPERM; /* regular files and devices without poll: always ready */
 }
 
-static struct end *create_end(struct loop *loop, int fd, const struct identity *identity) {
+static struct end *create_end(struct loop *loop, int fd, const struct identity *identity, enum lent lent) {
   struct end *end = calloc(1, sizeof *end);
   if (!end) return NULL;
   end->fd = fd;
-  end->kind = kind_of(fd, identity->mode);
-  end->splices = can_splice(fd, end->kind);
-  end->short_is_all = end->kind == KIND_SOCKET && is_short_all(ask_socket(fd, SO_DOMAIN));
+  end->lent = lent != NOT_LENT;
+  end->kind = lent ? KIND_SOCKET : kind_of(fd, identity->mode);
+  end->splices = lent || can_splice(fd, end->kind);
+  end->short_is_all =
+      end->kind == KIND_SOCKET && is_short_all(lent == LENT_INET ? AF_INET : ask_socket(fd, SO_DOMAIN));
   end->polled = end->may_nowait = end->can_read = end->can_write = true;
   end->device = identity->device;
   end->inode = identity->inode;
@@ -118,7 +120,7 @@ struct end *open_lane_end(struct loop *loop, int fd, int family, struct connecti
   if (!end) return NULL;
   end->fd = fd;
   end->kind = KIND_SOCKET;
-  end->splices = end->polled = end->can_read = end->can_write = true;
+  end->splices = end->polled = end->can_write = true; /* that it can be read, its first event says */
   end->short_is_all = is_short_all(family);
   end->connection = connection;
   if (watch(loop, end)) return end;
@@ -126,22 +128,26 @@ struct end *open_lane_end(struct loop *loop, int fd, int family, struct connecti
   return NULL;
 }
 
-/* Opens one of a flow's ends. Takes over its descriptor, which is closed exactly once: here, or when the last flow leaves
-   the end. NULL with errno. */
+/* No device has this number: what is lent is known by its own. */
+#define LENT_DEVICE UINT64_MAX
+
+/* Opens one of a flow's ends. Takes over its descriptor unless it is lent, which is closed exactly once: here, or when the
+   last flow leaves the end. NULL with errno. */
 struct end *open_end(struct loop *loop, struct flow *flow, enum side side) {
   int fd = side == SIDE_SOURCE ? flow->source_fd : flow->sink_fd;
-  struct identity identity;
+  enum lent lent = side == SIDE_SOURCE ? flow->source_lent : flow->sink_lent;
+  struct identity identity = {S_IFSOCK, LENT_DEVICE, (uint64_t)fd};
   struct end *end = NULL;
   errno = 0;
-  if (identify(fd, &identity)) {
+  if (lent || identify(fd, &identity)) {
     /* Only a socket's inode is one object with both directions; a pipe's two ends have the same inode. */
     if (S_ISSOCK(identity.mode)) end = find_shared(loop, &identity, side);
-    if (end) close(fd);
-    else end = create_end(loop, fd, &identity);
+    if (!end) end = create_end(loop, fd, &identity, lent);
+    else if (!lent) close(fd);
   }
   if (!end) {
     int error = errno ? errno : ENOMEM;
-    close(fd);
+    if (!lent) close(fd);
     errno = error;
     return NULL;
   }
@@ -175,7 +181,8 @@ int take_fd(struct loop *loop, struct end *end) {
 }
 
 void close_end(struct loop *loop, struct end *end) {
-  close(take_fd(loop, end));
+  int fd = take_fd(loop, end);
+  if (!end->lent) close(fd);
 }
 
 void bury_ends(struct loop *loop) {

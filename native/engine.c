@@ -98,26 +98,35 @@ size_t take_commands(struct engine *engine, struct command **commands) {
   return count;
 }
 
+/* Of a flow that has ended in order while the opposite one goes on: nobody waits to hear of it. */
+static bool is_half_of_connection(const struct flow *flow) {
+  return flow->error == 0 && flow->source && flow->source->writer;
+}
+
 /* Linked through the flow itself, so that an ending can always be told, memory or not. */
 void report_ended(struct loop *loop, struct flow *flow) {
   struct engine *engine = loop->engine;
+  bool can_wait = is_half_of_connection(flow);
   pthread_mutex_lock(&engine->lock);
   flow->next_ended = NULL;
   *engine->ended_tail = flow;
   engine->ended_tail = &flow->next_ended;
+  if (!can_wait) engine->has_urgent_ending = true;
   pthread_mutex_unlock(&engine->lock);
 }
 
-/* Once a round, so that the endings of a round arrive as one batch. What connections of lanes do waits until there has
-   been no word for a while: under load a batch has many of them, and most in one row from accept to end. */
+/* Once a round, so that the endings of a round arrive as one batch. What connections of lanes do, and that one direction of
+   a connection has ended, waits until there has been no word for a while: under load a batch has many of them, and most in
+   one row from accept to end. Not where one of them waits for an answer. */
 void tell_javascript(struct loop *loop) {
   struct engine *engine = loop->engine;
   bool rests = loop->now_ns - loop->told_ns < (uint64_t)NOTIFY_REST_MS * 1000000u;
   pthread_mutex_lock(&engine->lock);
-  bool urgent = engine->ended || engine->notified_lanes;
-  bool tell = (urgent || (engine->notified_connections && !rests)) && !engine->told;
+  bool urgent = engine->has_urgent_ending || engine->notified_lanes || engine->is_asked;
+  bool waits = engine->ended || engine->notified_connections;
+  bool tell = (urgent || (waits && !rests)) && !engine->told;
   if (tell) engine->told = true;
-  loop->has_notifications = engine->notified_connections && !engine->told;
+  loop->has_notifications = waits && !engine->told;
   pthread_mutex_unlock(&engine->lock);
   if (!tell) return;
   loop->told_ns = loop->now_ns;
@@ -135,6 +144,7 @@ struct flow *take_ended(struct engine *engine) {
   struct flow *ended = engine->ended;
   engine->ended = NULL;
   engine->ended_tail = &engine->ended;
+  engine->has_urgent_ending = false;
   engine->told = false;
   pthread_mutex_unlock(&engine->lock);
   return ended;
@@ -161,7 +171,7 @@ static void free_released(struct engine *engine) {
   for (size_t i = 0; i < count; i++) {
     enum operation operation = commands[i].operation;
     if (operation == RELEASE_FLOW) free_flow(commands[i].subject);
-    if (operation == RELEASE_CONNECTION) free(commands[i].subject);
+    if (operation == RELEASE_CONNECTION) free_connection(commands[i].subject);
     if (operation == RELEASE_LANE || operation == OPEN_LANE) free_lane(commands[i].subject);
   }
   free(commands);
@@ -170,18 +180,17 @@ static void free_released(struct engine *engine) {
 static void abandon_flow(struct loop *loop, struct flow *flow) {
   if (flow->begun) {
     stop_flow(loop, flow);
+    free_flow(flow);
   } else {
-    if (flow->source_fd >= 0) close(flow->source_fd);
-    close(flow->sink_fd);
+    discard_flow(flow);
   }
-  free_flow(flow);
 }
 
 static void free_notified(struct engine *engine) {
   struct connection *connection = take_notified_connections(engine);
   while (connection) {
-    struct connection *next = connection->next_notified;
-    free(connection);
+    struct connection *next = connection->next_handed;
+    free_connection(connection);
     connection = next;
   }
   struct lane *lane = take_notified_lanes(engine);

@@ -11,8 +11,10 @@
  * flow that has ended stands in none of the loop's lists and is named by none of its ends (end_flow), so RELEASE, which
  * JavaScript can only send once it has heard of the ending, may come at any time after.
  *
- * No command holds the number of a descriptor. What JavaScript passes is duplicated before the call returns, and an end
- * leaves epoll before its descriptor is closed: a number that is used again is never taken for what it was before.
+ * What JavaScript passes is duplicated before the call returns, but for the sockets of node:net: of those the descriptor
+ * itself is lent. JavaScript reads and writes nothing then, and closes it only when it has heard of the ending of each flow
+ * that it was lent to (holdDescriptor() in splice-end.ts). An end leaves epoll before its descriptor is closed: a number
+ * that is used again is never taken for what it was before.
  */
 #ifndef TNET_ENGINE_H
 #define TNET_ENGINE_H
@@ -50,7 +52,10 @@ struct flow;
 struct lane;
 struct loop;
 
-/* A descriptor that the engine owns. The two flows of a relay share the ends of their sockets. */
+/* What JavaScript says of a descriptor. Of a lent one it is known to be a stream socket that does not block. */
+enum lent { NOT_LENT, LENT_UNIX, LENT_INET };
+
+/* A descriptor that the engine owns, or that it is lent. The two flows of a relay share the ends of their sockets. */
 struct end {
   enum watch watch;
   int fd;
@@ -64,7 +69,8 @@ struct end {
   bool hung;      /* an end or an error has been seen: a short read does not mean that nothing follows */
   bool urgent;    /* has had TCP urgent data, which stops splice but not recv */
   int error;      /* what broke it: the kernel tells it once, and two flows want to know */
-  bool shared;    /* in the table: other flows may find it by its inode */
+  bool shared;    /* in the table: other flows may find it by its inode, or by its number if it is lent */
+  bool lent;      /* JavaScript closes it */
   struct connection *connection; /* of an express lane, which closes the end itself */
   uint64_t device, inode;
   struct flow *reader, *writer;
@@ -82,7 +88,8 @@ typedef void (*flow_over)(struct loop *loop, struct flow *flow);
 struct flow {
   /* Set before START, constant after it. */
   double id;
-  int source_fd, sink_fd; /* duplicates that the flow's ends take over; a source of -1 ends after what is held */
+  int source_fd, sink_fd; /* lent, or duplicates that its ends take over; a source of -1 ends after what is held */
+  enum lent source_lent, sink_lent;
   bool half_close; /* a lane takes it back where a close is next */
   unsigned last_words_ms; /* how long the sink may take for what the source gave before it broke; 0: as long as it likes */
   flow_over over;
@@ -112,6 +119,7 @@ struct flow {
   /* The ending: set by the engine thread before the flow is told of. */
   int error; /* errno, 0 for an orderly end, ECANCELED when it was stopped */
   enum side side;
+  int64_t opposite_read; /* what the opposite flow of the connection had read by then; -1: there was none any more */
   struct flow *next_ended;
 };
 
@@ -136,6 +144,7 @@ struct loop {
   struct pipe_pair *pool;
   size_t pooled;
   struct lane *lanes;
+  uint16_t dialled_ports[65536]; /* how many connections of lanes to their targets come from each port of ours */
   struct delayed_reset *delayed_resets;
   uint64_t tick_ns; /* when lanes, delayed resets and limited flows are looked at again */
   uint64_t told_ns; /* when JavaScript was last told of anything */
@@ -187,6 +196,7 @@ void stop_flow(struct loop *loop, struct flow *flow);
 void expire_flow(struct loop *loop, struct flow *flow);
 void look_at_arrival(struct loop *loop, struct flow *flow);
 void free_flow(struct flow *flow);
+void discard_flow(struct flow *flow);
 void note_read(struct loop *loop, struct flow *flow, size_t bytes);
 void note_sent(struct loop *loop, struct flow *flow, size_t bytes);
 enum step break_flow(struct flow *flow, enum side side, int error);

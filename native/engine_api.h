@@ -18,6 +18,8 @@ enum operation {
   RELEASE_LANE,
   STOP_CONNECTION,
   CUT_CONNECTION,
+  ANSWER_CONNECTION,
+  TAKE_CONNECTION,
   RELEASE_CONNECTION,
   QUIT
 };
@@ -42,8 +44,10 @@ struct engine {
   struct command *commands;
   size_t command_count, command_room;
   struct flow *ended, **ended_tail;
+  bool has_urgent_ending;
   struct connection *notified_connections, **notified_connections_tail;
   size_t untaken; /* how many connections are in that list */
+  bool is_asked;  /* … and one of them waits for an answer */
   struct lane *notified_lanes;
   bool woken; /* the engine thread has been told of the commands */
   bool gathering; /* the commands are to be obeyed together, with what is still to come */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static void add(uint64_t *counter, size_t bytes) {
   __atomic_store_n(counter, *counter + bytes, __ATOMIC_RELAXED); /* this thread is the only writer */
@@ -55,6 +56,13 @@ void free_flow(struct flow *flow) {
   free(flow);
 }
 
+/* Of a flow that has not begun. */
+void discard_flow(struct flow *flow) {
+  if (flow->source_fd >= 0 && !flow->source_lent) close(flow->source_fd);
+  if (flow->sink_fd >= 0 && !flow->sink_lent) close(flow->sink_fd);
+  free_flow(flow);
+}
+
 /* After it nothing in the loop names the flow: it may be freed as soon as its ending is known. */
 static void let_go(struct loop *loop, struct flow *flow) {
   unqueue_flow(loop, flow);
@@ -72,6 +80,7 @@ static void end_flow(struct loop *loop, struct flow *flow) {
   bool orderly = flow->error == 0;
   if (orderly && flow->half_close && flow->sink->kind == KIND_SOCKET) shutdown(flow->sink->fd, SHUT_WR);
   if (flow->side == SIDE_SINK && flow->sink) limit_reader(loop, flow->sink);
+  flow->opposite_read = flow->sink && flow->sink->reader ? (int64_t)flow->sink->reader->bytes_read : -1;
   flow->ended = true;
   __atomic_store_n(&flow->blocked, 0, __ATOMIC_RELAXED);
   let_go(loop, flow);

@@ -174,7 +174,8 @@ static uint64_t last_active(const struct connection *connection) {
 /* 0, or why its time is over: ETIMEDOUT for connecting and for idling, ECONNABORTED for its age. */
 static int find_overrun(const struct loop *loop, const struct lane *lane, const struct connection *connection) {
   if (connection->dialing) {
-    return lane->connect_ns > 0 && loop->now_ns - connection->begun_ns >= lane->connect_ns ? ETIMEDOUT : 0;
+    if (!connection->timed || connection->hearing) return 0;
+    return lane->connect_ns > 0 && loop->now_ns - connection->asked_ns >= lane->connect_ns ? ETIMEDOUT : 0;
   }
   if (lane->life_ns > 0 && loop->now_ns - connection->joined_ns >= lane->life_ns) return ECONNABORTED;
   return lane->idle_ns > 0 && loop->now_ns - last_active(connection) >= lane->idle_ns ? ETIMEDOUT : 0;
@@ -192,7 +193,9 @@ static void tick_lane(struct loop *loop, struct lane *lane) {
   while (connection) {
     struct connection *next = connection->next;
     int overrun = find_overrun(loop, lane, connection);
-    if (overrun) stop_connection(loop, connection, overrun);
+    if (overrun && connection->taken) refuse_taken(loop, connection, ECANCELED);
+    else if (overrun) stop_connection(loop, connection, overrun);
+    else if (connection->hearing) hear_client(loop, connection);
     else feed_connection(loop, connection);
     connection = next;
   }

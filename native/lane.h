@@ -4,6 +4,13 @@
  *     listener ─accept─▶ client ◀═ up, down ═▶ target ─connect─▶ one of the lane's addresses, in order
  *
  * FIN is carried by the flows' half-closes, a reset by a reset. JavaScript hears of connections in batches.
+ *
+ * A lane that asks leaves it to JavaScript which target a client gets, and what that target is sent first (lane_answer.c):
+ *
+ *     accepted ─▶ (its first bytes) ─▶ asked ─answer─▶ dialled ─▶ joined
+ *                                        └────take────▶ JavaScript's: the client, and the connect that is under way
+ *
+ * A lane that echoes has one flow for each client, from it to itself.
  */
 #ifndef TNET_LANE_H
 #define TNET_LANE_H
@@ -13,8 +20,8 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-enum notification { NOTIFY_ACCEPTED = 1, NOTIFY_CONNECTED = 2, NOTIFY_ENDED = 4, NOTIFY_REFUSED = 16, NOTIFY_DENIED = 32, NOTIFY_CLOSED = 64 };
-enum { TARGETS_MOST = 4 };
+enum notification { NOTIFY_ACCEPTED = 1, NOTIFY_CONNECTED = 2, NOTIFY_ENDED = 4, NOTIFY_REFUSED = 16, NOTIFY_DENIED = 32, NOTIFY_CLOSED = 64, NOTIFY_ASKED = 128, NOTIFY_TAKEN = 256, NOTIFY_DIALLED = 512 };
+enum { TARGETS_MOST = 4, FIRST_BYTES_MOST = 1024 };
 
 /* An address of a socket, as much of it as is told. */
 struct name {
@@ -36,6 +43,22 @@ struct target {
   struct sockaddr_storage address;
 };
 
+/* What JavaScript has decided for a connection. */
+struct answer {
+  bool gives;            /* JavaScript takes it */
+  bool has_target;       /* else it gets the lane's own */
+  struct target target;
+  size_t skipped;        /* so many of the client's first bytes are no one's but ours */
+  size_t head_length;    /* the target is sent these before all else */
+  unsigned char head[];
+};
+
+/* A client's first bytes, which are still to be read. */
+struct first_bytes {
+  size_t length;
+  unsigned char bytes[];
+};
+
 struct lane {
   enum watch watch;
   /* Set before OPEN_LANE. */
@@ -49,6 +72,9 @@ struct lane {
   unsigned last_words_ms; /* what came before a reset has so long to reach the other side */
   size_t target_count;
   struct target targets[TARGETS_MOST];
+  bool echoes;           /* its clients get back what they send: there is no target, and `up` is all */
+  bool asks;             /* JavaScript decides for each client */
+  bool hears;            /* … once the client has said something */
   bool has_allow, has_deny;
   struct block *blocks;
   size_t block_count;
@@ -59,7 +85,7 @@ struct lane {
   bool short_of_fds;
   int accept_error; /* why a listener that has connections waiting takes none: EMFILE and its kind */
   struct connection *connections;
-  uint32_t live, dialing;
+  uint32_t live, dialing; /* dialing: those that only the clock may end */
   struct lane *next;
   /* A duplicate that the lane owns, -1 once it is closed. Under its own lock: closing it is the JavaScript thread's, so
      that the address is free and no client comes in any more when the call returns. */
@@ -79,8 +105,12 @@ struct connection {
   struct name peer, local, target_local;
   size_t attempt; /* the target's index */
   uint8_t refusals[TARGETS_MOST]; /* each earlier target's errno */
-  uint64_t begun_ns, joined_ns, ended_ns;
+  uint64_t begun_ns, asked_ns, joined_ns, ended_ns;
   bool dialing, starved, ended; /* starved: it waits for a descriptor for its target */
+  bool timed; /* counts among the lane's `dialing` */
+  bool is_dialled; /* counts among the loop's `dialled_ports` */
+  bool hearing; /* its client has not said anything yet */
+  struct answer *own; /* JavaScript's, where it was asked */
   uint64_t up_bytes_before; /* what the client had sent when the target ended in order */
   struct connection *next, *previous;
   /* Under the engine's lock until NOTIFY_ENDED is out, constant after it. */
@@ -89,6 +119,15 @@ struct connection {
   int error;
   enum side broken; /* SIDE_SOURCE: the client; SIDE_SINK: the target */
   struct connection *next_notified;
+  /* The JavaScript thread's: what it is about to be told. */
+  unsigned handed;
+  size_t handed_refused;
+  struct connection *next_handed;
+  /* Whoever is at it: a question and its answer go to and fro. */
+  struct first_bytes *said;
+  struct answer *answer; /* not obeyed yet */
+  bool taken; /* by JavaScript. Its descriptors until it has them: */
+  int taken_client, taken_target;
 };
 
 /* lane.c */
@@ -106,6 +145,23 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
 void stop_connection(struct loop *loop, struct connection *connection, int error);
 void cut_connection(struct loop *loop, struct connection *connection);
 void feed_connection(struct loop *loop, struct connection *connection);
+void dial_next(struct loop *loop, struct connection *connection);
+void free_connection(struct connection *connection);
+void leave_clock(struct connection *connection);
+void leave_target(struct loop *loop, struct connection *connection);
+void note_refusal(struct connection *connection, int error);
+
+/* lane_answer.c */
+void ask_javascript(struct loop *loop, struct connection *connection);
+void hear_client(struct loop *loop, struct connection *connection);
+void obey_answer(struct loop *loop, struct connection *connection);
+bool send_head(const struct connection *connection);
+void take_connection(struct loop *loop, struct connection *connection);
+void hand_over_target(struct loop *loop, struct connection *connection);
+void refuse_taken(struct loop *loop, struct connection *connection, int error);
+
+/* addon_lane.c */
+bool fill_target(struct target *target, char *text, size_t length, int port);
 
 /* access_list.c */
 bool is_welcome(const struct lane *lane, const struct name *client);

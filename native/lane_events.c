@@ -13,6 +13,8 @@ void tell_connection(struct loop *loop, struct connection *connection, enum noti
   }
   connection->notifications |= (unsigned)notification;
   connection->refused = connection->attempt;
+  bool is_question = notification == NOTIFY_REFUSED && connection->own;
+  if (is_question || (notification & (NOTIFY_ASKED | NOTIFY_TAKEN | NOTIFY_DIALLED))) engine->is_asked = true;
   pthread_mutex_unlock(&engine->lock);
 }
 
@@ -39,12 +41,19 @@ void tell_lane(struct loop *loop, struct lane *lane) {
   pthread_mutex_unlock(&engine->lock);
 }
 
-/* Call with the lock held; what is to be told of each is cleared one by one. */
+/* Call with the lock held. What is to be told of each is in `handed`, and they are linked by `next_handed`. */
 struct connection *take_notified_connections(struct engine *engine) {
   struct connection *connections = engine->notified_connections;
+  for (struct connection *one = connections; one; one = one->next_notified) {
+    one->handed = one->notifications;
+    one->handed_refused = one->refused;
+    one->next_handed = one->next_notified;
+    one->notifications = 0;
+  }
   engine->notified_connections = NULL;
   engine->notified_connections_tail = &engine->notified_connections;
   engine->untaken = 0;
+  engine->is_asked = false;
   return connections;
 }
 

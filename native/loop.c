@@ -119,8 +119,14 @@ static bool obey(struct loop *loop, const struct command *command) {
     case RELEASE_LANE:
       free_lane(command->subject);
       return true;
+    case ANSWER_CONNECTION:
+      obey_answer(loop, command->subject);
+      return true;
+    case TAKE_CONNECTION:
+      take_connection(loop, command->subject);
+      return true;
     case RELEASE_CONNECTION:
-      free(command->subject);
+      free_connection(command->subject);
       return true;
     case QUIT:
     default:

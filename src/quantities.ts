@@ -111,13 +111,16 @@ export function readTimeSpread(text: string): Spread {
 }
 
 /**
- * A share or chance from 0 to 1.
+ * A share or chance: from 0 to 1, or from 0% to 100%.
  *
  * @throws TnetError TNET_E_USAGE
  */
 export function readFraction(text: string): number {
-  const value = Number(text);
-  if (!/^\d*\.?\d+(e-?\d+)?$/i.test(text) || value > 1) throw badValue('a number from 0 to 1 is needed');
+  const isShare = text.endsWith('%');
+  const digits = isShare ? text.slice(0, -1) : text;
+  const value = Number(digits) / (isShare ? 100 : 1);
+  if (!/^\d*\.?\d+(e-?\d+)?$/i.test(digits) || value > 1)
+    throw badValue('A number from 0 to 1, or from 0% to 100%, is needed.');
   return value;
 }
 

@@ -7,11 +7,22 @@ import type { ExecutionContext } from 'ava';
 import test from 'ava';
 import { tnetPath } from './helpers/cli.ts';
 import { testWith } from './helpers/programs.ts';
-import { mapPorts, outputPattern, readRecipes, type Recipe } from './helpers/recipes.ts';
+import {
+  mapPorts,
+  outputPattern,
+  readRecipes,
+  readSetups,
+  type Recipe,
+  type Setup,
+} from './helpers/recipes.ts';
 import { tempDir } from './helpers/temp.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const recipes = readRecipes(readFileSync(new URL('../docs/recipes.md', import.meta.url), 'utf8'));
+const read = (name: string) => readFileSync(new URL(name, import.meta.url), 'utf8');
+const recipes = readRecipes(read('../docs/recipes.md'));
+const steps = readRecipes(read('../docs/tour.md'));
+const setups = readSetups(read('recipe-setups.md'));
+const nothing: Setup = { needs: [], before: '' };
 
 /** What has not come by then never will; the test then fails with what is there. */
 const patienceMs = 40_000;
@@ -31,10 +42,37 @@ test('docs/recipes.md has at least 30 recipes, each with its intent, what to typ
   }
 });
 
+test('every set-up is that of a recipe', (t) => {
+  const titles = new Set(recipes.map(({ title }) => title));
+  t.deepEqual(
+    [...setups.keys()].filter((title) => !titles.has(title)),
+    [],
+  );
+});
+
+test('the tour goes through all five commands, and needs nothing but what it types itself', (t) => {
+  const typed = steps
+    .flatMap(({ blocks }) => blocks)
+    .filter(({ kind }) => kind === 'run')
+    .map(({ text }) => text)
+    .join('');
+  for (const command of ['listen', 'connect', 'echo', 'proxy', 'isip'])
+    t.true(typed.includes(`tnet ${command} `), command);
+});
+
 for (const recipe of recipes) {
-  testWith('bash', ...recipe.needs)(`recipe: ${recipe.title}`, async (t) => {
+  const setup = setups.get(recipe.title) ?? nothing;
+  testWith('bash', ...setup.needs)(`recipe: ${recipe.title}`, async (t) => {
     t.timeout(120_000);
-    await cook(t, recipe);
+    await cook(t, recipe, setup);
+    t.pass();
+  });
+}
+
+for (const step of steps) {
+  testWith('bash')(`tour: ${step.title}`, async (t) => {
+    t.timeout(120_000);
+    await cook(t, step, nothing);
     t.pass();
   });
 }
@@ -47,7 +85,7 @@ interface Terminal {
   readonly shows: (pattern: RegExp) => Promise<void>;
 }
 
-async function cook(t: ExecutionContext, { before, blocks }: Recipe): Promise<void> {
+async function cook(t: ExecutionContext, { blocks }: Recipe, { before }: Setup): Promise<void> {
   const dir = tempDir(t);
   const ports = await choosePorts([before, ...blocks.map(({ text }) => text)].join('\n'));
   const fill = (text: string) => mapPorts(text, (written) => ports.get(written)!);

@@ -1,8 +1,14 @@
 import { roundMs } from '../../src/quantities.ts';
-import { boundChecks, checkAll, createSharedLookup, type CheckResult } from '../../src/dial/check.ts';
+import { boundChecks, checkAll, SharedLookup, type CheckResult } from '../../src/dial/check.ts';
 import type { DialOptions } from '../../src/dial/dial-options.ts';
-import { dial } from '../../src/dial/dial.ts';
-import type { Endpoint } from '../../src/address/endpoint.ts';
+import {
+  formatEndpoint,
+  formatHostPort,
+  formatTargetEndpoint,
+  type Endpoint,
+} from '../../src/address/endpoint.ts';
+import { nameService } from '../../src/address/service-names.ts';
+import type { Retry } from '../../src/dial/patience.ts';
 import { type Targets, nameTarget } from '../../src/address/targets.ts';
 import { errorCode } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
@@ -10,7 +16,7 @@ import type { Event } from '../../src/report/events.ts';
 import { describeError } from '../../src/report/sentences.ts';
 import { type ConnectOptions as CheckOptions, isPatient } from './options.ts';
 import { exitStatus } from '../output.ts';
-import type { Context, ReportFlags } from '../context.ts';
+import type { Context } from '../context.ts';
 import type { Interruption } from '../signals.ts';
 import type { Spinner } from '../../src/report/spinner.ts';
 
@@ -28,6 +34,9 @@ export interface CheckRun {
 /** How old an answer of the resolver may be that a try takes over from another port's: less than the wait between tries. */
 const sharedMs = 50;
 
+/** How long a server that says something at once may take for it. */
+const bannerMs = 300;
+
 type Checked = Extract<Event, { readonly event: 'checked' }>;
 
 /**
@@ -38,44 +47,71 @@ type Checked = Extract<Event, { readonly event: 'checked' }>;
 export async function runCheck(run: CheckRun): Promise<number> {
   const { context, targets, options, interruption } = run;
   const wantsAll = options.any ? false : (options.all ?? run.wantsAll);
-  const screen = new CheckScreen(targets.count, options, isPatient(options));
-  const lookup = createSharedLookup(isPatient(options) ? sharedMs : Infinity);
+  const screen = new CheckScreen(targets, options);
   const failures = new Set<number>();
   const failed: CheckResult[] = [];
   let opened = 0;
+  // Without -z the check is the first half of something: what is missing has to be said, at the end.
+  const isSaid = options.check === true || options.verbose > 0 || options.json === true;
+  const isHeard = options.verbose > 0 || options.json === true;
   const onResult = (result: CheckResult) => {
-    const event = toEvent(result);
     if (result.state === 'open') opened++;
-    else failures.add(exitStatus(result.error));
-    if (!screen.take(event)) context.reporter.emit(event);
-    if (result.error !== undefined) failed.push(result);
+    else failures.add(result.state === 'closed' ? exitCodes.failed : exitStatus(result.failure?.error));
+    screen.count(result.state);
+    if (isHeard) {
+      const event = toEvent(result);
+      if (!screen.take(event)) context.reporter.emit(event);
+    }
+    if (result.failure && !isSaid) failed.push(result);
     return options.any && opened > 0 ? 'stop' : undefined;
   };
   await checkAll(targets, {
     atOnce: Math.min(boundChecks(), targets.count),
     signal: interruption.signal,
+    bannerMs: options.verbose > 0 && (context.reporter.isSeen || options.json) ? bannerMs : undefined,
     onResult,
-    open: async (endpoint) => dial(endpoint, { ...(await run.readDialOptions(endpoint)), lookup }),
+    lookup: new SharedLookup(isPatient(options) ? sharedMs : Infinity),
+    readDialOptions: async (endpoint) => screen.watch(endpoint, await run.readDialOptions(endpoint)),
+    shared: options.tls || isPatient(options) ? undefined : await readShared(run),
   });
   await screen.finish(targets);
-  if (interruption.status !== undefined) return interruption.status;
-  // Without -z the check is the first half of something: what is missing has to be said.
-  const isSaid = options.check === true || options.verbose > 0 || options.json === true;
-  if (!isSaid) for (const { address, error } of failed) context.reporter.fail(address, error);
+  if (interruption.status !== undefined) {
+    if (context.reporter.isSeen) context.reporter.note(`stopped: ${screen.describe()}`);
+    return interruption.status;
+  }
+  for (const { endpoint, failure } of failed)
+    context.reporter.fail(nameCheck(endpoint).address, failure?.error);
   if (wantsAll ? failures.size === 0 : opened > 0) return exitCodes.ok;
   return failures.size === 1 ? ([...failures][0] ?? exitCodes.failed) : exitCodes.failed;
 }
 
-function toEvent({ error, durationMs, remote, ...result }: CheckResult): Checked {
-  const failure =
-    error === undefined ? {} : { code: errorCode(error) ?? 'ERROR', message: describeError(error) };
+/** The options of all that are neither TLS nor Unix paths. */
+async function readShared({ targets, readDialOptions }: CheckRun): Promise<DialOptions | undefined> {
+  for (const endpoint of targets) if (endpoint.kind === 'tcp') return readDialOptions(endpoint);
+  return undefined;
+}
+
+function nameCheck(endpoint: Endpoint): Pick<Checked, 'address' | 'host' | 'port' | 'service'> {
+  const { host, port } = nameTarget(endpoint);
+  if (port === undefined) return { address: formatEndpoint(endpoint), host };
+  const service = nameService(port);
+  return { address: formatHostPort(host, port), host, port, ...(service !== undefined && { service }) };
+}
+
+function describe(error: unknown): Pick<Checked, 'code' | 'message'> {
+  return { code: errorCode(error) ?? 'ERROR', message: describeError(error) };
+}
+
+function toEvent({ endpoint, failure, durationMs, remote, state, banner }: CheckResult): Checked {
   const place = remote === undefined ? {} : { remote };
   return {
     event: 'checked',
-    ...result,
+    ...nameCheck(endpoint),
+    state,
     ...place,
-    ...failure,
+    ...(failure && describe(failure.error)),
     durationMs: roundMs(durationMs),
+    ...(banner !== undefined && { banner }),
   };
 }
 
@@ -89,32 +125,52 @@ const fewAddresses = 20;
  * What a person at a terminal sees of a check: a bar or a spinner while it runs, a table at the end with -v. Nothing
  * of this with --json, or when stderr is no terminal.
  */
-export class CheckScreen {
+class CheckScreen {
   readonly #total: number;
-  readonly #options: ReportFlags;
+  readonly #options: CheckOptions;
   readonly #isWaiting: boolean;
+  readonly #startedAt = performance.now();
+  /** What was waited for last, and why it is not there. */
+  #missing: readonly [what: string, error: unknown] | undefined;
   readonly #checks: Checked[] = [];
   #opened = 0;
   #done = 0;
   #timer: NodeJS.Timeout | undefined;
   #spinner: Promise<Spinner> | undefined;
 
-  constructor(total: number, options: ReportFlags, isWaiting: boolean) {
-    this.#total = total;
+  constructor({ count }: Targets, options: CheckOptions) {
+    this.#total = count;
     this.#options = options;
-    this.#isWaiting = isWaiting;
+    this.#isWaiting = isPatient(options);
     // A waiting check with -v says each try as a line, and lines and a spinner do not mix.
-    const isShown = isWaiting ? options.verbose === 0 : total >= fewAddresses;
+    const isShown = this.#isWaiting ? options.verbose === 0 : count >= fewAddresses;
     if (!this.#isTerminal || !isShown) return;
     this.#timer = setTimeout(() => {
       this.#spinner = this.#start();
     }, showAfterMs);
   }
 
+  /** Counts a finding for the bar. */
+  count(state: Checked['state']): void {
+    this.#done++;
+    if (state === 'open') this.#opened++;
+  }
+
+  /** Hears of the tries that failed. */
+  watch(endpoint: Endpoint, options: DialOptions): DialOptions {
+    const { observer } = options;
+    if (!this.#timer || !this.#isWaiting) return options;
+    const what = formatTargetEndpoint(endpoint);
+    this.#missing ??= [what, undefined];
+    const retry = (retried: Retry) => {
+      this.#missing = [what, retried.error];
+      observer?.retry?.(retried);
+    };
+    return { ...options, observer: { ...observer, retry } };
+  }
+
   /** Takes a finding for the table. False: there will be none, and the finding is to be reported as a line. */
   take(check: Checked): boolean {
-    this.#done++;
-    if (check.state === 'open') this.#opened++;
     if (!this.#isTerminal || this.#options.verbose === 0) return false;
     this.#checks.push(check);
     return true;
@@ -128,8 +184,17 @@ export class CheckScreen {
     spinner?.stop();
     if (this.#checks.length === 0) return;
     const { renderChecks } = await import('../../src/report/table.ts');
-    const lines = renderChecks(sortChecks(this.#checks, order), this.#isColoured);
+    const lines = renderChecks(
+      sortChecks(this.#checks, order),
+      this.#isColoured,
+      process.stderr.columns || 80,
+    );
     process.stderr.write(lines.map((line) => `${line}\n`).join(''));
+  }
+
+  /** `312 of 5000 checked, 2 open` */
+  describe(): string {
+    return `${this.#done} of ${this.#total} checked, ${this.#opened} open`;
   }
 
   get #isTerminal(): boolean {
@@ -141,10 +206,18 @@ export class CheckScreen {
   }
 
   async #start(): Promise<Spinner> {
-    const { startSpinner, drawBar } = await import('../../src/report/spinner.ts');
+    const [{ startSpinner, drawBar }, { leftMs, renderWaiting }] = await Promise.all([
+      import('../../src/report/spinner.ts'),
+      import('./dial-screen.ts'),
+    ]);
+    const waiting = () => {
+      const [what = '', error] = this.#missing ?? [];
+      const counted = this.#total === 1 ? '' : `${this.#opened} of ${this.#total} accept; `;
+      return counted + renderWaiting(what, error, leftMs(this.#options.wait, this.#startedAt));
+    };
     const text = () =>
       this.#isWaiting
-        ? `waiting: ${this.#opened} of ${this.#total} accept`
+        ? waiting()
         : `${drawBar(this.#done, this.#total)}, ${this.#done} of ${this.#total}, ${this.#opened} open`;
     const spinner = await startSpinner(process.stderr, text(), this.#isColoured);
     this.#timer = setInterval(() => spinner.update(text()), updateMs);

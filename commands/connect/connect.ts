@@ -1,5 +1,7 @@
 import { type Connection, formatRemote, nameClient } from '../../src/net/connection.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
+import { isIP } from '../../src/address/ip.ts';
+import { findService } from '../../src/address/service-names.ts';
 import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
 import { oneTarget, parseTargets, type Targets } from '../../src/address/targets.ts';
 import { TnetError } from '../../src/errors.ts';
@@ -16,6 +18,7 @@ import {
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
 import { endOf, checkOptions } from '../options/check.ts';
 import { readSteps } from './dialogue.ts';
+import type { runSteps } from './ready.ts';
 import { createContext } from '../context.ts';
 import { applyUdp } from '../options/server-address.ts';
 import { readProgram } from '../options/exec.ts';
@@ -90,7 +93,7 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
     recorder?.open(socket, { id: 1, role: 'dialled', server: formatTargetEndpoint(endpoint) });
     await converse(run, endpoint, socket, { options, program });
   }
-  timing?.finished();
+  await timing?.finished();
 }
 
 /** The session on an open connection. */
@@ -114,9 +117,10 @@ async function converse(
   }
   const stdio = openStdio(options);
   let prepared;
-  if (!isPlainSession(options)) {
+  if (!isPlainSession(options) || stdio.input?.kind === 'terminal') {
     const { prepareSession } = await import('./session.ts');
-    prepared = await prepareSession({ context, socket, remote, stdio, options, interruption, timing });
+    const name = formatTargetEndpoint(endpoint);
+    prepared = await prepareSession({ context, socket, remote, name, stdio, options, interruption, timing });
   }
   const session = { context, socket, id: 1, remote, flags: options, interruption, stdio, prepared };
   const ending = await runClientSession(session);
@@ -134,7 +138,15 @@ function readTarget(words: readonly string[], options: ConnectOptions): Endpoint
   }
   if (words.length === 0)
     throw new TnetError('TNET_E_USAGE', 'name an address to connect to: HOST PORT, or -U PATH');
-  return parseWords(words, options.udp ? 'udp' : 'tcp');
+  return parseWords(addTelnetPort(words, options), options.udp ? 'udp' : 'tcp');
+}
+
+/** A host without a port is called at telnet's: `-t HOST`. A word that is a port of this machine stays one. */
+function addTelnetPort(words: readonly string[], { telnet }: ConnectOptions): readonly string[] {
+  const [host = '', ...more] = words;
+  const isHost = /^(?![\d]+$)[^:/@]+$/.test(host) || isIP(host) === 6;
+  if (telnet === undefined || more.length > 0 || !isHost || host === '-') return words;
+  return findService(host) === undefined ? [host, '23'] : words;
 }
 
 /** Whether no session follows: only a check, or a command after the addresses are there. */
@@ -162,6 +174,7 @@ async function checkThenRun(
   const { context, interruption } = run;
   if (commandLine?.length === 0) throw new TnetError('TNET_E_USAGE', 'no command follows the --');
   const { runCheck } = await import('./check.ts');
+  const steps = readSteps(options);
   const status = await runCheck({
     context,
     targets,
@@ -170,7 +183,11 @@ async function checkThenRun(
     interruption,
     readDialOptions: async (endpoint) => ({
       ...(await readDialOptions(run, endpoint)),
-      prove: (socket, timeoutMs) => showReady(socket, options, timeoutMs, interruption.signal),
+      // Without steps whoever accepts is ready.
+      prove:
+        steps &&
+        ((socket, timeoutMs) =>
+          showReady(socket, { steps, options, timeoutMs, signal: interruption.signal })),
     }),
   });
   context.exit(status);
@@ -180,15 +197,7 @@ async function checkThenRun(
   await runThen(context, commandLine);
 }
 
-/** Without steps whoever accepts is ready. */
-async function showReady(
-  socket: Connection,
-  options: ConnectOptions,
-  timeoutMs: number | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  const steps = readSteps(options);
-  if (!steps) return;
+async function showReady(socket: Connection, how: Parameters<typeof runSteps>[1]): Promise<void> {
   const { runSteps } = await import('./ready.ts');
-  await runSteps(socket, { steps, options, timeoutMs, signal });
+  await runSteps(socket, how);
 }

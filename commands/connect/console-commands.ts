@@ -1,4 +1,11 @@
-import { telnetCommands, type TelnetCommand } from '../../src/protocol/telnet/codes.ts';
+import {
+  findOption,
+  telnetCommands,
+  telnetOptions,
+  telnetVerbs,
+  type TelnetCommand,
+  type TelnetVerb,
+} from '../../src/protocol/telnet/codes.ts';
 import type { CommandOutcome } from '../../src/transform/escape-keys.ts';
 
 /** What the command mode can do to a session. */
@@ -13,7 +20,18 @@ export interface ConsoleActions {
   readonly setMode: (mode: 'line' | 'character') => string | undefined;
   /** @returns what is wrong, or undefined. */
   readonly send: (what: TelnetCommand | 'escape') => string | undefined;
+  /** The telnet side of the session, if it has one. */
+  readonly telnet: TelnetActions | undefined;
+  /** Runs a line of the shell, or a shell, at the terminal. */
+  readonly shell: (line: string) => void;
   readonly print: (line: string) => void;
+}
+
+export interface TelnetActions {
+  readonly negotiate: (verb: TelnetVerb, option: number) => void;
+  readonly toggle: (option: number, sides: readonly ('local' | 'remote')[]) => void;
+  readonly environment: ReadonlyMap<string, string>;
+  readonly define: (name: string, value: string | undefined) => void;
 }
 
 /** A command's work. A text is what is wrong with the call. */
@@ -45,10 +63,12 @@ const commands: readonly ConsoleCommand[] = [
   },
   {
     name: 'send',
-    usage: `send ${sendable.join('|')}`,
-    help: 'send a telnet command, or the escape key itself',
+    usage: `send ${sendable.join('|')}, or do|dont|will|wont OPTION`,
+    help: 'send a telnet command, a word about an option, or the escape key itself',
     run(words, actions) {
       if (words.length === 0) return { wrong: 'send what?' };
+      const verb = words[0]?.toLowerCase() ?? '';
+      if (Object.hasOwn(telnetVerbs, verb)) return negotiate(verb as TelnetVerb, words[1] ?? '', actions);
       for (const word of words) {
         const what = sendable.find((name) => name === word.toLowerCase());
         if (what === undefined) return { wrong: `cannot send ${word}` };
@@ -79,6 +99,70 @@ const commands: readonly ConsoleCommand[] = [
     },
   },
   {
+    name: 'toggle',
+    usage: 'toggle binary|echo|suppress-go-ahead',
+    help: 'turn an option of telnet on, or off',
+    run([name = ''], { telnet }) {
+      if (!telnet) return noTelnet;
+      const option = { binary: 'both', echo: 'peer', 'suppress-go-ahead': 'peer' }[name];
+      if (option === undefined) return { wrong: 'toggle binary, echo or suppress-go-ahead' };
+      telnet.toggle(findOption(name) ?? 0, option === 'both' ? ['local', 'remote'] : ['remote']);
+      return 'session';
+    },
+  },
+  {
+    name: 'display',
+    usage: 'display',
+    help: 'show what is set: the state, and the variables for the peer',
+    run(_words, { status, telnet, print }) {
+      status().forEach(print);
+      for (const [name, value] of telnet?.environment ?? []) print(`${name}=${value}`);
+      return 'ask';
+    },
+  },
+  {
+    name: 'environ',
+    usage: 'environ [list], define NAME VALUE, undefine NAME',
+    help: 'the variables that the peer is told when it asks',
+    run([what = 'list', name, ...value], { telnet, print }) {
+      if (!telnet) return noTelnet;
+      if (what === 'define' && name !== undefined && value.length > 0) telnet.define(name, value.join(' '));
+      else if (what === 'undefine' && name !== undefined) telnet.define(name, undefined);
+      else if (what !== 'list') return { wrong: 'environ list, define NAME VALUE or undefine NAME' };
+      else for (const [known, text] of telnet.environment) print(`${known}=${text}`);
+      return 'ask';
+    },
+  },
+  {
+    name: 'logout',
+    usage: 'logout',
+    help: 'ask the peer to log out and close the connection (RFC 727)',
+    run(_words, { telnet }) {
+      if (!telnet) return noTelnet;
+      telnet.negotiate('do', telnetOptions.logout);
+      return 'session';
+    },
+  },
+  {
+    name: 'open',
+    usage: 'open HOST [PORT]',
+    help: 'say how to connect elsewhere: a session has one connection',
+    run(words, { status, print }) {
+      print(status()[0] ?? '');
+      print(`quit, and then: tnet connect -t ${words.length > 0 ? words.join(' ') : 'HOST PORT'}`);
+      return 'ask';
+    },
+  },
+  {
+    name: '!',
+    usage: '! [COMMAND]',
+    help: 'run a command of the shell, or a shell',
+    run(words, { shell }) {
+      shell(words.join(' '));
+      return 'ask';
+    },
+  },
+  {
     name: 'suspend',
     usage: 'suspend, z',
     help: 'stop tnet, as Ctrl-Z does; fg goes on',
@@ -95,6 +179,16 @@ const commands: readonly ConsoleCommand[] = [
   },
 ];
 
+const noTelnet = { wrong: 'this is no telnet session' };
+
+function negotiate(verb: TelnetVerb, name: string, { telnet }: ConsoleActions): ReturnType<Run> {
+  const option = /^\d{1,3}$/.test(name) ? Number(name) : findOption(name.toLowerCase());
+  if (!telnet) return noTelnet;
+  if (option === undefined || option > 254) return { wrong: `${verb} which option? a number from 0 to 254` };
+  telnet.negotiate(verb, option);
+  return 'session';
+}
+
 function end(_words: readonly string[], { close }: ConsoleActions): CommandOutcome {
   close();
   return 'session';
@@ -108,7 +202,7 @@ function help(_words: readonly string[], { print }: ConsoleActions): CommandOutc
 /** Runs a line of the command mode. A command may be shortened as long as it stays the only one of its beginning. */
 export function runConsoleCommand(line: string, actions: ConsoleActions): CommandOutcome {
   if (line === '') return 'session';
-  const [typed = '', ...words] = line.split(/\s+/);
+  const [typed = '', ...words] = line.replace(/^!/, '! ').trim().split(/\s+/);
   const name = typed === '?' ? 'help' : typed === 'z' ? 'suspend' : typed.toLowerCase();
   const found = commands.filter((command) => command.name.startsWith(name));
   const exact = found.find((command) => command.name === name) ?? (found.length === 1 ? found[0] : undefined);

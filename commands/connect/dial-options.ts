@@ -63,13 +63,13 @@ export function checkSides(endpoints: Iterable<Endpoint>, options: DialFlags): v
 
 /** The connection, or undefined when there is none: then the failure is reported and the exit status set. */
 export async function openConnection(run: ClientRun, endpoint: Endpoint): Promise<Connection | undefined> {
-  const { context, options, interruption } = run;
+  const { context, interruption } = run;
   const dialOptions = await readDialOptions(run, endpoint);
-  const screen = isPatient(options)
-    ? new (await import('./check.ts')).CheckScreen(1, options, true)
+  const screen = context.reporter.isSeen
+    ? (await import('./dial-screen.ts')).watchDial(endpoint, dialOptions)
     : undefined;
   try {
-    return await dial(endpoint, dialOptions).finally(() => screen?.finish([]));
+    return await dial(endpoint, screen?.options ?? dialOptions).finally(() => screen?.stop());
   } catch (error) {
     if (interruption.status !== undefined) context.exit(interruption.status);
     else context.fail(subjectOf(error, formatTargetEndpoint(endpoint)), error);
@@ -84,18 +84,22 @@ export async function openConnection(run: ClientRun, endpoint: Endpoint): Promis
  */
 export async function readDialOptions(run: ClientRun, endpoint: Endpoint): Promise<DialOptions> {
   const { options, localPort, interruption, hasOwnLimit = false } = run;
+  const proxies = readProxies(options);
   return {
     ...(await readTuners(options, [endpoint])),
     family: readFamily(options),
     numericOnly: options.numeric,
-    source: { address: options.source, port: localPort },
-    proxies: readProxies(options),
+    source:
+      options.source === undefined && localPort === undefined
+        ? undefined
+        : { address: options.source, port: localPort },
+    proxies: proxies.length > 0 ? proxies : undefined,
     head: options.sendProxy,
     tls: await readTls(run, endpoint),
     patience: isPatient(options) ? readPatience(options, hasOwnLimit) : undefined,
     timeoutMs: options.waitConnect,
     signal: interruption.signal,
-    observer: createObserver(run, endpoint),
+    observer: isHeard(run) ? createObserver(run, endpoint) : undefined,
   };
 }
 
@@ -126,11 +130,20 @@ export function readPatience(options: WaitOptions, hasOwnLimit: boolean): Patien
   };
 }
 
+/** Whether each try is told. A check or a wait says of itself how each ended. */
+function tellsTries(options: DialFlags): boolean {
+  return options.verbose > 1 || !(options.check ?? isPatient(options));
+}
+
+/** Whether anybody hears of what happens on the way to a connection. */
+function isHeard({ options, timing }: ClientRun): boolean {
+  return tellsTries(options) || timing !== undefined || options.via !== undefined || isPatient(options);
+}
+
 /** Reports what happens on the way to a connection, and measures it. */
 function createObserver({ context, options, timing }: ClientRun, endpoint: Endpoint): DialObserver {
   const { reporter } = context;
-  // A check or a wait says of itself how each try ended.
-  const isTold = options.verbose > 1 || !(options.check ?? isPatient(options));
+  const isTold = tellsTries(options);
   return {
     tried: () => timing?.tryStarted(),
     lookedUp: (host) => timing?.lookedUp(host),

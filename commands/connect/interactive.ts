@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import type { ReadStream } from 'node:tty';
 import { formatEscape, parseEscape, type EscapeKey, EscapeKeys } from '../../src/transform/escape-keys.ts';
 import { Terminal, type TerminalMode } from '../../src/dial/terminal.ts';
+import type { LineEditor } from '../../src/dial/line-editor.ts';
 import type { TelnetCommand } from '../../src/protocol/telnet/codes.ts';
 import { HoldGate } from '../../src/transform/dialogue.ts';
 import type { TelnetLink } from './telnet.ts';
@@ -15,6 +17,8 @@ export interface InteractiveOptions {
   readonly isRaw: boolean;
   readonly escape: EscapeKey;
   readonly telnet: TelnetLink | undefined;
+  /** Edits the lines of line mode. Default: the terminal does. */
+  readonly editor?: LineEditor | undefined;
   /** Ends the session. */
   readonly onClose: () => void;
 }
@@ -26,6 +30,7 @@ export class Interactive {
   readonly screen = new HoldGate();
   readonly #options: InteractiveOptions;
   readonly #terminal: Terminal;
+  readonly #editor: LineEditor | undefined;
   /** The mode that the command `mode` asked for in a raw session. */
   #rawMode: TerminalMode = 'character';
   /** While the command mode is open, the terminal is as it was found. */
@@ -35,6 +40,7 @@ export class Interactive {
     this.#options = options;
     const { context, telnet, escape } = options;
     this.#terminal = new Terminal({ stream: options.stream, fd: 0, onResize: () => this.#resize() });
+    this.#editor = this.#terminal.canEdit ? options.editor : undefined;
     this.keys = new EscapeKeys({
       escape,
       onEscape: () => this.#enterCommands(),
@@ -50,6 +56,7 @@ export class Interactive {
 
   /** Gives the terminal back. */
   release(): void {
+    this.#editor?.release();
     this.#terminal.release();
     this.#options.context.reporter.lineEnd = '\n';
   }
@@ -61,18 +68,22 @@ export class Interactive {
 
   #takeMode(): void {
     if (this.#isCommanding) return;
-    this.#terminal.take(this.#mode, this.keys.escape);
+    const isEdited = this.#mode === 'line' && this.#editor !== undefined;
+    if (this.#editor) this.#editor.isActive = isEdited;
+    this.#terminal.take(isEdited ? 'edit' : this.#mode, this.keys.escape);
     this.#options.context.reporter.lineEnd = this.#mode === 'character' ? '\r\n' : '\n';
   }
 
   #resize(): void {
     const { size } = this.#terminal;
     if (size) this.#options.telnet?.resize(size);
+    this.#editor?.redraw();
   }
 
   #enterCommands(): void {
     this.#isCommanding = true;
     this.screen.close();
+    this.#editor?.hide();
     this.#terminal.take('own', 'none');
     process.stderr.write('\ntnet> ');
   }
@@ -85,6 +96,8 @@ export class Interactive {
       setEscape: (text) => this.#setEscape(text),
       setMode: (mode) => this.#setMode(mode),
       send: (what) => this.#send(what),
+      telnet: this.#options.telnet,
+      shell: (line) => runShell(line),
       print: (text) => void process.stderr.write(`${text}\n`),
     });
     if (outcome === 'ask') {
@@ -132,4 +145,10 @@ export class Interactive {
     telnet.sendCommand(what);
     return undefined;
   }
+}
+
+/** At the terminal, which is as it was found. */
+function runShell(line: string): void {
+  const shell = process.env['SHELL'] || '/bin/sh';
+  spawnSync(shell, line === '' ? [] : ['-c', line], { stdio: 'inherit' });
 }

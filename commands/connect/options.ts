@@ -3,7 +3,7 @@ import { address } from '../options/table/address.ts';
 import { checks, limits, tries } from '../options/table/limits.ts';
 import { proxies } from '../options/table/proxies.ts';
 import { recording } from '../options/table/recording.ts';
-import { reports, timing } from '../options/table/reports.ts';
+import { progress, reports, timing } from '../options/table/reports.ts';
 import { dialogue, endOfData, lines, programs } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
 import { tls } from '../options/table/tls.ts';
@@ -28,7 +28,7 @@ export const connectLayout = [
   ['Proxies:', proxies],
   ['Recording:', recording],
   ['Socket options:', socket],
-  ['Reports:', timing, reports],
+  ['Reports:', timing, progress, reports],
 ] as const satisfies Layout;
 
 export type ConnectOptions = FlagsOf<typeof connectLayout, 'connect'>;

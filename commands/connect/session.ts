@@ -1,4 +1,5 @@
 import { ReadStream } from 'node:tty';
+import type { LineEditor } from '../../src/dial/line-editor.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { readSteps, describeMiss } from './dialogue.ts';
 import type { Timing } from './timing.ts';
@@ -11,6 +12,8 @@ export interface SessionContext {
   readonly context: Context;
   readonly socket: Connection;
   readonly remote: string;
+  /** What the history of the lines that are typed is kept under. */
+  readonly name: string;
   readonly stdio: Stdio;
   readonly options: StreamFlags;
   readonly interruption: Interruption;
@@ -20,7 +23,7 @@ export interface SessionContext {
 /**
  * Puts together what the flags ask for between stdin, stdout and the connection; what is not asked for is not loaded.
  *
- *     stdin ─▶ keys ─▶ line delay ─▶ steps ─▶ CRLF ─▶ telnet ─▶ connection
+ *     stdin ─▶ keys ─▶ line editor ─▶ line delay ─▶ steps ─▶ CRLF ─▶ telnet ─▶ connection
  *     stdout ◀─ screen ◀─ steps ◀─ CRLF ◀─ telnet ◀─ first byte ◀─ connection
  */
 export async function prepareSession(session: SessionContext): Promise<PreparedSession> {
@@ -36,9 +39,32 @@ export async function prepareSession(session: SessionContext): Promise<PreparedS
   if (options.telnet !== undefined) {
     const { TelnetLink } = await import('./telnet.ts');
     const isActive = options.telnet === 'active';
-    telnet = new TelnetLink({ context, socket, isActive, isInteractive: stream !== undefined });
+    telnet = new TelnetLink({
+      context,
+      socket,
+      isActive,
+      user: options.user,
+      isInteractive: stream !== undefined,
+    });
     wire.send.push(telnet.streams.encoder);
     wire.receive.push(telnet.streams.decoder);
+  }
+  const editor = stream && isEdited(options, stdio) ? await openEditor(session) : undefined;
+  if (stream && !telnet && !options.raw && editor) {
+    const { Terminal } = await import('../../src/dial/terminal.ts');
+    const terminal = new Terminal({ stream, fd: 0, onResize: () => editor.redraw() });
+    const isEditing = terminal.canEdit;
+    if (isEditing) {
+      terminal.take('edit', 'none');
+      editor.isActive = true;
+      local.send.push(editor);
+    }
+    const release = () => {
+      editor.release();
+      terminal.release();
+    };
+    releases.push(release);
+    interruption.signal.addEventListener('abort', release);
   }
   if (stream && (telnet || options.raw)) {
     const { Interactive } = await import('./interactive.ts');
@@ -49,9 +75,10 @@ export async function prepareSession(session: SessionContext): Promise<PreparedS
       isRaw: options.raw === true,
       escape: options.escape,
       telnet,
+      editor,
       onClose: () => stop.abort(),
     });
-    local.send.push(interactive.keys);
+    local.send.push(interactive.keys, ...(editor ? [editor] : []));
     local.receive.unshift(interactive.screen);
     releases.push(() => interactive.release());
     // At once, and not after the flush: a second signal ends the process by the system's default.
@@ -86,4 +113,26 @@ export async function prepareSession(session: SessionContext): Promise<PreparedS
       for (const release of releases) release();
     },
   };
+}
+
+/** Whether a person types lines to the peer at a terminal that can be drawn on. */
+export function isEdited({ raw }: StreamFlags, { input, output }: Stdio): boolean {
+  const term = process.env['TERM'] ?? '';
+  const isAtTerminal = input?.kind === 'terminal' && output?.kind === 'terminal';
+  return isAtTerminal && !raw && term !== '' && term !== 'dumb';
+}
+
+async function openEditor({
+  context,
+  stdio,
+  options,
+  name,
+}: SessionContext): Promise<LineEditor | undefined> {
+  if (!stdio.output) return undefined;
+  const [{ LineEditor }, { openHistory }] = await Promise.all([
+    import('../../src/dial/line-editor.ts'),
+    import('./history.ts'),
+  ]);
+  const history = openHistory(context, options.history, name);
+  return new LineEditor(stdio.output.stream, history);
 }

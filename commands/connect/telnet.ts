@@ -5,6 +5,7 @@ import {
   telnetOptions,
   telnetVerbs,
   type TelnetCommand,
+  type TelnetVerb,
 } from '../../src/protocol/telnet/codes.ts';
 import { TelnetCodec } from '../../src/protocol/telnet/telnet-codec.ts';
 import type { TelnetEvent } from '../../src/protocol/telnet/codec-options.ts';
@@ -20,6 +21,8 @@ export interface TelnetLinkOptions {
   readonly context: Context;
   readonly socket: Connection;
   readonly isActive: boolean;
+  /** The name to log in by, for a server that asks. */
+  readonly user?: string | undefined;
   /** Whether a person sits at a terminal. */
   readonly isInteractive: boolean;
 }
@@ -30,16 +33,20 @@ export class TelnetLink {
   /** Called when the peer's options ask for another mode of the terminal. */
   onModeChange: (() => void) | undefined;
   readonly #codec: TelnetCodec;
+  /** What a peer that asks is told. */
+  readonly #environment = new Map<string, string>();
   readonly #context: Context;
   readonly #socket: Connection;
 
-  constructor({ context, socket, isActive, isInteractive }: TelnetLinkOptions) {
+  constructor({ context, socket, isActive, user, isInteractive }: TelnetLinkOptions) {
+    if (user !== undefined) this.#environment.set('USER', user);
     this.#context = context;
     this.#codec = new TelnetCodec({
       role: 'client',
       active: isActive || socket.remotePort === telnetPort,
       terminalType: readTerminalType(),
       terminalSpeed: isInteractive ? terminalSpeed : undefined,
+      environment: this.#environment,
       timingMark: isInteractive ? 'wont' : 'will',
     });
     this.streams = new TelnetStreams({
@@ -75,6 +82,32 @@ export class TelnetLink {
 
   sendCommand(command: TelnetCommand): void {
     this.streams.send(this.#codec.send(command));
+  }
+
+  /** Says what is wanted of an option, unless that has been said. */
+  negotiate(verb: TelnetVerb, option: number): void {
+    const side = verb === 'do' || verb === 'dont' ? 'remote' : 'local';
+    const isOn = verb === 'do' || verb === 'will';
+    this.streams.send(isOn ? this.#codec.enable(side, option) : this.#codec.disable(side, option));
+  }
+
+  /** Turns an option of ours or of the peer's on, or off where it is on. */
+  toggle(option: number, sides: readonly ('local' | 'remote')[]): void {
+    for (const side of sides) {
+      const isOn = this.#codec.isOn(side, option);
+      this.streams.send(isOn ? this.#codec.disable(side, option) : this.#codec.enable(side, option));
+    }
+  }
+
+  get environment(): ReadonlyMap<string, string> {
+    return this.#environment;
+  }
+
+  /** Changes a variable; undefined: it is no more. */
+  define(name: string, value: string | undefined): void {
+    if (value === undefined) this.#environment.delete(name);
+    else this.#environment.set(name, value);
+    this.streams.send(this.#codec.informEnvironment(name));
   }
 
   /** Which options are on, in words. */

@@ -3,9 +3,13 @@ import { Transform } from 'node:stream';
 import { errorCode } from '../../src/errors.ts';
 import { isIP } from '../../src/address/ip.ts';
 import type { TimingPhase } from '../../src/report/events.ts';
+import type { TimedPart } from '../../src/report/timings.ts';
 import type { Reporter } from '../../src/report/reporter.ts';
 
-/** Measures the parts of a run and reports each when it is over (`--timing`). */
+/**
+ * Measures the parts of a run and reports each when it is over (`--timing`); a person at a terminal gets all of them as
+ * a table at the end.
+ */
 export class Timing {
   readonly #reporter: Reporter;
   readonly #startedAt = performance.now();
@@ -13,6 +17,7 @@ export class Timing {
   #connectedAt = this.#startedAt;
   /** When each attempt that is still open began, by its address. */
   readonly #attempts = new Map<string, number>();
+  readonly #parts: TimedPart[] = [];
 
   constructor(reporter: Reporter) {
     this.#reporter = reporter;
@@ -20,7 +25,7 @@ export class Timing {
 
   /** A part that somebody else has measured: `tls`. */
   report(phase: TimingPhase, durationMs: number): void {
-    this.#reporter.emit({ event: 'timing', phase, durationMs: roundMs(durationMs) });
+    this.#take({ phase, startedAt: performance.now() - durationMs, durationMs: roundMs(durationMs) });
   }
 
   /** A new try to connect begins: its lookup is measured from here. */
@@ -61,8 +66,22 @@ export class Timing {
     });
   }
 
-  finished(): void {
+  async finished(): Promise<void> {
     this.report('total', elapsedMs(this.#startedAt));
+    if (!this.#reporter.isSeen) return;
+    const { renderTimings } = await import('../../src/report/timings.ts');
+    const { columns } = process.stderr as Partial<typeof process.stderr>;
+    for (const line of renderTimings(this.#parts, this.#startedAt, columns)) this.#reporter.print(line);
+  }
+
+  #take(part: TimedPart): void {
+    if (this.#reporter.isSeen) {
+      this.#parts.push(part);
+      return;
+    }
+    const { phase, address, outcome, durationMs } = part;
+    const attempt = address === undefined || outcome === undefined ? {} : { address, outcome };
+    this.#reporter.emit({ event: 'timing', phase, ...attempt, durationMs });
   }
 
   #reportAttempt(address: string, outcome: string): void {
@@ -70,6 +89,6 @@ export class Timing {
     if (startedAt === undefined) return;
     this.#attempts.delete(address);
     const durationMs = elapsedMs(startedAt);
-    this.#reporter.emit({ event: 'timing', phase: 'attempt', address, outcome, durationMs });
+    this.#take({ phase: 'attempt', address, outcome, startedAt, durationMs });
   }
 }

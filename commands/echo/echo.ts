@@ -96,7 +96,15 @@ async function prepareEcho(
   const limit = rate === 'none' ? undefined : rate;
   if (endpoint.kind !== 'udp') {
     const values = { ...options, ...(limit && { rate: limit }) };
-    return prepareService(toPlainEndpoint(endpoint), values, host, { handle, tls, ...tuners });
+    const prepared = await prepareService(toPlainEndpoint(endpoint), values, host, {
+      handle,
+      tls,
+      ...tuners,
+    });
+    if (service !== 'echo') return prepared;
+    const { prepareEchoLane } = await import('../../src/handlers/services/echo-lane.ts');
+    const limits = { idleMs: options.idle, timeoutMs: options.timeout };
+    return { ...prepared, lane: prepareEchoLane(prepared, host, limits) };
   }
   const { createAnswerBind } = await import('../../src/handlers/services/answers.ts');
   const bind = createAnswerBind(service, quotes, rate === undefined ? chooseRate(service) : limit);

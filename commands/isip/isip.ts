@@ -4,7 +4,7 @@ import { givenOptions, type Called, type CommandDefinition } from '../options/ca
 import { checkOptions } from '../options/check.ts';
 import { readStdin, type LineBatch } from './input.ts';
 import { isipLayout, type IsipOptions } from './options.ts';
-import { answerLines, lineEnd } from '../../src/address/ip-lines.ts';
+import { answerLines, familyOfBytes, lineEnd } from '../../src/address/ip-lines.ts';
 import { isIP } from '../../src/address/ip.ts';
 import { Sink } from '../output.ts';
 import type { Terms, Verdict } from './verdict.ts';
@@ -164,19 +164,24 @@ class DetailedAnswers implements Answers {
       this.#add({ input, answer: 0, prefix: undefined, block: undefined, reason });
       return this.#flush();
     }
-    const texts: string[] = [];
+    return this.#answerLines(bytes, start, end);
+  }
+
+  async #answerLines(bytes: Buffer, start: number, end: number): Promise<void> {
+    const { terms } = this.#options;
     // To read bytes as text costs as much for a line as for a batch of them, which can be cut where each byte is a letter.
     const all = isAscii(bytes.subarray(start, end)) ? bytes.toString('latin1', start, end) : undefined;
     for (let lineStart = start; lineStart < end;) {
-      const found = bytes.indexOf(10, lineStart);
-      const newline = found < 0 || found > end ? end : found;
+      let newline = lineStart;
+      while (newline < end && bytes[newline] !== 10) newline++;
       const textEnd = lineEnd(bytes, lineStart, newline, end);
-      texts.push(
-        all?.slice(lineStart - start, textEnd - start) ?? bytes.toString('utf8', lineStart, textEnd),
-      );
+      const text =
+        all?.slice(lineStart - start, textEnd - start) ?? bytes.toString('utf8', lineStart, textEnd);
+      this.#add(this.#verdicts.judge(text, terms, familyOfBytes(bytes, lineStart, textEnd)));
+      if (this.#output.length > writtenAtOnce) await this.#flush();
       lineStart = newline + 1;
     }
-    return this.answerTexts(texts);
+    await this.#flush();
   }
 
   #add(verdict: Verdict): void {

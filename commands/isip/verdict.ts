@@ -37,11 +37,11 @@ export interface Verdict {
   readonly reason: Reason | undefined;
 }
 
-/** Judges one text. Never throws. */
-export function judge(input: string, terms: Terms): Verdict {
-  const prefix = wholeAddress(input) ?? (terms.takesPrefixes ? parsePrefix(input) : undefined);
+/** Judges one text. Never throws. @param family what isIP says of it, where that is known */
+export function judge(input: string, terms: Terms, family?: 0 | 4 | 6): Verdict {
+  const prefix = wholeAddress(input, family) ?? (terms.takesPrefixes ? parsePrefix(input) : undefined);
   if (!prefix) return { input, answer: 0, prefix, block: undefined, reason: undefined };
-  const block = terms.blocks.find((one) => one.covers(prefix));
+  const block = terms.blocks.length === 0 ? undefined : terms.blocks.find((one) => one.covers(prefix));
   const reason = reasonOfTerms(prefix.family, block, terms);
   return { input, answer: reason ? 0 : prefix.family, prefix, block, reason };
 }
@@ -63,22 +63,36 @@ function reasonOfTerms(family: 4 | 6, block: Block | undefined, terms: Terms): R
 /** The JSON object of a verdict, on one line. tnet-isip(1) describes the members. */
 export function formatRecord(verdict: Verdict): string {
   const { input, answer, prefix, block } = verdict;
-  const embedded = prefix && embeddedIPv4(prefix);
-  const isBlock = prefix && prefix.bits < (prefix.family === 4 ? 32 : 128);
+  const isPlain = prefix?.zone === undefined && prefix?.text === input ? true : plainText.test(input);
   const fault = reasonOf(verdict);
-  const isPlain = plainText.test(input);
   // By hand: JSON.stringify takes longer for an object of so many members than everything else for a line.
   const json =
     `{"input":${isPlain ? `"${input}"` : JSON.stringify(input)},"yes":${answer !== 0}` +
-    `,"family":${prefix?.family ?? 0},"canonical":${prefix ? `"${formatAddress(prefix)}"` : 'null'}` +
-    `,"prefixLength":${isBlock ? prefix.bits : 'null'},"zone":${quote(prefix?.zone)}` +
-    `,"class":${prefix ? classText(prefix) : 'null'}` +
-    `,"mapped":${embedded?.kind === 'mapped' ? quote(formatAddress(embedded.address)) : 'null'}` +
-    `,"embedded":${embedded ? embeddedText(embedded) : 'null'}` +
-    `,"reverse":${quote(prefix && reverseName(prefix, prefix.bits))}` +
+    (prefix ? prefixText(prefix) : noPrefix) +
     `,"in":${block ? JSON.stringify(block.text) : 'null'},"fault":${fault ? JSON.stringify(fault) : 'null'}}`;
   // All else is made of what the input has, or of tnet's own words.
   return isPlain ? json : escapeUnprintable(json);
+}
+
+const noPrefix =
+  ',"family":0,"canonical":null,"prefixLength":null,"zone":null,"class":null,"mapped":null,"embedded":null,"reverse":null';
+
+/** The members that are about the address, or the block of them. */
+function prefixText(prefix: Prefix): string {
+  const { family, bits, text, zone } = prefix;
+  const isBlock = bits < (family === 4 ? 32 : 128);
+  // An IPv4 address has one form, and carries no other.
+  const canonical = family === 4 ? text : formatAddress(prefix);
+  const embedded = family === 4 ? undefined : embeddedIPv4(prefix);
+  return (
+    `,"family":${family},"canonical":"${canonical}","prefixLength":${isBlock ? bits : 'null'}` +
+    `,"zone":${quote(zone)},"class":${classText(prefix)}` +
+    (embedded
+      ? `,"mapped":${embedded.kind === 'mapped' ? quote(formatAddress(embedded.address)) : 'null'}` +
+        `,"embedded":${embeddedText(embedded)}`
+      : ',"mapped":null,"embedded":null') +
+    `,"reverse":${quote(reverseName(prefix, bits))}`
+  );
 }
 
 /** What JSON has as it is, and a terminal too. */

@@ -149,12 +149,13 @@ function createSessionHandler(
     entry.breakOff = undefined;
     const stdio = openStdio(options, { isServer: true });
     let prepared;
-    if (!isPlainSession(options)) {
+    if (!isPlainSession(options) || stdio.input?.kind === 'terminal') {
       const { prepareSession } = await import('../connect/session.ts');
       prepared = await prepareSession({
         context,
         socket,
         remote,
+        name: `listen-${listener}`,
         stdio,
         options,
         interruption,

@@ -34,7 +34,7 @@ export async function createRoomHandler(
   recorder: Recorder | undefined,
 ): Promise<Handler> {
   const stdio = openStdio(flags, { isServer: true });
-  const room = await openRoom(context, flags, stdio, run.host.signal);
+  const room = await openRoom(context, flags, stdio, run);
   const createOutput = await openOutputs(flags);
   const createLabel = await loadLabel(flags);
   const halfClosed = new HalfClosedClients(flags.maxConnections);
@@ -146,12 +146,9 @@ async function openOutputs({ outputDir }: ManyFlags) {
   return (id: number, client: Connection) => createClientFile(outputDir, id, client);
 }
 
-async function openRoom(
-  context: Context,
-  flags: ManyFlags,
-  { input, output }: Stdio,
-  signal: AbortSignal,
-): Promise<Room> {
+async function openRoom(context: Context, flags: ManyFlags, stdio: Stdio, run: ServerRun): Promise<Room> {
+  const { input, output } = stdio;
+  const { signal } = run.host;
   const ends = { input: input?.stream, output: output?.stream };
   if (!flags.broadcast && !flags.broker && !flags.chat)
     return createPlainRoom(ends, signal, () => input?.close());
@@ -162,6 +159,7 @@ async function openRoom(
       if (error) context.fail('stdin', error);
       input?.close();
     },
+    onOutputFailed: (ending) => outputFailed(context, run, { ...ending, side: 'output' }, stdio),
   };
   const rooms = await import('../../src/handlers/rooms/rooms.ts');
   if (flags.broadcast) return rooms.createBroadcastRoom(options);
@@ -179,7 +177,12 @@ function watchOverrun({ branch }: Seat, client: Connection): { error?: Error } {
 }
 
 /** Nothing can be delivered any more: the server ends, quietly when it is stdout's reader that left. */
-function outputFailed(context: Context, run: ServerRun, ending: SessionEnding, { input }: Stdio): void {
+function outputFailed(
+  context: Context,
+  run: ServerRun,
+  ending: Pick<SessionEnding, 'side' | 'error'>,
+  { input }: Stdio,
+): void {
   if (!isReaderGone(ending)) context.fail('stdout', ending.error);
   run.stop();
   if (!input?.stream.destroyed) input?.close();

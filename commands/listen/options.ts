@@ -5,7 +5,7 @@ import { access, admission, clients, firstClient, rooms } from '../options/table
 import { limits } from '../options/table/limits.ts';
 import { clientHeader } from '../options/table/proxies.ts';
 import { recording } from '../options/table/recording.ts';
-import { reports } from '../options/table/reports.ts';
+import { progress, reports } from '../options/table/reports.ts';
 import { draining, monitoring, processes } from '../options/table/serving.ts';
 import { dialogue, endOfData, lines, programs } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
@@ -23,7 +23,7 @@ export const listenLayout = [
   ['TLS and PROXY headers:', clientHeader, tls],
   ['Recording:', recording],
   ['Socket options:', socket],
-  ['Reports:', reports, monitoring, processes],
+  ['Reports:', progress, reports, monitoring, processes],
 ] as const satisfies Layout;
 
 export type ListenOptions = FlagsOf<typeof listenLayout, 'listen'>;

@@ -48,8 +48,11 @@ export interface CommandDefinition {
 
 /** The options that were given, or that others imply. */
 export function givenOptions(command: Called): ReadonlySet<string> {
-  const names = command.options.map((option) => option.attributeName());
-  return new Set(
-    names.filter((name) => ['cli', 'implied'].includes(command.getOptionValueSource(name) ?? '')),
-  );
+  const given = new Set<string>();
+  for (const option of command.options) {
+    const name = option.attributeName();
+    const source = command.getOptionValueSource(name);
+    if (source === 'cli' || source === 'implied') given.add(name);
+  }
+  return given;
 }

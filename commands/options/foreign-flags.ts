@@ -4,14 +4,15 @@
  */
 const hints: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   connect: {
-    '-l': 'to listen, use: tnet listen',
+    '-l': 'to listen, use: tnet listen; the name to log in by is: -t --user NAME',
+    '-b': 'broadcast is not offered; the address to connect from is -s',
     '-k': '-k (keep listening) goes with: tnet listen',
     '-m': '-m (at most n connections) goes with: tnet listen',
     '-8': 'telnet is 8 bits wide as soon as the server asks for BINARY',
     '-7': 'telnet is 8 bits wide as soon as the server asks for BINARY',
     '-L': 'telnet is 8 bits wide as soon as the server asks for BINARY',
     '-E': 'use --escape none',
-    '-a': 'no user name is sent on its own: --expect and --send log in',
+    '-a': 'no user name is sent on its own: -t --user NAME names one',
     '-K': 'no user name is ever sent on its own',
   },
   listen: {

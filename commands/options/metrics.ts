@@ -2,6 +2,7 @@ import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { ServeError } from '../../src/serve/service.ts';
 import type { MetricsOptions } from '../../src/serve/metrics-server.ts';
 import type { Context } from '../context.ts';
+import { holdsTerminal } from '../../src/dial/terminal.ts';
 import { isTerminal } from '../../src/report/is-terminal.ts';
 import type { LiveSample } from '../../src/report/live-rates.ts';
 import type { LiveNames } from '../../src/report/live-table.ts';
@@ -62,7 +63,9 @@ export async function startLive(
   // A reader that is gone ends the view, and not what is viewed.
   stdout.on('error', () => undefined);
   const isColoured = wantsColor(process.argv.slice(2), 1);
-  const view = await startLiveView({ names, look, stream: stdout, isColoured });
+  const { stdin } = process;
+  const keyboard = stdin.isTTY && holdsTerminal() ? stdin : undefined;
+  const view = await startLiveView({ names, look, stream: stdout, isColoured, keyboard });
   const { write } = reporter;
   if (view.isOnScreen && isTerminal(2)) reporter.write = (line) => view.say(line);
   let isOver = false;

@@ -41,21 +41,16 @@ class PlainLine {
     this.#command = command;
     this.#rows = rows;
     for (const [name, row] of rows) {
-      const isOn = !longNameOf(row).startsWith('--no-');
       if (row.default) this.#set(name, row.default.value, 'default');
-      else if (!isOn) this.#set(name, true, 'default');
-      for (const flag of [shortNameOf(row), longNameOf(row)]) this.#byFlag.set(flag, [name, row]);
+      else if (row.flags.includes('--no-')) this.#set(name, true, 'default');
     }
   }
 
   get called(): Called {
-    const rows = [...this.#rows];
     return {
       name: () => this.#command,
       parent: { name: () => 'tnet' },
-      get options() {
-        return rows.map(describeOption);
-      },
+      options: Array.from(this.#rows, (row) => new Option(row)),
       getOptionValue: (name) => this.values[name],
       getOptionValueSource: (name) => this.#sources.get(name),
     };
@@ -75,16 +70,25 @@ class PlainLine {
 
   #readLong(word: string, rest: Iterator<string, undefined>): boolean {
     const equals = word.indexOf('=');
-    const found = this.#byFlag.get(equals < 0 ? word : word.slice(0, equals));
+    const found = this.#find(equals < 0 ? word : word.slice(0, equals));
     if (!found) return false;
     if (equals < 0) return takesWord(found) ? this.#take(found, rest.next().value) : this.#turnOn(found);
     return hasValue(found) && this.#take(found, word.slice(equals + 1));
   }
 
+  #find(flag: string): NamedRow | undefined {
+    if (this.#byFlag.size === 0) {
+      for (const named of this.#rows) {
+        for (const name of [shortNameOf(named[1]), longNameOf(named[1])]) this.#byFlag.set(name, named);
+      }
+    }
+    return this.#byFlag.get(flag);
+  }
+
   /** `-v`, `-vv`, `-w 5`, `-w5`, `-vw5`. */
   #readLetters(word: string, rest: Iterator<string, undefined>): boolean {
     for (let at = 1; at < word.length; at++) {
-      const found = this.#byFlag.get(`-${word.charAt(at)}`);
+      const found = this.#find(`-${word.charAt(at)}`);
       if (!found) return false;
       if (takesWord(found)) return this.#take(found, word.slice(at + 1) || rest.next().value);
       if (!this.#turnOn(found)) return false;
@@ -134,15 +138,33 @@ class PlainLine {
   }
 }
 
-function describeOption(found: NamedRow): KnownOption {
-  const [name, row] = found;
-  return {
-    short: shortNameOf(row),
-    long: longNameOf(row),
-    required: takesWord(found),
-    optional: row.alone !== undefined,
-    attributeName: () => name,
-  };
+/** Each start makes one of every option, and asks few of them for more than their names. */
+class Option implements KnownOption {
+  readonly #found: NamedRow;
+
+  constructor(found: NamedRow) {
+    this.#found = found;
+  }
+
+  get short(): string {
+    return shortNameOf(this.#found[1]);
+  }
+
+  get long(): string {
+    return longNameOf(this.#found[1]);
+  }
+
+  get required(): boolean {
+    return takesWord(this.#found);
+  }
+
+  get optional(): boolean {
+    return this.#found[1].alone !== undefined;
+  }
+
+  attributeName(): string {
+    return this.#found[0];
+  }
 }
 
 function hasValue([, { flags }]: NamedRow): boolean {

@@ -1,4 +1,5 @@
 import { fstatSync } from 'node:fs';
+import type { WriteStream } from 'node:tty';
 import type { Duplex, Writable } from 'node:stream';
 import type { Connection } from '../../src/net/connection.ts';
 import { Socket } from '../../src/net/index.ts';
@@ -176,7 +177,10 @@ export async function openTap({ reporter }: Context, style: TapStyle): Promise<T
     const reason = errorCode(error) === 'EPIPE' ? 'nobody reads the tap any more' : describeError(error);
     reporter.emit({ event: 'warning', message: `${reason}: connections go on without it` });
   });
-  const recording = new Recording(sink, createTapFormat(style, paint));
+  const recording = new Recording(
+    sink,
+    createTapFormat(style, paint, () => (output.stream as Partial<WriteStream>).columns),
+  );
   return {
     recording,
     async close() {

@@ -187,10 +187,17 @@ export function readerOf(command: CommandName, { value, config }: OptionRow): (w
 
 /** A flag as it is best known: `-q`, `--expect`. */
 export function shortNameOf({ flags }: Pick<OptionRow, 'flags'>): string {
-  return /^--?[\w-]+/.exec(flags)?.[0] ?? flags;
+  return flags.startsWith('-') ? wordAt(flags, 0) : flags;
 }
 
 /** `--quit`, or `-N` where there is no long name. */
-export function longNameOf(row: Pick<OptionRow, 'flags'>): string {
-  return /--[\w-]+/.exec(row.flags)?.[0] ?? shortNameOf(row);
+export function longNameOf({ flags }: Pick<OptionRow, 'flags'>): string {
+  return flags.startsWith('-') ? wordAt(flags, Math.max(0, flags.indexOf('--'))) : flags;
+}
+
+/** Without a pattern: each start asks for the names of all options. */
+function wordAt(flags: string, start: number): string {
+  let end = start;
+  while (end < flags.length && !' ,=['.includes(flags.charAt(end))) end++;
+  return flags.slice(start, end);
 }

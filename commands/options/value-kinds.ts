@@ -129,10 +129,10 @@ export const rate: ValueKind<Rate> = {
   ...text(readRate, '1/s'),
   schema: { type: ['string', 'integer'], pattern: '^\\d+(/(\\d+(\\.\\d+)?)?(ms|s|m|h))?$', minimum: 1 },
 };
-/** A share, from 0 to 1. */
+/** A share: from 0 to 1, or in per cent. */
 export const fraction: ValueKind<number> = {
   read: (written) => readFraction(toText(written)),
-  schema: { type: 'number', minimum: 0, maximum: 1 },
+  schema: { type: ['number', 'string'], minimum: 0, maximum: 1, pattern: '^\\d+(\\.\\d+)?%$' },
   sample: '0.5',
 };
 

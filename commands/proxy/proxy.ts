@@ -81,10 +81,12 @@ async function runProxy(
   const { recordings } = views;
   const [first] = pairs;
   const replayed = first && isReplayClient(first) ? `--replay ${first.values.replay ?? ''}` : undefined;
+  // For a person: a script knows what it has asked for.
+  const told = context.reporter.isSeen ? pairs.map((await import('./describe-pair.ts')).describePair) : [];
   const run = new ServerRun<RelayService>(context, options, {
     name: 'proxy',
     checkBound: (bound) => checkBoundLoops(bound, family),
-    live: (addresses) => nameLive(replayed ?? addresses.join(' ')),
+    live: (addresses) => nameLive(replayed ?? addresses.join(' '), options.workers, told),
     close: () => views.close(),
   });
   if (first && replayed !== undefined) {
@@ -99,15 +101,20 @@ async function runProxy(
     prepareRelays(some, { ...host, loops, recordings });
   if (options.config !== undefined)
     run.reloadOnHangup(options.config, async (host) => prepare(host, await read()));
-  if (recordings.length === 0) {
-    const { limitYoungGeneration } = await import('../../src/handlers/relay/prepare.ts');
-    limitYoungGeneration(pairs);
-  }
+  if (!options.live) for (const line of told) context.reporter.note(line);
   await run.start((host) => prepare(host, pairs), metrics);
 }
 
-function nameLive(what: string): LiveNames {
-  return { title: `tnet proxy ${what}`, received: 'up', sent: 'down', remote: 'client', target: 'target' };
+function nameLive(what: string, workers: number | undefined, pairs: readonly string[]): LiveNames {
+  const notes = [...pairs, ...(workers === undefined ? [] : [`${workers} workers`])];
+  return {
+    title: `tnet proxy ${what}`,
+    received: 'up',
+    sent: 'down',
+    remote: 'client',
+    target: 'target',
+    notes,
+  };
 }
 
 /** @throws TnetError TNET_E_USAGE for flags about what is bound, where nothing is */

@@ -14,9 +14,8 @@ export interface Address {
   readonly zone: string | undefined;
 }
 
-/** Reads `text`; undefined when isIP says 0. */
-export function parseAddress(text: string): Address | undefined {
-  const family = isIP(text);
+/** Reads `text`; undefined when isIP says 0. @param family what isIP says, where that is known */
+export function parseAddress(text: string, family = isIP(text)): Address | undefined {
   if (family === 0) return undefined;
   if (family === 4) {
     const bytes = new Uint8Array(4);
@@ -174,11 +173,15 @@ export function plainAddress(text: string): string {
   return address ? formatAddress({ ...address, zone: undefined }) : text;
 }
 
-/** The two labels of a byte, its low half first. */
-const byteLabels = Array.from(
-  { length: 256 },
-  (_, byte) => `${(byte & 15).toString(16)}.${(byte >> 4).toString(16)}.`,
-);
+/** Each byte as labels: one in in-addr.arpa, and two in ip6.arpa, its low half first. Made when first asked for. */
+const byteLabels: Partial<Record<4 | 6, readonly string[]>> = {};
+
+function makeLabels(family: 4 | 6): readonly string[] {
+  const half = (digit: number) => `${digit.toString(16)}.`;
+  return Array.from({ length: 256 }, (_, byte) =>
+    family === 4 ? `${byte}.` : half(byte & 15) + half(byte >> 4),
+  );
+}
 
 /**
  * The name under which DNS keeps what the address is called: in-addr.arpa (RFC 1035 section 3.5), ip6.arpa (RFC 3596
@@ -189,12 +192,9 @@ const byteLabels = Array.from(
 export function reverseName({ family, bytes }: Address, bits = bytes.length * 8): string | undefined {
   const labelBits = family === 4 ? 8 : 4;
   if (bits % labelBits !== 0) return undefined;
-  let name = '';
-  if (family === 4) for (let at = bits / 8 - 1; at >= 0; at--) name += `${bytes[at]}.`;
-  else {
-    if (bits % 8 !== 0) name = `${((bytes[bits >> 3] as number) >> 4).toString(16)}.`;
-    for (let at = (bits >> 3) - 1; at >= 0; at--) name += byteLabels[bytes[at] as number] as string;
-  }
+  const labels = (byteLabels[family] ??= makeLabels(family));
+  let name = bits % 8 === 0 ? '' : `${((bytes[bits >> 3] as number) >> 4).toString(16)}.`;
+  for (let at = (bits >> 3) - 1; at >= 0; at--) name += labels[bytes[at] as number] as string;
   return `${name}${family === 4 ? 'in-addr' : 'ip6'}.arpa`;
 }
 

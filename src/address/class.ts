@@ -129,6 +129,21 @@ function canHold({ prefix: { bits, bytes } }: Entry, first: number): boolean {
   return (bytes[0] as number) >> free === first >> free;
 }
 
+function findEntry(prefix: Prefix): Entry | undefined {
+  const { family, bytes } = prefix;
+  return byFirstByte[family][bytes[0] as number]?.find(({ block }) => block.covers(prefix));
+}
+
+/** The class of all addresses that begin with these two bytes, where there is one for all and it has been asked for. */
+const byStart: Record<4 | 6, (AddressClass | undefined)[]> = { 4: [], 6: [] };
+
+/** Whether no registered block ends within the addresses that begin with these two bytes. */
+function isClassOf(start: number, family: 4 | 6): boolean {
+  return !byFirstByte[family][start >> 8]?.some(
+    ({ prefix: { bits, bytes } }) => bits > 16 && bytes[1] === (start & 255) && bytes[0] === start >> 8,
+  );
+}
+
 // What is left over when the special blocks are taken out: a prefix in it may still hold some of them.
 const leftovers = new Set(['Global Unicast', 'Reserved by IETF']);
 
@@ -138,8 +153,13 @@ const leftovers = new Set(['Global Unicast', 'Reserved by IETF']);
  */
 export function classifyAddress(prefix: Prefix): AddressClass | undefined {
   const { family, bits, bytes } = prefix;
-  const entry = byFirstByte[family][bytes[0] as number]?.find(({ block }) => block.covers(prefix));
-  if (!entry || bits === (family === 4 ? 32 : 128) || !leftovers.has(entry.found.name)) return entry?.found;
+  const isAddress = bits === (family === 4 ? 32 : 128);
+  const start = ((bytes[0] as number) << 8) | (bytes[1] as number);
+  const found = isAddress ? byStart[family][start] : undefined;
+  if (found) return found;
+  const entry = findEntry(prefix);
+  if (isAddress && entry && isClassOf(start, family)) byStart[family][start] = entry.found;
+  if (!entry || isAddress || !leftovers.has(entry.found.name)) return entry?.found;
   const whole = blockOf(prefix, '');
   const isMixed = entries[family].some((one) => one !== entry && whole.covers(one.prefix));
   return isMixed ? undefined : entry.found;

@@ -21,13 +21,13 @@ export function parsePrefix(text: string): Prefix | undefined {
   return bits <= address.bits ? { ...address, bits } : undefined;
 }
 
-/** The prefix that is one address alone; undefined when `text` is no address. */
-export function wholeAddress(text: string): Prefix | undefined {
-  const address = parseAddress(text);
+/** The prefix that is one address alone; undefined when `text` is no address. @param family what isIP says, if known */
+export function wholeAddress(text: string, family?: 0 | 4 | 6): Prefix | undefined {
+  const address = parseAddress(text, family);
   if (!address) return undefined;
-  const { family, bytes, zone } = address;
+  const { bytes, zone } = address;
   const plain = zone === undefined ? text : text.slice(0, text.indexOf('%'));
-  return { family, bytes, zone, text: plain, bits: bytes.length * 8 };
+  return { family: address.family, bytes, zone, text: plain, bits: bytes.length * 8 };
 }
 
 /** `::ffff:10.0.0.0/104` as the block of IPv4 addresses that it is, 10.0.0.0/8; any other prefix as it is. */

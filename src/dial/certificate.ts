@@ -98,6 +98,8 @@ export interface CertificateReport {
   readonly validTo: string;
   /** Whole days until `validTo`; below zero once it has passed. */
   readonly daysLeft: number;
+  /** The kind and size of its public key: `RSA 2048`, `EC prime256v1`, `ed25519`. */
+  readonly key: string;
   /** SHA-256 of the certificate, as openssl x509 -fingerprint writes it. */
   readonly fingerprint: string;
   /** SHA-256 of its public key (SPKI), in base64: what curl calls sha256//… */
@@ -135,6 +137,7 @@ export function describeCertificate(certificate: X509Certificate, depth: number)
     validFrom: new Date(certificate.validFrom).toISOString(),
     validTo: validTo.toISOString(),
     daysLeft: Math.floor((validTo.getTime() - Date.now()) / dayMs),
+    key: describeKey(certificate),
     fingerprint: certificate.fingerprint256,
     keyPin: hashKey(certificate).toString('base64'),
   };
@@ -157,6 +160,13 @@ function hashKey({ publicKey }: X509Certificate): Buffer {
   return createHash('sha256')
     .update(publicKey.export({ type: 'spki', format: 'der' }))
     .digest();
+}
+
+function describeKey({ publicKey }: X509Certificate): string {
+  const { asymmetricKeyType: type = 'unknown', asymmetricKeyDetails: { modulusLength, namedCurve } = {} } =
+    publicKey;
+  const name = ['rsa', 'dsa', 'ec'].includes(type) ? type.toUpperCase() : type;
+  return [name, modulusLength ?? namedCurve].filter((part) => part !== undefined).join(' ');
 }
 
 /** `CN=example.com, O=Example`: node:crypto writes a line for each part. */

@@ -4,9 +4,9 @@ import { lookupAll } from '../net/lookup.ts';
 import { readDescriptorLimit, readNextDescriptor } from '../net/descriptors.ts';
 import type { RaceOptions } from '../net/happy-eyeballs.ts';
 import { type Connection, leaveInOrder } from '../net/connection.ts';
-import { formatEndpoint, formatHostPort, type Endpoint } from '../address/endpoint.ts';
-import { nameService } from '../address/service-names.ts';
-import { nameTarget } from '../address/targets.ts';
+import { createPortScan, type Probe } from '../net/scan.ts';
+import type { Endpoint } from '../address/endpoint.ts';
+import { isIP } from '../address/ip.ts';
 import type { DialOptions } from './dial-options.ts';
 import { dial } from './dial.ts';
 
@@ -15,20 +15,26 @@ export type CheckState = 'open' | 'closed' | 'silent' | 'failed';
 
 /** What a check found at one address. */
 export interface CheckResult {
-  readonly address: string;
-  readonly host: string;
-  readonly port?: number;
-  readonly service?: string;
+  readonly endpoint: Endpoint;
   /** The IP address that accepted. */
-  readonly remote?: string;
+  readonly remote?: string | undefined;
   readonly state: CheckState;
-  readonly error?: unknown;
+  /** Of one that is not open. The error may be made when it is first asked for: of most it never is. */
+  readonly failure?: { readonly error?: unknown } | undefined;
+  /** From the first SYN to the answer where nothing but a connection was asked for; else what all of it took. */
   readonly durationMs: number;
+  /** The first line that the server said. */
+  readonly banner?: string;
 }
 
 export interface CheckOptions {
-  /** Opens one connection. It is left again in order, without a byte sent. */
-  readonly open: (endpoint: Endpoint) => Promise<Connection>;
+  /** How long an open one may take to say something, in milliseconds. Default: nothing is read. */
+  readonly bannerMs?: number | undefined;
+  /** How a connection is opened. It is left again in order, without a byte sent. */
+  readonly readDialOptions: (endpoint: Endpoint) => Promise<DialOptions>;
+  /** Of those without TLS: the same for all, and read once. Absent: each is read. */
+  readonly shared?: DialOptions | undefined;
+  readonly lookup: SharedLookup;
   /** Attempts side by side. */
   readonly atOnce: number;
   /** Called in the order in which the answers come. Returning `stop` leaves the rest unchecked. */
@@ -36,52 +42,145 @@ export interface CheckOptions {
   readonly signal: AbortSignal;
 }
 
+/** What a check that only connects may be told: all else needs the dialer. */
+const plainOptions = new Set(['family', 'numericOnly', 'timeoutMs', 'signal']);
+
+function isPlain(options: DialOptions): boolean {
+  return Object.entries(options).every(([name, value]) => value === undefined || plainOptions.has(name));
+}
+
+/** An address that is scanned. */
+interface ScannedPort extends Probe {
+  readonly endpoint: Endpoint;
+}
+
+/** What one check came to: a connection, or an error. */
+interface Finding {
+  readonly socket?: Connection;
+  readonly error?: unknown;
+  readonly code?: string | undefined;
+  readonly durationMs: number;
+}
+
 /** Checks every address, a bounded number at once. Ends early when the signal is aborted. */
 export async function checkAll(endpoints: Iterable<Endpoint>, options: CheckOptions): Promise<void> {
+  const { atOnce, shared, lookup, onResult } = options;
   const queue = endpoints[Symbol.iterator]();
-  let isStopped = false;
-  const work = async () => {
-    for (let next = queue.next(); !next.done; next = queue.next()) {
-      const { result, connection } = await checkOne(next.value, options.open);
-      const isOver = options.signal.aborted || isStopped;
-      if (!isOver && options.onResult(result) === 'stop') isStopped = true;
-      if (connection) await leaveInOrder(connection);
-      if (isOver) return;
+  const over = Promise.withResolvers<undefined>();
+  const ending = new AbortController();
+  let running = 0;
+  const leave = () => {
+    running--;
+    fill();
+  };
+  const take = (endpoint: Endpoint, finding: Finding) => {
+    const { socket } = finding;
+    if (!socket || options.bannerMs === undefined || ending.signal.aborted) {
+      tell(endpoint, finding);
+      return;
+    }
+    // What was found before it is stopped counts, whether or not it has said something.
+    void readBanner(socket, options.bannerMs, ending.signal).then((banner) =>
+      tell(endpoint, finding, banner),
+    );
+  };
+  const tell = (endpoint: Endpoint, finding: Finding, banner?: string) => {
+    const { socket, durationMs } = finding;
+    if (!ending.signal.aborted || banner !== undefined) {
+      const result: CheckResult = socket
+        ? {
+            endpoint,
+            state: 'open',
+            remote: socket.remoteAddress,
+            durationMs,
+            ...(banner && { banner }),
+          }
+        : { endpoint, state: stateOf(finding.code), failure: finding, durationMs };
+      if (onResult(result) === 'stop') end();
+    }
+    if (socket) void leaveInOrder(socket).then(leave);
+    else leave();
+  };
+  const scan =
+    shared && isPlain(shared)
+      ? createPortScan<ScannedPort>({
+          atOnce,
+          timeoutMs: shared.timeoutMs,
+          onAnswer: ({ endpoint }, answer) => take(endpoint, answer),
+        })
+      : undefined;
+  const begin = (endpoint: Endpoint) => {
+    const address = scan && endpoint.kind === 'tcp' && lookup.knownAddress(endpoint.host, shared?.family);
+    if (address) scan.start({ address, port: endpoint.port, endpoint });
+    else {
+      checkOne(endpoint, options, ending.signal)
+        .then((finding) => take(endpoint, finding))
+        .catch(over.reject);
     }
   };
-  await Promise.all(Array.from({ length: options.atOnce }, work));
-}
-
-/** A finding, and the connection that it was made with. */
-interface Finding {
-  readonly result: CheckResult;
-  readonly connection?: Connection;
-}
-
-async function checkOne(endpoint: Endpoint, open: CheckOptions['open']): Promise<Finding> {
-  const startedAt = performance.now();
-  const { host, port } = nameTarget(endpoint);
-  const service = port === undefined ? undefined : nameService(port);
-  const name = {
-    address: port === undefined ? formatEndpoint(endpoint) : formatHostPort(host, port),
-    host,
-    ...(port !== undefined && { port }),
-    ...(service !== undefined && { service }),
+  const fill = () => {
+    while (running < atOnce && !ending.signal.aborted) {
+      const next = queue.next();
+      if (next.done) break;
+      running++;
+      begin(next.value);
+    }
+    if (running === 0) over.resolve(undefined);
   };
+  const end = () => {
+    ending.abort();
+    scan?.stop(ending.signal.reason as Error);
+  };
+  options.signal.addEventListener('abort', end, { once: true });
+  if (options.signal.aborted) end();
+  fill();
   try {
-    const connection = await open(endpoint);
-    const { remoteAddress: remote } = connection;
-    return {
-      result: { ...name, remote, state: 'open', durationMs: performance.now() - startedAt },
-      connection,
-    };
-  } catch (error) {
-    return { result: { ...name, state: stateOf(error), error, durationMs: performance.now() - startedAt } };
+    await over.promise;
+  } finally {
+    options.signal.removeEventListener('abort', end);
   }
 }
 
-function stateOf(error: unknown): CheckState {
-  const code = errorCode(error);
+async function checkOne(
+  endpoint: Endpoint,
+  { readDialOptions, lookup }: CheckOptions,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const startedAt = performance.now();
+  try {
+    const dialOptions = await readDialOptions(endpoint);
+    const socket = await dial(endpoint, { ...dialOptions, lookup: lookup.lookup, signal });
+    return { socket, durationMs: performance.now() - startedAt };
+  } catch (error) {
+    return { error, code: errorCode(error), durationMs: performance.now() - startedAt };
+  }
+}
+
+/** A longer banner is cut. */
+const bannerBytes = 256;
+
+/** The first line that comes within the time, '' for none. */
+async function readBanner(connection: Connection, withinMs: number, signal: AbortSignal): Promise<string> {
+  let text = '';
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const done = () => resolve(undefined);
+  const timer = setTimeout(done, withinMs);
+  const onData = (chunk: Buffer) => {
+    text += chunk.toString('utf8', 0, bannerBytes);
+    if (text.length >= bannerBytes || text.includes('\n')) done();
+  };
+  const ends = ['end', 'error', 'close'] as const;
+  signal.addEventListener('abort', done, { once: true });
+  connection.on('data', onData);
+  for (const event of ends) connection.on(event, done);
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener('abort', done);
+  connection.off('data', onData).pause();
+  return (text.split('\n')[0] ?? '').slice(0, bannerBytes).trim();
+}
+
+function stateOf(code: string | undefined): CheckState {
   if (code === 'ECONNREFUSED' || code === 'ECONNRESET') return 'closed';
   return code === 'TNET_E_TIMEOUT' || code === 'ETIMEDOUT' ? 'silent' : 'failed';
 }
@@ -99,25 +198,49 @@ export function boundChecks(): number {
 /**
  * A resolver that many checks share: it asks for a host once, and gives the answer, or the failure, to all that ask for
  * it while it is sought or within `keepMs` after that.
- *
- * @param keepMs Infinity for checks that try once; little where they try again, so that each try looks up anew
  */
-export function createSharedLookup(keepMs: number): NonNullable<RaceOptions['lookup']> {
-  const answers = new Map<string, { readonly found: Promise<LookupAddress[]>; staleAt: number }>();
-  return (host, { family, hints }, callback) => {
-    const key = `${host} ${family ?? 0}`;
-    let answer = answers.get(key);
+export class SharedLookup {
+  readonly #keepMs: number;
+  readonly #answers = new Map<string, { readonly found: Promise<LookupAddress[]>; staleAt: number }>();
+  readonly #single = new Map<string, string>();
+  readonly #kinds = new Map<string, 0 | 4 | 6>();
+
+  /** @param keepMs Infinity for checks that try once; little where they try again, so that each try looks up anew */
+  constructor(keepMs: number) {
+    this.#keepMs = keepMs;
+  }
+
+  /** For DialOptions. */
+  readonly lookup: NonNullable<RaceOptions['lookup']> = (host, { family, hints }, callback) => {
+    const key = keyOf(host, toFamily(family));
+    let answer = this.#answers.get(key);
     if (!answer || answer.staleAt <= performance.now()) {
       const fresh = { found: lookupAll(host, { family: toFamily(family), hints }), staleAt: Infinity };
-      const age = () => (fresh.staleAt = performance.now() + keepMs);
+      const age = () => (fresh.staleAt = performance.now() + this.#keepMs);
       fresh.found.then(age, age);
-      answers.set(key, (answer = fresh));
+      this.#answers.set(key, (answer = fresh));
     }
     answer.found.then(
-      (addresses) => callback(null, addresses),
+      (addresses) => {
+        const [only, ...others] = addresses;
+        if (only && others.length === 0 && this.#keepMs === Infinity) this.#single.set(key, only.address);
+        callback(null, addresses);
+      },
       (error: unknown) => callback(error as NodeJS.ErrnoException, []),
     );
   };
+
+  /** The only address of a host, of the family if one is wanted, as far as it is known without asking anybody. */
+  knownAddress(host = 'localhost', family: 0 | 4 | 6 = 0): string | undefined {
+    let kind = this.#kinds.get(host);
+    if (kind === undefined) this.#kinds.set(host, (kind = isIP(host)));
+    if (kind === 0) return this.#single.get(keyOf(host, family));
+    return family === 0 || family === kind ? host : undefined;
+  }
+}
+
+function keyOf(host: string, family: number): string {
+  return `${host} ${family}`;
 }
 
 function toFamily(family: number | 'IPv4' | 'IPv6' | undefined): number {

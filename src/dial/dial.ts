@@ -9,7 +9,7 @@ import { explainSource } from '../net/own-side.ts';
 import type { DialOptions } from './dial-options.ts';
 import { awaitDescriptor } from '../net/descriptors.ts';
 import { dialPath } from './dial-direct.ts';
-import type { Retry } from './patience.ts';
+import type { Patience, Retry } from './patience.ts';
 import type { Target } from './proxy-chain.ts';
 
 type StreamEndpoint = Extract<Endpoint, { kind: 'unix' | 'tcp' | 'tls' }>;
@@ -23,41 +23,60 @@ type StreamEndpoint = Extract<Endpoint, { kind: 'unix' | 'tcp' | 'tls' }>;
  * @throws the system's error (`ECONNREFUSED`, …), an AggregateError when several addresses failed, TnetError
  *   TNET_E_TIMEOUT, TNET_E_ADDRESS, TNET_E_PROXY, what `judge` says, or what startTls() and connectPatiently() throw.
  */
-export async function dial(endpoint: StreamEndpoint, options?: DialOptions): Promise<Socket>;
-export async function dial(endpoint: Endpoint, options?: DialOptions): Promise<Connection>;
-export async function dial(endpoint: Endpoint, options: DialOptions = {}): Promise<Connection> {
-  const { patience, awaitsDescriptor, signal, observer, proxies = [] } = options;
-  const name = formatTargetEndpoint(endpoint);
-  if (patience) {
-    const { connectPatiently } = await import('./patience.ts');
-    const attempt = (timeoutMs: number) => dial(endpoint, { ...options, patience: undefined, timeoutMs });
-    const onRetry = (retry: Retry) => observer?.retry?.(retry);
-    return connectPatiently({ ...patience, subject: name, attempt, signal, onRetry });
-  }
-  if (awaitsDescriptor) {
-    const once = { ...options, awaitsDescriptor: false };
-    return awaitDescriptor((timeoutMs) => dial(endpoint, { ...once, timeoutMs }), options.timeoutMs, signal);
-  }
+export function dial(endpoint: StreamEndpoint, options?: DialOptions): Promise<Socket>;
+export function dial(endpoint: Endpoint, options?: DialOptions): Promise<Connection>;
+export function dial(endpoint: Endpoint, options: DialOptions = {}): Promise<Connection> {
+  const { patience, awaitsDescriptor, timeoutMs, signal } = options;
+  if (patience) return dialPatiently(endpoint, options, patience);
+  if (!awaitsDescriptor) return dialOnce(endpoint, options, timeoutMs);
+  return awaitDescriptor((leftMs) => dialOnce(endpoint, options, leftMs), timeoutMs, signal);
+}
+
+async function dialPatiently(
+  endpoint: Endpoint,
+  options: DialOptions,
+  patience: Patience,
+): Promise<Connection> {
+  const { connectPatiently } = await import('./patience.ts');
+  const { signal, observer } = options;
+  const attempt = (timeoutMs: number) => dial(endpoint, { ...options, patience: undefined, timeoutMs });
+  const onRetry = (retry: Retry) => observer?.retry?.(retry);
+  const subject = formatTargetEndpoint(endpoint);
+  return connectPatiently({ ...patience, subject, attempt, signal, onRetry });
+}
+
+async function dialOnce(
+  endpoint: Endpoint,
+  options: DialOptions,
+  timeoutMs: number | undefined,
+): Promise<Connection> {
+  const { signal, observer, proxies = [], prove } = options;
   observer?.tried?.();
   if (endpoint.kind === 'udp') {
     const { dialDatagram } = await import('./dial-direct.ts');
-    return prove(await dialDatagram(endpoint, options), options);
+    const peer = await dialDatagram(endpoint, { ...options, timeoutMs });
+    if (prove) await prove(peer, timeoutMs);
+    return peer;
   }
+  const name = formatTargetEndpoint(endpoint);
   if (endpoint.kind !== 'unix' && endpoint.kind !== 'tcp' && endpoint.kind !== 'tls')
     throw new TnetError('TNET_E_UNSUPPORTED', refuseKind(endpoint), { subject: name });
-  using deadline = new Deadline(`no answer from ${name}`, options.timeoutMs, signal);
+  using deadline = new Deadline(`no answer from ${name}`, timeoutMs, signal);
   let socket;
   if (endpoint.kind === 'unix')
     socket = tune(await dialPath(endpoint.path, options, deadline.signal), options);
   else if (proxies.length > 0) socket = await dialThrough(endpoint, options, deadline);
   else socket = tune(await connectTcp(createRace(endpoint, options, deadline)), options);
-  try {
-    await begin(socket, endpoint, options, deadline.signal);
-  } catch (error) {
-    socket.on('error', () => undefined).destroy();
-    throw error;
+  if (options.head !== undefined || options.tls || endpoint.kind === 'tls') {
+    try {
+      await begin(socket, endpoint, options, deadline);
+    } catch (error) {
+      socket.on('error', () => undefined).destroy();
+      throw error;
+    }
   }
-  return await prove(socket, options);
+  if (prove) await prove(socket, timeoutMs);
+  return socket;
 }
 
 function refuseKind({ kind }: Endpoint): string {
@@ -135,7 +154,7 @@ async function begin(
   socket: Socket,
   endpoint: StreamEndpoint,
   options: DialOptions,
-  signal: AbortSignal,
+  deadline: Deadline,
 ): Promise<void> {
   const { head, tls } = options;
   if (typeof head === 'object') socket.write(head);
@@ -148,16 +167,8 @@ async function begin(
   const dialled = endpoint.kind === 'unix' ? undefined : endpoint.host;
   const server = { host: options.tlsHost ?? dialled ?? 'localhost', address: formatTargetEndpoint(endpoint) };
   const startedAt = performance.now();
-  await startTls(socket, tls ?? createDefaultSettings(), server, signal);
+  await startTls(socket, tls ?? createDefaultSettings(), server, deadline.signal);
   options.observer?.tls?.(performance.now() - startedAt);
-}
-
-async function prove<Opened extends Connection>(
-  connection: Opened,
-  { prove: show, timeoutMs }: DialOptions,
-): Promise<Opened> {
-  await show?.(connection, timeoutMs);
-  return connection;
 }
 
 const socketOptions = { allowHalfOpen: true, dataBeforeError: true, noDelay: true } as const;

@@ -3,6 +3,9 @@ import { plainAddress } from '../address/address.ts';
 import { encodeProxyV1, encodeProxyV2 } from '../protocol/proxy-protocol/encode.ts';
 import { type ProxyEnds, type ProxyHeader } from '../protocol/proxy-protocol/header.ts';
 
+/** The ends of a socket by their names, as a Socket has them. */
+export type SocketEnds = Pick<Socket, 'localAddress' | 'localPort' | 'remoteAddress' | 'remotePort'>;
+
 /**
  * The PROXY header for a connection of our own: of `ends`, or of the socket's two ends, ours as the client's.
  * Source: haproxy's proxy-protocol.txt, section 2.
@@ -19,7 +22,11 @@ export function encodeHeader(
  * The header that a target gets about a client: what the client's own header said, with its values where the version
  * has room for them, or else the ends of the accepted socket.
  */
-export function createProxyHeader(version: 1 | 2, client: Socket, received: ProxyHeader | undefined): Buffer {
+export function createProxyHeader(
+  version: 1 | 2,
+  client: SocketEnds,
+  received: ProxyHeader | undefined,
+): Buffer {
   return encode(version, received ?? { command: 'proxy', ends: endsOf(client, 'accepted'), values: [] });
 }
 
@@ -38,7 +45,7 @@ function encode(version: 1 | 2, { command, ends, values }: Omit<ProxyHeader, 've
  * The ends of a socket as a header names them: the client's first, which is this side of one that we dialled. The
  * ends of a Unix socket have no name to tell, but their family is known.
  */
-function endsOf(socket: Socket, side: 'dialled' | 'accepted'): ProxyEnds {
+function endsOf(socket: SocketEnds, side: 'dialled' | 'accepted'): ProxyEnds {
   const { localAddress, localPort = 0, remoteAddress, remotePort = 0 } = socket;
   if (localAddress === undefined || remoteAddress === undefined) {
     return { family: 'unix', source: '', destination: '' };

@@ -12,6 +12,7 @@ import { devNull } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { restoreBlocking } from '../net/handles.ts';
 import { Socket } from '../net/socket.ts';
+import { printAbove } from '../report/bottom-line.ts';
 import { isTerminal } from '../report/is-terminal.ts';
 
 /**
@@ -119,6 +120,7 @@ export function openOutput(fd = 1, inputFd = 0): Output {
     kind === 'terminal'
       ? new (process.getBuiltinModule('node:tty').WriteStream)(fd)
       : createWriteStream('', { fd, fs: keptOpen });
+  if (kind === 'terminal') printAbove(stream);
   return {
     stream,
     kind,

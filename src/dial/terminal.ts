@@ -8,11 +8,12 @@ import { isTerminal } from '../report/is-terminal.ts';
  * How the terminal gives a person's keys.
  *
  * - `line`: whole lines, which the terminal echoes and lets edit; the escape key is given at once.
- * - `hidden-line`: the same without echo: the peer echoes, or hides what is typed.
+ * - `edit`: keys as they are typed and not echoed, but for those that are signals: lines are edited here.
+ * - `hidden-line`: as `line`, without echo: the peer echoes, or hides what is typed.
  * - `character`: each key as it is typed, unchanged, not echoed; nothing that is printed is changed either.
  * - `own`: as it was found.
  */
-export type TerminalMode = 'line' | 'hidden-line' | 'character' | 'own';
+export type TerminalMode = 'line' | 'edit' | 'hidden-line' | 'character' | 'own';
 
 /** A window in characters. */
 export interface WindowSize {
@@ -50,6 +51,11 @@ export class Terminal {
 
   get mode(): TerminalMode {
     return this.#mode;
+  }
+
+  /** Whether keys can be had without giving up signals. */
+  get canEdit(): boolean {
+    return this.#found !== undefined;
   }
 
   /** The size of the window, or undefined when the terminal does not know. */
@@ -118,6 +124,7 @@ export class Terminal {
   #changesFor(mode: TerminalMode): readonly string[] {
     if (mode === 'own') return [];
     if (mode === 'character') return ['raw', '-echo', '-iexten'];
+    if (mode === 'edit') return ['-icanon', '-echo', '-iexten', 'min', '1', 'time', '0'];
     const eol = this.#escape === 'none' ? [] : ['eol', formatEscape(this.#escape)];
     return mode === 'hidden-line' ? [...eol, '-echo'] : eol;
   }

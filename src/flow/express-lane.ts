@@ -20,8 +20,15 @@ export interface ExpressLaneOptions {
    * no waiting connection.
    */
   readonly listenFd: number;
-  /** Tried in order for each connection. At most 4. */
+  /** Tried in order for each connection. At most 4; none where each answer has one. */
   readonly targets: readonly LaneTarget[];
+  /**
+   * Each connection is asked for before it is connected: at once, or once its client has said something, has ended or has
+   * been silent for a tenth of a second. Default: none is.
+   */
+  readonly asks?: 'at-once' | 'first-bytes' | undefined;
+  /** Gives clients back what they send, and needs no target. Default false. */
+  readonly echoes?: boolean;
   /** TCP_NODELAY on both sides. Default true. */
   readonly noDelay?: boolean;
   /** Connections at once; more wait in the backlog. Default 0: no limit. */
@@ -68,7 +75,16 @@ export type LaneEvent =
     }
   /** A client that the access lists turned away: it was reset. Undefined: it has no address. */
   | { readonly type: 'denied'; readonly remote: LaneName | undefined }
-  /** A target did not take it, by its index in `targets`; the next one is tried. */
+  /** To be answered, once, by answer(). `said`: the client's first bytes, up to 1024, which are not read yet. */
+  | { readonly type: 'asked'; readonly id: number; readonly said: Uint8Array }
+  /** It is no more the lane's; the client's descriptor is for the reader to close. */
+  | { readonly type: 'taken'; readonly id: number; readonly fd: number }
+  /** The connect that was under way when it was taken stands. The descriptor is for the reader to close. */
+  | { readonly type: 'dialled'; readonly id: number; readonly fd: number }
+  /**
+   * A target did not take it, by its index in `targets`; the next one is tried. One that was answered is then to be taken or
+   * stopped. ECANCELED: there was no time left for one that was taken.
+   */
   | { readonly type: 'refused'; readonly id: number; readonly target: number; readonly errno: number }
   /** With our address of the connection to the target. */
   | {
@@ -80,13 +96,13 @@ export type LaneEvent =
   | {
       readonly type: 'ended';
       readonly id: number;
-      /** Bytes that the target took of the client's, and the other way round. */
+      /** Bytes that the target took of the client's, and the other way round; of an echo, what went back and what came. */
       readonly upBytes: number;
       readonly downBytes: number;
       /** Since it was accepted. */
       readonly durationMs: number;
       /**
-       * What broke. Without `broken` it is ETIMEDOUT for connectMs and idleMs, ECONNABORTED for lifeMs, ELOOP for a client that is
+       * What broke: of an echo reading as the client, and writing as the target. Without `broken` it is ETIMEDOUT for connectMs and idleMs, ECONNABORTED for lifeMs, ELOOP for a client that is
        * a lane's own connection to a target, ECANCELED when it was stopped or cut; both sides have been reset then.
        */
       readonly error: NodeJS.ErrnoException | undefined;
@@ -95,6 +111,18 @@ export type LaneEvent =
     }
   /** The system has no descriptors or memory for another connection; they wait in the backlog. Said once a shortage. */
   | { readonly type: 'shortage'; readonly error: NodeJS.ErrnoException };
+
+/** What becomes of a connection that was asked for. */
+export interface LaneAnswer {
+  /** Where it goes. Default: the lane's own targets. */
+  readonly target?: LaneTarget | undefined;
+  /** Take it instead, as takeConnection() does. */
+  readonly take?: boolean;
+  /** So many of the client's first bytes are dropped. Default 0. */
+  readonly skipped?: number;
+  /** What the target is sent before all else. */
+  readonly head?: Uint8Array | undefined;
+}
 
 /** A running express lane. */
 export interface ExpressLane {
@@ -115,6 +143,14 @@ export interface ExpressLane {
    * reset, so that nobody takes a part for the whole. One that is not connected yet is reset at once.
    */
   cutConnection(id: number): void;
+  /** Answers for one that was asked for; those of one turn go together. One that has ended needs no answer. */
+  answer(id: number, answer: LaneAnswer): void;
+  /**
+   * Takes one out of the lane that is not connected yet: 'taken' follows, and 'dialled' or 'refused' for a connect that is
+   * under way. If it has been connected meanwhile, nothing happens. It keeps its place among `maxConnections`, and the lane
+   * open, until stopConnection() is called.
+   */
+  takeConnection(id: number): void;
   /** What one connection has done; undefined when it is over. */
   readConnection(id: number): { readonly up: LaneFlowState; readonly down: LaneFlowState } | undefined;
 }
@@ -131,8 +167,10 @@ const targetsMost = 4;
 const refusalsAt = 9;
 const namesAt = refusalsAt + targetsMost;
 const nameLength = 7;
-const rowLength = namesAt + 3 * nameLength;
+const questionAt = namesAt + 3 * nameLength;
+const rowLength = questionAt + 3;
 const [accepted, connected, over, ofLane, denied, shut] = [1, 2, 4, 8, 32, 64];
+const [asked, taken, dialled] = [128, 256, 512];
 
 const lanes = new Map<number, RunningLane>();
 
@@ -154,6 +192,17 @@ function readState(state: Float64Array, at: number): LaneFlowState {
   return { bytesRead, bytes, blocked: blocked === 1 };
 }
 
+/** In the place of a port, as native/addon_lane.c has them. */
+const [unixPath, ownTargets, takes] = [-1, -2, -3];
+
+function textOf(target: LaneTarget): string {
+  return 'path' in target ? target.path : target.address;
+}
+
+function portOf(target: LaneTarget): number {
+  return 'path' in target ? unixPath : target.port;
+}
+
 class RunningLane implements ExpressLane {
   connections = 0;
   readonly #closing = Promise.withResolvers<undefined>();
@@ -166,20 +215,23 @@ class RunningLane implements ExpressLane {
   readonly #addon: NativeAddon;
   readonly #id: number;
   readonly #state = new Float64Array(6);
+  readonly #answers: [id: number, answer: LaneAnswer][] = [];
 
   constructor(addon: NativeAddon, options: ExpressLaneOptions) {
     const { listenFd, targets, noDelay = true, maxConnections = 0, idleMs = 0 } = options;
     const { connectMs = 0, lifeMs = 0, lastFreeFd = 0, access } = options;
     const { allow, deny } = access ?? {};
-    if (targets.length === 0 || targets.length > targetsMost)
+    const { asks, echoes = false } = options;
+    if ((targets.length === 0 && !asks && !echoes) || targets.length > targetsMost)
       throw new RangeError(`an express lane has 1 to ${targetsMost} targets`);
     this.onEvents = options.onEvents;
     this.#addon = addon;
-    const addresses = targets.map((target) => ('path' in target ? target.path : target.address));
-    const ports = Int32Array.from(targets, (target) => ('path' in target ? -1 : target.port));
+    const addresses = targets.map(textOf);
+    const ports = Int32Array.from(targets, portOf);
     const fd = Number.isFinite(lastFreeFd) ? lastFreeFd : 0;
     const limits = [listenFd, noDelay ? 1 : 0, maxConnections, idleMs, connectMs, lifeMs, fd, deliveryMs];
-    const lists = [allow ? 1 : 0, deny ? 1 : 0];
+    const lists = [allow ? 1 : 0, deny ? 1 : 0, asks ? 1 : 0, asks === 'first-bytes' ? 1 : 0];
+    const echo = echoes ? 1 : 0;
     const blocks = [...(allow ?? []), ...(deny ?? [])];
     const numbers = [
       ...(allow ?? []).map(({ bits }) => [1, bits]),
@@ -187,7 +239,7 @@ class RunningLane implements ExpressLane {
     ];
     try {
       this.#id = addon.openLane(
-        Float64Array.of(...limits, ...lists),
+        Float64Array.of(...limits, ...lists, echo),
         [...addresses, ...blocks.map(({ text }) => text)],
         ports,
         Int32Array.from(numbers.flat()),
@@ -223,6 +275,29 @@ class RunningLane implements ExpressLane {
     this.#addon.cutConnection(id);
   }
 
+  answer(id: number, answer: LaneAnswer): void {
+    if (this.#answers.length === 0) queueMicrotask(() => this.#sendAnswers());
+    this.#answers.push([id, answer]);
+  }
+
+  #sendAnswers(): void {
+    const answers = this.#answers.splice(0);
+    const numbers = new Float64Array(answers.length * 4);
+    const addresses: string[] = [];
+    const heads: Uint8Array[] = [];
+    for (const [index, [id, { target, take, skipped = 0, head }]] of answers.entries()) {
+      const port = take ? takes : target ? portOf(target) : ownTargets;
+      numbers.set([id, port, skipped, head?.length ?? 0], index * 4);
+      addresses.push(target ? textOf(target) : '');
+      if (head) heads.push(head);
+    }
+    this.#addon.answerConnections(numbers, addresses, Buffer.concat(heads));
+  }
+
+  takeConnection(id: number): void {
+    this.#addon.takeConnection(id);
+  }
+
   readConnection(id: number): { up: LaneFlowState; down: LaneFlowState } | undefined {
     const state = this.#state.fill(-1);
     this.#addon.readConnection(id, state);
@@ -232,46 +307,65 @@ class RunningLane implements ExpressLane {
 }
 
 /** Rows as native/addon_lane_events.c describes them. */
-function deliverNotifications(rows: Float64Array): void {
+function deliverNotifications(rows: Float64Array, bytes: Uint8Array): void {
+  let bytesAt = 0;
   const batches = new Map<RunningLane, LaneEvent[]>();
   const states: [RunningLane, number][] = [];
   for (let at = 0; at < rows.length; at += rowLength) {
-    const row = rows.subarray(at, at + rowLength);
-    const [what = 0, laneId = 0] = row;
-    const lane = lanes.get(laneId);
+    const what = rows[at] ?? 0;
+    const saidAt = bytesAt;
+    bytesAt += rows[at + questionAt] ?? 0;
+    const lane = lanes.get(rows[at + 1] ?? 0);
     if (!lane) continue;
-    const batch = batches.get(lane) ?? [];
-    batches.set(lane, batch);
-    if (what & ofLane) addLaneEvents(row, batch);
-    else addConnectionEvents(row, lane, batch);
-    if (what & ofLane) states.push([lane, what]);
+    let batch = batches.get(lane);
+    if (!batch) batches.set(lane, (batch = []));
+    if (what & ofLane) {
+      const errno = rows[at + 3] ?? 0;
+      if (errno !== 0) batch.push({ type: 'shortage', error: createErrnoError(errno, 'accept') });
+      states.push([lane, what]);
+    } else {
+      addArrival(rows, at, lane, batch);
+      if (what & asked)
+        batch.push({ type: 'asked', id: rows[at + 2] ?? 0, said: bytes.subarray(saidAt, bytesAt) });
+      addConnectionEvents(rows, at, lane, batch);
+    }
   }
   for (const [lane, batch] of batches) if (batch.length > 0) lane.onEvents?.(batch);
   for (const [lane, what] of states) lane.settle(what);
 }
 
-function addLaneEvents(row: Float64Array, batch: LaneEvent[]): void {
-  const errno = row[3] ?? 0;
-  if (errno !== 0) batch.push({ type: 'shortage', error: createErrnoError(errno, 'accept') });
+function addArrival(rows: Float64Array, at: number, lane: RunningLane, batch: LaneEvent[]): void {
+  const what = rows[at] ?? 0;
+  if (what & denied) batch.push({ type: 'denied', remote: readName(rows, at, 0) });
+  if (!(what & accepted)) return;
+  lane.connections++;
+  const [remote, local] = [readName(rows, at, 0), readName(rows, at, 1)];
+  batch.push({ type: 'accepted', id: rows[at + 2] ?? 0, remote, local });
 }
 
-function addConnectionEvents(row: Float64Array, lane: RunningLane, batch: LaneEvent[]): void {
-  const [what = 0, , id = 0, errno = 0, side = 0, upBytes = 0, downBytes = 0, durationMs = 0, refusals = 0] =
-    row;
-  if (what & denied) batch.push({ type: 'denied', remote: readName(row, 0) });
-  if (what & accepted) {
-    lane.connections++;
-    batch.push({ type: 'accepted', id, remote: readName(row, 0), local: readName(row, 1) });
-  }
-  if (refusals > 0) addRefusals(row, lane, batch);
-  if (what & connected) batch.push({ type: 'connected', id, target: refusals, local: readName(row, 2) });
-  if (what & over) {
-    lane.connections--;
-    if (refusals > 0) lane.toldRefusals.delete(id);
-    const broken = side === 1 ? 'client' : side === 2 ? 'target' : undefined;
-    const error = errno === 0 ? undefined : createErrnoError(errno, broken === 'client' ? 'read' : 'write');
-    batch.push({ type: 'ended', id, upBytes, downBytes, durationMs, error, broken });
-  }
+function addConnectionEvents(rows: Float64Array, at: number, lane: RunningLane, batch: LaneEvent[]): void {
+  const what = rows[at] ?? 0;
+  const id = rows[at + 2] ?? 0;
+  const refusals = rows[at + 8] ?? 0;
+  if (refusals > 0) addRefusals(rows.subarray(at, at + rowLength), lane, batch);
+  if (what & connected) batch.push({ type: 'connected', id, target: refusals, local: readName(rows, at, 2) });
+  if (what & taken) batch.push({ type: 'taken', id, fd: rows[at + questionAt + 1] ?? -1 });
+  if (what & dialled) batch.push({ type: 'dialled', id, fd: rows[at + questionAt + 2] ?? -1 });
+  if (!(what & over)) return;
+  lane.connections--;
+  if (refusals > 0) lane.toldRefusals.delete(id);
+  const errno = rows[at + 3] ?? 0;
+  const side = rows[at + 4] ?? 0;
+  const broken = side === 1 ? 'client' : side === 2 ? 'target' : undefined;
+  batch.push({
+    type: 'ended',
+    id,
+    upBytes: rows[at + 5] ?? 0,
+    downBytes: rows[at + 6] ?? 0,
+    durationMs: rows[at + 7] ?? 0,
+    error: errno === 0 ? undefined : createErrnoError(errno, broken === 'client' ? 'read' : 'write'),
+    broken,
+  });
 }
 
 function addRefusals(row: Float64Array, lane: RunningLane, batch: LaneEvent[]): void {
@@ -282,8 +376,16 @@ function addRefusals(row: Float64Array, lane: RunningLane, batch: LaneEvent[]): 
   lane.toldRefusals.set(id, refusals);
 }
 
-function readName(row: Float64Array, nth: number): LaneName | undefined {
-  const at = namesAt + nth * nameLength;
-  const [family = 0, port = 0, ...words] = row.subarray(at, at + nameLength);
-  return family === 0 ? undefined : { address: formatLaneAddress(family, words), port };
+function readName(rows: Float64Array, rowAt: number, nth: number): LaneName | undefined {
+  const at = rowAt + namesAt + nth * nameLength;
+  const family = rows[at] ?? 0;
+  if (family === 0) return undefined;
+  const words = [
+    rows[at + 2] ?? 0,
+    rows[at + 3] ?? 0,
+    rows[at + 4] ?? 0,
+    rows[at + 5] ?? 0,
+    rows[at + 6] ?? 0,
+  ];
+  return { address: formatLaneAddress(family, words), port: rows[at + 1] ?? 0 };
 }

@@ -24,6 +24,8 @@ export interface Ending {
   readonly side?: 'source' | 'sink';
   /** What is left of `lastWordsMs`, in milliseconds, when the native engine has seen the source break. */
   readonly restMs?: number;
+  /** What the opposite flow of the connection had read by then; only the native engine tells, and tells it later. */
+  readonly oppositeRead?: number;
 }
 
 /**

@@ -8,12 +8,15 @@ import { formatAddress } from '../address/address.ts';
  * @param words the address in 32-bit words, one or four, then the number of its zone (link-local ones), 0 for none
  */
 export function formatLaneAddress(family: number, words: readonly number[]): string {
-  const count = family === 4 ? 1 : 4;
-  const bytes = Buffer.alloc(count * 4);
-  for (let i = 0; i < count; i++) bytes.writeUInt32BE(words[i] ?? 0, i * 4);
-  const scopeId = family === 4 ? 0 : (words[4] ?? 0);
+  if (family === 4) {
+    const [word = 0] = words;
+    return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`;
+  }
+  const bytes = Buffer.alloc(16);
+  for (let i = 0; i < 4; i++) bytes.writeUInt32BE(words[i] ?? 0, i * 4);
+  const [, , , , scopeId = 0] = words;
   const zone = scopeId === 0 ? undefined : findZone(scopeId);
-  return formatAddress({ family: family === 4 ? 4 : 6, bytes, zone });
+  return formatAddress({ family: 6, bytes, zone });
 }
 
 function findZone(scopeId: number): string {

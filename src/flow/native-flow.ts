@@ -1,6 +1,16 @@
 import { getSystemErrorName } from 'node:util';
 import type { NativeAddon } from '../native/addon.ts';
 
+/** A descriptor for the engine. */
+export interface EndDescriptor {
+  readonly fd: number;
+  /**
+   * Of a socket that is kept open meanwhile, its family: the engine uses it as it is. 0: it makes a duplicate.
+   * Source: enum lent in native/engine.h.
+   */
+  readonly lent: 0 | 1 | 2;
+}
+
 /** How a flow in the engine's thread ended. */
 export interface NativeEnding {
   /** What broke; undefined for an orderly end. ECANCELED after `stop`. */
@@ -10,13 +20,15 @@ export interface NativeEnding {
   readonly bytesSent: number;
   /** What is left of `lastWordsMs`; undefined when the source has not broken under the flow. */
   readonly restMs: number | undefined;
+  /** What the opposite flow of the connection had read by then, if there was one. */
+  readonly oppositeRead: number | undefined;
 }
 
-/** What is asked of the engine. Descriptors are duplicated: the caller's stay its own. */
+/** What is asked of the engine. */
 export interface NativeFlowOptions {
-  /** -1: the flow ends after `head`. */
-  readonly sourceFd: number;
-  readonly sinkFd: number;
+  /** Undefined: the flow ends after `head`. */
+  readonly source: EndDescriptor | undefined;
+  readonly sink: EndDescriptor;
   /** Sent first, and counted as read. */
   readonly head?: Uint8Array | undefined;
   /** Whether the source's end shuts the sink's sending side down. Only sockets have one. */
@@ -25,7 +37,9 @@ export interface NativeFlowOptions {
   readonly lastWordsMs: number;
 }
 
-const rowLength = 6;
+/** Filled anew for each call. */
+const numbers = new Int32Array(6);
+const rowLength = 7;
 const sides = [undefined, 'source', 'sink'] as const;
 
 const running = new Map<number, (ending: NativeEnding) => void>();
@@ -43,8 +57,14 @@ export function startNativeFlow(
 ): number {
   listenToEngine(addon);
   try {
-    const { sourceFd, sinkFd, head, halfClose, lastWordsMs } = options;
-    const id = addon.start(Int32Array.of(sourceFd, sinkFd, halfClose ? 1 : 0, lastWordsMs), head);
+    const { source, sink, head, halfClose, lastWordsMs } = options;
+    numbers[0] = source?.fd ?? -1;
+    numbers[1] = sink.fd;
+    numbers[2] = halfClose ? 1 : 0;
+    numbers[3] = lastWordsMs;
+    numbers[4] = source?.lent ?? 0;
+    numbers[5] = sink.lent;
+    const id = addon.start(numbers, head);
     running.set(id, onEnded);
     return id;
   } catch (error) {
@@ -73,11 +93,12 @@ function withCode(error: unknown): Error {
 function deliverEndings(rows: Float64Array): void {
   for (let at = 0; at < rows.length; at += rowLength) {
     const row = rows.subarray(at, at + rowLength);
-    const [id = 0, errno = 0, side = 0, bytesRead = 0, bytesSent = 0, rest = -1] = row;
+    const [id = 0, errno = 0, side = 0, bytesRead = 0, bytesSent = 0, rest = -1, opposite = -1] = row;
     const onEnded = running.get(id);
     running.delete(id);
     const error = errno === 0 ? undefined : createErrnoError(errno, side === 2 ? 'write' : 'read');
     const restMs = rest < 0 ? undefined : rest;
-    onEnded?.({ error, side: sides[side], bytesRead, bytesSent, restMs });
+    const oppositeRead = opposite < 0 ? undefined : opposite;
+    onEnded?.({ error, side: sides[side], bytesRead, bytesSent, restMs, oppositeRead });
   }
 }

@@ -99,8 +99,8 @@ function findBreak({ up, down }: Pick<RelayEnding, 'up' | 'down'>): Break | unde
 /** Tells, once both are over, whether a client has sent nothing since its target ended in order. */
 function watchSilence(up: Flow, down: Flow): () => boolean {
   let before: number | undefined;
-  void down.ended.then(({ reason }) => {
-    if (reason === 'eof') before = up.bytesRead;
+  void down.ended.then(({ reason, oppositeRead = up.bytesRead }) => {
+    if (reason === 'eof') before = oppositeRead;
   });
   return () => before === up.bytesRead;
 }

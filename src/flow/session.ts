@@ -36,10 +36,19 @@ export interface SessionOptions {
   readonly signal?: AbortSignal;
   /** As `signal`, but what is being sent is cut and not brought to an end in order, for the caller to reset `remote`. */
   readonly cutSignal?: AbortSignal;
+  /** Called at once, with what tells how far the session is. */
+  readonly onStarted?: (progress: () => SessionProgress) => void;
   /** Called when the peer has ended and the output has taken everything: closes the output. */
   readonly onReceived?: () => void;
   /** Called when the input is still being sent a second after the peer's end. */
   readonly onSendingOn?: () => void;
+}
+
+export interface SessionProgress {
+  /** What the peer's system has taken, and what has been read of the input for that. */
+  readonly sentBytes: number;
+  readonly readBytes: number;
+  readonly receivedBytes: number;
 }
 
 export interface SessionEnding {
@@ -63,6 +72,7 @@ const sendingOnMs = 1_000;
 /** Runs a session to its end. Never rejects. The caller closes `remote`, `input` and `output` afterwards. */
 export async function runSession(options: SessionOptions): Promise<SessionEnding> {
   const session = new Session(options);
+  options.onStarted?.(() => session.progress);
   return session.run();
 }
 
@@ -111,6 +121,11 @@ class Session {
     };
     [this.#out, this.#in] = startFlowPair(send, receive);
     this.#delivery = new Delivery(remote, this.#out, sendTransforms.length > 0);
+  }
+
+  get progress(): SessionProgress {
+    const { bytes: sentBytes = 0, bytesRead: readBytes = 0 } = this.#out ?? {};
+    return { sentBytes, readBytes, receivedBytes: this.#in.bytesRead };
   }
 
   async run(): Promise<SessionEnding> {

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { findBreak, kBroken, kHalfClosed, PatientSocket } from '../net/patient-socket.ts';
 import { descriptorKinds, type DescriptorKind, type NativeAddon } from '../native/addon.ts';
+import type { EndDescriptor } from './native-flow.ts';
 
 /** What node:net's TCP and Pipe handles offer, as far as it is used here. */
 interface StreamHandle {
@@ -8,6 +9,10 @@ interface StreamHandle {
   reading: boolean;
   readStart: () => number;
   readStop: () => number;
+  close: (done?: () => void) => void;
+  /** Of TCP only. */
+  reset?: (done?: () => void) => number;
+  [kLent]?: Lent;
 }
 
 interface HandleStream {
@@ -30,36 +35,56 @@ interface FileStream {
 
 const carried: readonly DescriptorKind[] = ['socket', 'pipe', 'file', 'device'];
 
+/** See EndDescriptor: sockets are lent, and holdDescriptor() keeps them open. */
+const lending = { none: 0, unix: 1, inet: 2 } as const;
+
 /** The descriptor that the engine can read instead of `source`; undefined when it must not. */
-export function findSourceDescriptor(addon: NativeAddon, source: Readable | number): number | undefined {
+export function findSourceDescriptor(
+  addon: NativeAddon,
+  source: Readable | number,
+): EndDescriptor | undefined {
   if (typeof source === 'number') return check(addon, source);
   if (source.destroyed || source.errored || source.readableObjectMode || source.readableEncoding)
     return undefined;
   const handle = handleOf(source);
-  if (handle) return check(addon, handle.fd);
+  if (handle) return checkHandle(addon, handle);
   return isUntouchedFile(source) ? check(addon, fileDescriptor(source)) : undefined;
 }
 
 /** The descriptor that the engine can write to instead of `sink`; undefined when it must not. */
-export function findSinkDescriptor(addon: NativeAddon, sink: Writable | number): number | undefined {
+export function findSinkDescriptor(addon: NativeAddon, sink: Writable | number): EndDescriptor | undefined {
   if (typeof sink === 'number') return check(addon, sink);
   if (sink.destroyed || sink.errored || sink.writableEnded || sink.writableObjectMode) return undefined;
   const handle = handleOf(sink);
-  if (handle) return check(addon, handle.fd);
+  if (handle) return checkHandle(addon, handle);
   return (sink as FileStream).pos === undefined ? check(addon, fileDescriptor(sink)) : undefined;
 }
 
-function check(addon: NativeAddon, fd: number): number | undefined {
-  if (!Number.isInteger(fd) || fd < 0) return undefined;
-  const kind = descriptorKinds[addon.describe(fd)];
-  return kind !== undefined && carried.includes(kind) ? fd : undefined;
+function check(addon: NativeAddon, fd: number): EndDescriptor | undefined {
+  return isCarried(describe(addon, fd)) ? { fd, lent: lending.none } : undefined;
+}
+
+function checkHandle(addon: NativeAddon, handle: StreamHandle): EndDescriptor | undefined {
+  const { fd } = handle;
+  if (handle.reset && fd >= 0) return { fd, lent: lending.inet };
+  const kind = describe(addon, fd);
+  return isCarried(kind) ? { fd, lent: kind === 'socket' ? lending.unix : lending.none } : undefined;
+}
+
+function describe(addon: NativeAddon, fd: number): DescriptorKind | undefined {
+  return Number.isInteger(fd) && fd >= 0 ? descriptorKinds[addon.describe(fd)] : undefined;
+}
+
+function isCarried(kind: DescriptorKind | undefined): boolean {
+  return kind !== undefined && carried.includes(kind);
 }
 
 /** Only node:net's own handles: a TLS socket has a descriptor too, but not the bytes its user sees. */
 function handleOf(stream: Readable | Writable): StreamHandle | undefined {
   const { _handle: handle, connecting, secureLayer } = stream as HandleStream;
   if (!handle || connecting || secureLayer !== undefined) return undefined;
-  return ['TCP', 'Pipe'].includes(handle.constructor.name) ? handle : undefined;
+  const { name } = handle.constructor;
+  return name === 'TCP' || name === 'Pipe' ? handle : undefined;
 }
 
 function fileDescriptor(stream: Readable | Writable): number {
@@ -80,6 +105,106 @@ function isUntouchedFile(source: Readable): boolean {
   );
 }
 
+/**
+ * Keeps a socket's descriptor open while the engine uses it: that its owner closes it is told to everybody who holds it,
+ * and comes true when the last of them has let go.
+ *
+ * @returns what lets go of it; undefined for a stream that is no socket
+ */
+export function holdDescriptor(
+  stream: Readable | Writable | number,
+  onClose: () => void,
+): (() => void) | undefined {
+  const handle = typeof stream === 'number' ? undefined : handleOf(stream);
+  if (!handle) return undefined;
+  const lent = lend(handle);
+  lent.holders.add(onClose);
+  return () => {
+    if (lent.holders.delete(onClose) && lent.holders.size === 0) lent.close?.();
+  };
+}
+
+/** A handle whose descriptor the engine uses. */
+interface Lent {
+  /** Told when it is to be closed; it is kept open as long as there are any. */
+  readonly holders: Set<() => void>;
+  /** Closes it. */
+  close: (() => void) | undefined;
+  /** Whether the engine reads it; then JavaScript does not. */
+  isTaken: boolean;
+  /** Whether JavaScript would be reading it. */
+  isWanted: boolean;
+  /** Tell what flows have moved. */
+  readonly bytesRead: (() => number)[];
+  readonly bytesWritten: (() => number)[];
+}
+
+const kLent = Symbol('tnet.lent');
+
+/** Puts what is done in another way for a handle that is lent before what its class does. */
+function lend(handle: StreamHandle): Lent {
+  if (handle[kLent]) return handle[kLent];
+  const lent: Lent = {
+    holders: new Set(),
+    close: undefined,
+    isTaken: false,
+    isWanted: false,
+    bytesRead: [],
+    bytesWritten: [],
+  };
+  const own = Object.getPrototypeOf(handle) as StreamHandle;
+  let prototype = lentPrototypes.get(own);
+  if (!prototype) lentPrototypes.set(own, (prototype = createLentPrototype(own)));
+  Object.setPrototypeOf(handle, prototype);
+  handle[kLent] = lent;
+  return lent;
+}
+
+/** By the prototype of the class: one for all of its handles costs each of them less than properties of its own. */
+const lentPrototypes = new WeakMap<StreamHandle, object>();
+
+function createLentPrototype(own: StreamHandle): object {
+  const closeLater = (lent: Lent, close: () => void): void => {
+    lent.close = close;
+    if (lent.holders.size === 0) close();
+    for (const onClose of lent.holders) onClose();
+  };
+  const sum = (counts: Lent['bytesRead']) => counts.reduce((total, count) => total + count(), 0);
+  const methods = {
+    readStart(this: LentHandle): number {
+      if (!this[kLent].isTaken) return own.readStart.call(this);
+      this[kLent].isWanted = true;
+      return 0;
+    },
+    close(this: LentHandle, done?: () => void): void {
+      closeLater(this[kLent], () => own.close.call(this, done));
+    },
+    get bytesRead(): number {
+      return (Reflect.get(own, 'bytesRead', this) as number) + sum(lentOf(this).bytesRead);
+    },
+    get bytesWritten(): number {
+      return (Reflect.get(own, 'bytesWritten', this) as number) + sum(lentOf(this).bytesWritten);
+    },
+  };
+  const prototype = Object.create(own, Object.getOwnPropertyDescriptors(methods)) as StreamHandle;
+  const { reset } = own;
+  if (reset) {
+    prototype.reset = function (this: LentHandle, done) {
+      closeLater(this[kLent], () => {
+        if (reset.call(this, done) !== 0) own.close.call(this, done);
+      });
+      return 0;
+    };
+  }
+  return prototype;
+}
+
+type LentHandle = StreamHandle & { readonly [kLent]: Lent };
+
+function lentOf(handle: object): Lent {
+  return (handle as LentHandle)[kLent];
+}
+
 /** What JavaScript gave up of a source. */
 export interface TakenSource {
   /** What JavaScript had read of it. */
@@ -95,17 +220,14 @@ export function takeSource(source: Readable | number): TakenSource {
   const head = readBuffered(source);
   const handle = handleOf(source);
   if (!handle) return { head, release: () => undefined };
-  const { readStart } = handle;
-  let wanted = handle.reading;
-  if (wanted) handle.readStop();
-  // A property of this one handle, before its class's own: resume() or a 'data' listener reads nothing.
-  handle.readStart = () => {
-    wanted = true;
-    return 0;
-  };
+  const lent = lend(handle);
+  lent.isWanted = handle.reading;
+  if (lent.isWanted) handle.readStop();
+  // From here on resume() or a 'data' listener reads nothing.
+  lent.isTaken = true;
   const release = (resume: boolean) => {
-    handle.readStart = readStart;
-    handle.reading = resume && wanted && !source.destroyed;
+    lent.isTaken = false;
+    handle.reading = resume && lent.isWanted && !source.destroyed;
     if (handle.reading) handle.readStart();
   };
   return { head, release };
@@ -118,13 +240,17 @@ function readBuffered(source: Readable): Buffer | undefined {
   return Buffer.concat(chunks);
 }
 
-/** Tells JavaScript that the source has ended, so that 'end' comes and `readableEnded` is true. */
+/**
+ * Tells JavaScript that the source has ended, so that 'end' comes and `readableEnded` is true. The engine has looked whether
+ * its connection is broken.
+ */
 export function tellSourceEnd(source: Readable | number): void {
   if (typeof source === 'number' || source.destroyed) return;
   // node:net answers 'end' by ending such a socket's other direction, which another flow may be using.
   const { allowHalfOpen, writable } = source as HandleStream;
   if (allowHalfOpen === false && writable) return;
-  source.push(null);
+  if (source instanceof PatientSocket && handleOf(source)) source.endReading();
+  else source.push(null);
   source.read(0);
 }
 
@@ -145,11 +271,7 @@ export function addToCounter(
   count: () => number,
 ): void {
   const handle = typeof stream === 'number' ? undefined : handleOf(stream);
-  if (!handle) return;
-  const earlier = Object.getOwnPropertyDescriptor(handle, name);
-  const inherited = () => Reflect.get(Object.getPrototypeOf(handle) as object, name, handle) as number;
-  const get = () => ((earlier?.get?.() as number | undefined) ?? inherited()) + count();
-  Object.defineProperty(handle, name, { get, configurable: true });
+  if (handle) lend(handle)[name].push(count);
 }
 
 const guarded = new WeakSet<Readable | Writable>();

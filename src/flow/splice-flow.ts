@@ -2,12 +2,13 @@ import type { Readable, Writable } from 'node:stream';
 import { findBreak } from '../net/patient-socket.ts';
 import type { Ending, Flow, FlowOptions } from './flow.ts';
 import { loadNativeAddon, type NativeAddon } from '../native/addon.ts';
-import { startNativeFlow, type NativeEnding } from './native-flow.ts';
+import { startNativeFlow, type EndDescriptor, type NativeEnding } from './native-flow.ts';
 import {
   addToCounter,
   findSinkDescriptor,
   findSourceDescriptor,
   guardErrors,
+  holdDescriptor,
   takeSource,
   tellSinkEnd,
   tellSourceEnd,
@@ -29,18 +30,34 @@ export interface SpliceFlowOptions extends Omit<FlowOptions, 'source' | 'sink'> 
  */
 class Gate {
   readonly #addon: NativeAddon;
-  readonly #begins: (() => void)[] = [];
+  #first: (() => void) | undefined;
 
   constructor(addon: NativeAddon) {
     this.#addon = addon;
   }
 
   arrive(begin: () => void): void {
-    if (this.#begins.push(begin) < 2) return;
-    this.#addon.gather(true);
-    for (const beginOne of this.#begins) beginOne();
-    this.#addon.gather(false);
+    if (!this.#first) {
+      this.#first = begin;
+      return;
+    }
+    gatherTurn(this.#addon);
+    this.#first();
+    begin();
   }
+}
+
+let isGathering = false;
+
+/** Has the engine be told at the end of this turn of all that is asked of it until then: it is woken once. */
+function gatherTurn(addon: NativeAddon): void {
+  if (isGathering) return;
+  isGathering = true;
+  addon.gather(true);
+  setImmediate(() => {
+    isGathering = false;
+    addon.gather(false);
+  });
 }
 
 /** A flow in the native engine. */
@@ -58,9 +75,9 @@ const activityIntervalMs = 100;
  * no descriptor (TLS, a terminal, a stream of the program's own) or that is not open.
  *
  * JavaScript's part of the two streams is over from here on: reading stops, what had been read is sent first, and the
- * engine begins when the sink has taken what JavaScript wrote before. The engine works on duplicates of the
- * descriptors, so the streams stay their owner's, who destroys them when both directions are over. `onActivity` comes
- * ten times a second at most, with sums.
+ * engine begins when the sink has taken what JavaScript wrote before. The streams stay their owner's, who destroys them
+ * when both directions are over: a socket is lent to the engine, and closed once it has let go; of all else the engine has
+ * a duplicate. `onActivity` comes ten times a second at most, with sums.
  *
  * The two flows of one socket are for `spliceFlowPair`: the kernel tells a reset once, and of two engines only one
  * would hear of it.
@@ -87,8 +104,8 @@ type Ready = (begin: () => void) => void;
 
 interface Descriptors {
   readonly addon: NativeAddon;
-  readonly sourceFd: number;
-  readonly sinkFd: number;
+  readonly source: EndDescriptor;
+  readonly sink: EndDescriptor;
 }
 
 function findDescriptors(
@@ -96,17 +113,17 @@ function findDescriptors(
 ): Descriptors | undefined {
   const addon = loadNativeAddon();
   if (!addon || options.transforms?.length) return undefined;
-  const sourceFd = findSourceDescriptor(addon, options.source);
-  const sinkFd = findSinkDescriptor(addon, options.sink);
-  return sourceFd === undefined || sinkFd === undefined ? undefined : { addon, sourceFd, sinkFd };
+  const source = findSourceDescriptor(addon, options.source);
+  const sink = source && findSinkDescriptor(addon, options.sink);
+  return source && sink && { addon, source, sink };
 }
 
 class RunningSpliceFlow implements SpliceFlow {
   readonly ended: Promise<Ending>;
   readonly #addon: NativeAddon;
   readonly #options: SpliceFlowOptions;
-  readonly #sourceFd: number;
-  readonly #sinkFd: number;
+  readonly #source: EndDescriptor | undefined;
+  readonly #sink: EndDescriptor;
   readonly #taken: TakenSource;
   /** bytesRead, bytesSent, idleMs, blocked: filled by the engine while the flow runs. */
   readonly #state = new Float64Array(4);
@@ -119,18 +136,20 @@ class RunningSpliceFlow implements SpliceFlow {
   #isFinished = false;
   /** Why it was stopped; the ending says so unless the flow had ended by itself. */
   #stopped: Pick<Ending, 'reason' | 'error' | 'side'> | undefined;
+  /** What lets go of the streams. */
+  readonly #releases: readonly (() => void)[];
   #activityTimer: NodeJS.Timeout | undefined;
   #activityBytes = 0;
 
-  constructor({ addon, sourceFd, sinkFd }: Descriptors, options: SpliceFlowOptions, whenReady: Ready) {
+  constructor({ addon, source, sink }: Descriptors, options: SpliceFlowOptions, whenReady: Ready) {
     const { promise, resolve } = Promise.withResolvers<Ending>();
     this.ended = promise;
     this.#settle = resolve;
     this.#addon = addon;
     this.#options = options;
     this.#whenReady = whenReady;
-    this.#sourceFd = isEnded(options.source) ? -1 : sourceFd;
-    this.#sinkFd = sinkFd;
+    this.#source = isEnded(options.source) ? undefined : source;
+    this.#sink = sink;
     this.#taken = takeSource(options.source);
     const headBytes = this.#taken.head?.length ?? 0;
     this.#state[0] = headBytes;
@@ -138,7 +157,10 @@ class RunningSpliceFlow implements SpliceFlow {
     addToCounter(options.sink, 'bytesWritten', () => this.bytes);
     guardErrors(options.source);
     guardErrors(options.sink);
-    this.#listen('on');
+    this.#releases = [
+      watchClose(options.source, () => this.#abandon('source', options.source)),
+      watchClose(options.sink, () => this.#abandon('sink', options.sink)),
+    ];
     const begin = () => whenFlushed(options.sink, () => this.#arrive());
     // Taking the last bytes of a source that has broken makes it say so in the next tick.
     if (this.#taken.head) process.nextTick(guarded(begin));
@@ -203,12 +225,12 @@ class RunningSpliceFlow implements SpliceFlow {
       return;
     }
     const isClosed = typeof source !== 'number' && source.errored !== null;
-    const sourceFd = this.#isFinished || isClosed ? -1 : this.#sourceFd;
+    const from = this.#isFinished || isClosed ? undefined : this.#source;
     const halfClose = onEnd !== 'keep-open' && !this.#sourceError;
     try {
       this.#id = startNativeFlow(
         this.#addon,
-        { sourceFd, sinkFd: this.#sinkFd, head: this.#taken.head, halfClose, lastWordsMs },
+        { source: from, sink: this.#sink, head: this.#taken.head, halfClose, lastWordsMs },
         (ending) => this.#settleNative(ending),
       );
     } catch (error) {
@@ -231,24 +253,24 @@ class RunningSpliceFlow implements SpliceFlow {
     return source.errored ?? (broken?.hasEnded === false ? broken.error : null);
   }
 
-  #settleNative({ error, side, bytesRead, bytesSent, restMs }: NativeEnding): void {
+  #settleNative({ error, side, bytesRead, bytesSent, restMs, oppositeRead }: NativeEnding): void {
     this.#state.set([bytesRead, bytesSent, 0, 0]);
     const rest = restMs === undefined ? undefined : { restMs };
     if (this.#stopped && error?.code === 'ECANCELED') this.#end({ ...this.#stopped, ...rest });
     else if (error) this.#end({ reason: 'reset', error, side, ...rest });
     else if (this.#sourceError)
       this.#end({ reason: 'reset', error: this.#sourceError, side: 'source', ...rest });
-    else this.#end({ reason: 'eof' });
+    else this.#end({ reason: 'eof', ...(oppositeRead !== undefined && { oppositeRead }) });
   }
 
-  #end(ending: Pick<Ending, 'reason' | 'error' | 'side' | 'restMs'>): void {
+  #end(ending: Pick<Ending, 'reason' | 'error' | 'side' | 'restMs' | 'oppositeRead'>): void {
     this.#isOver = true;
     this.#arrive();
     this.#reportActivity();
     clearInterval(this.#activityTimer);
-    this.#listen('off');
     this.#taken.release(ending.reason !== 'eof' && ending.side !== 'source');
     if (ending.reason === 'eof') this.#tellStreams();
+    for (const release of this.#releases) release();
     const [bytesRead = 0, bytes = 0] = this.#state;
     this.#settle({ ...ending, bytes, unsentBytes: bytesRead - bytes });
   }
@@ -266,22 +288,22 @@ class RunningSpliceFlow implements SpliceFlow {
     if (delta > 0) this.#options.onActivity?.(delta);
   }
 
-  #listen(method: 'on' | 'off'): void {
-    const { source, sink } = this.#options;
-    if (typeof source !== 'number') source[method]('close', this.#sourceOnClose);
-    if (typeof sink !== 'number') sink[method]('close', this.#sinkOnClose);
-  }
-
-  readonly #sourceOnClose = (): void => this.#abandon('source', this.#options.source);
-  readonly #sinkOnClose = (): void => this.#abandon('sink', this.#options.sink);
-
-  /** Somebody destroyed a stream: the engine's duplicate would keep the connection open. */
+  /** Somebody destroys a stream: what the engine has of it would keep the connection open. */
   #abandon(side: 'source' | 'sink', stream: Readable | Writable | number): void {
     // What a broken source had read is still being delivered.
-    if (this.#stopped || (side === 'source' && this.#sourceError && this.#taken.head)) return;
+    if (this.#isOver || this.#stopped || (side === 'source' && this.#sourceError && this.#taken.head)) return;
     const error = typeof stream === 'number' ? null : stream.errored;
     this.#stop(error ? { reason: 'reset', error, side } : { reason: 'aborted', side });
   }
+}
+
+/** Calls `onClose` when the stream is being closed; what is given back ends that. */
+function watchClose(stream: Readable | Writable | number, onClose: () => void): () => void {
+  if (typeof stream === 'number') return () => undefined;
+  const release = holdDescriptor(stream, onClose);
+  if (release) return release;
+  stream.on('close', onClose);
+  return () => stream.off('close', onClose);
 }
 
 function isEnded(source: Readable | number): boolean {

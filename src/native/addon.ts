@@ -20,13 +20,14 @@ export type NumberOption = 'rcvbuf' | 'sndbuf' | 'ttl' | 'tos' | 'linger' | 'nod
 export interface NativeAddon {
   /**
    * Registers who is told of endings: rows of `id, errno, side (1 source, 2 sink), bytesRead, bytesSent,
-   * restMs (-1 for none)`. Once.
+   * restMs (-1 for none), oppositeRead (-1 for none)`. Once.
    */
   listen(listener: (endings: Float64Array) => void): void;
   /**
-   * Starts a flow on duplicates of both descriptors: `numbers` are `sourceFd, sinkFd, halfClose, lastWordsMs`. `head` is
-   * sent first; a source of -1 ends after it. `lastWordsMs` is what the sink has for the bytes that a source gave before
-   * it broke; 0 for as long as it likes.
+   * Starts a flow: `numbers` are `sourceFd, sinkFd, halfClose, lastWordsMs, sourceLent, sinkLent`. What is lent (1: a Unix
+   * socket, 2: TCP) has to be kept open until the ending is told; of all else a duplicate is made. `head` is sent first; a
+   * source of -1 ends after it. `lastWordsMs` is what the sink has for the bytes that a source gave before it broke; 0 for
+   * as long as it likes.
    */
   start(numbers: Int32Array, head: Uint8Array | undefined): number;
   /** Flows that are started between `true` and `false` begin together, in the thread too. */
@@ -36,9 +37,10 @@ export interface NativeAddon {
   /** Fills `state` with `bytesRead, bytesSent, idleMs, blocked`; leaves it alone when the flow is over. */
   read(id: number, state: Float64Array): void;
   /** Registers who is told of express lanes: express-lane.ts has the rows. Once, after `listen`. */
-  listenToLanes(listener: (rows: Float64Array) => void): void;
+  listenToLanes(listener: (rows: Float64Array, bytes: Uint8Array) => void): void;
   /**
-   * `numbers` are `listenFd, noDelay, maxConnections, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow, hasDeny`.
+   * `numbers` are `listenFd, noDelay, maxConnections, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow, hasDeny,
+   * asks, hears, echoes`.
    * `addresses` are those of the targets, one for each of `ports`, and then those of the access lists' blocks. A port of
    * -1 makes an address a Unix path; `blocks` has two numbers for each block: 1 where it allows and 0 where it denies,
    * and its bits.
@@ -53,6 +55,13 @@ export interface NativeAddon {
   stopLane(id: number): void;
   stopConnection(id: number): void;
   cutConnection(id: number): void;
+  /**
+   * Answers for connections that were asked for: `numbers` are `id, port, skippedBytes, headLength` of each, with an address of
+   * each; a port of -1 makes it a Unix path, -2 stands for the lane's own targets, and -3 takes the connection. The heads
+   * follow each other.
+   */
+  answerConnections(numbers: Float64Array, addresses: readonly string[], heads: Uint8Array): void;
+  takeConnection(id: number): void;
   /** Fills `state` with `bytesRead, bytesSent, blocked` of both directions; leaves it alone when it is over. */
   readConnection(id: number, state: Float64Array): void;
   /** An index of `descriptorKinds`, or a negative errno. */
@@ -74,6 +83,20 @@ export interface NativeAddon {
   originalDestination(fd: number): string | undefined;
   /** A new descriptor for the same open file, close-on-exec. The caller closes it. */
   duplicate(fd: number): number;
+  /**
+   * Begins a connect to each address, and waits for an answer to any of those under way, at most `sliceMs`. `numbers` are
+   * `limitMs (0 for none), sliceMs, pendingCount`, and `port, key` of each address. `pending` has the rows `fd, key,
+   * begunMs` and is carried from call to call; whoever gives up closes its descriptors. Fills `answers` with rows of
+   * `key, errno, durationMs, fd`: without an error the open connection, or -1 where the limit ran out.
+   *
+   * @returns how many answers there are
+   */
+  scan(
+    numbers: Float64Array,
+    addresses: readonly string[],
+    pending: Float64Array,
+    answers: Float64Array,
+  ): number;
   /** The pid of a child of this process that has ended and has not been waited for; 0 for none. Takes nothing away. */
   deadChild(): number;
   /** Waits for a child that has ended, so that nothing of it is left. Its exit status is lost. */

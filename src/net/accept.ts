@@ -119,11 +119,12 @@ function isBlocked(server: StatefulServer, client: AcceptedHandle): boolean {
 /** Makes an accepted connection a Socket of the server, with the server's options, and announces it. */
 function adoptHandle(server: StatefulServer, handle: AcceptedHandle): void {
   const fields = internals(server);
-  const { dataBeforeError, keepAliveInterval, keepAliveCount } = server[kState].options;
+  const { dataBeforeError, readOnDemand, keepAliveInterval, keepAliveCount } = server[kState].options;
   const socket = new SocketClass({
     handle,
     allowHalfOpen: fields.allowHalfOpen,
     pauseOnCreate: fields.pauseOnConnect,
+    manualStart: readOnDemand,
     readable: true,
     writable: true,
     readableHighWaterMark: fields.highWaterMark,

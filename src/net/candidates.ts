@@ -29,19 +29,25 @@ export interface CandidateQuestion {
 }
 
 /**
- * The addresses of a host, in the order in which they are to be tried.
+ * The addresses of a host, in the order in which they are to be tried: at once where the host is one.
  *
  * @throws the resolver's error (ENOTFOUND, …), or TnetError TNET_E_ADDRESS when no address has the wanted family
  */
-export async function findCandidates(options: CandidateQuestion): Promise<Candidate[]> {
+export function findCandidates(options: CandidateQuestion): Candidate[] | Promise<Candidate[]> {
   const { host = 'localhost', localAddress } = options;
   const wanted = localAddress ? (isIPv4(localAddress) ? 4 : 6) : (options.family ?? 0);
-  const found = isIP(host) ? [{ address: host, family: isIP(host) }] : await resolve(host, options, wanted);
+  const kind = isIP(host);
+  if (kind !== 0 && (wanted === 0 || kind === wanted)) return [{ address: host, family: kind }];
+  if (kind !== 0) return order([], host, wanted);
+  return resolve(host, options, wanted).then((found) => order(found, host, wanted));
+}
+
+function order(found: readonly LookupAddress[], host: string, wanted: number): Candidate[] {
   const fit = found.filter(({ family }) => wanted === 0 || family === wanted) as Candidate[];
   const candidates = interleave(fit);
   if (candidates.length > 0) return candidates;
-  const kind = wanted === 0 ? 'IP' : `IPv${wanted}`;
-  throw new TnetError('TNET_E_ADDRESS', `${host} has no ${kind} address`, { subject: host });
+  const what = wanted === 0 ? 'IP' : `IPv${wanted}`;
+  throw new TnetError('TNET_E_ADDRESS', `${host} has no ${what} address`, { subject: host });
 }
 
 async function resolve(host: string, options: CandidateQuestion, family: number): Promise<LookupAddress[]> {

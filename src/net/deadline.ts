@@ -6,25 +6,40 @@ import { longestDelayMs } from '../quantities.ts';
  * a TNET_E_TIMEOUT when the limit runs out, or with the outer signal's reason.
  */
 export class Deadline implements Disposable {
-  readonly signal: AbortSignal;
   /** The whole limit in milliseconds; undefined without one. */
   readonly limitMs: number | undefined;
+  readonly #what: string;
+  readonly #outer: AbortSignal | undefined;
   readonly #endsAt: number;
-  readonly #timer: NodeJS.Timeout | undefined;
+  #signal: AbortSignal | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   /** `what` ends the sentence of the failure: `no answer from a:80 within 30 s`. No limit: `timeoutMs` absent. */
   constructor(what: string, timeoutMs: number | undefined, outer?: AbortSignal) {
-    const controller = new AbortController();
     this.limitMs = timeoutMs;
+    this.#what = what;
+    this.#outer = outer;
     this.#endsAt = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
-    if (timeoutMs !== undefined && timeoutMs <= longestDelayMs) {
+  }
+
+  /** Made when somebody asks for it: who connects to an address has a limit of his own. */
+  get signal(): AbortSignal {
+    return (this.#signal ??= this.#start());
+  }
+
+  #start(): AbortSignal {
+    const controller = new AbortController();
+    const { limitMs, leftMs } = this;
+    if (leftMs !== undefined && leftMs <= longestDelayMs) {
       const expire = () => {
-        controller.abort(new TnetError('TNET_E_TIMEOUT', `${what} within ${formatLimit(timeoutMs)}`));
+        controller.abort(
+          new TnetError('TNET_E_TIMEOUT', `${this.#what} within ${formatLimit(limitMs ?? 0)}`),
+        );
       };
       // A turn later, so that an answer or an error of this very turn comes first.
-      this.#timer = setTimeout(() => setImmediate(expire), timeoutMs);
+      this.#timer = setTimeout(() => setImmediate(expire), leftMs);
     }
-    this.signal = outer ? AbortSignal.any([controller.signal, outer]) : controller.signal;
+    return this.#outer ? AbortSignal.any([controller.signal, this.#outer]) : controller.signal;
   }
 
   /** Milliseconds left, at least 1; undefined without a limit. */
@@ -36,6 +51,27 @@ export class Deadline implements Disposable {
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
   }
+}
+
+/** What is to be called when a signal aborts. */
+const waiting = new WeakMap<AbortSignal, Set<() => void>>();
+
+/**
+ * Calls `act` when the signal aborts, unless what is given back is called before. For the signal of a whole run, for which
+ * everything that is under way waits: one listener does for all.
+ */
+export function onAbort(signal: AbortSignal, act: () => void): () => void {
+  let acts = waiting.get(signal);
+  if (!acts) {
+    const all = (acts = new Set());
+    waiting.set(signal, all);
+    const callAll = () => {
+      for (const one of all) one();
+    };
+    signal.addEventListener('abort', callAll, { once: true });
+  }
+  acts.add(act);
+  return () => void acts.delete(act);
 }
 
 /** A running timer of any length. */

@@ -41,20 +41,19 @@ const lookAgainMs = 50;
  * @param open opens it within `timeoutMs`
  * @throws what `open` throws, or the signal's AbortError
  */
-export async function awaitDescriptor<Opened>(
+export function awaitDescriptor<Opened>(
   open: (timeoutMs: number | undefined) => Promise<Opened>,
   limitMs: number | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Opened> {
   const endsAt = performance.now() + (limitMs ?? Infinity);
-  for (let leftMs = limitMs; ; leftMs = limitMs && Math.max(1, Math.ceil(endsAt - performance.now()))) {
-    try {
-      return await open(leftMs);
-    } catch (error) {
-      if (!isExhausted(error) || performance.now() + lookAgainMs >= endsAt) throw error;
-      await delay(lookAgainMs, undefined, { signal });
-    }
-  }
+  const openAgain = async (error: unknown): Promise<Opened> => {
+    if (!isExhausted(error) || performance.now() + lookAgainMs >= endsAt) throw error;
+    await delay(lookAgainMs, undefined, { signal });
+    const leftMs = limitMs && Math.max(1, Math.ceil(endsAt - performance.now()));
+    return open(leftMs).catch(openAgain);
+  };
+  return open(limitMs).catch(openAgain);
 }
 
 function isExhausted(error: unknown): boolean {

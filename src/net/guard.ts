@@ -26,7 +26,7 @@ const streamMethods = ['_read', '_write', '_writev'] as const;
  */
 export class ConnectionGuard {
   readonly #onFault: OnFault;
-  readonly #connections = new Set<Guarded>();
+  readonly #connections: Guarded[] = [];
   #isBroken = false;
 
   constructor(onFault: OnFault) {
@@ -36,10 +36,9 @@ export class ConnectionGuard {
   /** Guards the listeners of a connection too. It is destroyed with the first fault. */
   watch(connection: Guarded): void {
     if (this.#isBroken) return void connection.destroy();
-    this.#connections.add(connection);
-    connection.once('close', () => this.#connections.delete(connection));
-    const emit = connection.emit.bind(connection) as (...args: unknown[]) => boolean;
-    connection.emit = (...args: unknown[]) => this.#call(() => emit(...args)) ?? true;
+    this.#connections.push(connection);
+    const emit = Reflect.get(connection, 'emit') as (...args: unknown[]) => boolean;
+    connection.emit = (...args: unknown[]) => this.#call(emit, connection, args) ?? true;
   }
 
   /** As watch(), and guards what the stream itself does. */
@@ -48,8 +47,8 @@ export class ConnectionGuard {
     const methods = stream as unknown as Record<string, ((...args: unknown[]) => unknown) | undefined | null>;
     // A Transform whose _final() is not its own one has its end worked on twice.
     for (const name of [...streamMethods, stream instanceof Transform ? '_flush' : '_final']) {
-      const method = methods[name]?.bind(stream);
-      if (method) methods[name] = (...args) => this.#call(() => method(...args));
+      const method = methods[name];
+      if (method) methods[name] = (...args) => this.#call(method, stream, args);
     }
   }
 
@@ -62,9 +61,15 @@ export class ConnectionGuard {
     }
   }
 
-  #call<Result>(act: () => Result): Result | undefined {
+  #call<Result>(
+    method: (...args: never[]) => Result,
+    self: unknown,
+    args: readonly unknown[],
+  ): Result | undefined {
     try {
-      return serving.run(this, act);
+      // Most of what is called is called by what runs for the connection already.
+      if (serving.getStore() === this) return Reflect.apply(method, self, args) as Result;
+      return serving.run(this, () => Reflect.apply(method, self, args) as Result);
     } catch (error) {
       this.fail(error);
       return undefined;

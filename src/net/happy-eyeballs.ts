@@ -4,6 +4,7 @@ import { findCandidates, type Attempt, type Candidate } from './candidates.ts';
 import { createRaceError, createSelfRefusal, createTimeoutError, type Progress } from './connect-failure.ts';
 import type { SocketOptions } from './socket-type.ts';
 import { SocketClass, type Socket } from './socket.ts';
+import { onAbort } from './deadline.ts';
 import { guarded } from './guard.ts';
 
 export interface RaceOptions extends Omit<SocketOptions, 'signal' | 'fd' | 'handle' | 'type'> {
@@ -65,8 +66,7 @@ export async function connectTcp(options: RaceOptions): Promise<Socket> {
   const expire = () => setImmediate(() => reject(createTimeoutError(options, progress)));
   const isLimited = timeoutMs !== undefined && timeoutMs <= longestDelayMs;
   const limit = isLimited ? setTimeout(expire, timeoutMs) : undefined;
-  const onAbort = () => reject(signal?.reason as Error);
-  signal?.addEventListener('abort', onAbort, { once: true });
+  const ignoreAbort = signal && onAbort(signal, () => reject(signal.reason as Error));
 
   const tryNext = () => {
     clearTimeout(stagger);
@@ -91,7 +91,7 @@ export async function connectTcp(options: RaceOptions): Promise<Socket> {
     };
     const succeed = () => {
       socket.off('error', fail);
-      if (isOwnPeer(socket)) {
+      if (isOwnPeer(socket, port)) {
         // A FIN would leave the port in TIME_WAIT, and keep the server from it that is waited for.
         socket.on('error', () => undefined).resetAndDestroy();
         fail(createSelfRefusal(attempt.address, port));
@@ -108,21 +108,22 @@ export async function connectTcp(options: RaceOptions): Promise<Socket> {
     if (next < candidates.length) stagger = setTimeout(guarded(tryNext), Math.min(staggerMs, longestDelayMs));
   };
 
-  findCandidates(options)
-    .then((found) => {
-      candidates = keepAllowed(found, options, progress);
-      if (isOver) return;
-      options.onLookup?.(candidates);
-      tryNext();
-    })
-    .catch(reject);
+  const begin = (found: readonly Candidate[]) => {
+    candidates = keepAllowed(found, options, progress);
+    if (isOver) return;
+    options.onLookup?.(candidates);
+    tryNext();
+  };
   try {
+    const found = findCandidates(options);
+    if (Array.isArray(found)) begin(found);
+    else found.then(begin).catch(reject);
     return await promise;
   } finally {
     isOver = true;
     clearTimeout(limit);
     clearTimeout(stagger);
-    signal?.removeEventListener('abort', onAbort);
+    ignoreAbort?.();
     for (const socket of running) socket.destroy();
   }
 }
@@ -150,6 +151,6 @@ function keepAllowed(
 }
 
 /** Whether both ends are the same socket. */
-function isOwnPeer({ localPort, remotePort, localAddress, remoteAddress }: Socket): boolean {
-  return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress;
+export function isOwnPeer(socket: net.Socket, port: number): boolean {
+  return socket.localPort === port && socket.localAddress === socket.remoteAddress;
 }

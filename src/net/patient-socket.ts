@@ -54,6 +54,13 @@ export class PatientSocket extends net.Socket {
     if (held) releaseWrite(held);
   }
 
+  /** The peer's stream has come to its end in order, as whoever reads the descriptor in this one's place has seen. */
+  endReading(): void {
+    const held = this[kHeld];
+    if (held) held.ended = true;
+    super.push(null);
+  }
+
   #holdReadError(held: HeldErrors, error: Error): boolean {
     if (this.readableLength === 0 || this.destroyed || held.read) return false;
     held.read = error;

@@ -7,6 +7,8 @@ import type { LongTimer } from './deadline.ts';
 export interface ServerOptions extends net.ServerOpts {
   /** Given to every accepted socket; see SocketOptions. Default false. */
   readonly dataBeforeError?: boolean | undefined;
+  /** Read from an accepted socket only when somebody asks for its bytes: until then they wait in the system. Default false. */
+  readonly readOnDemand?: boolean | undefined;
   /** With `keepAlive`: milliseconds between probes of accepted sockets. Default: node:net's, one second. */
   readonly keepAliveInterval?: number | undefined;
   /** With `keepAlive`: unanswered probes after which an accepted socket fails. Default: node:net's, ten. */

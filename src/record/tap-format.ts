@@ -1,5 +1,5 @@
 import { escapeText, showLine } from '../transform/escape-controls.ts';
-import { formatHexLines } from './text-formats.ts';
+import { formatHexLines, hexBytesIn } from './text-formats.ts';
 import {
   formatEnd,
   nothing,
@@ -49,9 +49,16 @@ const LF = 0x0a;
  *     TIME ID = WHAT HAPPENED
  *
  * TIME is that of the local clock. In text, control characters are shown as escapes; a line that goes on where the
- * last one of its direction stopped has `>+` or `<+`.
+ * last one of its direction stopped has `>+` or `<+`. Where a line of hex would not fit with 8 bytes, `TIME ID >` has a
+ * line of its own.
+ *
+ * @param columns how wide the terminal is at this moment; undefined where there is none
  */
-export function createTapFormat(style: TapStyle, paint: TapPaint): RecordFormat {
+export function createTapFormat(
+  style: TapStyle,
+  paint: TapPaint,
+  columns: () => number | undefined = () => undefined,
+): RecordFormat {
   const states = new Map<number, Record<RecordedDirection, TextState>>();
   const head = ({ id }: RecordedConnection, atMicros: number) => `${formatClock(atMicros)} ${id}`;
   const note = (connection: RecordedConnection, atMicros: number, text: string) =>
@@ -87,10 +94,9 @@ export function createTapFormat(style: TapStyle, paint: TapPaint): RecordFormat 
       const state = states.get(connection.id)?.[direction];
       if (!state) return nothing;
       const start = `${head(connection, atMicros)} ${marks[direction]}`;
-      const lines =
-        style === 'hex'
-          ? formatHexLines(bytes, offset).map((line) => `${start} ${line}`)
-          : textLines(state, start, bytes);
+      if (style === 'hex')
+        return layOutHex(start, bytes, offset, { paint: paint[direction], columns: columns() });
+      const lines = textLines(state, start, bytes);
       return Buffer.from(lines.map((line) => `${paint[direction](line)}\n`).join(''));
     },
     ended(connection, direction, atMicros) {
@@ -103,6 +109,21 @@ export function createTapFormat(style: TapStyle, paint: TapPaint): RecordFormat 
       return Buffer.concat([...rest, note(connection, atMicros, `closed: ${ending}`)]);
     },
   };
+}
+
+/** Lines of hex behind what they begin with, or below it. */
+function layOutHex(
+  start: string,
+  bytes: Buffer,
+  offset: number,
+  { paint, columns = Infinity }: { paint: (text: string) => string; columns?: number | undefined },
+): Buffer {
+  const fitting = hexBytesIn(columns - start.length - 1);
+  const isApart = fitting < 8;
+  const [before = '', after = ''] = paint(isApart ? '\0' : `${start} \0`).split('\0');
+  const lineBytes = isApart ? Math.max(4, hexBytesIn(columns)) : fitting;
+  const lines = formatHexLines(bytes, offset, { before, after, lineBytes });
+  return isApart ? Buffer.concat([Buffer.from(`${paint(start)}\n`), lines]) : lines;
 }
 
 interface TextLine {

@@ -8,8 +8,7 @@ import {
   type RecordFormat,
 } from './record-format.ts';
 
-const lineBytes = 16;
-const hexWidth = lineBytes * 3 - 1;
+const mostLineBytes = 16;
 
 /**
  * Text for people and for grep. A line of data is
@@ -34,11 +33,7 @@ export function createHexFormat(): RecordFormat {
       return say(connection, atMicros, escapeText(parts.join(' ')));
     },
     data: ({ id }, { direction, bytes, offset, atMicros }) =>
-      Buffer.from(
-        formatHexLines(bytes, offset)
-          .map((line) => `${formatMicros(atMicros)} ${id} ${mark(direction)} ${line}\n`)
-          .join(''),
-      ),
+      formatHexLines(bytes, offset, { before: `${formatMicros(atMicros)} ${id} ${mark(direction)} ` }),
     ended: (connection, direction, atMicros) => say(connection, atMicros, `end of ${mark(direction)}`),
     closed: (connection, ending, atMicros) => say(connection, atMicros, `closed: ${ending}`),
   };
@@ -48,17 +43,63 @@ function mark(direction: RecordedDirection): '>' | '<' {
   return direction === 'sent' ? '>' : '<';
 }
 
-/** `OFFSET HEX |ASCII|`, 16 bytes a line. */
-export function formatHexLines(bytes: Buffer, offset: number): string[] {
-  const lines: string[] = [];
+const SPACE = 0x20;
+const DOT = 0x2e;
+const BAR = 0x7c;
+const LF = 0x0a;
+const hexDigits = Buffer.from('0123456789abcdef');
+
+/**
+ * `BEFORE OFFSET HEX |ASCII| AFTER`, a newline behind each line of at most `lineBytes`, 16 by default. Bytes are written, and no text is put
+ * together: a recording is on the way of all that passes.
+ *
+ * @param offset of the first byte, shown in at least eight digits
+ */
+export function formatHexLines(
+  bytes: Buffer,
+  offset: number,
+  { before = '', after = '', lineBytes = mostLineBytes } = {},
+): Buffer {
+  const [head, tail] = [Buffer.from(before), Buffer.from(after)];
+  const lines = Math.ceil(bytes.length / lineBytes);
+  const placeWidth = Math.max(8, (offset + bytes.length).toString(16).length);
+  const fixed = head.length + placeWidth + 1 + lineBytes * 3 - 1 + 2 + 1 + tail.length + 1;
+  const out = Buffer.allocUnsafe(lines * fixed + bytes.length);
+  let to = 0;
   for (let at = 0; at < bytes.length; at += lineBytes) {
-    const line = bytes.subarray(at, at + lineBytes);
-    const hex = line.toString('hex').replace(/..(?=.)/g, '$& ');
-    const ascii = line.toString('latin1').replace(/[^\x20-\x7e]/g, '.');
-    const place = (offset + at).toString(16).padStart(8, '0');
-    lines.push(`${place} ${hex.padEnd(hexWidth)} |${ascii}|`);
+    const end = Math.min(at + lineBytes, bytes.length);
+    for (const byte of head) out[to++] = byte;
+    let place = offset + at;
+    const digits = Math.max(8, place.toString(16).length);
+    for (let digit = digits - 1; digit >= 0; digit--) {
+      out[to + digit] = hexDigits[place % 16] ?? 0;
+      place = Math.floor(place / 16);
+    }
+    to += digits;
+    for (let i = at; i < end; i++) {
+      const byte = bytes[i] ?? 0;
+      out[to] = SPACE;
+      out[to + 1] = hexDigits[byte >> 4] ?? 0;
+      out[to + 2] = hexDigits[byte & 15] ?? 0;
+      to += 3;
+    }
+    for (let blanks = (lineBytes - (end - at)) * 3 + 1; blanks > 0; blanks--) out[to++] = SPACE;
+    out[to++] = BAR;
+    for (let i = at; i < end; i++) {
+      const byte = bytes[i] ?? 0;
+      out[to++] = byte >= 0x20 && byte <= 0x7e ? byte : DOT;
+    }
+    out[to++] = BAR;
+    for (const byte of tail) out[to++] = byte;
+    out[to++] = LF;
   }
-  return lines;
+  return out.subarray(0, to);
+}
+
+/** How many bytes of hex fit a line: 16, 8 or 4; 0 when not even 4 do. */
+export function hexBytesIn(columns: number): number {
+  // Offset, a blank, three columns a byte but for the last blank, a blank and two bars, one column a byte.
+  return [16, 8, 4].find((bytes) => 11 + 4 * bytes <= columns) ?? 0;
 }
 
 /** Lines of JSON, one object for each occurrence: docs/recording.md has the fields. Data is in base64. */

@@ -28,7 +28,7 @@ export type Event =
       readonly code: string;
       readonly message: string;
     }
-  /** An address has been checked. `port`, `remote` and `service` where there are such; `code` and `message` unless open. */
+  /** An address has been checked. `port`, `remote` and `service` where there are such; `code` and `message` unless open. `banner`: what it said at once. */
   | {
       readonly event: 'checked';
       readonly address: string;
@@ -40,6 +40,7 @@ export type Event =
       readonly code?: string;
       readonly message?: string;
       readonly durationMs: number;
+      readonly banner?: string;
     }
   /** `local` is absent for a client of a Unix socket, which has no name. */
   | { readonly event: 'connected'; readonly id: number; readonly local?: string; readonly remote: string }
@@ -85,6 +86,7 @@ export type Event =
       readonly validFrom: string;
       readonly validTo: string;
       readonly daysLeft: number;
+      readonly key: string;
       readonly fingerprint: string;
       readonly keyPin: string;
     }

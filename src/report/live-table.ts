@@ -19,6 +19,8 @@ export interface LiveNames {
   /** What a peer is called, and what it is joined to; undefined: it is joined to nothing that has a name. */
   readonly remote: string;
   readonly target?: string;
+  /** What there is to say before the first connection. */
+  readonly notes?: readonly string[];
 }
 
 export interface LiveFrame {
@@ -29,6 +31,19 @@ export interface LiveFrame {
   readonly startedAt: number;
   /** The last things that were reported, oldest first. */
   readonly messages: readonly string[];
+  /** Where there is a keyboard: what it has been told. */
+  readonly keys?: LiveKeys | undefined;
+}
+
+/** The orders of the connections. */
+export const liveSorts = ['rate', 'bytes', 'age', 'address'] as const;
+
+/** What a person has asked a view for. */
+export interface LiveKeys {
+  readonly sort: (typeof liveSorts)[number];
+  /** How many connections are above the first that is shown. */
+  readonly offset: number;
+  readonly isPaused: boolean;
 }
 
 /** How a line is shown. */
@@ -61,16 +76,28 @@ export function renderLive(names: LiveNames, frame: LiveFrame, { columns, rows }
   const bottom = messages
     .slice(Math.max(0, messages.length - Math.floor(rows / messageShare)))
     .map((text): StyledLine => ({ text: escapeText(stripVTControlCharacters(text)), style: 'message' }));
+  if (frame.keys) bottom.push({ text: renderKeys(frame.keys), style: 'head' });
   const room = Math.max(0, rows - top.length - bottom.length);
-  const sorted = sample.connections.toSorted(
-    (one, other) => busyness(other) - busyness(one) || one.id - other.id,
-  );
+  const { sort = 'rate', offset = 0 } = frame.keys ?? {};
+  const sums = ({ receivedBytes, sentBytes }: LiveConnection) => receivedBytes + sentBytes;
+  const orders = {
+    rate: (one: LiveConnection, other: LiveConnection) => busyness(other) - busyness(one),
+    bytes: (one: LiveConnection, other: LiveConnection) => sums(other) - sums(one),
+    age: (one: LiveConnection, other: LiveConnection) => one.startedAt - other.startedAt,
+    address: (one: LiveConnection, other: LiveConnection) => (one.remote < other.remote ? -1 : 1),
+  };
+  const all = sample.connections.toSorted((one, other) => orders[sort](one, other) || one.id - other.id);
+  const sorted = all.slice(Math.min(offset, Math.max(0, all.length - 1)));
   const isLong = sorted.length > room;
   const shown = sorted.slice(0, isLong ? Math.max(0, room - 1) : room);
   const body = shown.map((connection): StyledLine => {
     const style = busyness(connection) > 0 ? 'busy' : 'idle';
     return { text: renderRow(names, connection, frame, columns), style };
   });
+  if (sorted.length === 0) {
+    const notes = (names.notes ?? []).slice(0, room);
+    body.push(...notes.map((note): StyledLine => ({ text: escapeText(note), style: 'idle' })));
+  }
   if (isLong) body.push({ text: `and ${sorted.length - shown.length} more`, style: 'idle' });
   while (bottom.length > 0 && body.length < room) body.push({ text: '', style: 'idle' });
   return [...top, ...body, ...bottom]
@@ -81,6 +108,10 @@ export function renderLive(names: LiveNames, frame: LiveFrame, { columns, rows }
     const { received, sent } = rates.of(connection);
     return received + sent;
   }
+}
+
+function renderKeys({ sort, isPaused }: LiveKeys): string {
+  return `q quit  ↑↓ scroll  s sort: ${sort}  p ${isPaused ? 'go on' : 'pause'}`;
 }
 
 /** The totals as one line: also what is printed where there is no screen to draw on. */

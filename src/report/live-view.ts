@@ -1,5 +1,13 @@
-import type { WriteStream } from 'node:tty';
-import { type WindowSize, renderLive, renderTotals, type LineStyle, type LiveNames } from './live-table.ts';
+import type { ReadStream, WriteStream } from 'node:tty';
+import {
+  liveSorts,
+  type LiveKeys,
+  type WindowSize,
+  renderLive,
+  renderTotals,
+  type LineStyle,
+  type LiveNames,
+} from './live-table.ts';
 import type { Writable } from 'node:stream';
 import { LiveRates, type LiveSample } from './live-rates.ts';
 
@@ -21,17 +29,19 @@ function canDraw(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv = process.e
 /**
  * A terminal's second screen, drawn as a whole: the first one comes back unchanged at the end, on SIGTSTP and SIGQUIT,
  * and when the process crashes. SIGINT, SIGTERM and SIGHUP are the caller's, who calls `close()` first of all. The
- * keyboard is left alone.
+ * keyboard, where there is one, gives single keys meanwhile.
  */
 class FullScreen {
   readonly #stream: WriteStream;
   readonly #draw: (size: WindowSize) => readonly string[];
+  readonly #keyboard: ReadStream | undefined;
   #isOpen = false;
 
   /** `draw` gives the lines of a frame, none wider than the window. */
-  constructor(stream: WriteStream, draw: (size: WindowSize) => readonly string[]) {
+  constructor(stream: WriteStream, draw: (size: WindowSize) => readonly string[], keyboard?: ReadStream) {
     this.#stream = stream;
     this.#draw = draw;
+    this.#keyboard = keyboard;
     stream.on('resize', this.#onResize);
     process.on('SIGTSTP', this.#onStop).on('SIGCONT', this.#onContinue).on('exit', this.#leave);
     process.on('SIGQUIT', this.#onEnd);
@@ -61,6 +71,7 @@ class FullScreen {
     if (this.#isOpen) return;
     this.#isOpen = true;
     this.#stream.write(enter);
+    this.#keyboard?.setRawMode(true);
     this.redraw();
   }
 
@@ -68,6 +79,7 @@ class FullScreen {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#stream.write(leave);
+    this.#keyboard?.setRawMode(false);
   };
 
   readonly #onResize = () => this.redraw();
@@ -97,6 +109,8 @@ export interface LiveViewOptions {
   /** Where it is shown: redrawn on a terminal that can, else a line of totals a second while something changes. */
   readonly stream: Writable & { isTTY?: boolean };
   readonly isColoured: boolean;
+  /** The same terminal's keyboard, where it is there to be asked. */
+  readonly keyboard?: ReadStream | undefined;
 }
 
 /** What a server does, shown while it runs. */
@@ -139,17 +153,49 @@ async function loadStyles(): Promise<Styles> {
   };
 }
 
-function drawView({ names, look }: LiveViewOptions, stream: WriteStream, styles: Styles): LiveView {
+/** What the keys of signals are while the terminal gives single keys. */
+const signalKeys: Readonly<Record<string, NodeJS.Signals>> = {
+  q: 'SIGINT',
+  '\x03': 'SIGINT',
+  '\x1a': 'SIGTSTP',
+  '\x1c': 'SIGQUIT',
+};
+
+/** Takes a person's keys. @returns what they have come to */
+function readKeys(keyboard: ReadStream, onChange: () => void): LiveKeys {
+  const keys = { sort: 'rate' as LiveKeys['sort'], offset: 0, isPaused: false };
+  keyboard.on('data', (chunk: Buffer) => {
+    for (const key of chunk.toString('latin1').match(/\x1b\[[AB]|[^]/g) ?? []) {
+      const signal = signalKeys[key];
+      // As a terminal does it: to all that run in its foreground.
+      if (signal) process.kill(0, signal);
+      else if (key === 's')
+        keys.sort = liveSorts[(liveSorts.indexOf(keys.sort) + 1) % liveSorts.length] ?? 'rate';
+      else if (key === 'p') keys.isPaused = !keys.isPaused;
+      else if (key === 'k' || key === '\x1b[A') keys.offset = Math.max(0, keys.offset - 1);
+      else if (key === 'j' || key === '\x1b[B') keys.offset++;
+    }
+    onChange();
+  });
+  keyboard.unref();
+  return keys;
+}
+
+function drawView({ names, look, keyboard }: LiveViewOptions, stream: WriteStream, styles: Styles): LiveView {
   const startedAt = performance.now();
   const rates = new LiveRates(startedAt);
   const messages: string[] = [];
-  const screen = new FullScreen(stream, (size) => {
-    const now = performance.now();
-    const sample = look();
-    rates.update(sample, now);
-    const lines = renderLive(names, { sample, rates, now, startedAt, messages }, size);
+  const keys = keyboard && readKeys(keyboard, () => screen.redraw());
+  let [now, sample] = [startedAt, look()];
+  const draw = (size: WindowSize) => {
+    if (!keys?.isPaused) {
+      [now, sample] = [performance.now(), look()];
+      rates.update(sample, now);
+    }
+    const lines = renderLive(names, { sample, rates, now, startedAt, messages, keys }, size);
     return lines.map(({ text, style }) => styles[style]?.(text) ?? text);
-  });
+  };
+  const screen = new FullScreen(stream, draw, keyboard);
   const timer = setInterval(() => screen.redraw(), frameMs).unref();
   return {
     isOnScreen: true,
@@ -160,6 +206,7 @@ function drawView({ names, look }: LiveViewOptions, stream: WriteStream, styles:
     stop() {
       clearInterval(timer);
       screen.close();
+      keyboard?.destroy();
       return messages;
     },
   };

@@ -15,6 +15,7 @@ export async function loadTapPaint(
 }
 
 let painters: Partial<Record<EventName, Paint>> = {};
+let quiet: Paint = (text) => text;
 
 /**
  * Whether lines for people on a descriptor are coloured: only on a terminal that can, unless FORCE_COLOR says so, and
@@ -41,10 +42,19 @@ export async function loadPaint(): Promise<void> {
     listening: chalk.green,
     connected: chalk.green,
     accepted: chalk.green,
+    warning: chalk.yellow,
   };
+  quiet = chalk.dim;
 }
 
-/** The text in the colour of its event. */
-export function paintFor(event: EventName, text: string): string {
-  return painters[event]?.(text) ?? text;
+/** A line that nobody has to read. */
+export function paintQuiet(line: string): string {
+  return quiet(line);
+}
+
+/** A line that begins with a name, with what is to catch the eye in the colour of its event. */
+export function paintLine(event: EventName, name: string, text: string): string {
+  const paint = painters[event];
+  if (!paint) return `${name} ${text}`;
+  return `${paint(name)} ${event === 'warning' ? text.replace(/^WARNING:/, (word) => paint(word)) : text}`;
 }

@@ -1,9 +1,9 @@
 import { errorCode } from '../errors.ts';
 import { escapeJson, escapeText } from '../transform/escape-controls.ts';
-import type { Event } from './events.ts';
-import { paintFor } from './paint.ts';
+import type { Event, EventName } from './events.ts';
+import { paintLine, paintQuiet } from './paint.ts';
 import { describeError } from './sentences.ts';
-import { renderEvent, type Verbosity } from './text.ts';
+import { isSaid, renderEvent, type Verbosity } from './text.ts';
 
 /** A line that is told once, and what its repeats come to. */
 interface Repeated {
@@ -66,6 +66,8 @@ class Repeats {
   }
 }
 
+const rowIndent = ' '.repeat(11);
+
 export interface ReporterOptions {
   /** The name before each line: `tnet connect`. */
   readonly name: string;
@@ -74,6 +76,10 @@ export interface ReporterOptions {
   readonly json: boolean;
   /** Whether the lines go to a terminal. Default false. */
   readonly isTerminal?: boolean;
+  /** How wide the terminal is. Default 80. */
+  readonly columns?: () => number | undefined;
+  /** What is told on a terminal in any case, in a line that nobody has to read. */
+  readonly quiet?: readonly EventName[];
   /** Takes each finished line. */
   readonly write: (line: string) => void;
   /** How long a failure's repeats are counted before they are told, in one line; not with `json`. Default 1000. */
@@ -99,7 +105,14 @@ export class Reporter {
     this.#repeats = new Repeats(options.repeatMs);
   }
 
+  /** Whether anybody is told of events of this name: one that nobody hears need not be made. */
+  hears(name: EventName): boolean {
+    const { json, verbosity, isTerminal, quiet } = this.#options;
+    return json || isSaid(name, verbosity) || (isTerminal === true && quiet?.includes(name) === true);
+  }
+
   emit(event: Event): void {
+    if (!this.hears(event.event)) return;
     if (this.#options.json) {
       const object = JSON.stringify({ time: new Date().toISOString(), ...event });
       this.write(`${escapeJson(object)}${this.lineEnd}`);
@@ -133,21 +146,58 @@ export class Reporter {
 
   /** What -v has to say. */
   #tell(event: Event): void {
-    const { name, verbosity, isTerminal } = this.#options;
-    const { text, from, fromOnTerminal = from } = renderEvent(event);
-    if (verbosity < (isTerminal ? fromOnTerminal : from)) return;
-    const tell = (note: string) =>
-      this.write(`${paintFor(event.event, `${name}:`)} ${escapeText(text)}${note}${this.lineEnd}`);
+    const { name, verbosity, isTerminal, quiet } = this.#options;
+    const { text, from, fromOnTerminal = from, rows } = renderEvent(event);
+    const isQuiet = verbosity < (isTerminal ? fromOnTerminal : from);
+    if (isQuiet && !(isTerminal && quiet?.includes(event.event))) return;
+    if (isTerminal && rows) {
+      for (const [key, value] of rows) this.#printRow(key, escapeText(value));
+      return;
+    }
+    const tell = (note: string) => {
+      const said = `${escapeText(text)}${note}`;
+      const line = isQuiet ? paintQuiet(`${name}: ${said}`) : paintLine(event.event, `${name}:`, said);
+      this.write(`${line}${this.lineEnd}`);
+    };
     if (event.event === 'error') return this.#repeats.take(`${event.subject} ${event.code}`, tell);
     // The sums stand behind all that led to them.
     if (event.event === 'totals') this.#repeats.flush();
     tell('');
   }
 
+  /** Whether a person sees the lines on a terminal. */
+  get isSeen(): boolean {
+    return this.#options.isTerminal === true && !this.#options.json;
+  }
+
+  /** A line of a table, as it is. */
+  print(line: string): void {
+    this.write(`${line}${this.lineEnd}`);
+  }
+
+  /** A line for people only. */
+  note(text: string): void {
+    const { name, json } = this.#options;
+    if (!json) this.write(`${paintQuiet(`${name}: ${escapeText(text)}`)}${this.lineEnd}`);
+  }
+
   /** Tells what has been held back: a repeated failure is one line a second. To be called at the end. */
   flush(): void {
     for (const attempt of this.#attempts.splice(0)) this.#tell(attempt);
     this.#repeats.flush();
+  }
+
+  /** A row of a table, its value wrapped behind commas. */
+  #printRow(key: string, value: string): void {
+    const room = Math.max(20, (this.#options.columns?.() ?? 80) - rowIndent.length);
+    const lines = [''];
+    for (const part of value.split(/(?<=, )/)) {
+      const last = lines.at(-1) ?? '';
+      if (last !== '' && (last + part).trimEnd().length > room) lines.push(part);
+      else lines[lines.length - 1] = last + part;
+    }
+    for (const [at, line] of lines.entries())
+      this.print(`${at === 0 ? `  ${key}`.padEnd(rowIndent.length) : rowIndent}${line.trimEnd()}`);
   }
 
   /** One line for a failure. `subject` is what failed, as the user knows it: an address, a path, a file. */

@@ -39,10 +39,11 @@ function pad(count: number): string {
 
 /** Lines of a table: the head, then the rows, every column as wide as its widest cell, two spaces between. */
 export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = head.map((_, column) =>
-    Math.max(...[head, ...rows].map((cells) => widthOf(cells[column] ?? ''))),
+  const all = [head, ...rows];
+  const widths = Array.from({ length: Math.max(...all.map(({ length }) => length)) }, (_, column) =>
+    Math.max(...all.map((cells) => widthOf(cells[column] ?? ''))),
   );
-  return [head, ...rows].map((cells) =>
+  return all.map((cells) =>
     cells
       .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - widthOf(cell)))
       .join('  ')
@@ -67,19 +68,27 @@ const paint = {
 } as const satisfies Record<CheckState, unknown>;
 
 /** The findings of a check for a person, in the order of `checks`. */
-export function renderChecks(checks: readonly Checked[], isColoured: boolean): string[] {
+export function renderChecks(checks: readonly Checked[], isColoured: boolean, columns: number): string[] {
   const isLong = checks.length > mostRows;
   const shown = isLong ? checks.filter(({ state }) => state === 'open') : checks;
-  const rows = shown.map(({ host, port, service, state, durationMs, code }) => [
+  const rows = shown.map(({ host, port, service, state, durationMs, code, banner }) => [
     escapeText(host),
     port === undefined ? '' : String(port),
     service ?? '',
     isColoured ? paint[state](state) : state,
     `${durationMs.toFixed(1)} ms`,
-    code === undefined || state === 'closed' ? '' : code,
+    banner === undefined ? (code === undefined || state === 'closed' ? '' : code) : escapeText(banner),
   ]);
-  const lines = rows.length > 0 ? renderTable(['HOST', 'PORT', 'SERVICE', 'STATE', 'TIME', ''], rows) : [];
+  const last = shown.some(({ banner }) => banner !== undefined) ? 'BANNER' : '';
+  const all = rows.length > 0 ? renderTable(['HOST', 'PORT', 'SERVICE', 'STATE', 'TIME', last], rows) : [];
+  const lines = all.map((line) => clipVisible(line, columns));
   return isLong ? [...lines, summarise(checks)] : lines;
+}
+
+/** Cuts a line to the width; what is coloured stands before the cut. */
+function clipVisible(line: string, columns: number): string {
+  const over = widthOf(line) - columns;
+  return over > 0 ? `${line.slice(0, line.length - over - 1)}…` : line;
 }
 
 function summarise(checks: readonly Checked[]): string {

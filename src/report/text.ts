@@ -11,129 +11,146 @@ export interface Sentence {
   readonly from: Verbosity;
   /** The same where somebody is there to see it: on a terminal. Default: `from`. */
   readonly fromOnTerminal?: Verbosity;
+  /** The same as a table, for a terminal: each row a word and what it is. */
+  readonly rows?: readonly (readonly [name: string, value: string])[];
+}
+
+/** From which verbosity on an event is said, where that is never without `-v`. */
+const quiet: ReadonlyMap<EventName, Verbosity> = new Map<EventName, Verbosity>([
+  ['bind-retry', 1],
+  ['access-reloaded', 1],
+  ['attempt', 2],
+  ['attempt-failed', 1],
+  ['retry', 1],
+  ['checked', 1],
+  ['connected', 1],
+  ['telnet', 2],
+  ['accepted', 1],
+  ['client', 1],
+  ['proxied', 1],
+  ['tls', 1],
+  ['certificate', 1],
+  ['probe', 1],
+  ['datagram-cut', 1],
+  ['datagram', 1],
+  ['reply', 1],
+  ['program-ended', 1],
+  ['ended', 1],
+  ['lane', 2],
+  ['worker-started', 1],
+]);
+
+/** Whether an event of this name may be said at all. */
+export function isSaid(name: EventName, verbosity: Verbosity): boolean {
+  return verbosity >= (quiet.get(name) ?? 0);
 }
 
 /** An event as a sentence for people. */
 export function renderEvent(event: Event): Sentence {
+  const text = describe(event);
+  switch (event.event) {
+    case 'interactive':
+      return { text, from: event.escape === 'none' ? 1 : 0 };
+    case 'sending-on':
+      return { text, from: 1, fromOnTerminal: 0 };
+    case 'certificate':
+      return { text, from: 1, rows: listCertificate(event) };
+    case 'replayed':
+      return { text, from: event.difference === undefined ? 1 : 0 };
+    default:
+      return { text, from: quiet.get(event.event) ?? 0 };
+  }
+}
+
+function describe(event: Event): string {
   switch (event.event) {
     case 'listening':
-      return { text: `listening on ${event.address}`, from: 0 };
+      return `listening on ${event.address}`;
     case 'bind-retry':
-      return { text: `${event.address}: in use, next try in ${event.delayMs / 1000} s`, from: 1 };
+      return `${event.address}: in use, next try in ${event.delayMs / 1000} s`;
     case 'access-reloaded':
-      return { text: `access lists read again: ${event.allowed} allowed, ${event.denied} denied`, from: 1 };
+      return `access lists read again: ${event.allowed} allowed, ${event.denied} denied`;
     case 'attempt':
-      return { text: `trying ${event.address}`, from: 2 };
+      return `trying ${event.address}`;
     case 'attempt-failed':
-      return { text: renderFailure(event.address, event), from: 1 };
+      return renderFailure(event.address, event);
     case 'retry':
-      return { text: renderRetry(event), from: 1 };
+      return renderRetry(event);
     case 'checked':
-      return { text: renderCheck(event), from: 1 };
+      return renderCheck(event);
     case 'connected':
-      return {
-        text: `connected to ${event.remote}${event.local === undefined ? '' : ` from ${event.local}`}`,
-        from: 1,
-      };
+      return `connected to ${event.remote}${event.local === undefined ? '' : ` from ${event.local}`}`;
     case 'interactive':
-      return { text: `the escape key is ${event.escape}`, from: event.escape === 'none' ? 1 : 0 };
+      return `the escape key is ${event.escape}`;
     case 'telnet':
-      return { text: `telnet: ${event.direction} ${event.what}`, from: 2 };
+      return `telnet: ${event.direction} ${event.what}`;
     case 'timing':
-      return { text: renderTiming(event), from: 0 };
+      return renderTiming(event);
     case 'accepted':
-      return { text: `connection from ${event.remote}`, from: 1 };
+      return `connection from ${event.remote}`;
     case 'client':
-      return { text: `${event.remote}: its client is ${event.client}`, from: 1 };
+      return `${event.remote}: its client is ${event.client}`;
     case 'proxied':
-      return { text: `through ${event.proxy} to ${event.target}`, from: 1 };
+      return `through ${event.proxy} to ${event.target}`;
     case 'tls':
-      return { text: renderTls(event), from: 1 };
+      return renderTls(event);
     case 'certificate':
-      return { text: renderCertificate(event), from: 1 };
+      return renderCertificate(event);
     case 'throwaway-certificate':
-      return { text: `throw-away certificate with SHA-256 fingerprint ${event.fingerprint}`, from: 0 };
+      return `throw-away certificate with SHA-256 fingerprint ${event.fingerprint}`;
     case 'warning':
-      return { text: `WARNING: ${event.message}`, from: 0 };
+      return `WARNING: ${event.message}`;
     case 'hint':
-      return { text: `${event.subject}: ${event.message}`, from: 0 };
+      return `${event.subject}: ${event.message}`;
     case 'refused':
-      return { text: `refused ${event.remote}: ${event.reason}`, from: 0 };
+      return `refused ${event.remote}: ${event.reason}`;
     case 'probe':
-      return { text: `${event.remote}: left without a word`, from: 1 };
+      return `${event.remote}: left without a word`;
     case 'datagrams-lost':
-      return {
-        text: `${event.remote}: ${renderCount(event.datagrams, 'datagram')} lost, which came faster than they were taken`,
-        from: 0,
-      };
+      return `${event.remote}: ${renderCount(event.datagrams, 'datagram')} lost, which came faster than they were taken`;
     case 'datagram-cut':
-      return {
-        text: `${event.remote}: ${event.bytes} bytes of input cut into datagrams of ${event.limitBytes} and less`,
-        from: 1,
-      };
+      return `${event.remote}: ${event.bytes} bytes of input cut into datagrams of ${event.limitBytes} and less`;
     case 'datagram': {
       const answer =
         event.sentBytes === undefined ? 'no answer' : `answered with ${renderCount(event.sentBytes, 'byte')}`;
-      return {
-        text: `${event.remote}: datagram of ${renderCount(event.receivedBytes, 'byte')}, ${answer}`,
-        from: 1,
-      };
+      return `${event.remote}: datagram of ${renderCount(event.receivedBytes, 'byte')}, ${answer}`;
     }
     case 'reply':
-      return {
-        text: `payload ${event.sequence} is back in ${event.roundTripMs.toFixed(3)} ms${event.isWrong ? ', with wrong bytes' : ''}`,
-        from: 1,
-      };
+      return `payload ${event.sequence} is back in ${event.roundTripMs.toFixed(3)} ms${event.isWrong ? ', with wrong bytes' : ''}`;
     case 'ping':
-      return { text: `${event.remote}: ${event.sent} sent, ${event.received} back`, from: 0 };
+      return `${event.remote}: ${event.sent} sent, ${event.received} back`;
     case 'program-ended':
-      return {
-        text: `the program of connection ${event.id} ended ${event.signal === undefined ? `with status ${event.status}` : `by ${event.signal}`}`,
-        from: 1,
-      };
+      return `the program of connection ${event.id} ended ${event.signal === undefined ? `with status ${event.status}` : `by ${event.signal}`}`;
     case 'sending-on':
-      return {
-        text: `${event.remote}: the peer has ended; stdin is still being sent`,
-        from: 1,
-        fromOnTerminal: 0,
-      };
+      return `${event.remote}: the peer has ended; stdin is still being sent`;
     case 'ended':
-      return { text: `${event.remote}: ${event.reason}, ${renderTotals(event)}`, from: 1 };
+      return `${event.remote}: ${event.reason}, ${renderTotals(event)}`;
     case 'replayed':
       return event.difference === undefined
-        ? { text: `${event.remote}: as recorded`, from: 1 }
-        : { text: `${event.remote}: differs: ${event.difference}`, from: 0 };
+        ? `${event.remote}: as recorded`
+        : `${event.remote}: differs: ${event.difference}`;
     case 'totals':
-      return {
-        text: `${renderTaken(event)}${renderState(event)}, ${renderTotals(event)}`,
-        from: 0,
-      };
+      return `${renderTaken(event)}${renderState(event)}, ${renderTotals(event)}`;
     case 'lane':
-      return { text: renderLane(event), from: 2 };
+      return renderLane(event);
     case 'metrics':
-      return { text: `metrics at ${event.url}`, from: 0 };
+      return `metrics at ${event.url}`;
     case 'reloaded':
-      return { text: `${event.file}: taken anew, ${renderCount(event.pairs, 'pair')}`, from: 0 };
+      return `${event.file}: taken anew, ${renderCount(event.pairs, 'pair')}`;
     case 'target-up':
-      return { text: `${event.target}: up`, from: 0 };
+      return `${event.target}: up`;
     case 'target-down':
-      return { text: `${event.target}: down, left out`, from: 0 };
+      return `${event.target}: down, left out`;
     case 'worker-started':
-      return { text: `worker ${event.worker} serves, process ${event.pid}`, from: 1 };
+      return `worker ${event.worker} serves, process ${event.pid}`;
     case 'worker-ended':
-      return {
-        text: `worker ${event.worker} (process ${event.pid}) ended ${event.signal === undefined ? `with status ${event.status ?? 0}` : `by ${event.signal}`}, ${renderCount(event.connections, 'connection')} lost; another is started`,
-        from: 0,
-      };
+      return `worker ${event.worker} (process ${event.pid}) ended ${event.signal === undefined ? `with status ${event.status ?? 0}` : `by ${event.signal}`}, ${renderCount(event.connections, 'connection')} lost; another is started`;
     case 'draining':
-      return {
-        text: `waiting for ${renderCount(event.open, 'connection')}, at most ${formatLimit(event.limitMs)}`,
-        from: 0,
-      };
+      return `waiting for ${renderCount(event.open, 'connection')}, at most ${formatLimit(event.limitMs)}`;
     case 'cut':
-      return { text: `cut ${renderCount(event.connections, 'connection')} that had not ended`, from: 0 };
+      return `cut ${renderCount(event.connections, 'connection')} that had not ended`;
     case 'error':
-      return { text: renderFailure(event.subject, event), from: 0 };
+      return renderFailure(event.subject, event);
   }
 }
 
@@ -177,20 +194,36 @@ function renderTls({ remote, protocol, cipher, alpn, verified }: Extract<Event, 
   return `${remote}: ${parts.join(', ')}, certificate ${verified ? 'verified' : 'not verified'}`;
 }
 
-function renderCertificate(event: Extract<Event, { event: 'certificate' }>): string {
-  const { depth, subject, issuer, names, validTo, daysLeft, fingerprint, keyPin } = event;
-  const until = validTo.slice(0, 10);
-  const validity =
-    daysLeft < 0 ? `expired on ${until}` : `valid until ${until} (${renderCount(daysLeft, 'day')} left)`;
+function renderCertificate(event: EventOf<'certificate'>): string {
+  const { depth, subject, issuer, names, fingerprint, keyPin } = event;
   const parts = [
     subject,
     ...(names.length > 0 ? [`for ${names.join(', ')}`] : []),
-    validity,
+    renderValidity(event),
     subject === issuer ? 'self-signed' : `issued by ${issuer}`,
     `SHA-256 ${fingerprint}`,
     `key sha256//${keyPin}`,
   ];
   return `${event.remote}: certificate ${depth}: ${parts.join('; ')}`;
+}
+
+function renderValidity({ validTo, daysLeft }: EventOf<'certificate'>): string {
+  const until = validTo.slice(0, 10);
+  return daysLeft < 0 ? `expired on ${until}` : `valid until ${until} (${renderCount(daysLeft, 'day')} left)`;
+}
+
+/** The peer's own certificate in a few rows, and those above it in one each. */
+function listCertificate(event: EventOf<'certificate'>): NonNullable<Sentence['rows']> {
+  const { depth, subject, issuer, names, key, keyPin } = event;
+  const validity = renderValidity(event);
+  if (depth > 0) return [['chain', `${subject}; ${validity}`]];
+  return [
+    ['names', names.length > 0 ? names.join(', ') : subject],
+    ['issuer', subject === issuer ? 'self-signed' : issuer],
+    [validity.startsWith('valid') ? 'valid' : 'EXPIRED', validity.replace(/^(valid|expired) /, '')],
+    ['key', key],
+    ['pin', `sha256//${keyPin}`],
+  ];
 }
 
 type EventOf<Name extends EventName> = Extract<Event, { readonly event: Name }>;

@@ -1,6 +1,6 @@
 import type { EndingReason } from '../flow/flow.ts';
 import { roundMs } from '../quantities.ts';
-import type { Event } from '../report/events.ts';
+import type { Event, EventName } from '../report/events.ts';
 
 /** What a server has done so far, over all its listeners. `sentBytes` went to clients, `receivedBytes` came from them. */
 export interface Totals {
@@ -164,6 +164,8 @@ export class Ledger {
 export interface Books {
   readonly ledger: Ledger;
   readonly emit: (event: Event) => void;
+  /** Whether anybody is told of events of this name; the others need not be made. Default: somebody is. */
+  readonly hears?: (name: EventName) => boolean;
   /** Reports a failure as one line: what failed, why, and in which connection. */
   readonly fail: (subject: string, error: unknown, id?: number) => void;
 }
@@ -187,7 +189,7 @@ export interface ConnectionEnding {
  */
 export function leave(
   entry: OpenConnection,
-  { ledger, emit, fail }: Books,
+  { ledger, emit, fail, hears }: Books,
   {
     reason,
     error,
@@ -204,6 +206,7 @@ export function leave(
   const counted = { ...moved, failed: failed || error !== undefined };
   ledger.leave(entry, { ...counted, ...(isProbe && { isProbe }) });
   if (error) fail(subject ?? remote, error, id);
+  if (hears?.('ended') === false) return;
   const durationMs = roundMs(lastedMs);
   emit({ event: 'ended', id, remote, reason, ...moved, durationMs });
 }

@@ -58,7 +58,7 @@ export class Listener implements BoundListener {
 
   /** Says whether the engine serves the clients, and why not. */
   announceLane(): void {
-    if (!this.#service.lane) return;
+    if (!this.#service.lane || this.#service.lane.isQuiet) return;
     const express = typeof this.#lane === 'object';
     const reason = typeof this.#lane === 'string' ? this.#lane : undefined;
     this.#host.emit({

@@ -2,15 +2,8 @@ import { resetConnection, type Connection, formatLocal, formatRemote } from '../
 import { ConnectionGuard, guarded } from '../net/guard.ts';
 import { Socket } from '../net/index.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
-import {
-  greet,
-  type Greeting,
-  SaidNothing,
-  formatSource,
-  judgeSource,
-  sourceHost,
-} from './greeting/greeting.ts';
-import { leave, refuse, tooManyNew, type OpenConnection } from './ledger.ts';
+import { greet, type Greeting, SaidNothing, formatSource, judgeHeader } from './greeting/greeting.ts';
+import { leave, refuse, type OpenConnection } from './ledger.ts';
 import type { ServeHost, Service } from './service.ts';
 
 /**
@@ -28,13 +21,14 @@ export async function serveClient(
 ): Promise<void> {
   // A client that leaves while it is greeted must not be an uncaught error.
   client.on('error', () => undefined);
-  const entry = host.ledger.enter(formatRemote(client, listener));
+  const entry = service.entered ?? host.ledger.enter(formatRemote(client, listener));
   const guard = new ConnectionGuard((error) => leave(entry, host, { reason: 'aborted', error }));
   guard.watch(client);
   await guard.run(async () => {
     const { id, remote } = entry;
     tune(client, entry, service, host);
-    host.emit({ event: 'accepted', id, local: formatLocal(client, listener), remote });
+    if (!service.entered && host.hears?.('accepted') !== false)
+      host.emit({ event: 'accepted', id, local: formatLocal(client, listener), remote });
     // Until its handler knows better.
     entry.breakOff = () => void client.destroy();
     const says = service.readers.length > 0 && client instanceof Socket;
@@ -83,9 +77,10 @@ function tune(
 async function letIn(
   client: Socket,
   { id, remote }: OpenConnection,
-  { readers, greetingMs, access, takeRate, onlyFirst }: Service,
+  service: Service,
   host: ServeHost,
 ): Promise<Greeting | 'said-nothing' | 'dropped' | 'turned-away'> {
+  const { readers, greetingMs, onlyFirst } = service;
   let greeting: Greeting;
   try {
     greeting = await greet(client, readers, { limitMs: greetingMs, signal: onlyFirst });
@@ -103,9 +98,7 @@ async function letIn(
   const { header } = greeting;
   if (!header) return greeting;
   host.emit({ event: 'client', id, remote, client: formatSource(header) });
-  const reason =
-    judgeSource(header, client, access) ??
-    ((await takeRate?.(sourceHost(header) ?? '')) === false ? tooManyNew : undefined);
+  const reason = await judgeHeader(header, client, service);
   if (reason === undefined) return greeting;
   refuse(host, formatSource(header), reason);
   return 'turned-away';

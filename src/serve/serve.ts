@@ -42,6 +42,7 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
     {
       allowHalfOpen: true,
       dataBeforeError: true,
+      readOnDemand: true,
       noDelay: true,
       overflow: 'wait',
       descriptorReserve: options.descriptorReserve,

@@ -7,7 +7,7 @@ import type { ConnectionGuard } from '../net/guard.ts';
 import type { Server, Socket } from '../net/index.ts';
 import type { UnixOwner } from '../net/unix-listener.ts';
 import type { Rate } from '../quantities.ts';
-import { defaultGreetingMs, type Greeting, type ReadGreeting } from './greeting/greeting.ts';
+import { defaultGreetingMs, type Greeting, type ReadGreeting, type TakeRate } from './greeting/greeting.ts';
 import type { Books, ConnectionEnding, OpenConnection } from './ledger.ts';
 import type { OwnAddresses } from './own-addresses.ts';
 import type { ThrowawayCertificates } from './throwaway-certificates.ts';
@@ -55,8 +55,8 @@ export interface Service {
   readonly access: AccessList | undefined;
   /** Undefined: no limit. */
   readonly rate: RateLimit | undefined;
-  /** Counts a connection of a client that a PROXY header names; false: one too many. Undefined: no limit. */
-  readonly takeRate: ((client: string) => boolean | Promise<boolean>) | undefined;
+  /** Undefined: no limit. */
+  readonly takeRate: TakeRate | undefined;
   /** Who a client is, its PROXY header says. */
   readonly acceptProxy: boolean;
   /** Undefined: no limit. */
@@ -74,6 +74,8 @@ export interface Service {
   /** How long a client may take for each of them, in milliseconds. */
   readonly greetingMs: number;
   readonly handle: Handler;
+  /** The place of the one client that it is for, where that has one and its arrival has been reported. */
+  readonly entered?: OpenConnection | undefined;
   /** Whether the engine serves its clients alone. Undefined: it never does, and nothing is said of it. */
   readonly lane?: LaneOffer;
   /** Binds an address that has no clients, but datagrams. Default: each client is a connection, of UDP too. */
@@ -93,6 +95,8 @@ export interface Binding {
 
 /** Whether clients take the express lane, and how. */
 export interface LaneOffer {
+  /** Nothing is said of it. Default false. */
+  readonly isQuiet?: boolean;
   /** Why they do not, as the end of a sentence. */
   readonly obstacle?: string;
   /**

@@ -22,26 +22,49 @@ export function escapeJson(json: string): string {
 export function showLine(line: Buffer): string {
   const isCrLast = line.length > 0 && line[line.length - 1] === 0x0d;
   const end = isCrLast ? line.length - 1 : line.length;
-  let text = '';
+  // Bytes are put together, and made a text once: text by small pieces costs many times as much.
+  let shown = nothing;
+  let length = 0;
   /** Where the bytes begin that are shown as they are and have not been taken yet. */
   let plainFrom = 0;
   for (let at = 0; at < end;) {
-    const length = characterLength(line, at, end);
-    const code = length === 0 ? (line[at] ?? 0) : decode(line, at, length);
-    const next = at + Math.max(length, 1);
-    if (length === 0 || (code !== tab && isControl(code))) {
-      text += line.toString('utf8', plainFrom, at) + escapeCode(code);
+    const first = line[at] ?? 0;
+    // Most bytes are decided here.
+    if (first >= 0x20 && first < 0x7f) {
+      at++;
+      continue;
+    }
+    const characterBytes = characterLength(line, at, end);
+    const code = characterBytes === 0 ? first : decode(line, at, characterBytes);
+    const next = at + (characterBytes || 1);
+    if (characterBytes === 0 || (code !== tab && isControl(code))) {
+      if (shown === nothing) shown = Buffer.allocUnsafe(end * escapeGrowth);
+      while (plainFrom < at) shown[length++] = line[plainFrom++] ?? 0;
+      if (code <= 0xff) {
+        shown[length] = 0x5c;
+        shown[length + 1] = 0x78;
+        shown[length + 2] = hexDigits[code >> 4] ?? 0;
+        shown[length + 3] = hexDigits[code & 15] ?? 0;
+        length += escapeGrowth;
+      } else length += shown.write(escapeCode(code), length);
       plainFrom = next;
     }
     at = next;
   }
-  return plainFrom === end ? text : text + line.toString('utf8', plainFrom, end);
+  if (shown === nothing) return line.toString('utf8', 0, end);
+  while (plainFrom < end) shown[length++] = line[plainFrom++] ?? 0;
+  return shown.toString('utf8', 0, length);
 }
+
+const nothing = Buffer.alloc(0);
+const hexDigits = Buffer.from('0123456789abcdef');
+
+/** The most bytes that a byte is shown as: `\xff`. A longer escape stands for two or three. */
+const escapeGrowth = 4;
 
 const tab = 0x09;
 
 function isControl(code: number): boolean {
-  // Most characters are decided here.
   if (code >= 0x20 && code < 0x7f) return false;
   if (code < 0xa0) return true;
   if (code < 0x061c || code > 0x2069) return false;

@@ -89,7 +89,12 @@ const mistakes: readonly (readonly [args: readonly string[], line: RegExp])[] = 
   ],
   [['completion', 'bash', 'zsh'], /^tnet completion: too many arguments.* \(TNET_E_USAGE\)$/],
   [['completion'], /^tnet completion: missing required argument 'shell' \(TNET_E_USAGE\)$/],
-  [['connect', '-l', '80'], /unknown option '-l': to listen, use: tnet listen \(TNET_E_USAGE\)$/],
+  [
+    ['connect', '-l', '80'],
+    /unknown option '-l': to listen, use: tnet listen; the name to log in by is: -t --user NAME \(TNET_E_USAGE\)$/,
+  ],
+  [['connect', '-t', '-a', 'h'], /unknown option '-a': .* -t --user NAME names one \(TNET_E_USAGE\)$/],
+  [['connect', '-t', '-b', '127.0.0.1', 'h'], /unknown option '-b': .* connect from is -s \(TNET_E_USAGE\)$/],
   [['connect', '--ssl-verify', 'h', '80'], /unknown option '--ssl-verify': with --tls the peer is verified/],
   [
     ['connect', '--ssl-trustfile', 'ca.pem', 'h', '80'],

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { closeSync, constants, createReadStream, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { spliceFlow } from '../../src/flow/splice-flow.ts';
+import { spliceFlow, spliceFlowPair } from '../../src/flow/splice-flow.ts';
 import {
   collect,
   createBytes,
@@ -43,26 +43,44 @@ nativeTest('leaves no descriptor behind, however a flow ends', async (t) => {
   t.is(withoutEngine(listDescriptors()).length, before);
 });
 
-nativeTest(
-  'keeps one duplicate of each socket of a relay, and gives it back with the last flow',
-  async (t) => {
-    const [client, front] = await createSocketPair(t);
-    const [back, target] = await createSocketPair(t);
-    const count = () => listDescriptors().filter((line) => line.includes('socket:')).length;
-    const before = count();
-    const up = must(spliceFlow({ source: front, sink: back }));
-    const down = must(spliceFlow({ source: back, sink: front }));
-    client.write('x');
-    await until(() => up.bytes === 1);
-    t.is(count(), before + 2);
-    client.end();
-    await up.ended;
-    t.is(count(), before + 2);
-    target.resume().end();
-    await down.ended;
-    t.is(count() <= before, true);
-  },
-);
+nativeTest('a relay has no descriptors beside those of its sockets, which it leaves open', async (t) => {
+  const [client, front] = await createSocketPair(t);
+  const [back, target] = await createSocketPair(t);
+  const count = () => listDescriptors().filter((line) => line.includes('socket:')).length;
+  const before = count();
+  const up = must(spliceFlow({ source: front, sink: back }));
+  const down = must(spliceFlow({ source: back, sink: front }));
+  client.write('x');
+  await until(() => up.bytes === 1);
+  t.is(count(), before);
+  client.end();
+  await up.ended;
+  t.is(count(), before);
+  target.resume().end();
+  await down.ended;
+  t.is(count() <= before, true);
+});
+
+for (const way of ['destroy', 'resetAndDestroy'] as const) {
+  nativeTest(
+    `a socket of a running flow is closed by ${way}() once the engine has let go of it`,
+    async (t) => {
+      const [client, front] = await createSocketPair(t);
+      const [back, target] = await createSocketPair(t);
+      const [up, down] = must(spliceFlowPair({ source: front, sink: back }, { source: back, sink: front }));
+      client.on('error', () => undefined).write('x');
+      target.resume();
+      await until(() => up.bytes === 1);
+      const ended: string[] = [];
+      void Promise.all([up.ended, down.ended]).then(() => ended.push('flows'));
+      front.once('close', () => ended.push('socket'));
+      front[way]();
+      await once(front, 'close');
+      t.deepEqual(ended, ['flows', 'socket']);
+      t.deepEqual([(await up.ended).side, (await down.ended).side], ['source', 'sink']);
+    },
+  );
+}
 
 nativeTest('leaves the flags of pipes that others share as they are', async (t) => {
   const input = createPipe(t);

@@ -6,37 +6,55 @@ export interface RecipeBlock {
   readonly text: string;
 }
 
-/** A task of docs/recipes.md. */
+/** A task of docs/recipes.md, or a step of docs/tour.md. */
 export interface Recipe {
   readonly title: string;
   /** What the text says it is for. */
   readonly intent: string;
+  readonly blocks: readonly RecipeBlock[];
+}
+
+/** What the machine of a recipe has already. */
+export interface Setup {
   /** Programs beside tnet that it needs. */
   readonly needs: readonly string[];
   /** Shell commands that make what the reader has already: a database, a certificate. */
   readonly before: string;
-  readonly blocks: readonly RecipeBlock[];
 }
 
 /**
  * Reads recipes from Markdown: each is a heading of the third level. Its `sh` blocks are what to type; a word behind
  * `sh` names a terminal of its own, left running. A `text` block is what the terminal above it shows, or the one that
- * it names. `<!-- needs: a, b -->` lists programs, and `<!-- before … -->` holds commands for the machine's part.
+ * it names.
  */
 export function readRecipes(markdown: string): Recipe[] {
+  return readSections(markdown).map(([title, body]) => ({
+    title,
+    intent: body.split(/^```/m)[0]!.trim(),
+    blocks: readBlocks(body),
+  }));
+}
+
+/** Reads set-ups by title: a line `needs: a, b`, and a `sh` block. */
+export function readSetups(markdown: string): ReadonlyMap<string, Setup> {
+  return new Map(
+    readSections(markdown).map(([title, body]) => [
+      title,
+      {
+        needs: (/^needs: (.*)$/m.exec(body)?.[1] ?? '').split(', ').filter((name) => name !== ''),
+        before: readBlocks(body)[0]?.text.trimEnd() ?? '',
+      },
+    ]),
+  );
+}
+
+function readSections(markdown: string): (readonly [title: string, body: string])[] {
   return markdown
     .split(/^### /m)
     .slice(1)
     .map((section) => {
       const [title = '', ...rest] = section.split(/^## /m)[0]!.split('\n');
-      const body = rest.join('\n');
-      return {
-        title: title.trim(),
-        intent: body.split(/^(?:<!--|```)/m)[0]!.trim(),
-        needs: (/<!-- needs: (.*?) -->/.exec(body)?.[1] ?? '').split(', ').filter((name) => name !== ''),
-        before: /<!-- before\n([^]*?)\n-->/.exec(body)?.[1] ?? '',
-        blocks: readBlocks(body),
-      };
+      return [title.trim(), rest.join('\n')];
     });
 }
 

@@ -65,7 +65,7 @@ export async function openScreen(
   const socket = join(dir, `tmux-${++count}`);
   const tmux = (...args: readonly string[]) =>
     execFileSync('tmux', ['-S', socket, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  const shell = `env -i PATH='${process.env.PATH ?? ''}' TERM=xterm ${environment} PS1='ready> ' bash --norc --noprofile`;
+  const shell = `env -i PATH='${process.env.PATH ?? ''}' TERM=xterm XDG_STATE_HOME='${dir}/state' ${environment} PS1='ready> ' bash --norc --noprofile`;
   tmux('-f', '/dev/null', 'new-session', '-d', '-x', String(columns), '-y', String(rows), shell);
   t.teardown(() => void tmux('kill-server'));
   // Lines that the screen has wrapped are one again: where a long path breaks must not matter.

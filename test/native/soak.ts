@@ -207,11 +207,15 @@ async function openLane(): Promise<ExpressLane> {
   const onEvents = (events: readonly LaneEvent[]) => {
     for (const event of events) {
       if (event.type === 'accepted') lanePorts.set(event.id, event.remote!.port);
+      if (event.type === 'asked') setTimeout(() => lane.answer(event.id, { target }), random(5));
       if (event.type === 'ended') laneEndings.get(lanePorts.get(event.id)!)?.(event);
     }
   };
-  const targets = [{ address: '127.0.0.1', port }];
-  const lane = must(openExpressLane({ listenFd, targets, onEvents, idleMs: 5000, maxConnections: 20 }));
+  const target = { address: '127.0.0.1', port };
+  const asks = ([undefined, 'at-once', 'first-bytes'] as const)[random(3)];
+  const targets = asks ? [] : [target];
+  const options = { listenFd, targets, asks, onEvents, idleMs: 5000, maxConnections: 20 };
+  const lane = must(openExpressLane(options));
   server.close();
   return lane;
 }

@@ -17,8 +17,8 @@ const asIs = (text: string) => text;
 const plain = { sent: asIs, received: asIs, note: asIs };
 
 /** What a tap shows of chunks that a client sends, without the times. */
-function show(style: TapStyle, chunks: readonly Buffer[]): string[] {
-  const format = createTapFormat(style, plain);
+function show(style: TapStyle, chunks: readonly Buffer[], columns?: number): string[] {
+  const format = createTapFormat(style, plain, () => columns);
   let offset = 0;
   const parts = [format.opened(connection, 0)];
   for (const chunk of chunks) {
@@ -108,5 +108,28 @@ for (const [title, bytes] of [
   test(`a megabyte of ${title} as text costs at most twice as much as in hex`, (t) => {
     const [text, hex] = [costMs('text', bytes), costMs('hex', bytes)];
     t.true(text <= 2 * hex, `${text} ms, and ${hex} ms in hex`);
+  });
+}
+
+/** Each row: the width, and how many bytes of hex stand in a line and whether the direction has a line of its own. */
+const widths: readonly (readonly [columns: number | undefined, bytes: number, isApart: boolean])[] = [
+  [undefined, 16, false],
+  [200, 16, false],
+  [100, 16, false],
+  [80, 8, false],
+  [60, 8, true],
+  [40, 4, true],
+  [20, 4, true],
+];
+
+for (const [columns, bytes, isApart] of widths) {
+  test(`hex of a tap fits ${columns ?? 'no'} columns with ${bytes} bytes a line${isApart ? ', below its direction' : ''}`, (t) => {
+    const lines = show('hex', [randomBytes(100)], columns).slice(1, -2);
+    if (isApart) t.is(lines.shift(), '7 >');
+    t.is(lines.length, Math.ceil(100 / bytes));
+    // The time before them is cut off.
+    const timeColumns = isApart ? 0 : 16;
+    if (columns !== undefined && columns >= 40)
+      t.true(lines.every((line) => line.length + timeColumns <= columns));
   });
 }

@@ -32,6 +32,7 @@ const certificate = {
   validFrom: '2026-01-01T00:00:00.000Z',
   validTo: '2026-12-31T00:00:00.000Z',
   daysLeft: 1,
+  key: 'EC prime256v1',
   fingerprint: 'AB:CD',
   keyPin: 'cGlu',
 } as const;

@@ -32,11 +32,11 @@ test('a long check on a terminal shows a bar, and leaves nothing of it behind', 
   t.false(screen.text().includes('░'));
 });
 
-test('--wait on a terminal shows a spinner, and the session follows on a clean line', async (t) => {
+test('--wait on a terminal shows what it waits for, and the session follows on a clean line', async (t) => {
   const port = await closedPort();
   const screen = await openScreen(t);
   screen.run(showingStatus(`${tnetCommand} connect --wait 60s 127.0.0.1 ${port}`));
-  await screen.shows(/waiting: 0 of 1 accept/);
+  await screen.shows(/waiting for 127\.0\.0\.1:\d+: connection refused, \d+s left/);
   const server = createServer((socket) => socket.end('up\n')).listen(port, '127.0.0.1');
   t.teardown(() => server.close());
   await screen.shows(/status 0!/);

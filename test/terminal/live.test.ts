@@ -71,7 +71,9 @@ test('--live is redrawn for a window that grows or shrinks', async (t) => {
     );
     const lines = screen.text().trimEnd().split('\n');
     t.is(lines.filter((line) => line.startsWith('tnet proxy')).length, 1);
-    t.is(lines.length, 5, screen.text());
+    t.is(lines.length, rows, screen.text());
+    t.is(lines.filter((line) => line !== '').length, 5, screen.text());
+    t.is(lines.at(-1), 'q quit  ↑↓ scroll  s sort: rate  p pause');
   }
 });
 
@@ -102,6 +104,39 @@ for (const [signal, status] of [
     await screen.shows(/wrapped-0{150}/);
   });
 }
+
+test('--live shows the pair before the first client, and its keys sort, pause and quit', async (t) => {
+  const { screen, address } = await show(t, { columns: 80, rows: 24 }, ' --latency 1ms --max-connections 7');
+  await screen.shows(/^127\.0\.0\.1:\d+ -> 127\.0\.0\.1:\d+; max-connections 7; latency 1 ms$/m);
+  await screen.shows(/^q quit {2}↑↓ scroll {2}s sort: rate {2}p pause$/m);
+  screen.press('s');
+  await screen.shows(/s sort: bytes/);
+  screen.press('p');
+  await screen.shows(/p go on/);
+  await holdClient(t, address, 10);
+  await holdClient(t, address, 10);
+  t.regex(screen.text(), /^0 open/m);
+  screen.press('p');
+  await screen.shows(/^2 open/m);
+  await screen.shows(/^ +1 [^]*^ +2 /m);
+  screen.press('Down');
+  await screen.shows(/AGE\n +2 /);
+  screen.press('q');
+  await screen.shows(/status 130!/);
+  t.regex(await screen.settings(), / icanon .*\n?.* echo /);
+});
+
+test('a proxy on a terminal says at its start what it does, in a line for each pair', async (t) => {
+  const screen = await openScreen(t);
+  screen.run(
+    `clear; ${tnetCommand} proxy 127.0.0.1:0 127.0.0.1:9 --latency 100ms±20ms --bandwidth 64k --idle 90s`,
+  );
+  await screen.shows(/listening on/);
+  t.regex(
+    screen.text(),
+    /^tnet proxy: 127\.0\.0\.1:0 -> 127\.0\.0\.1:9; idle 90 s; latency 100 ms±20 ms; bandwidth 64k$/m,
+  );
+});
 
 test('Ctrl-Z gives the terminal back, and fg shows the view again', async (t) => {
   const { screen, pid } = await show(t, {});

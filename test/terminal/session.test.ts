@@ -106,12 +106,46 @@ test('the command mode shows the status, sends commands, and changes the escape 
   screen.press('nonsense', 'Enter');
   await screen.shows(/no command nonsense; \? lists them/);
   screen.press('set escape ^T', 'Enter');
-  await screen.isSet(/eol = \^T/);
+  await screen.isSet(/^isig -icanon/m);
   screen.press('C-t');
   await screen.shows(/tnet>$/m);
   screen.press('q', 'Enter');
   await screen.shows(/status 0!/);
   t.is(await screen.settings(), before);
+});
+
+test('the command mode negotiates options, keeps variables, and runs a command of the shell', async (t) => {
+  const server = await startScriptedServer(t);
+  const screen = await openScreen(t);
+  start(screen, `-t --user me 127.0.0.1 ${server.port}`);
+  await screen.shows(/the escape key is/);
+  const command = async (line: string) => {
+    screen.press('C-]');
+    await screen.shows(/tnet>$/m);
+    screen.press(line, 'Enter');
+  };
+  await command('send will 39');
+  await server.gets(Buffer.from('fffb27', 'hex'));
+  await command('send do echo');
+  await server.gets(Buffer.from('fffd01', 'hex'));
+  await command('toggle binary');
+  await server.gets(Buffer.from('fffb00fffd00', 'hex'));
+  await command('logout');
+  await server.gets(Buffer.from('fffd12', 'hex'));
+  server.client().write(Buffer.from('fffd27', 'hex'));
+  await command('environ define LANG C');
+  await server.gets(Buffer.from('fffa2702034c414e470143fff0', 'hex'));
+  screen.press('display', 'Enter');
+  await screen.shows(/options here: .*\n.*\nUSER=me\nLANG=C\ntnet>$/m);
+  screen.press('!echo from the $((40 + 2)) shell', 'Enter');
+  await screen.shows(/^from the 42 shell$/m);
+  screen.press('open other 24', 'Enter');
+  await screen.shows(/connected to 127\.0\.0\.1:\d+, .*\nquit, and then: tnet connect -t other 24$/m);
+  screen.press('send do nothing', 'Enter');
+  await screen.shows(/do which option\? a number from 0 to 254/);
+  t.notRegex(screen.text(), /no command/);
+  screen.press('quit', 'Enter');
+  await screen.shows(/status 0!/);
 });
 
 test('Ctrl-Z in a line mode gives the terminal back, and fg takes it again', async (t) => {

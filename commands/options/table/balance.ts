@@ -20,6 +20,7 @@ export const balance = {
     in: { proxy: ['target'] },
     ends: anyEnd,
     modes,
+    lane: true,
     test: 'cli/proxy/balance.test.ts',
   },
   health: {
@@ -30,6 +31,7 @@ export const balance = {
     in: { proxy: ['target'] },
     ends: streamEnds,
     modes,
+    lane: true,
     test: 'cli/proxy/balance.test.ts',
   },
   healthFall: {
@@ -41,6 +43,7 @@ export const balance = {
     ends: anyEnd,
     modes,
     needs: [among],
+    lane: true,
     test: 'cli/proxy/balance.test.ts',
   },
   healthRise: {
@@ -52,6 +55,7 @@ export const balance = {
     ends: anyEnd,
     modes,
     needs: [{ anyOf: ['health'] }],
+    lane: true,
     test: 'cli/proxy/balance.test.ts',
   },
   eject: {
@@ -63,6 +67,7 @@ export const balance = {
     ends: anyEnd,
     modes,
     needs: [among],
+    lane: true,
     test: 'cli/proxy/balance.test.ts',
   },
   resolve: {
@@ -73,6 +78,7 @@ export const balance = {
     in: { proxy: ['target'] },
     ends: anyEnd,
     modes,
+    lane: true,
     test: 'handlers/relay/faults/faults.test.ts',
   },
   dnsServer: {
@@ -83,6 +89,7 @@ export const balance = {
     in: { proxy: ['target'] },
     ends: anyEnd,
     modes,
+    lane: true,
     test: 'cli/proxy/balance.test.ts',
   },
 } as const satisfies OptionTable;

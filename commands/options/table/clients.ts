@@ -53,6 +53,7 @@ export const admission = {
     ends: anyEnd,
     modes: [...sessions, 'workers', 'names', 'replay-target'],
     needs: [{ anyOf: ['keepOpen'], called: 'with -k', in: 'listen' }],
+    lane: true,
     test: 'cli/proxy/proxy.test.ts',
   },
 } as const satisfies OptionTable;

@@ -63,6 +63,7 @@ export const limits = {
     ends: streamEnds,
     modes: ['workers', 'names', 'replay-target'],
     needs: [{ anyOf: ['acceptProxy', 'tlsIn', 'socks', 'httpConnect', 'route'] }],
+    lane: true,
     test: 'cli/proxy/tls.test.ts',
   },
 } as const satisfies OptionTable;

@@ -15,6 +15,7 @@ export const clientHeader = {
     in: { listen: ['server'], echo: ['server'], proxy: ['server'] },
     ends: streamEnds,
     modes: [...sessions, 'workers', 'names', 'replay-target'],
+    lane: true,
     test: 'cli/proxy/header.test.ts',
   },
 } as const satisfies OptionTable;
@@ -79,6 +80,7 @@ export const protocols = {
     in: { proxy: ['server', 'target'] },
     ends: streamEnds,
     modes: ['workers', 'names'],
+    lane: true,
     test: 'cli/proxy/header.test.ts',
   },
   socks: {

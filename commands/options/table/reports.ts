@@ -21,6 +21,20 @@ export const timing = {
   },
 } as const satisfies OptionTable;
 
+/** How far a session is. */
+export const progress = {
+  progress: {
+    flags: '--progress',
+    help: 'show how much has moved, how fast, and the sums at the end (by itself on a terminal)',
+    value: toggle,
+    off: { flags: '--no-progress', help: 'do not' },
+    in: { connect: ['client'], listen: ['server'] },
+    ends: anyEnd,
+    modes: ['receive', 'send'],
+    test: 'terminal/progress.test.ts',
+  },
+} as const satisfies OptionTable;
+
 /** What is said on standard error. */
 export const reports = {
   verbose: {

@@ -14,7 +14,6 @@ import { prepareTargetDialing, prepareTuner } from './targets/target-dial.ts';
 import { createDirectUpstream, type TargetDialing, type Upstream } from './targets/upstream.ts';
 import type { ReadGreeting } from '../../serve/greeting/greeting.ts';
 import { setFlagsFromString } from 'node:v8';
-import { nativeStatus } from '../../native/addon.ts';
 
 /**
  * Makes pairs ready that are served side by side.
@@ -23,7 +22,9 @@ import { nativeStatus } from '../../native/addon.ts';
  */
 export async function prepareRelays(pairs: readonly Pair[], host: ProxyHost): Promise<RelayService[]> {
   checkLoops(pairs, host.family);
-  return Promise.all(pairs.map((pair) => prepareRelay(pair, host)));
+  const services = await Promise.all(pairs.map((pair) => prepareRelay(pair, host)));
+  limitYoungGeneration(services);
+  return services;
 }
 
 /**
@@ -164,12 +165,11 @@ async function prepareRequests({ socks, httpConnect, authFile }: Pair['values'])
 }
 
 /**
- * Keeps V8's room for new objects at its first size, one megabyte, where the native engine carries the bytes. It grows
- * to sixteen times three megabytes otherwise when connections come in numbers, and stays so: a third of what an open
- * connection costs. Where the bytes pass through JavaScript the room is left to grow: it saves them a fifth of the time.
+ * Keeps V8's room for new objects at its first size, one megabyte, where the lane serves the clients. It grows to sixteen
+ * times three megabytes otherwise when connections come in numbers, and stays so: a third of what an open connection
+ * costs. Where connections pass through JavaScript the room is left to grow: it saves them a fifth of the time.
  */
-export function limitYoungGeneration(pairs: readonly Pair[]): void {
-  const passBytes = ({ values, isFaulty }: Pair) =>
-    isFaulty || values.tlsIn === true || values.tlsOut === true;
-  if (nativeStatus().used && !pairs.some(passBytes)) setFlagsFromString('--semi-space-growth-factor=1');
+function limitYoungGeneration(services: readonly RelayService[]): void {
+  const isLimited = services.every(({ lane }) => lane.open);
+  setFlagsFromString(`--semi-space-growth-factor=${isLimited ? 1 : 2}`);
 }

@@ -2,6 +2,7 @@ import { errorCode } from '../../errors.ts';
 import { closeConnection, resetConnection, type Connection, formatLocal } from '../../net/connection.ts';
 import { Socket } from '../../net/index.ts';
 import { type RecordedEnding, toRecordedEnd, type RecordedConnection } from '../../record/record-format.ts';
+import type { ConnectionRecord } from '../../record/recording.ts';
 import type { Greeted, Handler, HandlerEnding } from '../../serve/service.ts';
 import { sourceHost, formatSource, type Greeting } from '../../serve/greeting/greeting.ts';
 import { closeUnserved } from '../../serve/serve-client.ts';
@@ -14,29 +15,25 @@ import { createLoopError } from './targets/rules.ts';
 import { formatTarget } from './targets/target.ts';
 import type { OpenUpstream } from './targets/upstream.ts';
 
-/** Connects clients to their targets and joins the two. */
-export function createRelay(options: RelayOptions, host: ProxyHost): Handler {
+/** Connects clients to their targets and joins the two. `open` connects a client to its target; default: as the options say. */
+export function createRelay(options: RelayOptions, host: ProxyHost, open = openTarget): Handler {
   return async (greeted) => {
-    const { client, greeting, listener, entry } = greeted;
+    const { client, greeting, entry } = greeted;
     if (greeting.request?.command === 'udp-associate') return associate(greeted, options, host);
     const isOwn = host.loops?.connections.has(client);
     if (isOwn && (await isOwn)) return leadBack(greeted, options, host);
-    const opened = await openTarget(greeted, options, host);
+    const opened = await open(greeted, options, host);
     if (!opened) return { reason: 'aborted', failed: true, close: () => closeUnserved(client) };
     const { id } = entry;
     const { socket: target } = opened;
     greeted.guard.watch(target);
     if (!(target instanceof Socket)) host.loops?.connections.add(target);
     entry.target = opened.target;
-    const local = formatLocal(target, opened.target);
-    host.emit({ event: 'connected', id, local, remote: opened.target });
-    const connection = describeRelayed(client, listener, { id, target: opened.target, greeting });
-    const records = (host.recordings ?? []).map((recording) =>
-      recording.open({
-        connection,
-        hasEnded: (direction) => hasEnded(direction === 'sent' ? client : target),
-      }),
-    );
+    if (host.hears?.('connected') !== false) {
+      const local = formatLocal(target, opened.target);
+      host.emit({ event: 'connected', id, local, remote: opened.target });
+    }
+    const records = openRecords(greeted, opened, host);
     const outcome = await join({ client, target, early: greeting.early, records }, entry, options);
     for (const record of records) record.closed(toRecordedEnding(outcome));
     opened.release?.({
@@ -45,6 +42,22 @@ export function createRelay(options: RelayOptions, host: ProxyHost): Handler {
     });
     return conclude(client, target, outcome);
   };
+}
+
+/** Where the connection is recorded; nobody describes one that is not. */
+function openRecords(
+  { client, greeting, listener, entry: { id } }: Greeted,
+  { socket, target }: OpenUpstream,
+  { recordings = [] }: ProxyHost,
+): readonly ConnectionRecord[] {
+  if (recordings.length === 0) return [];
+  const connection = describeRelayed(client, listener, { id, target, greeting });
+  return recordings.map((recording) =>
+    recording.open({
+      connection,
+      hasEnded: (direction) => hasEnded(direction === 'sent' ? client : socket),
+    }),
+  );
 }
 
 /** Of a client that is a connection of our own. */

@@ -1,4 +1,4 @@
-import type { Socket } from '../../net/index.ts';
+import type { SocketEnds } from '../../dial/send-proxy-header.ts';
 import type { Greeting } from '../../serve/greeting/greeting.ts';
 import type { RoutePattern } from '../../serve/greeting/route-match.ts';
 import type { LaneOffer, Service } from '../../serve/service.ts';
@@ -20,7 +20,7 @@ export interface RelayOptions {
   /** Draws what is done to a connection; undefined when nothing is done to any. */
   readonly createFaults: ((connection: number, onDrop: () => void) => Faults) | undefined;
   /** Makes what a target is told first; undefined: nothing. Throws a ProtocolError for what cannot be told. */
-  readonly createHead: ((client: Socket, greeting: Greeting) => Buffer) | undefined;
+  readonly createHead: ((client: SocketEnds, greeting: Greeting) => Buffer) | undefined;
   /** Undefined when no end is UDP. */
   readonly datagrams: DatagramSessions | undefined;
 }

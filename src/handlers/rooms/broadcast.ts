@@ -36,6 +36,7 @@ export class Broadcast {
   readonly #limitBytes: number;
   readonly #waitForBranch: boolean;
   readonly #branches = new Set<Branch>();
+  readonly #aside = new Set<Branch>();
   /** Sources that wait for a branch to have room. */
   readonly #waiting: (() => void)[] = [];
   #isEnded = false;
@@ -45,16 +46,21 @@ export class Broadcast {
     this.#waitForBranch = options.waitForBranch === true;
   }
 
-  /** A new branch: it gets every chunk from now on, and ends when the broadcast does. Destroy it to leave. */
-  addBranch(): Branch {
+  /**
+   * A new branch: it gets every chunk from now on, and ends when the broadcast does. Destroy it to leave. One aside sets
+   * the pace only while there is no other.
+   */
+  addBranch({ isAside = false } = {}): Branch {
     const branch = new Branch(this.#limitBytes, {
       onRoom: () => this.#release(),
       onClose: () => {
         this.#branches.delete(branch);
+        this.#aside.delete(branch);
         this.#release();
       },
     });
     this.#branches.add(branch);
+    if (isAside) this.#aside.add(branch);
     if (this.#isEnded) branch.finish();
     this.#release();
     return branch;
@@ -88,7 +94,9 @@ export class Broadcast {
 
   /** Lets a source go on when a branch has room, or when there is none. */
   #pace(except: Branch | undefined, done: () => void): void {
-    const others = [...this.#branches].filter((branch) => branch !== except);
+    const all = [...this.#branches].filter((branch) => branch !== except);
+    const main = all.filter((branch) => !this.#aside.has(branch));
+    const others = main.length > 0 ? main : all;
     if (others.length === 0 || others.some((branch) => branch.waitingBytes < paceBytes)) done();
     else this.#waiting.push(() => this.#pace(except, done));
   }

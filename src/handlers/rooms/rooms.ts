@@ -70,12 +70,14 @@ export interface Room {
 export interface RoomOptions {
   /** What the local side says; absent: nothing. */
   readonly input: Readable | undefined;
-  /** Where the clients' bytes go, in a room that is no broker. */
+  /** Where the clients' bytes go, in a room that is no broker; in a chat, what the local side hears. */
   readonly output: Writable | undefined;
   /** Stops the reading of the input. */
   readonly signal: AbortSignal;
   /** Told how the reading of the input ended. */
   readonly onInputEnded?: (ending: Ending) => void;
+  /** Told that the output of a chat takes no more. */
+  readonly onOutputFailed?: (ending: Ending) => void;
 }
 
 /** Every client gets what comes from the input, and the output gets what comes from every client. */
@@ -115,12 +117,13 @@ export function createBrokerRoom(options: RoomOptions): Room {
 
 /**
  * As a broker, but in whole lines that begin with `<user N>`, without control characters, and with an `<announce>`
- * line for everybody who comes and goes. The local input is user 0. Source: ncat(1), --chat.
+ * line for everybody who comes and goes. The local side is user 0. Source: ncat(1), --chat.
  */
 export function createChatRoom(options: RoomOptions): Room {
   const broadcast = new Broadcast();
   const present = new Map<number, string>();
-  void sayInput(broadcast, options, [createChatLabel(0)]);
+  const host = hearAll(broadcast, options);
+  void sayInput(broadcast, options, [createChatLabel(0)], host);
   const announce = (text: string) => broadcast.send(Buffer.from(`<announce> ${text}\n`));
   return {
     join(id, client) {
@@ -158,14 +161,28 @@ function createChatLabel(id: number): LineLabel {
   return new LineLabel(`<user ${id}> `, { show: showLine });
 }
 
-/** Gives the local input to every branch, and settles when it has ended or there is none. */
+/** Gives what everybody else says to the local output. */
+function hearAll(broadcast: Broadcast, { output, signal, onOutputFailed }: RoomOptions): Branch | undefined {
+  if (!output) return undefined;
+  const branch = broadcast.addBranch({ isAside: true });
+  const flow = startFlow({ source: branch, sink: output, onEnd: 'keep-open' });
+  signal.addEventListener('abort', () => flow.finish(), { once: true });
+  void flow.ended.then((ending) => {
+    branch.destroy();
+    if (ending.error) onOutputFailed?.(ending);
+  });
+  return branch;
+}
+
+/** Gives the local input to every branch but that of the local output, and settles when it has ended or there is none. */
 async function sayInput(
   broadcast: Broadcast,
   { input, signal, onInputEnded }: RoomOptions,
   transforms: readonly Duplex[] = [],
+  own?: Branch,
 ): Promise<void> {
   if (!input) return;
-  const flow = startFlow({ source: input, sink: broadcast.createInput(), transforms, onEnd: 'keep-open' });
+  const flow = startFlow({ source: input, sink: broadcast.createInput(own), transforms, onEnd: 'keep-open' });
   signal.addEventListener('abort', () => flow.stop('aborted'), { once: true });
   onInputEnded?.(await flow.ended);
 }

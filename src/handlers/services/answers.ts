@@ -83,6 +83,7 @@ class AnswerListener implements BoundListener {
     const sentBytes = reply?.length;
     const receivedBytes = datagram.length;
     this.#host.ledger.datagrams({ taken: 1, dropped: 0 }, { receivedBytes, sentBytes: sentBytes ?? 0 });
+    if (this.#host.hears?.('datagram') === false) return;
     const remote = formatHostPort(address, port);
     this.#host.emit({
       event: 'datagram',

@@ -25,6 +25,8 @@ export interface TelnetCodecOptions {
   readonly windowSize?: TelnetWindowSize;
   /** Client: bits a second as `[transmit, receive]`. Absent = refused. */
   readonly terminalSpeed?: readonly [transmit: number, receive: number];
+  /** Client: variables for a peer that asks (NEW-ENVIRON, RFC 1572). None = refused. */
+  readonly environment?: ReadonlyMap<string, string>;
   /** Whether BINARY (RFC 856) is accepted, and offered when active. Default `accept`. */
   readonly binary?: 'accept' | 'offer' | 'refuse';
   /**
@@ -67,7 +69,7 @@ export type TelnetEvent =
   /** Something that is not telnet; its bytes were dropped and the session goes on. */
   | { readonly type: 'anomaly'; readonly anomaly: TelnetAnomaly | 'bad-subnegotiation' };
 
-/** The options a role accepts on each side; what is in neither list (LINEMODE, NEW-ENVIRON, CHARSET, …) is refused. */
+/** The options a role accepts on each side; what is in neither list (LINEMODE, CHARSET, …) is refused. */
 export const acceptedOptions: Record<TelnetRole, Record<TelnetSide, readonly TelnetOptionName[]>> = {
   client: {
     local: [
@@ -78,6 +80,7 @@ export const acceptedOptions: Record<TelnetRole, Record<TelnetSide, readonly Tel
       'end-of-record',
       'window-size',
       'terminal-speed',
+      'new-environ',
     ],
     remote: ['binary', 'echo', 'suppress-go-ahead', 'status', 'end-of-record'],
   },
@@ -102,6 +105,7 @@ export const offeredOptions: Record<TelnetRole, readonly (readonly [TelnetSide, 
     ['local', telnetOptions['terminal-type']],
     ['local', telnetOptions['window-size']],
     ['local', telnetOptions['terminal-speed']],
+    ['local', telnetOptions['new-environ']],
     ['remote', telnetOptions.status],
   ],
   server: [

@@ -32,7 +32,7 @@ export const telnetVerbs = { will: 251, wont: 252, do: 253, dont: 254 } as const
 /** A verb of option negotiation. */
 export type TelnetVerb = keyof typeof telnetVerbs;
 
-/** The options this codec knows by name, with the RFC that defines each. The last three it only knows to refuse. */
+/** The options this codec knows by name, with the RFC that defines each. Logout, linemode and charset it only knows to refuse. */
 export const telnetOptions = {
   /** RFC 856 */
   binary: 0,
@@ -44,6 +44,8 @@ export const telnetOptions = {
   status: 5,
   /** RFC 860 */
   'timing-mark': 6,
+  /** RFC 727 */
+  logout: 18,
   /** RFC 1091 */
   'terminal-type': 24,
   /** RFC 885 */
@@ -74,6 +76,11 @@ const verbNames = new Map(
 /** The name of an option for people: `echo`, `window-size`, or `option 200` for one without a name here. */
 export function nameOption(option: number): string {
   return optionNames.get(option) ?? `option ${option}`;
+}
+
+/** The number of an option by its name here. */
+export function findOption(name: string): number | undefined {
+  return Object.hasOwn(telnetOptions, name) ? telnetOptions[name as TelnetOptionName] : undefined;
 }
 
 /** The command of a byte after IAC, or undefined when it is none. */

@@ -3,7 +3,7 @@ import { escapeIac } from './nvt.ts';
 import { IAC, SB, SE, telnetOptions, telnetVerbs, type TelnetVerb } from './codes.ts';
 
 /** The first byte of most subnegotiations: the value itself, or a request for it. RFC 1091, 1079, 859. */
-const IS = 0;
+export const IS = 0;
 /** See {@link IS}. */
 export const SEND = 1;
 
@@ -15,7 +15,7 @@ const printable = /^[\x21-\x7e]+$/;
 const speeds = /^(\d{1,10}),(\d{1,10})$/;
 
 /** A whole subnegotiation: IAC SB option bytes IAC SE, with IAC doubled inside (RFC 855). */
-function encodeSubnegotiation(option: number, bytes: Buffer): Buffer {
+export function encodeSubnegotiation(option: number, bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.from([IAC, SB, option]), escapeIac(bytes), Buffer.from([IAC, SE])]);
 }
 

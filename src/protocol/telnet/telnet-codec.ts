@@ -7,6 +7,7 @@ import {
   readSubnegotiation,
 } from './codec-options.ts';
 import { IAC, telnetCommands, telnetOptions, type TelnetCommand, type TelnetVerb } from './codes.ts';
+import { answerEnvironment, informEnvironment } from './environ.ts';
 import { Negotiator, TIMING_MARK, TerminalTypeCycle } from './negotiator.ts';
 import { NvtDecoder, NvtEncoder } from './nvt.ts';
 import type { OptionStep, TelnetSide } from './option-state.ts';
@@ -16,6 +17,7 @@ import {
   encodeNegotiation,
   encodeSend,
   encodeStatus,
+  encodeSubnegotiation,
   encodeWindowSize,
   SEND,
   type TelnetStatus,
@@ -27,7 +29,7 @@ const EMPTY = Buffer.alloc(0);
 /**
  * One end of a telnet connection (RFC 854, 855), client or server, without I/O: `receive()` takes what arrived and
  * gives data and replies, `encode()` makes data ready to send. Options are negotiated by RFC 1143; BINARY (856),
- * ECHO (857), SGA (858), STATUS (859), TIMING-MARK (860), TTYPE (1091), EOR (885), NAWS (1073) and TSPEED (1079) are
+ * ECHO (857), SGA (858), STATUS (859), TIMING-MARK (860), TTYPE (1091), EOR (885), NAWS (1073), TSPEED (1079) and, for a client, NEW-ENVIRON (1572) are
  * spoken, all others refused with WONT and DONT. Nothing the peer sends makes it throw: what is not telnet comes out
  * as an `anomaly` event. It keeps at most SUBNEGOTIATION_LIMIT_BYTES and two bytes.
  */
@@ -139,6 +141,13 @@ export class TelnetCodec {
     return this.#negotiator.isOn('local', telnetOptions['window-size']) ? bytes : EMPTY;
   }
 
+  /** Tells the peer of a variable that has changed, when it listens (RFC 1572); empty when it does not. */
+  informEnvironment(name: string): Buffer {
+    const option = telnetOptions['new-environ'];
+    if (!this.#tellsEnvironment(option)) return EMPTY;
+    return encodeSubnegotiation(option, informEnvironment(name, this.#environment.get(name)));
+  }
+
   /** Asks the peer for its view of the options (RFC 859); empty when it has not agreed to STATUS. */
   requestStatus(): Buffer {
     return this.#ifRemote(telnetOptions.status);
@@ -174,6 +183,7 @@ export class TelnetCodec {
     if (side === 'remote') return true;
     if (option === telnetOptions['terminal-type']) return !this.#terminalTypes.isEmpty;
     if (option === telnetOptions['window-size']) return this.#windowSize !== undefined;
+    if (option === telnetOptions['new-environ']) return (this.#options.environment?.size ?? 0) > 0;
     return option !== telnetOptions['terminal-speed'] || terminalSpeed !== undefined;
   }
 
@@ -233,9 +243,19 @@ export class TelnetCodec {
 
   #receiveSubnegotiation(option: number, bytes: Buffer): void {
     const isRequest = bytes.length === 1 && bytes[0] === SEND;
-    if (isRequest && this.#negotiator.isOn('local', option)) this.#reply(this.#answerRequest(option));
+    const variables = this.#tellsEnvironment(option) && answerEnvironment(bytes, this.#environment);
+    if (variables) this.#reply(encodeSubnegotiation(option, variables));
+    else if (isRequest && this.#negotiator.isOn('local', option)) this.#reply(this.#answerRequest(option));
     else if (this.#negotiator.isOn('remote', option)) this.#emit(readSubnegotiation(option, bytes));
     else this.#emit({ type: 'subnegotiation', option, bytes });
+  }
+
+  get #environment(): ReadonlyMap<string, string> {
+    return this.#options.environment ?? new Map();
+  }
+
+  #tellsEnvironment(option: number): boolean {
+    return option === telnetOptions['new-environ'] && this.#negotiator.isOn('local', option);
   }
 
   #answerRequest(option: number): Buffer {

@@ -3,6 +3,7 @@ import type { ProxyHeader } from '../../protocol/proxy-protocol/header.ts';
 import type { RoutePattern } from './route-match.ts';
 import { errorCode } from '../../errors.ts';
 import type { AccessList } from '../../access/access-list.ts';
+import { tooManyNew } from '../ledger.ts';
 
 /** An address and a port as an answer names them. */
 export interface BoundAddress {
@@ -125,6 +126,22 @@ export function formatSource({ command, ends }: ProxyHeader): string {
   if (typeof ends.source === 'string') return ends.source === '' ? 'unknown' : ends.source;
   const { host, port } = ends.source;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Counts a connection of a client that a PROXY header names; false: one too many. */
+export type TakeRate = (client: string) => boolean | Promise<boolean>;
+
+/** Why a client that has shown a PROXY header is turned away: by the access lists, or as one too many of the source. */
+export function judgeHeader(
+  header: ProxyHeader,
+  client: { readonly remoteAddress?: string | undefined },
+  { access, takeRate }: { readonly access: AccessList | undefined; readonly takeRate: TakeRate | undefined },
+): string | undefined | Promise<string | undefined> {
+  const denial = judgeSource(header, client, access);
+  if (denial !== undefined || !takeRate) return denial;
+  const judge = (isTaken: boolean) => (isTaken ? undefined : tooManyNew);
+  const taken = takeRate(sourceHost(header) ?? '');
+  return typeof taken === 'boolean' ? judge(taken) : taken.then(judge);
 }
 
 /**

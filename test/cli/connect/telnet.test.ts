@@ -158,3 +158,29 @@ testWith('telnetd', 'sh')('a script talks to a real telnetd and gets clean bytes
   t.regex(stdout.toString(), /^vt220:42\r$/m);
   t.false(stdout.includes(255));
 });
+
+test.serial('--user names the user to a server that asks for it', async (t) => {
+  const greeting = hex('fffd27 fffa2701 0055534552 fff0');
+  const { sent } = await exchange(t, [greeting], ['-t', '--user', 'somebody']);
+  t.deepEqual(
+    sent,
+    Buffer.concat([hex('fffb27 fffa2700 0055534552 01'), Buffer.from('somebody'), hex('fff0')]),
+  );
+  const { sent: refused } = await exchange(t, [greeting], ['-t']);
+  t.deepEqual(refused, hex('fffc27'));
+});
+
+test.serial(
+  '-t with a host alone calls the port of telnet, and a port or a service stays what it is',
+  async (t) => {
+    for (const [host, called] of [
+      ['127.0.0.1', '127.0.0.1:23'],
+      ['::1', '[::1]:23'],
+      ['1', '127.0.0.1:1'],
+      ['127.0.0.1:1', '127.0.0.1:1'],
+    ] as const) {
+      const { stderr } = await runCli(t, ['connect', '-vv', '-t', '-w', '2s', host]);
+      t.true(stderr.includes(`trying ${called}\n`), stderr);
+    }
+  },
+);

@@ -16,10 +16,20 @@ async function loadedBy(t: ExecutionContext, args: readonly string[]): Promise<L
   t.teardown(() => rmSync(folder, { recursive: true }));
   const list = join(folder, 'loaded.json');
   const spy = join(folder, 'spy.cjs');
-  const report = '{ builtins: process.moduleLoadList, files: Object.keys(require.cache) }';
+  // The program's parts are no modules of Node's: what is read of them is seen at the file system.
   writeFileSync(
     spy,
-    `process.on('exit', () => require('fs').writeFileSync(${JSON.stringify(list)}, JSON.stringify(${report})));`,
+    `const fs = require('fs');
+    const { readFileSync } = fs;
+    const read = [];
+    fs.readFileSync = (file, ...rest) => {
+      if (/\\.c?js$/.test(file)) read.push(file);
+      return readFileSync(file, ...rest);
+    };
+    process.once('exit', () => {
+      const report = { builtins: process.moduleLoadList, files: [...new Set([...Object.keys(require.cache), ...read])] };
+      fs.writeFileSync(${JSON.stringify(list)}, JSON.stringify(report));
+    });`,
   );
   const { status, stderr } = await finish(start(t, [process.execPath, '--require', spy, ...args], 'pipe'));
   t.is(stderr, '');

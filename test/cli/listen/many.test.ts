@@ -134,6 +134,31 @@ test.serial('--chat labels whole lines, escapes control bytes, and says who come
   t.notRegex(secondReading.text(), /hello/);
 });
 
+test.serial('--chat shows the host what guests write, and not what the host has typed', async (t) => {
+  const server = startCli(t, ['listen', '--chat', '127.0.0.1:0']);
+  const stdout = readText(server.stdout);
+  const guest = await connectPeer(t, await server.address());
+  await stdout.until(/^<announce> user 1 joined from 127\.0\.0\.1:\d+\n/);
+  const heard = readText(guest);
+  server.stdin.write('from the host\n');
+  await heard.until(/<user 0> from the host\n/);
+  guest.end('from a guest \x1b[2J\n');
+  await stdout.until(/<user 1> from a guest \\x1b\[2J\n<announce> user 1 left\n/);
+  t.notRegex(stdout.text(), /from the host/);
+});
+
+test.serial('a --chat whose standard output nobody reads any more ends quietly', async (t) => {
+  const server = startCli(t, ['listen', '--chat', '127.0.0.1:0']);
+  const address = await server.address();
+  server.stdout.destroy();
+  const guest = await connectPeer(t, address);
+  guest.on('error', () => undefined);
+  guest.write('hello\n');
+  guest.end();
+  t.is((await server.exit).code, 0);
+  t.notRegex(server.stderr(), /EPIPE/);
+});
+
 test.serial('--label marks each line on stdout with its client and never mixes lines', async (t) => {
   const server = startCli(t, ['listen', '-k', '--label', '-v', '127.0.0.1:0']);
   const stdout = readText(server.stdout);

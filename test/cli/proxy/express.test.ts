@@ -1,65 +1,20 @@
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import net, { type AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { nativeStatus } from '../../../src/native/addon.ts';
 import { Server } from '../../../src/net/index.ts';
 import { collectUntilClose, payload, sameBytes } from '../../helpers/bytes.ts';
-import { closedPort, startCli, type Cli } from '../../helpers/cli.ts';
+import { closedPort, startCli } from '../../helpers/cli.ts';
+import { compareLane, readEvents, type Scene } from '../../helpers/lane-scenes.ts';
 import { connectPeer, startPeerServer } from '../../helpers/peers.ts';
 import { exchange, exchangeMany, startEcho, startLimited, startNamed, waitEnd } from '../../helpers/proxy.ts';
 import { tempDir } from '../../helpers/temp.ts';
 
 const nativeTest = nativeStatus().used ? test.serial : test.serial.skip;
 if (!nativeStatus().used) process.stdout.write(`skipped, no native engine: ${nativeStatus().reason ?? ''}\n`);
-
-type Json = Readonly<Record<string, unknown>>;
-
-const readEvents = (cli: Cli) =>
-  cli
-    .stderr()
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Json);
-
-async function startJson(
-  t: ExecutionContext,
-  express: boolean,
-  args: readonly string[],
-): Promise<{ cli: Cli; address: string }> {
-  const cli = startCli(t, ['proxy', '--json', ...args], { env: { TNET_EXPRESS: express ? '' : '0' } });
-  const [, address] = await cli.said(/"event":"listening","address":"([^"]+)"/);
-  return { cli, address: address!.replaceAll('\\u0000', '') };
-}
-
-/** What differs from run to run: times, and each port and path is named by the order in which it comes. */
-function normalise(events: readonly Json[]): unknown {
-  const names = new Map<string, string>();
-  const nameOf = (text: string) => {
-    if (!names.has(text)) names.set(text, `#${names.size}`);
-    return names.get(text)!;
-  };
-  const write = (value: unknown) =>
-    typeof value === 'string' ? value.replaceAll(/:\d{4,5}\b|\/\S+/g, nameOf) : value;
-  return events
-    .filter(({ event }) => event !== 'lane')
-    .map(({ time, durationMs, ...members }) => [
-      typeof time,
-      typeof durationMs,
-      Object.entries(members).map(([name, value]) => [name, write(value)]),
-    ]);
-}
-
-interface Scenario {
-  readonly title: string;
-  /** Gives the proxy's arguments. */
-  readonly prepare: (t: ExecutionContext) => Promise<readonly string[]>;
-  /** Is a client; what it returns is to be the same too. */
-  readonly act: (t: ExecutionContext, address: string, cli: Cli) => Promise<unknown>;
-  /** The event that is waited for. Default `ended`. */
-  readonly last?: string;
-}
 
 const before = (...args: readonly string[]) => ['127.0.0.1:0', ...args];
 const refused = async () => `127.0.0.1:${await closedPort()}`;
@@ -88,7 +43,36 @@ async function startSilent(t: ExecutionContext): Promise<string> {
   return `127.0.0.1:${port}`;
 }
 
-const scenarios: readonly Scenario[] = [
+const header = (source: string) => `PROXY TCP4 ${source} 198.51.100.1 1234 80\r\n`;
+
+/** Says the words one after the other, ends, and tells what came. */
+async function say(t: ExecutionContext, address: string, words: readonly string[]): Promise<unknown> {
+  const client = await connectPeer(t, address);
+  const ending = collectUntilClose(client);
+  for (const word of words) {
+    client.write(word);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+  client.end();
+  const { bytes, error } = await ending;
+  return [bytes.toString('latin1'), error?.message];
+}
+
+/** What clients say where a PROXY header is wanted. */
+const headers: readonly { title: string; words: readonly string[]; last?: string }[] = [
+  { title: 'a header and more', words: [`${header('192.0.2.1')}hello`, ' again'] },
+  {
+    title: 'a header in two pieces',
+    words: [header('192.0.2.1').slice(0, 20), `${header('192.0.2.1').slice(20)}hello`],
+  },
+  { title: 'a source that --deny holds', words: [`${header('192.0.2.66')}hello`] },
+  { title: 'UNKNOWN', words: ['PROXY UNKNOWN\r\nhello'] },
+  { title: 'no header', words: ['GET / HTTP/1.0\r\n\r\n'] },
+  { title: 'half a header', words: ['PROXY TCP4'] },
+  { title: 'not a word', words: [] },
+];
+
+const scenes: readonly Scene[] = [
   {
     title: 'an exchange',
     prepare: async (t) => before(await startEcho(t)),
@@ -180,6 +164,123 @@ const scenarios: readonly Scenario[] = [
     last: 'refused',
   },
   {
+    title: 'one client after another for two targets, of which one refuses',
+    prepare: async (t) => before(await startEcho(t), await refused(), '--eject', '1m'),
+    act: async (t, address, cli) => {
+      const seen = [];
+      for (let nth = 1; nth <= 8; nth++) {
+        seen.push((await exchange(t, address, 'hello')).bytes.toString());
+        await cli.said(new RegExp(`("event":"ended"[^]*){${nth}}`));
+      }
+      return seen;
+    },
+    count: 8,
+  },
+  {
+    title: 'targets that all refuse',
+    prepare: async () => before(await refused(), await refused(), '--balance', 'first'),
+    act: async (t, address, cli) => {
+      const first = await waitEnd(t, address);
+      await cli.said(/"event":"ended"/);
+      return [first, await waitEnd(t, address)];
+    },
+    count: 2,
+  },
+  {
+    title: 'a target that says nothing for so long that the next one is tried',
+    prepare: async (t) => before(await startSilent(t), await startEcho(t), '--balance', 'first'),
+    act: async (t, address) => (await exchange(t, address, 'hello')).bytes.toString(),
+  },
+  {
+    title: 'a target that says nothing, and another that refuses',
+    prepare: async (t) =>
+      before(await startSilent(t), await refused(), '--balance', 'first', '--wait-connect', '600ms'),
+    act: (t, address) => waitEnd(t, address),
+  },
+  {
+    title: 'a Unix socket by the hash of the client',
+    prepare: async (t) => before(await startEcho(t, 'unix'), '--balance', 'hash'),
+    act: async (t, address) => (await exchange(t, address, 'hello')).bytes.toString(),
+  },
+  {
+    title: 'a client over its --rate',
+    prepare: async (t) => before(await startEcho(t), '--rate', '1/m'),
+    act: async (t, address) => [
+      (await exchange(t, address, 'hello')).bytes.toString(),
+      await waitEnd(t, address),
+    ],
+    last: 'refused',
+  },
+  ...(['1', '2'] as const).map((version) => ({
+    title: `--send-proxy ${version}`,
+    prepare: async (t: ExecutionContext) => before(await startEcho(t), '--send-proxy', version),
+    act: async (t: ExecutionContext, address: string) => {
+      const { bytes } = await exchange(t, address, 'hello');
+      return [
+        bytes.length,
+        bytes.subarray(version === '1' ? -5 : -5).toString(),
+        bytes.subarray(0, 12).toString(),
+      ];
+    },
+  })),
+  {
+    title: '--send-proxy 1 to several targets, of which the first refuses',
+    prepare: async (t) =>
+      before(await refused(), await startEcho(t), '--balance', 'first', '--send-proxy', '1'),
+    act: async (t, address) => (await exchange(t, address, 'hello')).bytes.subarray(-5).toString(),
+  },
+  ...headers.map(({ title, words, last }) => ({
+    title: `--accept-proxy: ${title}`,
+    prepare: async (t: ExecutionContext) =>
+      before(await startEcho(t), '--accept-proxy', '--deny', '192.0.2.66', '--handshake-limit', '700ms'),
+    act: (t: ExecutionContext, address: string) => say(t, address, words),
+    last,
+  })),
+  {
+    title: '--accept-proxy and --send-proxy 2 on a Unix socket',
+    prepare: async (t) => [join(tempDir(t), 's'), await startEcho(t), '--accept-proxy', '--send-proxy', '2'],
+    act: (t, address) => say(t, address, [`${header('192.0.2.1')}hello`]),
+  },
+  {
+    title: '--accept-proxy with a rate for each source',
+    prepare: async (t) => before(await startEcho(t), '--accept-proxy', '--rate', '1/m'),
+    act: async (t, address, cli) => {
+      const first = await say(t, address, [`${header('192.0.2.1')}hello`]);
+      await cli.said(/"event":"ended"/);
+      return [first, await say(t, address, [`${header('192.0.2.1')}hello`])];
+    },
+    count: 2,
+  },
+  {
+    title: '--accept-proxy with several targets, of which the first refuses',
+    prepare: async (t) =>
+      before(
+        await refused(),
+        await startEcho(t),
+        '--balance',
+        'first',
+        '--accept-proxy',
+        '--send-proxy',
+        '1',
+      ),
+    act: (t, address) => say(t, address, [`${header('192.0.2.1')}hello`]),
+  },
+  {
+    title: 'a target by its name',
+    prepare: async (t) => before(`${hostname()}:${(await startEcho(t)).split(':')[1]}`),
+    act: async (t, address) => (await exchange(t, address, 'hello')).bytes.toString(),
+  },
+  {
+    title: 'a target by its name that refuses',
+    prepare: async () => before(`${hostname()}:${await closedPort()}`),
+    act: (t, address) => waitEnd(t, address),
+  },
+  {
+    title: 'a name that nobody knows',
+    prepare: () => Promise.resolve(before('nobody.invalid:1')),
+    act: (t, address) => waitEnd(t, address),
+  },
+  {
     title: 'a client that is there when SIGINT comes',
     prepare: async (t) => before(await startEcho(t)),
     act: async (t, address, cli) => {
@@ -193,30 +294,16 @@ const scenarios: readonly Scenario[] = [
   },
 ];
 
-for (const { title, prepare, act, last = 'ended' } of scenarios) {
-  nativeTest(`${title} is the same in the express lane and outside, and so is what is said`, async (t) => {
-    const results = [];
-    for (const express of [true, false]) {
-      const { cli, address } = await startJson(t, express, await prepare(t));
-      await cli.said(/"event":"lane"/);
-      const lane = readEvents(cli).find(({ event }) => event === 'lane');
-      t.is(lane?.['express'], express, JSON.stringify(lane));
-      const seen = await act(t, address, cli);
-      await cli.said(new RegExp(`"event":"${last}"`));
-      // A second signal would end it at once, with its totals or without.
-      if (!cli.child.killed) cli.child.kill('SIGTERM');
-      const { code } = await cli.exit;
-      results.push({ seen, code, events: normalise(readEvents(cli)) });
-    }
-    t.deepEqual(results[0], results[1]);
-  });
+for (const { title, ...scene } of scenes) {
+  nativeTest(`${title} is the same in the express lane and outside, and so is what is said`, (t) =>
+    compareLane(t, 'proxy', scene),
+  );
 }
 
 for (const [flags, reason] of [
-  [['--rate', '10/s'], /--rate needs JavaScript/],
   [['--latency', '1ms'], /--latency needs JavaScript/],
-  [['--send-proxy', '1'], /--send-proxy needs JavaScript/],
-  [['127.0.0.1:1'], /there is not one target/],
+  [['--source', '127.0.0.1'], /--source needs JavaScript/],
+  [['-m', '1', '--reject'], /--reject needs JavaScript/],
 ] as const) {
   nativeTest(`with ${flags.join(' ')} there is no express lane, and -vv says why`, async (t) => {
     const target = await startNamed(t, 'x');

@@ -52,6 +52,30 @@ const rows: Row[] = [
   { what: 'DO ECHO is refused by a client', input: hex('fffd01'), replies: 'fffc01' },
   { what: 'DO LINEMODE is refused', input: hex('fffd22'), replies: 'fffc22' },
   { what: 'DO NEW-ENVIRON is refused', input: hex('fffd27'), replies: 'fffc27' },
+  {
+    what: 'DO NEW-ENVIRON is agreed to with variables, and a request for all of them gets all',
+    options: { ...client, environment: new Map([['USER', 'me']]) },
+    input: hex('fffd27 fffa2701fff0'),
+    replies: 'fffb27fffa2700005553455201' + '6d65' + 'fff0',
+  },
+  {
+    what: 'a request of NEW-ENVIRON by name gets the value, or none, and bytes of its own are escaped',
+    options: { ...client, environment: new Map([['A', '\x00\x03b']]) },
+    input: hex('fffd27 fffa27 01 0341 0055534552 fff0'),
+    replies: 'fffb27fffa27000341010200020362' + '0055534552' + 'fff0',
+  },
+  {
+    what: 'a request of NEW-ENVIRON for a whole kind gets all',
+    options: { ...client, environment: new Map([['USER', 'me']]) },
+    input: hex('fffd27 fffa27 01 00 03 fff0'),
+    replies: 'fffb27fffa27000055534552016d65fff0',
+  },
+  {
+    what: 'what is no request of NEW-ENVIRON gets no answer',
+    options: { ...client, environment: new Map([['USER', 'me']]) },
+    input: hex('fffd27 fffa27 00 fff0'),
+    replies: 'fffb27',
+  },
   { what: 'DO CHARSET and WILL CHARSET are refused', input: hex('fffd2a fffb2a'), replies: 'fffc2afffe2a' },
   {
     what: 'an unknown option is refused on both sides',

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { loopbacks } from '../../../address/host-rules.ts';
 import { leaveInOrder } from '../../../net/connection.ts';
 import { errorCode } from '../../../errors.ts';
 import { formatTarget, type Target } from '../targets/target.ts';
@@ -6,12 +7,13 @@ import { isThere } from '../../../dial/check.ts';
 import { Balancer, isUsable, type Member } from './balancer.ts';
 import { defaultEjectMs, defaultFall, defaultRise, type Pair } from '../pair.ts';
 import { resolveTarget, type ResolvedTarget } from '../targets/names.ts';
-import { raceTargets, staggerMs } from '../targets/race.ts';
+import { raceTargets, staggerMs, type BegunAttempt } from '../targets/race.ts';
 import type { ProxyHost } from '../host.ts';
 import {
   connectTarget,
   createDialOptions,
   judgeTarget,
+  type ChosenTarget,
   type TargetDialing,
   type Experience,
   type OpenUpstream,
@@ -62,21 +64,56 @@ export class BalancedUpstream implements Upstream {
     });
   }
 
-  async open({ id, clientHost, head, listener }: UpstreamRequest): Promise<OpenUpstream | undefined> {
-    const { host, timeoutMs } = this.#dialing;
+  async open(request: UpstreamRequest): Promise<OpenUpstream | undefined> {
+    const { timeoutMs } = this.#dialing;
     const deadline = performance.now() + timeoutMs;
     await this.#awaitNames(timeoutMs);
-    const members = this.#balancer.order(clientHost, performance.now());
-    if (members.length === 0) this.#host.fail(this.#name(), noAddressError(), id);
+    const members = this.#balancer.order(request.clientHost, performance.now());
+    if (members.length === 0) this.#host.fail(this.#name(), noAddressError(), request.id);
+    return this.#race(members, request, deadline);
+  }
+
+  choose(request: UpstreamRequest): ChosenTarget | undefined {
+    if (!this.#isReady) return undefined;
+    const members = this.#balancer.order(request.clientHost, performance.now());
+    const [member] = members;
+    const { endpoint } = member ?? {};
+    if (!member || (endpoint?.kind !== 'tcp' && endpoint?.kind !== 'unix')) return undefined;
+    const address = addressOf(endpoint);
+    const judge = judgeTarget(this.#dialing, request.listener);
+    if (!('path' in address) && judge?.({ transport: 'stream', ...address })) return undefined;
+    member.open++;
+    return {
+      ...{ name: member.name, endpoint, address },
+      taken: () => this.#taken(member),
+      release: () => {
+        member.open--;
+      },
+      failed: (error, tookMs) => this.#failed(member, error, { id: request.id, tookMs }),
+      goOn:
+        members.length > 1
+          ? (begun) => this.#race(members, request, begun.at + this.#dialing.timeoutMs, begun)
+          : undefined,
+    };
+  }
+
+  async #race(
+    members: readonly Member[],
+    { id, head, listener }: UpstreamRequest,
+    deadline: number,
+    begun?: BegunAttempt,
+  ): Promise<OpenUpstream | undefined> {
+    const { host } = this.#dialing;
     const judge = judgeTarget(this.#dialing, listener);
     const winner = await raceTargets<Member>({
+      begun,
       targets: members,
       isLastResort: (member) => !isUsable(member, performance.now()),
       connect: (member, signal) => {
         member.open++;
         const limits = {
           host: withSignal(host, signal),
-          timeoutMs: Math.max(1, deadline - performance.now()),
+          timeoutMs: Math.max(1, Math.ceil(deadline - performance.now())),
         };
         return connectTarget(
           member.endpoint,
@@ -84,21 +121,14 @@ export class BalancedUpstream implements Upstream {
           { head, tlsHost: member.host, judge, listener },
         );
       },
-      onFailed: (member, error, tookMs) => {
-        member.open--;
-        if (host.signal.aborted) return;
-        host.fail(member.name, error, id);
-        // An attempt that began late says little of its target by running out of the client's time.
-        const isSilent = errorCode(error) === 'TNET_E_TIMEOUT' && tookMs >= staggerMs;
-        if (this.#balancer.refused(member, performance.now(), isSilent)) this.#tell(member, false);
-      },
+      onFailed: (member, error, tookMs) => this.#failed(member, error, { id, tookMs }),
       onOvertaken: (member, over) => {
         member.doubts++;
         void over.then(() => member.doubts--);
       },
       onLate: (member, connection) => {
         member.open--;
-        if (this.#balancer.taken(member)) this.#tell(member, true);
+        this.#taken(member);
         void leaveInOrder(connection);
       },
       isStopped: () => host.signal.aborted,
@@ -108,14 +138,27 @@ export class BalancedUpstream implements Upstream {
     const { target: member, connection } = winner;
     const isDatagram = member.endpoint.kind === 'udp';
     // With UDP the dial shows nothing.
-    if (!isDatagram && this.#balancer.taken(member)) this.#tell(member, true);
+    if (!isDatagram) this.#taken(member);
     const release = ({ answered, refused }: Experience) => {
       member.open--;
       if (!isDatagram) return;
-      if (answered && this.#balancer.taken(member)) this.#tell(member, true);
+      if (answered) this.#taken(member);
       if (refused && this.#balancer.refused(member, performance.now())) this.#tell(member, false);
     };
     return { socket: connection, target: member.name, release };
+  }
+
+  #taken(member: Member): void {
+    if (this.#balancer.taken(member)) this.#tell(member, true);
+  }
+
+  #failed(member: Member, error: unknown, { id, tookMs }: { id: number; tookMs: number }): void {
+    member.open--;
+    if (this.#host.signal.aborted) return;
+    this.#host.fail(member.name, error, id);
+    // An attempt that began late says little of its target by running out of the client's time.
+    const isSilent = errorCode(error) === 'TNET_E_TIMEOUT' && tookMs >= staggerMs;
+    if (this.#balancer.refused(member, performance.now(), isSilent)) this.#tell(member, false);
   }
 
   close(): void {
@@ -194,6 +237,11 @@ export class BalancedUpstream implements Upstream {
     }, delayMs);
     this.#timers.add(timer);
   }
+}
+
+function addressOf(endpoint: ChosenTarget['endpoint']): ChosenTarget['address'] {
+  if (endpoint.kind === 'unix') return { path: endpoint.path };
+  return { address: endpoint.host ?? loopbacks[4], port: endpoint.port };
 }
 
 /** A host whose dials end with the signal too. */

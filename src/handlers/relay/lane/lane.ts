@@ -1,7 +1,8 @@
 import type { LaneOffer } from '../../../serve/service.ts';
 import type { ProxyHost } from '../host.ts';
 import type { LanelessService } from '../service.ts';
-import { nativeStatus } from '../../../native/addon.ts';
+import { findEngineObstacle, findUnknown } from '../../../serve/lane-listener.ts';
+import { isBalanced } from '../pair.ts';
 import { isForeignName } from '../../../address/host-rules.ts';
 
 /** Looks at a service, and loads what the express lane needs if its clients can take it. */
@@ -9,15 +10,16 @@ export async function prepareLane(service: LanelessService, host: ProxyHost): Pr
   const obstacle = findLaneObstacle(service, host);
   if (obstacle !== undefined) return { obstacle };
   const [endpoint] = service.pair.targets;
-  if (endpoint?.kind !== 'tcp' && endpoint?.kind !== 'unix') return { obstacle: 'there is no such target' };
+  if (!endpoint) return { obstacle: 'there is no target' };
   const { findAddresses } = await import('./target.ts');
-  const { ExpressListener } = await import('./listener.ts');
-  const target = findAddresses(endpoint, host.family);
-  if (target.addresses.length === 0) return { obstacle: 'the target has no address of the family' };
-  const { access, pair } = service;
+  const { openRelayLane } = await import('./listener.ts');
+  const isChosen = isBalanced(service.pair) || ('host' in endpoint && isForeignName(endpoint.host));
+  const target = isChosen ? { endpoint, addresses: [] } : findAddresses(endpoint, host.family);
+  if (!isChosen && target.addresses.length === 0)
+    return { obstacle: 'the target has no address of the family' };
   return {
     open: (server, address, reserve) =>
-      ExpressListener.open(server, { target, access, values: pair.values }, { host, address, reserve }),
+      openRelayLane(server, { target, service }, { host, address, reserve }),
   };
 }
 
@@ -33,10 +35,16 @@ const knownOfService = new Set<string>([
   'greetingMs',
   'handle',
   'close',
+  // Asked for by the engine: ./questions.ts.
+  'rate',
+  'takeRate',
+  'acceptProxy',
+  'createHead',
 ] satisfies (keyof LanelessService)[]);
 const knownOfHost = new Set<string>([
   'ledger',
   'emit',
+  'hears',
   'fail',
   'signal',
   'family',
@@ -58,22 +66,16 @@ const partNames: Readonly<Record<string, string>> = { recordings: '--tap or --ou
  * JavaScript until it is named here.
  */
 export function findLaneObstacle(service: LanelessService, host: ProxyHost): string | undefined {
-  const { used, reason } = nativeStatus();
-  if (!used) return `no native engine: ${reason ?? ''}`;
-  if (process.env['TNET_EXPRESS'] === '0') return 'TNET_EXPRESS=0 turns it off';
+  const obstacle = findEngineObstacle();
+  if (obstacle !== undefined) return obstacle;
   const { slowOption, targets } = service.pair;
   if (slowOption !== undefined) return `${slowOption} needs JavaScript`;
-  const [target] = targets;
-  if (!target || targets.length > 1) return 'there is not one target';
-  if (target.kind !== 'tcp' && target.kind !== 'unix') return `the target is of the kind ${target.kind}`;
-  if (target.kind === 'tcp' && isForeignName(target.host)) return 'the target is a name';
-  const part = findUnknown(service, knownOfService) ?? findUnknown(host, knownOfHost);
+  const kind = targets.map((target) => target.kind).find((one) => !['tcp', 'unix', 'srv'].includes(one));
+  if (kind !== undefined) return `the target is of the kind ${kind}`;
+  if (service.acceptProxy && service.access && service.listen.kind === 'fd')
+    return 'whether its clients have addresses is not known';
+  // The one reader that the engine stands in for.
+  const readers = service.readers.slice(service.acceptProxy ? 1 : 0);
+  const part = findUnknown({ ...service, readers }, knownOfService) ?? findUnknown(host, knownOfHost);
   return part && `${partNames[part] ?? part} needs JavaScript`;
-}
-
-/** The first member that is there and not known. */
-function findUnknown(object: object, known: ReadonlySet<string>): string | undefined {
-  const isThere = (value: unknown) =>
-    value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0);
-  return Object.entries(object).find(([key, value]) => !known.has(key) && isThere(value))?.[0];
 }

@@ -1,21 +1,23 @@
 import { getSystemErrorName } from 'node:util';
-import { formatHostPort, formatPath, type Endpoint } from '../../../address/endpoint.ts';
+import { formatHostPort, formatPath } from '../../../address/endpoint.ts';
 import type { LaneTarget } from '../../../flow/express-lane.ts';
 import { createRaceError, createTimeoutError } from '../../../net/connect-failure.ts';
 import { isIP } from '../../../address/ip.ts';
 import { loopbackAddresses } from '../../../net/lookup.ts';
 import { TnetError, formatLimit } from '../../../errors.ts';
+import type { Target } from '../targets/target.ts';
 import { isLoopbackName } from '../../../address/host-rules.ts';
 
 /** The addresses that stand for a target, in the order in which they are tried, each as it is reported. */
 export interface ExpressTarget {
-  readonly endpoint: Extract<Endpoint, { kind: 'tcp' | 'unix' }>;
+  readonly endpoint: Target;
   readonly addresses: readonly LaneTarget[];
 }
 
 /** A target that needs no name server. @param family only addresses of it, if one is given */
-export function findAddresses(endpoint: ExpressTarget['endpoint'], family: 4 | 6 | undefined): ExpressTarget {
+export function findAddresses(endpoint: Target, family: 4 | 6 | undefined): ExpressTarget {
   if (endpoint.kind === 'unix') return { endpoint, addresses: [{ path: endpoint.path }] };
+  if (endpoint.kind !== 'tcp') return { endpoint, addresses: [] };
   const { host = 'localhost', port } = endpoint;
   // As dial() has it.
   const hosts = isLoopbackName(host) ? loopbackAddresses().map(({ address }) => address) : [host];
@@ -49,7 +51,7 @@ export function createDialError(
     const message = `no answer from ${name} within ${formatLimit(limitMs ?? 0)}`;
     return refusals[0] ?? new TnetError('TNET_E_TIMEOUT', message, { subject: name });
   }
-  const { host, port } = endpoint;
+  const { host, port } = { host: undefined, port: 0, ...endpoint };
   const tried = addresses.flatMap((one) =>
     'path' in one ? [] : [{ ...one, family: isIP(one.address) as 4 | 6 }],
   );

@@ -7,8 +7,19 @@ export const staggerMs = 250;
 /** How long the others have to themselves before one that is left out is tried beside them, as a last resort. */
 const lastResortMs = 1_000;
 
+/** The attempt at the first target, where it is under way or has failed already. */
+export interface BegunAttempt {
+  readonly opened: Promise<Connection>;
+  /** On performance.now()'s clock. */
+  readonly at: number;
+  /** Ends it. */
+  readonly stop: () => void;
+}
+
 /** What a race needs of its targets. */
 export interface RaceOptions<Target> {
+  /** Default: the first target is yet to be connected to. */
+  readonly begun?: BegunAttempt | undefined;
   readonly targets: readonly Target[];
   /** Whether a target is left out at the moment. */
   readonly isLastResort: (target: Target) => boolean;
@@ -34,6 +45,7 @@ export function raceTargets<Target>(
   options: RaceOptions<Target>,
 ): Promise<{ readonly target: Target; readonly connection: Connection } | undefined> {
   const { targets, isLastResort, connect, onFailed, onOvertaken, onLate, isStopped, closing } = options;
+  let { begun } = options;
   return new Promise((resolve) => {
     const running = new Map<Target, { over: Promise<void>; stop: () => void }>();
     let next = 0;
@@ -58,8 +70,11 @@ export function raceTargets<Target>(
         return;
       }
       const controller = new AbortController();
-      const startedAt = performance.now();
-      const over = connect(target, controller.signal).then(
+      const startedAt = begun?.at ?? performance.now();
+      const opened = begun?.opened ?? connect(target, controller.signal);
+      if (begun) controller.signal.addEventListener('abort', begun.stop, { once: true });
+      begun = undefined;
+      const over = opened.then(
         (connection) => {
           running.delete(target);
           if (isWon) onLate(target, connection);
@@ -74,7 +89,8 @@ export function raceTargets<Target>(
       running.set(target, { over, stop: () => controller.abort() });
       const [following] = targets.slice(next);
       if (following === undefined) return;
-      timer = setTimeout(guarded(startNext), isLastResort(following) ? lastResortMs : staggerMs);
+      const nextAt = startedAt + (isLastResort(following) ? lastResortMs : staggerMs);
+      timer = setTimeout(guarded(startNext), Math.max(0, nextAt - performance.now()));
     };
     startNext();
   });

@@ -83,9 +83,18 @@ export class LoopWatch {
 export class OwnConnections {
   /** Where each leads, by our own address of it. */
   readonly #made = new Map<string, string>();
+  /** Those that are not among them yet: where no client comes by such a rule, nobody asks for their addresses. */
+  readonly #unnamed = new Set<Connection>();
 
   /** Remembers a connection to a target until it is closed. */
   add(target: Connection): void {
+    if (target instanceof Socket) {
+      this.#unnamed.add(target);
+      target.once('close', () => this.#unnamed.delete(target));
+    } else this.#name(target);
+  }
+
+  #name(target: Connection): void {
     const from = nameOf(target, target.localAddress, target.localPort);
     const to = nameOf(target, target.remoteAddress, target.remotePort);
     if (from === undefined || to === undefined) return;
@@ -95,18 +104,28 @@ export class OwnConnections {
     });
   }
 
+  #nameAll(): void {
+    for (const target of this.#unnamed) this.#name(target);
+    this.#unnamed.clear();
+  }
+
   /**
    * Whether a client is one of them. Of TCP only where the system tells where the client was going (Linux, with the addon):
    * a client of this machine may have the same address as one of ours to elsewhere.
    */
   has(client: Connection): Promise<boolean> | false {
-    const from = nameOf(client, client.remoteAddress, client.remotePort);
+    const to = client instanceof Socket ? findOriginalDestination(client) : '';
+    const from = to === undefined ? undefined : nameOf(client, client.remoteAddress, client.remotePort);
     if (from === undefined) return false;
     if (!(client instanceof Socket)) return this.#made.has(from) && Promise.resolve(true);
-    const to = findOriginalDestination(client);
-    if (to === undefined) return false;
     // That ours stands may be told after that the client is here, but in the same round.
-    return new Promise((resolve) => setImmediate(guarded(() => resolve(this.#made.get(from) === to))));
+    return new Promise((resolve) => {
+      const look = () => {
+        this.#nameAll();
+        resolve(this.#made.get(from) === to);
+      };
+      setImmediate(guarded(look));
+    });
   }
 }
 
@@ -120,5 +139,6 @@ function nameOf(connection: Connection, address?: string, port?: number): string
 function findOriginalDestination(client: Socket): string | undefined {
   const fd = descriptorOf(client);
   const to = fd === undefined ? undefined : loadNativeAddon()?.originalDestination(fd);
+  if (to === undefined) return undefined;
   return to === nameOf(client, client.localAddress, client.localPort) ? undefined : to;
 }

@@ -2,8 +2,11 @@ import type { Connection } from '../../../net/connection.ts';
 import type { DialOptions } from '../../../dial/dial-options.ts';
 import { dial } from '../../../dial/dial.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../../address/endpoint.ts';
+import { isForeignName, refuseNumericForm } from '../../../address/host-rules.ts';
+import { findCandidates, type Candidate } from '../../../net/candidates.ts';
 import { errorCode } from '../../../errors.ts';
 import { describeError } from '../../../report/sentences.ts';
+import type { BegunAttempt } from './race.ts';
 import type { JudgeTarget } from './rules.ts';
 import type { ProxyHost } from '../host.ts';
 
@@ -44,8 +47,28 @@ export interface TargetDialing {
   readonly options?: DialOptions;
 }
 
+/**
+ * A target that a client gets, chosen before it is dialled, for who dials it elsewhere and says how that went. Either it was
+ * taken, and is released once the connection is over; or it failed; or the client goes on to others.
+ */
+export interface ChosenTarget {
+  /** As it is reported. */
+  readonly name: string;
+  readonly endpoint: Extract<Endpoint, { kind: 'tcp' | 'unix' }>;
+  /** Numeric. */
+  readonly address: { readonly address: string; readonly port: number } | { readonly path: string };
+  taken(): void;
+  release(): void;
+  /** Reports that it did not take the connection, and that no other is tried. */
+  failed(error: Error, tookMs: number): void;
+  /** Connects to another target beside the attempt, or after it. As open(). Undefined: there is no other. */
+  readonly goOn: ((begun: BegunAttempt) => Promise<OpenUpstream | undefined>) | undefined;
+}
+
 /** Where a pair's clients are connected to. */
 export interface Upstream {
+  /** Chooses what open() would dial first. Undefined where that is not one address yet: then open() is to be called. */
+  choose?(request: UpstreamRequest): ChosenTarget | Promise<ChosenTarget | undefined> | undefined;
   /** Connects to a target. Undefined when none accepted; then each one's failure has been reported. */
   open(request: UpstreamRequest): Promise<OpenUpstream | undefined>;
   /** Ends its checks and timers. Connections go on. */
@@ -66,6 +89,7 @@ export interface ConnectOptions extends Pick<DialOptions, 'tlsHost'> {
 export function createDirectUpstream(target: Endpoint, dialing: TargetDialing): Upstream {
   const { host } = dialing;
   return {
+    choose: chooserOf(target, dialing),
     async open({ id, head, listener }) {
       const subject = formatTargetEndpoint(target);
       try {
@@ -77,6 +101,39 @@ export function createDirectUpstream(target: Endpoint, dialing: TargetDialing): 
       }
     },
     close: () => undefined,
+  };
+}
+
+/** Of a name: its address, where it has one alone. Who comes while it is looked up gets the same answer. */
+function chooserOf(target: Endpoint, dialing: TargetDialing): Upstream['choose'] {
+  if (target.kind !== 'tcp' || !isForeignName(target.host)) return undefined;
+  const { host, port } = target;
+  const { family } = dialing.host;
+  let lookup: Promise<Candidate[] | undefined> | undefined;
+  const lookUp = async () => {
+    try {
+      refuseNumericForm(host ?? '');
+      return await findCandidates({ host, family });
+    } catch {
+      return undefined; // open() says why
+    } finally {
+      lookup = undefined;
+    }
+  };
+  return async ({ id, listener }) => {
+    lookup ??= lookUp();
+    const [found, ...others] = (await lookup) ?? [];
+    if (!found || others.length > 0) return undefined;
+    const address = { address: found.address, port };
+    if (judgeTarget(dialing, listener)?.({ transport: 'stream', ...address })) return undefined;
+    const name = formatTargetEndpoint(target);
+    return {
+      ...{ name, endpoint: target, address },
+      taken: () => undefined,
+      release: () => undefined,
+      failed: (error) => dialing.host.fail(name, error, id),
+      goOn: undefined,
+    };
   };
 }
 
