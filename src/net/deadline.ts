@@ -32,9 +32,8 @@ export class Deadline implements Disposable {
     const { limitMs, leftMs } = this;
     if (leftMs !== undefined && leftMs <= longestDelayMs) {
       const expire = () => {
-        controller.abort(
-          new TnetError('TNET_E_TIMEOUT', `${this.#what} within ${formatLimit(limitMs ?? 0)}`),
-        );
+        const message = `${this.#what} within ${formatLimit(limitMs ?? 0)}`;
+        controller.abort(new TnetError('TNET_E_TIMEOUT', message));
       };
       // A turn later, so that an answer or an error of this very turn comes first.
       this.#timer = setTimeout(() => setImmediate(expire), leftMs);

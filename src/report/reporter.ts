@@ -86,6 +86,9 @@ export interface ReporterOptions {
   readonly repeatMs?: number;
 }
 
+/** The most addresses of a target whose failures are held until the target's own is told. */
+const attemptsMost = 16;
+
 type AttemptFailed = Extract<Event, { readonly event: 'attempt-failed' }>;
 
 /** Says what happens, as lines for people or for programs. No control character of what came from outside gets through. */
@@ -112,17 +115,22 @@ export class Reporter {
   }
 
   emit(event: Event): void {
-    if (!this.hears(event.event)) return;
     if (this.#options.json) {
       const object = JSON.stringify({ time: new Date().toISOString(), ...event });
       this.write(`${escapeJson(object)}${this.lineEnd}`);
-    } else if (event.event === 'attempt-failed') this.#attempts.push(event);
+    } else if (event.event === 'attempt-failed') this.#hold(event);
     else if (event.event === 'attempt') this.#tell(event);
     else {
       const whole = this.#takeAttempts(event);
       for (const attempt of this.#attempts.splice(0)) this.#tell(attempt);
       this.#tell(whole);
     }
+  }
+
+  /** What nobody hears is held for the failure that may follow, and not for ever. */
+  #hold(attempt: AttemptFailed): void {
+    this.#attempts.push(attempt);
+    if (this.#attempts.length > attemptsMost && !this.hears('attempt-failed')) this.#attempts.shift();
   }
 
   /**
@@ -146,6 +154,7 @@ export class Reporter {
 
   /** What -v has to say. */
   #tell(event: Event): void {
+    if (!this.hears(event.event)) return;
     const { name, verbosity, isTerminal, quiet } = this.#options;
     const { text, from, fromOnTerminal = from, rows } = renderEvent(event);
     const isQuiet = verbosity < (isTerminal ? fromOnTerminal : from);
