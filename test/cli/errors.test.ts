@@ -42,7 +42,7 @@ const tour: readonly (readonly [commandLine: string, status: number, line: strin
     1,
     'connect: localhost:#: connection refused: 127.0.0.1:# (ECONNREFUSED)',
   ],
-  ['connect -4 localhost CLOSED', 1, 'connect: localhost:#: connection refused (ECONNREFUSED)'],
+  ['connect -4 localhost CLOSED', 1, 'connect: localhost:#: connection refused: 127.0.0.1:# (ECONNREFUSED)'],
   ['echo --ping 127.0.0.1:CLOSED', 1, 'echo: 127.0.0.1:#: connection refused (ECONNREFUSED)'],
   [
     'connect --wait 300ms 127.0.0.1 CLOSED',
