@@ -105,6 +105,9 @@ function isUntouchedFile(source: Readable): boolean {
   );
 }
 
+/** What a flow does with a stream. */
+type Side = 'source' | 'sink';
+
 /**
  * Keeps a socket's descriptor open while the engine uses it: that its owner closes it is told to everybody who holds it,
  * and comes true when the last of them has let go.
@@ -113,21 +116,40 @@ function isUntouchedFile(source: Readable): boolean {
  */
 export function holdDescriptor(
   stream: Readable | Writable | number,
+  side: Side,
   onClose: () => void,
 ): (() => void) | undefined {
   const handle = typeof stream === 'number' ? undefined : handleOf(stream);
   if (!handle) return undefined;
   const lent = lend(handle);
   lent.holders.add(onClose);
+  lent.sides[side]++;
   return () => {
-    if (lent.holders.delete(onClose) && lent.holders.size === 0) lent.close?.();
+    if (!lent.holders.delete(onClose)) return;
+    lent.sides[side]--;
+    if (lent.holders.size === 0) lent.close?.();
   };
+}
+
+/**
+ * The descriptor for one more flow: epoll(7) watches one only once, so a second flow to the same socket, as of the clients
+ * of a server whose standard output is one, gets a duplicate.
+ */
+export function shareDescriptor(
+  end: EndDescriptor,
+  stream: Readable | Writable | number,
+  side: Side,
+): EndDescriptor {
+  const handle = typeof stream === 'number' ? undefined : handleOf(stream);
+  return handle?.[kLent] && handle[kLent].sides[side] > 0 ? { ...end, lent: lending.none } : end;
 }
 
 /** A handle whose descriptor the engine uses. */
 interface Lent {
   /** Told when it is to be closed; it is kept open as long as there are any. */
   readonly holders: Set<() => void>;
+  /** How many flows read it, and how many write to it. */
+  readonly sides: Record<Side, number>;
   /** Closes it. */
   close: (() => void) | undefined;
   /** Whether the engine reads it; then JavaScript does not. */
@@ -146,6 +168,7 @@ function lend(handle: StreamHandle): Lent {
   if (handle[kLent]) return handle[kLent];
   const lent: Lent = {
     holders: new Set(),
+    sides: { source: 0, sink: 0 },
     close: undefined,
     isTaken: false,
     isWanted: false,

@@ -9,6 +9,7 @@ import {
   findSourceDescriptor,
   guardErrors,
   holdDescriptor,
+  shareDescriptor,
   takeSource,
   tellSinkEnd,
   tellSourceEnd,
@@ -148,8 +149,8 @@ class RunningSpliceFlow implements SpliceFlow {
     this.#addon = addon;
     this.#options = options;
     this.#whenReady = whenReady;
-    this.#source = isEnded(options.source) ? undefined : source;
-    this.#sink = sink;
+    this.#source = isEnded(options.source) ? undefined : shareDescriptor(source, options.source, 'source');
+    this.#sink = shareDescriptor(sink, options.sink, 'sink');
     this.#taken = takeSource(options.source);
     const headBytes = this.#taken.head?.length ?? 0;
     this.#state[0] = headBytes;
@@ -158,8 +159,8 @@ class RunningSpliceFlow implements SpliceFlow {
     guardErrors(options.source);
     guardErrors(options.sink);
     this.#releases = [
-      watchClose(options.source, () => this.#abandon('source', options.source)),
-      watchClose(options.sink, () => this.#abandon('sink', options.sink)),
+      watchClose(options.source, 'source', () => this.#abandon('source', options.source)),
+      watchClose(options.sink, 'sink', () => this.#abandon('sink', options.sink)),
     ];
     const begin = () => whenFlushed(options.sink, () => this.#arrive());
     // Taking the last bytes of a source that has broken makes it say so in the next tick.
@@ -298,9 +299,13 @@ class RunningSpliceFlow implements SpliceFlow {
 }
 
 /** Calls `onClose` when the stream is being closed; what is given back ends that. */
-function watchClose(stream: Readable | Writable | number, onClose: () => void): () => void {
+function watchClose(
+  stream: Readable | Writable | number,
+  side: 'source' | 'sink',
+  onClose: () => void,
+): () => void {
   if (typeof stream === 'number') return () => undefined;
-  const release = holdDescriptor(stream, onClose);
+  const release = holdDescriptor(stream, side, onClose);
   if (release) return release;
   stream.on('close', onClose);
   return () => stream.off('close', onClose);

@@ -43,6 +43,23 @@ nativeTest('leaves no descriptor behind, however a flow ends', async (t) => {
   t.is(withoutEngine(listDescriptors()).length, before);
 });
 
+nativeTest('several flows write to one socket, each what comes from its own source', async (t) => {
+  const [reader, sink] = await createSocketPair(t);
+  const sources = await Promise.all(Array.from({ length: 3 }, () => createSocketPair(t)));
+  const flows = sources.map(([, source]) => must(spliceFlow({ source, sink, onEnd: 'keep-open' })));
+  let received = '';
+  reader.on('data', (chunk: Buffer) => (received += chunk.toString()));
+  for (const [index, [client]] of sources.entries()) {
+    client.write(String(index));
+    await until(() => received.length === index + 1);
+  }
+  for (const [client] of sources) client.end();
+  for (const flow of flows) t.is((await flow.ended).reason, 'eof');
+  t.is(received, '012');
+  sink.end();
+  await once(reader, 'end');
+});
+
 nativeTest('a relay has no descriptors beside those of its sockets, which it leaves open', async (t) => {
   const [client, front] = await createSocketPair(t);
   const [back, target] = await createSocketPair(t);
