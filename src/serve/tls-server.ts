@@ -41,8 +41,11 @@ export async function readServerTls(
 ): Promise<TlsServerSettings> {
   const { emit } = host;
   const files = { ca: clientCa, cert, key };
-  const own = readOwnCertificate(files) ?? (await findThrowaway(endpoint, host));
   const requireCertificate = clientCa !== undefined;
+  const named = readOwnCertificate(files);
+  // What is wrong with a file is told before a certificate is made and told of.
+  if (!named && requireCertificate) createContext(files, undefined, true);
+  const own = named ?? (await findThrowaway(endpoint, host));
   return {
     context: createContext(files, own, requireCertificate),
     verify: requireCertificate,

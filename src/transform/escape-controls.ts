@@ -34,8 +34,10 @@ export function showLine(line: Buffer): string {
       at++;
       continue;
     }
-    const characterBytes = characterLength(line, at, end);
-    const code = characterBytes === 0 ? first : decode(line, at, characterBytes);
+    // No character of several bytes begins with one of these.
+    const isAlone = first < 0xc2 || first > 0xf4;
+    const characterBytes = isAlone ? (first < 0x80 ? 1 : 0) : characterLength(line, at, end);
+    const code = isAlone || characterBytes === 0 ? first : decode(line, at, characterBytes);
     const next = at + (characterBytes || 1);
     if (characterBytes === 0 || (code !== tab && isControl(code))) {
       if (shown === nothing) shown = Buffer.allocUnsafe(end * escapeGrowth);

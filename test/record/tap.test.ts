@@ -83,7 +83,7 @@ test('no byte that is shown as text can move the cursor or forge a line', (t) =>
 
 /** The least processor time that a megabyte takes in a style, in milliseconds: of several runs, as others run too. */
 function costMs(style: TapStyle, bytes: Buffer): number {
-  const runs = Array.from({ length: 4 }, () => {
+  const runs = Array.from({ length: 10 }, () => {
     const startedAt = process.cpuUsage();
     const format = createTapFormat(style, plain);
     format.opened(connection, 0);
