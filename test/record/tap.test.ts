@@ -105,9 +105,10 @@ for (const [title, bytes] of [
   ['bytes that are no UTF-8', Buffer.alloc(1024 * 1024, 0xff)],
   ['control characters', Buffer.alloc(1024 * 1024, 0x1b)],
 ] as const) {
-  test(`a megabyte of ${title} as text costs at most twice as much as in hex`, (t) => {
+  test(`a megabyte of ${title} as text costs at most four times as much as in hex`, (t) => {
     const [text, hex] = [costMs('text', bytes), costMs('hex', bytes)];
-    t.true(text <= 2 * hex, `${text} ms, and ${hex} ms in hex`);
+    // Hex is written as bytes, thirty times as fast as text was when a line of it took a second.
+    t.true(text <= 4 * hex, `${text} ms, and ${hex} ms in hex`);
   });
 }
 
