@@ -107,7 +107,7 @@ for (const [title, bytes] of [
 ] as const) {
   test(`a megabyte of ${title} as text costs at most four times as much as in hex`, (t) => {
     const [text, hex] = [costMs('text', bytes), costMs('hex', bytes)];
-    // Hex is written as bytes, thirty times as fast as text was when a line of it took a second.
+    // Hex is written as bytes, thirty times as fast as when text had to be within twice of it.
     t.true(text <= 4 * hex, `${text} ms, and ${hex} ms in hex`);
   });
 }
