@@ -186,7 +186,7 @@ export const udpRelays = {
 
 /** Echoes of datagrams. */
 export const udpEchoes = {
-  tnet: (port) => `exec ${node} ${tnet} echo -u 127.0.0.1:${port}`,
+  tnet: (port) => `exec ${node} ${tnet} echo -u --rate none 127.0.0.1:${port}`,
   'socat forking': (port) => `exec socat UDP4-LISTEN:${port},bind=127.0.0.1,fork PIPE`,
   'C, one at a time': (port) => `exec ${load} udp-serve ${port}`,
 };

@@ -497,11 +497,9 @@ export async function createWorks(sizes) {
     {
       id: 'relay-idle',
       title: `relay, memory for ${idle.toLocaleString('en')} idle connections`,
-      note: "resident memory for each, without the kernel's; without the express lane the native engine needs four descriptors for each, and so many are not to be had",
+      note: "resident memory for each, without the kernel's",
       metrics: [{ key: 'kb', label: 'kB each', better: 'less', digits: 2 }],
-      programs: Object.fromEntries(
-        Object.entries(eventRelays).filter(([name]) => name !== 'tnet, no express lane'),
-      ),
+      programs: eventRelays,
       run: idleOf(idle),
       roundsMost: 3,
     },
