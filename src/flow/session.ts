@@ -222,7 +222,7 @@ class Session {
   /** The peer had ended its side when sending to it broke off: it is gone. Did it have everything? */
   async #judgeBreak(sent: Ending, delivery: Delivery): Promise<Ending> {
     if (sent.reason !== 'reset' || sent.side === 'source') return sent;
-    const waiting = this.#options.input ? waitingBytes(this.#options.input) : 0;
+    const waiting = this.#options.input ? await waitingBytes(this.#options.input) : 0;
     await delivery.measure();
     if (delivery.untakenBytes > 0) return { ...sent, error: this.#createUntakenError() };
     if (waiting > 0) return { ...sent, error: this.#createUntakenError(waiting) };

@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs';
 import type { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { Socket } from '../net/index.ts';
 import { descriptorOf } from '../net/tuning.ts';
 import { loadNativeAddon } from '../native/addon.ts';
@@ -8,8 +9,18 @@ import { loadNativeAddon } from '../native/addon.ts';
  * How many bytes of an input have come and have not been read: those that its stream holds, and those that the system
  * does. The native engine moves bytes straight on, so it has read none of those that a peer refuses.
  */
-export function waitingBytes(input: Readable): number {
+export async function waitingBytes(input: Readable): Promise<number> {
   if (input.readableEnded) return 0;
+  const bytes = heldBytes(input);
+  if (bytes > 0 || loadNativeAddon()) return bytes;
+  // Without the addon nobody tells what a pipe holds but a read, which is done in the loop's next round.
+  input.read(0);
+  await setImmediate();
+  await setImmediate();
+  return input.readableLength;
+}
+
+function heldBytes(input: Readable): number {
   const { fd, bytesRead } = input as { fd?: unknown; bytesRead?: number };
   const descriptor = input instanceof Socket ? descriptorOf(input) : fd;
   return input.readableLength + (typeof descriptor === 'number' ? askSystem(descriptor, bytesRead) : 0);
