@@ -41,7 +41,13 @@ for (const listen of ['--tls-in', 'tls://'] as const)
     const address = await cli.address();
     t.is(await askFingerprint(address), fingerprint);
     t.like(await call(t, address, '--tls-insecure', '--tls-pin', fingerprint!), { code: 0, came: 'word' });
-    const wrong = await call(t, address, '--tls-insecure', '--tls-pin', fingerprint!.replace(/^../, (byte) => (byte === '00' ? '11' : '00')));
+    const wrong = await call(
+      t,
+      address,
+      '--tls-insecure',
+      '--tls-pin',
+      fingerprint!.replace(/^../, (byte) => (byte === '00' ? '11' : '00')),
+    );
     t.is(wrong.code, 1);
   });
 
