@@ -70,7 +70,7 @@ for (const [columns, rows] of sizes) {
   test(`the progress of a check stays on one line of ${columns} columns, and goes`, async (t) => {
     const screen = await openScreen(t);
     screen.resize(columns, rows);
-    screen.run(`clear; ${tnetCommand} connect -z 127.0.0.1 1-65535; echo 'done'!`);
+    screen.run(`clear; TNET_NATIVE=0 ${tnetCommand} connect -z 127.0.0.1 1-9999; echo 'done'!`);
     const [bar] = await screen.shows(/^.*[█░]{10,}.*$/m);
     t.true(bar.length < columns);
     await screen.shows(/^done!/m);
