@@ -34,9 +34,20 @@ export function readOwnCertificate({ cert, key }: TlsFiles): OwnCertificate | un
 }
 
 /**
- * Makes certificates, key and authorities ready. Without a `ca` file a client trusts the authorities of the system
- * and Node's own.
+ * Reads whom to trust. Without a `ca` file a client trusts the authorities of the system and Node's own; who verifies
+ * nobody needs none.
  *
+ * @throws TnetError TNET_E_USAGE when the file cannot be read or holds something else.
+ */
+export function readAuthorities({ ca }: TlsFiles, verify: boolean): string[] | undefined {
+  if (ca !== undefined) return splitCertificates(ca);
+  return verify ? defaultAuthorities() : undefined;
+}
+
+/**
+ * Makes certificates, key and authorities ready.
+ *
+ * @param ca the authorities, where they have been read before; see readAuthorities()
  * @throws TnetError TNET_E_USAGE when a file cannot be read, holds something else, or key and certificate do not
  *   belong together.
  */
@@ -44,8 +55,8 @@ export function createContext(
   files: TlsFiles,
   own: OwnCertificate | undefined,
   verify: boolean,
+  ca = readAuthorities(files, verify),
 ): ReturnType<typeof createSecureContext> {
-  const ca = files.ca !== undefined ? splitCertificates(files.ca) : verify ? defaultAuthorities() : undefined;
   try {
     return createSecureContext({ ca, ...own });
   } catch (error) {

@@ -1,7 +1,7 @@
 import { formatRemote } from '../net/connection.ts';
 import type { Socket } from '../net/index.ts';
 import { formatEndpoint, type Endpoint } from '../address/endpoint.ts';
-import { openKeylog, createContext, readOwnCertificate } from '../dial/tls-files.ts';
+import { openKeylog, createContext, readAuthorities, readOwnCertificate } from '../dial/tls-files.ts';
 import { reportHandshake, shakeHands, type TlsSettings } from '../dial/tls-handshake.ts';
 import type { Books } from './ledger.ts';
 import { ThrowawayCertificates } from './throwaway-certificates.ts';
@@ -44,10 +44,10 @@ export async function readServerTls(
   const requireCertificate = clientCa !== undefined;
   const named = readOwnCertificate(files);
   // What is wrong with a file is told before a certificate is made and told of.
-  if (!named && requireCertificate) createContext(files, undefined, true);
+  const authorities = readAuthorities(files, requireCertificate);
   const own = named ?? (await findThrowaway(endpoint, host));
   return {
-    context: createContext(files, own, requireCertificate),
+    context: createContext(files, own, requireCertificate, authorities),
     verify: requireCertificate,
     requireCertificate,
     alpn,
