@@ -10,10 +10,9 @@ import {
 import { nameService } from '../../src/address/service-names.ts';
 import type { Retry } from '../../src/dial/patience.ts';
 import { type Targets, nameTarget } from '../../src/address/targets.ts';
-import { errorCode } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
 import type { Event } from '../../src/report/events.ts';
-import { describeError } from '../../src/report/sentences.ts';
+import { failureFields } from '../../src/report/sentences.ts';
 import { type ConnectOptions as CheckOptions, isPatient } from './options.ts';
 import { exitStatus } from '../output.ts';
 import type { Context } from '../context.ts';
@@ -98,10 +97,6 @@ function nameCheck(endpoint: Endpoint): Pick<Checked, 'address' | 'host' | 'port
   return { address: formatHostPort(host, port), host, port, ...(service !== undefined && { service }) };
 }
 
-function describe(error: unknown): Pick<Checked, 'code' | 'message'> {
-  return { code: errorCode(error) ?? 'ERROR', message: describeError(error) };
-}
-
 function toEvent({ endpoint, failure, durationMs, remote, state, banner }: CheckResult): Checked {
   const place = remote === undefined ? {} : { remote };
   return {
@@ -109,7 +104,7 @@ function toEvent({ endpoint, failure, durationMs, remote, state, banner }: Check
     ...nameCheck(endpoint),
     state,
     ...place,
-    ...(failure && describe(failure.error)),
+    ...(failure && failureFields(failure.error)),
     durationMs: roundMs(durationMs),
     ...(banner !== undefined && { banner }),
   };

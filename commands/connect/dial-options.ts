@@ -3,9 +3,8 @@ import type { DialObserver, DialOptions } from '../../src/dial/dial-options.ts';
 import { dial } from '../../src/dial/dial.ts';
 import type { Patience } from '../../src/dial/patience.ts';
 import type { TlsClientSettings } from '../../src/dial/tls-client.ts';
-import { errorCode } from '../../src/errors.ts';
 import type { Connection } from '../../src/net/connection.ts';
-import { describeError } from '../../src/report/sentences.ts';
+import { failureFields } from '../../src/report/sentences.ts';
 import { refuseAddressFlags, requireFamily, requireSource } from '../../src/address/host-rules.ts';
 import { subjectOf, type Context, type ReportFlags } from '../context.ts';
 import type { ClientSecureFlags } from '../options/tls.ts';
@@ -153,20 +152,16 @@ function createObserver({ context, options, timing }: ClientRun, endpoint: Endpo
     },
     attemptFailed(address, error) {
       timing?.attemptFailed(address, error);
-      if (isTold) reporter.emit({ event: 'attempt-failed', address, ...describeFailure(error) });
+      if (isTold) reporter.emit({ event: 'attempt-failed', address, ...failureFields(error) });
     },
     hop: (proxy, target) => reporter.emit({ event: 'proxied', proxy, target }),
     tls: (durationMs) => timing?.report('tls', durationMs),
     retry({ retry, of, delayMs, error }) {
       const address = formatTargetEndpoint(endpoint);
       const limit = Number.isFinite(of) ? { of } : {};
-      reporter.emit({ event: 'retry', address, retry, ...limit, delayMs, ...describeFailure(error) });
+      reporter.emit({ event: 'retry', address, retry, ...limit, delayMs, ...failureFields(error) });
     },
   };
-}
-
-function describeFailure(error: unknown): { readonly code: string; readonly message: string } {
-  return { code: errorCode(error) ?? 'ERROR', message: describeError(error) };
 }
 
 /** The flags that say through what a connection goes. */

@@ -1,8 +1,7 @@
-import { errorCode } from '../errors.ts';
 import { escapeJson, escapeText } from '../transform/escape-controls.ts';
 import type { Event, EventName } from './events.ts';
 import { paintLine, paintQuiet } from './paint.ts';
-import { describeError } from './sentences.ts';
+import { failureFields } from './sentences.ts';
 import { isSaid, renderEvent, type Verbosity } from './text.ts';
 
 /** A line that is told once, and what its repeats come to. */
@@ -211,13 +210,6 @@ export class Reporter {
 
   /** One line for a failure. `subject` is what failed, as the user knows it: an address, a path, a file. */
   fail(subject: string, error: unknown, id?: number): void {
-    const code = errorCode(error) ?? 'ERROR';
-    this.emit({
-      event: 'error',
-      ...(id !== undefined && { id }),
-      subject,
-      code,
-      message: describeError(error),
-    });
+    this.emit({ event: 'error', ...(id !== undefined && { id }), subject, ...failureFields(error) });
   }
 }

@@ -15,6 +15,11 @@ const sentences: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'the address is not of this machine',
 };
 
+/** What events say of an error. */
+export function failureFields(error: unknown): { readonly code: string; readonly message: string } {
+  return { code: errorCode(error) ?? 'ERROR', message: describeError(error) };
+}
+
 /** One plain sentence for any error, without its code. Never empty. */
 export function describeError(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 1) return describeAttempts(error.errors);

@@ -1,8 +1,53 @@
-import { openExpressLane, type ExpressLane, type ExpressLaneOptions } from '../flow/express-lane.ts';
+import { formatHostPort } from '../address/endpoint.ts';
+import {
+  openExpressLane,
+  type ExpressLane,
+  type ExpressLaneOptions,
+  type LaneEvent,
+  type LaneName,
+} from '../flow/express-lane.ts';
 import { nativeStatus } from '../native/addon.ts';
 import { readDescriptorLimit } from '../net/descriptors.ts';
+import { createFault } from '../net/guard.ts';
 import { lendListener, type ListenerLoan } from '../net/hand-over.ts';
 import type { Server } from '../net/index.ts';
+import { refuse } from './ledger.ts';
+import type { ServeHost, Service } from './service.ts';
+
+/** Whose events a lane tells. */
+export interface LaneBooks {
+  readonly host: ServeHost;
+  /** What the listener has bound. */
+  readonly address: string;
+  readonly service: Pick<Service, 'access'>;
+}
+
+/** Reports events one by one: a fault in one ends its connection, and no other. */
+export function reportEvents(
+  events: readonly LaneEvent[],
+  report: (event: LaneEvent) => void,
+  { host, address }: LaneBooks,
+  lane: ExpressLane | undefined,
+): void {
+  for (const event of events) {
+    try {
+      report(event);
+    } catch (error) {
+      host.fail(address, createFault(error));
+      if ('id' in event) lane?.stopConnection(event.id);
+    }
+  }
+}
+
+/** A client's or a listener's address by name; undefined for one that has none. */
+export function formatLaneName(name: LaneName | undefined): string | undefined {
+  return name && formatHostPort(name.address, name.port);
+}
+
+/** Reports a client that the engine has turned away by the access lists, which may have been read again since. */
+export function refuseDenied(remote: LaneName | undefined, { host, address, service }: LaneBooks): void {
+  refuse(host, formatLaneName(remote) ?? address, service.access?.judge(remote?.address) ?? 'not allowed');
+}
 
 /** The clients of a listener in the engine: it accepts and carries, and JavaScript reports. */
 export class LaneListener {

@@ -1,5 +1,8 @@
+import { once } from 'node:events';
 import type { ExecutionContext } from 'ava';
+import { collectUntilClose } from './bytes.ts';
 import { startCli, type Cli } from './cli.ts';
+import { connectPeer } from './peers.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -15,6 +18,16 @@ export interface Scene {
   /** How often it is to come. Default once. */
   readonly count?: number;
 }
+
+/** A client of a server that echoes, which is there when SIGINT comes. */
+export const isThereAtSigint: Scene['act'] = async (t, address, cli) => {
+  const client = await connectPeer(t, address);
+  client.write('x');
+  await once(client, 'data');
+  cli.child.kill('SIGINT');
+  const { bytes, error } = await collectUntilClose(client);
+  return [bytes.length, error?.message];
+};
 
 /** The events of a server with --json. */
 export const readEvents = (cli: Cli) =>

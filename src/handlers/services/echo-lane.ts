@@ -1,9 +1,15 @@
-import { formatHostPort } from '../../address/endpoint.ts';
 import { idleError, lifetimeError } from '../../errors.ts';
 import type { ExpressLane, LaneEvent, LaneName } from '../../flow/express-lane.ts';
-import { createFault } from '../../net/guard.ts';
-import { findEngineObstacle, findUnknown, LaneListener } from '../../serve/lane-listener.ts';
-import { leave, refuse, type ConnectionEnding, type Moved, type OpenConnection } from '../../serve/ledger.ts';
+import {
+  findEngineObstacle,
+  findUnknown,
+  formatLaneName,
+  LaneListener,
+  refuseDenied,
+  reportEvents,
+  type LaneBooks,
+} from '../../serve/lane-listener.ts';
+import { leave, type ConnectionEnding, type Moved, type OpenConnection } from '../../serve/ledger.ts';
 import type { LaneOffer, ServeHost, Service } from '../../serve/service.ts';
 
 /** As of createServiceHandler(). */
@@ -57,11 +63,7 @@ export function prepareEchoLane(
 
 type EventOf<Type extends LaneEvent['type']> = Extract<LaneEvent, { type: Type }>;
 
-interface EchoOptions {
-  readonly host: ServeHost;
-  /** What the listener has bound; names a client that has no address. */
-  readonly address: string;
-  readonly service: Service;
+interface EchoOptions extends LaneBooks {
   readonly limits: EchoLimits;
 }
 
@@ -76,25 +78,15 @@ class EchoConnections {
   }
 
   report(events: readonly LaneEvent[]): void {
-    const { host, address } = this.#options;
-    for (const event of events) {
-      try {
-        this.#reportOne(event);
-      } catch (error) {
-        host.fail(address, createFault(error));
-        if ('id' in event) this.lane?.stopConnection(event.id);
-      }
-    }
+    reportEvents(events, (event) => this.#reportOne(event), this.#options, this.lane);
   }
 
   #reportOne(event: LaneEvent): void {
-    const { host, address, service } = this.#options;
+    const { host, address } = this.#options;
     if (event.type === 'shortage') host.fail(address, event.error);
     else if (event.type === 'accepted') this.#accepted(event);
     else if (event.type === 'ended') this.#ended(event);
-    // The lists may have been read again since.
-    else if (event.type === 'denied')
-      refuse(host, this.#name(event.remote), service.access?.judge(event.remote?.address) ?? 'not allowed');
+    else if (event.type === 'denied') refuseDenied(event.remote, this.#options);
   }
 
   #accepted({ id, remote, local }: EventOf<'accepted'>): void {
@@ -130,6 +122,6 @@ class EchoConnections {
   }
 
   #name(name: LaneName | undefined): string {
-    return name ? formatHostPort(name.address, name.port) : this.#options.address;
+    return formatLaneName(name) ?? this.#options.address;
   }
 }

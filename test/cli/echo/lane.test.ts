@@ -5,7 +5,7 @@ import { nativeStatus } from '../../../src/native/addon.ts';
 import { collectUntilClose, payload, sameBytes } from '../../helpers/bytes.ts';
 import { startCli } from '../../helpers/cli.ts';
 import { countSockets } from '../../helpers/descriptors.ts';
-import { compareLane, type Scene } from '../../helpers/lane-scenes.ts';
+import { compareLane, isThereAtSigint, type Scene } from '../../helpers/lane-scenes.ts';
 import { connectPeer } from '../../helpers/peers.ts';
 import { exchange, waitEnd } from '../../helpers/proxy.ts';
 import { tempDir } from '../../helpers/temp.ts';
@@ -73,14 +73,7 @@ const scenes: readonly Scene[] = [
   {
     title: 'a client that is there when SIGINT comes',
     prepare: () => at(),
-    act: async (t, address, cli) => {
-      const client = await connectPeer(t, address);
-      client.write('x');
-      await once(client, 'data');
-      cli.child.kill('SIGINT');
-      const { bytes, error } = await collectUntilClose(client);
-      return [bytes.length, error?.message];
-    },
+    act: isThereAtSigint,
   },
 ];
 

@@ -8,7 +8,7 @@ import { nativeStatus } from '../../../src/native/addon.ts';
 import { Server } from '../../../src/net/index.ts';
 import { collectUntilClose, payload, sameBytes } from '../../helpers/bytes.ts';
 import { closedPort, startCli } from '../../helpers/cli.ts';
-import { compareLane, readEvents, type Scene } from '../../helpers/lane-scenes.ts';
+import { compareLane, isThereAtSigint, readEvents, type Scene } from '../../helpers/lane-scenes.ts';
 import { connectPeer, startPeerServer } from '../../helpers/peers.ts';
 import { exchange, exchangeMany, startEcho, startLimited, startNamed, waitEnd } from '../../helpers/proxy.ts';
 import { tempDir } from '../../helpers/temp.ts';
@@ -283,14 +283,7 @@ const scenes: readonly Scene[] = [
   {
     title: 'a client that is there when SIGINT comes',
     prepare: async (t) => before(await startEcho(t)),
-    act: async (t, address, cli) => {
-      const client = await connectPeer(t, address);
-      client.write('x');
-      await once(client, 'data');
-      cli.child.kill('SIGINT');
-      const { bytes, error } = await collectUntilClose(client);
-      return [bytes.length, error?.message];
-    },
+    act: isThereAtSigint,
   },
 ];
 

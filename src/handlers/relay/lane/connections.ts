@@ -1,9 +1,8 @@
 import { idleError, lifetimeError } from '../../../errors.ts';
-import { formatHostPort } from '../../../address/endpoint.ts';
 import type { EndingReason } from '../../../flow/flow.ts';
 import type { ExpressLane, LaneEvent, LaneName } from '../../../flow/express-lane.ts';
-import { createFault } from '../../../net/guard.ts';
-import { describeError } from '../../../report/sentences.ts';
+import { formatLaneName, refuseDenied, reportEvents, type LaneBooks } from '../../../serve/lane-listener.ts';
+import { failureFields } from '../../../report/sentences.ts';
 import { createDialError, createRefusal, formatLaneTarget, type ExpressTarget } from './target.ts';
 import { defaultConnectMs } from '../pair.ts';
 import type { EventName } from '../../../report/events.ts';
@@ -29,6 +28,7 @@ export interface ExpressConnectionsOptions {
 
 /** Reports what a lane's connections do, in the words and the order of serveClient(). */
 export class ExpressConnections {
+  readonly #books: LaneBooks;
   readonly #host: ProxyHost;
   readonly #address: string;
   readonly #target: ExpressTarget;
@@ -39,6 +39,7 @@ export class ExpressConnections {
   #lane: ExpressLane | undefined;
 
   constructor({ host, address, target, service }: ExpressConnectionsOptions, asks: boolean) {
+    this.#books = { host, address, service };
     this.#host = host;
     this.#address = address;
     this.#target = target;
@@ -64,20 +65,13 @@ export class ExpressConnections {
   }
 
   report(events: readonly LaneEvent[]): void {
-    for (const event of events) {
-      try {
-        this.#reportOne(event);
-      } catch (error) {
-        this.#host.fail(this.#address, createFault(error));
-        if ('id' in event) this.#lane?.stopConnection(event.id);
-      }
-    }
+    reportEvents(events, (event) => this.#reportOne(event), this.#books, this.#lane);
   }
 
   #reportOne(event: LaneEvent): void {
     if (event.type === 'shortage') this.#host.fail(this.#address, event.error);
     else if (event.type === 'accepted') this.#accepted(event);
-    else if (event.type === 'denied') this.#denied(event);
+    else if (event.type === 'denied') refuseDenied(event.remote, this.#books);
     else {
       const entry = this.#entries.get(event.id);
       if (event.type === 'asked' || event.type === 'taken' || event.type === 'dialled')
@@ -105,12 +99,6 @@ export class ExpressConnections {
     if (signal.aborted) this.#lane?.stopConnection(id);
   }
 
-  #denied({ remote }: EventOf<'denied'>): void {
-    // The lists may have been read again since.
-    const reason = this.#service.access?.judge(remote?.address) ?? 'not allowed';
-    refuse(this.#host, this.#name(remote), reason);
-  }
-
   /** What an entry is connected to, as errors name it. */
   #targetOf({ chosen }: LaneEntry): ExpressTarget {
     return chosen ? { endpoint: chosen.endpoint, addresses: [chosen.address] } : this.#target;
@@ -133,9 +121,7 @@ export class ExpressConnections {
     if (!address) return;
     const error = createRefusal(address, errno);
     entry.refusals.push(error);
-    const { code = 'ERROR' } = error;
-    const message = describeError(error);
-    this.#host.emit({ event: 'attempt-failed', address: formatLaneTarget(address), code, message });
+    this.#host.emit({ event: 'attempt-failed', address: formatLaneTarget(address), ...failureFields(error) });
     if (!entry.chosen) this.#attempt(entry, target + 1);
     else if (!this.#questions?.goOn(entry)) this.#lane?.stopConnection(id); // its end says the rest
   }
@@ -150,7 +136,7 @@ export class ExpressConnections {
     open.breakOff = () => this.#lane?.cutConnection(id);
     open.target = remote;
     if (this.#hears('connected'))
-      this.#host.emit({ event: 'connected', id: open.id, local: format(local) ?? remote, remote });
+      this.#host.emit({ event: 'connected', id: open.id, local: formatLaneName(local) ?? remote, remote });
   }
 
   #ended(entry: LaneEntry, event: EventOf<'ended'>): void {
@@ -208,10 +194,6 @@ export class ExpressConnections {
   }
 
   #name(name: LaneName | undefined): string {
-    return format(name) ?? this.#address;
+    return formatLaneName(name) ?? this.#address;
   }
-}
-
-function format(name: LaneName | undefined): string | undefined {
-  return name && formatHostPort(name.address, name.port);
 }

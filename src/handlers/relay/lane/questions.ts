@@ -5,7 +5,7 @@ import type { Connection } from '../../../net/connection.ts';
 import { createFault } from '../../../net/guard.ts';
 import { Socket } from '../../../net/index.ts';
 import { decodeProxyHeader } from '../../../protocol/proxy-protocol/decode.ts';
-import { describeError } from '../../../report/sentences.ts';
+import { failureFields } from '../../../report/sentences.ts';
 import { formatSource, judgeHeader, sourceHost } from '../../../serve/greeting/greeting.ts';
 import { leave, refuse } from '../../../serve/ledger.ts';
 import { serveClient } from '../../../serve/serve-client.ts';
@@ -104,12 +104,10 @@ export class LaneQuestions {
     const error = createRefusal(chosen.address, event.errno);
     if (error.code === 'ECANCELED')
       return reject(createDialError(target, [], service.pair.values.waitConnect ?? defaultConnectMs));
-    const { code = 'ERROR' } = error;
     host.emit({
       event: 'attempt-failed',
       address: formatLaneTarget(chosen.address),
-      code,
-      message: describeError(error),
+      ...failureFields(error),
     });
     reject(createDialError(target, [error], undefined));
   }

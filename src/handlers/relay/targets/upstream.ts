@@ -4,8 +4,7 @@ import { dial } from '../../../dial/dial.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../../address/endpoint.ts';
 import { isForeignName, refuseNumericForm } from '../../../address/host-rules.ts';
 import { findCandidates, type Candidate } from '../../../net/candidates.ts';
-import { errorCode } from '../../../errors.ts';
-import { describeError } from '../../../report/sentences.ts';
+import { failureFields } from '../../../report/sentences.ts';
 import type { BegunAttempt } from './race.ts';
 import type { JudgeTarget } from './rules.ts';
 import type { ProxyHost } from '../host.ts';
@@ -179,10 +178,8 @@ export function createDialOptions(
     judge: (judge ?? judgeProxy) && ((to) => (to.isProxy ? judgeProxy : judge)?.(to)),
     observer: {
       attempt: (address) => host.emit({ event: 'attempt', address }),
-      attemptFailed(address, error) {
-        const code = errorCode(error) ?? 'ERROR';
-        host.emit({ event: 'attempt-failed', address, code, message: describeError(error) });
-      },
+      attemptFailed: (address, error) =>
+        host.emit({ event: 'attempt-failed', address, ...failureFields(error) }),
     },
   };
 }
