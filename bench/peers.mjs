@@ -116,7 +116,7 @@ const plainProxy = (name) => (port, to) =>
   `exec ${node} ${plain(name)} ${port} ${to} ${name === 'proxy' ? '' : findCertificate()}`;
 
 /** This machine's name, which the hosts file has: a name that is not localhost, and needs no server to be found. */
-const named = `${hostname()}`;
+const named = hostname();
 
 /** Options that need something for each connection, one by one, against the same relay in plain Node. */
 export const laneless = {

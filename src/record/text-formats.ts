@@ -1,4 +1,4 @@
-import { escapeText, escapeJson } from '../transform/escape-controls.ts';
+import { escapeText, escapeJson, hexDigits } from '../transform/escape-controls.ts';
 import {
   formatEnd,
   formatMicros,
@@ -47,7 +47,6 @@ const SPACE = 0x20;
 const DOT = 0x2e;
 const BAR = 0x7c;
 const LF = 0x0a;
-const hexDigits = Buffer.from('0123456789abcdef');
 
 /**
  * `BEFORE OFFSET HEX |ASCII| AFTER`, a newline behind each line of at most `lineBytes`, 16 by default. Bytes are written, and no text is put

@@ -59,7 +59,8 @@ export function showLine(line: Buffer): string {
 }
 
 const nothing = Buffer.alloc(0);
-const hexDigits = Buffer.from('0123456789abcdef');
+/** The digits' bytes, by their value. */
+export const hexDigits = Buffer.from('0123456789abcdef');
 
 /** The most bytes that a byte is shown as: `\xff`. A longer escape stands for two or three. */
 const escapeGrowth = 4;
