@@ -1,3 +1,7 @@
+import { watchForHangs } from './scripts/watch-for-hangs.mjs';
+
+watchForHangs(40);
+
 /** How tests run. What takes longer than a suite that is run all day may is in `*.long.ts`: see long.config.mjs. */
 export default {
   extensions: ['ts'],
