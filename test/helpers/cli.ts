@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { constants } from 'node:os';
@@ -37,7 +38,10 @@ export interface Cli {
    * by the exit status only: the process has to end by the signal itself.
    */
   readonly exit: Promise<Exit>;
-  /** Waits for a line on stderr that matches, and gives the match. Rejects when the process ends without it. */
+  /**
+   * Waits for a line on stderr that matches, and gives the match. Rejects when the process ends without it, and before AVA
+   * would give up, so that what it has said instead is seen.
+   */
   readonly said: (pattern: RegExp) => Promise<RegExpExecArray>;
   /** The address that a server says it has bound. */
   readonly address: () => Promise<string>;
@@ -100,12 +104,20 @@ function watchCli(child: ChildProcess): Cli {
   });
   const said = (pattern: RegExp) =>
     new Promise<RegExpExecArray>((resolve, reject) => {
+      let late = false;
       const look = () => {
         const match = pattern.exec(stderr);
         if (match) resolve(match);
         else if (exited) reject(new Error(`tnet ended without saying ${String(pattern)}:\n${stderr}`));
-        if (match ?? exited) watchers.delete(look);
+        else if (late) reject(new Error(`tnet has not said ${String(pattern)} in 50 s:\n${stderr}`));
+        if (!match && !exited && !late) return;
+        watchers.delete(look);
+        clearTimeout(timer);
       };
+      const timer = setTimeout(() => {
+        late = true;
+        look();
+      }, 50_000).unref();
       watchers.add(look);
       look();
     });
@@ -137,11 +149,19 @@ export async function runCli(
   return { ...exit, stdout: Buffer.concat(chunks), stderr: cli.stderr() };
 }
 
-/** A port of 127.0.0.1 on which nobody listens. */
+/**
+ * A port of 127.0.0.1 on which nobody listens. It is none of those that systems give to connections and to servers on
+ * port 0, so that no other test gets it before it is used.
+ */
 export async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const server = createServer();
+    const port = randomInt(12_000, 32_000);
+    const isFree = await new Promise<boolean>((resolve) =>
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)),
+    );
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
