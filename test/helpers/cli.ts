@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { constants } from 'node:os';
@@ -150,18 +151,25 @@ export async function runCli(
 }
 
 /**
- * A port of 127.0.0.1 on which nobody listens. It is none of those that systems give to connections and to servers on
- * port 0, so that no other test gets it before it is used.
+ * A port of 127.0.0.1 on which nobody listens, or the first of several in a row. It is none of those that systems give to
+ * connections and to servers on port 0, so that no other test gets it before it is used.
  */
-export async function closedPort(): Promise<number> {
+export async function closedPort(count = 1): Promise<number> {
   for (;;) {
-    const server = createServer();
-    const port = randomInt(12_000, 32_000);
-    const isFree = await new Promise<boolean>((resolve) =>
-      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)),
-    );
-    if (!isFree) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
+    const first = randomInt(12_000, 32_000 - count);
+    const ports = Array.from({ length: count }, (_, index) => first + index);
+    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return first;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+    server.close();
+    await once(server, 'close');
+    return true;
+  } catch {
+    return false;
   }
 }
