@@ -243,6 +243,21 @@ export const echoes = {
   'C with epoll': (port) => `exec ${load} serve ${port}`,
 };
 
+const library = fileURLToPath(new URL('../dist/index.cjs', import.meta.url));
+
+/** An HTTP server on the connections of the library, or of node:net. */
+export const httpServers = {
+  tnet: (port) => `exec ${node} ${plain('http')} ${port} ${library}`,
+  'tnet, dataBeforeError': (port) => `exec ${node} ${plain('http')} ${port} ${library} dataBeforeError`,
+  'node:net': (port) => `exec ${node} ${plain('http')} ${port}`,
+};
+
+/** What it is asked, without the last byte, a request's body: alone on its connection, or one of many. */
+export const httpRequests = {
+  close: 'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\n',
+  keepAlive: 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n',
+};
+
 /** A start that does something real and ends by itself, with the status that it ends with. */
 export function starts(port) {
   const ours = (...args) => ({ file: node, args: [tnet, ...args], status: 0 });
