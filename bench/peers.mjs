@@ -174,8 +174,8 @@ export const tlsOut = {
   'node: tls': plainProxy('tls-out'),
 };
 
-/** The TLS server behind those. */
-export const tlsServer = (port, to) => tlsIn['nginx stream'](port, to);
+/** The TLS server behind those. Not nginx: it answers an end of TLS with a bare FIN, which is a cut for who asks. */
+export const tlsServer = (port, to) => tlsIn.haproxy(port, to);
 
 /** Relays of datagrams from a port to a port. */
 export const udpRelays = {
