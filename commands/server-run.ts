@@ -255,7 +255,10 @@ export class ServerRun<S extends Service = Service> {
     const names = this.#kind.live?.(addresses);
     if (!names) return;
     const { startLive } = await import('./options/metrics.ts');
-    const look = () => ({ totals: this.#ledger.sum(), connections: this.#ledger.list() });
+    const look = () => ({
+      totals: this.#ledger.sum(),
+      ...(this.#dispatcher?.look() ?? { connections: this.#ledger.list() }),
+    });
     const stop = await startLive(this.#context, names, look);
     const { signal } = this.interruption;
     if (signal.aborted) stop();
