@@ -293,12 +293,12 @@ testInNamespace()(
       'tnet connect: no answer from 10.9.9.2:80 within 1 s (TNET_E_TIMEOUT)\n',
     );
     t.is(
-      await ask('-v', '-w', '300ms', '10.9.9.2', '80'),
-      'tnet connect: no answer from 10.9.9.2:80 within 300 ms (TNET_E_TIMEOUT)\n',
+      await ask('-v', '-w', '1500ms', '10.9.9.2', '80'),
+      'tnet connect: no answer from 10.9.9.2:80 within 1.5 s (TNET_E_TIMEOUT)\n',
     );
     t.is(
-      await ask('-w', '300ms', 'silent.test', '80'),
-      'tnet connect: silent.test:80: no answer from 10.9.9.2:80 within 300 ms (TNET_E_TIMEOUT)\n',
+      await ask('-w', '1500ms', 'silent.test', '80'),
+      'tnet connect: silent.test:80: no answer from 10.9.9.2:80 within 1.5 s (TNET_E_TIMEOUT)\n',
     );
     t.is(
       await ask('--wait', '1s', '10.9.9.2', '80'),

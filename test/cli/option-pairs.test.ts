@@ -62,13 +62,14 @@ for (const command of commands) {
           const timer = setTimeout(() => resolve('runs'), patienceMs);
           void ended.then(() => clearTimeout(timer));
         });
-        const how = await Promise.race([ended, runs.catch(() => ended), stillRuns]);
+        const isRefused = findRefusal(command, rows, ask(command, new Set(pair), kind)) !== undefined;
+        const how = await Promise.race([ended, runs.catch(() => ended), ...(isRefused ? [] : [stillRuns])]);
         cli.child.kill('SIGKILL');
         const told = `${args.join(' ')}: ${how}\n${cli.stderr()}`;
         t.notRegex(cli.stderr(), /^\s+at |Error:/m, told);
         if (how === 2) t.regex(cli.stderr(), /^tnet[^\n]*\n$/, told);
         else t.true([0, 1, 124, 'runs'].includes(how), told);
-        if (findRefusal(command, rows, ask(command, new Set(pair), kind))) t.is(how, 2, told);
+        if (isRefused) t.is(how, 2, told);
       }
     },
   );

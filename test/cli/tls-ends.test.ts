@@ -92,7 +92,7 @@ for (const args of servers) {
 }
 
 test.serial('tnet listen --no-shutdown -q ends TLS in words for openssl s_client', async (t) => {
-  const server = startCli(t, ['listen', '--no-shutdown', '-q', '100ms', ...tls, '127.0.0.1:0']);
+  const server = startCli(t, ['listen', '--no-shutdown', '-q', '500ms', ...tls, '127.0.0.1:0']);
   server.stdin.end('bye\n');
   server.stdout.resume();
   t.notRegex(await startOpenssl(t, await server.port()).ended, /unexpected eof/);
@@ -121,8 +121,8 @@ for (const args of [
 const clients: readonly { readonly args: readonly string[]; readonly stdin?: 'null' }[] = [
   { args: ['connect', '-d'] },
   { args: ['connect', '--no-shutdown'] },
-  { args: ['connect', '--no-shutdown', '-q', '100ms'] },
-  { args: ['connect', '-q', '100ms'] },
+  { args: ['connect', '--no-shutdown', '-q', '500ms'] },
+  { args: ['connect', '-q', '500ms'] },
   { args: ['connect', '--send-only'] },
   { args: ['connect', '--send-only', '--no-shutdown'] },
   { args: ['connect', '-e', 'echo hello'] },
