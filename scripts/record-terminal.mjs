@@ -23,7 +23,7 @@ const story = [
   { pane: 2, type: 'echo "every byte comes back" | tnet connect localhost 8124', until: /^every byte/m },
   { pane: 2, type: 'tnet connect -zv localhost 8123-8124', until: /8124 .*open/ },
   { pane: 1, type: 'tnet proxy --tap=text --latency 200ms 9000 localhost:8124', until: /listening on/ },
-  { pane: 2, type: 'echo slowly, but whole | tnet connect --timing localhost 9000', until: /timing: total/ },
+  { pane: 2, type: 'echo slowly, but whole | tnet connect --timing localhost 9000', until: /^total .*█$/m },
   { pane: 2, type: 'tnet isip --explain 010.0.0.1', until: /leading zero/ },
   { pane: 0, type: 'C-c', until: /in \d.* s/ },
 ];
@@ -109,5 +109,6 @@ try {
   console.log(`docs/terminal.svg: ${frames.length} pictures, ${(lengthMs / 1000).toFixed(1)} s`);
 } finally {
   for (const pane of panes.keys()) tmux(pane, 'kill-server');
-  rmSync(dir, { recursive: true, force: true });
+  // tmux removes its own sockets a moment later.
+  rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
