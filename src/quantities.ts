@@ -120,7 +120,7 @@ export function readFraction(text: string): number {
   const digits = isShare ? text.slice(0, -1) : text;
   const value = Number(digits) / (isShare ? 100 : 1);
   if (!/^\d*\.?\d+(e-?\d+)?$/i.test(digits) || value > 1)
-    throw badValue('A number from 0 to 1, or from 0% to 100%, is needed.');
+    throw badValue('a number from 0 to 1, or from 0% to 100%, is needed');
   return value;
 }
 

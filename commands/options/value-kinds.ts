@@ -41,7 +41,7 @@ export interface ValueKind<Value> {
 /** A flag without a value. */
 export const toggle: ValueKind<boolean> = {
   read(written) {
-    if (typeof written !== 'boolean') throw new TnetError('TNET_E_USAGE', 'true or false is needed.');
+    if (typeof written !== 'boolean') throw new TnetError('TNET_E_USAGE', 'true or false is needed');
     return written;
   },
   schema: { type: 'boolean' },

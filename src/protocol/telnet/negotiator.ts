@@ -18,7 +18,7 @@ export class TerminalTypeCycle {
       throw badInput(
         'telnet',
         'bad-terminal-type',
-        `A terminal type has 1 to ${TERMINAL_TYPE_LIMIT_BYTES} printable characters: ${JSON.stringify(name)}.`,
+        `a terminal type has 1 to ${TERMINAL_TYPE_LIMIT_BYTES} printable characters: ${JSON.stringify(name)}`,
       );
     }
     this.#names = names;
