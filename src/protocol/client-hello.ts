@@ -135,7 +135,7 @@ function readHandshake(fragments: readonly Buffer[]): ClientHello | undefined {
 }
 
 function tooLong(): Error {
-  return overLimit('tls', 'hello-too-long', `the TLS ClientHello is over ${HELLO_LIMIT_BYTES} bytes`);
+  return overLimit('tls', 'hello-too-long', `the TLS ClientHello is longer than ${HELLO_LIMIT_BYTES} bytes`);
 }
 
 function readHello(reader: ByteReader): ClientHello {

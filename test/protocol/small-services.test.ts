@@ -81,7 +81,7 @@ test('a quote of 512 bytes and a file without quotes are refused, and a quote of
   const [longest] = readQuotes('x'.repeat(509));
   t.is(longest!.length, 511);
   t.throws(() => readQuotes(`short\n${'x'.repeat(510)}`), { message: /^quote 2 has 512 bytes/ });
-  t.throws(() => readQuotes('\n\n'), { message: 'there is no quote in it' });
+  t.throws(() => readQuotes('\n\n'), { message: 'there are no quotes in it' });
 });
 
 test('every built-in quote is printing ASCII of fewer than 512 bytes', (t) => {

@@ -61,7 +61,7 @@ export class ProxyAuthorizer {
       throw refusal(
         'http-connect',
         'credentials-needed',
-        `the proxy wants a user and a password (${schemes})`,
+        `the proxy requires a user and a password (${schemes})`,
         {
           status: 407,
         },

@@ -77,12 +77,11 @@ export class HeadReader {
     const end = bytes.subarray(0, START_LINE_LIMIT_BYTES).indexOf(LF);
     if (end < 0) {
       if (bytes.length < START_LINE_LIMIT_BYTES) return undefined;
-      const sentence = `the first line is over ${START_LINE_LIMIT_BYTES} bytes`;
+      const sentence = `the first line is longer than ${START_LINE_LIMIT_BYTES} bytes`;
       throw overLimit('http-connect', 'line-too-long', sentence, this.#longLine);
     }
     const line = bytes.toString('latin1', 0, bytes[end - 1] === CR ? end - 1 : end);
-    if (forbidden.test(line))
-      throw this.malformed('bad-start-line', 'the first line has control bytes in it');
+    if (forbidden.test(line)) throw this.malformed('bad-start-line', 'the first line contains control bytes');
     return line;
   }
 
@@ -92,7 +91,7 @@ export class HeadReader {
     const headBytes = findHeadEnd(head);
     if (headBytes === undefined) {
       if (bytes.length < HEAD_LIMIT_BYTES) return undefined;
-      const sentence = `the head is over ${HEAD_LIMIT_BYTES} bytes`;
+      const sentence = `the head is longer than ${HEAD_LIMIT_BYTES} bytes`;
       throw overLimit('http-connect', 'head-too-long', sentence, this.#tooLarge);
     }
     const [, ...lines] = head.toString('latin1', 0, headBytes).split(/\r?\n/).slice(0, -2);

@@ -71,7 +71,7 @@ export class HttpConnectServer {
       throw this.#refuse(
         405,
         'bad-method',
-        `the client sends ${method.slice(0, 20)} where only CONNECT is served`,
+        `the client sends ${method.slice(0, 20)}, but only CONNECT is supported`,
       );
     }
     const authority = decodeAuthority(target);

@@ -58,7 +58,7 @@ function decodeV1(bytes: Buffer): DecodedProxyHeader {
     throw overLimit(
       'proxy-protocol',
       'line-too-long',
-      `the line of the PROXY header is over ${V1_LIMIT_BYTES} bytes`,
+      `the line of the PROXY header is longer than ${V1_LIMIT_BYTES} bytes`,
     );
   }
   const text = line.toString('latin1', 0, end);

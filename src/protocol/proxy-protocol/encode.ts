@@ -23,7 +23,7 @@ function encodeInet({ host, port }: InetAddress, family: InetEnds['family']): { 
     throw badInput(
       'proxy-protocol',
       'bad-host',
-      `${JSON.stringify(host)} is no address of the family ${family}`,
+      `${JSON.stringify(host)} is not an address of the family ${family}`,
     );
   }
   if (!Number.isInteger(port) || port < 0 || port > 0xffff) {
@@ -103,7 +103,7 @@ export function encodeProxyV2({ command, ends, values }: Omit<ProxyHeader, 'vers
     throw badInput(
       'proxy-protocol',
       'too-long',
-      'the values of the PROXY header are over 65535 bytes together',
+      'the values of the PROXY header are longer than 65535 bytes together',
     );
   }
   const head = Buffer.from([0x20 | (command === 'proxy' ? 1 : 0), familyCodes[ends.family], 0, 0]);

@@ -87,7 +87,7 @@ function readValue({ code, bytes }: RawValue): ProxyValue {
       if (bytes.length > UNIQUE_ID_LIMIT_BYTES) {
         throw bad(
           'bad-unique-id',
-          `the unique id of the PROXY header is over ${UNIQUE_ID_LIMIT_BYTES} bytes`,
+          `the unique id of the PROXY header is longer than ${UNIQUE_ID_LIMIT_BYTES} bytes`,
         );
       }
       return { type: 'unique-id', bytes: Buffer.from(bytes) };

@@ -136,7 +136,7 @@ export function readQuotes(text: string): readonly Buffer[] {
     .map((quote) => quote.replace(/\s+$/, ''))
     .filter((quote) => quote !== '')
     .map((quote) => Buffer.from(`${quote.replaceAll(/\r?\n/g, '\r\n')}\r\n`));
-  if (encoded.length === 0) throw new Error('there is no quote in it');
+  if (encoded.length === 0) throw new Error('there are no quotes in it');
   const long = encoded.findIndex(({ length }) => length >= quoteLimitBytes);
   if (long >= 0) {
     const bytes = encoded[long]?.length ?? 0;

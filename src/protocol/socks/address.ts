@@ -37,7 +37,12 @@ export function encodeName(protocol: ProtocolName, host: string): Buffer {
 export function decodeName(protocol: ProtocolName, bytes: Buffer, details?: ProtocolErrorDetails): string {
   const host = bytes.toString();
   if (bytes.length > 0 && !unsafe.test(host) && Buffer.from(host).equals(bytes)) return host;
-  throw violation(protocol, 'bad-host', 'the host name is empty or has bytes that no name has', details);
+  throw violation(
+    protocol,
+    'bad-host',
+    'the host name is empty or contains bytes that are not allowed in one',
+    details,
+  );
 }
 
 /** ATYP, address and port of RFC 1928; a literal address goes as bytes, everything else as a name. */

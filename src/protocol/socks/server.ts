@@ -127,7 +127,11 @@ export class SocksServer {
       case 'greeting':
         if (version === 5) return this.#readGreeting();
         if (version === 4) return this.#readRequest4();
-        throw violation('socks5', 'bad-version', `the client starts with ${version}, which is not SOCKS`);
+        throw violation(
+          'socks5',
+          'bad-version',
+          `the first byte of the client is ${version}, which is not SOCKS`,
+        );
     }
   }
 
@@ -158,7 +162,7 @@ export class SocksServer {
   #readPassword(): SocksServerStep | undefined {
     const bytes = this.#state.queue.peek();
     if (bytes[0] !== 1) {
-      throw violation('socks5', 'bad-version', `the client sends its password in version ${bytes[0] ?? 0}`, {
+      throw violation('socks5', 'bad-version', `the client sent its password in version ${bytes[0] ?? 0}`, {
         reply: Buffer.from([1, 1]),
       });
     }
@@ -207,7 +211,12 @@ export class SocksServer {
     const bytes = this.#state.queue.peek();
     const fail: ProtocolErrorDetails = { reply: encodeSocksReply(4, 'general-failure') };
     if (this.#options.authentication === 'password') {
-      throw refusal('socks4', 'no-acceptable-method', 'SOCKS4 has no password, and one is wanted', fail);
+      throw refusal(
+        'socks4',
+        'no-acceptable-method',
+        'a password is required, and SOCKS4 does not support passwords',
+        fail,
+      );
     }
     const code = bytes[1];
     if (code === undefined) return undefined;
@@ -240,7 +249,12 @@ function findNul(
   const length = field.indexOf(0);
   if (length >= 0) return from + length;
   if (field.length > limitBytes) {
-    throw overLimit('socks4', 'field-too-long', `a field of the request is over ${limitBytes} bytes`, fail);
+    throw overLimit(
+      'socks4',
+      'field-too-long',
+      `a field of the request is longer than ${limitBytes} bytes`,
+      fail,
+    );
   }
   return undefined;
 }

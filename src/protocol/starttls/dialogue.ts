@@ -57,13 +57,17 @@ export function unexpected(protocol: StarttlsProtocol, text: string): ProtocolEr
   return violation(
     protocol,
     'unexpected',
-    `the server answers what is not ${protocol}: ${showServerText(text)}`,
+    `the server did not answer in ${protocol}: ${showServerText(text)}`,
   );
 }
 
 /** A line, packet or tag is over {@link MESSAGE_LIMIT_BYTES}. */
 export function messageTooLong(protocol: StarttlsProtocol): ProtocolError {
-  return overLimit(protocol, 'message-too-long', `the server's message is over ${MESSAGE_LIMIT_BYTES} bytes`);
+  return overLimit(
+    protocol,
+    'message-too-long',
+    `the server's message is longer than ${MESSAGE_LIMIT_BYTES} bytes`,
+  );
 }
 
 /**
@@ -110,7 +114,7 @@ export class StarttlsDialogue {
         throw violation(
           this.#script.protocol,
           'surplus-bytes',
-          'the server sent plain bytes behind its consent to TLS; they may be forged',
+          'the server sent unencrypted bytes after it had agreed to TLS, and they may be forged',
         );
       }
       return {

@@ -101,7 +101,7 @@ const errors: [what: string, response: string, expected: object][] = [
     {
       code: 'TNET_E_PROTOCOL_REFUSED',
       reason: 'credentials-needed',
-      message: 'the proxy wants a user and a password (basic)',
+      message: 'the proxy requires a user and a password (basic)',
     },
   ],
   ['an SSH server, at its first byte', 'S', { code: 'TNET_E_PROTOCOL', reason: 'not-http' }],
