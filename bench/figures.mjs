@@ -91,6 +91,8 @@ const goals = [
   ['datagrams/s, proxy, against socat', 'udp-relay', 'rate', 1.5, /^socat/],
   ['datagrams/s, proxy, against nginx', 'udp-relay', 'rate', 1, /^nginx/],
   ['datagrams/s, echo, against socat', 'udp-echo', 'rate', 1.5, /^socat/],
+  ['HTTP on the library, keep-alive, against node:net', 'http-keep-alive', 'perCpu', 0.97, /^node/],
+  ['HTTP on the library, a connection a request, against node:net', 'http-close', 'perCpu', 0.97, /^node/],
 ];
 
 /** What is to be shown in itself: [what, work, metric, at most, program]. */

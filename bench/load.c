@@ -6,9 +6,10 @@
  *   feed BYTES                 writes BYTES to stdout, 64 KiB at a time
  *   drain                      reads stdin to its end
  *   serve ADDRESS              echoes any number of connections
- *   rate ADDRESS COUNT MANY [PREFACE]
+ *   rate ADDRESS COUNT MANY [PREFACE [TRIPS]]
  *                              COUNT connections of one one-byte round trip each, MANY at a time; connections per second.
- *                              PREFACE, in hexadecimal, goes before the byte; what is answered to it is passed over
+ *                              PREFACE, in hexadecimal, goes before the byte; what is answered to it is passed over.
+ *                              With TRIPS, each connection makes so many, each with the preface
  *   pings ADDRESS COUNT MANY   COUNT one-byte round trips on each of MANY connections at once; p50 and p99 in us
  *   udp-serve ADDRESS          echoes datagrams
  *   udp-rate ADDRESS COUNT MANY
@@ -215,8 +216,9 @@ static int start_trip(int epoll, const char *port) {
   return fd;
 }
 
-static void rate(const char *port, int count, int many) {
+static void rate(const char *port, int count, int many, int trips) {
   struct epoll_event events[256];
+  static int made[70000];
   int epoll = epoll_create1(0), begun = 0, over = 0;
   double from = now_us();
   for (; begun < many && begun < count; begun++) start_trip(epoll, port);
@@ -226,7 +228,13 @@ static void rate(const char *port, int count, int many) {
       ssize_t got = read(events[i].data.fd, block, sizeof block);
       if (got <= 0) exit(7);
       if (block[got - 1] != 'x') continue;
-      close(events[i].data.fd);
+      int fd = events[i].data.fd;
+      if (++made[fd] < trips) {
+        if (write(fd, opening, opening_bytes) != (ssize_t)opening_bytes) exit(8);
+        continue;
+      }
+      made[fd] = 0;
+      close(fd);
       over++;
       if (begun < count && ++begun) start_trip(epoll, port);
     }
@@ -324,7 +332,7 @@ int main(int argc, char **argv) {
   else if (strcmp(what, "serve") == 0) serve(word, true);
   else if (strcmp(what, "rate") == 0) {
     if (argc > 5) set_preface(argv[5]);
-    rate(word, (int)number, many);
+    rate(word, (int)number, many, argc > 6 ? atoi(argv[6]) : 1);
   } else if (strcmp(what, "udp-serve") == 0) udp_serve(word);
   else if (strcmp(what, "udp-rate") == 0) udp_rate(word, (int)number, many);
   else if (strcmp(what, "pings") == 0) pings(word, (int)number, many);

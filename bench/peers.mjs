@@ -174,8 +174,8 @@ export const tlsOut = {
   'node: tls': plainProxy('tls-out'),
 };
 
-/** The TLS server behind those. */
-export const tlsServer = (port, to) => tlsIn['nginx stream'](port, to);
+/** The TLS server behind those. Not nginx: it answers an end of TLS with a bare FIN, which is a cut for who asks. */
+export const tlsServer = (port, to) => tlsIn.haproxy(port, to);
 
 /** Relays of datagrams from a port to a port. */
 export const udpRelays = {
@@ -241,6 +241,21 @@ export const echoes = {
   'socat EXEC:cat': (port) =>
     `exec socat TCP-LISTEN:${port},bind=127.0.0.1,reuseaddr,fork,backlog=4096 EXEC:cat`,
   'C with epoll': (port) => `exec ${load} serve ${port}`,
+};
+
+const library = fileURLToPath(new URL('../dist/index.cjs', import.meta.url));
+
+/** An HTTP server on the connections of the library, or of node:net. */
+export const httpServers = {
+  tnet: (port) => `exec ${node} ${plain('http')} ${port} ${library}`,
+  'tnet, dataBeforeError': (port) => `exec ${node} ${plain('http')} ${port} ${library} dataBeforeError`,
+  'node:net': (port) => `exec ${node} ${plain('http')} ${port}`,
+};
+
+/** What it is asked, without the last byte, a request's body: alone on its connection, or one of many. */
+export const httpRequests = {
+  close: 'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\n',
+  keepAlive: 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n',
 };
 
 /** A start that does something real and ends by itself, with the status that it ends with. */

@@ -23,6 +23,8 @@ import {
 import {
   echoes,
   eventRelays,
+  httpRequests,
+  httpServers,
   laneless,
   prefaces,
   relays,
@@ -308,6 +310,23 @@ const echoOf = (command, read) => async (program) => {
   }
 };
 
+/** Requests for a second of the server's processor time: `trips` of them on each of 32 connections at a time. */
+const requestsOf = (count, trips, head) => async (program) => {
+  const port = takePort();
+  const child = start(program(port));
+  const preface = Buffer.from(head).toString('hex');
+  const ask = () => finish(start(`exec ${load} rate ${port} ${count / trips} 32 ${preface} ${trips}`));
+  try {
+    await waitListening(port, child);
+    await ask(); // What is compiled while it runs is compiled by then.
+    const used = watchCpu(child.pid);
+    await ask();
+    return { perCpu: count / used() };
+  } finally {
+    await stop(child);
+  }
+};
+
 async function measureStart({ file, args, status }) {
   const startedAt = process.hrtime.bigint();
   const child = spawnSync(file, args, { stdio: 'ignore', timeout: 20_000 });
@@ -523,6 +542,17 @@ export async function createWorks(sizes) {
           ),
       ),
     ),
+    ...[
+      { id: 'http-keep-alive', what: 'on connections of 100 requests each', trips: 100, head: 'keepAlive' },
+      { id: 'http-close', what: 'each on a connection of its own', trips: 1, head: 'close' },
+    ].map(({ id, what, trips, head }) => ({
+      id,
+      title: `the library in an HTTP server, requests ${what}`,
+      note: 'bench/plain/http.cjs with the connections of the library, and with those of node:net',
+      metrics: [{ key: 'perCpu', label: 'requests/CPU-s', better: 'more', digits: 0 }],
+      programs: httpServers,
+      run: requestsOf(trips === 1 ? connections * 2 : connections * 10, trips, httpRequests[head]),
+    })),
     {
       id: 'start',
       title: 'start of a command',

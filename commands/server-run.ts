@@ -1,6 +1,7 @@
 import type { Endpoint } from '../src/address/endpoint.ts';
 import { errorCode } from '../src/errors.ts';
 import { exitCodes } from '../src/exit-codes.ts';
+import { tellLanes } from '../src/flow/express-lane.ts';
 import { elapsedMs } from '../src/quantities.ts';
 import type { LiveNames } from '../src/report/live-table.ts';
 import { Ledger } from '../src/serve/ledger.ts';
@@ -241,7 +242,7 @@ export class ServerRun<S extends Service = Service> {
     const served = await startMetrics(this.#context, endpoint, this.interruption.signal, {
       server: this.#kind.name,
       sum: () => this.#ledger.sum(),
-      refresh: () => this.#dispatcher?.refresh(),
+      refresh: () => this.#refresh(),
       isReady: () => this.#isReady,
     });
     if (!served) return;
@@ -254,7 +255,10 @@ export class ServerRun<S extends Service = Service> {
     const names = this.#kind.live?.(addresses);
     if (!names) return;
     const { startLive } = await import('./options/metrics.ts');
-    const look = () => ({ totals: this.#ledger.sum(), connections: this.#ledger.list() });
+    const look = () => ({
+      totals: this.#ledger.sum(),
+      ...(this.#dispatcher?.look() ?? { connections: this.#ledger.list() }),
+    });
     const stop = await startLive(this.#context, names, look);
     const { signal } = this.interruption;
     if (signal.aborted) stop();
@@ -325,8 +329,14 @@ export class ServerRun<S extends Service = Service> {
   readonly #tellTotals = () => void this.#reportTotals();
 
   async #reportTotals(): Promise<void> {
-    await this.#dispatcher?.refresh();
+    await this.#refresh();
     this.host.emit({ event: 'totals', ...this.#ledger.sum(), durationMs: elapsedMs(this.#startedAt) });
+  }
+
+  /** Brings the ledger up to what connections have done by now. */
+  async #refresh(): Promise<void> {
+    tellLanes();
+    await this.#dispatcher?.refresh();
   }
 
   #fail(error: unknown): void {

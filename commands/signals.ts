@@ -43,6 +43,13 @@ export function isEndingSignal(signal: string): signal is EndingSignal {
   return Object.hasOwn(statuses, signal);
 }
 
+/** Whether another program has the terminal: a Ctrl-C reaches its whole process group, us too, and is meant for it. */
+let isTerminalLent = false;
+
+export function lendTerminal(isLent: boolean): void {
+  isTerminalLent = isLent;
+}
+
 /** What a SIGHUP reloads; it ends a command that has nothing to reload. */
 const reloads = new Set<() => void>();
 /** Whether a SIGHUP is none of ours for the rest of the run: one for a file must not cut off a command that ends. */
@@ -76,7 +83,7 @@ export function catchInterruption(limit?: RunLimit): Interruption {
     controller.abort();
   };
   const onSignal = (signal: NodeJS.Signals) => {
-    if (!isEndingSignal(signal)) return;
+    if (!isEndingSignal(signal) || (signal === 'SIGINT' && isTerminalLent)) return;
     endBy(signal);
     interrupt(statuses[signal]);
   };

@@ -174,6 +174,14 @@ static napi_value listen_to_lanes(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* tellLanes(): tells the listener, before it returns, what it has not been told yet. */
+static napi_value tell_lanes(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  if (!get_arguments(env, info, &arguments)) return NULL;
+  hand_out_lane_notifications(env, arguments.data);
+  return NULL;
+}
+
 static struct answer *create_answer(const double *numbers, const uint8_t *head) {
   size_t length = (size_t)numbers[3];
   struct answer *answer = calloc(1, sizeof *answer + length);
@@ -287,6 +295,7 @@ static napi_value read_connection(napi_env env, napi_callback_info info) {
 
 bool add_lane_functions(const struct exports *exports) {
   return add_function(exports, "listenToLanes", listen_to_lanes) &&
+         add_function(exports, "tellLanes", tell_lanes) &&
          add_function(exports, "openLane", open_lane) &&
          add_function(exports, "closeLane", close_one) &&
          add_function(exports, "stopLane", stop_one) &&

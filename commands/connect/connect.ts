@@ -121,7 +121,7 @@ async function converse(
   }
   const session = { context, socket, id: 1, remote, flags: options, interruption, stdio, prepared };
   const ending = await runClientSession(session);
-  if (ending.isUnanswered && !options.sendOnly) hintAtHalfClose(context, options);
+  if (ending.isUnanswered && !options.sendOnly) await hintAtHalfClose(context, options, endpoint);
 }
 
 function readSourcePort(text: string, endpoint: Endpoint | undefined): number {

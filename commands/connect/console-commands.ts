@@ -22,8 +22,8 @@ export interface ConsoleActions {
   readonly send: (what: TelnetCommand | 'escape') => string | undefined;
   /** The telnet side of the session, if it has one. */
   readonly telnet: TelnetActions | undefined;
-  /** Runs a line of the shell, or a shell, at the terminal. */
-  readonly shell: (line: string) => void;
+  /** Runs a line of the shell, or a shell, at the terminal, and settles when it is over. */
+  readonly shell: (line: string) => Promise<void>;
   readonly print: (line: string) => void;
 }
 
@@ -34,8 +34,14 @@ export interface TelnetActions {
   readonly define: (name: string, value: string | undefined) => void;
 }
 
-/** A command's work. A text is what is wrong with the call. */
-type Run = (words: readonly string[], actions: ConsoleActions) => CommandOutcome | { readonly wrong: string };
+type Outcome = CommandOutcome | Promise<CommandOutcome>;
+
+/** A command's work. `rest` is what stands behind its name. A text is what is wrong with the call. */
+type Run = (
+  words: readonly string[],
+  actions: ConsoleActions,
+  rest: string,
+) => Outcome | { readonly wrong: string };
 
 interface ConsoleCommand {
   readonly name: string;
@@ -157,10 +163,7 @@ const commands: readonly ConsoleCommand[] = [
     name: '!',
     usage: '! [COMMAND]',
     help: 'run a command of the shell, or a shell',
-    run(words, { shell }) {
-      shell(words.join(' '));
-      return 'ask';
-    },
+    run: (_words, { shell }, rest) => shell(rest).then(() => 'ask'),
   },
   {
     name: 'suspend',
@@ -200,9 +203,10 @@ function help(_words: readonly string[], { print }: ConsoleActions): CommandOutc
 }
 
 /** Runs a line of the command mode. A command may be shortened as long as it stays the only one of its beginning. */
-export function runConsoleCommand(line: string, actions: ConsoleActions): CommandOutcome {
+export function runConsoleCommand(line: string, actions: ConsoleActions): Outcome {
   if (line === '') return 'session';
-  const [typed = '', ...words] = line.replace(/^!/, '! ').trim().split(/\s+/);
+  const spaced = line.replace(/^!/, '! ').trim();
+  const [typed = '', ...words] = spaced.split(/\s+/);
   const name = typed === '?' ? 'help' : typed === 'z' ? 'suspend' : typed.toLowerCase();
   const found = commands.filter((command) => command.name.startsWith(name));
   const exact = found.find((command) => command.name === name) ?? (found.length === 1 ? found[0] : undefined);
@@ -214,8 +218,8 @@ export function runConsoleCommand(line: string, actions: ConsoleActions): Comman
     );
     return 'ask';
   }
-  const outcome = exact.run(words, actions);
-  if (typeof outcome === 'string') return outcome;
+  const outcome = exact.run(words, actions, spaced.slice(typed.length).trimStart());
+  if (typeof outcome === 'string' || !('wrong' in outcome)) return outcome;
   actions.print(outcome.wrong);
   return 'ask';
 }

@@ -1,6 +1,6 @@
 import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import type { DialObserver, DialOptions } from '../../src/dial/dial-options.ts';
-import { dial } from '../../src/dial/dial.ts';
+import { dial, listProxies } from '../../src/dial/dial.ts';
 import type { Patience } from '../../src/dial/patience.ts';
 import type { TlsClientSettings } from '../../src/dial/tls-client.ts';
 import type { Connection } from '../../src/net/connection.ts';
@@ -177,8 +177,14 @@ export function readProxies({ via = [], proxyPasswordFile }: ProxyFlags): readon
 }
 
 /** Says that the last proxy may have taken our half-close for the end of both directions, and the answer with it. */
-export function hintAtHalfClose({ reporter }: Context, { via = [] }: ProxyFlags): void {
-  const last = via.at(-1);
+export async function hintAtHalfClose(
+  { reporter }: Context,
+  { via = [] }: ProxyFlags,
+  endpoint: Endpoint,
+): Promise<void> {
+  if (!('host' in endpoint)) return;
+  const { host = 'localhost', port } = endpoint;
+  const last = (await listProxies({ host, port }, via)).at(-1);
   if (last === undefined) return;
   const message =
     'nothing was received after our half-close, which the proxy may take for the end of both directions; if an answer is missing, use --no-shutdown -q TIME';

@@ -1,6 +1,13 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { ReadStream } from 'node:tty';
-import { formatEscape, parseEscape, type EscapeKey, EscapeKeys } from '../../src/transform/escape-keys.ts';
+import {
+  formatEscape,
+  parseEscape,
+  type CommandOutcome,
+  type EscapeKey,
+  EscapeKeys,
+} from '../../src/transform/escape-keys.ts';
+import { stopReading } from '../../src/net/handles.ts';
 import { Terminal, type TerminalMode } from '../../src/dial/terminal.ts';
 import type { LineEditor } from '../../src/dial/line-editor.ts';
 import type { TelnetCommand } from '../../src/protocol/telnet/codes.ts';
@@ -8,6 +15,7 @@ import { HoldGate } from '../../src/transform/dialogue.ts';
 import type { TelnetLink } from './telnet.ts';
 import { runConsoleCommand } from './console-commands.ts';
 import type { Context } from '../context.ts';
+import { lendTerminal } from '../signals.ts';
 
 export interface InteractiveOptions {
   readonly context: Context;
@@ -88,7 +96,7 @@ export class Interactive {
     process.stderr.write('\ntnet> ');
   }
 
-  #runCommand(line: string): 'session' | 'ask' {
+  #runCommand(line: string): CommandOutcome | Promise<CommandOutcome> {
     const outcome = runConsoleCommand(line, {
       close: this.#options.onClose,
       status: () => this.#describe(),
@@ -97,9 +105,13 @@ export class Interactive {
       setMode: (mode) => this.#setMode(mode),
       send: (what) => this.#send(what),
       telnet: this.#options.telnet,
-      shell: (line) => runShell(line),
+      shell: (line) => this.#runShell(line),
       print: (text) => void process.stderr.write(`${text}\n`),
     });
+    return typeof outcome === 'string' ? this.#goOn(outcome) : outcome.then((later) => this.#goOn(later));
+  }
+
+  #goOn(outcome: CommandOutcome): CommandOutcome {
     if (outcome === 'ask') {
       process.stderr.write('tnet> ');
       return outcome;
@@ -108,6 +120,32 @@ export class Interactive {
     this.#takeMode();
     this.screen.open();
     return outcome;
+  }
+
+  /** Runs a line of the shell, or a shell, at the terminal, which is as it was found. */
+  async #runShell(line: string): Promise<void> {
+    const { stream } = this.#options;
+    this.#lend(true);
+    stopReading(stream);
+    const shell = process.env['SHELL'] || '/bin/sh';
+    const child = spawn(shell, line === '' ? [] : ['-c', line], { stdio: 'inherit' });
+    await new Promise<void>((resolve) => {
+      child.once('error', (error) => {
+        process.stderr.write(`${shell}: ${error.message}\n`);
+        resolve();
+      });
+      child.once('close', (_status, signal) => {
+        if (signal !== null) process.stderr.write('\n');
+        resolve();
+      });
+    });
+    this.#lend(false);
+    if (!this.keys.writableEnded) stream.resume();
+  }
+
+  #lend(isLent: boolean): void {
+    this.#terminal.isLent = isLent;
+    lendTerminal(isLent);
   }
 
   #describe(): readonly string[] {
@@ -145,10 +183,4 @@ export class Interactive {
     telnet.sendCommand(what);
     return undefined;
   }
-}
-
-/** At the terminal, which is as it was found. */
-function runShell(line: string): void {
-  const shell = process.env['SHELL'] || '/bin/sh';
-  spawnSync(shell, line === '' ? [] : ['-c', line], { stdio: 'inherit' });
 }

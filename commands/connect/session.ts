@@ -1,7 +1,7 @@
 import { ReadStream } from 'node:tty';
-import type { LineEditor } from '../../src/dial/line-editor.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { readSteps, describeMiss } from './dialogue.ts';
+import { openEditor, startEditing } from './typed-lines.ts';
 import type { Timing } from './timing.ts';
 import type { Context } from '../context.ts';
 import type { PreparedSession, Stdio, StreamFlags, TransformPair } from '../session-run.ts';
@@ -49,22 +49,14 @@ export async function prepareSession(session: SessionContext): Promise<PreparedS
     wire.send.push(telnet.streams.encoder);
     wire.receive.push(telnet.streams.decoder);
   }
-  const editor = stream && isEdited(options, stdio) ? await openEditor(session) : undefined;
-  if (stream && !telnet && !options.raw && editor) {
-    const { Terminal } = await import('../../src/dial/terminal.ts');
-    const terminal = new Terminal({ stream, fd: 0, onResize: () => editor.redraw() });
-    const isEditing = terminal.canEdit;
-    if (isEditing) {
-      terminal.take('edit', 'none');
-      editor.isActive = true;
+  const editor = stream && (await openEditor({ ...session, flags: options }));
+  if (editor && !telnet) {
+    const release = await startEditing(editor, stream);
+    if (release) {
       local.send.push(editor);
+      releases.push(release);
+      interruption.signal.addEventListener('abort', release);
     }
-    const release = () => {
-      editor.release();
-      terminal.release();
-    };
-    releases.push(release);
-    interruption.signal.addEventListener('abort', release);
   }
   if (stream && (telnet || options.raw)) {
     const { Interactive } = await import('./interactive.ts');
@@ -113,26 +105,4 @@ export async function prepareSession(session: SessionContext): Promise<PreparedS
       for (const release of releases) release();
     },
   };
-}
-
-/** Whether a person types lines to the peer at a terminal that can be drawn on. */
-export function isEdited({ raw }: StreamFlags, { input, output }: Stdio): boolean {
-  const term = process.env['TERM'] ?? '';
-  const isAtTerminal = input?.kind === 'terminal' && output?.kind === 'terminal';
-  return isAtTerminal && !raw && term !== '' && term !== 'dumb';
-}
-
-async function openEditor({
-  context,
-  stdio,
-  options,
-  name,
-}: SessionContext): Promise<LineEditor | undefined> {
-  if (!stdio.output) return undefined;
-  const [{ LineEditor }, { openHistory }] = await Promise.all([
-    import('../../src/dial/line-editor.ts'),
-    import('./history.ts'),
-  ]);
-  const history = openHistory(context, options.history, name);
-  return new LineEditor(stdio.output.stream, history);
 }

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../src/address/endpoint.ts';
+import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
 import { TnetError, formatLimit } from '../../src/errors.ts';
 import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
@@ -61,7 +61,7 @@ async function runListen(words: string[], options: ListenOptions, command: Calle
   const first = new AbortController();
   const server: ListenServer = { context, options, recorder, program, run, first };
   const prepare = async (host: ServeHost) => {
-    const chooseHandler = await createHandlers(server);
+    const chooseHandler = await createHandlers(server, endpoints);
     const tls = await readTls(options, endpoints, host);
     const values = { ...options, maxConnections: countPlaces(options, tls !== undefined) };
     const onlyFirst = options.keepOpen ? undefined : first.signal;
@@ -112,7 +112,10 @@ function countPlaces(
 }
 
 /** What is done with the clients of each endpoint. A room is one for all. */
-async function createHandlers(server: ListenServer): Promise<(endpoint: Endpoint) => Handler> {
+async function createHandlers(
+  server: ListenServer,
+  endpoints: readonly Endpoint[],
+): Promise<(endpoint: Endpoint) => Handler> {
   const { context, options, recorder, program, run, first } = server;
   const onClient = () => {
     first.abort();
@@ -125,8 +128,9 @@ async function createHandlers(server: ListenServer): Promise<(endpoint: Endpoint
     return (endpoint) => createProgramHandler(job, { endpoint, recorder, interruption, onClient });
   }
   if (!run) throw new Error('only programs are served by workers');
+  const name = `listen-${endpoints.map((endpoint) => formatEndpoint(toPlainEndpoint(endpoint))).join('-')}`;
   const handle = options.keepOpen
-    ? await (await import('./many.ts')).createRoomHandler(context, run, options, recorder)
+    ? await (await import('./many.ts')).createRoomHandler(context, run, options, { recorder, name })
     : createSessionHandler(context, run, options, recorder);
   return () => (client) => {
     onClient();

@@ -21,7 +21,7 @@ import type { Context } from '../context.ts';
 import type { ManyFlags } from './options.ts';
 import { recordOf, type Recorder } from '../options/recording.ts';
 import type { ServerRun } from '../server-run.ts';
-import { isReaderGone, openStdio, sessionOptions, type SessionFlags, type Stdio } from '../session-run.ts';
+import { isReaderGone, openStdio, sessionOptions, type StreamFlags, type Stdio } from '../session-run.ts';
 
 /**
  * With -k: serves every client in a session of its own, in the room that the flags ask for. What it does beside is the
@@ -30,10 +30,10 @@ import { isReaderGone, openStdio, sessionOptions, type SessionFlags, type Stdio 
 export async function createRoomHandler(
   context: Context,
   run: ServerRun,
-  flags: SessionFlags & ManyFlags & { readonly maxConnections?: number },
-  recorder: Recorder | undefined,
+  flags: StreamFlags & ManyFlags & { readonly maxConnections?: number },
+  { recorder, name }: { readonly recorder: Recorder | undefined; readonly name: string },
 ): Promise<Handler> {
-  const stdio = openStdio(flags, { isServer: true });
+  const stdio = await openTypedStdio(context, run, flags, name);
   const room = await openRoom(context, flags, stdio, run);
   const createOutput = await openOutputs(flags);
   const createLabel = await loadLabel(flags);
@@ -111,6 +111,19 @@ export async function createRoomHandler(
     served++;
     return serve(greeted).finally(() => served--);
   };
+}
+
+/** What is typed at a terminal is edited here: what clients send must not tear the line. */
+async function openTypedStdio(
+  context: Context,
+  { interruption }: ServerRun,
+  flags: StreamFlags,
+  name: string,
+): Promise<Stdio> {
+  const stdio = openStdio(flags, { isServer: true });
+  if (stdio.input?.kind !== 'terminal') return stdio;
+  const { editInput } = await import('../connect/typed-lines.ts');
+  return editInput({ context, stdio, flags, name }, interruption.signal);
 }
 
 /** How a session's end is told: a local end, or ours, is not the client's. */

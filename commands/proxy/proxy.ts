@@ -86,7 +86,7 @@ async function runProxy(
   const run = new ServerRun<RelayService>(context, options, {
     name: 'proxy',
     checkBound: (bound) => checkBoundLoops(bound, family),
-    live: (addresses) => nameLive(replayed ?? addresses.join(' '), options.workers, told),
+    live: (addresses) => nameLive(replayed ?? addresses.join(' '), told),
     close: () => views.close(),
   });
   if (first && replayed !== undefined) {
@@ -105,8 +105,7 @@ async function runProxy(
   await run.start((host) => prepare(host, pairs), metrics);
 }
 
-function nameLive(what: string, workers: number | undefined, pairs: readonly string[]): LiveNames {
-  const notes = [...pairs, ...(workers === undefined ? [] : [`${workers} workers`])];
+function nameLive(what: string, notes: readonly string[]): LiveNames {
   return {
     title: `tnet proxy ${what}`,
     received: 'up',

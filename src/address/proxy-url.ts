@@ -11,7 +11,12 @@ export interface ProxyHop {
   readonly port: number;
   readonly user?: string | undefined;
   readonly password?: string | undefined;
+  /** NO_PROXY of the environment that names it: the targets that are reached without it. */
+  readonly exceptFor?: string | undefined;
 }
+
+/** Other names of a protocol. SOCKS 5 leaves the look-up of names to the proxy here, as curl's socks5h does. */
+const otherNames: Readonly<Partial<Record<string, ProxyProtocol>>> = { socks: 'socks5', socks5h: 'socks5' };
 
 /** The ports that nc takes when none is named. */
 const defaultPorts: Readonly<Record<ProxyProtocol, number>> = {
@@ -22,22 +27,15 @@ const defaultPorts: Readonly<Record<ProxyProtocol, number>> = {
 };
 
 /**
- * Reads `[socks4|socks4a|socks5|http]://[user@]host[:port]`. Without a protocol it is SOCKS 5, as nc's -x is; without
- * a port 1080, or 3128 for HTTP.
+ * Reads `[socks4|socks4a|socks5|http]://[user@]host[:port]`. Without a protocol it is SOCKS 5, as nc's -x is, and so are
+ * socks:// and curl's socks5h://; without a port 1080, or 3128 for HTTP.
  *
  * @throws TnetError TNET_E_USAGE for another protocol or for a password, which every user of the machine could read
  *   on the command line; TNET_E_ADDRESS.
  */
 export function parseProxy(text: string): ProxyHop {
-  const [, scheme = 'socks5', rest = ''] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(.*)$/is.exec(text) ?? [];
-  const protocol = scheme.toLowerCase();
-  const at = rest.lastIndexOf('@');
-  const user = at < 0 ? undefined : rest.slice(0, at);
-  const address = rest.slice(at + 1).replace(/\/$/, '');
-  if (!isProtocol(protocol)) {
-    const message = `unknown proxy protocol ${scheme}: use socks4, socks4a, socks5 or http`;
-    throw new TnetError('TNET_E_USAGE', message, { subject: hideUserInfo(text) });
-  }
+  const { scheme, user, address } = splitUrl(text);
+  const protocol = readProtocol(scheme, text);
   if (user?.includes(':')) {
     const message =
       'no password on the command line, where everyone can see it: ' +
@@ -46,6 +44,56 @@ export function parseProxy(text: string): ProxyHop {
   }
   const hop = { protocol, ...parseHop(address, defaultPorts[protocol]) };
   return user === undefined ? hop : { ...hop, user: decode(user, text) };
+}
+
+/** Where the environment names a proxy, as curl reads it: the first of these that is set and not empty. */
+const variables = ['all_proxy', 'ALL_PROXY', 'https_proxy', 'HTTPS_PROXY'] as const;
+
+/**
+ * The proxy of all_proxy, or else of https_proxy, in small or capital letters, with the exceptions of no_proxy. Its password
+ * may stand in it: other users cannot read the environment. Without a protocol it is an HTTP proxy, as for curl.
+ *
+ * @throws TnetError TNET_E_USAGE: none of them is set, or as parseProxy(); TNET_E_ADDRESS
+ */
+export function readProxyEnvironment(environment: Readonly<Record<string, string | undefined>>): ProxyHop {
+  const name = variables.find((one) => environment[one]);
+  if (name === undefined) {
+    const message = 'the environment names no proxy: neither ALL_PROXY nor HTTPS_PROXY is set';
+    throw new TnetError('TNET_E_USAGE', message, { subject: 'env' });
+  }
+  const text = environment[name] ?? '';
+  const { scheme, user: login, address } = splitUrl(text, 'http');
+  const protocol = readProtocol(scheme, text);
+  const colon = login?.indexOf(':') ?? -1;
+  const user = colon < 0 ? login : login?.slice(0, colon);
+  const password = colon < 0 ? undefined : login?.slice(colon + 1);
+  return {
+    protocol,
+    ...parseHop(address, defaultPorts[protocol]),
+    ...(user !== undefined && { user: decode(user, text) }),
+    ...(password !== undefined && { password: decode(password, text) }),
+    exceptFor: environment['no_proxy'] ?? environment['NO_PROXY'],
+  };
+}
+
+interface UrlParts {
+  readonly scheme: string;
+  readonly user: string | undefined;
+  readonly address: string;
+}
+
+function splitUrl(text: string, defaultScheme = 'socks5'): UrlParts {
+  const [, scheme = defaultScheme, rest = ''] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(.*)$/is.exec(text) ?? [];
+  const at = rest.lastIndexOf('@');
+  const user = at < 0 ? undefined : rest.slice(0, at);
+  return { scheme: scheme.toLowerCase(), user, address: rest.slice(at + 1).replace(/\/$/, '') };
+}
+
+function readProtocol(scheme: string, text: string): ProxyProtocol {
+  const protocol = otherNames[scheme] ?? scheme;
+  if (isProtocol(protocol)) return protocol;
+  const message = `unknown proxy protocol ${scheme}: use socks4, socks4a, socks5 or http`;
+  throw new TnetError('TNET_E_USAGE', message, { subject: hideUserInfo(text) });
 }
 
 /** The proxy as it is named in messages: with its user, never with a password. */

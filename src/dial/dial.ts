@@ -1,6 +1,7 @@
 import { formatHostPort, formatTargetEndpoint, type Endpoint } from '../address/endpoint.ts';
 import { TnetError } from '../errors.ts';
 import type { Connection } from '../net/connection.ts';
+import type { ProxyHop } from '../address/proxy-url.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 import { Deadline } from '../net/deadline.ts';
 import { connectTcp, type RaceOptions } from '../net/happy-eyeballs.ts';
@@ -89,8 +90,11 @@ async function dialThrough(
   options: DialOptions,
   deadline: Deadline,
 ): Promise<Socket> {
-  const { proxies = [], observer, judge } = options;
+  const { observer, judge } = options;
   refuseNumericForm(host);
+  const proxies = await listProxies({ host, port }, options.proxies ?? []);
+  if (proxies.length === 0)
+    return tune(await connectTcp(createRace({ host, port }, options, deadline)), options);
   const { connectThrough } = await import('./proxy-chain.ts');
   return connectThrough(
     proxies,
@@ -102,6 +106,16 @@ async function dialThrough(
       onHop: (proxy, target) => observer?.hop?.(proxy, target),
     },
   );
+}
+
+/** The proxies to a target, but for those that NO_PROXY exempts it from. */
+export async function listProxies(
+  target: Target,
+  proxies: readonly ProxyHop[],
+): Promise<readonly ProxyHop[]> {
+  if (proxies.every(({ exceptFor }) => exceptFor === undefined)) return proxies;
+  const { isExempt } = await import('../address/no-proxy.ts');
+  return proxies.filter(({ exceptFor }) => exceptFor === undefined || !isExempt(target, exceptFor));
 }
 
 /** The race over the addresses of a host that is called directly: the endpoint's, or with `isProxy` the first proxy's. */

@@ -23,9 +23,9 @@ export function addPasswords(proxies: readonly ProxyHop[], file?: string): reado
   });
 }
 
-/** SOCKS 4 has a user and no password. */
-function takesPassword({ protocol, user }: ProxyHop): boolean {
-  return user !== undefined && (protocol === 'socks5' || protocol === 'http');
+/** SOCKS 4 has a user and no password, and a proxy of the environment may have brought its own. */
+function takesPassword({ protocol, user, password }: ProxyHop): boolean {
+  return user !== undefined && password === undefined && (protocol === 'socks5' || protocol === 'http');
 }
 
 function readPasswords(file: string | undefined, users: number): readonly string[] {

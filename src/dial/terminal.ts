@@ -41,6 +41,8 @@ export class Terminal {
   readonly #found: string | undefined;
   #mode: TerminalMode = 'own';
   #escape: EscapeKey = 'none';
+  /** Whether another program has the terminal, as it was found: its Ctrl-\ ends that program only. */
+  isLent = false;
 
   constructor(options: TerminalOptions) {
     this.#options = options;
@@ -108,6 +110,7 @@ export class Terminal {
   };
 
   readonly #onEnd = (signal: NodeJS.Signals) => {
+    if (this.isLent) return;
     this.release();
     process.kill(process.pid, signal);
   };

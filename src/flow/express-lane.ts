@@ -187,6 +187,11 @@ export function openExpressLane(options: ExpressLaneOptions): ExpressLane | unde
   return new RunningLane(addon, options);
 }
 
+/** Has all lanes tell now what they would tell within the next 10 ms: for who is about to count. */
+export function tellLanes(): void {
+  if (lanes.size > 0) loadNativeAddon()?.tellLanes();
+}
+
 function readState(state: Float64Array, at: number): LaneFlowState {
   const [bytesRead = 0, bytes = 0, blocked] = state.subarray(at, at + 3);
   return { bytesRead, bytes, blocked: blocked === 1 };

@@ -38,6 +38,8 @@ export interface NativeAddon {
   read(id: number, state: Float64Array): void;
   /** Registers who is told of express lanes: express-lane.ts has the rows. Once, after `listen`. */
   listenToLanes(listener: (rows: Float64Array, bytes: Uint8Array) => void): void;
+  /** Tells that listener, before it returns, what it has not been told yet. */
+  tellLanes(): void;
   /**
    * `numbers` are `listenFd, noDelay, maxConnections, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow, hasDeny,
    * asks, hears, echoes`.

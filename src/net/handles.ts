@@ -51,6 +51,17 @@ export interface ServerInternals {
   highWaterMark: number;
 }
 
+/** Stops reading at once, and not behind one more chunk, as pause() does: what comes next is for another reader. */
+export function stopReading(socket: net.Socket): void {
+  socket.pause();
+  const { _handle: handle } = socket as unknown as {
+    _handle?: { reading: boolean; readStop(): number } | null;
+  };
+  if (!handle?.reading) return;
+  handle.reading = false;
+  handle.readStop();
+}
+
 /**
  * Takes O_NONBLOCK off a pipe or terminal that Node put it on.
  *

@@ -38,8 +38,8 @@ export class PatientSocket extends net.Socket {
   override destroy(error?: Error): this {
     const held = this[kHeld];
     if (!held) return super.destroy(error);
-    if (error && this.#awaitLastWords(held, error)) return this;
-    if (error && isOwnReadError(this, error) && this.#holdReadError(held, error)) return this;
+    if (error && awaitLastWords(this, held, error)) return this;
+    if (error && isOwnReadError(this, error) && holdReadError(this, held, error)) return this;
     // Destroyed first: the error that ends the socket is this one, and the failed write only gets its callback.
     super.destroy(error);
     releaseWrite(held);
@@ -49,7 +49,7 @@ export class PatientSocket extends net.Socket {
   /** Ends the socket with an error of its read side: with `dataBeforeError`, after the reader has taken every byte. */
   failReading(error: Error): void {
     const held = this[kHeld];
-    if (held && this.#holdReadError(held, error)) return;
+    if (held && holdReadError(this, held, error)) return;
     super.destroy(error);
     if (held) releaseWrite(held);
   }
@@ -61,42 +61,10 @@ export class PatientSocket extends net.Socket {
     super.push(null);
   }
 
-  #holdReadError(held: HeldErrors, error: Error): boolean {
-    if (this.readableLength === 0 || this.destroyed || held.read) return false;
-    held.read = error;
-    tellBreak(this, error);
-    // A reader that waits for more than there is must come and take the rest, as at an end.
-    if (this.listenerCount('readable') > 0) process.nextTick(() => this.emit('readable'));
-    return true;
-  }
-
-  /**
-   * Reads on where connecting failed because the peer had broken the connection by then: if it has sent something, it is a
-   * connection as any other that breaks, else the failure stands.
-   */
-  #awaitLastWords(held: HeldErrors, error: Error): boolean {
-    if (!held.isOpening || this.connecting || this.destroyed || !isEarlyBreak(error)) return false;
-    held.isOpening = false;
-    held.failedConnect = error;
-    // Not by read(): a reader that came before waits in it for 'connect'.
-    this._read(0);
-    return true;
-  }
-
-  /** What the peer sent before it broke the connection is here: node:net's part once a connection stands. */
-  #openBroken(held: HeldErrors, failure: Error): void {
-    held.failedConnect = undefined;
-    const hasEnded = codeOf(failure) === 'EPIPE';
-    held.connectionError = toReadError(failure, hasEnded ? 'write' : 'read');
-    tellBreak(this, held.connectionError, hasEnded);
-    this.emit('connect');
-    this.emit('ready');
-  }
-
   override push(chunk: unknown, encoding?: BufferEncoding): boolean {
     const held = this[kHeld];
     if (held?.failedConnect) {
-      if (chunk !== null) this.#openBroken(held, held.failedConnect);
+      if (chunk !== null) openBroken(this, held, held.failedConnect);
       else this.destroy(held.failedConnect);
       if (this.destroyed) return false;
     }
@@ -161,6 +129,41 @@ export class PatientSocket extends net.Socket {
     if (error) done(error);
     else super._final(noteHalfClose(this, done));
   }
+}
+
+// What follows is no private methods: those mark each object, which costs every connection.
+
+/** Keeps an error of the read side until the reader has taken every byte. Returns false when there is none left. */
+function holdReadError(socket: PatientSocket, held: HeldErrors, error: Error): boolean {
+  if (socket.readableLength === 0 || socket.destroyed || held.read) return false;
+  held.read = error;
+  tellBreak(socket, error);
+  // A reader that waits for more than there is must come and take the rest, as at an end.
+  if (socket.listenerCount('readable') > 0) process.nextTick(() => socket.emit('readable'));
+  return true;
+}
+
+/**
+ * Reads on where connecting failed because the peer had broken the connection by then: if it has sent something, it is a
+ * connection as any other that breaks, else the failure stands.
+ */
+function awaitLastWords(socket: PatientSocket, held: HeldErrors, error: Error): boolean {
+  if (!held.isOpening || socket.connecting || socket.destroyed || !isEarlyBreak(error)) return false;
+  held.isOpening = false;
+  held.failedConnect = error;
+  // Not by read(): a reader that came before waits in it for 'connect'.
+  socket._read(0);
+  return true;
+}
+
+/** What the peer sent before it broke the connection is here: node:net's part once a connection stands. */
+function openBroken(socket: PatientSocket, held: HeldErrors, failure: Error): void {
+  held.failedConnect = undefined;
+  const hasEnded = codeOf(failure) === 'EPIPE';
+  held.connectionError = toReadError(failure, hasEnded ? 'write' : 'read');
+  tellBreak(socket, held.connectionError, hasEnded);
+  socket.emit('connect');
+  socket.emit('ready');
 }
 
 function isOwnReadError(socket: PatientSocket, error: Error): boolean {

@@ -1,7 +1,7 @@
 import net from 'node:net';
 import { makeCallable } from './callable.ts';
 import { createHeldErrors, type WriteCallback } from './held-errors.ts';
-import { kHeld, PatientSocket } from './patient-socket.ts';
+import { kHalfClosed, kHeld, PatientSocket } from './patient-socket.ts';
 import { startTlsLayer, type TlsLayer, type SecureUpgradeOptions } from './tls-layer.ts';
 import { type SocketOptions, checkDescriptor, checkType, fitTarget, type SocketType } from './socket-type.ts';
 
@@ -108,7 +108,12 @@ export class SocketClass extends PatientSocket {
 }
 
 // Found on the prototype: looking for what no object has costs more, several times a connection.
-Object.assign(SocketClass.prototype, { [kHeld]: undefined, [kType]: undefined, [kTls]: undefined });
+Object.assign(SocketClass.prototype, {
+  [kHeld]: undefined,
+  [kType]: undefined,
+  [kTls]: undefined,
+  [kHalfClosed]: undefined,
+});
 
 function initialiseSocket(socket: SocketClass, options: SocketOptions | null | undefined): void {
   if (typeof options !== 'object' || options === null) return;

@@ -10,10 +10,13 @@ interface ResettingHandle {
   readStop(): number;
 }
 
-type Handle = Partial<ResettingHandle>;
+/**
+ * Set while a connection's half-close is under way: libuv refuses to reset it (EINVAL). A mark on the handle costs every
+ * connection less than a WeakSet of handles.
+ */
+const kHalfClosing = Symbol('tnet.halfClosing');
 
-/** Connections whose half-close is under way: libuv refuses to reset them (EINVAL). */
-const halfClosing = new WeakSet<Handle>();
+type Handle = Partial<ResettingHandle> & { [kHalfClosing]?: boolean };
 
 /** The loop has done with a half-close in its next round; a bound, so that nothing turns round for ever. */
 const roundsMost = 100;
@@ -22,9 +25,9 @@ const roundsMost = 100;
 export function noteHalfClose(socket: net.Socket, done: WriteCallback): WriteCallback {
   const handle = handleOf(socket);
   if (!handle) return done;
-  halfClosing.add(handle);
+  handle[kHalfClosing] = true;
   return (error) => {
-    halfClosing.delete(handle);
+    handle[kHalfClosing] = false;
     done(error);
   };
 }
@@ -35,11 +38,11 @@ export function noteHalfClose(socket: net.Socket, done: WriteCallback): WriteCal
  */
 export function resetAfterHalfClose(socket: net.Socket): void {
   const handle = handleOf(socket);
-  if (!handle || !halfClosing.has(handle) || typeof handle.reset !== 'function') return;
-  const whole = handle as ResettingHandle;
+  if (!handle?.[kHalfClosing] || typeof handle.reset !== 'function') return;
+  const whole = handle as ResettingHandle & Handle;
   const reset = whole.reset.bind(whole);
   const attempt = (onClosed: () => void, rounds: number): void => {
-    if (!halfClosing.has(handle)) reset(onClosed);
+    if (!whole[kHalfClosing]) reset(onClosed);
     else if (rounds === 0) whole.close(onClosed);
     else setImmediate(guarded(attempt), onClosed, rounds - 1);
   };

@@ -27,6 +27,10 @@ class Carrier extends PatientSocket {
 export class TlsCarrier extends Duplex {
   /** How the connection under TLS ended: set a turn after everything before it has been decrypted. */
   rawEnd: 'open' | 'ended' | Error = 'open';
+  /** Whether TLS is being shown bytes, which it decrypts at once, a record at a time. */
+  isPushing = false;
+  /** Called when it has decrypted what it was shown. */
+  onPushed: (() => void) | undefined;
   readonly #carrier: Carrier;
 
   /** Takes the socket's descriptor over. `early` are bytes of it that were read already. */
@@ -42,7 +46,7 @@ export class TlsCarrier extends Duplex {
     // Activity on the carrier refreshes the socket's own timeout.
     (carrier as unknown as WithHandle)._parent = socket;
     if (early.length > 0) carrier.unshift(early);
-    carrier.on('data', (chunk: Buffer) => void this.push(chunk));
+    carrier.on('data', (chunk: Buffer) => this.#show(chunk));
     carrier.once('end', () => this.#finish('ended'));
     carrier.on('error', (error: Error) => this.#finish(error));
     (carrier as Duplex).on(kBroken, (error: Error) => this.emit(kBroken, error));
@@ -84,6 +88,16 @@ export class TlsCarrier extends Duplex {
 
   override _final(done: () => void): void {
     this.#carrier.end(done);
+  }
+
+  #show(chunk: Buffer): void {
+    this.isPushing = true;
+    try {
+      this.push(chunk);
+    } finally {
+      this.isPushing = false;
+      this.onPushed?.();
+    }
   }
 
   #finish(how: 'ended' | Error): void {

@@ -79,6 +79,15 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): TlsLaye
   const secure = startTls(carrier, options, isServer);
   let isEstablished = false;
   let isEnded = false;
+  // What one read has brought goes on as one chunk: four records of 16 KiB would be written to their sink one by one.
+  let records: Buffer[] = [];
+  const flush = () => {
+    const [first, second] = records;
+    if (!first) return;
+    const chunk = second ? Buffer.concat(records) : first;
+    records = [];
+    if (!socket.push(chunk)) carrier.pauseReading();
+  };
   const establish = () => {
     const refusal = isServer ? findClientFault(secure, options) : undefined;
     if (refusal) {
@@ -94,6 +103,7 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): TlsLaye
     else tell();
   };
   const fail = (error: Error) => {
+    flush();
     isEnded = true;
     if (socket instanceof PatientSocket) socket.failReading(error);
     else socket.destroy(error);
@@ -101,8 +111,10 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): TlsLaye
   secure.once(isServer ? 'secure' : 'secureConnect', establish);
   // TLS always flows, so that nothing decrypted waits where an error would drop it: the connection is held instead.
   secure.on('data', (chunk: Buffer) => {
-    if (!socket.push(chunk)) carrier.pauseReading();
+    records.push(chunk);
+    if (!carrier.isPushing) flush();
   });
+  carrier.onPushed = flush;
   const end = () => {
     if (isEnded) return;
     if (!isEstablished) fail(describeRawEnd(carrier, handshakeCut));

@@ -24,10 +24,25 @@ export interface LiveTotals {
   readonly dropped?: number | undefined;
 }
 
+/** A process that serves clients for the one that shows them, and what it has done since it was started. */
+export interface LiveWorker {
+  /** From 1. One that takes the place of another has its number. */
+  readonly number: number;
+  readonly pid: number;
+  readonly connections: number;
+  readonly open: number;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+  /** On performance.now()'s clock. */
+  readonly startedAt: number;
+}
+
 /** What a live view shows of one moment. */
 export interface LiveSample {
   readonly totals: LiveTotals;
   readonly connections: readonly LiveConnection[];
+  /** In the order of their numbers. Default: this process serves its clients itself. */
+  readonly workers?: readonly LiveWorker[];
 }
 
 /** Bytes a second, in both directions. */
@@ -50,9 +65,10 @@ interface Track {
   sent: number;
 }
 
-/** Turns byte counts that grow into rates, smoothed over about a second. Forgets connections that are gone. */
+/** Turns byte counts that grow into rates, smoothed over about a second. Forgets what is gone. */
 export class LiveRates {
   #tracks = new Map<number, Track>();
+  #workerTracks = new Map<number, Track>();
   readonly #total: Track;
 
   /** `startedAt`, as all times here, is on performance.now()'s clock: from then on bytes are counted. */
@@ -61,15 +77,10 @@ export class LiveRates {
   }
 
   /** Takes a sample's counts. */
-  update({ totals, connections }: LiveSample, now: number): void {
+  update({ totals, connections, workers = [] }: LiveSample, now: number): void {
     advance(this.#total, totals, now);
-    const tracks = new Map<number, Track>();
-    for (const connection of connections) {
-      const track = this.#tracks.get(connection.id) ?? begin(connection.startedAt);
-      advance(track, connection, now);
-      tracks.set(connection.id, track);
-    }
-    this.#tracks = tracks;
+    this.#tracks = follow(this.#tracks, connections, ({ id }) => id, now);
+    this.#workerTracks = follow(this.#workerTracks, workers, ({ pid }) => pid, now);
   }
 
   get total(): LiveRate {
@@ -77,9 +88,28 @@ export class LiveRates {
   }
 
   of({ id }: LiveConnection): LiveRate {
-    const track = this.#tracks.get(id);
-    return track ? toRate(track) : { received: 0, sent: 0 };
+    return toRate(this.#tracks.get(id));
   }
+
+  ofWorker({ pid }: LiveWorker): LiveRate {
+    return toRate(this.#workerTracks.get(pid));
+  }
+}
+
+/** The tracks of what is there now, each brought up to date. */
+function follow<T extends { startedAt: number; receivedBytes: number; sentBytes: number }>(
+  known: ReadonlyMap<number, Track>,
+  all: readonly T[],
+  keyOf: (one: T) => number,
+  now: number,
+): Map<number, Track> {
+  return new Map(
+    all.map((one) => {
+      const track = known.get(keyOf(one)) ?? begin(one.startedAt);
+      advance(track, one, now);
+      return [keyOf(one), track];
+    }),
+  );
 }
 
 function begin(at: number): Track {
@@ -100,7 +130,7 @@ function advance(
   Object.assign(track, { at: now, receivedBytes, sentBytes });
 }
 
-function toRate({ received, sent }: Track): LiveRate {
+function toRate({ received, sent } = begin(0)): LiveRate {
   return { received: floor(received), sent: floor(sent) };
 }
 

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { escapeText } from '../transform/escape-controls.ts';
-import type { LiveRates, LiveConnection, LiveSample, LiveTotals } from './live-rates.ts';
+import type { LiveRate, LiveRates, LiveConnection, LiveSample, LiveTotals } from './live-rates.ts';
 import { formatSize, formatSpan } from './table.ts';
 
 /** A window in characters. */
@@ -54,24 +54,27 @@ export interface StyledLine {
   readonly style: LineStyle;
 }
 
-/** The share of a window's rows that messages may have at most. */
+/** The share of a window's rows that messages may have at most, and workers. */
 const messageShare = 4;
+const workerShare = 3;
 const gap = '  ';
 const numberWidth = 6;
 const idWidth = 5;
 const ageWidth = 6;
 
 /**
- * The lines of a live view, from the top: title, totals, a table of the connections with the busiest first, and the
- * last messages. Fits the window, whatever it is.
+ * The lines of a live view, from the top: title, totals, a table of the workers where there are any, a table of the
+ * connections with the busiest first, and the last messages. Fits the window, whatever it is.
  */
 export function renderLive(names: LiveNames, frame: LiveFrame, { columns, rows }: WindowSize): StyledLine[] {
   const { sample, rates, now, messages } = frame;
+  const heads = [names.remote.toUpperCase(), (names.target ?? '').toUpperCase()] as const;
   const top: StyledLine[] = [
     { text: spread(escapeText(names.title), formatSpan(now - frame.startedAt), columns), style: 'title' },
     { text: renderTotals(names, sample.totals, rates), style: 'totals' },
     { text: '', style: 'totals' },
-    { text: renderHead(names, columns), style: 'head' },
+    ...renderWorkers(names, frame, { columns, rows }),
+    { text: renderHead(names, heads, columns), style: 'head' },
   ];
   const bottom = messages
     .slice(Math.max(0, messages.length - Math.floor(rows / messageShare)))
@@ -131,25 +134,71 @@ export function renderTotals(names: LiveNames, totals: LiveTotals, rates: LiveRa
   ].join(', ');
 }
 
-function renderHead(names: LiveNames, columns: number): string {
-  const { received, sent } = names;
-  const heads = [received, `${received}/s`, sent, `${sent}/s`].map((head) => head.toUpperCase());
-  return joinCells(
+/** What the workers do, in the columns of the connections, and a line between the two. */
+function renderWorkers(
+  names: LiveNames,
+  frame: LiveFrame,
+  { columns, rows }: WindowSize,
+): readonly StyledLine[] {
+  const { workers } = frame.sample;
+  if (workers === undefined) return [];
+  const room = Math.floor(rows / workerShare);
+  const shown = workers.slice(0, workers.length > room ? Math.max(0, room - 1) : room);
+  const lines = shown.map((worker): StyledLine => {
+    const { received, sent } = frame.rates.ofWorker(worker);
+    const style = received + sent > 0 ? 'busy' : 'idle';
+    const text = renderMoving(
+      names,
+      [String(worker.number), ...describeWorker(names, `pid ${worker.pid}`, worker)],
+      [worker, { received, sent }, frame.now],
+      columns,
+    );
+    return { text, style };
+  });
+  if (shown.length < workers.length)
+    lines.push({ text: `and ${workers.length - shown.length} more`, style: 'idle' });
+  const head = renderHead(
     names,
-    ['ID', names.remote.toUpperCase(), (names.target ?? '').toUpperCase(), ...heads, 'AGE'],
+    describeWorker(names, 'WORKER', { open: 'OPEN', connections: 'ALL' }),
     columns,
   );
+  return [{ text: head, style: 'head' }, ...lines, { text: '', style: 'totals' }];
+}
+
+/** A worker in the columns of client and target, or in one where there is no target. */
+function describeWorker(
+  { target }: LiveNames,
+  name: string,
+  { open, connections }: { readonly [K in 'open' | 'connections']: number | string },
+): readonly [string, string] {
+  const counts = `${open} / ${connections}`;
+  return target === undefined ? [`${name}, ${counts}`, ''] : [name, counts];
+}
+
+function renderHead(names: LiveNames, [first, second]: readonly [string, string], columns: number): string {
+  const { received, sent } = names;
+  const heads = [received, `${received}/s`, sent, `${sent}/s`].map((head) => head.toUpperCase());
+  return joinCells(names, ['ID', first, second, ...heads, 'AGE'], columns);
 }
 
 function renderRow(names: LiveNames, connection: LiveConnection, frame: LiveFrame, columns: number): string {
-  const { id, remote, target = '', receivedBytes, sentBytes, startedAt } = connection;
-  const { received, sent } = frame.rates.of(connection);
+  const { id, remote, target = '' } = connection;
+  const cells = [String(id), escapeText(remote), escapeText(target)];
+  return renderMoving(names, cells, [connection, frame.rates.of(connection), frame.now], columns);
+}
+
+function renderMoving(
+  names: LiveNames,
+  cells: readonly string[],
+  [{ receivedBytes, sentBytes, startedAt }, { received, sent }, now]: readonly [
+    Pick<LiveConnection, 'receivedBytes' | 'sentBytes' | 'startedAt'>,
+    LiveRate,
+    number,
+  ],
+  columns: number,
+): string {
   const numbers = [receivedBytes, received, sentBytes, sent].map(formatSize);
-  return joinCells(
-    names,
-    [String(id), escapeText(remote), escapeText(target), ...numbers, formatSpan(frame.now - startedAt)],
-    columns,
-  );
+  return joinCells(names, [...cells, ...numbers, formatSpan(now - startedAt)], columns);
 }
 
 /** Numbers have the width they need; the addresses share what is left, and lose their beginning when it is too little. */

@@ -38,7 +38,7 @@ export interface EscapeKeysOptions {
   readonly escape: number | 'none';
   /** The escape key was typed: what follows, up to the end of the line, is a command. */
   readonly onEscape: () => void;
-  readonly onCommand: (line: string) => CommandOutcome;
+  readonly onCommand: (line: string) => CommandOutcome | Promise<CommandOutcome>;
   /** stdin ended in the command mode. */
   readonly onEnd: () => void;
 }
@@ -55,6 +55,8 @@ export class EscapeKeys extends Transform {
   readonly #options: EscapeKeysOptions;
   /** The command as typed so far; undefined in the session. */
   #command: number[] | undefined;
+  /** A command that is still at work: what was typed behind it waits. */
+  #running: Promise<CommandOutcome> | undefined;
 
   constructor(options: EscapeKeysOptions) {
     super();
@@ -63,9 +65,23 @@ export class EscapeKeys extends Transform {
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.#read(chunk, done);
+  }
+
+  #read(chunk: Buffer, done: TransformCallback): void {
     let at = 0;
-    while (at < chunk.length) at = this.#command ? this.#readCommand(chunk, at) : this.#readKeys(chunk, at);
-    done();
+    while (at < chunk.length && !this.#running)
+      at = this.#command ? this.#readCommand(chunk, at) : this.#readKeys(chunk, at);
+    if (!this.#running) return done();
+    void this.#running.then((outcome) => {
+      this.#running = undefined;
+      this.#goOn(outcome);
+      this.#read(chunk.subarray(at), done);
+    });
+  }
+
+  #goOn(outcome: CommandOutcome): void {
+    this.#command = outcome === 'ask' ? [] : undefined;
   }
 
   override _flush(done: TransformCallback): void {
@@ -89,7 +105,9 @@ export class EscapeKeys extends Transform {
     const byte = chunk[from];
     if (byte === LF || byte === CR) {
       const line = Buffer.from(command).toString().trim();
-      this.#command = this.#options.onCommand(line) === 'ask' ? [] : undefined;
+      const outcome = this.#options.onCommand(line);
+      if (typeof outcome === 'string') this.#goOn(outcome);
+      else this.#running = outcome;
     } else if (byte !== undefined && command.length < commandLimitBytes) {
       command.push(byte);
     }

@@ -109,7 +109,7 @@ for (const args of [
       const server = startCli(t, [...args, '-v', ...tls, '127.0.0.1:0'], { stdin: 'null' });
       server.stdout.resume();
       const client = startOpenssl(t, await server.port());
-      await server.said(/connection from/);
+      await server.said(/TLSv1/);
       server.child.kill('SIGTERM');
       t.notRegex(await client.ended, /unexpected eof/);
       await server.exit;

@@ -1,4 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { constants } from 'node:os';
@@ -37,7 +39,10 @@ export interface Cli {
    * by the exit status only: the process has to end by the signal itself.
    */
   readonly exit: Promise<Exit>;
-  /** Waits for a line on stderr that matches, and gives the match. Rejects when the process ends without it. */
+  /**
+   * Waits for a line on stderr that matches, and gives the match. Rejects when the process ends without it, and before AVA
+   * would give up, so that what it has said instead is seen.
+   */
   readonly said: (pattern: RegExp) => Promise<RegExpExecArray>;
   /** The address that a server says it has bound. */
   readonly address: () => Promise<string>;
@@ -100,12 +105,20 @@ function watchCli(child: ChildProcess): Cli {
   });
   const said = (pattern: RegExp) =>
     new Promise<RegExpExecArray>((resolve, reject) => {
+      let late = false;
       const look = () => {
         const match = pattern.exec(stderr);
         if (match) resolve(match);
         else if (exited) reject(new Error(`tnet ended without saying ${String(pattern)}:\n${stderr}`));
-        if (match ?? exited) watchers.delete(look);
+        else if (late) reject(new Error(`tnet has not said ${String(pattern)} in 50 s:\n${stderr}`));
+        if (!match && !exited && !late) return;
+        watchers.delete(look);
+        clearTimeout(timer);
       };
+      const timer = setTimeout(() => {
+        late = true;
+        look();
+      }, 50_000).unref();
       watchers.add(look);
       look();
     });
@@ -137,11 +150,26 @@ export async function runCli(
   return { ...exit, stdout: Buffer.concat(chunks), stderr: cli.stderr() };
 }
 
-/** A port of 127.0.0.1 on which nobody listens. */
-export async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+/**
+ * A port of 127.0.0.1 on which nobody listens, or the first of several in a row. It is none of those that systems give to
+ * connections and to servers on port 0, so that no other test gets it before it is used.
+ */
+export async function closedPort(count = 1): Promise<number> {
+  for (;;) {
+    const first = randomInt(12_000, 32_000 - count);
+    const ports = Array.from({ length: count }, (_, index) => first + index);
+    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return first;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+    server.close();
+    await once(server, 'close');
+    return true;
+  } catch {
+    return false;
+  }
 }

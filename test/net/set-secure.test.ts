@@ -100,6 +100,32 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   });
 }
 
+test('delivers what one read brought before a record that is no such, and then the failure', async (t) => {
+  const { near: nearMiddle, far: near } = await connectClear(t);
+  const { near: farMiddle, far } = await connectClear(t);
+  const sent = payload(40_000);
+  const record = Buffer.from('1703030010'.padEnd(42, '0'), 'hex');
+  const aes = { maxVersion: 'TLSv1.2', ciphers: 'ECDHE+AESGCM' } as const;
+  const held: Buffer[] = [];
+  let isHolding = false;
+  nearMiddle.on('data', (chunk) => farMiddle.write(chunk));
+  farMiddle.on('data', (chunk: Buffer) => {
+    if (!isHolding) return void nearMiddle.write(chunk);
+    held.push(chunk);
+    // Three records, of 29 bytes more than they carry each.
+    const bytes = Buffer.concat(held);
+    if (bytes.length >= sent.length + 3 * 29) nearMiddle.write(Buffer.concat([bytes, record]));
+  });
+  far.setSecure(serverPair);
+  near.setSecure({ ca, host: 'localhost', servername: 'localhost', isServer: false, ...aes });
+  await Promise.all([once(near, 'secure'), once(far, 'secure')]);
+  isHolding = true;
+  far.write(sent);
+  const { bytes, error } = await collectUntilClose(near);
+  sameBytes(t, bytes, sent);
+  t.regex(errorCode(error) ?? '', /^ERR_SSL_/);
+});
+
 test('a reader that takes nothing stops the peer, and nothing is lost', async (t) => {
   const { near, far } = await secured(t);
   const sent = payload(20_000_000);

@@ -113,6 +113,45 @@ test('what does not fit is counted, and messages stand at the bottom without the
   t.is(lines.at(-6)!.text, 'message 14');
 });
 
+const workers = [1, 2, 3, 4].map((number) => ({
+  number,
+  pid: 4_000_000 + number,
+  connections: 10 * number,
+  open: number,
+  receivedBytes: number === 2 ? 2_048 : 0,
+  sentBytes: 0,
+  startedAt: 0,
+}));
+
+test('with workers, each has a row above the connections, in the same columns', (t) => {
+  const sample = { ...sampleOf(connection(1, 2_048)), workers };
+  const lines = renderLive(names, frameOf(sample), { columns: 80, rows: 24 });
+  t.deepEqual(
+    lines.slice(2).map(({ text, style }) => `${style.padEnd(7)}|${text}`.replaceAll(/\d\.\dk/g, 'Nk')),
+    [
+      'totals |',
+      'head   |   ID  WORKER           OPEN / ALL           UP    UP/S    DOWN  DOWN/S     AGE',
+      'idle   |    1  pid 4000001      1 / 10                0       0       0       0   1m01s',
+      'busy   |    2  pid 4000002      2 / 20             Nk    Nk       0       0   1m01s',
+      'idle   |    3  pid 4000003      3 / 30                0       0       0       0   1m01s',
+      'idle   |    4  pid 4000004      4 / 40                0       0       0       0   1m01s',
+      'totals |',
+      'head   |   ID  CLIENT           TARGET               UP    UP/S    DOWN  DOWN/S     AGE',
+      'busy   |    1  192.0.2.1:4001   198.51.100.2:80    Nk    Nk       0       0   1m01s',
+    ],
+  );
+});
+
+test('workers that have no room are counted, and without targets their connections stand beside their name', (t) => {
+  const server: LiveNames = { title: 'tnet echo', received: 'in', sent: 'out', remote: 'client' };
+  const sample = { ...sampleOf(), workers };
+  const lines = renderLive(server, frameOf(sample), { columns: 80, rows: 9 });
+  t.deepEqual(
+    lines.slice(3, 7).map(({ text }) => text.slice(0, 38).trimEnd()),
+    ['   ID  WORKER, OPEN / ALL', '    1  pid 4000001, 1 / 10', '    2  pid 4000002, 2 / 20', 'and 2 more'],
+  );
+});
+
 test('every frame fits its window, whatever its size and the length of the addresses', (t) => {
   const size = fc.record({
     columns: fc.integer({ min: 1, max: 250 }),
@@ -126,7 +165,10 @@ test('every frame fits its window, whatever its size and the length of the addre
       }));
       const lines = renderLive(
         names,
-        frameOf(sampleOf(...connections), Array<string>(said).fill(text)),
+        frameOf(
+          { ...sampleOf(...connections), ...(count % 2 === 0 && { workers }) },
+          Array<string>(said).fill(text),
+        ),
         window,
       );
       return (

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { readText } from '../helpers/lines.ts';
 import { connectPeer } from '../helpers/peers.ts';
 import { testWith } from '../helpers/programs.ts';
 import { startScriptedServer } from '../helpers/scripted-server.ts';
@@ -7,6 +8,9 @@ import { tempDir } from '../helpers/temp.ts';
 import { openScreen, showingStatus, tnetCommand } from '../helpers/tmux.ts';
 
 const test = testWith('tmux', 'bash', 'stty');
+
+/** The terminal's settings while lines are edited here. A shell that edits its own leaves iexten on. */
+const isEdited = /-icanon -iexten/;
 
 for (const [columns, rows] of [
   [80, 24],
@@ -17,7 +21,7 @@ for (const [columns, rows] of [
     const screen = await openScreen(t, { columns, rows });
     const before = await screen.settings();
     screen.run(showingStatus(`${tnetCommand} connect 127.0.0.1 ${server.port}`));
-    await screen.isSet(/-icanon/);
+    await screen.isSet(isEdited);
     screen.press('held', 'Left', 'l', 'Home', 'X', 'Delete', 'h', 'End', 'o', 'BSpace', '!', 'Enter');
     await server.gets('\n');
     t.is(server.received().toString(), 'Xhelld!\n');
@@ -56,7 +60,7 @@ test('Ctrl-D in an empty line half-closes, Ctrl-Z stops, and fg shows the line a
   const screen = await openScreen(t);
   const before = await screen.settings();
   screen.run(showingStatus(`${tnetCommand} connect 127.0.0.1 ${server.port}`));
-  await screen.isSet(/-icanon/);
+  await screen.isSet(isEdited);
   screen.press('typed');
   await screen.shows(/^typed$/m);
   screen.press('C-z');
@@ -78,7 +82,7 @@ test('lines are kept for the host, for this user only, and none that is secret',
   const screen = await openScreen(t, { environment: `XDG_STATE_HOME=${state}` });
   const line = `${tnetCommand} connect 127.0.0.1 ${server.port}`;
   screen.run(showingStatus(line));
-  await screen.isSet(/-icanon/);
+  await screen.isSet(isEdited);
   for (const typed of ['first', 'first', 'PASS hunter2', 'second']) {
     server.forget();
     screen.press(typed, 'Enter');
@@ -95,7 +99,7 @@ test('lines are kept for the host, for this user only, and none that is secret',
   t.is(statSync(file).mode & 0o777, 0o600);
   t.is(statSync(join(state, 'tnet/history')).mode & 0o777, 0o700);
   screen.run(showingStatus(line));
-  await screen.isSet(/-icanon/);
+  await screen.isSet(isEdited);
   server.forget();
   screen.press('Up', 'Up', 'Enter');
   await server.gets('first\n');
@@ -109,7 +113,7 @@ test('--history names the file, and --no-history keeps nothing', async (t) => {
   for (const flags of [`--history ${file}`, '--no-history']) {
     server.forget();
     screen.run(showingStatus(`${tnetCommand} connect ${flags} 127.0.0.1 ${server.port}`));
-    await screen.isSet(/-icanon/);
+    await screen.isSet(isEdited);
     screen.press(flags.includes('no') ? 'nothing' : 'kept', 'Enter');
     await server.gets('\n');
     screen.press('C-c');
@@ -124,7 +128,7 @@ test('listen edits lines too', async (t) => {
   screen.run(showingStatus(`${tnetCommand} listen 127.0.0.1:0`));
   const [, address] = await screen.shows(/listening on (\S+)$/m);
   const client = await connectPeer(t, address!);
-  await screen.isSet(/-icanon/);
+  await screen.isSet(isEdited);
   screen.press('ac', 'Left', 'b', 'Enter');
   const chunks: Buffer[] = [];
   for await (const chunk of client) {
@@ -132,6 +136,73 @@ test('listen edits lines too', async (t) => {
     if (Buffer.concat(chunks).includes('\n')) break;
   }
   t.is(Buffer.concat(chunks).toString(), 'abc\n');
+});
+
+/** How the host of a server for many sees a guest's line, and a guest the host's. */
+const rooms = [
+  ['-k', 'news', 'typed'],
+  ['-k --label', String.raw`\[1 127\.0\.0\.1:\d+\] news`, 'typed'],
+  ['--broadcast', 'news', 'typed'],
+  ['--chat', '<user 1> news', '<user 0> typed'],
+] as const;
+
+for (const [flags, shown, heard] of rooms) {
+  for (const [columns, rows] of [
+    [80, 24],
+    [200, 50],
+  ] as const) {
+    test(`what a guest of listen ${flags} writes stands above the line that its host types, on ${columns} columns`, async (t) => {
+      const screen = await openScreen(t, { columns, rows });
+      const before = await screen.settings();
+      screen.run(showingStatus(`${tnetCommand} listen ${flags} 127.0.0.1:0`));
+      const [, address] = await screen.shows(/listening on (\S+)$/m);
+      await screen.isSet(isEdited);
+      screen.press('tyed', 'Left', 'Left', 'p');
+      await screen.shows(/^typed$/m);
+      const client = await connectPeer(t, address!);
+      const said = readText(client);
+      await screen.shows(/connection from[^]*typed$/m);
+      client.write('news\n');
+      await screen.shows(new RegExp(`^${shown}\ntyped$`, 'm'));
+      t.is(screen.text().match(/typed/g)?.length, 1);
+      screen.press('Enter');
+      await said.until(new RegExp(`^${heard}\n`, 'm'));
+      screen.press('C-c');
+      await screen.shows(/status 130!/);
+      t.is(await screen.settings(), before);
+    });
+  }
+}
+
+test('Ctrl-D ends what the host of a room says, and not the room; its lines are kept', async (t) => {
+  const state = tempDir(t);
+  const screen = await openScreen(t, { environment: `XDG_STATE_HOME=${state}` });
+  const before = await screen.settings();
+  screen.run(showingStatus(`${tnetCommand} listen --chat --history ${state}/lines 127.0.0.1:0`));
+  const [, address] = await screen.shows(/listening on (\S+)$/m);
+  await screen.isSet(isEdited);
+  const client = await connectPeer(t, address!);
+  const said = readText(client);
+  await said.until(/you are user 1/);
+  screen.press('one', 'Enter', 'Up', 'BSpace', 'ly', 'Enter');
+  await said.until(/<user 0> one\n<user 0> only\n/);
+  screen.press('C-d');
+  await screen.isSet(/ icanon/);
+  client.write('still here\n');
+  await screen.shows(/^<user 1> still here$/m);
+  screen.press('C-c');
+  await screen.shows(/status 130!/);
+  t.is(await screen.settings(), before);
+  t.is(readFileSync(`${state}/lines`, 'utf8'), 'one\nonly\n');
+});
+
+test('a server in the background leaves the terminal to the shell', async (t) => {
+  const screen = await openScreen(t);
+  screen.run(`clear; ${tnetCommand} listen -k 127.0.0.1:0 &`);
+  await screen.shows(/listening on \S+$/m);
+  t.regex(await screen.settings(), / icanon .*\n?.* echo /);
+  screen.run('kill %1; wait; echo "ov""er"');
+  await screen.shows(/^over$/m);
 });
 
 test('telnet edits lines until the peer echoes, and keeps no password', async (t) => {
@@ -149,7 +220,7 @@ test('telnet edits lines until the peer echoes, and keeps no password', async (t
   await server.gets('hidden\r\n');
   server.client().write(Buffer.concat([Buffer.from('fffc01', 'hex'), Buffer.from('\r\n$ ')]));
   await server.gets(Buffer.from('fffe01', 'hex'));
-  await screen.isSet(/-icanon/);
+  await screen.isSet(isEdited);
   screen.press('typed');
   await screen.shows(/typed$/m);
   screen.press('C-]');

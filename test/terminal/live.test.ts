@@ -55,6 +55,37 @@ for (const [columns, rows] of [
   });
 }
 
+for (const [columns, rows] of [
+  [80, 24],
+  [200, 50],
+] as const) {
+  for (const [command, target, counts] of [
+    ['proxy', '127\\.0\\.0\\.1:\\d+ +', ' +'],
+    ['echo', '', ', '],
+  ] as const) {
+    test(`${command} --live with --workers has a row for each worker at ${columns}×${rows}, and what each client moves`, async (t) => {
+      const address = `127.0.0.1:${await closedPort()}`;
+      const screen = await openScreen(t, { columns, rows });
+      const words = command === 'proxy' ? `${address} ${await startEcho(t)}` : address;
+      screen.run(showingStatus(`${tnetCommand} ${command} ${words} --live --workers 2`));
+      await screen.shows(
+        new RegExp(`^ +1 +pid \\d+${counts}0 / 0 .*\\n +2 +pid \\d+${counts}0 / 0 .*\\n\\n +ID +CLIENT`, 'm'),
+      );
+      await holdClient(t, address, 300_000);
+      await holdClient(t, address, 2_048);
+      await screen.shows(new RegExp(`^ +1 +pid \\d+${counts}1 / 1 +293k +\\S+ +293k `, 'm'));
+      await screen.shows(new RegExp(`^ +2 +pid \\d+${counts}1 / 1 +2\\.0k +\\S+ +2\\.0k `, 'm'));
+      await screen.shows(new RegExp(`^ +1 +127\\.0\\.0\\.1:\\d+ +${target}293k +\\S+ +293k `, 'm'));
+      await screen.shows(new RegExp(`^ +2 +127\\.0\\.0\\.1:\\d+ +${target}2\\.0k +\\S+ +2\\.0k `, 'm'));
+      await screen.shows(/^2 open, 2 in all, \w+ 295k /m);
+      screen.press('q');
+      await screen.shows(/status 130!/);
+      t.notRegex(screen.text(), /pid/);
+      t.regex(screen.text(), /2 connections \(2 failed\), 302048 bytes in, 302048 bytes out/);
+    });
+  }
+}
+
 test('--live is redrawn for a window that grows or shrinks', async (t) => {
   const { screen, address } = await show(t, { columns: 80, rows: 24 });
   await screen.shows(/0 open/);

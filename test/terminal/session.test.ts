@@ -148,6 +148,55 @@ test('the command mode negotiates options, keeps variables, and runs a command o
   await screen.shows(/status 0!/);
 });
 
+for (const [key, text] of [
+  ['C-c', String.raw`\^C`],
+  ['C-\\', String.raw`\^\\`],
+] as const) {
+  test(`${key} reaches the shell's command of the command mode, and not the session`, async (t) => {
+    const server = await startScriptedServer(t);
+    const screen = await openScreen(t);
+    const before = await screen.settings();
+    start(screen, `-t 127.0.0.1 ${server.port}`);
+    await screen.shows(/the escape key is/);
+    screen.press('C-]');
+    await screen.shows(/tnet>$/m);
+    screen.press('!echo "wai"ting; exec sleep 60', 'Enter');
+    await screen.shows(/^waiting$/m);
+    screen.press(key);
+    await screen.shows(new RegExp(`^${text}.*\ntnet>$`, 'm'));
+    screen.press('', 'Enter');
+    await screen.isSet(/-icanon/);
+    screen.press('still here', 'Enter');
+    await server.gets('still here\r\n');
+    // From now on it is the session's again.
+    screen.press('C-c');
+    await screen.shows(/status 130!/);
+    t.is(await screen.settings(), before);
+  });
+}
+
+test('what is typed while a command of the shell runs is read by it, word for word, and Ctrl-Z stops both', async (t) => {
+  const server = await startScriptedServer(t);
+  const screen = await openScreen(t);
+  start(screen, `-t 127.0.0.1 ${server.port}`);
+  await screen.shows(/the escape key is/);
+  screen.press('C-]');
+  await screen.shows(/tnet>$/m);
+  screen.press('!echo "name  please"; read a; echo "it is <$a>"; read b; echo "and <$b>"', 'Enter');
+  await screen.shows(/^name {2}please$/m);
+  screen.press('anybody', 'Enter');
+  await screen.shows(/^it is <anybody>$/m);
+  screen.press('C-z');
+  await screen.shows(/Stopped/);
+  screen.run('fg');
+  await screen.shows(/Stopped[^]*connect -t/);
+  screen.press('more', 'Enter');
+  await screen.shows(/^and <more>\ntnet>$/m);
+  screen.press('quit', 'Enter');
+  await screen.shows(/ready>$/m);
+  t.false(server.received().includes('anybody') || server.received().includes('more'));
+});
+
 test('Ctrl-Z in a line mode gives the terminal back, and fg takes it again', async (t) => {
   const server = await startScriptedServer(t, (socket) => void socket.write(Buffer.from('fffb01', 'hex')));
   const screen = await openScreen(t);

@@ -53,6 +53,26 @@ test('keys one by one do what the same keys do at once', async (t) => {
   );
 });
 
+test('what is typed behind a command that is at work waits until it is over', async (t) => {
+  const log: string[] = [];
+  const work = Promise.withResolvers<'ask'>();
+  const keys = new EscapeKeys({
+    escape: 0x1d,
+    onEscape: () => undefined,
+    onCommand(line) {
+      log.push(line);
+      return line === 'work' ? work.promise : 'session';
+    },
+    onEnd: () => undefined,
+  });
+  const sent = runTransform(keys, [Buffer.from('a\x1dwork\nnext\nb'), Buffer.from('c')]);
+  await new Promise(setImmediate);
+  t.deepEqual(log, ['work']);
+  work.resolve('ask');
+  t.is((await sent).toString(), 'abc');
+  t.deepEqual(log, ['work', 'next']);
+});
+
 test('an endless command is kept to its bound', async (t) => {
   const { log } = await type([Buffer.from('\x1d'), Buffer.alloc(1_000_000, 'x'), Buffer.from('\n')]);
   t.is(log[1]!.length, 1024);

@@ -1,4 +1,4 @@
-import { parseProxy } from '../../../src/address/proxy-url.ts';
+import { parseProxy, readProxyEnvironment, type ProxyHop } from '../../../src/address/proxy-url.ts';
 import { TnetError } from '../../../src/errors.ts';
 import { parseRoute, routeProtocols } from '../../../src/handlers/relay/targets/target.ts';
 import { anySession, sessions, streamEnds, tcpEnds, type Mode, type OptionTable } from '../row.ts';
@@ -32,15 +32,19 @@ const proxyVersion: ValueKind<1 | 2> = {
   sample: '1',
 };
 
+const readVia = (written: string): ProxyHop =>
+  written === 'env' ? readProxyEnvironment(process.env) : parseProxy(written);
+
 /** Through what a connection goes. */
 export const proxies = {
   via: {
     flags: '-x, --via <proxy>',
-    help: 'go through [socks4|socks4a|socks5|http]://[user@]host:port; repeated, a chain',
+    help: 'go through [socks4|socks4a|socks5|http]://[user@]host:port, or env: the one of ALL_PROXY or HTTPS_PROXY; repeated, a chain',
     helpIn: {
-      proxy: 'reach targets through [socks4|socks4a|socks5|http]://[user@]host:port; repeated, a chain',
+      proxy:
+        'reach targets through [socks4|socks4a|socks5|http]://[user@]host:port, or env: the one of ALL_PROXY or HTTPS_PROXY; repeated, a chain',
     },
-    value: list(parseProxy, 'socks5://127.0.0.1:1'),
+    value: list(readVia, 'socks5://127.0.0.1:1'),
     config: true,
     in: { connect: ['client'], echo: ['client'], proxy: ['target'] },
     ends: tcpEnds,

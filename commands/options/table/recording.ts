@@ -63,7 +63,7 @@ export const live = {
     value: toggle,
     in: { echo: ['server'], proxy: ['process'] },
     ends: anyEnd,
-    modes: ['answers'],
+    modes: ['answers', 'workers'],
     test: 'terminal/live.test.ts',
   },
 } as const satisfies OptionTable;

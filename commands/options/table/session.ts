@@ -161,7 +161,7 @@ export const lines = {
     off: { flags: '--no-history', help: 'keep none of them' },
     in: both,
     ends: anyEnd,
-    modes: ['send'],
+    modes: withInput,
     excludes: { raw: 'keys are not lines' },
     test: 'terminal/lines.test.ts',
   },

@@ -2,7 +2,8 @@ import { readDescriptorLimit } from '../../net/descriptors.ts';
 import { detachHandle, type DetachedHandle } from '../../net/hand-over.ts';
 import type { Socket } from '../../net/index.ts';
 import type { Event } from '../../report/events.ts';
-import type { Ledger, OpenConnection } from '../ledger.ts';
+import type { LiveConnection, LiveWorker } from '../../report/live-rates.ts';
+import type { Ledger, Moved, OpenConnection } from '../ledger.ts';
 import type { HostCertificate } from '../throwaway-certificates.ts';
 import type { FromWorker, ToWorker } from './worker.ts';
 
@@ -47,6 +48,9 @@ interface Worker {
   /** Those who wait for it to have taken the pairs, or to be gone. */
   readonly onServing: (() => void)[];
   readonly parcels: Map<number, Parcel>;
+  /** How many connections it has been given, and what those carried that have ended. */
+  connections: number;
+  carried: Moved;
 }
 
 /** A connection on its way to a worker, or with it. */
@@ -57,6 +61,8 @@ interface Parcel {
   readonly address: string;
   /** Ours until the worker has it: when that fails, another worker gets it. */
   handle: DetachedHandle | undefined;
+  /** What it had carried when its worker told it last. */
+  moved?: Moved;
 }
 
 /**
@@ -75,6 +81,7 @@ export class Dispatcher {
   /** What is accepted waits: who serves it is being changed. */
   #isHeld = false;
   readonly #timers = new Set<NodeJS.Timeout>();
+  #looking: Promise<void> | undefined;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -127,6 +134,30 @@ export class Dispatcher {
     await Promise.all(Array.from(this.#workers.values(), (worker) => this.#ask(worker)));
   }
 
+  /**
+   * What the workers and their connections were doing when they were asked last; and asks them again. One who looks again
+   * and again sees them move.
+   */
+  look(): { readonly connections: readonly LiveConnection[]; readonly workers: readonly LiveWorker[] } {
+    const all = [...this.#workers.values()];
+    this.#looking ??= Promise.all(all.map((worker) => this.#ask(worker, true))).then(() => {
+      this.#looking = undefined;
+    });
+    const { ledger } = this.#options;
+    const told = new Map<number, Moved | undefined>();
+    for (const { parcels } of all) for (const [id, { moved }] of parcels) told.set(id, moved);
+    const connections = ledger.list().map((connection) => ({ ...connection, ...told.get(connection.id) }));
+    const workers = all.map(({ number, process: { pid }, parcels, carried, ...worker }) => ({
+      number,
+      pid,
+      connections: worker.connections,
+      open: parcels.size,
+      startedAt: worker.startedAt,
+      ...add(carried, ledger.elsewhere.get(number)),
+    }));
+    return { connections, workers: workers.sort((one, other) => one.number - other.number) };
+  }
+
   /** Breaks off all connections: what was sent is delivered. */
   cut(): void {
     for (const parcel of this.#waiting.splice(0)) this.#drop(parcel);
@@ -149,6 +180,8 @@ export class Dispatcher {
       isReady: false,
       onServing: [],
       parcels: new Map(),
+      connections: 0,
+      carried: { sentBytes: 0, receivedBytes: 0 },
     };
     this.#workers.set(number, worker);
     process.onMessage((message) => this.#receive(worker, message));
@@ -172,6 +205,10 @@ export class Dispatcher {
         const parcel = worker.parcels.get(message.id);
         if (!parcel) return;
         worker.parcels.delete(message.id);
+        worker.carried = add(worker.carried, message);
+        // It is among those that have ended from now on.
+        const moving = ledger.elsewhere.get(worker.number);
+        if (moving && parcel.moved) ledger.elsewhere.set(worker.number, add(moving, parcel.moved, -1));
         this.#end(parcel, message);
         return this.#dispatch();
       }
@@ -179,6 +216,12 @@ export class Dispatcher {
         return ledger.refuse(message.reason);
       case 'sum':
         ledger.elsewhere.set(worker.number, message);
+        for (const { id, target, sentBytes, receivedBytes } of message.each ?? []) {
+          const parcel = worker.parcels.get(id);
+          if (!parcel) continue;
+          parcel.entry.target = target;
+          parcel.moved = { sentBytes, receivedBytes };
+        }
         return this.#asked.get(message.ask)?.();
       case 'rate': {
         const { ask, key, client } = message;
@@ -204,6 +247,7 @@ export class Dispatcher {
       const worker = others.reduce((best, one) => (one.parcels.size < best.parcels.size ? one : best), first);
       const { entry, key, address, handle } = parcel;
       worker.parcels.set(entry.id, parcel);
+      worker.connections++;
       worker.process.send({ type: 'client', id: entry.id, key, address }, handle);
     }
   }
@@ -240,13 +284,13 @@ export class Dispatcher {
     this.#dispatch();
   }
 
-  #ask({ process }: Worker): Promise<void> {
+  #ask({ process }: Worker, each = false): Promise<void> {
     const ask = ++this.#lastAsk;
     let resolve: () => void = () => undefined;
     const promise = new Promise<void>((settle) => (resolve = settle));
     const timer = setTimeout(resolve, answerMs);
     this.#asked.set(ask, resolve);
-    process.send({ type: 'sum', ask });
+    process.send({ type: 'sum', ask, each });
     return promise.finally(() => {
       clearTimeout(timer);
       this.#asked.delete(ask);
@@ -263,6 +307,13 @@ export class Dispatcher {
     // The token goes, and with it the place that it took.
     client.destroy();
   }
+}
+
+function add(one: Moved, other: Moved | undefined, sign: 1 | -1 = 1): Moved {
+  return {
+    sentBytes: one.sentBytes + sign * (other?.sentBytes ?? 0),
+    receivedBytes: one.receivedBytes + sign * (other?.receivedBytes ?? 0),
+  };
 }
 
 /** How long a worker may take to tell its sums. */

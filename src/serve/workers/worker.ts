@@ -1,4 +1,4 @@
-import { type Carried, Ledger, type OpenConnection } from '../ledger.ts';
+import { type Carried, Ledger, type Moved, type OpenConnection } from '../ledger.ts';
 import { type HostCertificate, ThrowawayCertificates } from '../throwaway-certificates.ts';
 import { adoptDetached, type DetachedHandle } from '../../net/hand-over.ts';
 import { nameListeners } from '../listeners.ts';
@@ -16,8 +16,8 @@ export type ToWorker =
   | { readonly type: 'reload-access' }
   /** Serve a client of the listener `key`, which has bound `address`. */
   | { readonly type: 'client'; readonly id: number; readonly key: string; readonly address: string }
-  /** Tell what the open connections have carried. */
-  | { readonly type: 'sum'; readonly ask: number }
+  /** Tell what the open connections have carried, and with `each` what each of them has. */
+  | { readonly type: 'sum'; readonly ask: number; readonly each: boolean }
   /** The answer to 'rate'. */
   | { readonly type: 'rate'; readonly ask: number; readonly isAllowed: boolean }
   /** Break off all connections: what was sent is delivered. */
@@ -31,14 +31,15 @@ export type FromWorker =
   | { readonly type: 'taken'; readonly id: number }
   | ({ readonly type: 'ended'; readonly id: number } & Carried)
   | { readonly type: 'refused'; readonly reason: string }
-  | {
-      readonly type: 'sum';
-      readonly ask: number;
-      readonly sentBytes: number;
-      readonly receivedBytes: number;
-    }
+  | ({ readonly type: 'sum'; readonly ask: number; readonly each?: readonly WorkerConnection[] } & Moved)
   /** May this client, which a PROXY header names, make another connection to the listener `key`? */
   | { readonly type: 'rate'; readonly ask: number; readonly key: string; readonly client: string };
+
+/** A connection that a worker serves. */
+export interface WorkerConnection extends Moved {
+  readonly id: number;
+  readonly target: string | undefined;
+}
 
 type Send = (message: FromWorker) => void;
 
@@ -116,7 +117,12 @@ export class ServeWorker {
         if (handle) this.#take(message, handle);
         return;
       case 'sum':
-        return this.#send({ type: 'sum', ask: message.ask, ...this.#ledger.moving });
+        return this.#send({
+          type: 'sum',
+          ask: message.ask,
+          ...this.#ledger.moving,
+          ...(message.each && { each: this.#ledger.list() }),
+        });
       case 'rate':
         this.#asked.get(message.ask)?.(message.isAllowed);
         this.#asked.delete(message.ask);

@@ -74,7 +74,7 @@ inNamespace('a check finds the same with and without the addon, and as the diale
   const path = join(tempDir(t), 'none');
   // Of a name that nobody has, each system's resolver says something of its own.
   const others = ['[::ffff:127.0.0.1]:4001', 'nobody.invalid:1-3'];
-  const words = ['-w', '700ms', ...table.map(([address]) => address), path, ...others];
+  const words = ['-w', '3s', ...table.map(([address]) => address), path, ...others];
   const { inside } = namespace;
   const ways: readonly (readonly [words: readonly string[], options: CliOptions])[] = [
     [words, { inside }],

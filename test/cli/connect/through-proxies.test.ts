@@ -382,3 +382,51 @@ test.serial('a peer that answers nothing is no reason for a hint without a proxy
   const run = await runCli(t, ['connect', ...peer.words], 'direct');
   t.deepEqual([run.code, run.stderr], [0, '']);
 });
+
+for (const [what, variables, isThrough] of [
+  ['the one of ALL_PROXY', { ALL_PROXY: 'socks5h://127.0.0.1:PORT' }, true],
+  [
+    'one that NO_PROXY does not exempt the target from',
+    { all_proxy: 'socks://127.0.0.1:PORT', NO_PROXY: 'a.example' },
+    true,
+  ],
+  [
+    'none for a target that NO_PROXY names',
+    { ALL_PROXY: 'socks5://127.0.0.1:PORT', no_proxy: '127.0.0.0/8' },
+    false,
+  ],
+] as const) {
+  test.serial(`-x env takes from the environment ${what}`, async (t) => {
+    const proxy = startCli(t, ['proxy', '127.0.0.1:0', '--socks', '-v']);
+    const port = String(await proxy.port());
+    const server = await startReplier(t, 5, Buffer.from('answer'));
+    const names = {
+      ALL_PROXY: '',
+      all_proxy: '',
+      HTTPS_PROXY: '',
+      https_proxy: '',
+      NO_PROXY: '',
+      ...variables,
+    };
+    const env = Object.fromEntries(
+      Object.entries(names).map(([name, value]) => [name, value.replace('PORT', port)]),
+    );
+    const { stdout, code } = await runCli(t, ['connect', '-x', 'env', '-v', ...server.words], 'hello', {
+      env,
+    });
+    t.deepEqual([stdout.toString(), code], ['answer', 0]);
+    proxy.child.kill('SIGTERM');
+    await proxy.exit;
+    t.is(proxy.stderr().includes('connection from'), isThrough);
+  });
+}
+
+test('-x env without a proxy in the environment is refused before a socket opens', async (t) => {
+  const env = { ALL_PROXY: '', all_proxy: '', HTTPS_PROXY: '', https_proxy: '' };
+  const { code, stderr } = await runCli(t, ['connect', '-x', 'env', '127.0.0.1', '9'], '', { env });
+  t.is(code, 2);
+  t.is(
+    stderr,
+    'tnet connect: env: the environment names no proxy: neither ALL_PROXY nor HTTPS_PROXY is set (TNET_E_USAGE)\n',
+  );
+});

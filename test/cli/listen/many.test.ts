@@ -422,6 +422,22 @@ async function hasUnread({ localPort = 0 }: net.Socket): Promise<boolean> {
   return queues.test(await readFile('/proc/net/tcp', 'latin1'));
 }
 
+/**
+ * A client that leaves without reading what its system has taken, as of a check whose machine is too busy to close in
+ * time. Gives for how long at most its system has had the first bytes.
+ */
+async function leaveUnread(slow: net.Socket): Promise<number> {
+  let emptyAt = performance.now();
+  for (let at = emptyAt; !(await hasUnread(slow)); at = performance.now()) {
+    emptyAt = at;
+    await delay(5);
+  }
+  // As much as comes: nothing tells that no more will.
+  await delay(300);
+  slow.destroy();
+  return performance.now() - emptyAt;
+}
+
 for (const [what, sent] of [
   ['what fits into one segment', Buffer.from('a line\n')],
   ['more than its system takes unread', payload(20_000_000)],
@@ -429,21 +445,22 @@ for (const [what, sent] of [
   test.serial(
     `with -k the input of a client that leaves without reading it is the next one's: ${what}`,
     async (t) => {
-      const server = startCli(t, ['listen', '-kv', '127.0.0.1:0']);
-      server.stdin.end(sent);
-      const address = await server.address();
-      const [host, port] = address.split(':');
-      // Its system takes the first bytes, as of a check whose machine is too busy to close in time.
-      const slow = new net.Socket().on('error', () => undefined).pause();
-      await once(slow.connect(Number(port), host!), 'connect');
-      const second = await connectPeer(t, address);
-      const received = collect(second);
-      while (!(await hasUnread(slow))) await delay(5);
-      // As much as comes: nothing tells that no more will.
-      await delay(300);
-      slow.destroy();
-      sameBytes(t, await received, sent);
-      t.false(server.stderr().includes('ECONNRESET'), server.stderr());
+      // What fits is kept for a second, and a busy machine can take as long: such a round tells nothing.
+      for (let round = 0; round < 20; round++) {
+        const server = startCli(t, ['listen', '-kv', '127.0.0.1:0']);
+        server.stdin.end(sent);
+        const address = await server.address();
+        const [host, port] = address.split(':');
+        const slow = new net.Socket().on('error', () => undefined).pause();
+        await once(slow.connect(Number(port), host!), 'connect');
+        const second = await connectPeer(t, address);
+        const received = collect(second);
+        if ((await leaveUnread(slow)) > 700) continue;
+        sameBytes(t, await received, sent);
+        t.false(server.stderr().includes('ECONNRESET'), server.stderr());
+        return;
+      }
+      t.fail('too busy a machine');
     },
   );
 }

@@ -65,10 +65,11 @@ async function untilStuck(socket: net.Socket): Promise<void> {
   }
 }
 
+/** Whether SIGTERM ends it before the 10 s of --drain that a connection which is still there would be given. */
 async function ends(cli: Cli, status: number): Promise<boolean> {
   const startedAt = performance.now();
   cli.child.kill('SIGTERM');
-  return (await cli.exit).code === status && performance.now() - startedAt < 2_500;
+  return (await cli.exit).code === status && performance.now() - startedAt < 8_000;
 }
 
 const floodOn = (socket: net.Socket) => flood(socket.pause());
@@ -77,19 +78,25 @@ for (const way of [...engines, secure, { name: '--latency', flags: ['--latency',
   test.serial(
     `a client that resets while both directions are full leaves nothing open (proxy, ${way.name})`,
     async (t) => {
-      const target = await startPeerServer(t, 'tcp', floodOn);
+      const target = await startPeerServer(t, 'tcp', (socket) => socket.once('data', () => floodOn(socket)));
       const { cli, address } = await start(t, way, 'proxy', '127.0.0.1:0', target.words.join(':'));
       const before = countSockets(cli.child.pid!);
-      // A busy machine makes a round late, never early: the fastest of five tells.
-      let fastestMs = Infinity;
-      for (let round = 0; round < 5 && fastestMs >= 2_000; round++) {
-        const clients = await Promise.all(Array.from({ length: 5 }, () => open(t, address, way)));
-        for (const client of clients) floodOn(client);
-        await untilStuck(clients[0]!);
+      /** Resets these clients, and gives the time until the proxy has let go of them. */
+      const reset = async (clients: readonly net.Socket[]) => {
         const startedAt = performance.now();
         for (const client of clients) client.resetAndDestroy();
         t.true((await waitForSockets(cli.child.pid!, before)) <= before);
-        fastestMs = Math.min(fastestMs, performance.now() - startedAt);
+        return performance.now() - startedAt;
+      };
+      const openAll = () => Promise.all(Array.from({ length: 5 }, () => open(t, address, way)));
+      // A busy machine makes a round late, never early: the fastest of ten tells, without what resets of idle clients take.
+      let fastestMs = Infinity;
+      for (let round = 0; round < 10 && fastestMs >= 2_000; round++) {
+        const idleMs = await reset(await openAll());
+        const clients = await openAll();
+        for (const client of clients) floodOn(client);
+        await untilStuck(clients[0]!);
+        fastestMs = Math.min(fastestMs, (await reset(clients)) - idleMs);
       }
       // A second for what came before, and not another one for the reset.
       t.true(fastestMs < 2_000, `${fastestMs} ms`);

@@ -3,18 +3,10 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { tnetPath } from '../cli.ts';
+import { closedPort, tnetPath } from '../cli.ts';
 import { startProgram, waitForPort } from '../processes.ts';
 import { startSshd } from '../sshd.ts';
-import {
-  commandDir,
-  input,
-  readPem,
-  startCommand,
-  unusedPort,
-  type Command,
-  type Outcome,
-} from './command.ts';
+import { commandDir, input, readPem, startCommand, type Command, type Outcome } from './command.ts';
 import type { Scene } from './scene.ts';
 import { answer, ask, greet, hold, name, reset, take, talk, type Serve } from './servings.ts';
 
@@ -71,7 +63,7 @@ function meet(serve: Serve, proof: Scene['proof'], stdin: Input = 'given'): Scen
     proof,
     async run(t, text) {
       const got = nothing();
-      const [dir, port, source] = [commandDir(t), await unusedPort(), await unusedPort()];
+      const [dir, port, source] = [commandDir(t), await closedPort(), await closedPort()];
       const options = { allowHalfOpen: true };
       await listenOn(t, net.createServer(options), serve, { port, host: '127.0.0.1' }, got);
       await listenOn(t, net.createServer(options), serve, { path: join(dir, 's.sock') }, got);
@@ -98,7 +90,7 @@ const secure: Scene = {
   proof: ['hello', 'you said hello'],
   async run(t, text) {
     const got = nothing();
-    const port = await unusedPort();
+    const port = await closedPort();
     const server = tls.createServer({ cert: readPem('cert'), key: readPem('key') });
     await listenOn(t, server, talk, { port, host: '127.0.0.1' }, got);
     return finish(startCommand(t, text, { host: '127.0.0.1', port }), got);
@@ -110,7 +102,7 @@ const late: Scene = {
   proof: ['hello', 'an answer'],
   async run(t, text) {
     const got = nothing();
-    const port = await unusedPort();
+    const port = await closedPort();
     const command = startCommand(t, text, { host: '127.0.0.1', port });
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     await listenOn(t, net.createServer({ allowHalfOpen: true }), answer, { port, host: '127.0.0.1' }, got);
@@ -122,14 +114,14 @@ const late: Scene = {
 const closed: Scene = {
   proof: 1,
   run: async (t, text) =>
-    finish(startCommand(t, text, { host: '127.0.0.1', port: await unusedPort() }), nothing()),
+    finish(startCommand(t, text, { host: '127.0.0.1', port: await closedPort() }), nothing()),
 };
 
 /** Of three ports in a row the second is closed. */
 const ports: Scene = {
   proof: 0,
   async run(t, text) {
-    const first = await unusedPort(3);
+    const first = await closedPort(3);
     const words = { host: '127.0.0.1', first, second: first + 1, last: first + 2 };
     for (const port of [first, words.last]) {
       await listenOn(
@@ -151,10 +143,10 @@ const proxied: Scene = {
   async run(t, text) {
     const got = nothing();
     const [port, socks, socks4, http] = [
-      await unusedPort(),
-      await unusedPort(),
-      await unusedPort(),
-      await unusedPort(),
+      await closedPort(),
+      await closedPort(),
+      await closedPort(),
+      await closedPort(),
     ];
     await listenOn(t, net.createServer(), talk, { port, host: '127.0.0.1' }, got);
     if (text.includes('{socks}')) {
@@ -178,7 +170,7 @@ const sshd: Scene = {
   needs: ['ssh', 'sshd', 'ssh-keygen', 'microsocks'],
   proof: ['hello\nworld\n'],
   async run(t, text) {
-    const [dir, port, socks] = [commandDir(t), await unusedPort(), await unusedPort()];
+    const [dir, port, socks] = [commandDir(t), await closedPort(), await closedPort()];
     await startSshd(t, dir, port);
     await waitForPort(socks, startProgram(t, 'microsocks', ['-i', '127.0.0.1', '-p', String(socks)]));
     return finish(startCommand(t, text, { host: '127.0.0.1', port, socks }, dir), nothing());
@@ -203,7 +195,7 @@ const telnetd = (asks: Buffer): Scene => ({
   proof: ['hello'],
   async run(t, text) {
     const got = nothing();
-    const port = await unusedPort();
+    const port = await closedPort();
     const server = net.createServer();
     const serve: Serve = (socket) => {
       socket.write(Buffer.concat([asks, Buffer.from('login: ')]));

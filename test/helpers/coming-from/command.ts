@@ -9,7 +9,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -160,28 +159,4 @@ export function commandDir(t: ExecutionContext): string {
     symlinkSync(join(prepareShared(), `${name}.pem`), join(dir, `${name}.pem`));
   writeFileSync(join(dir, 'original'), original);
   return dir;
-}
-
-let nextPort = 20_000 + (process.pid % 1_000) * 10;
-
-/** A port of 127.0.0.1, out of the range from which the system takes those of clients, that nobody has. */
-export async function unusedPort(count = 1): Promise<number> {
-  for (;;) {
-    const first = nextPort;
-    nextPort = first + count > 31_900 ? 20_000 : first + count;
-    const range = Array.from({ length: count }, (_, index) => first + index);
-    if ((await Promise.all(range.map(isFree))).every(Boolean)) return first;
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer().listen(port, '127.0.0.1');
-  try {
-    await once(server, 'listening');
-    server.close();
-    await once(server, 'close');
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,7 +1,8 @@
 import dgram from 'node:dgram';
 import { once } from 'node:events';
+import { closedPort } from '../cli.ts';
 import { untilBound } from '../until-bound.ts';
-import { input, startCommand, unusedPort } from './command.ts';
+import { input, startCommand } from './command.ts';
 import type { Scene } from './scene.ts';
 
 /** A client meets a UDP server at `{host} {port}` that answers each datagram. Its input ends, or is only typed. */
@@ -9,7 +10,7 @@ const answersDatagrams = (stdin: 'given' | 'typed'): Scene => ({
   proof: ['got 12 bytes', 'hello\nworld\n'],
   async run(t, text) {
     const got: Buffer[] = [];
-    const port = await unusedPort();
+    const port = await closedPort();
     const server = dgram.createSocket('udp4');
     t.teardown(() => server.close());
     server.on('message', (bytes, from) => {
@@ -32,7 +33,7 @@ const answersDatagrams = (stdin: 'given' | 'typed'): Scene => ({
 const datagramCaller: Scene = {
   proof: ['from the caller'],
   async run(t, text) {
-    const port = await unusedPort();
+    const port = await closedPort();
     const command = startCommand(t, text, { host: '127.0.0.1', port });
     await untilBound({ udp: port });
     const client = dgram.createSocket('udp4');

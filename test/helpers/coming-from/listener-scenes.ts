@@ -3,9 +3,10 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { closedPort } from '../cli.ts';
 import { collectUntilClose } from '../bytes.ts';
 import { untilBound, type Bound } from '../until-bound.ts';
-import { commandDir, input, readPem, startCommand, unusedPort, type Command } from './command.ts';
+import { commandDir, input, readPem, startCommand, type Command } from './command.ts';
 import type { Scene } from './scene.ts';
 
 interface Listener {
@@ -21,7 +22,7 @@ async function startListener(
   words: Readonly<Record<string, string | number>> = {},
   dir = commandDir(t),
 ): Promise<Listener> {
-  const port = await unusedPort();
+  const port = await closedPort();
   const command = startCommand(t, text, { host: '127.0.0.1', port, ...words }, dir);
   const path = join(dir, 's.sock');
   const isUnix = text.includes('s.sock');

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
 import { join } from 'node:path';
-import { commandDir, readPem, unusedPort } from './command.ts';
+import { closedPort } from '../cli.ts';
+import { commandDir, readPem } from './command.ts';
 import { call, startListener } from './listener-scenes.ts';
 import type { Scene } from './scene.ts';
 
@@ -57,7 +58,7 @@ function relay(introduce: Introduce): Scene {
     proof: ['you said from the caller\n'],
     async run(t, text) {
       const dir = commandDir(t);
-      const [target, secure] = [await unusedPort(), await unusedPort()];
+      const [target, secure] = [await closedPort(), await closedPort()];
       const serve = (socket: net.Socket) =>
         void socket
           .on('error', () => undefined)
