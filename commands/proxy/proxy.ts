@@ -124,7 +124,7 @@ function checkReplayClients({ readyFd, readyFile }: ProxyOptions): void {
   throw new TnetError('TNET_E_USAGE', message, { subject });
 }
 
-/** Reads what is to be served: once from the command line, or each time anew from the file. */
+/** Reads what is to be served: once from the command line, or at each reload from the file. */
 function createPairReader(
   words: readonly string[],
   options: ProxyOptions,

@@ -69,8 +69,8 @@ test('each quote has its day', (t) => {
 
 for (const [what, text, wanted] of [
   ['one a line', 'one\n\ntwo  \r\n', ['one\r\n', 'two\r\n']],
-  ['parted by lines of %', 'first\nquote\n%\nsecond\n', ['first\r\nquote\r\n', 'second\r\n']],
-  ['parted by lines of % that end in CR LF', 'first\r\n%\r\nsecond\r\n%\r\n', ['first\r\n', 'second\r\n']],
+  ['separated by lines of %', 'first\nquote\n%\nsecond\n', ['first\r\nquote\r\n', 'second\r\n']],
+  ['separated by lines of % that end in CR LF', 'first\r\n%\r\nsecond\r\n%\r\n', ['first\r\n', 'second\r\n']],
 ] as const) {
   test(`quotes are read ${what}`, (t) => {
     t.deepEqual(readQuotes(text).map(String), wanted);

@@ -72,7 +72,7 @@ export const balance = {
   },
   resolve: {
     flags: '--resolve <time>',
-    help: 'look names up anew this often where DNS gives no TTL (30s)',
+    help: 'look up names again this often where DNS gives no TTL (30s)',
     value: time,
     config: true,
     in: { proxy: ['target'] },

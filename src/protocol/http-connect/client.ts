@@ -14,7 +14,7 @@ import type { ProxyCredentials } from './credentials.ts';
 
 /** How many 1xx responses may come before the real one. */
 export const INTERIM_LIMIT = 16;
-/** The longest body of a 407 that is read over to use the connection again; after a longer one it is opened anew. */
+/** The longest body of a 407 that is read over to use the connection again; after a longer one a new connection is opened. */
 const SKIPPED_BODY_LIMIT_BYTES = 64 * 1024;
 
 /** What an {@link HttpConnectClient} is made with. */

@@ -102,5 +102,5 @@ export class Negotiator {
   }
 }
 
-/** TIMING-MARK is a signal, not a state: every DO is answered anew (RFC 860), so the Q method does not apply. */
+/** TIMING-MARK is a signal, not a state: every DO is answered (RFC 860), so the Q method does not apply. */
 export const TIMING_MARK = telnetOptions['timing-mark'];
