@@ -81,7 +81,10 @@ export async function explainUsageError(
     /^command-argument value '(.*)' is invalid for argument '(.*)'\. (.*)$/s.exec(text) ?? [];
   if (name !== '') return refuseValue(name.toUpperCase(), operand, choices);
   const lacking = /^option '(.*?)(?: ([<[].*))?' argument missing$/.exec(text);
-  if (lacking) return new TnetError('TNET_E_USAGE', `${lacking[1] ?? ''} needs a value: ${lacking[2] ?? ''}`);
+  if (lacking) {
+    const [, option = '', kind = ''] = lacking;
+    return new TnetError('TNET_E_USAGE', `${option} needs a value: ${kind}`);
+  }
   return new TnetError(
     'TNET_E_USAGE',
     tidy(text).replace(word, () => hideUserInfo(word)),
@@ -92,7 +95,7 @@ export async function explainUsageError(
 function refuseValue(flags: string, value: string, reason: string): TnetError {
   const choices = /^Allowed choices are (.*)\.$/.exec(reason)?.[1];
   const meant = choices === undefined ? undefined : findNearest(value, choices.split(', '));
-  const advice = choices === undefined ? reason : `one of ${choices} is needed`;
+  const advice = choices === undefined ? reason : `expected one of ${choices}`;
   const question = meant === undefined ? '' : `; did you mean ${meant}?`;
   const message = `'${hideUserInfo(value)}': ${tidy(advice)}${question}`;
   return new TnetError('TNET_E_USAGE', message, { subject: flags.replace(/ [<[].*/, '') });

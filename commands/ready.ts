@@ -18,7 +18,7 @@ export function checkReadyFlags({ readyFile }: ReadyFlags): void {
   const status = lstatSync(readyFile, { throwIfNoEntry: false });
   if (!status) return;
   const message = !status.isFile()
-    ? 'is no regular file: the address goes to a new file, or to --ready-fd'
+    ? 'is not a regular file: name a new file, or use --ready-fd'
     : isForeign(status.uid)
       ? 'belongs to another user'
       : undefined;

@@ -197,7 +197,7 @@ export class ServerRun<S extends Service = Service> {
     this.#closeRest();
   }
 
-  /** Takes the services anew at every SIGHUP; a mistake is reported, and all stays as it is. */
+  /** Reloads the services at every SIGHUP; an error is reported, and nothing changes. */
   reloadOnHangup(file: string, prepare: Prepare<S>): void {
     let waiting = new AbortController();
     const reload = async () => {

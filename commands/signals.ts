@@ -3,7 +3,7 @@ import { isHangupIgnored } from '../src/handlers/program/hangup.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import type { EndingReason } from '../src/flow/flow.ts';
 import { restoreBlocking } from '../src/net/handles.ts';
-import { TnetError } from '../src/errors.ts';
+import { formatLimit, TnetError } from '../src/errors.ts';
 import type { Context } from './context.ts';
 import type { TableFlags } from './options/row.ts';
 import type { limits } from './options/table/limits.ts';
@@ -137,6 +137,9 @@ export function readRunLimit(
 ): RunLimit | undefined {
   if (timeout === undefined) return undefined;
   const onTimeout = () =>
-    context.reporter.fail('--timeout', new TnetError('TNET_E_TIMEOUT', `the run took ${timeout} ms`));
+    context.reporter.fail(
+      '--timeout',
+      new TnetError('TNET_E_TIMEOUT', `the run reached its limit of ${formatLimit(timeout)}`),
+    );
   return { timeoutMs: timeout, onTimeout };
 }

@@ -35,7 +35,7 @@ const orphanedMs = 1_000;
 /**
  * The life of a worker: it does what the process that started it says, and ends with it. For its signals see main.ts.
  *
- * @param prepare makes the services ready, at the start and each time anew
+ * @param prepare makes the services ready, at the start and at each reload
  */
 export function runWorker(
   { reporter }: Context,

@@ -150,7 +150,7 @@ export function idleError(limitMs: number): TnetError {
 
 /** A connection has been there for its limit. */
 export function lifetimeError(limitMs: number): TnetError {
-  return new TnetError('TNET_E_TIMEOUT', `open for ${formatLimit(limitMs)}`);
+  return new TnetError('TNET_E_TIMEOUT', `the connection was open for ${formatLimit(limitMs)}`);
 }
 
 /** The `code` of any error, or undefined. */

@@ -52,7 +52,7 @@ export function readSizeBytes(text: string): number {
 export function readCount(text: string, least: number): number {
   const count = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(count) || count < least) {
-    throw badValue(`a whole number of at least ${least} is needed`);
+    throw badValue(`expected a whole number of at least ${least}`);
   }
   return count;
 }
@@ -94,8 +94,8 @@ export function readSpread(text: string, read: (part: string) => number): Spread
   const [first = '', second, ...more] = text.split(/±|\+-/);
   const spread = second === undefined ? 0 : read(second);
   const mean = read(first);
-  if (more.length > 0) throw badValue('one ± is allowed');
-  if (spread > mean) throw badValue('what follows ± is at most what stands before it');
+  if (more.length > 0) throw badValue('only one ± is allowed');
+  if (spread > mean) throw badValue('the value after ± cannot be greater than the one before it');
   return { mean, spread };
 }
 
@@ -120,7 +120,7 @@ export function readFraction(text: string): number {
   const digits = isShare ? text.slice(0, -1) : text;
   const value = Number(digits) / (isShare ? 100 : 1);
   if (!/^\d*\.?\d+(e-?\d+)?$/i.test(digits) || value > 1)
-    throw badValue('A number from 0 to 1, or from 0% to 100%, is needed.');
+    throw badValue('expected a number from 0 to 1, or from 0% to 100%');
   return value;
 }
 

@@ -65,10 +65,7 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
     ...(isDatagram && { ends: { client: [endOf('udp')] } }),
   });
   if (isCheck && isDatagram)
-    throw new TnetError(
-      'TNET_E_USAGE',
-      'whether somebody is there is asked of connections, and UDP has none',
-    );
+    throw new TnetError('TNET_E_USAGE', '-z and --wait check connections, and UDP has none');
   const targets = isCheck ? readTargets(words, options) : undefined;
   const endpoint = targets ? undefined : applyUdp(readTarget(words, options), options);
   const ends = Array.from(targets ?? [endpoint], (one) => endOf(one?.kind ?? ''));

@@ -187,6 +187,6 @@ export async function hintAtHalfClose(
   const last = (await listProxies({ host, port }, via)).at(-1);
   if (last === undefined) return;
   const message =
-    'no byte came after our half-close, which the proxy may take for the end of both directions; if an answer is missing, use --no-shutdown -q TIME';
+    'nothing was received after our half-close, which the proxy may take for the end of both directions; if an answer is missing, use --no-shutdown -q TIME';
   reporter.emit({ event: 'hint', subject: formatProxy(last), message });
 }

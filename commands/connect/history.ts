@@ -37,7 +37,10 @@ export function openHistory(
       writeFileSync(path, `${lines.slice(-mostLines).join('\n')}\n`, { mode: 0o600 });
   } catch (error) {
     if (file !== undefined)
-      reporter.emit({ event: 'warning', message: `no history in ${path} (${errorCode(error) ?? 'ERROR'})` });
+      reporter.emit({
+        event: 'warning',
+        message: `the history cannot be kept in ${path} (${errorCode(error) ?? 'ERROR'})`,
+      });
     return undefined;
   }
   return {

@@ -192,7 +192,7 @@ function readRunLimit(context: Context, timeoutMs: number | undefined) {
   const onTimeout = () =>
     context.reporter.fail(
       '--timeout',
-      new TnetError('TNET_E_TIMEOUT', `the run took ${formatLimit(timeoutMs)}`),
+      new TnetError('TNET_E_TIMEOUT', `the run reached its limit of ${formatLimit(timeoutMs)}`),
     );
   return { timeoutMs, onTimeout };
 }

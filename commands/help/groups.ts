@@ -21,7 +21,7 @@ export function pickGroups(help: string, wanted: readonly string[], command: str
   const found = named.length > 0 ? named : groups.filter(({ text }) => hasOption(text, words.join('-')));
   if (found.length > 0) return found.map(({ text }) => text).join('\n');
   const all = groups.map(({ heading }) => heading).join('; ');
-  throw new TnetError('TNET_E_USAGE', `no group of options of ${command} has this name; there are: ${all}`, {
+  throw new TnetError('TNET_E_USAGE', `${command} has no such group of options; its groups are: ${all}`, {
     subject: wanted.join(' '),
   });
 }

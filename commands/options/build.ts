@@ -77,10 +77,8 @@ export function refuseRepeats(command: Command): void {
       // What gathers values has them in a list.
       const isList = Array.isArray(command.getOptionValue(option.attributeName()));
       if (++count < 2 || isList) return;
-      throw new TnetError(
-        'TNET_E_USAGE',
-        `${option.short ?? option.long ?? ''} is given twice, and has one value`,
-      );
+      const flag = option.short ?? option.long ?? '';
+      throw new TnetError('TNET_E_USAGE', `${flag} is given twice, but takes one value`);
     });
   }
 }

@@ -180,9 +180,13 @@ function describe(refusal: Refusal, rows: ReadonlyMap<string, OptionRow>, { role
     }
     case 'end':
       if (refusal.end === 'datagram') return `${flag} needs a connection, and UDP has none`;
-      return refusal.end === 'unix' ? `a Unix socket has no ${flag}` : `${flag} is for other addresses`;
-    case 'need':
-      return `${flag} goes ${describeNeed(refusal, nameOf)}`;
+      return refusal.end === 'unix'
+        ? `a Unix socket has no ${flag}`
+        : `${flag} does not apply to this address`;
+    case 'need': {
+      const need = describeNeed(refusal, nameOf);
+      return `${flag} goes ${need}`;
+    }
   }
 }
 

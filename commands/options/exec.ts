@@ -37,6 +37,6 @@ export function requireGuard(
   if (!isExposed) return;
   throw new TnetError(
     'TNET_E_EXPOSED',
-    'a program on an address that other machines reach needs --allow, or --insecure-exec if everybody may run it',
+    'a program on an address that other machines reach needs --allow, or --insecure-exec if anyone may run it',
   );
 }

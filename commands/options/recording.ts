@@ -175,7 +175,7 @@ export async function openTap({ reporter }: Context, style: TapStyle): Promise<T
   const output = openOutput(1);
   const sink = new RecordSink(output.stream, (error) => {
     const reason = errorCode(error) === 'EPIPE' ? 'nobody reads the tap any more' : describeError(error);
-    reporter.emit({ event: 'warning', message: `${reason}: connections go on without it` });
+    reporter.emit({ event: 'warning', message: `${reason}: connections continue without it` });
   });
   const recording = new Recording(
     sink,

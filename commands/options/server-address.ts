@@ -56,7 +56,7 @@ export function readServerAddresses(words: readonly string[], options: ServerAdd
   if (hasList && !options.acceptProxy && endpoints.some(({ kind }) => kind === 'unix')) {
     throw new TnetError(
       'TNET_E_USAGE',
-      '--allow and --deny judge IP addresses; a Unix socket is guarded by --mode',
+      '--allow and --deny judge IP addresses, and a Unix socket has none; use --mode',
     );
   }
   return endpoints;

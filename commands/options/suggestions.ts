@@ -63,12 +63,13 @@ function hideValue(flag: string): string {
 async function findElsewhere(command: string, flag: string): Promise<string | undefined> {
   const name = flag.startsWith('--') ? flag.replace(/=.*/s, '') : flag.slice(0, 2);
   const flagsOf = await readFlags();
+  const own = flagsOf.get(command) ?? ['--version', '--verbose', '--help'];
+  if (own.includes(name)) return `${name} takes no value`;
   const others = [...flagsOf].filter(([, flags]) => flags.includes(name)).map(([other]) => `tnet ${other}`);
   if (others.length > 0) return `it is an option of ${others.join(' and ')}`;
-  const own = flagsOf.get(command) ?? ['--version', '--verbose', '--help'];
   const meant = name.startsWith('--') ? findNearest(name, own) : undefined;
   if (meant !== undefined) return `did you mean ${meant}?`;
-  return command === '' ? undefined : `tnet ${command} --help has those that there are`;
+  return command === '' ? undefined : `tnet ${command} --help lists the options`;
 }
 
 async function readFlags(): Promise<ReadonlyMap<string, readonly string[]>> {

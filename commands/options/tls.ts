@@ -38,8 +38,8 @@ export function readClientSecure(
   if (!verify) {
     const message =
       pins.length > 0
-        ? '--tls-insecure: nothing but the pin of the certificate is checked'
-        : '--tls-insecure: the certificate is NOT checked; anybody may be at the other end';
+        ? '--tls-insecure: only the pin of the certificate is checked'
+        : '--tls-insecure: the certificate is NOT checked; anyone may be at the other end';
     reporter.emit({ event: 'warning', message });
   }
   return {

@@ -41,7 +41,7 @@ export interface ValueKind<Value> {
 /** A flag without a value. */
 export const toggle: ValueKind<boolean> = {
   read(written) {
-    if (typeof written !== 'boolean') throw new TnetError('TNET_E_USAGE', 'true or false is needed.');
+    if (typeof written !== 'boolean') throw new TnetError('TNET_E_USAGE', 'expected true or false');
     return written;
   },
   schema: { type: 'boolean' },
@@ -54,7 +54,7 @@ export function choice<const Value extends string>(values: readonly Value[]): Va
   const read = (written: unknown) => {
     const found = values.find((known) => known === written);
     if (found !== undefined) return found;
-    throw new TnetError('TNET_E_USAGE', `one of ${values.join(', ')} is needed`);
+    throw new TnetError('TNET_E_USAGE', `expected one of ${values.join(', ')}`);
   };
   const [sample = ''] = values;
   return { read, schema: { enum: values }, sample, choices: values };
@@ -83,7 +83,7 @@ export function list<Value>(
 ): ValueKind<readonly Value[]> {
   return {
     read(written) {
-      if (!Array.isArray(written)) throw new TnetError('TNET_E_USAGE', 'a list of texts is needed');
+      if (!Array.isArray(written)) throw new TnetError('TNET_E_USAGE', 'expected a list of strings');
       return written.map((part) => entry(toText(part)));
     },
     schema: { type: 'array', items: { type: 'string' } },
@@ -97,7 +97,7 @@ export function list<Value>(
 export function toText(written: unknown): string {
   if (typeof written === 'string') return written;
   if (typeof written === 'number') return String(written);
-  throw new TnetError('TNET_E_USAGE', 'a text is needed');
+  throw new TnetError('TNET_E_USAGE', 'expected a string');
 }
 
 const timePattern = '\\d+(\\.\\d+)?(ms|s|m|h)?';
@@ -151,7 +151,7 @@ function quantity<Value>(read: (word: string) => Value, pattern: string, sample:
 }
 
 function atLeastOne(bytes: number): number {
-  if (bytes === 0) throw new TnetError('TNET_E_USAGE', 'a size of at least 1 is needed');
+  if (bytes === 0) throw new TnetError('TNET_E_USAGE', 'expected a size of at least 1');
   return bytes;
 }
 
@@ -185,7 +185,7 @@ export function unescapeText(text: string): Buffer {
     if (part.length === 4) return Buffer.from(part.slice(2), 'hex');
     const byte = escapes[part.slice(1)];
     if (byte === undefined)
-      throw new TnetError('TNET_E_USAGE', `${part} stands for nothing; write \\\\ for \\`, {
+      throw new TnetError('TNET_E_USAGE', `${part} is not an escape sequence; write \\\\ for \\`, {
         subject: '--send',
       });
     return Buffer.from(byte, 'latin1');

@@ -25,19 +25,19 @@ export function readConfig(text: string, path: string, { values = {}, ...options
   const fail = (place: string, message: string) =>
     new TnetError('TNET_E_CONFIG', message, { subject: `${path}: ${place || '/'}` });
   const repeated = findRepeatedKey(text);
-  if (repeated !== undefined) throw fail('', `${JSON.stringify(repeated)} stands twice in one object`);
-  if (!isObject(config)) throw fail('', 'an object with pairs is needed');
+  if (repeated !== undefined) throw fail('', `${JSON.stringify(repeated)} appears twice in one object`);
+  if (!isObject(config)) throw fail('', 'expected an object with pairs');
   for (const key of Object.keys(config)) {
     if (key !== 'pairs' && key !== '$schema') throw fail(`/${key}`, 'there is no such setting');
   }
   const { pairs } = config;
   if (!Array.isArray(pairs) || pairs.length === 0)
-    throw fail('/pairs', 'a list of at least one pair is needed');
+    throw fail('/pairs', 'expected a list of at least one pair');
   return pairs.map((pair: unknown, index) => {
     const place = `/pairs/${index}`;
     try {
       return readPair(
-        toWritten(pair, values, (part) => fail(`${place}${part}`, 'a text is needed')),
+        toWritten(pair, values, (part) => fail(`${place}${part}`, 'expected a string')),
         {
           ...options,
           name: (part) => `${place}/${part}`,

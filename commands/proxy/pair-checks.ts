@@ -83,8 +83,10 @@ function describe(refusal: Refusal, name: NamePart): string {
     }
     case 'end':
       return refusal.reason ?? describeEnd(refusal);
-    case 'need':
-      return `makes sense only ${describeNeed(refusal, name)}`;
+    case 'need': {
+      const need = describeNeed(refusal, name);
+      return `makes sense only ${need}`;
+    }
   }
 }
 
@@ -92,8 +94,8 @@ function describeEnd({ end, role }: Extract<Refusal, { readonly kind: 'end' }>):
   if (end !== 'datagram') return 'makes no sense with a Unix socket';
   if (role === 'relay') return 'it needs a stream, and both ends are UDP';
   return role === 'target'
-    ? 'targets of UDP take datagrams, and it needs a stream'
-    : 'clients of UDP send datagrams, and it needs a stream';
+    ? 'UDP targets take datagrams, and it needs a stream'
+    : 'UDP clients send datagrams, and it needs a stream';
 }
 
 const listenKinds: readonly Endpoint['kind'][] = ['tcp', 'udp', 'unix', 'fd'];
@@ -104,9 +106,9 @@ function checkEnds(pair: ReadPair, name: NamePart): void {
   if (!isReplayClient(pair) && !listenKinds.includes(listen.kind))
     throw refuse(name('listen'), `cannot listen on ${formatEndpoint(listen)}`);
   if (targets.some(({ kind }) => kind === 'tls'))
-    throw refuseTargets('tls:// stands before all targets or before none');
+    throw refuseTargets('tls:// has to be before all targets or before none');
   if (targets.some(isDatagramTarget) && !targets.every(isDatagramTarget))
-    throw refuseTargets('udp:// stands before all targets or before none');
+    throw refuseTargets('udp:// has to be before all targets or before none');
   const server = values.socks ? 'socks' : values.httpConnect ? 'httpConnect' : undefined;
   if (server && targets.length > 0)
     throw refuseTargets(`makes no sense with ${name(server)}: clients name it`);
@@ -114,14 +116,14 @@ function checkEnds(pair: ReadPair, name: NamePart): void {
   if (isReplayServer && targets.length > 0)
     throw refuseTargets(`makes no sense with ${name('replay')}: the recording takes its place`);
   if (!server && targets.length === 0 && !values.route && !isReplayServer)
-    throw refuseTargets('a target is needed');
+    throw refuseTargets('no target is given');
 }
 
 /** The lists judge IP addresses: a Unix client has one only when a PROXY header says so. */
 function checkAccess({ listen, values }: ReadPair, name: NamePart): void {
   if (listen.kind !== 'unix' || values.acceptProxy) return;
   const given = (['allow', 'deny'] as const).find((key) => values[key] !== undefined);
-  if (given) throw refuse(name(given), 'judges IP addresses, and a Unix socket has none: its mode guards it');
+  if (given) throw refuse(name(given), 'judges IP addresses, and a Unix socket has none; use --mode');
 }
 
 /** A server that connects anybody to anything is not offered to a network by mistake. */
@@ -145,7 +147,7 @@ function checkRoutes({ route, tlsIn }: PairValues, name: NamePart): void {
   const targets = route?.flatMap((one) => one.targets) ?? [];
   if (targets.some(isDatagramTarget)) throw refuse(name('route'), 'a route leads to a stream, not to UDP');
   if (targets.some(({ kind }) => kind === 'tls'))
-    throw refuse(name('route'), `tls:// is written ${name('tlsOut')} here`);
+    throw refuse(name('route'), `instead of tls://, use ${name('tlsOut')} here`);
 }
 
 /** The targets of a pair alone are looked up so: the system is asked for what clients name, and nobody for localhost. */

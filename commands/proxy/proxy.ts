@@ -73,7 +73,7 @@ async function runProxy(
   }
   const pairs = await read();
   if (pairs.some(isReplayClient) && (pairs.length > 1 || options.config !== undefined)) {
-    throw new TnetError('TNET_E_USAGE', 'LISTEN - stands on the command line, as the only pair');
+    throw new TnetError('TNET_E_USAGE', 'LISTEN can be - on the command line only, and with no other pair');
   }
   const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
   if (pairs.some(isReplayClient)) checkReplayClients(options);
@@ -124,7 +124,7 @@ function checkReplayClients({ readyFd, readyFile }: ProxyOptions): void {
   throw new TnetError('TNET_E_USAGE', message, { subject });
 }
 
-/** Reads what is to be served: once from the command line, or each time anew from the file. */
+/** Reads what is to be served: once from the command line, or at each reload from the file. */
 function createPairReader(
   words: readonly string[],
   options: ProxyOptions,

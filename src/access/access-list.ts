@@ -77,7 +77,7 @@ async function readEntry(text: string, subject: string, options: EntryOptions): 
     const addresses = await lookupAll(text);
     return { text, blocks: addresses.map(({ address }) => parseBlock(address)) };
   } catch (error) {
-    const hint = existsSync(text) ? `; the file of that name is written ./${text}` : '';
+    const hint = existsSync(text) ? `; for the file of that name, write ./${text}` : '';
     throw accessError(subject, `${where}the host name is not found${hint}`, error);
   }
 }

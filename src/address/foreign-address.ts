@@ -1,24 +1,24 @@
 /** Kinds of address that tnet does not have, and what to do instead. The key is what stands before the colon. */
 const otherKinds: Readonly<Record<string, string>> = {
-  ws: 'WebSockets are not supported; tls://HOST:PORT or HOST:PORT speaks the plain stream',
-  wss: 'WebSockets are not supported; tls://HOST:PORT or HOST:PORT speaks the plain stream',
-  telnet: 'telnet is an option: tnet connect -t HOST 23',
-  telnets: 'telnet is an option: tnet connect -t tls://HOST:992',
-  ssh: 'tnet speaks no ssh; ssh goes through it with ProxyCommand (tnet help --man connect)',
-  ssl: 'TLS is tls://HOST:PORT',
-  socks: 'a proxy is named with -x: tnet connect -x socks5://HOST:PORT …',
-  socks4: 'a proxy is named with -x: tnet connect -x socks4://HOST:PORT …',
-  socks4a: 'a proxy is named with -x: tnet connect -x socks4a://HOST:PORT …',
-  socks5: 'a proxy is named with -x: tnet connect -x socks5://HOST:PORT …',
+  ws: 'WebSockets are not supported; for a plain stream, use tls://HOST:PORT or HOST:PORT',
+  wss: 'WebSockets are not supported; for a plain stream, use tls://HOST:PORT or HOST:PORT',
+  telnet: 'for telnet, use: tnet connect -t HOST 23',
+  telnets: 'for telnet, use: tnet connect -t tls://HOST:992',
+  ssh: 'SSH is not supported; tnet can be the ProxyCommand of ssh (tnet help --man connect)',
+  ssl: 'for TLS, use tls://HOST:PORT',
+  socks: 'to connect through a proxy, use: tnet connect -x socks5://HOST:PORT …',
+  socks4: 'to connect through a proxy, use: tnet connect -x socks4://HOST:PORT …',
+  socks4a: 'to connect through a proxy, use: tnet connect -x socks4a://HOST:PORT …',
+  socks5: 'to connect through a proxy, use: tnet connect -x socks5://HOST:PORT …',
   vsock: 'vsock is not supported',
-  exec: "a program is joined to a connection with -e 'COMMAND'",
-  sh: "a command line of sh is joined to a connection with -c 'LINE'",
-  system: "a command line of sh is joined to a connection with -c 'LINE'",
-  pty: "a terminal of its own is not supported; -e 'COMMAND' runs a program without one",
-  file: 'a file is given to standard input or output by the shell: < FILE, > FILE',
+  exec: "to run a program for a connection, use -e 'COMMAND'",
+  sh: "to run a shell command for a connection, use -c 'LINE'",
+  system: "to run a shell command for a connection, use -c 'LINE'",
+  pty: "pseudo-terminals are not supported; to run a program without one, use -e 'COMMAND'",
+  file: 'to send or receive a file, redirect standard input or output: < FILE, > FILE',
   serial: 'serial lines are not supported',
-  'unix-dgram': 'a Unix socket of datagrams is not supported; unix:PATH is one of a stream',
-  'unix-seqpacket': 'a Unix socket of packets is not supported; unix:PATH is one of a stream',
+  'unix-dgram': 'Unix datagram sockets are not supported; unix:PATH is a stream socket',
+  'unix-seqpacket': 'Unix packet sockets are not supported; unix:PATH is a stream socket',
 };
 
 /** The ports of schemes that name a protocol above TCP. */
@@ -33,7 +33,10 @@ const socat =
  */
 export function explainForeignAddress(text: string): string | undefined {
   const [, kind = '', role = '', rest = ''] = socat.exec(text) ?? [];
-  if (kind !== '') return `an address of socat: ${translateSocat(kind, role, rest.replace(/,.*/s, ''))}`;
+  if (kind !== '') {
+    const translation = translateSocat(kind, role, rest.replace(/,.*/s, ''));
+    return `a socat address; ${translation}`;
+  }
   const [, name = '', slashes, after = ''] = /^([a-z][a-z0-9-]*):(\/\/)?(.*)$/s.exec(text) ?? [];
   const port = webPorts[name];
   if (port !== undefined && slashes !== undefined) return explainUrl(name, after, port);
@@ -45,26 +48,26 @@ function explainUrl(scheme: string, after: string, port: number): string {
   // Behind an @ may be a password with a slash in it: nothing of such a URL is shown.
   const [, host = 'HOST', own] = /^(\[[\da-f:.]+\]|[^@/:?#]+)(?::(\d+))?(?:[/?#][^@]*)?$/i.exec(after) ?? [];
   const place = `${host}:${own ?? port}`;
-  return `tnet speaks no HTTP; the stream below it is ${scheme === 'https' ? `tls://${place}` : place}`;
+  return `HTTP is not supported; for a plain stream, use ${scheme === 'https' ? `tls://${place}` : place}`;
 }
 
 function translateSocat(kind: string, role: string, rest: string): string {
   const place = rest === '' || rest.includes('@') ? 'HOST:PORT' : rest;
   switch (kind) {
     case 'TCP':
-      return `here it is ${place}`;
+      return `in tnet it is ${place}`;
     case 'UDP':
-      return `here it is udp://${/^\d+$/.test(place) ? `:${place}` : place}`;
+      return `in tnet it is udp://${/^\d+$/.test(place) ? `:${place}` : place}`;
     case 'OPENSSL':
     case 'SSL':
-      return `here it is tls://${/^\d+$/.test(place) ? `:${place}` : place}`;
+      return `in tnet it is tls://${/^\d+$/.test(place) ? `:${place}` : place}`;
     case 'UNIX':
     case 'LOCAL':
       return /DGRAM|RECV|SENDTO/.test(role)
         ? (otherKinds['unix-dgram'] ?? '')
-        : `here it is unix:${rest === '' ? 'PATH' : rest}`;
+        : `in tnet it is unix:${rest === '' ? 'PATH' : rest}`;
     case 'ABSTRACT':
-      return `here it is unix:@${rest === '' ? 'NAME' : rest}`;
+      return `in tnet it is unix:@${rest === '' ? 'NAME' : rest}`;
     case 'STDIO':
       return 'standard input and output are joined to every connection of connect and listen';
     case 'EXEC':
@@ -82,7 +85,7 @@ function translateSocat(kind: string, role: string, rest: string): string {
     case 'STDOUT':
       return otherKinds.file ?? '';
     case 'FD':
-      return `here it is fd:${rest === '' ? 'N' : rest}`;
+      return `in tnet it is fd:${rest === '' ? 'N' : rest}`;
     case 'PTY':
       return otherKinds.pty ?? '';
     default:

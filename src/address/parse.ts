@@ -84,7 +84,7 @@ function isServiceName(text: string): boolean {
 function explainOtherProtocol(text: string, protocol: ServiceProtocol): string | undefined {
   const other = protocol === 'tcp' ? 'udp' : 'tcp';
   if (!isServiceName(text) || findService(text, other) === undefined) return undefined;
-  return other === 'udp' ? 'a service of UDP: use udp:// or -u' : 'a service of TCP, not of UDP';
+  return other === 'udp' ? 'a UDP service: use udp:// or -u' : 'a TCP service, not a UDP one';
 }
 
 /**
@@ -105,7 +105,10 @@ export function parsePath(text: string, subject = text): Extract<Endpoint, { kin
   if (path.includes('\0', 1)) throw addressError(subject, 'a path cannot hold a NUL byte');
   const bytes = Buffer.byteLength(path);
   if (bytes > maxPathBytes) {
-    throw addressError(subject, `the path has ${bytes} bytes, and a Unix socket's at most ${maxPathBytes}`);
+    throw addressError(
+      subject,
+      `the path is ${bytes} bytes long, and the limit for a Unix socket is ${maxPathBytes}`,
+    );
   }
   return { kind: 'unix', path };
 }
@@ -163,7 +166,7 @@ function parseHost(text: string, subject: string): string {
 }
 
 function parseDescriptor(text: string): Endpoint {
-  if (process.platform === 'win32') throw addressError(text, 'Windows passes no sockets by descriptor');
+  if (process.platform === 'win32') throw addressError(text, 'Windows cannot pass sockets by descriptor');
   const digits = text.slice('fd:'.length);
   if (!/^\d{1,9}$/.test(digits)) throw addressError(text, 'expected fd:N with a descriptor number');
   return { kind: 'fd', fd: Number(digits) };
@@ -174,7 +177,7 @@ function parseUrl(text: string, scheme: string, rest: string): Endpoint {
   if (kind === 'tcp' || kind === 'tls' || kind === 'udp') {
     return { kind, ...parseHostPort(rest.replace(/\/$/, ''), kind === 'udp' ? 'udp' : 'tcp') };
   }
-  throw addressError(text, `unknown scheme ${scheme}://; there are tcp://, tls://, udp:// and unix:`);
+  throw addressError(text, `unknown scheme ${scheme}://; use tcp://, tls://, udp:// or unix: instead`);
 }
 
 /** Whether an address has a user in it, and maybe a password with a slash, which would make it a path. */
@@ -184,7 +187,7 @@ function hasUserInfo(text: string): boolean {
 }
 
 function userError(text: string): TnetError {
-  return addressError(text, 'an address has no user: leave out what stands before the @');
+  return addressError(text, 'an address cannot contain a user name: leave out the part before the @');
 }
 
 function addressError(subject: string, message: string): TnetError {

@@ -60,7 +60,7 @@ export function parseBlock(text: string): Block {
     });
   }
   if (prefix.zone !== undefined) {
-    throw new TnetError('TNET_E_ADDRESS', 'a CIDR block takes no zone', { subject: text });
+    throw new TnetError('TNET_E_ADDRESS', 'a CIDR block cannot have a zone', { subject: text });
   }
   return blockOf(prefix, text);
 }

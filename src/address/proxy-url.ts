@@ -38,7 +38,7 @@ export function parseProxy(text: string): ProxyHop {
   const protocol = readProtocol(scheme, text);
   if (user?.includes(':')) {
     const message =
-      'no password on the command line, where everybody can read it: ' +
+      'no password on the command line, where everyone can see it: ' +
       'put it into TNET_PROXY_PASSWORD or a file for --proxy-password-file';
     throw new TnetError('TNET_E_USAGE', message, { subject: hideUserInfo(text) });
   }
@@ -92,7 +92,7 @@ function splitUrl(text: string, defaultScheme = 'socks5'): UrlParts {
 function readProtocol(scheme: string, text: string): ProxyProtocol {
   const protocol = otherNames[scheme] ?? scheme;
   if (isProtocol(protocol)) return protocol;
-  const message = `unknown proxy protocol ${scheme}: socks4, socks4a, socks5 and http are known`;
+  const message = `unknown proxy protocol ${scheme}: use socks4, socks4a, socks5 or http`;
   throw new TnetError('TNET_E_USAGE', message, { subject: hideUserInfo(text) });
 }
 
@@ -119,7 +119,7 @@ function decode(user: string, text: string): string {
   try {
     return decodeURIComponent(user);
   } catch {
-    throw new TnetError('TNET_E_USAGE', 'the user has a % that is no escape', {
+    throw new TnetError('TNET_E_USAGE', 'the user contains a % that is not an escape', {
       subject: hideUserInfo(text),
     });
   }

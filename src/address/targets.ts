@@ -100,7 +100,7 @@ export function parsePorts(text: string, subject = text): PortRange[] {
     const from = parsePort(first ?? part);
     const to = parsePort(last ?? first ?? part);
     if (from > to) throw addressError(subject, `the range ${part} runs backwards`);
-    if (from === 0) throw addressError(subject, 'port 0 is no port to connect to');
+    if (from === 0) throw addressError(subject, 'port 0 cannot be connected to');
     return { from, to };
   });
 }
@@ -122,7 +122,7 @@ function parseWholeAddress(word: string): TargetGroup {
   if (ports === undefined || !/[,-]/.test(ports) || host === 'unix' || host === 'fd') {
     const endpoint = parseEndpoint(word);
     if (endpoint.kind === 'tcp' && endpoint.port === 0)
-      throw addressError(word, 'port 0 is no port to connect to');
+      throw addressError(word, 'port 0 cannot be connected to');
     return { endpoint };
   }
   return { hosts: [host === '' ? undefined : parseHost(host ?? '')], ranges: parsePorts(ports, word) };
@@ -135,7 +135,7 @@ function parseHost(text: string): string {
 }
 
 function missingPort(word: string, hasMore: boolean): TnetError {
-  const message = hasMore ? 'neither a port nor a host with a port after it' : 'the port is missing';
+  const message = hasMore ? 'neither a port nor a host and a port' : 'the port is missing';
   return addressError(word, message);
 }
 

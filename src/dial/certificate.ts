@@ -6,7 +6,7 @@ import type { DetailedPeerCertificate } from '../net/tls.ts';
 type Explain = (chain: readonly X509Certificate[], name: string) => string;
 
 const unknownIssuer: Explain = (chain) =>
-  `the certificate's issuer is not trusted here: ${nameOf(chain.at(-1)?.issuer)}`;
+  `the certificate's issuer is not trusted: ${nameOf(chain.at(-1)?.issuer)}`;
 
 /**
  * What OpenSSL's and Node's codes of a refused certificate mean, in a sentence with what the certificate says.
@@ -14,7 +14,7 @@ const unknownIssuer: Explain = (chain) =>
  */
 const sentences: Readonly<Record<string, Explain>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: ([leaf]) =>
-    `the certificate is self-signed, and nobody known vouches for it: ${nameOf(leaf?.subject)}`,
+    `the certificate is self-signed and not trusted: ${nameOf(leaf?.subject)}`,
   SELF_SIGNED_CERT_IN_CHAIN: unknownIssuer,
   UNABLE_TO_GET_ISSUER_CERT: unknownIssuer,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unknownIssuer,
@@ -26,21 +26,22 @@ const sentences: Readonly<Record<string, Explain>> = {
   },
   CERT_NOT_YET_VALID(chain) {
     const early = chain.find(({ validFrom }) => Date.parse(validFrom) > Date.now()) ?? chain[0];
-    return `the certificate is valid only from ${dateOf(early?.validFrom)} on`;
+    return `the certificate is not valid until ${dateOf(early?.validFrom)}`;
   },
   CERT_REVOKED: () => 'the certificate has been revoked',
-  INVALID_PURPOSE: () => 'the certificate is not made for this purpose',
+  INVALID_PURPOSE: () => 'the certificate is not for this purpose',
   ERR_TLS_CERT_ALTNAME_INVALID([leaf], name) {
     const names = leaf ? listNames(leaf) : [];
     const what = isIP(name) === 0 ? 'name' : 'address';
     return names.length === 0
-      ? `the certificate names nobody, so not ${name} either`
+      ? `the certificate contains no names, so it is not for ${name}`
       : `the certificate is not for the ${what} ${name}, but for ${names.join(', ')}`;
   },
 };
 
-const trustAdvice = 'to trust it, give --tls-ca FILE or --tls-pin SHA256; --tls-insecure trusts anybody';
-const timeAdvice = 'is the clock of this machine right? --tls-insecure checks nothing';
+const trustAdvice =
+  'to trust it, give --tls-ca FILE or --tls-pin SHA256; --tls-insecure accepts any certificate';
+const timeAdvice = 'check the clock of this machine; --tls-insecure accepts any certificate';
 
 /** What a client can do about a refused certificate. */
 const advice: Readonly<Record<string, string>> = {
@@ -51,7 +52,7 @@ const advice: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: trustAdvice,
   CERT_HAS_EXPIRED: timeAdvice,
   CERT_NOT_YET_VALID: timeAdvice,
-  ERR_TLS_CERT_ALTNAME_INVALID: 'the name to check is given with --tls-servername NAME',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'to check another name, give --tls-servername NAME',
 };
 
 /** The peer whose certificate was refused. */

@@ -205,7 +205,7 @@ export class SharedLookup {
   readonly #single = new Map<string, string>();
   readonly #kinds = new Map<string, 0 | 4 | 6>();
 
-  /** @param keepMs Infinity for checks that try once; little where they try again, so that each try looks up anew */
+  /** @param keepMs Infinity for checks that try once; little where they try again, so that each try looks up again */
   constructor(keepMs: number) {
     this.#keepMs = keepMs;
   }

@@ -30,7 +30,7 @@ export async function dialDatagram(
   const { address } = await Promise.race([lookupFirst(host, { family }), rejectOn(deadline.signal)]).catch(
     (error: unknown) => {
       if (signal?.aborted || !deadline.signal.aborted) throw error;
-      const message = `its address was not found within ${formatLimit(timeoutMs ?? 0)}`;
+      const message = `the address was not found within ${formatLimit(timeoutMs ?? 0)}`;
       throw new TnetError('TNET_E_TIMEOUT', message, { subject: host, cause: error });
     },
   );

@@ -81,10 +81,8 @@ async function dialOnce(
 }
 
 function refuseKind({ kind }: Endpoint): string {
-  if (kind === 'fd') return 'a descriptor that was passed on is listened on, and not connected to';
-  return kind === 'stdio'
-    ? 'standard input and output are no address to connect to'
-    : `cannot connect to ${kind}`;
+  if (kind === 'fd') return 'a descriptor can only be listened on';
+  return kind === 'stdio' ? 'standard input and output cannot be connected to' : `cannot connect to ${kind}`;
 }
 
 async function dialThrough(

@@ -129,7 +129,7 @@ class Pinger {
 
   #peerEnded(): void {
     if (this.#durationMs !== undefined) return this.#end();
-    this.#end(new TnetError('TNET_E_ECHO', 'the peer ended the connection before everything was back'));
+    this.#end(new TnetError('TNET_E_ECHO', 'the peer ended the connection before everything had come back'));
   }
 
   #end(error?: Error): void {

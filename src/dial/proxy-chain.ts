@@ -145,7 +145,7 @@ function toAnswer(step: ReturnType<Client['receive']>): Answer<Verdict> {
 }
 
 function explain(error: unknown, hop: ProxyHop, target: Target): unknown {
-  if (error instanceof ProtocolError) return hopError(hop, target, asClause(error.message), error);
+  if (error instanceof ProtocolError) return hopError(hop, target, error.message, error);
   if (error instanceof TnetError) return hopError(hop, target, error.message, error);
   const code = errorCode(error);
   return code === undefined
@@ -156,9 +156,4 @@ function explain(error: unknown, hop: ProxyHop, target: Target): unknown {
 function hopError(hop: ProxyHop, { host, port }: Target, sentence: string, cause?: unknown): TnetError {
   const message = `no way to ${formatHostPort(host, port)}: ${sentence}`;
   return new TnetError('TNET_E_PROXY', message, { subject: formatProxy(hop), cause });
-}
-
-/** A sentence as the second part of another: `The proxy fails.` becomes `the proxy fails`. */
-function asClause(sentence: string): string {
-  return sentence.charAt(0).toLowerCase() + sentence.slice(1).replace(/\.$/, '');
 }

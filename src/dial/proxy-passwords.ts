@@ -37,7 +37,7 @@ function readPasswords(file: string | undefined, users: number): readonly string
   }
   const lines = readLines(file);
   if (lines.length === 1 || lines.length === users) return lines;
-  const message = `has ${lines.length} lines: one password for all, or one for each of the ${users} users, is needed`;
+  const message = `has ${lines.length} lines, but expected one password for all or one for each of the ${users} users`;
   throw new TnetError('TNET_E_USAGE', message, { subject: file });
 }
 

@@ -67,7 +67,7 @@ export async function startTls(
     // A session that goes on shows no certificate: it is kept for these very settings, by a server whose pin was right.
     const isKnown = socket.secureLayer?.isSessionReused() ?? false;
     if (pins.length > 0 && !isKnown && !(leaf && pins.some((pin) => matchesPin(leaf, pin)))) {
-      throw new TnetError('TNET_E_TLS', "the server's key is not the one of --tls-pin");
+      throw new TnetError('TNET_E_TLS', "the server's key does not match --tls-pin");
     }
   } catch (error) {
     gathering?.refuse();

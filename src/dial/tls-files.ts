@@ -27,7 +27,7 @@ export interface OwnCertificate {
 export function readOwnCertificate({ cert, key }: TlsFiles): OwnCertificate | undefined {
   if (cert === undefined) {
     if (key === undefined) return undefined;
-    throw new TnetError('TNET_E_USAGE', '--tls-key needs --tls-cert: a key alone says nothing');
+    throw new TnetError('TNET_E_USAGE', '--tls-key needs --tls-cert');
   }
   const certText = readPem(cert, 'CERTIFICATE');
   return { cert: certText, key: readPem(key ?? cert, 'PRIVATE KEY') };
@@ -62,7 +62,7 @@ export function createContext(
   } catch (error) {
     const isMismatch = errorCode(error) === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH';
     const reason = (error as { reason?: string }).reason ?? (error as Error).message;
-    const message = isMismatch ? 'the key is not the one of the certificate' : `cannot be used: ${reason}`;
+    const message = isMismatch ? 'the key does not match the certificate' : `cannot be used: ${reason}`;
     const subject = (isMismatch ? files.key : undefined) ?? files.cert ?? files.ca;
     throw new TnetError('TNET_E_USAGE', message, { cause: error, ...(subject && { subject }) });
   }
@@ -100,7 +100,7 @@ function readPem(file: string, kind: 'CERTIFICATE' | 'PRIVATE KEY'): string {
     throw new TnetError('TNET_E_USAGE', message, { subject: file, cause: error });
   }
   if (!new RegExp(`-----BEGIN ([A-Z ]+ )?${kind}-----`).test(text)) {
-    throw new TnetError('TNET_E_USAGE', `holds no ${kind.toLowerCase()} in PEM`, { subject: file });
+    throw new TnetError('TNET_E_USAGE', `contains no PEM ${kind.toLowerCase()}`, { subject: file });
   }
   if (kind === 'CERTIFICATE') checkCertificate(file, text);
   return text;
@@ -110,7 +110,7 @@ function checkCertificate(file: string, text: string): void {
   try {
     new X509Certificate(text);
   } catch (error) {
-    throw new TnetError('TNET_E_USAGE', 'holds a certificate that cannot be read', {
+    throw new TnetError('TNET_E_USAGE', 'contains a certificate that cannot be read', {
       subject: file,
       cause: error,
     });

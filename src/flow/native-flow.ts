@@ -37,7 +37,7 @@ export interface NativeFlowOptions {
   readonly lastWordsMs: number;
 }
 
-/** Filled anew for each call. */
+/** Filled again for each call. */
 const numbers = new Int32Array(6);
 const rowLength = 7;
 const sides = [undefined, 'source', 'sink'] as const;

@@ -270,7 +270,7 @@ class Session {
     if (!this.#in.blocked) return this.#in.finish();
     this.#in.stop(
       'timeout',
-      new TnetError('TNET_E_TIMEOUT', 'the reader of the output took nothing in time'),
+      new TnetError('TNET_E_TIMEOUT', 'the reader of the output did not read in time'),
     );
   }
 

@@ -100,9 +100,9 @@ export function createTimeoutError(
   { host = 'localhost', port, timeoutMs = 0, limitMs = timeoutMs }: RaceLimits,
   { tried, failed, errors }: Progress,
 ): Error {
-  const silent = tried.filter((attempt) => !failed.has(attempt)).map(formatAttempt);
+  const addresses = tried.filter((attempt) => !failed.has(attempt)).map(formatAttempt);
   const what =
-    silent.length === 0 ? `no address of ${host} was found` : `no answer from ${silent.join(', ')}`;
+    addresses.length === 0 ? `no address of ${host} was found` : `no answer from ${addresses.join(', ')}`;
   return new TnetError('TNET_E_TIMEOUT', `${what} within ${formatLimit(limitMs)}`, {
     subject: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
     cause: errors.length > 0 ? new AggregateError(errors) : undefined,

@@ -25,8 +25,9 @@ export function explainBind(error: unknown, place: SocketPlace, advice = ''): un
   if (code === 'TNET_E_PATH_IN_USE' && place.kind === 'unix') {
     if (!lstatSync(place.path, { throwIfNoEntry: false })?.isSocket()) return error;
     const holder = describeHolder(place);
-    const message = `${error.message}${holder === undefined ? '' : ` (${holder})`}${advice}`;
-    return new TnetError(code, message, { subject: formatPath(place.path), cause: error });
+    const who = holder === undefined ? '' : ` (${holder})`;
+    const message = `another server is listening on this path${who}${advice}`;
+    return new TnetError('TNET_E_PATH_IN_USE', message, { subject: formatPath(place.path), cause: error });
   }
   const port = place.kind === 'unix' ? 0 : place.port;
   switch (code) {
@@ -36,7 +37,7 @@ export function explainBind(error: unknown, place: SocketPlace, advice = ''): un
       return new ExplainedError(error, `address already in use${who}${advice}`);
     }
     case 'EADDRNOTAVAIL':
-      return new ExplainedError(error, `the address is not of this machine, which has ${listAddresses()}`);
+      return new ExplainedError(error, `not an address of this machine, which has ${listAddresses()}`);
     case 'EACCES':
       return isPrivileged(port) ? new ExplainedError(error, sayPrivileged(port)) : error;
     default:
@@ -54,7 +55,7 @@ export function explainSource(error: Error, { kind, address, port = 0 }: OwnSide
   const source = `-s ${address ?? ''}`;
   const sourcePort = `-p ${port}`;
   if (code === 'EADDRNOTAVAIL' && syscall === 'bind' && address !== undefined) {
-    const message = `the source address is not of this machine, which has ${listAddresses()}`;
+    const message = `the source address is not one of this machine, which has ${listAddresses()}`;
     return new ExplainedError(error, message, source);
   }
   if (port === 0) return error;
@@ -64,7 +65,7 @@ export function explainSource(error: Error, { kind, address, port = 0 }: OwnSide
     const who = holder === undefined ? '' : ` by ${holder}`;
     return new ExplainedError(
       error,
-      `the source port is in use${who}; without -p any free one is taken`,
+      `the source port is in use${who}; without -p any free port is used`,
       sourcePort,
     );
   }
@@ -72,7 +73,7 @@ export function explainSource(error: Error, { kind, address, port = 0 }: OwnSide
     return new ExplainedError(error, `as a source, ${sayPrivileged(port)}`, sourcePort);
   if (code === 'EADDRNOTAVAIL' && syscall === 'connect') {
     const message =
-      'a connection between this source port and the target is still there, or was a minute ago; without -p any free port is taken';
+      'a connection from this source port to the target is still there or has just ended; without -p any free port is used';
     return new ExplainedError(error, message, sourcePort);
   }
   return error;

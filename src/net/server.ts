@@ -101,7 +101,7 @@ class ServerClass extends net.Server {
   /**
    * Stops accepting for `msecs` milliseconds. Connections made meanwhile wait, and none is lost: in the system's
    * backlog, or for Unix sockets (and TCP before Node 24.20) accepted but undelivered, up to 511 of them.
-   * Calling it again starts the time anew. Source: net.Server.pause() of Node 0.x.
+   * Calling it again restarts the time. Source: net.Server.pause() of Node 0.x.
    */
   pause(msecs: number = defaultPauseMs): this {
     checkMsecs(msecs);

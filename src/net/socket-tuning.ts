@@ -107,6 +107,6 @@ export function createDatagramTuner({
 function requireAddon(flag: string): NativeAddon {
   const addon = loadNativeAddon();
   if (addon) return addon;
-  const reason = nativeStatus().reason ?? 'there is none';
+  const reason = nativeStatus().reason ?? 'it is not installed';
   throw new TnetError('TNET_E_UNSUPPORTED', `needs tnet's native addon: ${reason}`, { subject: flag });
 }

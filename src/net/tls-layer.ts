@@ -180,12 +180,17 @@ function findClientFault(secure: tls.TLSSocket, options: SecureUpgradeOptions): 
   return options.rejectUnauthorized === false ? undefined : fault;
 }
 
-const handshakeCut = 'the peer ended the connection during the TLS handshake';
-const streamCut = 'the peer ended the connection without ending TLS: what it sent may be cut short';
+const handshakeCut = {
+  code: 'TNET_E_TLS',
+  message: 'the peer ended the connection during the TLS handshake',
+} as const;
+const streamCut = {
+  code: 'TNET_E_TRUNCATED',
+  message: 'the peer ended the connection without ending TLS, so its data may be cut short',
+} as const;
 
-function describeRawEnd({ rawEnd }: TlsCarrier, sentence: string): Error {
-  if (rawEnd instanceof Error) return rawEnd;
-  return new TnetError(sentence === handshakeCut ? 'TNET_E_TLS' : 'TNET_E_TRUNCATED', sentence);
+function describeRawEnd({ rawEnd }: TlsCarrier, cut: typeof handshakeCut | typeof streamCut): Error {
+  return rawEnd instanceof Error ? rawEnd : new TnetError(cut.code, cut.message);
 }
 
 /** Bytes that were read in the clear and that nobody has taken: the beginning of the handshake. */

@@ -41,7 +41,7 @@ class ByteReader {
 
 /** The one error of a hello that contradicts itself. */
 export function malformed(): Error {
-  return violation('tls', 'malformed-hello', 'The TLS ClientHello contradicts its own lengths.');
+  return violation('tls', 'malformed-hello', 'the TLS ClientHello contradicts its own lengths');
 }
 
 /** How many bytes of the stream are looked at for a hello; a longer one is an error. */
@@ -135,7 +135,7 @@ function readHandshake(fragments: readonly Buffer[]): ClientHello | undefined {
 }
 
 function tooLong(): Error {
-  return overLimit('tls', 'hello-too-long', `The TLS ClientHello is over ${HELLO_LIMIT_BYTES} bytes.`);
+  return overLimit('tls', 'hello-too-long', `the TLS ClientHello is longer than ${HELLO_LIMIT_BYTES} bytes`);
 }
 
 function readHello(reader: ByteReader): ClientHello {

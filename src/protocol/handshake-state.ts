@@ -96,7 +96,7 @@ export class HandshakeState {
       throw badInput(
         this.#protocol,
         'already-finished',
-        "The handshake is over; these bytes are the stream's.",
+        'the handshake is over, and these bytes belong to the stream',
       );
     }
     this.queue.append(chunk);

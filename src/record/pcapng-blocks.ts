@@ -103,11 +103,11 @@ export function readPcapng(bytes: Buffer, builder: ScriptBuilder): void {
   let count = 0;
   for (let at = 0; at + 12 <= bytes.length;) {
     const [type, length] = [bytes.readUInt32LE(at), bytes.readUInt32LE(at + 4)];
-    if (length < 12 || length % 4 !== 0) builder.fail('it is no little-endian pcapng file');
+    if (length < 12 || length % 4 !== 0) builder.fail('not a little-endian pcapng file');
     if (at + length > bytes.length) return;
     const block = bytes.subarray(at + 8, at + length - 4);
     if (type === blockTypes.section && block.readUInt32LE(0) !== byteOrderMagic)
-      builder.fail('it is no little-endian pcapng file');
+      builder.fail('not a little-endian pcapng file');
     if (type === blockTypes.interface && block.readUInt16LE(0) !== linkTypeRaw)
       builder.fail('it was not made by tnet: its packets do not begin with an IP header');
     if (type === blockTypes.enhancedPacket) {
@@ -166,7 +166,7 @@ function follow(segment: Segment, following: Following, builder: ScriptBuilder):
 function decodePacket(packet: Buffer, builder: ScriptBuilder): Segment | undefined {
   const isV4 = (packet[0] ?? 0) >> 4 === 4;
   const [protocol, tcpAt] = isV4 ? [packet[9], ((packet[0] ?? 0) & 15) * 4] : [packet[6], 40];
-  if (protocol === udpProtocol) builder.fail('it has datagrams, which are not replayed');
+  if (protocol === udpProtocol) builder.fail('it contains datagrams, which cannot be replayed');
   if (protocol !== tcpProtocol || packet.length < tcpAt + 20) return undefined;
   const [source, destination] = isV4
     ? [packet.subarray(12, 16), packet.subarray(16, 20)]

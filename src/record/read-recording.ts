@@ -28,8 +28,8 @@ export function parseRecording(bytes: Buffer, subject: string): readonly Script[
   else if (bytes[0] === '{'.charCodeAt(0)) readJsonLines(bytes.toString('utf8'), builder);
   else if (/^\d{4}-\d\d-\d\dT\S+Z \d+ [<>=] /.test(bytes.toString('latin1', 0, 60)))
     readHexLines(bytes.toString('latin1'), builder);
-  else builder.fail('it is no json, pcapng or hex recording of tnet');
-  if (builder.scripts.length === 0) builder.fail('it has no connection in it');
+  else builder.fail('not a json, pcapng or hex recording made by tnet');
+  if (builder.scripts.length === 0) builder.fail('there is no connection in it');
   return builder.scripts;
 }
 
@@ -41,7 +41,8 @@ type Fields = Readonly<Record<string, unknown>>;
 function readJsonLines(text: string, builder: ScriptBuilder): void {
   eachLine(text, (line, number) => {
     const fields = parse(line);
-    if (!fields || !readFields(fields, builder)) builder.fail(`line ${number} is none of a tnet recording`);
+    if (!fields || !readFields(fields, builder))
+      builder.fail(`line ${number} is not part of a recording made by tnet`);
   });
 }
 
@@ -60,7 +61,7 @@ function readFields({ time, id, event, ...fields }: Fields, builder: ScriptBuild
   if (typeof id !== 'number' || atMicros === undefined) return false;
   const { role, transport, direction, data, reason } = fields;
   if (event === 'open') {
-    if (transport === 'udp') builder.fail('it has datagrams, which are not replayed');
+    if (transport === 'udp') builder.fail('it contains datagrams, which cannot be replayed');
     if (!isRole(role)) return false;
     builder.opened(id, role, atMicros);
   } else if (event === 'close') {
@@ -88,7 +89,7 @@ function readHexLines(text: string, builder: ScriptBuilder): void {
   eachLine(text, (line, number) => {
     const [, time, digits, mark, hex = '', what = ''] = hexLine.exec(line) ?? [];
     const atMicros = parseMicros(time);
-    if (atMicros === undefined) builder.fail(`line ${number} is none of a tnet recording`);
+    if (atMicros === undefined) builder.fail(`line ${number} is not part of a recording made by tnet`);
     const id = Number(digits);
     if (mark === undefined) readHappening(what, id, atMicros, builder);
     else builder.data(id, toDirection(mark), Buffer.from(hex.replaceAll(' ', ''), 'hex'), atMicros);

@@ -87,10 +87,9 @@ function openNew(path: string, isAppended: boolean): number {
 }
 
 function takeFile(path: string, fd: number, { size, uid, mode }: Stats, isAppended: boolean): void {
-  if (size > 0 && !isAppended)
-    throw refuse(path, 'the file has something in it: a recording goes to a new file');
+  if (size > 0 && !isAppended) throw refuse(path, 'the file is not empty: record to a new file');
   if (process.geteuid !== undefined && uid !== process.geteuid())
-    throw refuse(path, 'the file belongs to another user: a recording goes to a new file');
+    throw refuse(path, 'the file belongs to another user: record to a new file');
   if ((mode & 0o077) !== 0 && process.platform !== 'win32') fchmodSync(fd, ownerOnly);
 }
 
@@ -113,7 +112,7 @@ function open(path: string, flags: number): number | undefined {
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return undefined;
     const isUnread = errorCode(error) === 'ENXIO' && statSync(path, { throwIfNoEntry: false })?.isFIFO();
-    if (isUnread) throw refuse(path, 'is a FIFO that nobody reads: its reader comes first', error);
+    if (isUnread) throw refuse(path, 'is a FIFO without a reader: start the reader first', error);
     throw refuse(path, `cannot be opened to record (${errorCode(error) ?? 'unknown'})`, error);
   }
 }

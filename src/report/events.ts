@@ -203,7 +203,7 @@ export type Event =
   | { readonly event: 'lane'; readonly address: string; readonly express: boolean; readonly reason?: string }
   /** A server's metrics are served at `url`. */
   | { readonly event: 'metrics'; readonly url: string }
-  /** A proxy has taken its configuration file anew. */
+  /** A proxy has reloaded its configuration file. */
   | { readonly event: 'reloaded'; readonly file: string; readonly pairs: number }
   /** A target is used again: its checks succeed, or a client was connected to it. */
   | { readonly event: 'target-up'; readonly target: string }

@@ -48,7 +48,7 @@ class FullScreen {
     this.#enter();
   }
 
-  /** Draws the screen anew. A terminal that has not taken the last frame yet is spared this one. */
+  /** Redraws the screen. A terminal that has not taken the last frame yet is spared this one. */
   redraw(): void {
     if (!this.#isOpen || this.#stream.writableNeedDrain) return;
     const { columns = usualSize.columns, rows = usualSize.rows } = this.#stream as Partial<WindowSize>;

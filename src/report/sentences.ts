@@ -7,12 +7,12 @@ const sentences: Readonly<Record<string, string>> = {
   ECONNABORTED: 'connection aborted',
   ETIMEDOUT: 'connection timed out',
   EHOSTUNREACH: 'no route to host',
-  EPIPE: 'the peer no longer takes data',
+  EPIPE: 'the peer no longer accepts data',
   ENOTFOUND: 'host name not found',
   EAI_AGAIN: 'the name server does not answer',
   EAI_NODATA: 'the host name has no address',
   EAI_FAIL: 'the name server failed',
-  EADDRNOTAVAIL: 'the address is not of this machine',
+  EADDRNOTAVAIL: 'not an address of this machine',
 };
 
 /** What events say of an error. */

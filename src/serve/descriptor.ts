@@ -8,8 +8,8 @@ import { TnetError } from '../errors.ts';
  * @throws TnetError TNET_E_DESCRIPTOR unless it is an open socket
  */
 export function requirePassedSocket(fd: number): void {
-  const status = look(fd, 'the descriptor is no socket that listens (EBADF)');
-  if (!status.isSocket()) throw refuse(fd, 'the descriptor is no socket that listens (ENOTSOCK)');
+  const status = look(fd, 'the descriptor is not a listening socket (EBADF)');
+  if (!status.isSocket()) throw refuse(fd, 'the descriptor is not a listening socket (ENOTSOCK)');
 }
 
 /**

@@ -71,8 +71,8 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
     throw new TnetError(
       'TNET_E_UNSUPPORTED',
       endpoint.kind === 'stdio'
-        ? 'standard input and output are no address to listen on'
-        : 'it cannot be listened on',
+        ? 'standard input and output cannot be listened on'
+        : 'this kind of address cannot be listened on',
       { subject },
     );
   }
@@ -92,7 +92,7 @@ function requireSocketFile(endpoint: Endpoint): void {
     process.platform === 'win32'
       ? '--mode and --owner: named pipes have no permissions as Unix sockets do'
       : endpoint.kind === 'unix' && endpoint.path.startsWith('\0')
-        ? 'an abstract socket has no file, and neither --mode nor --owner'
+        ? '--mode and --owner are for files, and an abstract socket has none'
         : undefined;
   if (message !== undefined)
     throw new TnetError('TNET_E_USAGE', message, { subject: formatEndpoint(endpoint) });
@@ -117,12 +117,12 @@ function explainPathError(path: string, error: unknown): unknown {
   const isSocket = lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
   const message = isSocket
     ? 'another server is listening on this path'
-    : 'a file is there that is not a socket';
+    : 'the path is taken by a file that is not a socket';
   return new TnetError('TNET_E_PATH_IN_USE', message, { subject: path, cause: error });
 }
 
 function explainDescriptorError(fd: number, error: unknown): unknown {
-  const message = `the descriptor is no socket that listens (${errorCode(error) ?? 'ERROR'})`;
+  const message = `the descriptor is not a listening socket (${errorCode(error) ?? 'ERROR'})`;
   return new TnetError('TNET_E_DESCRIPTOR', message, { subject: `fd:${fd}`, cause: error });
 }
 

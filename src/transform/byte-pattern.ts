@@ -44,7 +44,7 @@ type Node =
 
 function emit(node: Node, program: Instruction[]): void {
   if (program.length > maxInstructions)
-    throw new Error('the pattern is too large: its repetitions are spelt out');
+    throw new Error('the pattern is too large, because its repetitions are expanded');
   switch (node.kind) {
     case 'take':
     case 'assert':
@@ -199,9 +199,9 @@ class Parser {
     const [named] = /^<[^=!>]*>/.exec(rest) ?? [];
     const [flagged, on = '', off = ''] = /^([ims]*)(?:-([ims]*))?:/.exec(rest) ?? [];
     if (named === undefined && flagged === undefined) {
-      const direction = rest.startsWith('<') ? 'behind' : 'ahead';
+      const direction = rest.startsWith('<') ? 'lookbehind' : 'lookahead';
       throw new Error(
-        `(?${rest.startsWith('<') ? rest.slice(0, 2) : rest.charAt(0)}…) looks ${direction}, which is not offered`,
+        `(?${rest.startsWith('<') ? rest.slice(0, 2) : rest.charAt(0)}…) is a ${direction}, which is not supported`,
       );
     }
     this.#at += (named ?? flagged ?? '').length;
@@ -218,7 +218,7 @@ class Parser {
       return { kind: 'assert', what: char === 'b' ? 'word-edge' : 'no-word-edge' };
     }
     if (/[1-9]/.test(char) || (char === 'k' && this.#text.includes('(?<'))) {
-      throw new Error(`\\${char} is what a group has matched, which is not offered`);
+      throw new Error(`\\${char} is a back-reference, which is not supported`);
     }
     const found = this.#escaped();
     return typeof found === 'object' ? { kind: 'take', set: found } : this.#characters([found]);
@@ -244,7 +244,7 @@ class Parser {
     const isNegated = this.#skip('^');
     const members: (ReadonlySet<number> | number | string)[] = [];
     while (!this.#skip(']')) {
-      if (this.#at >= this.#text.length) throw new Error('a class has no end');
+      if (this.#at >= this.#text.length) throw new Error('a character class is not closed');
       const from = this.#member();
       if (this.#peek() !== '-' || this.#text.charAt(this.#at + 1) === ']') {
         members.push(from);
@@ -263,7 +263,8 @@ class Parser {
       else if (isAscii(member)) set.add(member.charCodeAt(0));
       else long.push(member);
     }
-    if (isNegated && long.length > 0) throw new Error(`[^…] is a class of bytes, and ${long[0]} is several`);
+    if (isNegated && long.length > 0)
+      throw new Error(`[^…] cannot contain ${long[0]}, which is several bytes`);
     const cased = this.#modes.ignoreCase ? bothCases(set) : set;
     const bytes: Node = { kind: 'take', set: isNegated ? not(cased) : cased };
     return long.length === 0
@@ -281,7 +282,7 @@ class Parser {
   #edge(member: number | string): number {
     if (typeof member === 'number') return member;
     if (isAscii(member)) return member.charCodeAt(0);
-    throw new Error(`a class is of bytes, and ${member} is several: no range can begin or end with it`);
+    throw new Error(`a range cannot begin or end with ${member}, which is several bytes`);
   }
 
   #characters(characters: readonly (number | string)[]): Node {

@@ -40,7 +40,7 @@ export class UnframeDatagrams extends Transform {
     while (bytes.length - from >= prefixBytes) {
       const length = bytes.readUInt16BE(from);
       if (length > maxDatagramBytes)
-        return done(framingError(`a datagram of ${length} bytes is longer than UDP carries`));
+        return done(framingError(`a datagram of ${length} bytes is too long for UDP`));
       const end = from + prefixBytes + length;
       if (end > bytes.length) break;
       this.push(bytes.subarray(from + prefixBytes, end));
@@ -52,7 +52,7 @@ export class UnframeDatagrams extends Transform {
 
   override _flush(done: TransformCallback): void {
     if (this.#rest.length === 0) return done();
-    done(framingError(`the stream ended within a datagram, ${this.#rest.length} bytes of it were there`));
+    done(framingError(`the stream ended inside a datagram, after ${this.#rest.length} bytes of it`));
   }
 }
 

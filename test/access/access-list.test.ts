@@ -101,7 +101,7 @@ const faults: [title: string, options: AccessOptions, subject: string, message: 
   ['a prefix that is too long', { allow: ['10.0.0.0/33'] }, '10.0.0.0/33', /^not a CIDR block/],
   ['a file that is not there', { allow: ['/nowhere/hosts'] }, '/nowhere/hosts', /ENOENT/],
   ['an empty entry', { deny: ['10.0.0.1,'] }, '', /^the entry is empty$/],
-  ['a zone in an entry', { deny: ['fe80::1%eth0'] }, 'fe80::1%eth0', /takes no zone/],
+  ['a zone in an entry', { deny: ['fe80::1%eth0'] }, 'fe80::1%eth0', /cannot have a zone/],
   ['an octal form', { allow: ['0177.0.0.1'] }, '0177.0.0.1', /0177 has a leading zero/],
   ['a short form', { allow: ['10.0.0.1,127.1'] }, '127.1', /it has 2 numbers instead of four/],
   ['a hexadecimal form', { deny: ['0x7f.1'] }, '0x7f.1', /0x7f is hexadecimal/],

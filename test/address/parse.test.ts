@@ -152,8 +152,8 @@ for (const [words, protocol, endpoint] of [
 }
 
 for (const [word, protocol, says] of [
-  ['tftp', 'tcp', /a service of UDP: use udp:\/\/ or -u/],
-  ['smtp', 'udp', /a service of TCP, not of UDP/],
+  ['tftp', 'tcp', /a UDP service: use udp:\/\/ or -u/],
+  ['smtp', 'udp', /a TCP service, not a UDP one/],
   ['nosuch', 'udp', /unknown service name/],
 ] as const) {
   test(`${word} is no port where ${protocol} is asked for, and the message says why`, (t) => {

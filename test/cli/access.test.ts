@@ -86,7 +86,7 @@ const faults: [words: string[], message: RegExp][] = [
     ['--deny', '/nowhere', '0'],
     /^tnet listen: \/nowhere: the file cannot be read \(ENOENT\) \(TNET_E_ACCESS\)\n$/,
   ],
-  [['--allow', '::1', '-U', '/tmp/tnet-never'], /guarded by --mode \(TNET_E_USAGE\)\n$/],
+  [['--allow', '::1', '-U', '/tmp/tnet-never'], /use --mode \(TNET_E_USAGE\)\n$/],
 ];
 
 for (const [words, message] of faults) {

@@ -48,7 +48,7 @@ for (const [what, open] of [
         }),
       );
       t.is(error.status, 2);
-      t.regex(error.stderr, /^tnet \w+: fd:3: the descriptor is no socket that listens[^\n]*\n$/);
+      t.regex(error.stderr, /^tnet \w+: fd:3: the descriptor is not a listening socket[^\n]*\n$/);
     });
   }
 }
@@ -62,7 +62,7 @@ linuxTest('LISTEN_FDS that counts more sockets than were passed is one line and 
     });
   const error = t.throws<Error & { status: number; stderr: string }>(run);
   t.is(error.status, 2);
-  t.regex(error.stderr, /^tnet echo: fd:3: the descriptor is no socket that listens[^\n]*\n$/);
+  t.regex(error.stderr, /^tnet echo: fd:3: the descriptor is not a listening socket[^\n]*\n$/);
 });
 
 linuxTest('--ready-fd takes a FIFO that is open for reading, too', (t) => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { closedPort, runCli } from '../helpers/cli.ts';
 import { makeNamespace, silentAddress, testInNamespace } from '../helpers/netns.ts';
+import { readListedMessages, patternOf as listedPattern } from '../helpers/listed-messages.ts';
 import { testWith } from '../helpers/programs.ts';
 import { tempDir } from '../helpers/temp.ts';
 
@@ -71,27 +72,27 @@ const tour: readonly (readonly [commandLine: string, status: number, line: strin
   [
     'connect -s 192.0.2.77 127.0.0.1 BUSY',
     2,
-    'connect: -s 192.0.2.77: the source address is not of this machine, which has ADDRESSES (EADDRNOTAVAIL)',
+    'connect: -s 192.0.2.77: the source address is not one of this machine, which has ADDRESSES (EADDRNOTAVAIL)',
   ],
   [
     'connect -v -s 192.0.2.77 127.0.0.1 BUSY',
     2,
-    'connect: -s 192.0.2.77: the source address is not of this machine, which has ADDRESSES (EADDRNOTAVAIL)',
+    'connect: -s 192.0.2.77: the source address is not one of this machine, which has ADDRESSES (EADDRNOTAVAIL)',
   ],
   [
     'connect -u -s 192.0.2.77 127.0.0.1 BUSY',
     2,
-    'connect: -s 192.0.2.77: the source address is not of this machine, which has ADDRESSES (EADDRNOTAVAIL)',
+    'connect: -s 192.0.2.77: the source address is not one of this machine, which has ADDRESSES (EADDRNOTAVAIL)',
   ],
   [
     'connect -s 127.0.0.1 -p BUSY 127.0.0.1 CLOSED',
     2,
-    'connect: -p #: the source port is in useHOLDER; without -p any free one is taken (EADDRINUSE)',
+    'connect: -p #: the source port is in useHOLDER; without -p any free port is used (EADDRINUSE)',
   ],
   [
     'connect -v -s 127.0.0.1 -p BUSY localhost CLOSED',
     2,
-    'connect: -p #: the source port is in useHOLDER; without -p any free one is taken (EADDRINUSE)',
+    'connect: -p #: the source port is in useHOLDER; without -p any free port is used (EADDRINUSE)',
   ],
   [
     'listen 127.0.0.1:BUSY',
@@ -118,72 +119,76 @@ const tour: readonly (readonly [commandLine: string, status: number, line: strin
     2,
     'listen: DIR/live: another server is listening on this pathPATHHOLDER; --retry-bind waits until it is free (TNET_E_PATH_IN_USE)',
   ],
-  ['listen -U DIR/file', 2, 'listen: DIR/file: a file is there that is not a socket (TNET_E_PATH_IN_USE)'],
+  [
+    'listen -U DIR/file',
+    2,
+    'listen: DIR/file: the path is taken by a file that is not a socket (TNET_E_PATH_IN_USE)',
+  ],
   [
     'listen 192.0.2.77:0',
     2,
-    'listen: 192.0.2.77:0: the address is not of this machine, which has ADDRESSES (EADDRNOTAVAIL)',
+    'listen: 192.0.2.77:0: not an address of this machine, which has ADDRESSES (EADDRNOTAVAIL)',
   ],
   [
     'listen -u 192.0.2.77:0',
     2,
-    'listen: udp://192.0.2.77:0: the address is not of this machine, which has ADDRESSES (EADDRNOTAVAIL)',
+    'listen: udp://192.0.2.77:0: not an address of this machine, which has ADDRESSES (EADDRNOTAVAIL)',
   ],
   // Addresses as other programs write them.
   [
     'connect https://example.org',
     2,
-    'connect: https://example.org: tnet speaks no HTTP; the stream below it is tls://example.org:443 (TNET_E_ADDRESS)',
+    'connect: https://example.org: HTTP is not supported; for a plain stream, use tls://example.org:443 (TNET_E_ADDRESS)',
   ],
   [
     'connect https://[::1]:8443/path',
     2,
-    'connect: https://[::1]:8443/path: tnet speaks no HTTP; the stream below it is tls://[::1]:8443 (TNET_E_ADDRESS)',
+    'connect: https://[::1]:8443/path: HTTP is not supported; for a plain stream, use tls://[::1]:8443 (TNET_E_ADDRESS)',
   ],
   [
     'connect http://example.org:8080/a?b',
     2,
-    'connect: http://example.org:8080/a?b: tnet speaks no HTTP; the stream below it is example.org:8080 (TNET_E_ADDRESS)',
+    'connect: http://example.org:8080/a?b: HTTP is not supported; for a plain stream, use example.org:8080 (TNET_E_ADDRESS)',
   ],
   [
     'connect ws://h:80/',
     2,
-    'connect: ws://h:80/: WebSockets are not supported; tls://HOST:PORT or HOST:PORT speaks the plain stream (TNET_E_ADDRESS)',
+    'connect: ws://h:80/: WebSockets are not supported; for a plain stream, use tls://HOST:PORT or HOST:PORT (TNET_E_ADDRESS)',
   ],
   [
     'connect telnet://router',
     2,
-    'connect: telnet://router: telnet is an option: tnet connect -t HOST 23 (TNET_E_ADDRESS)',
+    'connect: telnet://router: for telnet, use: tnet connect -t HOST 23 (TNET_E_ADDRESS)',
   ],
   [
     'connect socks5://p:1080',
     2,
-    'connect: socks5://p:1080: a proxy is named with -x: tnet connect -x socks5://HOST:PORT … (TNET_E_ADDRESS)',
+    'connect: socks5://p:1080: to connect through a proxy, use: tnet connect -x socks5://HOST:PORT … (TNET_E_ADDRESS)',
   ],
   [
     'connect VSOCK-CONNECT:2:1',
     2,
-    'connect: VSOCK-CONNECT:2:1: an address of socat: VSOCK is not supported (TNET_E_ADDRESS)',
+    'connect: VSOCK-CONNECT:2:1: a socat address; VSOCK is not supported (TNET_E_ADDRESS)',
   ],
   [
     'connect TCP4:host:80',
     2,
-    'connect: TCP4:host:80: an address of socat: here it is host:80 (TNET_E_ADDRESS)',
+    'connect: TCP4:host:80: a socat address; in tnet it is host:80 (TNET_E_ADDRESS)',
   ],
   [
     'listen TCP-LISTEN:8080,fork',
     2,
-    'listen: TCP-LISTEN:8080,fork: an address of socat: here it is 8080 (TNET_E_ADDRESS)',
+    'listen: TCP-LISTEN:8080,fork: a socat address; in tnet it is 8080 (TNET_E_ADDRESS)',
   ],
   [
     'connect OPENSSL:host:443,verify=0',
     2,
-    'connect: OPENSSL:host:443,verify=0: an address of socat: here it is tls://host:443 (TNET_E_ADDRESS)',
+    'connect: OPENSSL:host:443,verify=0: a socat address; in tnet it is tls://host:443 (TNET_E_ADDRESS)',
   ],
   [
     'connect UNIX-CONNECT:/x',
     2,
-    'connect: UNIX-CONNECT:/x: an address of socat: here it is unix:/x (TNET_E_ADDRESS)',
+    'connect: UNIX-CONNECT:/x: a socat address; in tnet it is unix:/x (TNET_E_ADDRESS)',
   ],
   [
     'connect serial:/dev/ttyS0',
@@ -193,25 +198,21 @@ const tour: readonly (readonly [commandLine: string, status: number, line: strin
   [
     'connect file:/x',
     2,
-    'connect: file:/x: a file is given to standard input or output by the shell: < FILE, > FILE (TNET_E_ADDRESS)',
+    'connect: file:/x: to send or receive a file, redirect standard input or output: < FILE, > FILE (TNET_E_ADDRESS)',
   ],
   [
     'proxy 0 exec:cat',
     2,
-    "proxy: TARGET: exec:cat: a program is joined to a connection with -e 'COMMAND' (TNET_E_ADDRESS)",
+    "proxy: TARGET: exec:cat: to run a program for a connection, use -e 'COMMAND' (TNET_E_ADDRESS)",
   ],
   ['connect vsock:2:1', 2, 'connect: vsock:2:1: vsock is not supported (TNET_E_ADDRESS)'],
   [
     'connect unix-dgram:/x',
     2,
-    'connect: unix-dgram:/x: a Unix socket of datagrams is not supported; unix:PATH is one of a stream (TNET_E_ADDRESS)',
+    'connect: unix-dgram:/x: Unix datagram sockets are not supported; unix:PATH is a stream socket (TNET_E_ADDRESS)',
   ],
-  [
-    'connect fd:7',
-    2,
-    'connect: fd:7: a descriptor that was passed on is listened on, and not connected to (TNET_E_UNSUPPORTED)',
-  ],
-  ['connect -', 2, 'connect: -: standard input and output are no address to connect to (TNET_E_UNSUPPORTED)'],
+  ['connect fd:7', 2, 'connect: fd:7: a descriptor can only be listened on (TNET_E_UNSUPPORTED)'],
+  ['connect -', 2, 'connect: -: standard input and output cannot be connected to (TNET_E_UNSUPPORTED)'],
   // Values.
   [
     'connect -w soon h 80',
@@ -221,7 +222,7 @@ const tour: readonly (readonly [commandLine: string, status: number, line: strin
   [
     'connect --starttls smpt h 25',
     2,
-    "connect: --starttls: 'smpt': one of smtp, imap, pop3, ftp, postgres, ldap, xmpp, mysql is needed; did you mean smtp? (TNET_E_USAGE)",
+    "connect: --starttls: 'smpt': expected one of smtp, imap, pop3, ftp, postgres, ldap, xmpp, mysql; did you mean smtp? (TNET_E_USAGE)",
   ],
 ];
 
@@ -255,6 +256,22 @@ for (const [commandLine, status, line] of tour) {
     },
   );
 }
+
+test('every line of these is on the list of docs/errors.md', (t) => {
+  const patterns = readListedMessages().map(({ text }) => listedPattern(text));
+  // The system's own texts, without a sentence of ours.
+  const ofSystem = /: (?:connection refused|no such file or directory)(?:: \S+)?$/;
+  const said = tour.map(([, , line]) =>
+    line
+      .replace(/ \(\w+\)$/, '')
+      .replace('PATHHOLDER', ' (x, process 1)')
+      .replace('HOLDER', ' by x, process 1'),
+  );
+  t.deepEqual(
+    said.filter((line) => !ofSystem.test(line) && !patterns.some((pattern) => pattern.test(line))),
+    [],
+  );
+});
 
 test.serial('-v says each refused address of a name once', async (t) => {
   const port = await closedPort();

@@ -46,7 +46,7 @@ for (const command of ['listen', 'echo']) {
       t.is(code, 2);
       t.is(
         stderr,
-        `tnet ${command}: ${path}: is no regular file: the address goes to a new file, or to --ready-fd (TNET_E_USAGE)\n`,
+        `tnet ${command}: ${path}: is not a regular file: name a new file, or use --ready-fd (TNET_E_USAGE)\n`,
       );
       t.is(describe(path), before);
       t.deepEqual(readdirSync(join(path, '..')), found);
@@ -57,7 +57,7 @@ for (const command of ['listen', 'echo']) {
 unixTest('--ready-file on a device is status 2, and the device stays', async (t) => {
   const { code, stderr } = await runCli(t, ['echo', '127.0.0.1:0', '--ready-file', '/dev/null']);
   t.is(code, 2);
-  t.regex(stderr, /^tnet echo: \/dev\/null: is no regular file/);
+  t.regex(stderr, /^tnet echo: \/dev\/null: is not a regular file/);
   t.true(lstatSync('/dev/null').isCharacterDevice());
 });
 
@@ -116,7 +116,7 @@ for (const command of ['connect', 'listen', 'proxy']) {
     t.is(code, 2);
     t.is(
       stderr,
-      `tnet ${command}: ${path}: is a FIFO that nobody reads: its reader comes first (TNET_E_USAGE)\n`,
+      `tnet ${command}: ${path}: is a FIFO without a reader: start the reader first (TNET_E_USAGE)\n`,
     );
   });
 }

@@ -19,7 +19,7 @@ const refusals: readonly (readonly [NodeJS.Platform, readonly string[], RegExp])
   ],
   ['win32', ['echo', './socket'], /Windows has named pipes instead of Unix sockets/],
   ['win32', ['proxy', '8080', '/var/run/docker.sock'], /Windows has named pipes instead of Unix sockets/],
-  ['win32', ['listen', 'fd:3'], /Windows passes no sockets by descriptor/],
+  ['win32', ['listen', 'fd:3'], /Windows cannot pass sockets by descriptor/],
   [
     'win32',
     ['listen', '--mode', '0600', '\\\\.\\pipe\\tnet'],
@@ -27,7 +27,7 @@ const refusals: readonly (readonly [NodeJS.Platform, readonly string[], RegExp])
   ],
   ['win32', ['connect', 'unix:@name'], /abstract Unix sockets exist on Linux only/],
   ['darwin', ['connect', 'unix:@name'], /abstract Unix sockets exist on Linux only/],
-  ['darwin', ['connect', `/${'x'.repeat(103)}`], /has 104 bytes, and a Unix socket's at most 103/],
+  ['darwin', ['connect', `/${'x'.repeat(103)}`], /is 104 bytes long, and the limit for a Unix socket is 103/],
   ['darwin', ['connect', '--ttl', '3', '127.0.0.1:1'], /Linux/],
 ];
 

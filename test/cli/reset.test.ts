@@ -119,7 +119,7 @@ test.serial(
     // The system tells a reset once. Where it is met as an end, what the peer did not take is told.
     t.regex(
       cli.stderr(),
-      /connection reset by peer|no longer takes data|did not take (?:all of )?the last \d+ bytes/,
+      /connection reset by peer|no longer accepts data|did not take (?:all of )?the last \d+ bytes/,
     );
   },
 );

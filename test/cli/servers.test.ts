@@ -99,7 +99,7 @@ test.serial('--timeout of echo ends a client this long after it came, whatever i
   const speaking = setInterval(() => client.write('x'), 50);
   t.teardown(() => clearInterval(speaking));
   await collectUntilClose(client);
-  await cli.said(/127\.0\.0\.1:\d+: open for 500 ms \(TNET_E_TIMEOUT\)/);
+  await cli.said(/127\.0\.0\.1:\d+: the connection was open for 500 ms \(TNET_E_TIMEOUT\)/);
   t.is((await exchange(t, await cli.address(), 'next')).bytes.toString(), 'next');
 });
 

@@ -24,7 +24,7 @@ const mistakes: readonly (readonly [args: readonly string[], line: RegExp])[] = 
   [['connect', 'a', '1', '2', '3'], /too many words/],
   [
     ['connect', '-U', longPath],
-    /^tnet connect: \/tmp\/x+: the path has 108 bytes, and a Unix socket's at most 107/,
+    /^tnet connect: \/tmp\/x+: the path is 108 bytes long, and the limit for a Unix socket is 107/,
   ],
   [['connect', '-U', ''], /the path is empty/],
   [['connect', '-U', '/tmp/a', '80'], /name one address/],
@@ -36,11 +36,11 @@ const mistakes: readonly (readonly [args: readonly string[], line: RegExp])[] = 
   [['connect', 'localhost:80', '81'], /^tnet connect: localhost:80 81: two ports: /],
   [
     ['connect', 'TCP:localhost:80'],
-    /^tnet connect: TCP:localhost:80: an address of socat: here it is localhost:80 \(/,
+    /^tnet connect: TCP:localhost:80: a socat address; in tnet it is localhost:80 \(/,
   ],
   [
     ['proxy', 'TCP-LISTEN:8080,fork', 'TCP:localhost:80'],
-    /^tnet proxy: LISTEN: TCP-LISTEN:8080,fork: an address of socat/,
+    /^tnet proxy: LISTEN: TCP-LISTEN:8080,fork: a socat address/,
   ],
   [
     ['listen', '/nonexistent/folder/socket'],
@@ -77,36 +77,41 @@ const mistakes: readonly (readonly [args: readonly string[], line: RegExp])[] = 
   [['connect', '--tls-insecur', 'h', '80'], /unknown option '--tls-insecur': did you mean --tls-insecure\?/],
   [['connect', '--tls-sni=x', 'h', '80'], /unknown option '--tls-sni=…': use --tls-servername/],
   [['connect', '--tls-keys=x', 'h', '80'], /unknown option '--tls-keys=…': did you mean --tls-key\?/],
-  [['connect', '--zzzzzzzz', 'h', '80'], /'--zzzzzzzz': tnet connect --help has those that there are/],
+  [['connect', '--zzzzzzzz', 'h', '80'], /'--zzzzzzzz': tnet connect --help lists the options/],
   [
     ['connect', '--starttls', 'smpt', 'h', '25'],
-    /^tnet connect: --starttls: 'smpt': one of smtp, imap, .* is needed; did you mean smtp\? \(TNET_E_USAGE\)$/,
+    /^tnet connect: --starttls: 'smpt': expected one of smtp, imap, .*; did you mean smtp\? \(TNET_E_USAGE\)$/,
   ],
   [['connect', 'h', '80', '-w'], /^tnet connect: -w, --wait-connect needs a value: <time> \(TNET_E_USAGE\)$/],
   [
     ['completion', 'tcsh'],
-    /^tnet completion: SHELL: 'tcsh': one of bash, zsh, fish is needed \(TNET_E_USAGE\)$/,
+    /^tnet completion: SHELL: 'tcsh': expected one of bash, zsh, fish \(TNET_E_USAGE\)$/,
   ],
   [['completion', 'bash', 'zsh'], /^tnet completion: too many arguments.* \(TNET_E_USAGE\)$/],
   [['completion'], /^tnet completion: missing required argument 'shell' \(TNET_E_USAGE\)$/],
   [
     ['connect', '-l', '80'],
-    /unknown option '-l': to listen, use: tnet listen; the name to log in by is: -t --user NAME \(TNET_E_USAGE\)$/,
+    /unknown option '-l': to listen, use: tnet listen; to log in by name, use: -t --user NAME \(TNET_E_USAGE\)$/,
   ],
-  [['connect', '-t', '-a', 'h'], /unknown option '-a': .* -t --user NAME names one \(TNET_E_USAGE\)$/],
+  [['connect', '-t', '-a', 'h'], /unknown option '-a': .* only with: -t --user NAME \(TNET_E_USAGE\)$/],
   [['connect', '-t', '-b', '127.0.0.1', 'h'], /unknown option '-b': .* connect from is -s \(TNET_E_USAGE\)$/],
   [['connect', '--ssl-verify', 'h', '80'], /unknown option '--ssl-verify': with --tls the peer is verified/],
   [
     ['connect', '--ssl-trustfile', 'ca.pem', 'h', '80'],
     /unknown option '--ssl-trustfile': use --tls-ca \(TNET_E_USAGE\)$/,
   ],
+  [['isip', '--cidr=x'], /^tnet isip: unknown option '--cidr=…': --cidr takes no value \(TNET_E_USAGE\)$/],
+  [['listen', '--tls=x'], /unknown option '--tls=…': --tls takes no value \(TNET_E_USAGE\)$/],
   [['connect', '-E', 'h', '80'], /unknown option '-E': use --escape none \(TNET_E_USAGE\)$/],
   [['connect', '-8', 'h', '80'], /unknown option '-8': telnet is 8 bits wide/],
   [
     ['listen', '-z', '80'],
-    /unknown option '-z': -z \(check ports\) goes with: tnet connect \(TNET_E_USAGE\)$/,
+    /unknown option '-z': -z \(check ports\) is an option of tnet connect \(TNET_E_USAGE\)$/,
   ],
-  [['listen', '-t', '80'], /unknown option '-t': -t \(telnet\) goes with: tnet connect \(TNET_E_USAGE\)$/],
+  [
+    ['listen', '-t', '80'],
+    /unknown option '-t': -t \(telnet\) is an option of tnet connect \(TNET_E_USAGE\)$/,
+  ],
   [['connect', '-X', '5', 'h', '80'], /unknown option '-X': name the proxy protocol in -x/],
   [['connect', '-w', 'soon', 'h', '80'], /a time is a number with ms, s, m or h/],
   [['connect', '-4', '-6', 'h', '80'], /cannot be used with/],
@@ -114,12 +119,12 @@ const mistakes: readonly (readonly [args: readonly string[], line: RegExp])[] = 
   [['listen'], /name a port, an address or -U PATH/],
   [['listen', '65536'], /from 0 to 65535/],
   [['listen', '-p', '80', '81'], /name one address/],
-  [['listen', '-U', longPath], /at most 107/],
+  [['listen', '-U', longPath], /the limit for a Unix socket is 107/],
   [['listen', '-m', '0', '80'], /a whole number of at least 1/],
   [['listen', '-d', '--send-only', '80'], /cannot be used with/],
   [['echo', '80x'], /^tnet echo: 80x: not a port/],
   [['echo', '-p', '-1'], /not a port/],
-  [['proxy', '80'], /^tnet proxy: TARGET: a target is needed \(TNET_E_USAGE\)$/],
+  [['proxy', '80'], /^tnet proxy: TARGET: no target is given \(TNET_E_USAGE\)$/],
   [['proxy', '80', '[::1'], /expected \[ADDRESS\]:PORT/],
   [['proxy', '80', 'host'], /^tnet proxy: TARGET: host: unknown service name/],
   [
@@ -351,7 +356,10 @@ test.serial('a regular file at a socket path is left alone and refused with stat
   for (const command of ['listen', 'echo']) {
     const { code, stderr } = await runCli(t, [command, '-U', path]);
     t.is(code, 2);
-    t.is(stderr, `tnet ${command}: ${path}: a file is there that is not a socket (TNET_E_PATH_IN_USE)\n`);
+    t.is(
+      stderr,
+      `tnet ${command}: ${path}: the path is taken by a file that is not a socket (TNET_E_PATH_IN_USE)\n`,
+    );
   }
   const { readFileSync } = await import('node:fs');
   t.is(readFileSync(path, 'utf8'), 'keep me');

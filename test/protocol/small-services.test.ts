@@ -69,8 +69,8 @@ test('each quote has its day', (t) => {
 
 for (const [what, text, wanted] of [
   ['one a line', 'one\n\ntwo  \r\n', ['one\r\n', 'two\r\n']],
-  ['parted by lines of %', 'first\nquote\n%\nsecond\n', ['first\r\nquote\r\n', 'second\r\n']],
-  ['parted by lines of % that end in CR LF', 'first\r\n%\r\nsecond\r\n%\r\n', ['first\r\n', 'second\r\n']],
+  ['separated by lines of %', 'first\nquote\n%\nsecond\n', ['first\r\nquote\r\n', 'second\r\n']],
+  ['separated by lines of % that end in CR LF', 'first\r\n%\r\nsecond\r\n%\r\n', ['first\r\n', 'second\r\n']],
 ] as const) {
   test(`quotes are read ${what}`, (t) => {
     t.deepEqual(readQuotes(text).map(String), wanted);
@@ -81,7 +81,7 @@ test('a quote of 512 bytes and a file without quotes are refused, and a quote of
   const [longest] = readQuotes('x'.repeat(509));
   t.is(longest!.length, 511);
   t.throws(() => readQuotes(`short\n${'x'.repeat(510)}`), { message: /^quote 2 has 512 bytes/ });
-  t.throws(() => readQuotes('\n\n'), { message: 'there is no quote in it' });
+  t.throws(() => readQuotes('\n\n'), { message: 'there are no quotes in it' });
 });
 
 test('every built-in quote is printing ASCII of fewer than 512 bytes', (t) => {

@@ -72,7 +72,7 @@ export const balance = {
   },
   resolve: {
     flags: '--resolve <time>',
-    help: 'look names up anew this often where DNS gives no TTL (30s)',
+    help: 'look up names again this often where DNS gives no TTL (30s)',
     value: time,
     config: true,
     in: { proxy: ['target'] },
@@ -99,7 +99,7 @@ function readDnsServer(written: string): string {
   if (isIP(written) !== 0) return written;
   const endpoint = parseEndpoint(written);
   if (endpoint.kind === 'tcp' && isIP(endpoint.host ?? '') !== 0) return written;
-  throw new TnetError('TNET_E_ADDRESS', 'an IP address is needed, with a port or without', {
+  throw new TnetError('TNET_E_ADDRESS', 'expected an IP address, with or without a port', {
     subject: hideUserInfo(written),
   });
 }

@@ -37,7 +37,7 @@ export const clients = {
     ends: streamEnds,
     modes: [...sessions, 'workers', 'names', 'replay-target'],
     needs: [{ anyOf: ['maxConnections'] }],
-    because: { datagram: 'clients of UDP cannot wait: those beyond -m are always turned away' },
+    because: { datagram: 'UDP clients cannot wait: those beyond -m are always turned away' },
     test: 'cli/listen/many.test.ts',
   },
 } as const satisfies OptionTable;

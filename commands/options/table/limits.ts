@@ -150,6 +150,6 @@ function readRetries(word: string): number {
   try {
     return readCount(word, 0);
   } catch {
-    throw new TnetError('TNET_E_USAGE', 'a whole number or the word forever is needed');
+    throw new TnetError('TNET_E_USAGE', 'expected a whole number or forever');
   }
 }

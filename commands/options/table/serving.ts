@@ -14,7 +14,7 @@ export const serving = {
   },
   config: {
     flags: '--config <file>',
-    help: 'serve the pairs of a JSON file; SIGHUP takes it anew',
+    help: 'serve the pairs of a JSON file; SIGHUP reloads it',
     value: file,
     in: { proxy: ['process'] },
     ends: anyEnd,
@@ -38,8 +38,8 @@ export const serving = {
 export const processes = {
   workers: {
     flags: '--workers <n>',
-    help: 'serve clients in so many processes',
-    helpIn: { listen: 'with -k and -e or -c: serve clients in so many processes' },
+    help: 'serve clients in this many processes',
+    helpIn: { listen: 'with -k and -e or -c: serve clients in this many processes' },
     value: count(1),
     in: { proxy: ['process'], echo: ['server'], listen: ['server'] },
     // A proxy's UDP clients are served by the process that accepts.

@@ -162,7 +162,7 @@ export const lines = {
     in: both,
     ends: anyEnd,
     modes: withInput,
-    excludes: { raw: 'a key is no line' },
+    excludes: { raw: 'keys are not lines' },
     test: 'terminal/lines.test.ts',
   },
   delay: {

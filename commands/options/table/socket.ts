@@ -109,7 +109,7 @@ const maxKeepAliveCount = 127;
 /** `IDLE[,INTERVAL[,COUNT]]`. The limits are Linux's: tcp(7), and net/ipv4/tcp.h for the numbers. */
 function parseKeepAlive(written: string): SocketTuning['keepAlive'] {
   const [idle = '', interval, count, ...rest] = written.split(',');
-  if (rest.length > 0) throw new TnetError('TNET_E_USAGE', 'it is IDLE[,INTERVAL,COUNT]');
+  if (rest.length > 0) throw new TnetError('TNET_E_USAGE', 'expected IDLE[,INTERVAL,COUNT]');
   return {
     idleMs: parseProbeMs(idle),
     ...(interval !== undefined && { intervalMs: parseProbeMs(interval) }),
@@ -120,13 +120,13 @@ function parseKeepAlive(written: string): SocketTuning['keepAlive'] {
 function parseProbes(written: string): number {
   const count = readCount(written, 1);
   if (count <= maxKeepAliveCount) return count;
-  throw new TnetError('TNET_E_USAGE', `at most ${maxKeepAliveCount} probes`);
+  throw new TnetError('TNET_E_USAGE', `expected at most ${maxKeepAliveCount} probes`);
 }
 
 function parseProbeMs(written: string): number {
   const timeMs = readTimeMs(written);
   if (timeMs >= 1000 && timeMs <= maxKeepAliveMs && timeMs % 1000 === 0) return timeMs;
-  throw new TnetError('TNET_E_USAGE', 'the system counts whole seconds, from 1 to 32767');
+  throw new TnetError('TNET_E_USAGE', 'expected whole seconds from 1 to 32767');
 }
 
 /** The names of nc -T: RFC 1349's, and RFC 2474's, 2597's and 3246's code points shifted into their place. */
@@ -151,23 +151,23 @@ function parseTypeOfService(written: string): number {
   if (assured) return (Number(assured[1]) << 5) | (Number(assured[2]) << 3);
   const value = /^(0x[0-9a-f]{1,2}|\d{1,3})$/.test(name) ? Number(name) : Infinity;
   if (value <= 255) return value;
-  throw new TnetError('TNET_E_USAGE', 'it is a number from 0 to 255, or one of the names in the manual page');
+  throw new TnetError('TNET_E_USAGE', 'expected a number from 0 to 255, or a name from the manual page');
 }
 
 function parseBufferBytes(written: string): number {
   const bytes = readSizeBytes(written);
   if (bytes >= 1 && bytes < 2 ** 30) return bytes;
-  throw new TnetError('TNET_E_USAGE', 'a buffer has at least a byte, and less than a gigabyte');
+  throw new TnetError('TNET_E_USAGE', 'expected a size from 1 byte to less than 1 GB');
 }
 
 function parseHopLimit(written: string): number {
   const hops = readCount(written, 1);
   if (hops <= 255) return hops;
-  throw new TnetError('TNET_E_USAGE', 'at most 255 hops');
+  throw new TnetError('TNET_E_USAGE', 'expected at most 255 hops');
 }
 
 function parseLingerSeconds(written: string): number {
   const timeMs = readTimeMs(written);
   if (timeMs % 1000 === 0 && timeMs <= 65_535_000) return timeMs / 1000;
-  throw new TnetError('TNET_E_USAGE', 'the system counts whole seconds, up to 65535');
+  throw new TnetError('TNET_E_USAGE', 'expected whole seconds up to 65535');
 }

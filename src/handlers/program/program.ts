@@ -94,7 +94,7 @@ export function requireProgram({ words: [file = ''] }: ProgramEndpoint): void {
       if (errorCode(error) === 'EACCES') code = 'EACCES';
     }
   }
-  const message = code === 'EACCES' ? 'the program may not be run' : 'there is no such program';
+  const message = code === 'EACCES' ? 'the program is not executable' : 'there is no such program';
   throw new TnetError('TNET_E_PROGRAM', message, { subject: file });
 }
 

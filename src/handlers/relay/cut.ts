@@ -1,4 +1,4 @@
-import { idleError, lifetimeError, TnetError } from '../../errors.ts';
+import { formatLimit, idleError, lifetimeError, TnetError } from '../../errors.ts';
 import { cutDeliveryMs } from '../../net/connection.ts';
 import type { Ending } from '../../flow/flow.ts';
 import type { Relay } from '../../flow/relay.ts';
@@ -63,7 +63,7 @@ export function watchLimits(
   let isOver = false;
   const onHalfClosed = ({ reason }: Ending) => {
     if (halfClosed === undefined || isOver || reason !== 'eof') return;
-    const message = `one side has ended, and no byte has come from the other for ${halfClosed} ms`;
+    const message = `one side has ended, and no byte has come from the other for ${formatLimit(halfClosed)}`;
     refreshing.push(after(halfClosed, timedOut(new TnetError('TNET_E_TIMEOUT', message))));
   };
   return {

@@ -137,7 +137,7 @@ export class Branch extends Readable {
     this.waitingBytes += chunk.length + overheadBytes;
     if (this.#isReaderWaiting) this._read();
     if (this.waitingBytes <= this.#limitBytes) return;
-    const message = `dropped: it left more than ${this.#limitBytes} bytes untaken`;
+    const message = `dropped: more than ${this.#limitBytes} bytes were waiting for it`;
     this.destroy(new TnetError('TNET_E_OVERRUN', message));
   }
 

@@ -61,7 +61,7 @@ export class ProxyAuthorizer {
       throw refusal(
         'http-connect',
         'credentials-needed',
-        `The proxy wants a user and a password (${schemes}).`,
+        `the proxy requires a user and a password (${schemes})`,
         {
           status: 407,
         },
@@ -75,7 +75,7 @@ export class ProxyAuthorizer {
       throw refusal(
         'http-connect',
         'no-acceptable-scheme',
-        `The proxy offers only ${schemes} to authenticate.`,
+        `the proxy offers only ${schemes} to authenticate`,
         {
           status: 407,
         },
@@ -95,7 +95,7 @@ export class ProxyAuthorizer {
       this.#staleCount += 1;
       return;
     }
-    throw refusal('http-connect', 'bad-credentials', 'The proxy does not accept this user and password.', {
+    throw refusal('http-connect', 'bad-credentials', 'the proxy does not accept this user and password', {
       status: 407,
     });
   }

@@ -14,7 +14,7 @@ import type { ProxyCredentials } from './credentials.ts';
 
 /** How many 1xx responses may come before the real one. */
 export const INTERIM_LIMIT = 16;
-/** The longest body of a 407 that is read over to use the connection again; after a longer one it is opened anew. */
+/** The longest body of a 407 that is read over to use the connection again; after a longer one a new connection is opened. */
 const SKIPPED_BODY_LIMIT_BYTES = 64 * 1024;
 
 /** What an {@link HttpConnectClient} is made with. */
@@ -75,7 +75,7 @@ export class HttpConnectClient {
     this.#authorizer = new ProxyAuthorizer(credentials, authorization, createNonce);
     for (const [name, value] of headers) {
       if (isToken(name) && isFieldValue(value)) continue;
-      throw badInput('http-connect', 'bad-header', `This header cannot be sent: ${JSON.stringify(name)}.`);
+      throw badInput('http-connect', 'bad-header', `this header cannot be sent: ${JSON.stringify(name)}`);
     }
   }
 
@@ -118,13 +118,13 @@ export class HttpConnectClient {
     const bytes = this.#state.queue.peek();
     const prefix = bytes.subarray(0, PREFIX.length);
     if (!prefix.equals(PREFIX.subarray(0, prefix.length))) {
-      throw this.#head.malformed('not-http', 'The proxy does not answer in HTTP/1.');
+      throw this.#head.malformed('not-http', 'the proxy does not answer in HTTP/1');
     }
     const line = this.#head.readStartLine(bytes);
     if (line === undefined) return {};
     const [, minor, digits, phrase = ''] = statusLine.exec(line) ?? [];
     if (digits === undefined)
-      throw this.#head.malformed('bad-status-line', "The proxy's status line cannot be read.");
+      throw this.#head.malformed('bad-status-line', "the proxy's status line cannot be read");
     const head = this.#head.readHeaders(bytes);
     if (!head) return {};
     this.#state.queue.drop(head.headBytes);
@@ -135,7 +135,7 @@ export class HttpConnectClient {
       return { done: { status, headers: head.headers, rest: this.#state.finish() } };
     }
     if (status === 407) return this.#answer407(head.headers, minor === '1');
-    const sentence = `The proxy answers ${digits}${phrase === '' ? '' : ` ${phrase.slice(0, REASON_LIMIT)}`}.`;
+    const sentence = `the proxy answers ${digits}${phrase === '' ? '' : ` ${phrase.slice(0, REASON_LIMIT)}`}`;
     throw refusal('http-connect', 'http-status', sentence, { status });
   }
 
@@ -145,7 +145,7 @@ export class HttpConnectClient {
     throw overLimit(
       'http-connect',
       'too-many-interim',
-      `The proxy sent more than ${INTERIM_LIMIT} 1xx responses.`,
+      `the proxy sent more than ${INTERIM_LIMIT} 1xx responses`,
     );
   }
 

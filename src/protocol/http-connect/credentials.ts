@@ -61,7 +61,7 @@ function badChallenge(): Error {
   return violation(
     'http-connect',
     'bad-challenge',
-    'The proxy asks for authentication in a form that cannot be read.',
+    'the authentication that the proxy asks for cannot be read',
   );
 }
 
@@ -83,7 +83,7 @@ export function encodeBasic({ user, password }: ProxyCredentials): string {
     throw badInput(
       'http-connect',
       'bad-credentials',
-      'Basic takes no colon in the user and no control characters (RFC 7617).',
+      'a user for Basic authentication must not contain a colon or control characters (RFC 7617)',
     );
   }
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
@@ -167,7 +167,7 @@ export function answerDigest(
     throw badInput(
       'http-connect',
       'bad-credentials',
-      'User and password must not have control characters in them.',
+      'the user and the password must not contain control characters',
     );
   }
   const { parameters } = challenge;

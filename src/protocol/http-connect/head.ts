@@ -77,12 +77,11 @@ export class HeadReader {
     const end = bytes.subarray(0, START_LINE_LIMIT_BYTES).indexOf(LF);
     if (end < 0) {
       if (bytes.length < START_LINE_LIMIT_BYTES) return undefined;
-      const sentence = `The first line is over ${START_LINE_LIMIT_BYTES} bytes.`;
+      const sentence = `the first line is longer than ${START_LINE_LIMIT_BYTES} bytes`;
       throw overLimit('http-connect', 'line-too-long', sentence, this.#longLine);
     }
     const line = bytes.toString('latin1', 0, bytes[end - 1] === CR ? end - 1 : end);
-    if (forbidden.test(line))
-      throw this.malformed('bad-start-line', 'The first line has control bytes in it.');
+    if (forbidden.test(line)) throw this.malformed('bad-start-line', 'the first line contains control bytes');
     return line;
   }
 
@@ -92,12 +91,12 @@ export class HeadReader {
     const headBytes = findHeadEnd(head);
     if (headBytes === undefined) {
       if (bytes.length < HEAD_LIMIT_BYTES) return undefined;
-      const sentence = `The head is over ${HEAD_LIMIT_BYTES} bytes.`;
+      const sentence = `the head is longer than ${HEAD_LIMIT_BYTES} bytes`;
       throw overLimit('http-connect', 'head-too-long', sentence, this.#tooLarge);
     }
     const [, ...lines] = head.toString('latin1', 0, headBytes).split(/\r?\n/).slice(0, -2);
     if (lines.length > HEADER_COUNT_LIMIT) {
-      const sentence = `There are more than ${HEADER_COUNT_LIMIT} header fields.`;
+      const sentence = `there are more than ${HEADER_COUNT_LIMIT} header fields`;
       throw overLimit('http-connect', 'too-many-headers', sentence, this.#tooLarge);
     }
     return { headers: lines.map((line) => this.#readHeader(line)), headBytes };
@@ -109,7 +108,7 @@ export class HeadReader {
     const value = trimBlanks(line.slice(colon + 1));
     // A folded line starts with a blank and so has no token before its colon: obsolete since RFC 7230, and refused.
     if (colon < 0 || !isToken(name) || !isFieldValue(value)) {
-      throw this.malformed('bad-header', 'A header field cannot be read.');
+      throw this.malformed('bad-header', 'a header field cannot be read');
     }
     return { name: name.toLowerCase(), value };
   }
@@ -143,11 +142,11 @@ const authorityForm = /^(?:\[([^[\]]+)\]|([^:[\]]+)):([1-9]\d{0,4})$/;
  */
 export function encodeAuthority({ host, port }: Authority): string {
   if (!Number.isInteger(port) || port < 1 || port > 0xffff) {
-    throw badInput('http-connect', 'bad-port', `A port is a number from 1 to 65535, not ${port}.`);
+    throw badInput('http-connect', 'bad-port', `a port is a number from 1 to 65535, not ${port}`);
   }
   if (ipToBytes(host)?.length === 16) return `[${host}]:${port}`;
   if (!regName.test(host)) {
-    throw badInput('http-connect', 'bad-host', `This host cannot be asked for: ${JSON.stringify(host)}.`);
+    throw badInput('http-connect', 'bad-host', `this host cannot be asked for: ${JSON.stringify(host)}`);
   }
   return `${host}:${port}`;
 }

@@ -73,8 +73,7 @@ export function parseHtpasswd(text: string): HtpasswdUsers {
   for (const [index, raw] of text.split('\n').entries()) {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;
-    const fail = (reason: string, what: string) =>
-      violation('htpasswd', reason, `Line ${index + 1} ${what}.`);
+    const fail = (reason: string, what: string) => violation('htpasswd', reason, `line ${index + 1} ${what}`);
     const [, user, hash = ''] = /^([^:]+):([^:]+)(?::.*)?$/.exec(line) ?? [];
     if (user === undefined) throw fail('bad-line', 'is not user:hash');
     if (!Object.values(forms).some((form) => form.test(hash))) {

@@ -63,19 +63,19 @@ export class HttpConnectServer {
   #readRequestLine(line: string): { authority: Authority; minor: string } {
     const [, method, target = '', major, minor = ''] = requestLine.exec(line) ?? [];
     if (method === undefined || !isToken(method)) {
-      throw this.#head.malformed('bad-request-line', 'The request line cannot be read.');
+      throw this.#head.malformed('bad-request-line', 'the request line cannot be read');
     }
     if (major !== '1')
-      throw this.#refuse(505, 'bad-version', `The client speaks HTTP/${major ?? ''}.${minor}.`);
+      throw this.#refuse(505, 'bad-version', `the client speaks HTTP/${major ?? ''}.${minor}`);
     if (method !== 'CONNECT') {
       throw this.#refuse(
         405,
         'bad-method',
-        `The client sends ${method.slice(0, 20)} where only CONNECT is served.`,
+        `the client sends ${method.slice(0, 20)}, but only CONNECT is supported`,
       );
     }
     const authority = decodeAuthority(target);
-    if (!authority) throw this.#head.malformed('bad-target', 'The target of CONNECT is not host:port.');
+    if (!authority) throw this.#head.malformed('bad-target', 'the target of CONNECT is not host:port');
     return { authority, minor };
   }
 
@@ -83,12 +83,12 @@ export class HttpConnectServer {
   #checkHeaders(headers: readonly HttpHeader[], minor: string): void {
     const hosts = findHeaders(headers, 'host').length;
     if (hosts > 1 || (hosts === 0 && minor !== '0')) {
-      throw this.#head.malformed('bad-host-header', 'The request does not have exactly one Host field.');
+      throw this.#head.malformed('bad-host-header', 'the request does not have exactly one Host field');
     }
     const hasBody =
       findHeaders(headers, 'transfer-encoding').length > 0 ||
       findHeaders(headers, 'content-length').some((length) => length !== '0');
-    if (hasBody) throw this.#head.malformed('has-body', 'A CONNECT request has no body.');
+    if (hasBody) throw this.#head.malformed('has-body', 'a CONNECT request has no body');
   }
 
   #refuse(status: ConnectStatus, reason: string, sentence: string): Error {
@@ -123,7 +123,7 @@ export function encodeConnectReply(status: ConnectStatus, realm = 'tnet'): Buffe
   const phrase = connectReplies[status];
   if (status === 200) return Buffer.from(`HTTP/1.1 200 ${phrase}\r\n\r\n`);
   if (!/^[\x20-\x7e]*$/.test(realm)) {
-    throw badInput('http-connect', 'bad-realm', 'A realm has printable ASCII characters only.');
+    throw badInput('http-connect', 'bad-realm', 'a realm has printable ASCII characters only');
   }
   const quoted = realm.replaceAll(/["\\]/g, '\\$&');
   const body = `${status} ${phrase}\n`;

@@ -44,7 +44,7 @@ export function decodeProxyHeader(bytes: Buffer): DecodedProxyHeader {
   if (bytes.length === 0) return { needBytes: 1 };
   if (startsLike(bytes, V1_SIGNATURE)) return decodeV1(bytes);
   if (startsLike(bytes, V2_SIGNATURE)) return decodeV2(bytes);
-  throw bad('no-header', 'The connection does not start with a PROXY header.');
+  throw bad('no-header', 'the connection does not start with a PROXY header');
 }
 
 /** Section 2.1: the line is read when its CR LF has come, and both bytes have to be there. */
@@ -53,17 +53,17 @@ function decodeV1(bytes: Buffer): DecodedProxyHeader {
   const end = line.indexOf('\r\n');
   if (end < 0) {
     const stray = line.subarray(0, -1).includes(13) || line.includes(10);
-    if (stray) throw bad('bad-line', 'The line of the PROXY header does not end in CR LF.');
+    if (stray) throw bad('bad-line', 'the line of the PROXY header does not end in CR LF');
     if (line.length < V1_LIMIT_BYTES) return { needBytes: 1 };
     throw overLimit(
       'proxy-protocol',
       'line-too-long',
-      `The line of the PROXY header is over ${V1_LIMIT_BYTES} bytes.`,
+      `the line of the PROXY header is longer than ${V1_LIMIT_BYTES} bytes`,
     );
   }
   const text = line.toString('latin1', 0, end);
   if (text.includes('\r') || text.includes('\n')) {
-    throw bad('bad-line', 'The line of the PROXY header does not end in CR LF.');
+    throw bad('bad-line', 'the line of the PROXY header does not end in CR LF');
   }
   const header: ProxyHeader = { version: 1, command: 'proxy', ends: readLine(text), values: [] };
   return { header, headerBytes: end + 2 };
@@ -74,14 +74,14 @@ function readLine(text: string): ProxyEnds {
     text.split(' ');
   if (family === 'UNKNOWN') return EMPTY_ENDS;
   if (family !== 'TCP4' && family !== 'TCP6')
-    throw bad('bad-family', 'The PROXY header names an unknown protocol.');
+    throw bad('bad-family', 'the PROXY header names an unknown protocol');
   const addressBytes = family === 'TCP4' ? 4 : 16;
   const readEnd = (host: string, port: string) => {
     const literal = ipToBytes(host);
     if (literal?.length !== addressBytes)
-      throw bad('bad-address', 'The PROXY header has an address that cannot be read.');
+      throw bad('bad-address', 'the PROXY header has an address that cannot be read');
     if (!portText.test(port) || Number(port) > 0xffff)
-      throw bad('bad-port', 'The PROXY header has a port that cannot be read.');
+      throw bad('bad-port', 'the PROXY header has a port that cannot be read');
     return { host: bytesToIp(literal), port: Number(port) };
   };
   const ends: ProxyEnds = {
@@ -89,7 +89,7 @@ function readLine(text: string): ProxyEnds {
     source: readEnd(source, sourcePort),
     destination: readEnd(destination, destinationPort),
   };
-  if (more.length > 0) throw bad('bad-line', 'The line of the PROXY header has more words than it should.');
+  if (more.length > 0) throw bad('bad-line', 'the line of the PROXY header has more words than it should');
   return ends;
 }
 
@@ -97,7 +97,7 @@ function readLine(text: string): ProxyEnds {
 function decodeV2(bytes: Buffer): DecodedProxyHeader {
   const [versionAndCommand, familyCode] = [bytes[12], bytes[13]];
   if (versionAndCommand !== undefined && versionAndCommand !== 0x20 && versionAndCommand !== 0x21) {
-    throw bad('bad-version', `The PROXY header has version and command 0x${versionAndCommand.toString(16)}.`);
+    throw bad('bad-version', `the PROXY header has version and command 0x${versionAndCommand.toString(16)}`);
   }
   const isLocal = versionAndCommand === 0x20;
   const family = familyCode === undefined ? 'unknown' : readFamily(familyCode, isLocal);
@@ -124,7 +124,7 @@ function readFamily(code: number, isLocal: boolean): ProxyEnds['family'] {
   // A valid family with an unspecified protocol, or the other way round, is as good as UNSPEC; LOCAL ignores both.
   const isValid = code >> 4 <= 3 && (code & 15) <= 2;
   if (isValid || isLocal) return 'unknown';
-  throw bad('bad-family', `The PROXY header has family and protocol 0x${code.toString(16)}.`);
+  throw bad('bad-family', `the PROXY header has family and protocol 0x${code.toString(16)}`);
 }
 
 function readEnds(block: Buffer, family: ProxyEnds['family']): { ends: ProxyEnds; end: number } {
@@ -133,8 +133,7 @@ function readEnds(block: Buffer, family: ProxyEnds['family']): { ends: ProxyEnds
   const isUnix = family === 'unix' || family === 'unix-datagram';
   const size = isUnix ? UNIX_ADDRESS_BYTES : family.endsWith('4') ? 4 : 16;
   const end = from + 2 * size + (isUnix ? 0 : 4);
-  if (block.length < end)
-    throw bad('addresses-cut-short', 'The PROXY header is too short for its addresses.');
+  if (block.length < end) throw bad('addresses-cut-short', 'the PROXY header is too short for its addresses');
   const [source, destination] = [
     block.subarray(from, from + size),
     block.subarray(from + size, from + 2 * size),
@@ -165,11 +164,11 @@ function checkChecksum(block: Buffer, values: readonly ReadValue[]): void {
   const checksums = values.filter(({ value }) => value.type === 'crc32c');
   const [checksum, ...more] = checksums;
   if (!checksum) return;
-  if (more.length > 0) throw bad('bad-crc32c', 'The PROXY header has more than one checksum.');
+  if (more.length > 0) throw bad('bad-crc32c', 'the PROXY header has more than one checksum');
   const zeroed = Buffer.from(block);
   zeroed.fill(0, checksum.start, checksum.start + 4);
   if (block.readUInt32BE(checksum.start) === crc32c(zeroed)) return;
-  throw bad('bad-crc32c', 'The checksum of the PROXY header is wrong.');
+  throw bad('bad-crc32c', 'the checksum of the PROXY header is wrong');
 }
 
 /** A header and the bytes after it, the beginning of the stream. */

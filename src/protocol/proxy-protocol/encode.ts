@@ -23,11 +23,11 @@ function encodeInet({ host, port }: InetAddress, family: InetEnds['family']): { 
     throw badInput(
       'proxy-protocol',
       'bad-host',
-      `${JSON.stringify(host)} is no address of the family ${family}.`,
+      `${JSON.stringify(host)} is not an address of the family ${family}`,
     );
   }
   if (!Number.isInteger(port) || port < 0 || port > 0xffff) {
-    throw badInput('proxy-protocol', 'bad-port', `A port is a number from 0 to 65535, not ${port}.`);
+    throw badInput('proxy-protocol', 'bad-port', `a port is a number from 0 to 65535, not ${port}`);
   }
   return { host: bytes, port };
 }
@@ -38,7 +38,7 @@ function encodeUnix(path: string): Buffer {
     throw badInput(
       'proxy-protocol',
       'bad-path',
-      `A Unix path in a PROXY header has at most ${UNIX_ADDRESS_BYTES} bytes.`,
+      `a Unix path in a PROXY header has at most ${UNIX_ADDRESS_BYTES} bytes`,
     );
   }
   return Buffer.concat([bytes, Buffer.alloc(UNIX_ADDRESS_BYTES - bytes.length)]);
@@ -94,7 +94,7 @@ function findChecksum(values: readonly ProxyValue[], encoded: readonly Buffer[])
  */
 export function encodeProxyV2({ command, ends, values }: Omit<ProxyHeader, 'version'>): Buffer {
   if (values.filter(({ type }) => type === 'crc32c').length > 1) {
-    throw badInput('proxy-protocol', 'bad-value', 'A PROXY header has one checksum at most.');
+    throw badInput('proxy-protocol', 'bad-value', 'a PROXY header has one checksum at most');
   }
   const addresses = encodeEnds(ends);
   const encoded = values.map(encodeValue);
@@ -103,7 +103,7 @@ export function encodeProxyV2({ command, ends, values }: Omit<ProxyHeader, 'vers
     throw badInput(
       'proxy-protocol',
       'too-long',
-      'The values of the PROXY header are over 65535 bytes together.',
+      'the values of the PROXY header are longer than 65535 bytes together',
     );
   }
   const head = Buffer.from([0x20 | (command === 'proxy' ? 1 : 0), familyCodes[ends.family], 0, 0]);

@@ -28,7 +28,7 @@ function cutValues(bytes: Buffer, from: number): RawValue[] {
     const start = index + 3;
     const end = bytes.length < start ? Infinity : start + bytes.readUInt16BE(index + 1);
     if (end > bytes.length)
-      throw bad('value-cut-short', 'A value of the PROXY header is longer than the header.');
+      throw bad('value-cut-short', 'a value of the PROXY header is longer than the header');
     values.push({ code: bytes[index] ?? 0, bytes: bytes.subarray(start, end), start });
     index = end;
   }
@@ -37,12 +37,12 @@ function cutValues(bytes: Buffer, from: number): RawValue[] {
 
 function readText(bytes: Buffer): string {
   const text = bytes.toString();
-  if (!Buffer.from(text).equals(bytes)) throw bad('bad-text', 'A text in the PROXY header is not UTF-8.');
+  if (!Buffer.from(text).equals(bytes)) throw bad('bad-text', 'a text in the PROXY header is not UTF-8');
   return text;
 }
 
 function readSsl(bytes: Buffer): ProxySsl {
-  if (bytes.length < 5) throw bad('bad-ssl', 'The SSL value of the PROXY header is too short.');
+  if (bytes.length < 5) throw bad('bad-ssl', 'the SSL value of the PROXY header is too short');
   const bits = bytes[0] ?? 0;
   const texts: Partial<Record<keyof typeof sslCodes, string>> = {};
   for (const value of cutValues(bytes, 5)) {
@@ -81,13 +81,13 @@ function readValue({ code, bytes }: RawValue): ProxyValue {
     case valueCodes.authority:
       return { type: 'authority', name: readText(bytes) };
     case valueCodes.crc32c:
-      if (bytes.length !== 4) throw bad('bad-crc32c', 'The checksum of the PROXY header is not four bytes.');
+      if (bytes.length !== 4) throw bad('bad-crc32c', 'the checksum of the PROXY header is not four bytes');
       return { type: 'crc32c', value: bytes.readUInt32BE(0) };
     case valueCodes['unique-id']:
       if (bytes.length > UNIQUE_ID_LIMIT_BYTES) {
         throw bad(
           'bad-unique-id',
-          `The unique id of the PROXY header is over ${UNIQUE_ID_LIMIT_BYTES} bytes.`,
+          `the unique id of the PROXY header is longer than ${UNIQUE_ID_LIMIT_BYTES} bytes`,
         );
       }
       return { type: 'unique-id', bytes: Buffer.from(bytes) };
@@ -105,7 +105,7 @@ function encodeRaw(code: number, bytes: Buffer): Buffer {
     throw badInput(
       'proxy-protocol',
       'bad-value',
-      'A value of the PROXY header has a type of one byte and at most 65535 bytes.',
+      'a value of the PROXY header has a type of one byte and at most 65535 bytes',
     );
   }
   return Buffer.concat([Buffer.from([code, bytes.length >> 8, bytes.length & 255]), bytes]);
@@ -141,7 +141,7 @@ export function encodeValue(value: ProxyValue): Buffer {
         throw badInput(
           'proxy-protocol',
           'bad-value',
-          `A unique id has at most ${UNIQUE_ID_LIMIT_BYTES} bytes.`,
+          `a unique id has at most ${UNIQUE_ID_LIMIT_BYTES} bytes`,
         );
       }
       return encodeRaw(valueCodes['unique-id'], value.bytes);

@@ -44,7 +44,7 @@ const ring = Array.from({ length: 95 }, (_, index) => String.fromCharCode(0x20 +
 /** Source: RFC 864, "Data Syntax": lines of 72 characters, each begun one character later, ended by CR LF. */
 const lineCharacters = 72;
 
-/** The text after which chargen's lines begin anew: 95 lines of 74 bytes. */
+/** The text after which chargen's lines repeat: 95 lines of 74 bytes. */
 export const chargenCycle: Buffer = Buffer.from(
   Array.from({ length: ring.length }, (_, line) => `${lineAt(line)}\r\n`).join(''),
   'latin1',
@@ -71,7 +71,7 @@ const secondsTo1970 = 2_208_988_800;
 
 /**
  * The time as the Time Protocol sends it: seconds since the beginning of 1900 in UTC, 32 bits, the most significant
- * byte first. It begins anew on 2036-02-07. Source: RFC 868.
+ * byte first. It wraps around on 2036-02-07. Source: RFC 868.
  */
 function encodeTime(at: Date): Buffer {
   const seconds = Math.floor(at.getTime() / 1000) + secondsTo1970;
@@ -124,7 +124,7 @@ export const builtInQuotes: readonly Buffer[] = readQuotes(
 );
 
 /**
- * Reads quotes from a text: parted by lines that hold only `%`, as fortune(6) has them, or without such lines one a
+ * Reads quotes from a text: separated by lines that contain only `%`, as fortune(6) has them, or without such lines one a
  * line. Lines end in CR LF afterwards.
  *
  * @throws Error with one sentence, when there is none, or one is as long as RFC 865 does not allow
@@ -136,7 +136,7 @@ export function readQuotes(text: string): readonly Buffer[] {
     .map((quote) => quote.replace(/\s+$/, ''))
     .filter((quote) => quote !== '')
     .map((quote) => Buffer.from(`${quote.replaceAll(/\r?\n/g, '\r\n')}\r\n`));
-  if (encoded.length === 0) throw new Error('there is no quote in it');
+  if (encoded.length === 0) throw new Error('there are no quotes in it');
   const long = encoded.findIndex(({ length }) => length >= quoteLimitBytes);
   if (long >= 0) {
     const bytes = encoded[long]?.length ?? 0;

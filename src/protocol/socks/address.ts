@@ -19,7 +19,7 @@ const unsafe = /[\p{Cc}\p{Z}]/u;
 /** @throws ProtocolError TNET_E_PROTOCOL_INPUT when the port is not a whole number from 0 to 65535. */
 export function checkPort(protocol: ProtocolName, port: number): void {
   if (Number.isInteger(port) && port >= 0 && port <= 0xffff) return;
-  throw badInput(protocol, 'bad-port', `A port is a number from 0 to 65535, not ${port}.`);
+  throw badInput(protocol, 'bad-port', `a port is a number from 0 to 65535, not ${port}`);
 }
 
 /** @throws ProtocolError TNET_E_PROTOCOL_INPUT when the name is empty, too long or has blanks or controls in it. */
@@ -29,7 +29,7 @@ export function encodeName(protocol: ProtocolName, host: string): Buffer {
   throw badInput(
     protocol,
     'bad-host',
-    `A host name has 1 to ${DOMAIN_LIMIT_BYTES} bytes and no blanks: ${JSON.stringify(host)}.`,
+    `a host name has 1 to ${DOMAIN_LIMIT_BYTES} bytes and no blanks: ${JSON.stringify(host)}`,
   );
 }
 
@@ -37,7 +37,12 @@ export function encodeName(protocol: ProtocolName, host: string): Buffer {
 export function decodeName(protocol: ProtocolName, bytes: Buffer, details?: ProtocolErrorDetails): string {
   const host = bytes.toString();
   if (bytes.length > 0 && !unsafe.test(host) && Buffer.from(host).equals(bytes)) return host;
-  throw violation(protocol, 'bad-host', 'The host name is empty or has bytes that no name has.', details);
+  throw violation(
+    protocol,
+    'bad-host',
+    'the host name is empty or contains bytes that are not allowed in one',
+    details,
+  );
 }
 
 /** ATYP, address and port of RFC 1928; a literal address goes as bytes, everything else as a name. */
@@ -73,7 +78,7 @@ export function readAddress(
   const type = bytes[from];
   if (type === undefined) return undefined;
   if (type !== addressTypes.ipv4 && type !== addressTypes.ipv6 && type !== addressTypes.domain) {
-    throw violation('socks5', 'bad-address-type', `There is no SOCKS5 address type ${type}.`, details.type);
+    throw violation('socks5', 'bad-address-type', `there is no SOCKS5 address type ${type}`, details.type);
   }
   const isName = type === addressTypes.domain;
   const start = from + (isName ? 2 : 1);
@@ -105,8 +110,8 @@ export function encodeSocksDatagram({ host, port, data }: SocksDatagram): Buffer
 export function decodeSocksDatagram(bytes: Buffer): SocksDatagram {
   const read = bytes[2] === 0 || bytes.length < 3 ? readAddress(bytes, 3) : undefined;
   if (bytes.length >= 3 && bytes[2] !== 0) {
-    throw violation('socks5', 'fragmented', 'The datagram is a fragment, which is not supported.');
+    throw violation('socks5', 'fragmented', 'the datagram is a fragment, which is not supported');
   }
-  if (!read) throw violation('socks5', 'cut-short', 'The datagram ends inside its SOCKS5 header.');
+  if (!read) throw violation('socks5', 'cut-short', 'the datagram ends inside its SOCKS5 header');
   return { ...read.address, data: bytes.subarray(read.end) };
 }

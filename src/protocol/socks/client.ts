@@ -114,11 +114,11 @@ export class SocksClient {
     if (method === methods.unacceptable) {
       const sentence =
         this.#options.user === undefined
-          ? 'The proxy wants a user and a password.'
-          : 'The proxy takes no user and password, nor a client without.';
+          ? 'the proxy requires a user and a password'
+          : 'the proxy accepts neither a user and password nor a client without them';
       throw refusal('socks5', 'no-acceptable-method', sentence, { status: method });
     }
-    throw violation('socks5', 'bad-method', `The proxy chose method ${method}, which was not offered.`);
+    throw violation('socks5', 'bad-method', `the proxy chose method ${method}, which was not offered`);
   }
 
   /** RFC 1929 section 2: 0 is success. The version byte is 1; some proxies send 5, which is let pass. */
@@ -126,12 +126,12 @@ export class SocksClient {
     const bytes = this.#state.queue.peek();
     const version = bytes[0];
     if (version !== undefined && version !== 1 && version !== 5) {
-      throw violation('socks5', 'bad-version', `The proxy answers the password in version ${version}.`);
+      throw violation('socks5', 'bad-version', `the proxy answered the password in version ${version}`);
     }
     const status = bytes[1];
     if (status === undefined) return undefined;
     if (status !== 0) {
-      throw refusal('socks5', 'bad-credentials', 'The proxy does not accept this user and password.', {
+      throw refusal('socks5', 'bad-credentials', 'the proxy does not accept this user and password', {
         status,
       });
     }
@@ -147,7 +147,7 @@ export class SocksClient {
     const status = bytes[1];
     if (status === undefined) return undefined;
     if (status !== 0) {
-      const [reason, sentence] = explainReply5(status);
+      const { reason, sentence } = explainReply5(status);
       throw refusal('socks5', reason, sentence, { status });
     }
     const read = readAddress(bytes, 3);
@@ -161,12 +161,16 @@ export class SocksClient {
     const version = bytes[0];
     // The paper says 0; some servers repeat the 4 of the request.
     if (version !== undefined && version !== 0 && version !== 4) {
-      throw violation('socks4', 'bad-version', `The proxy answers with ${version}, which is not SOCKS4.`);
+      throw violation(
+        'socks4',
+        'bad-version',
+        `the first byte of the proxy is ${version}, which is not SOCKS4`,
+      );
     }
     const status = bytes[1];
     if (status === undefined) return undefined;
     if (status !== 90) {
-      const [reason, sentence] = explainReply4(status);
+      const { reason, sentence } = explainReply4(status);
       throw refusal('socks4', reason, sentence, { status });
     }
     if (bytes.length < REPLY4_BYTES) return undefined;
@@ -186,6 +190,10 @@ export class SocksClient {
 
   #checkVersion(version: number | undefined): void {
     if (version === undefined || version === 5) return;
-    throw violation('socks5', 'bad-version', `The proxy answers with ${version}, which is not SOCKS5.`);
+    throw violation(
+      'socks5',
+      'bad-version',
+      `the first byte of the proxy is ${version}, which is not SOCKS5`,
+    );
   }
 }

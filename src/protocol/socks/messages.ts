@@ -52,7 +52,7 @@ export function encodePassword(options: SocksClientOptions): Buffer {
   // RFC 1929 wants a byte at least of the password too; there are users without one, and servers take it.
   const isFitting = user.length > 0 && Math.max(user.length, password.length) <= CREDENTIAL_LIMIT_BYTES;
   if (!isFitting) {
-    const sentence = 'A user has 1 to 255 bytes, and a password at most 255 (RFC 1929).';
+    const sentence = 'a user has 1 to 255 bytes, and a password at most 255 (RFC 1929)';
     throw badInput('socks5', 'bad-credentials', sentence);
   }
   return Buffer.concat([Buffer.from([1, user.length]), user, Buffer.from([password.length]), password]);
@@ -64,18 +64,19 @@ export function encodePassword(options: SocksClientOptions): Buffer {
  */
 export function encodeRequest4(options: SocksClientOptions): Buffer {
   const { version, command = 'connect', host, port, user = '', password } = options;
-  if (command === 'udp-associate') throw badInput('socks4', 'no-udp', 'SOCKS4 carries no UDP; use socks5.');
+  if (command === 'udp-associate')
+    throw badInput('socks4', 'no-udp', 'SOCKS4 does not support UDP; use socks5');
   if (password !== undefined) {
-    throw badInput('socks4', 'no-password', 'SOCKS4 knows a user but no password; use socks5.');
+    throw badInput('socks4', 'no-password', 'SOCKS4 does not support passwords; use socks5');
   }
   const userBytes = Buffer.from(user);
   if (userBytes.length > CREDENTIAL_LIMIT_BYTES || userBytes.includes(0)) {
-    throw badInput('socks4', 'bad-credentials', 'A SOCKS4 user has at most 255 bytes, none of them NUL.');
+    throw badInput('socks4', 'bad-credentials', 'a SOCKS4 user has at most 255 bytes, none of them NUL');
   }
   const literal = ipToBytes(host);
   if (literal) checkLiteral(host, literal);
   else if (version === '4') {
-    throw badInput('socks4', 'needs-address', 'SOCKS4 takes IPv4 addresses only; use socks4a for a name.');
+    throw badInput('socks4', 'needs-address', 'SOCKS4 supports IPv4 addresses only; use socks4a for a name');
   }
   const name = literal ? [] : [encodeName('socks4', host), Buffer.from([0])];
   return Buffer.concat([
@@ -89,10 +90,10 @@ export function encodeRequest4(options: SocksClientOptions): Buffer {
 
 function checkLiteral(host: string, literal: Buffer): void {
   if (literal.length !== 4) {
-    throw badInput('socks4', 'no-ipv6', 'SOCKS4 carries no IPv6 address; use socks5.');
+    throw badInput('socks4', 'no-ipv6', 'SOCKS4 does not support IPv6 addresses; use socks5');
   }
   if (!literal.equals(ANY_IPV4) && literal.subarray(0, 3).equals(ANY_IPV4.subarray(0, 3))) {
-    throw badInput('socks4', 'bad-host', `${host} would be read as the start of a name by a SOCKS4a proxy.`);
+    throw badInput('socks4', 'bad-host', `${host} would be read as the start of a name by a SOCKS4a proxy`);
   }
 }
 
@@ -112,31 +113,47 @@ const replyCodes = {
   'address-type-not-supported': 8,
 } as const;
 
-const sentences5: Record<number, readonly [reason: string, sentence: string]> = {
-  1: ['general-failure', 'The proxy failed without saying why.'],
-  2: ['not-allowed', "The proxy's rules do not allow this connection."],
-  3: ['network-unreachable', 'The proxy cannot reach that network.'],
-  4: ['host-unreachable', 'The proxy cannot reach that host.'],
-  5: ['connection-refused', "The target refused the proxy's connection."],
-  6: ['ttl-expired', "The proxy's packets did not reach the target in time."],
-  7: ['command-not-supported', 'The proxy does not offer this kind of request.'],
-  8: ['address-type-not-supported', 'The proxy does not take this kind of address.'],
+/** The stable reason of a refusal, and the sentence for people. */
+interface Refusal {
+  readonly reason: string;
+  readonly sentence: string;
+}
+
+const sentences5: Record<number, Refusal> = {
+  1: { reason: 'general-failure', sentence: 'the proxy failed without saying why' },
+  2: { reason: 'not-allowed', sentence: "the proxy's rules do not allow this connection" },
+  3: { reason: 'network-unreachable', sentence: 'the proxy cannot reach that network' },
+  4: { reason: 'host-unreachable', sentence: 'the proxy cannot reach that host' },
+  5: { reason: 'connection-refused', sentence: "the target refused the proxy's connection" },
+  6: { reason: 'ttl-expired', sentence: "the proxy's packets did not reach the target in time" },
+  7: { reason: 'command-not-supported', sentence: 'the proxy does not support this kind of request' },
+  8: { reason: 'address-type-not-supported', sentence: 'the proxy does not support this kind of address' },
 };
 
-const sentences4: Record<number, readonly [reason: string, sentence: string]> = {
-  91: ['general-failure', 'The proxy rejected the request or could not connect.'],
-  92: ['identd-unreachable', 'The proxy could not reach an identd on this machine.'],
-  93: ['identd-mismatch', 'The identd on this machine reports a different user.'],
+const sentences4: Record<number, Refusal> = {
+  91: { reason: 'general-failure', sentence: 'the proxy rejected the request or could not connect' },
+  92: { reason: 'identd-unreachable', sentence: 'the proxy could not reach an identd on this machine' },
+  93: { reason: 'identd-mismatch', sentence: 'the identd on this machine reports a different user' },
 };
 
-/** The stable reason and the sentence for people of a refusal by a SOCKS5 proxy (RFC 1928 section 6). */
-export function explainReply5(code: number): readonly [reason: string, sentence: string] {
-  return sentences5[code] ?? ['unknown-reply', `The proxy refused with the unknown code ${code}.`];
+/** What a refusal by a SOCKS5 proxy means (RFC 1928 section 6). */
+export function explainReply5(code: number): Refusal {
+  return (
+    sentences5[code] ?? {
+      reason: 'unknown-reply',
+      sentence: `the proxy refused with the unknown code ${code}`,
+    }
+  );
 }
 
 /** The same for SOCKS4 (the codes 91 to 93 of the SOCKS4 protocol paper). */
-export function explainReply4(code: number): readonly [reason: string, sentence: string] {
-  return sentences4[code] ?? ['unknown-reply', `The proxy refused with the unknown code ${code}.`];
+export function explainReply4(code: number): Refusal {
+  return (
+    sentences4[code] ?? {
+      reason: 'unknown-reply',
+      sentence: `the proxy refused with the unknown code ${code}`,
+    }
+  );
 }
 
 const ANY: SocksAddress = { host: '0.0.0.0', port: 0 };

@@ -127,13 +127,17 @@ export class SocksServer {
       case 'greeting':
         if (version === 5) return this.#readGreeting();
         if (version === 4) return this.#readRequest4();
-        throw violation('socks5', 'bad-version', `The client starts with ${version}, which is not SOCKS.`);
+        throw violation(
+          'socks5',
+          'bad-version',
+          `the first byte of the client is ${version}, which is not SOCKS`,
+        );
     }
   }
 
   #checkAhead(): void {
     if (this.#state.queue.length <= AHEAD_LIMIT_BYTES) return;
-    throw overLimit('socks5', 'too-much-ahead', 'The client sends too much before its password is checked.');
+    throw overLimit('socks5', 'too-much-ahead', 'the client sends too much before its password is checked');
   }
 
   /** RFC 1928 section 3. */
@@ -145,7 +149,7 @@ export class SocksServer {
     const isOffered = bytes.subarray(2, 2 + count).includes(wanted);
     this.#state.queue.drop(2 + count);
     if (!isOffered) {
-      throw refusal('socks5', 'no-acceptable-method', `The client does not offer method ${wanted}.`, {
+      throw refusal('socks5', 'no-acceptable-method', `the client does not offer method ${wanted}`, {
         reply: Buffer.from([5, methods.unacceptable]),
       });
     }
@@ -158,7 +162,7 @@ export class SocksServer {
   #readPassword(): SocksServerStep | undefined {
     const bytes = this.#state.queue.peek();
     if (bytes[0] !== 1) {
-      throw violation('socks5', 'bad-version', `The client sends its password in version ${bytes[0] ?? 0}.`, {
+      throw violation('socks5', 'bad-version', `the client sent its password in version ${bytes[0] ?? 0}`, {
         reply: Buffer.from([1, 1]),
       });
     }
@@ -178,7 +182,7 @@ export class SocksServer {
     const bytes = this.#state.queue.peek();
     const fail = (reply: SocksReply): ProtocolErrorDetails => ({ reply: encodeSocksReply(5, reply) });
     if (bytes[0] !== 5) {
-      throw violation('socks5', 'bad-version', `The client's request has version ${bytes[0] ?? 0}.`, {
+      throw violation('socks5', 'bad-version', `the client's request has version ${bytes[0] ?? 0}`, {
         ...fail('general-failure'),
       });
     }
@@ -189,7 +193,7 @@ export class SocksServer {
       throw violation(
         'socks5',
         'bad-command',
-        `There is no SOCKS5 command ${code}.`,
+        `there is no SOCKS5 command ${code}`,
         fail('command-not-supported'),
       );
     }
@@ -207,13 +211,18 @@ export class SocksServer {
     const bytes = this.#state.queue.peek();
     const fail: ProtocolErrorDetails = { reply: encodeSocksReply(4, 'general-failure') };
     if (this.#options.authentication === 'password') {
-      throw refusal('socks4', 'no-acceptable-method', 'SOCKS4 has no password, and one is wanted.', fail);
+      throw refusal(
+        'socks4',
+        'no-acceptable-method',
+        'a password is required, and SOCKS4 does not support passwords',
+        fail,
+      );
     }
     const code = bytes[1];
     if (code === undefined) return undefined;
     const command = commandsByCode.get(code);
     if (!command || command === 'udp-associate') {
-      throw violation('socks4', 'bad-command', `There is no SOCKS4 command ${code}.`, fail);
+      throw violation('socks4', 'bad-command', `there is no SOCKS4 command ${code}`, fail);
     }
     const userEnd = findNul(bytes, 8, USER_ID_LIMIT_BYTES, fail);
     if (userEnd === undefined) return undefined;
@@ -240,7 +249,12 @@ function findNul(
   const length = field.indexOf(0);
   if (length >= 0) return from + length;
   if (field.length > limitBytes) {
-    throw overLimit('socks4', 'field-too-long', `A field of the request is over ${limitBytes} bytes.`, fail);
+    throw overLimit(
+      'socks4',
+      'field-too-long',
+      `a field of the request is longer than ${limitBytes} bytes`,
+      fail,
+    );
   }
   return undefined;
 }

@@ -44,12 +44,12 @@ function showServerText(text: string): string {
 
 /** The server will not start TLS, in its own words. */
 export function serverRefusal(protocol: StarttlsProtocol, text: string, status?: number): ProtocolError {
-  return refusal(protocol, 'refused', `The server does not start TLS: ${showServerText(text)}`, { status });
+  return refusal(protocol, 'refused', `the server does not start TLS: ${showServerText(text)}`, { status });
 }
 
 /** The server speaks the protocol but has no TLS to offer. */
 export function notOffered(protocol: StarttlsProtocol): ProtocolError {
-  return refusal(protocol, 'not-offered', 'The server does not offer TLS on this port.');
+  return refusal(protocol, 'not-offered', 'the server does not offer TLS on this port');
 }
 
 /** The server says something that does not belong here. */
@@ -57,7 +57,7 @@ export function unexpected(protocol: StarttlsProtocol, text: string): ProtocolEr
   return violation(
     protocol,
     'unexpected',
-    `The server answers what is not ${protocol}: ${showServerText(text)}`,
+    `the server did not answer in ${protocol}: ${showServerText(text)}`,
   );
 }
 
@@ -66,7 +66,7 @@ export function messageTooLong(protocol: StarttlsProtocol): ProtocolError {
   return overLimit(
     protocol,
     'message-too-long',
-    `The server's message is over ${MESSAGE_LIMIT_BYTES} bytes.`,
+    `the server's message is longer than ${MESSAGE_LIMIT_BYTES} bytes`,
   );
 }
 
@@ -114,7 +114,7 @@ export class StarttlsDialogue {
         throw violation(
           this.#script.protocol,
           'surplus-bytes',
-          'The server sent plain bytes behind its consent to TLS; they may be forged.',
+          'the server sent unencrypted bytes after it had agreed to TLS, and they may be forged',
         );
       }
       return {
@@ -127,7 +127,7 @@ export class StarttlsDialogue {
   #take({ usedBytes, send, isReady = false }: ScriptStep, sends: Buffer[]): void {
     this.#messageCount += 1;
     if (this.#messageCount > MESSAGE_COUNT_LIMIT) {
-      const sentence = `The server sent more than ${MESSAGE_COUNT_LIMIT} messages and no TLS.`;
+      const sentence = `the server sent more than ${MESSAGE_COUNT_LIMIT} messages and no TLS`;
       throw overLimit(this.#script.protocol, 'too-many-messages', sentence);
     }
     this.#state.queue.drop(usedBytes);

@@ -73,7 +73,7 @@ function createReplyCollector(protocol: 'smtp' | 'ftp'): (line: string) => Numbe
  */
 export function createSmtpScript(name = 'localhost'): StarttlsScript {
   if (!/^[\x21-\x7e]{1,255}$/.test(name)) {
-    throw badInput('smtp', 'bad-name', `A client cannot call itself ${JSON.stringify(name)}.`);
+    throw badInput('smtp', 'bad-name', `not a name for a client: ${JSON.stringify(name)}`);
   }
   const collect = createReplyCollector('smtp');
   let phase: 'greeting' | 'ehlo' | 'starttls' = 'greeting';

@@ -73,7 +73,7 @@ function escapeAttribute(text: string): string {
  */
 export function createXmppScript(host: string): StarttlsScript {
   if (host === '' || /[\p{Cc}\p{Z}]/u.test(host)) {
-    throw badInput('xmpp', 'bad-host', `There is no XMPP domain ${JSON.stringify(host)}.`);
+    throw badInput('xmpp', 'bad-host', `there is no XMPP domain ${JSON.stringify(host)}`);
   }
   const dialogue = new XmppTags();
   return {

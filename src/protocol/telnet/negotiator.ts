@@ -18,7 +18,7 @@ export class TerminalTypeCycle {
       throw badInput(
         'telnet',
         'bad-terminal-type',
-        `A terminal type has 1 to ${TERMINAL_TYPE_LIMIT_BYTES} printable characters: ${JSON.stringify(name)}.`,
+        `a terminal type has 1 to ${TERMINAL_TYPE_LIMIT_BYTES} printable characters: ${JSON.stringify(name)}`,
       );
     }
     this.#names = names;
@@ -102,5 +102,5 @@ export class Negotiator {
   }
 }
 
-/** TIMING-MARK is a signal, not a state: every DO is answered anew (RFC 860), so the Q method does not apply. */
+/** TIMING-MARK is a signal, not a state: every DO is answered (RFC 860), so the Q method does not apply. */
 export const TIMING_MARK = telnetOptions['timing-mark'];

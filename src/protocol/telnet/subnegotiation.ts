@@ -37,7 +37,7 @@ export function encodeWindowSize({ columns, rows }: TelnetWindowSize): Buffer {
       throw badInput(
         'telnet',
         'bad-window-size',
-        `A window of ${columns}x${rows} cannot be told to the peer.`,
+        `a window of ${columns}x${rows} cannot be sent to the peer`,
       );
     }
   }

@@ -189,7 +189,7 @@ export class TelnetCodec {
 
   #request(side: TelnetSide, option: number, wish: 'on' | 'off'): Buffer {
     if (!Number.isInteger(option) || option < 0 || option >= IAC) {
-      throw badInput('telnet', 'bad-option', `A telnet option is a number from 0 to 254, not ${option}.`);
+      throw badInput('telnet', 'bad-option', `a telnet option is a number from 0 to 254, not ${option}`);
     }
     const step = this.#negotiator.request(side, option, wish);
     return step.send ? encodeNegotiation(step.send, option) : EMPTY;

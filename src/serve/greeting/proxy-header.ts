@@ -15,7 +15,11 @@ export async function readProxyHeader(
   for (;;) {
     const chunk = await reader.nextOfGreeting();
     if (!chunk)
-      throw violation('proxy-protocol', 'cut-short', 'the client ended before its PROXY header was whole');
+      throw violation(
+        'proxy-protocol',
+        'cut-short',
+        'the client ended the connection in the middle of its PROXY header',
+      );
     const received = receiver.receive(chunk);
     if (!received) continue;
     return { ...soFar, ...reader.finish(received.rest), header: received.header };

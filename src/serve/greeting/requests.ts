@@ -17,7 +17,12 @@ export function createSocksReader(users: Users | undefined): ReadGreeting {
     const server = new SocksServer({ authentication: users ? 'password' : 'none' });
     for (;;) {
       const chunk = await reader.nextOfGreeting();
-      if (!chunk) throw violation('socks5', 'cut-short', 'the client ended before its request was whole');
+      if (!chunk)
+        throw violation(
+          'socks5',
+          'cut-short',
+          'the client ended the connection in the middle of its request',
+        );
       let step = server.receive(chunk);
       for (;;) {
         if (step.send) client.write(step.send);
@@ -55,7 +60,11 @@ export function createConnectReader(users: Users | undefined): ReadGreeting {
     for (;;) {
       const chunk = await reader.nextOfGreeting();
       if (!chunk)
-        throw violation('http-connect', 'cut-short', 'the client ended before its request was whole');
+        throw violation(
+          'http-connect',
+          'cut-short',
+          'the client ended the connection in the middle of its request',
+        );
       const request = server.receive(chunk);
       if (!request) continue;
       const { credentials, host, port, rest } = request;

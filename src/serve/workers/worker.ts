@@ -8,7 +8,7 @@ import type { ServeHost, Service } from '../service.ts';
 
 /** What the process that accepts tells a worker. A client comes with its connection. */
 export type ToWorker =
-  /** Take the pairs, at the start and anew, with the throw-away certificates that are made. */
+  /** Take the pairs, at the start and at each reload, with the throw-away certificates that are made. */
   | { readonly type: 'serve'; readonly certificates: readonly HostCertificate[] }
   /** What has been bound, all of it. */
   | { readonly type: 'own'; readonly addresses: readonly string[] }
@@ -81,7 +81,7 @@ export class ServeWorker {
   readonly #asked = new Map<number, (isAllowed: boolean) => void>();
   #lastAsk = 0;
 
-  /** @param prepare makes the services ready, at the start and each time anew */
+  /** @param prepare makes the services ready, at the start and at each reload */
   constructor(
     host: Omit<ServeHost, 'ledger' | 'signal' | 'own' | 'certificates'>,
     prepare: (host: ServeHost) => Promise<readonly Service[]>,

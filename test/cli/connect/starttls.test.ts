@@ -91,7 +91,7 @@ test.serial('bytes that a man in the middle puts behind the consent are refused'
   });
   const run = await runCli(t, ['connect', '--starttls', 'smtp', ...trust, ...peer.words]);
   t.is(run.code, 1);
-  t.regex(run.stderr, /plain bytes behind its consent.*\(TNET_E_PROTOCOL\)/);
+  t.regex(run.stderr, /unencrypted bytes after it had agreed.*\(TNET_E_PROTOCOL\)/);
 });
 
 test.serial('a server that is silent before TLS is a time limit', async (t) => {

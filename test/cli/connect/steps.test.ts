@@ -103,16 +103,16 @@ test.serial('-C works on what the steps send', async (t) => {
 test.serial('a pattern or a text that cannot be read is refused before a socket opens', async (t) => {
   for (const [args, line] of [
     [['--expect', '('], /^tnet connect: --expect: Invalid regular expression.*\(TNET_E_USAGE\)\n$/],
-    [['--expect', '(a)\\1'], /^tnet connect: --expect: \\1 is what a group has matched.*\(TNET_E_USAGE\)\n$/],
-    [['--expect', '(?=a)'], /^tnet connect: --expect: \(\?=…\) looks ahead, which is not offered.*\n$/],
+    [['--expect', '(a)\\1'], /^tnet connect: --expect: \\1 is a back-reference.*\(TNET_E_USAGE\)\n$/],
+    [['--expect', '(?=a)'], /^tnet connect: --expect: \(\?=…\) is a lookahead, which is not supported.*\n$/],
     [
       ['--send', 'a\\q'],
-      /^tnet connect: --send: \\q stands for nothing; write \\\\ for \\ \(TNET_E_USAGE\)\n$/,
+      /^tnet connect: --send: \\q is not an escape sequence; write \\\\ for \\ \(TNET_E_USAGE\)\n$/,
     ],
     [['--escape', 'long'], /an escape key is \^ and a letter, one character, or none: not long/],
-    [['--crlf', 'up'], /one of in, out, both is needed/],
-    [['--telnet=loud'], /one of passive, active is needed/],
-    [['--retry', 'often'], /a whole number or the word forever is needed/],
+    [['--crlf', 'up'], /expected one of in, out, both/],
+    [['--telnet=loud'], /expected one of passive, active/],
+    [['--retry', 'often'], /expected a whole number or forever/],
   ] as const) {
     const { code, stderr } = await runCli(t, ['connect', ...args, '127.0.0.1', '1']);
     t.is(code, 2);

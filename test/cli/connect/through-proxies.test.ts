@@ -169,7 +169,7 @@ testWith('microsocks', 'ncat')(
     const cases: readonly (readonly [readonly string[], RegExp])[] = [
       [
         [`socks5://127.0.0.1:${socks}`],
-        /^tnet connect: socks5:\/\/127\.0\.0\.1:\d+: no way to 127\.0\.0\.1:\d+: the proxy wants a user and a password \(TNET_E_PROXY\)\n$/,
+        /^tnet connect: socks5:\/\/127\.0\.0\.1:\d+: no way to 127\.0\.0\.1:\d+: the proxy requires a user and a password \(TNET_E_PROXY\)\n$/,
       ],
       [
         [`socks5://ada@127.0.0.1:${socks}`],
@@ -177,7 +177,7 @@ testWith('microsocks', 'ncat')(
       ],
       [
         [`http://127.0.0.1:${http}`],
-        /http:\/\/127\.0\.0\.1:\d+: .*wants a user and a password \(digest, basic|wants a user and a password/,
+        /http:\/\/127\.0\.0\.1:\d+: .*requires a user and a password \(digest, basic|requires a user and a password/,
       ],
       [[`http://ada@127.0.0.1:${http}`], /does not accept this user and password/],
       [
@@ -229,7 +229,7 @@ test.serial('-w covers the whole chain: a proxy that never answers is exit 124',
 test.serial('a proxy that cannot be used is exit 2 before anything is opened', async (t) => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['-x', 'socks5://ada:s3cret@h:1'], /^tnet connect: socks5:\/\/…@h:1: no password on the command line/],
-    [['-x', 'ftp://h:1'], /unknown proxy protocol ftp: socks4, socks4a, socks5 and http are known/],
+    [['-x', 'ftp://h:1'], /unknown proxy protocol ftp: use socks4, socks4a, socks5 or http/],
     [['-x', 'socks5://ada@h:1'], /the proxy user needs a password: in TNET_PROXY_PASSWORD/],
     [['-x', 'h:1', '--proxy-password-file', '/nowhere'], /needs a -x that names a user/],
     [['-x', 'http://ada@h:1', '--proxy-password-file', '/nowhere'], /\/nowhere: cannot be read \(ENOENT\)/],
@@ -284,7 +284,7 @@ testWith('microsocks')(
 
 /** A line that comes when the answer may be lost: it names the proxy, the half-close and what helps. */
 const halfCloseHint =
-  /^tnet connect: (socks5|http):\/\/127\.0\.0\.1:\d+: no byte came after our half-close, .*--no-shutdown -q TIME\n$/;
+  /^tnet connect: (socks5|http):\/\/127\.0\.0\.1:\d+: nothing was received after our half-close, .*--no-shutdown -q TIME\n$/;
 
 /** A server that answers 300 ms after the first byte: by then a proxy has acted on a half-close. */
 async function startSlowReplier(t: ExecutionContext) {

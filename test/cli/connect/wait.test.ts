@@ -165,7 +165,7 @@ test.serial('--timeout ends the whole run with status 124, with what came before
   const cli = startCli(t, ['connect', '--timeout', '500ms', ...server.words]);
   t.is((await collect(cli.stdout)).toString(), 'early');
   t.is((await cli.exit).code, 124);
-  t.is(cli.stderr(), 'tnet connect: --timeout: the run took 500 ms (TNET_E_TIMEOUT)\n');
+  t.is(cli.stderr(), 'tnet connect: --timeout: the run reached its limit of 500 ms (TNET_E_TIMEOUT)\n');
 });
 
 test.serial('--timeout ends the connecting too', async (t) => {

@@ -137,7 +137,7 @@ test.serial('a server that ends early leaves payloads missing, and status 1', as
   const { code, result, stderr } = await runPing(t, '-c', '3', ...words);
   t.is(code, 1);
   t.like(result, { received: 0, receivedBytes: 10, wrong: 0 });
-  t.regex(stderr, /the peer ended the connection before everything was back/);
+  t.regex(stderr, /the peer ended the connection before everything had come back/);
 });
 
 test.serial('a server that answers nothing is status 1 once -q has passed', async (t) => {

@@ -192,6 +192,6 @@ test.serial('fd:N that is no listening socket is status 2', async (t) => {
   t.is(code, 2);
   t.regex(
     stderr,
-    /^tnet listen: fd:2: the descriptor is no socket that listens \([A-Z]+\) \(TNET_E_DESCRIPTOR\)\n/,
+    /^tnet listen: fd:2: the descriptor is not a listening socket \([A-Z]+\) \(TNET_E_DESCRIPTOR\)\n/,
   );
 });

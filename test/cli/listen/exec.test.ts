@@ -182,7 +182,7 @@ for (const address of ['0', '0.0.0.0:0', '[::]:0', '192.0.2.1:0', 'example.org:0
   test.serial(`-e on ${address} is refused without --allow or --insecure-exec`, async (t) => {
     const { code, stderr } = await runCli(t, ['listen', '-e', 'cat', address]);
     t.is(code, 2);
-    t.regex(stderr, /needs --allow, or --insecure-exec if everybody may run it \(TNET_E_EXPOSED\)\n$/);
+    t.regex(stderr, /needs --allow, or --insecure-exec if anyone may run it \(TNET_E_EXPOSED\)\n$/);
     t.notRegex(stderr, /listening/);
   });
 }
@@ -274,7 +274,7 @@ test.serial('a program that is not there is status 2 before anything is bound or
   writeFileSync(file, 'no program');
   for (const [name, reason] of [
     ['no-such-program', 'there is no such program'],
-    [file, 'the program may not be run'],
+    [file, 'the program is not executable'],
   ]) {
     const { code, stderr } = await runCli(t, ['listen', '-e', name!, '127.0.0.1:0']);
     t.is(code, 2);

@@ -8,7 +8,7 @@ import { connectPeer } from '../../helpers/peers.ts';
 test.serial('listen --timeout ends the whole run with status 124, with and without a client', async (t) => {
   const alone = await runCli(t, ['listen', '--timeout', '200ms', '127.0.0.1:0']);
   t.is(alone.code, 124);
-  t.regex(alone.stderr, /^tnet listen: --timeout: the run took 200 ms \(TNET_E_TIMEOUT\)$/m);
+  t.regex(alone.stderr, /^tnet listen: --timeout: the run reached its limit of 200 ms \(TNET_E_TIMEOUT\)$/m);
 
   const cli = startCli(t, ['listen', '--timeout', '2s', '127.0.0.1:0']);
   const client = await connectPeer(t, await cli.address());

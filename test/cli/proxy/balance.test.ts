@@ -105,7 +105,7 @@ test.serial('a name that nobody knows resets its clients and is named', async (t
 });
 
 for (const [flags, message] of [
-  [['--balance', 'best'], /--balance best: one of round-robin, least, first, hash is needed/],
+  [['--balance', 'best'], /--balance best: expected one of round-robin, least, first, hash/],
   [['--eject', '1s'], /--eject: makes sense only with several targets/],
   [['--health-rise', '1', '--balance', 'least'], /--health-rise: makes sense only with --health/],
   [['--dns-server', 'name'], /--dns-server name: name: /],

@@ -76,7 +76,7 @@ test.serial('proxy --ready-file that cannot be written is status 2, and nothing 
 
 for (const [called, flags, message] of [
   ['--ready-fd that is not open', ['--ready-fd', '77'], /fd:77: the descriptor of --ready-fd is not open/],
-  ['--ready-file that is a folder', ['--ready-file', '/'], /\/: is no regular file/],
+  ['--ready-file that is a folder', ['--ready-file', '/'], /\/: is not a regular file/],
 ] as const) {
   test.serial(`proxy ${called} is a usage error, and nothing is bound`, async (t) => {
     const { code, stderr } = await runCli(t, ['proxy', '127.0.0.1:0', '127.0.0.1:9', ...flags]);
@@ -185,7 +185,7 @@ for (const [words, message] of [
   [['--owner', 'no such user', 'DIR/s', '1'], /--owner no such user: there is no user "no such user"/],
   [['--owner', ':no-such-group', 'DIR/s', '1'], /there is no group "no-such-group"/],
   [['--owner', '0:', 'DIR/s', '1'], /an owner is USER, USER:GROUP or :GROUP/],
-  [['--mode', '0600', 'unix:@tnet-no-file', '1'], /an abstract socket has no file/],
+  [['--mode', '0600', 'unix:@tnet-no-file', '1'], /an abstract socket has none/],
   [['--mode', '9', 'DIR/s', '1'], /permissions are three octal digits/],
 ] as const) {
   test.serial(`proxy ${words.join(' ')} is a usage error, and nothing is bound`, async (t) => {

@@ -52,7 +52,7 @@ for (const [args, why] of [
   [['127.0.0.1:9160', 'localhost:9160'], 'its target localhost:9160 is the relay itself'],
   [['udp://127.0.0.1:9160', 'udp://localhost:9160'], 'its target udp://localhost:9160 is the relay itself'],
   [['0.0.0.0:9160', '127.0.0.1:9160', '--workers', '2'], 'its target 127.0.0.1:9160 is the relay itself'],
-  [['-L', '9160=9161', '-L', '9161=9160'], 'the relays go in a circle: 127.0.0.1:9160 to 127.0.0.1:9161'],
+  [['-L', '9160=9161', '-L', '9161=9160'], 'the relays form a loop: 127.0.0.1:9160 to 127.0.0.1:9161'],
   [['/tmp/tnet-loop.sock', '/tmp/../tmp/tnet-loop.sock'], 'is the relay itself'],
 ] as const) {
   test.serial(`proxy ${args.join(' ')} is refused: it leads to itself`, async (t) => {
@@ -80,7 +80,7 @@ for (const workers of [0, 2]) {
       await cli.address();
       const { error } = await exchange(t, `127.0.0.1:${port}`, 'x');
       t.is((error as NodeJS.ErrnoException).code, 'ECONNRESET');
-      await cli.said(/the relay leads back to itself, by 127\.0\.0\.1:\d+ \(TNET_E_LOOP\)/);
+      await cli.said(/the relay leads back to itself through 127\.0\.0\.1:\d+ \(TNET_E_LOOP\)/);
       cli.child.kill('SIGTERM');
       await cli.exit;
       t.is(cli.stderr().match(/connection from/g)?.length, 1, cli.stderr());
@@ -261,7 +261,7 @@ test.serial('with -v a client without a word is said', async (t) => {
 test.serial('a client that says something wrong is a failure still', async (t) => {
   const cli = startCli(t, ['proxy', '127.0.0.1:0', '--socks']);
   await exchange(t, await cli.address(), Buffer.from([5]));
-  t.truthy(await cli.said(/the client ended before its request was whole/));
+  t.truthy(await cli.said(/the client ended the connection in the middle of its request/));
 });
 
 test.serial('a target that refuses everybody is a line a second, and each client is counted', async (t) => {

@@ -93,7 +93,7 @@ const bad: readonly (readonly [string, (peer: net.Socket) => void, RegExp])[] = 
   [
     'is cut',
     (peer) => peer.end('PROXY TCP4 '),
-    /ended before its PROXY header was whole \(TNET_E_PROTOCOL\)\n/,
+    /ended the connection in the middle of its PROXY header \(TNET_E_PROTOCOL\)\n/,
   ],
 ];
 for (const [what, send, says] of bad) {

@@ -390,7 +390,7 @@ for (const [args, message] of [
   [['0', '1', '--route', 'sni=2'], /--route: sni=2: expected sni:NAME=TARGET/],
   [
     ['0', '1', '--route', 'proto:gopher=2'],
-    /--route: proto:gopher=2: unknown protocol gopher: http, proxy-v1, .*, http\/1 are known/,
+    /--route: proto:gopher=2: unknown protocol gopher: expected one of http, proxy-v1, .*, http\/1 /,
   ],
   [['0', '1', '--handshake-limit', '1s'], /--handshake-limit: makes sense only with/],
 ] as const) {

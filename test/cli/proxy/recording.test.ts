@@ -296,7 +296,7 @@ test.serial('when the reader of the tap is gone, that is said once and the conne
   }
   await end(t, cli);
   t.is(
-    cli.stderr().match(/WARNING: nobody reads the tap any more: connections go on without it/g)?.length,
+    cli.stderr().match(/WARNING: nobody reads the tap any more: connections continue without it/g)?.length,
     1,
   );
 });
@@ -304,7 +304,7 @@ test.serial('when the reader of the tap is gone, that is said once and the conne
 for (const [args, message] of [
   [['--format', 'json'], /--format: makes sense only with --output/],
   [['--tap', '--live'], /--live: makes no sense with --tap/],
-  [['--tap=octal'], /--tap: 'octal': one of hex, text is needed/],
+  [['--tap=octal'], /--tap: 'octal': expected one of hex, text/],
   [['-o', '/nonexistent/file'], /cannot be opened to record/],
 ] as const) {
   test.serial(`proxy 1 2 ${args.join(' ')} is a usage error in one line`, async (t) => {

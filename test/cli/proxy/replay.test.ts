@@ -204,7 +204,7 @@ test.serial('a large exchange is replayed whole both ways', async (t) => {
 
 const bad = 'not a recording';
 for (const [args, message] of [
-  [['--replay', 'FILE', '1'], /FILE: it is no json, pcapng or hex recording of tnet \(TNET_E_RECORDING\)/],
+  [['--replay', 'FILE', '1'], /FILE: not a json, pcapng or hex recording made by tnet \(TNET_E_RECORDING\)/],
   [['--replay', '/nonexistent', '1'], /\/nonexistent: cannot be read \(ENOENT\)/],
   [
     ['--replay', 'FILE', '--allow', '127.0.0.0/8', '-', '2'],
@@ -215,7 +215,7 @@ for (const [args, message] of [
     /--deny: makes no sense with - as LISTEN: the recording takes the clients' place/,
   ],
   [['--replay', 'FILE', '1', '2'], /TARGET: makes no sense with --replay: the recording takes its place/],
-  [['--replay', 'FILE', '-'], /TARGET: a target is needed/],
+  [['--replay', 'FILE', '-'], /TARGET: no target is given/],
   [['--pace', 'none', '1', '2'], /--pace: makes sense only with --replay/],
   [['--replay', 'FILE', '--pace', 'soon', '1'], /--pace soon: a pace is original, none, or a factor/],
   [

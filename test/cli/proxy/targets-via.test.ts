@@ -92,7 +92,7 @@ test.serial('targets are connected to from the address of -s', async (t) => {
 });
 
 for (const [words, message] of [
-  [['0', 'udp://127.0.0.1:9', '-x', 'h:1'], /--via: targets of UDP take datagrams, and it needs a stream/],
+  [['0', 'udp://127.0.0.1:9', '-x', 'h:1'], /--via: UDP targets take datagrams, and it needs a stream/],
   [['0', '/tmp/tnet-nobody', '-x', 'h:1'], /--via: makes no sense with a Unix socket/],
   [
     ['0', '1', '--route', 'proto:http=/tmp/tnet-nobody', '-x', 'h:1'],

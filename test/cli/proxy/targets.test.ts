@@ -70,7 +70,7 @@ for (const [words, message] of [
   ],
   [['udp://127.0.0.1:0', 'udp://127.0.0.1:9', '--no-nodelay'], /--nodelay: it needs a stream/],
   [['/tmp/tnet-nobody', '/tmp/tnet-nothing', '--tos', 'ef'], /--tos: makes no sense with a Unix socket/],
-  [['0', '127.0.0.1:9', '--tos', '256'], /--tos 256: it is a number from 0 to 255/],
+  [['0', '127.0.0.1:9', '--tos', '256'], /--tos 256: expected a number from 0 to 255/],
 ] as const) {
   test.serial(`tnet proxy ${words.join(' ')} is refused`, async (t) => {
     const run = await runCli(t, ['proxy', ...words]);

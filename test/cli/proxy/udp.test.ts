@@ -258,7 +258,7 @@ test.serial('a stream that ends within a datagram is an error, and its client is
   const client = await connectPeer(t, await cli.address());
   client.end(Buffer.from([0, 9, 1]));
   t.truthy((await collectUntilClose(client)).error);
-  await cli.said(/the stream ended within a datagram.*\(TNET_E_FRAMING\)/);
+  await cli.said(/the stream ended inside a datagram.*\(TNET_E_FRAMING\)/);
 });
 
 test.serial('a target of a stream that ends its side ends the session of UDP', async (t) => {
@@ -278,18 +278,18 @@ for (const [args, message] of [
   [['udp://0', 'udp://1', '--tls-in'], /--tls-in: /],
   [['udp://0', 'udp://1', '--slice'], /--slice: it needs a stream, and both ends are UDP/],
   [['udp://0', 'udp://1', '--drop-after', '1k'], /--drop-after: it needs a stream/],
-  [['udp://0', 'udp://1', '--send-proxy', '2'], /--send-proxy: clients of UDP/],
-  [['udp://0', 'udp://1', '--health', '1s'], /--health: targets of UDP/],
+  [['udp://0', 'udp://1', '--send-proxy', '2'], /--send-proxy: UDP clients/],
+  [['udp://0', 'udp://1', '--health', '1s'], /--health: UDP targets/],
   [
     ['udp://0', 'udp://1', '--framing', 'length'],
     /--framing: makes sense only between a udp:\/\/ end and a stream/,
   ],
-  [['udp://0', '--socks'], /--socks: clients of UDP/],
-  [['udp://0', '1', '--route', 'sni:a=2'], /--route: clients of UDP/],
-  [['udp://0', 'udp://1', '-m', '1', '--reject'], /--reject: clients of UDP cannot wait/],
+  [['udp://0', '--socks'], /--socks: UDP clients/],
+  [['udp://0', '1', '--route', 'sni:a=2'], /--route: UDP clients/],
+  [['udp://0', 'udp://1', '-m', '1', '--reject'], /--reject: UDP clients cannot wait/],
   [['0', '1', '--loss', '0.5'], /--loss: makes sense only between two udp:\/\/ ends/],
-  [['0', 'udp://1', '--tls-out'], /--tls-out: targets of UDP/],
-  [['0', 'udp://1', '2'], /TARGET: udp:\/\/ stands before all targets or before none/],
+  [['0', 'udp://1', '--tls-out'], /--tls-out: UDP targets/],
+  [['0', 'udp://1', '2'], /TARGET: udp:\/\/ has to be before all targets or before none/],
 ] as const) {
   test.serial(`proxy ${args.join(' ')} is a usage error in one line`, async (t) => {
     const { code, stderr } = await runCli(t, ['proxy', ...args]);

@@ -198,11 +198,7 @@ for (const [command, args, message] of [
   ['connect', ['--step-timeout', '1', '127.0.0.1:1'], '--step-timeout goes with --expect'],
   ['connect', ['--escape', 'none', '127.0.0.1:1'], '--escape goes with -t or --raw'],
   ['connect', ['udp://127.0.0.1:1', '--starttls', 'smtp'], '--tls needs a connection, and UDP has none'],
-  [
-    'connect',
-    ['udp://127.0.0.1:1', '--', 'true'],
-    'whether somebody is there is asked of connections, and UDP has none',
-  ],
+  ['connect', ['udp://127.0.0.1:1', '--', 'true'], '-z and --wait check connections, and UDP has none'],
   ['listen', ['-k', '--raw', '127.0.0.1:0'], '--raw does not go with -k: it is for one client'],
   ['listen', ['-m', '2', '127.0.0.1:0'], '-m goes with -k'],
   ['listen', ['-u', '-k', '--pause', '1', '127.0.0.1:0'], '--pause needs a connection, and UDP has none'],
@@ -268,7 +264,7 @@ for (const command of Object.keys(lists)) {
       }
       // A word that no command takes ends the reading behind them.
       const { message } = await refusal(command, [flag, value, flag, value, '--nosuch']);
-      if (!message.endsWith('is given twice, and has one value')) repeatable.push(flag);
+      if (!message.endsWith('is given twice, but takes one value')) repeatable.push(flag);
     }
     t.deepEqual(repeatable.sort(), lists[command]);
   });

@@ -13,9 +13,9 @@ const refused: readonly (readonly [
   subject: string,
   message: RegExp,
 ])[] = [
-  ['0', 'tls://a:1 b:2', {}, '<targets>', /tls:\/\/ stands before all targets or before none/],
-  ['0', 'udp://a:1 a:2', {}, '<targets>', /udp:\/\/ stands before all targets or before none/],
-  ['0', '', {}, '<targets>', /a target is needed/],
+  ['0', 'tls://a:1 b:2', {}, '<targets>', /tls:\/\/ has to be before all targets or before none/],
+  ['0', 'udp://a:1 a:2', {}, '<targets>', /udp:\/\/ has to be before all targets or before none/],
+  ['0', '', {}, '<targets>', /no target is given/],
   ['0', 'a:1', { socks: true }, '<targets>', /makes no sense with <socks>/],
   ['0', 'a:1', { httpConnect: true }, '<targets>', /makes no sense with <httpConnect>/],
   ['[::]:0', '', { socks: true }, '<socks>', /give <authFile> or <allow>, or listen on loopback/],
@@ -23,7 +23,7 @@ const refused: readonly (readonly [
   ['/tmp/x.sock', 'a:1', { allow: ['10.0.0.0/8'] }, '<allow>', /a Unix socket has none/],
   ['/tmp/x.sock', 'a:1', { deny: ['10.0.0.0/8'] }, '<deny>', /a Unix socket has none/],
   ['0', 'a:1', { route: ['sni:a=udp://b:1'] }, '<route>', /leads to a stream, not to UDP/],
-  ['0', 'a:1', { route: ['sni:a=tls://b:1'] }, '<route>', /is written <tlsOut> here/],
+  ['0', 'a:1', { route: ['sni:a=tls://b:1'] }, '<route>', /instead of tls:\/\/, use <tlsOut> here/],
   ['0', '127.0.0.1:1', { resolve: '1s' }, '<resolve>', /only with a target that is a name/],
   ['0', 'localhost:1', { dnsServer: '127.0.0.1' }, '<dnsServer>', /only with a target that is a name/],
 ];

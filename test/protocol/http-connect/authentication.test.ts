@@ -238,14 +238,14 @@ test('comments, blank lines and CR LF in a htpasswd file are let pass', (t) => {
 });
 
 const badFiles: [text: string, reason: string, message: string][] = [
-  ['a\n', 'bad-line', 'Line 1 is not user:hash.'],
-  ['\n:{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE=', 'bad-line', 'Line 2 is not user:hash.'],
-  ['a:plain', 'bad-hash', 'Line 1 has a hash that is not bcrypt, apr1 or {SHA}.'],
-  ['a:rl.3StKT.4T8M', 'bad-hash', 'Line 1 has a hash that is not bcrypt, apr1 or {SHA}.'],
+  ['a\n', 'bad-line', 'line 1 is not user:hash'],
+  ['\n:{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE=', 'bad-line', 'line 2 is not user:hash'],
+  ['a:plain', 'bad-hash', 'line 1 has a hash that is not bcrypt, apr1 or {SHA}'],
+  ['a:rl.3StKT.4T8M', 'bad-hash', 'line 1 has a hash that is not bcrypt, apr1 or {SHA}'],
   [
     'a:{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE=\na:{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE=',
     'user-twice',
-    'Line 2 names a user for the second time.',
+    'line 2 names a user for the second time',
   ],
 ];
 

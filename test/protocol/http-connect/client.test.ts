@@ -85,13 +85,13 @@ const errors: [what: string, response: string, expected: object][] = [
       code: 'TNET_E_PROTOCOL_REFUSED',
       reason: 'http-status',
       status: 403,
-      message: 'The proxy answers 403 Forbidden.',
+      message: 'the proxy answers 403 Forbidden',
     },
   ],
   [
     '502 without a phrase',
     'HTTP/1.1 502\r\n\r\n',
-    { code: 'TNET_E_PROTOCOL_REFUSED', status: 502, message: 'The proxy answers 502.' },
+    { code: 'TNET_E_PROTOCOL_REFUSED', status: 502, message: 'the proxy answers 502' },
   ],
   ['301', 'HTTP/1.1 301 Moved\r\nLocation: x\r\n\r\n', { code: 'TNET_E_PROTOCOL_REFUSED', status: 301 }],
   ['101', 'HTTP/1.1 101 Switching\r\n\r\n', { code: 'TNET_E_PROTOCOL_REFUSED', status: 101 }],
@@ -101,7 +101,7 @@ const errors: [what: string, response: string, expected: object][] = [
     {
       code: 'TNET_E_PROTOCOL_REFUSED',
       reason: 'credentials-needed',
-      message: 'The proxy wants a user and a password (basic).',
+      message: 'the proxy requires a user and a password (basic)',
     },
   ],
   ['an SSH server, at its first byte', 'S', { code: 'TNET_E_PROTOCOL', reason: 'not-http' }],
@@ -231,7 +231,7 @@ test('a scheme that is not spoken is named', (t) => {
   const error = t.throws(() => client.receive(latin1(`HTTP/1.1 407 A\r\n${challenge}${empty}`)));
   t.like(error, {
     reason: 'no-acceptable-scheme',
-    message: 'The proxy offers only negotiate, ntlm to authenticate.',
+    message: 'the proxy offers only negotiate, ntlm to authenticate',
   });
 });
 

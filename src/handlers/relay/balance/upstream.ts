@@ -28,7 +28,7 @@ const lookAgainMs = 2_000;
 const leastCheckMs = 1_000;
 const longestCheckMs = 5_000;
 
-/** An upstream of several targets: balanced, checked, and looked up anew while the proxy runs. */
+/** An upstream of several targets: balanced, checked, and looked up again while the proxy runs. */
 export class BalancedUpstream implements Upstream {
   readonly #pair: Pair;
   readonly #host: ProxyHost;

@@ -37,7 +37,7 @@ export function checkLoops(legs: readonly Leg[], family?: 4 | 6): void {
       const start = [...way, leg].indexOf(to);
       if (start >= 0) {
         const ring = [...[...way, leg].slice(start), to].map(({ listen }) => formatEndpoint(listen));
-        throw loopError(to, `the relays go in a circle: ${ring.join(' to ')}`);
+        throw loopError(to, `the relays form a loop: ${ring.join(' to ')}`);
       }
       if (!isDone.has(to)) walk(to, [...way, leg]);
     }

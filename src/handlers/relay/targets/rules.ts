@@ -13,6 +13,13 @@ import { descriptorOf } from '../../../net/tuning.ts';
 /** Why a connection may not be made, judged by the address that would be dialled; undefined: it may. */
 export type JudgeTarget = (destination: Destination) => TnetError | undefined;
 
+/** The system connects to the loopback address for the unspecified one. */
+const nearAddresses = {
+  unspecified: 'a loopback address of this machine',
+  loopback: 'a loopback address of this machine',
+  'link-local': 'a link-local address of this machine',
+} as const;
+
 /**
  * What the clients of a SOCKS or CONNECT proxy may name. From another machine they would reach, through the proxy, what
  * its machine offers to itself alone: loopback, its link, and the proxy's own metrics. The address is judged and not
@@ -22,11 +29,9 @@ export function createTargetRule(listen: Endpoint, own: OwnAddresses | undefined
   if (isLocalListener(listen)) return undefined;
   return (destination) => {
     const kind = findNearKind(destination.address);
-    const reason = kind
-      ? `a ${kind === 'unspecified' ? 'loopback' : kind} address of this machine`
-      : own?.find(destination) && 'a listener of this proxy';
+    const reason = kind ? nearAddresses[kind] : own?.find(destination) && 'a listener of this proxy';
     if (!reason) return undefined;
-    return new TnetError('TNET_E_DENIED', `${reason}, which clients from elsewhere may not reach`, {
+    return new TnetError('TNET_E_DENIED', `${reason}, which clients on other machines may not reach`, {
       subject: formatHostPort(destination.address, destination.port),
     });
   };
@@ -34,7 +39,9 @@ export function createTargetRule(listen: Endpoint, own: OwnAddresses | undefined
 
 /** What is said of a relay that leads back to itself. */
 export function createLoopError(listener: string, target: string): TnetError {
-  return new TnetError('TNET_E_LOOP', `the relay leads back to itself, by ${target}`, { subject: listener });
+  return new TnetError('TNET_E_LOOP', `the relay leads back to itself through ${target}`, {
+    subject: listener,
+  });
 }
 
 /** How long it is remembered that one of our listeners has led to another one. */

@@ -71,7 +71,7 @@ export function parseRoute(text: string): Route {
   }
   const protocol = name.toLowerCase();
   if (kind === 'proto' && !routeProtocols.includes(protocol)) {
-    const message = `unknown protocol ${name}: ${routeProtocols.join(', ')} are known`;
+    const message = `unknown protocol ${name}: expected one of ${routeProtocols.join(', ')}`;
     throw new TnetError('TNET_E_USAGE', message, { subject: hideUserInfo(text) });
   }
   return {
