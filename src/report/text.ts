@@ -136,7 +136,7 @@ function describe(event: Event): string {
     case 'metrics':
       return `metrics at ${event.url}`;
     case 'reloaded':
-      return `${event.file}: taken anew, ${renderCount(event.pairs, 'pair')}`;
+      return `${event.file}: reloaded, ${renderCount(event.pairs, 'pair')}`;
     case 'target-up':
       return `${event.target}: up`;
     case 'target-down':

@@ -43,7 +43,7 @@ const pairs: readonly [mine: Judge, nodes: Judge][] = [
   [isIPv6, net.isIPv6],
 ];
 
-/** Makes a value anew for each call: one whose text changes has to change alike for both. */
+/** Makes a new value for each call: one whose text changes has to change alike for both. */
 function judgeAlike(t: ExecutionContext, make: () => unknown): void {
   for (const [mine, nodes] of pairs) {
     t.deepEqual(

@@ -38,7 +38,7 @@ for (const [what, spoil] of [
   ['is empty', (file: string) => truncateSync(file, 0)],
   ['is of something else', (file: string) => writeFileSync(file, Buffer.alloc(20_000, 1))],
 ] as const) {
-  test.serial(`compiled code that ${what} is made anew`, async (t) => {
+  test.serial(`compiled code that ${what} is made again`, async (t) => {
     const cache = tempDir(t);
     const [file] = await run(t, cache);
     const whole = statSync(file!).size;

@@ -197,7 +197,7 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
     'worker 1 (process 7) ended by SIGKILL, 2 connections lost; another is started',
   ],
   [{ event: 'metrics', url: 'http://h/metrics' }, 0, 'metrics at http://h/metrics'],
-  [{ event: 'reloaded', file: 'tnet.json', pairs: 2 }, 0, 'tnet.json: taken anew, 2 pairs'],
+  [{ event: 'reloaded', file: 'tnet.json', pairs: 2 }, 0, 'tnet.json: reloaded, 2 pairs'],
   [{ event: 'target-up', target: 'h:80' }, 0, 'h:80: up'],
   [{ event: 'target-down', target: 'h:80' }, 0, 'h:80: down, left out'],
   [{ event: 'hint', subject: 'h:1080', message: 'try this' }, 0, 'h:1080: try this'],

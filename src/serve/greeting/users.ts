@@ -125,7 +125,7 @@ export interface Users {
 }
 
 /**
- * The last right password of each user, so that it is not worked out for each of his connections anew; as a digest with a
+ * The last right password of each user, so that it is not worked out again for each connection; as a digest with a
  * key that nobody knows, and for as long as the file is not read again.
  */
 class Remembered {

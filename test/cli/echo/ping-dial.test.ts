@@ -12,7 +12,7 @@ import { startEcho } from '../../helpers/proxy.ts';
 import { testWith } from '../../helpers/programs.ts';
 import { tempDir } from '../../helpers/temp.ts';
 
-/** A ping connects as `tnet connect` does: what is tested there is not tested anew, but that the ping asks for it. */
+/** A ping connects as `tnet connect` does: what is tested there is not tested again here, only that the ping asks for it. */
 
 const authority = createAuthority();
 const { cert, key } = authority.issue('server', 'DNS:localhost,IP:127.0.0.1');

@@ -53,7 +53,7 @@ test.serial('SIGHUP reads the access lists again, and who has been let in stays'
   t.is(await waitEnd(t, address), 'ECONNRESET');
 });
 
-test.serial('each pair of a file has its own lists, and SIGHUP takes them anew', async (t) => {
+test.serial('each pair of a file has its own lists, and SIGHUP reads them again', async (t) => {
   const file = join(tempDir(t), 'proxy.json');
   const target = await startNamed(t, 'in');
   const write = (allow: string) => {
@@ -73,7 +73,7 @@ test.serial('each pair of a file has its own lists, and SIGHUP takes them anew',
   t.is((await exchange(t, open)).bytes.toString(), 'in');
   write('127.0.0.1');
   cli.child.kill('SIGHUP');
-  await cli.said(/taken anew/);
+  await cli.said(/reloaded/);
   t.is((await exchange(t, closed)).bytes.toString(), 'in');
 });
 

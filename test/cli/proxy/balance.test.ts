@@ -64,7 +64,7 @@ test.serial('checks take a target out before a client meets it, and bring it bac
 });
 
 test.serial(
-  'a name is looked up anew when its time to live is over, and a service by its records',
+  'a name is looked up again when its time to live is over, and a service by its records',
   async (t) => {
     const port = await closedPort();
     await startAt(t, '127.0.0.2', port, 'a');

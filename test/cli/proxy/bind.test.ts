@@ -22,7 +22,7 @@ async function occupy(path: string): Promise<net.Server> {
   return other;
 }
 
-/** Writes a configuration file, and has it taken anew by who has it already. */
+/** Writes a configuration file, and has it reloaded by who has it already. */
 function writeConfig(file: string, pairs: readonly object[], proxy?: Cli): void {
   writeFileSync(file, JSON.stringify({ pairs }));
   proxy?.child.kill('SIGHUP');

@@ -323,11 +323,11 @@ nativeTest('a reload changes between the express lane and JavaScript without los
     for (const where of [address, path]) t.is((await exchange(t, where)).bytes.toString(), 'fast');
     write(slow, { latency: '1ms' });
     cli.child.kill('SIGHUP');
-    await cli.said(new RegExp(`(taken anew[^]*){${2 * round - 1}}`));
+    await cli.said(new RegExp(`(reloaded[^]*){${2 * round - 1}}`));
     for (const where of [address, path]) t.is((await exchange(t, where)).bytes.toString(), 'slow');
     write(fast, {});
     cli.child.kill('SIGHUP');
-    await cli.said(new RegExp(`(taken anew[^]*){${2 * round}}`));
+    await cli.said(new RegExp(`(reloaded[^]*){${2 * round}}`));
   }
   t.is(cli.stderr().match(/[^o] express lane\n/g)?.length, 8);
   cli.child.kill('SIGTERM');

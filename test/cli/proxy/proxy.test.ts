@@ -171,7 +171,7 @@ test.serial(
 
     write({ listen, targets: [one] });
     cli.child.kill('SIGHUP');
-    await cli.said(/taken anew, 1 pair/);
+    await cli.said(/reloaded, 1 pair/);
     t.is((await exchange(t, listen)).bytes.toString(), 'one');
 
     write({ listen, targets: [two] }, { listen: '127.0.0.1:0', targets: [two], idle: 'never' });
@@ -186,7 +186,7 @@ test.serial(
 
     write({ listen: '127.0.0.1:0', targets: [two] });
     cli.child.kill('SIGHUP');
-    await cli.said(/taken anew[^]*taken anew/);
+    await cli.said(/reloaded[^]*reloaded/);
     const added = [...cli.stderr().matchAll(/listening on (.+)\n/g)].at(-1)?.[1];
     t.is((await exchange(t, added!)).bytes.toString(), 'two');
     await t.throwsAsync(connectPeer(t, listen));

@@ -60,7 +60,7 @@ test.serial('the throw-away certificate of a proxy stays the same over a reload'
   const address = await cli.address();
   writeFileSync(file, JSON.stringify({ pairs: [{ ...pair, idle: '60s' }] }));
   cli.child.kill('SIGHUP');
-  await cli.said(/taken anew/);
+  await cli.said(/reloaded/);
   t.is(await askFingerprint(address), fingerprint);
   t.is(cli.stderr().match(/throw-away/g)?.length, 1, cli.stderr());
 });
@@ -142,7 +142,7 @@ test.serial('a pair of a configuration file has tlsClientCa of its own, which a 
   t.like(await call(t, address, '--tls-insecure'), { code: 0, came: 'word' });
   write({ tlsClientCa: authority.caFile });
   cli.child.kill('SIGHUP');
-  await cli.said(/taken anew/);
+  await cli.said(/reloaded/);
   t.is((await call(t, address, '--tls-insecure')).code, 1);
   t.like(await call(t, address, '--tls-insecure', ...shownBy(client)), { code: 0, came: 'word' });
 });

@@ -210,7 +210,7 @@ test.serial('SIGHUP gives a UDP address its new target, and sessions keep theirs
   t.is(String(await ask(held, port, 'x')), 'old');
   write(await startServer(t, () => Buffer.from('new')));
   cli.child.kill('SIGHUP');
-  await cli.said(/taken anew/);
+  await cli.said(/reloaded/);
   t.is(String(await ask(await bindSocket(t), port, 'x')), 'new');
   t.is(String(await ask(held, port, 'x')), 'old');
   cli.child.kill('SIGINT');

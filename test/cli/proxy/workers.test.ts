@@ -127,7 +127,7 @@ test.serial('SIGHUP reaches every worker, and connections go on', async (t) => {
   await once(held, 'data');
   write(await startNamed(t, 'new'));
   cli.child.kill('SIGHUP');
-  await cli.said(/taken anew/);
+  await cli.said(/reloaded/);
   for (let index = 0; index < 4; index++) t.is((await exchange(t, address)).bytes.toString(), 'new');
   held.end('b');
   t.is((await collect(held)).toString(), 'b');
@@ -147,7 +147,7 @@ test.serial('a reload whose address is in use leaves the workers with the old ta
   for (let index = 0; index < 4; index++) t.is((await exchange(t, address)).bytes.toString(), 'old');
   write(target, '127.0.0.1:0');
   cli.child.kill('SIGHUP');
-  await cli.said(/taken anew/);
+  await cli.said(/reloaded/);
   for (let index = 0; index < 4; index++) t.is((await exchange(t, address)).bytes.toString(), 'new');
 });
 

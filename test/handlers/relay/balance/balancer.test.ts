@@ -78,7 +78,7 @@ test('checks take a target out after so many failures and back after so many suc
   const balancer = balancerOf('first', 'a', 'b');
   const [a] = balancer.members;
   t.false(balancer.checked(a!, false));
-  t.false(balancer.checked(a!, true), 'a success in between starts the count anew');
+  t.false(balancer.checked(a!, true), 'a success in between starts the count again');
   t.false(balancer.checked(a!, false));
   t.true(balancer.checked(a!, false));
   t.is(firsts(balancer, 1), 'b');

@@ -53,7 +53,7 @@ test('--probability does it to that share of the connections, the same ones for 
   t.deepEqual(draw(), draw());
 });
 
-test('--resolve is how often a name is looked up anew that has no time to live', async (t) => {
+test('--resolve is how often a name that has no time to live is looked up again', async (t) => {
   const target = { kind: 'tcp', host: 'localhost', port: 1 } as const;
   t.is(await (await resolveTarget(target, { resolve: 4_321 })).refreshMs, 4_321);
 });
