@@ -20,6 +20,8 @@ export class Sink {
   readonly #fd: 1 | 2;
   #isGone = false;
   #isStream = false;
+  /** For texts, each in the place of the last one: memory of their own would cost as much as to encode them. */
+  #room = Buffer.alloc(0);
 
   constructor(fd: 1 | 2) {
     this.#fd = fd;
@@ -38,7 +40,7 @@ export class Sink {
    */
   write(data: string | Uint8Array): Promise<void> | undefined {
     if (this.#isGone || data.length === 0) return undefined;
-    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    const bytes = typeof data === 'string' ? this.#encode(data) : data;
     if (this.#isStream) return this.#writeStream(bytes);
     let done = 0;
     try {
@@ -51,8 +53,16 @@ export class Sink {
     return undefined;
   }
 
+  #encode(text: string): Uint8Array {
+    // UTF-8 takes at most three bytes for a UTF-16 unit.
+    if (this.#room.length < 3 * text.length) this.#room = Buffer.allocUnsafeSlow(3 * text.length);
+    return this.#room.subarray(0, this.#room.write(text));
+  }
+
   /** A descriptor that somebody else made non-blocking: the stream waits for room, and once used is used always. */
-  async #writeStream(bytes: Uint8Array): Promise<void> {
+  async #writeStream(data: Uint8Array): Promise<void> {
+    // The stream keeps it until it is written; the caller may use the memory again before.
+    const bytes = Buffer.from(data);
     const stream = this.#fd === 1 ? process.stdout : process.stderr;
     if (!this.#isStream) {
       this.#isStream = true;

@@ -134,8 +134,11 @@ function findEntry(prefix: Prefix): Entry | undefined {
   return byFirstByte[family][bytes[0] as number]?.find(({ block }) => block.covers(prefix));
 }
 
-/** The class of all addresses that begin with these two bytes, where there is one for all and it has been asked for. */
-const byStart: Record<4 | 6, (AddressClass | undefined)[]> = { 4: [], 6: [] };
+/**
+ * The class of all addresses that begin with these two bytes, where there is one for all and it has been asked for: one
+ * more than its number among allEntries, else 0. An array of them would be sparse, which is slow to look into.
+ */
+const byStart = { 4: new Uint8Array(65_536), 6: new Uint8Array(65_536) };
 
 /** Whether no registered block ends within the addresses that begin with these two bytes. */
 function isClassOf(start: number, family: 4 | 6): boolean {
@@ -155,10 +158,10 @@ export function classifyAddress(prefix: Prefix): AddressClass | undefined {
   const { family, bits, bytes } = prefix;
   const isAddress = bits === (family === 4 ? 32 : 128);
   const start = ((bytes[0] as number) << 8) | (bytes[1] as number);
-  const found = isAddress ? byStart[family][start] : undefined;
-  if (found) return found;
+  const known = isAddress ? byStart[family][start] : 0;
+  if (known) return allEntries[known - 1]?.found;
   const entry = findEntry(prefix);
-  if (isAddress && entry && isClassOf(start, family)) byStart[family][start] = entry.found;
+  if (isAddress && entry && isClassOf(start, family)) byStart[family][start] = allEntries.indexOf(entry) + 1;
   if (!entry || isAddress || !leftovers.has(entry.found.name)) return entry?.found;
   const whole = blockOf(prefix, '');
   const isMixed = entries[family].some((one) => one !== entry && whole.covers(one.prefix));

@@ -1,19 +1,11 @@
-import {
-  closeSync,
-  createReadStream,
-  createWriteStream,
-  fstatSync,
-  openSync,
-  statSync,
-  write,
-  writev,
-} from 'node:fs';
+import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { devNull } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { restoreBlocking } from '../net/handles.ts';
 import { Socket } from '../net/socket.ts';
 import { printAbove } from '../report/bottom-line.ts';
 import { isTerminal } from '../report/is-terminal.ts';
+import { FileInput, FileOutput } from './file-streams.ts';
 
 /**
  * What a descriptor of the standard streams is. `pipe` is a FIFO or a socket, `file` a regular file, `device` /dev/null
@@ -37,9 +29,6 @@ export interface Output {
    */
   close(): void;
 }
-
-/** Bytes read from a file in one call; a pipe gives what it has. */
-const fileReadBytes = 256 * 1024;
 
 /** Tells what `fd` is. A descriptor that is not open is a `device`: reading it fails with EBADF. */
 function describeDescriptor(fd: number): StdioKind {
@@ -92,9 +81,7 @@ export function openInput(fd = 0): Input {
     return { stream, kind, close: () => closePipe(stream) };
   }
   const stream =
-    kind === 'terminal'
-      ? new (process.getBuiltinModule('node:tty').ReadStream)(fd)
-      : createReadStream('', { fd, highWaterMark: fileReadBytes, autoClose: false });
+    kind === 'terminal' ? new (process.getBuiltinModule('node:tty').ReadStream)(fd) : new FileInput(fd);
   return { stream, kind, close: () => void stream.destroy() };
 }
 
@@ -117,9 +104,7 @@ export function openOutput(fd = 1, inputFd = 0): Output {
     };
   }
   const stream =
-    kind === 'terminal'
-      ? new (process.getBuiltinModule('node:tty').WriteStream)(fd)
-      : createWriteStream('', { fd, fs: keptOpen });
+    kind === 'terminal' ? new (process.getBuiltinModule('node:tty').WriteStream)(fd) : new FileOutput(fd);
   if (kind === 'terminal') printAbove(stream);
   return {
     stream,
@@ -130,12 +115,6 @@ export function openOutput(fd = 1, inputFd = 0): Output {
     ),
   };
 }
-
-/**
- * The destroy() of a file stream closes its descriptor whatever autoClose says, and in another thread: by then the
- * number may be another file's.
- */
-const keptOpen = { write, writev, close: (_fd: number, done: (error: null) => void) => done(null) };
 
 function closePipe(socket: Socket): void {
   restoreBlocking(socket);
