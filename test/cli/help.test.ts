@@ -147,7 +147,7 @@ test('tnet help with an unknown group lists the groups, and ends with status 2',
   const { code, stdout, stderr } = await runCli(t, ['help', 'connect', 'nosuch']);
   t.is(code, 2);
   t.is(stdout.length, 0);
-  t.regex(stderr, /^tnet connect: nosuch: .*there are: Address; Time limits and tries; .*TLS; .*\n$/);
+  t.regex(stderr, /^tnet connect: nosuch: .*its groups are: Address; Time limits and tries; .*TLS; .*\n$/);
 });
 
 testWith('man')('tnet help --man prints the packaged page where stdout is no terminal', async (t) => {

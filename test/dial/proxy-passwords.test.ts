@@ -29,7 +29,7 @@ for (const [proxies, text, passwords] of cases) {
 }
 
 const refused: readonly (readonly [proxies: string, file: string, message: RegExp])[] = [
-  ['me@a you@b you@c', 'one\ntwo\n', /has 2 lines: .* each of the 3 users/],
+  ['me@a you@b you@c', 'one\ntwo\n', /has 2 lines, .* each of the 3 users/],
   ['a', 'one\n', /needs a -x that names a user/],
   ['socks4://me@a', 'one\n', /needs a -x that names a user/],
 ];
