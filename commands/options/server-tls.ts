@@ -18,5 +18,6 @@ export async function readTls(
   if (!secure) return undefined;
   const { readServerTls } = await import('../../src/serve/tls-server.ts');
   const { tlsCert: cert, tlsKey: key, tlsCa: clientCa, tlsAlpn: alpn } = flags;
-  return readServerTls({ cert, key, clientCa, alpn }, secure, host);
+  const { tlsMin: minVersion, tlsCiphers: ciphers } = flags;
+  return readServerTls({ cert, key, clientCa, alpn, minVersion, ciphers }, secure, host);
 }

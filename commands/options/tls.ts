@@ -34,7 +34,8 @@ export function readClientSecure(
     throw new TnetError('TNET_E_USAGE', message);
   }
   const files = { ca: flags.tlsCa, cert: flags.tlsCert, key: flags.tlsKey };
-  const context = createTlsContext(files, readOwnCertificate(files), verify);
+  const rules = { minVersion: flags.tlsMin, ciphers: flags.tlsCiphers };
+  const context = createTlsContext({ ...files, ...rules }, readOwnCertificate(files), verify);
   if (!verify) {
     const message =
       pins.length > 0

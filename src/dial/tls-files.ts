@@ -1,7 +1,13 @@
 import { readFileSync, appendFileSync, closeSync, constants, openSync } from 'node:fs';
 import { X509Certificate } from 'node:crypto';
 import { errorCode, TnetError } from '../errors.ts';
-import { createSecureContext, getCACertificates } from '../net/tls.ts';
+import {
+  createSecureContext,
+  DEFAULT_CIPHERS,
+  getCACertificates,
+  type SecureContextOptions,
+} from '../net/tls.ts';
+import type { TlsVersion } from './tls-versions.ts';
 
 /** Files in PEM, as the flags name them. */
 export interface TlsFiles {
@@ -11,6 +17,14 @@ export interface TlsFiles {
   readonly cert?: string | undefined;
   /** The key of our certificate. Default: it is in the certificate's file. */
   readonly key?: string | undefined;
+}
+
+/** What may be spoken with the peer. */
+export interface TlsRules {
+  /** The oldest version of TLS. Default: 1.2, Node's own. */
+  readonly minVersion?: TlsVersion | undefined;
+  /** The cipher suites, as openssl-ciphers(1) writes them. Default: Node's. */
+  readonly ciphers?: string | undefined;
 }
 
 /** Our certificate and its key, in PEM. */
@@ -45,27 +59,40 @@ export function readAuthorities({ ca }: TlsFiles, verify: boolean): string[] | u
 }
 
 /**
- * Makes certificates, key and authorities ready.
+ * Makes certificates, key and authorities ready, and what may be spoken.
  *
  * @param ca the authorities, where they have been read before; see readAuthorities()
  * @throws TnetError TNET_E_USAGE when a file cannot be read, holds something else, or key and certificate do not
  *   belong together.
  */
 export function createContext(
-  files: TlsFiles,
+  files: TlsFiles & TlsRules,
   own: OwnCertificate | undefined,
   verify: boolean,
   ca = readAuthorities(files, verify),
 ): ReturnType<typeof createSecureContext> {
   try {
-    return createSecureContext({ ca, ...own });
+    return createSecureContext({ ca, ...own, ...readRules(files) });
   } catch (error) {
+    if (files.ciphers !== undefined && errorCode(error) === 'ERR_SSL_NO_CIPHER_MATCH') {
+      const message = 'no cipher suite has this name: openssl ciphers -s lists them';
+      throw new TnetError('TNET_E_USAGE', message, { subject: files.ciphers, cause: error });
+    }
     const isMismatch = errorCode(error) === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH';
     const reason = (error as { reason?: string }).reason ?? (error as Error).message;
     const message = isMismatch ? 'the key does not match the certificate' : `cannot be used: ${reason}`;
     const subject = (isMismatch ? files.key : undefined) ?? files.cert ?? files.ca;
     throw new TnetError('TNET_E_USAGE', message, { cause: error, ...(subject && { subject }) });
   }
+}
+
+function readRules({ minVersion, ciphers }: TlsRules): SecureContextOptions {
+  const isOld = minVersion === '1.0' || minVersion === '1.1';
+  return {
+    ...(minVersion !== undefined && { minVersion: minVersion === '1.0' ? 'TLSv1' : `TLSv${minVersion}` }),
+    // OpenSSL keeps versions before 1.2 from level 1 on. Source: SSL_CTX_set_security_level(3).
+    ...((ciphers ?? isOld) && { ciphers: ciphers ?? `${DEFAULT_CIPHERS}:@SECLEVEL=0` }),
+  };
 }
 
 /** The system's store and Node's, which is what is there on a system without one. Source: Node doc, tls.getCACertificates(). */

@@ -1,7 +1,7 @@
 import tls from 'node:tls';
 
 /** node:tls's own types, so that no other folder imports it. */
-export type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+export type { DetailedPeerCertificate, SecureContextOptions, TLSSocket } from 'node:tls';
 
 /** Makes certificates and keys ready for use, and what is trusted by default: see node:tls. */
-export const { createSecureContext, getCACertificates } = tls;
+export const { createSecureContext, DEFAULT_CIPHERS, getCACertificates } = tls;

@@ -1,7 +1,13 @@
 import { formatRemote } from '../net/connection.ts';
 import type { Socket } from '../net/index.ts';
 import { formatEndpoint, type Endpoint } from '../address/endpoint.ts';
-import { openKeylog, createContext, readAuthorities, readOwnCertificate } from '../dial/tls-files.ts';
+import {
+  createContext,
+  openKeylog,
+  readAuthorities,
+  readOwnCertificate,
+  type TlsRules,
+} from '../dial/tls-files.ts';
 import { reportHandshake, shakeHands, type TlsSettings } from '../dial/tls-handshake.ts';
 import type { Books } from './ledger.ts';
 import { ThrowawayCertificates } from './throwaway-certificates.ts';
@@ -14,7 +20,7 @@ export interface TlsServerSettings extends TlsSettings {
 }
 
 /** TLS of a server, by what people name: files by their paths. */
-export interface TlsServerFiles {
+export interface TlsServerFiles extends TlsRules {
   /** The certificate that clients see, with its chain. Default: a throw-away one. */
   readonly cert?: string | undefined;
   /** Its key. Default: it is in the certificate's file. */
@@ -35,16 +41,17 @@ type TlsHost = Pick<Books, 'emit' | 'fail'> & { readonly certificates?: Throwawa
  * @throws TnetError TNET_E_USAGE for files that cannot be used
  */
 export async function readServerTls(
-  { cert, key, clientCa, alpn }: TlsServerFiles,
+  { cert, key, clientCa, alpn, minVersion, ciphers }: TlsServerFiles,
   endpoint: Endpoint,
   host: TlsHost,
 ): Promise<TlsServerSettings> {
   const { emit } = host;
-  const files = { ca: clientCa, cert, key };
+  const files = { ca: clientCa, cert, key, minVersion, ciphers };
   const requireCertificate = clientCa !== undefined;
   const named = readOwnCertificate(files);
-  // What is wrong with a file is told before a certificate is made and told of.
+  // What is wrong with a file or a cipher is told before a certificate is made and told of.
   const authorities = readAuthorities(files, requireCertificate);
+  if (ciphers !== undefined) createContext({ ciphers }, undefined, false);
   const own = named ?? (await findThrowaway(endpoint, host));
   return {
     context: createContext(files, own, requireCertificate, authorities),

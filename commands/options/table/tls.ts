@@ -1,6 +1,7 @@
+import { tlsVersions } from '../../../src/dial/tls-versions.ts';
 import type { StarttlsProtocol } from '../../../src/protocol/starttls/dialogue.ts';
 import { anySession, streamEnds, type Mode, type OptionTable } from '../row.ts';
-import { choice, file, list, toggle, word } from '../value-kinds.ts';
+import { choice, file, list, text, toggle, word } from '../value-kinds.ts';
 
 const starttlsNames: readonly StarttlsProtocol[] = [
   'smtp',
@@ -151,6 +152,30 @@ export const tls = {
     implies,
     needs: [{ anyOf: ['tlsIn', 'tlsOut'], in: 'proxy' }],
     test: 'cli/connect/tls.test.ts',
+  },
+  tlsMin: {
+    flags: '--tls-min <version>',
+    help: 'the oldest version of TLS to speak (default: 1.2)',
+    value: choice(tlsVersions),
+    config: true,
+    in: { connect: ['client'], listen: ['server'], echo: ['server', 'client'], proxy: ['relay'] },
+    ends: streamEnds,
+    modes: [...anySession, 'workers', 'names', 'replay-clients', 'replay-target'],
+    implies,
+    needs: [{ anyOf: ['tlsIn', 'tlsOut'], in: 'proxy' }],
+    test: 'cli/tls-rules.test.ts',
+  },
+  tlsCiphers: {
+    flags: '--tls-ciphers <list>',
+    help: 'the cipher suites, as openssl-ciphers(1) writes them',
+    value: text((written) => written, 'ECDHE+AESGCM'),
+    config: true,
+    in: { connect: ['client'], listen: ['server'], echo: ['server', 'client'], proxy: ['relay'] },
+    ends: streamEnds,
+    modes: [...anySession, 'workers', 'names', 'replay-clients', 'replay-target'],
+    implies,
+    needs: [{ anyOf: ['tlsIn', 'tlsOut'], in: 'proxy' }],
+    test: 'cli/tls-rules.test.ts',
   },
   tlsInsecure: {
     flags: '--tls-insecure',

@@ -1,3 +1,4 @@
+import type { TlsRules } from '../../dial/tls-files.ts';
 import type { ProxyHop } from '../../address/proxy-url.ts';
 import type { Endpoint } from '../../address/endpoint.ts';
 import type { SocketValues } from '../../net/socket-values.ts';
@@ -64,6 +65,9 @@ export interface TlsValues {
   readonly tlsServername?: string;
   readonly tlsInsecure?: boolean;
   readonly tlsAlpn?: readonly string[];
+  /** Of both sides. */
+  readonly tlsMin?: TlsRules['minVersion'];
+  readonly tlsCiphers?: string;
   /** The certificate that targets are shown, and its key where it is not in the same file. */
   readonly tlsOutCert?: string;
   readonly tlsOutKey?: string;

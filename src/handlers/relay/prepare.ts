@@ -71,7 +71,8 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
 async function readTls({ listen, values }: Pair, host: ProxyHost): Promise<TlsServerSettings> {
   const { readServerTls } = await import('../../serve/tls-server.ts');
   const { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa, tlsAlpn: alpn } = values;
-  return readServerTls({ cert, key, clientCa, alpn }, listen, host);
+  const { tlsMin: minVersion, tlsCiphers: ciphers } = values;
+  return readServerTls({ cert, key, clientCa, alpn, minVersion, ciphers }, listen, host);
 }
 
 async function createRoutes(

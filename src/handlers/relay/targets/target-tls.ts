@@ -11,8 +11,9 @@ import type { TlsValues } from '../pair.ts';
 export function readTargetTls(values: TlsValues, { fail }: Pick<ProxyHost, 'fail'>): TlsClientSettings {
   const verify = values.tlsInsecure !== true;
   const files = { ca: values.tlsCa, cert: values.tlsOutCert, key: values.tlsOutKey };
+  const rules = { minVersion: values.tlsMin, ciphers: values.tlsCiphers };
   return {
-    context: createContext(files, readOwnCertificate(files), verify),
+    context: createContext({ ...files, ...rules }, readOwnCertificate(files), verify),
     verify,
     servername: values.tlsServername,
     alpn: values.tlsAlpn,
