@@ -258,7 +258,9 @@ for (const [what, issue] of [
     // Without checks it is a client that meets it, and the next target takes it.
     const plain = startCli(t, ['proxy', '0', bad, await serve(good, 'b'), '--balance', 'first', ...trust]);
     t.is(await names(t, await plain.address(), 1), 'b');
-    await plain.said(new RegExp(`${bad}: the certificate .*${what === 'expired' ? 'expired' : 'not valid until'}`));
+    await plain.said(
+      new RegExp(`${bad}: the certificate .*${what === 'expired' ? 'expired' : 'not valid until'}`),
+    );
   });
 }
 
