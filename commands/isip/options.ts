@@ -17,7 +17,7 @@ const answers = {
   },
   json: {
     flags: '--json',
-    help: 'print a JSON object a line: family, class, canonical form, reverse name',
+    help: 'print a JSON object per line: family, class, canonical form, reverse name',
     value: toggle,
     in: judge,
     test,
@@ -45,7 +45,7 @@ const answers = {
   },
   color: {
     flags: '--no-color',
-    help: 'accepted as everywhere; isip prints no colour',
+    help: 'accepted for consistency; isip prints no colour',
     value: toggle,
     in: judge,
     test,

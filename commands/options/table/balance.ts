@@ -60,7 +60,7 @@ export const balance = {
   },
   eject: {
     flags: '--eject <time>',
-    help: 'leave a target that refused clients out for this long (10s)',
+    help: 'leave out a target for this long after it refused clients (10s)',
     value: time,
     config: true,
     in: { proxy: ['target'] },

@@ -60,7 +60,7 @@ export const bind = {
   },
   pause: {
     flags: '--pause <time>',
-    help: 'accept nobody for this long after each client',
+    help: 'after each client, accept no other for this long',
     value: time,
     config: true,
     in: { listen: ['server'], echo: ['server'], proxy: ['server'] },

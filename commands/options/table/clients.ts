@@ -110,7 +110,7 @@ export const rooms = {
   },
   chat: {
     flags: '--chat',
-    help: 'as --broker, by lines with <user N> before each (implies -k)',
+    help: 'like --broker, in lines with <user N> before each (implies -k)',
     value: toggle,
     in: { listen: ['server'] },
     ends: anyEnd,

@@ -43,7 +43,7 @@ export const faults = {
   },
   bandwidth: {
     flags: '--bandwidth <size>',
-    help: 'carry at most so many bytes a second, a connection and direction',
+    help: 'carry at most this many bytes a second per connection and direction',
     value: positiveSize,
     config: true,
     in: relay,
@@ -83,7 +83,7 @@ export const faults = {
   },
   corrupt: {
     flags: '--corrupt <share>',
-    help: 'replace this share of the bytes by other ones',
+    help: 'replace this share of the bytes with others',
     value: fraction,
     config: true,
     in: relay,
@@ -104,7 +104,7 @@ export const faults = {
   },
   dropAfter: {
     flags: '--drop-after <size>',
-    help: 'close the connection after so many bytes in a direction',
+    help: 'close the connection after this many bytes in one direction',
     value: size,
     config: true,
     in: relay,
@@ -124,7 +124,7 @@ export const faults = {
   },
   blackhole: {
     flags: '--blackhole',
-    help: 'take all bytes and hand none on',
+    help: 'accept all bytes, pass none on',
     value: toggle,
     config: true,
     in: relay,
@@ -145,7 +145,7 @@ export const faults = {
   },
   slowClose: {
     flags: '--slow-close <time>',
-    help: 'hand an end on this long after it came',
+    help: 'pass an end on this long after it came',
     value: time,
     config: true,
     in: relay,
@@ -155,7 +155,7 @@ export const faults = {
   },
   direction: {
     flags: '--direction <way>',
-    help: 'do it to one direction only: up (to the target), down or both',
+    help: 'cause faults in one direction only: up (to the target), down or both',
     value: choice(['up', 'down', 'both']),
     config: true,
     in: relay,
@@ -166,7 +166,7 @@ export const faults = {
   },
   probability: {
     flags: '--probability <share>',
-    help: 'do it to this share of the connections only',
+    help: 'cause faults in this share of the connections only',
     value: fraction,
     config: true,
     in: relay,
@@ -177,7 +177,7 @@ export const faults = {
   },
   seed: {
     flags: '--seed <n>',
-    help: 'draw the same chances as every run with this number',
+    help: 'draw the same random numbers as every run with this seed',
     value: count(0),
     config: true,
     in: relay,

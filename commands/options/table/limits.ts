@@ -31,7 +31,7 @@ export const limits = {
   },
   halfClosed: {
     flags: '--half-closed <time>',
-    help: 'end a connection of which one side has ended when no byte has moved for this long',
+    help: 'end a half-closed connection when no byte has moved for this long',
     value: time,
     config: true,
     in: { proxy: ['server', 'target'] },
@@ -123,7 +123,7 @@ export const checks = {
   },
   any: {
     flags: '--any',
-    help: 'with -z: done at the first that accepts',
+    help: 'with -z: end at the first that accepts',
     value: toggle,
     in: { connect: ['client'] },
     ends: streamEnds,

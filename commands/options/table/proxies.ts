@@ -39,10 +39,10 @@ const readVia = (written: string): ProxyHop =>
 export const proxies = {
   via: {
     flags: '-x, --via <proxy>',
-    help: 'go through [socks4|socks4a|socks5|http]://[user@]host:port, or env: the one of ALL_PROXY or HTTPS_PROXY; repeated, a chain',
+    help: 'go through [socks4|socks4a|socks5|http]://[user@]host:port, or env: the one in ALL_PROXY or HTTPS_PROXY; repeat for a chain',
     helpIn: {
       proxy:
-        'reach targets through [socks4|socks4a|socks5|http]://[user@]host:port, or env: the one of ALL_PROXY or HTTPS_PROXY; repeated, a chain',
+        'reach targets through [socks4|socks4a|socks5|http]://[user@]host:port, or env: the one in ALL_PROXY or HTTPS_PROXY; repeat for a chain',
     },
     value: list(readVia, 'socks5://127.0.0.1:1'),
     config: true,
@@ -53,7 +53,7 @@ export const proxies = {
   },
   proxyPasswordFile: {
     flags: '--proxy-password-file <file>',
-    help: 'the password of -x, or one a line for each user; default: $TNET_PROXY_PASSWORD',
+    help: 'the password of -x, or one per line for each user; default: $TNET_PROXY_PASSWORD',
     value: file,
     config: true,
     in: { connect: ['client'], echo: ['client'], proxy: ['target'] },
@@ -122,7 +122,7 @@ export const protocols = {
   },
   route: {
     flags: '--route <match=target>',
-    help: `send clients of a TLS name, ALPN or protocol elsewhere: sni:, alpn: or proto:NAME=TARGET; protocols: ${routeProtocols.join(', ')}`,
+    help: `send clients with a TLS name, ALPN or protocol elsewhere: sni:, alpn: or proto:NAME=TARGET; protocols: ${routeProtocols.join(', ')}`,
     value: list(parseRoute, 'proto:ssh=1'),
     config: true,
     in: { proxy: ['server', 'target'] },

@@ -45,7 +45,7 @@ export const recording = {
   },
   append: {
     flags: '--append',
-    help: 'with -o: go on behind what is in the file',
+    help: 'with -o: append to what is in the file',
     value: toggle,
     in: everywhere,
     ends: anyEnd,

@@ -25,9 +25,9 @@ export const timing = {
 export const progress = {
   progress: {
     flags: '--progress',
-    help: 'show how much has moved, how fast, and the sums at the end (by itself on a terminal)',
+    help: 'show how much has moved, how fast, and the totals at the end (default on a terminal)',
     value: toggle,
-    off: { flags: '--no-progress', help: 'do not' },
+    off: { flags: '--no-progress', help: 'do not show it' },
     in: { connect: ['client'], listen: ['server'] },
     ends: anyEnd,
     modes: ['receive', 'send'],
@@ -49,7 +49,7 @@ export const reports = {
   },
   json: {
     flags: '--json',
-    help: 'report events as JSON, one object a line, on stderr',
+    help: 'report events as JSON, one object per line, on stderr',
     value: toggle,
     in: everywhere,
     ends: anyEnd,

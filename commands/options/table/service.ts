@@ -17,7 +17,7 @@ export const service = {
   },
   quoteFile: {
     flags: '--quote-file <file>',
-    help: "qotd's quotes: one a line, or separated by lines of %",
+    help: "qotd's quotes: one per line, or separated by lines of %",
     value: file,
     in: { echo: ['server'] },
     ends: anyEnd,

@@ -133,7 +133,7 @@ export const lines = {
   },
   raw: {
     flags: '--raw',
-    help: 'give each key on the terminal as it is typed; the escape key leaves',
+    help: 'send each key on the terminal as it is typed; the escape key leaves',
     value: toggle,
     in: both,
     ends: anyEnd,
@@ -158,7 +158,7 @@ export const lines = {
     flags: '--history <file>',
     help: 'keep the lines that are typed at a terminal in this file; default: one for each host',
     value: text((path) => path, '/nowhere/file', 'file'),
-    off: { flags: '--no-history', help: 'keep none of them' },
+    off: { flags: '--no-history', help: 'keep no history' },
     in: both,
     ends: anyEnd,
     modes: withInput,

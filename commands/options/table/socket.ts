@@ -78,7 +78,7 @@ export const socket = {
   },
   ttl: {
     flags: '--ttl <hops>',
-    help: 'the most hops of a packet, 1 to 255',
+    help: 'the hop limit of a packet, 1 to 255',
     value: words(parseHopLimit, '64'),
     config: true,
     in: both,

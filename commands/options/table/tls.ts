@@ -99,7 +99,7 @@ export const tls = {
   },
   tlsCa: {
     flags: '--tls-ca <file>',
-    help: 'require client certificates by the authorities in this PEM file',
+    help: 'require client certificates from the authorities in this PEM file',
     helpIn: {
       connect: 'trust the authorities in this PEM file only',
       proxy: 'trust these authorities for targets, in PEM',
@@ -115,7 +115,7 @@ export const tls = {
   },
   tlsClientCa: {
     flags: '--tls-client-ca <file>',
-    help: 'require certificates of clients by the authorities in this PEM file',
+    help: 'require client certificates from the authorities in this PEM file',
     value: file,
     config: true,
     in: { proxy: ['server'] },
