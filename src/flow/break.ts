@@ -28,9 +28,9 @@ export interface Broken {
  * - The side that broke off had ended in order itself, and was hit by what has arrived for it since.
  * - Each side had ended in order and was hit by the last bytes of the other, before its own end was read.
  * - The other side had ended in order and is gone: it answers the last bytes with a reset.
- * - The client resets instead of ending, which is how a system closes with bytes unread: the target had ended in order,
- *   everything that it sent was given to the client's system, and the client has sent nothing since. Not the other way
- *   round: a client that has ended its side waits for an answer.
+ * - The client resets instead of ending, which is how a system closes with bytes unread: the target had ended in
+ *   order, everything that it sent was given to the client's system, and the client has sent nothing since. Not the
+ *   other way round: a client that has ended its side waits for an answer.
  */
 export async function findHasLeft(connection: Broken, limitMs: number): Promise<boolean> {
   const { broken, other, breaker, reader, breakerIsClient, isSilent } = connection;
