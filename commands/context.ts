@@ -21,7 +21,7 @@ export interface Context {
   exit(status: number): void;
 }
 
-/** What a person who has the connections at a terminal is told of them. */
+/** What is reported about the connections to a user who has them at a terminal. */
 const quietEvents: Readonly<Record<string, readonly EventName[]>> = {
   connect: ['connected'],
   listen: ['accepted', 'ended'],
@@ -77,7 +77,7 @@ let stderr: NodeJS.WriteStream | undefined;
 
 /** Set up when there is something to say: a start that says nothing is a millisecond sooner. */
 function openStderr(): NodeJS.WriteStream {
-  // One that nobody reads any more must not end the work.
+  // One that is no longer read must not end the work.
   stderr ??= process.stderr.on('error', () => undefined);
   return stderr;
 }

@@ -84,7 +84,7 @@ async function prepareColor(args: readonly string[]): Promise<void> {
   if (wantsColor(args, 2)) await loadPaint();
 }
 
-/** Whether help is all that is asked for. What stands among other words is found by commander. */
+/** Whether help is all that is asked for. Commander finds a help flag among other words. */
 function asksForHelp(args: readonly string[]): boolean {
   return args[0] === 'help' || args.slice(0, 2).some((word) => word === '-h' || word === '--help');
 }
@@ -145,7 +145,7 @@ function isCommanders(error: unknown): error is Error & { readonly code: string;
   return error instanceof Error && errorCode(error)?.startsWith('commander.') === true;
 }
 
-/** @throws what is no failure of the user's or the system's, but a mistake of ours */
+/** @throws errors that are neither the user's nor the system's, but bugs of ours */
 async function describeFailure(
   name: string | undefined,
   error: unknown,

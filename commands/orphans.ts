@@ -13,7 +13,7 @@ export function reapOrphans(): void {
   const own = trackChildren();
   const look = () => {
     for (let pid = addon.deadChild(); pid !== 0; pid = addon.deadChild()) {
-      // It stands before all others until libuv has taken it, which this turn of the loop does.
+      // It comes before all others until libuv has reaped it, which happens in this turn of the loop.
       if (own.has(pid)) return void setImmediate(look);
       addon.reap(pid);
     }

@@ -20,7 +20,7 @@ export class Sink {
   readonly #fd: 1 | 2;
   #isGone = false;
   #isStream = false;
-  /** For texts, each in the place of the last one: memory of their own would cost as much as to encode them. */
+  /** For texts, each overwriting the last one: memory of their own would cost as much as to encode them. */
   #room = Buffer.alloc(0);
 
   constructor(fd: 1 | 2) {
@@ -36,7 +36,7 @@ export class Sink {
    * Writes all of `data`.
    *
    * @returns nothing when it is done, or a promise where the descriptor had no room and is waited for
-   * @throws OutputError; EPIPE is no error
+   * @throws OutputError; EPIPE is not an error
    */
   write(data: string | Uint8Array): Promise<void> | undefined {
     if (this.#isGone || data.length === 0) return undefined;
@@ -59,7 +59,9 @@ export class Sink {
     return this.#room.subarray(0, this.#room.write(text));
   }
 
-  /** A descriptor that somebody else made non-blocking: the stream waits for room, and once used is used always. */
+  /**
+   * A descriptor that another process made non-blocking: the stream waits for room, and once used is used always.
+   */
   async #writeStream(data: Uint8Array): Promise<void> {
     // The stream keeps it until it is written; the caller may use the memory again before.
     const bytes = Buffer.from(data);

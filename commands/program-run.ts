@@ -28,7 +28,7 @@ type ProgramFlags = ExecFlags &
 export interface ConnectionFacts {
   readonly id: number;
   readonly protocol: string;
-  /** Where there is no address: the Unix path. */
+  /** If there is no address: the Unix path. */
   readonly path: string;
   /** What the client's PROXY header said. */
   readonly header?: ProxyHeader | undefined;
@@ -125,7 +125,7 @@ function protocolOf(endpoint: Endpoint, client: Connection, { tls }: ProgramFlag
 export interface ProgramServer {
   readonly endpoint: Endpoint;
   readonly recorder: Recorder | undefined;
-  /** Undefined: another process is told when to end, and what to end with. */
+  /** Undefined: another process gets the signal to end, and the status to end with. */
   readonly interruption: Interruption | undefined;
   /** Called with each client. */
   readonly onClient?: (() => void) | undefined;

@@ -28,7 +28,7 @@ export async function buildProgram(version: string, only?: string): Promise<Comm
     const command = program.command(name).description(summary);
     if (only === undefined || only === name) await define(command, load);
     refuseRepeats(command);
-    // After the command's own options: it stands in the group of the last of them.
+    // After the command's own options: it belongs to the group of the last of them.
     command.helpOption(...helpOption);
   }
   // It is shown by help/help.ts, which knows a screen and a pager.
@@ -141,7 +141,7 @@ const helpLayout: HelpConfiguration = {
   optionDescription: describeOption,
 };
 
-/** What stands below the options of a command. */
+/** What follows the options of a command. */
 function helpFooter(command: Command): string {
   const name = command.parent ? command.name() : '';
   const takes = (value: string) => command.options.some(({ flags }) => flags.includes(value));

@@ -48,7 +48,7 @@ export function announceReady(addresses: readonly string[], flags: ReadyFlags): 
   }
   if (readyFile === undefined) return;
   checkReadyFlags(flags);
-  // A name that nobody can have taken before.
+  // A name that cannot have been taken before.
   const passing = `${readyFile}.${randomBytes(8).toString('hex')}`;
   try {
     writeFileSync(passing, text, { flag: 'wx' });

@@ -36,7 +36,7 @@ export interface ServerKind<S extends Service> {
   readonly checkBound?: CheckBound<S>;
   /** What a live view is about. */
   readonly live?: (addresses: readonly string[]) => LiveNames;
-  /** Ends what is there beside connections, before the totals are told. */
+  /** Ends everything besides connections, before the totals are reported. */
   readonly close?: () => Promise<void>;
 }
 
@@ -161,7 +161,7 @@ export class ServerRun<S extends Service = Service> {
     if (this.#flags.live) await this.#show(this.addresses);
   }
 
-  /** Does something in the place of serving, which gives the exit status. */
+  /** Does something instead of serving, which determines the exit status. */
   async work(
     task: (host: ServeHost, signal: AbortSignal) => Promise<number>,
     metrics?: Endpoint,
@@ -362,7 +362,7 @@ export class ServerRun<S extends Service = Service> {
     for (const close of this.#closers.splice(0)) close();
   }
 
-  /** Closes all that is no connection, and gives the signals back to the system. */
+  /** Closes everything except connections, and restores the system's handling of signals. */
   #release(): void {
     this.#closeRest();
     for (const stop of this.#reloads.splice(0)) stop();

@@ -22,7 +22,7 @@ export type SessionFlags = Pick<TableFlags<typeof limits, 'connect'>, 'idle'> &
 /** The flags of what else can stand between stdin, stdout and the connection. */
 export type StreamFlags = SessionFlags & TableFlags<typeof lines & typeof dialogue, 'connect'>;
 
-/** Whether nothing stands between stdin, stdout and the connection but what every session has. */
+/** Whether there is nothing between stdin, stdout and the connection except what every session has. */
 export function isPlainSession(flags: StreamFlags & TableFlags<typeof timingTable, 'connect'>): boolean {
   const { telnet, raw, delay, expect, send, timing } = flags;
   return ![telnet, raw, delay, expect, send, timing].some((flag) => flag !== undefined);
@@ -96,7 +96,7 @@ export function sendsCrlf({ sendCrlf, crlf }: SessionFlags): boolean {
   return sendCrlf === true || crlf === 'out' || crlf === 'both';
 }
 
-/** Whether --crlf asks for LF in the place of a CRLF that comes. */
+/** Whether --crlf asks for LF in place of a received CRLF. */
 export function receivesCrlf({ crlf }: SessionFlags): boolean {
   return crlf === 'in' || crlf === 'both';
 }
@@ -127,7 +127,7 @@ export interface StdioSession {
 
 /** How such a session ended, for its caller to report. */
 export interface StdioEnding extends SessionEnding {
-  /** What to tell: a reader of stdout that is gone is no failure. */
+  /** What to report: a reader of stdout that is gone is not a failure. */
   readonly failure: Error | undefined;
   /** What the failure is about. */
   readonly subject: string;
@@ -210,7 +210,7 @@ function recordedEnding({ reason, side }: SessionEnding): SessionEnding['reason'
   return reason === 'reset' && side !== 'remote' ? 'aborted' : reason;
 }
 
-/** The reader of our stdout has left, as `| head` does: nobody wants more, and that is no failure. */
+/** The reader of our stdout has left, as `| head` does: no more is wanted, which is not a failure. */
 export function isReaderGone(ending: Pick<SessionEnding, 'side' | 'error'>): boolean {
   return ending.side === 'output' && errorCode(ending.error) === 'EPIPE';
 }

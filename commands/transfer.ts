@@ -66,7 +66,7 @@ const reasons: Partial<Record<SessionEnding['reason'], string>> = {
   reset: 'broken off',
 };
 
-/** What is left to be read of the file on stdin, from where its reader stands. */
+/** What is left to be read of the file on stdin, from its current position. */
 function readRestBytes(): number | undefined {
   try {
     const position = /^pos:\s*(\d+)/.exec(readFileSync('/proc/self/fdinfo/0', 'latin1'))?.[1] ?? 0;

@@ -14,7 +14,7 @@ export function startWorker(number: number): WorkerProcess {
     env: { ...process.env, ...activation, [workerVariable]: String(number) },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
-  // A worker that is gone is told by 'exit'.
+  // 'exit' reports a worker that is gone.
   child.on('error', () => undefined);
   return {
     pid: child.pid ?? 0,
@@ -29,7 +29,7 @@ export function startWorker(number: number): WorkerProcess {
   };
 }
 
-/** How long a worker may take to end its connections when it has nobody to work for. */
+/** How long a worker may take to end its connections when the process that it works for is gone. */
 const orphanedMs = 1_000;
 
 /**

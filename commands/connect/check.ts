@@ -117,8 +117,8 @@ const updateMs = 100;
 const fewAddresses = 20;
 
 /**
- * What a person at a terminal sees of a check: a bar or a spinner while it runs, a table at the end with -v. Nothing
- * of this with --json, or when stderr is no terminal.
+ * What a person at a terminal sees of a check: a bar or a spinner while it runs, a table at the end with -v.
+ * Nothing of this with --json, or when stderr is not a terminal.
  */
 class CheckScreen {
   readonly #total: number;

@@ -180,7 +180,7 @@ async function checkThenRun(
     interruption,
     readDialOptions: async (endpoint) => ({
       ...(await readDialOptions(run, endpoint)),
-      // Without steps whoever accepts is ready.
+      // Without steps, a server that accepts is ready.
       prove:
         steps &&
         ((socket, timeoutMs) =>

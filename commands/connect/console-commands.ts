@@ -36,7 +36,7 @@ export interface TelnetActions {
 
 type Outcome = CommandOutcome | Promise<CommandOutcome>;
 
-/** A command's work. `rest` is what stands behind its name. A text is what is wrong with the call. */
+/** A command's work. `rest` is what follows its name. A string returned says what is wrong with the call. */
 type Run = (
   words: readonly string[],
   actions: ConsoleActions,

@@ -129,12 +129,12 @@ export function readPatience(options: WaitOptions, hasOwnLimit: boolean): Patien
   };
 }
 
-/** Whether each try is told. A check or a wait says of itself how each ended. */
+/** Whether each attempt is reported. A check or a wait reports by itself how each ended. */
 function tellsTries(options: DialFlags): boolean {
   return options.verbose > 1 || !(options.check ?? isPatient(options));
 }
 
-/** Whether anybody hears of what happens on the way to a connection. */
+/** Whether anything observes the steps on the way to a connection. */
 function isHeard({ options, timing }: ClientRun): boolean {
   return tellsTries(options) || timing !== undefined || options.via !== undefined || isPatient(options);
 }

@@ -50,7 +50,7 @@ export function openHistory(
         if (line !== lines.at(-1)) appendFileSync(path, `${line}\n`, { mode: 0o600 });
         lines.push(line);
       } catch {
-        // A full disk is no reason to end a session.
+        // A full disk is not a reason to end a session.
       }
     },
   };

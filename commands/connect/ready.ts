@@ -71,7 +71,7 @@ export async function runSteps(
   }
 }
 
-/** Handed on to the command, which stands in our place. */
+/** Passed on to the command that replaces us. */
 const handedOn = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
 /** A terminal sends these to all that runs in its foreground: to the command itself too. */
 const fromTerminal = ['SIGINT', 'SIGQUIT'] as const;

@@ -33,7 +33,7 @@ export class TelnetLink {
   /** Called when the peer's options ask for another mode of the terminal. */
   onModeChange: (() => void) | undefined;
   readonly #codec: TelnetCodec;
-  /** What a peer that asks is told. */
+  /** What a peer that asks is answered. */
   readonly #environment = new Map<string, string>();
   readonly #context: Context;
   readonly #socket: Connection;
@@ -103,7 +103,7 @@ export class TelnetLink {
     return this.#environment;
   }
 
-  /** Changes a variable; undefined: it is no more. */
+  /** Changes a variable; undefined: removes it. */
   define(name: string, value: string | undefined): void {
     if (value === undefined) this.#environment.delete(name);
     else this.#environment.set(name, value);

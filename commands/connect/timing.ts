@@ -23,7 +23,7 @@ export class Timing {
     this.#reporter = reporter;
   }
 
-  /** A part that somebody else has measured: `tls`. */
+  /** A part that was measured elsewhere: `tls`. */
   report(phase: TimingPhase, durationMs: number): void {
     this.#take({ phase, startedAt: performance.now() - durationMs, durationMs: roundMs(durationMs) });
   }

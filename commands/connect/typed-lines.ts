@@ -14,7 +14,10 @@ export interface TypedLinesOptions {
   readonly name: string;
 }
 
-/** The editor of the lines that a person types at a terminal; undefined where nobody types, or nothing can be drawn. */
+/**
+ * The editor of the lines that the user types at a terminal; undefined when there is no user, or nothing can be
+ * drawn.
+ */
 export async function openEditor(options: TypedLinesOptions): Promise<LineEditor | undefined> {
   const { context, stdio, flags, name } = options;
   const { input, output } = stdio;

@@ -77,7 +77,7 @@ export async function createRoomHandler(
     halfClosed.delete(client);
     seat.leave();
     file?.stream.end();
-    // Who only looked whether somebody listens may break off as it likes: nothing is lost.
+    // A client that only checked whether a server listens may break off at any time: nothing is lost.
     const hasOnlyLooked = hasTakenNothing && ending.receivedBytes === 0;
     const sentBytes = hasOnlyLooked ? 0 : (ending.sent?.bytes ?? 0);
     entry.moved = () => ({ sentBytes, receivedBytes: ending.receivedBytes });
@@ -102,7 +102,7 @@ export async function createRoomHandler(
   }
 
   let served = 0;
-  // A server that could not be bound, or that nobody came to in time, does not wait for the end of its input.
+  // A server that could not be bound, or that had no client in time, does not wait for the end of its input.
   const closeInput = () => {
     if (served === 0 && !stdio.input?.stream.destroyed) stdio.input?.close();
   };
@@ -126,7 +126,7 @@ async function openTypedStdio(
   return editInput({ context, stdio, flags, name }, interruption.signal);
 }
 
-/** How a session's end is told: a local end, or ours, is not the client's. */
+/** How a session's end is reported: a local end, or ours, is not the client's. */
 function describe(
   { reason, error, side }: SessionEnding,
   { hasOnlyLooked, overrun, isCut }: { hasOnlyLooked: boolean; overrun: Error | undefined; isCut: boolean },

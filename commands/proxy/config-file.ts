@@ -87,7 +87,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
  * @param json a text that JSON.parse() accepts
  */
 export function findRepeatedKey(json: string): string | undefined {
-  /** The keys so far of each object that is open; undefined stands for a list. */
+  /** The keys so far of each object that is open; undefined means a list. */
   const open: (Set<string> | undefined)[] = [];
   for (const [token, text, colon] of json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/gs)) {
     if (token === '{') open.push(new Set());

@@ -126,7 +126,7 @@ function checkAccess({ listen, values }: ReadPair, name: NamePart): void {
   if (given) throw refuse(name(given), 'judges IP addresses, and a Unix socket has none; use --mode');
 }
 
-/** A server that connects anybody to anything is not offered to a network by mistake. */
+/** A server that connects any client to anything must not be offered to a network by mistake. */
 function checkExposure({ listen, values }: ReadPair, name: NamePart): void {
   const server = values.socks ? 'socks' : values.httpConnect ? 'httpConnect' : undefined;
   if (!server || values.authFile !== undefined || values.allow !== undefined || isLocalListener(listen))

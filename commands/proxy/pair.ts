@@ -97,7 +97,7 @@ function readValues(values: Readonly<Record<string, unknown>>, name: NamePart): 
   return Object.fromEntries(read) as PairOptions;
 }
 
-/** Runs a reader; what it finds wrong is told with the place. */
+/** Runs a reader; what it finds wrong is reported with the place. */
 function at<Value>(place: string, read: () => Value): Value {
   try {
     return read();
