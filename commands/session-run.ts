@@ -19,7 +19,7 @@ export type SessionFlags = Pick<TableFlags<typeof limits, 'connect'>, 'idle'> &
   TableFlags<typeof endOfData & typeof progress, 'connect'> &
   Pick<TableFlags<typeof lines, 'connect'>, 'sendCrlf' | 'crlf'>;
 
-/** The flags of what else can stand between stdin, stdout and the connection. */
+/** The flags of what else can be between stdin, stdout and the connection. */
 export type StreamFlags = SessionFlags & TableFlags<typeof lines & typeof dialogue, 'connect'>;
 
 /** Whether there is nothing between stdin, stdout and the connection except what every session has. */
@@ -34,7 +34,7 @@ export interface TransformPair {
   readonly receive: Duplex[];
 }
 
-/** What a command puts into a session beside what the flags say. */
+/** What a command adds to a session besides what the flags say. */
 export interface PreparedSession {
   /** Next to stdin and stdout. */
   readonly local: TransformPair;
@@ -55,8 +55,9 @@ export interface Stdio {
 }
 
 /**
- * Opens what the flags want. Once: reading stdin ahead takes bytes from the next command of a script. For a server a
- * stdin that is the null device is none: the shell, cron or the service manager gave it, and its end says nothing.
+ * Opens what the flags want. Once: reading stdin ahead takes bytes from the next command of a script. For a server,
+ * a stdin that is the null device does not count: the shell, cron or the service manager gave it, and its end says
+ * nothing.
  */
 export function openStdio(flags: SessionFlags, { isServer = false } = {}): Stdio {
   const hasNoInput = flags.recvOnly === true || (isServer && !flags.sendOnly && isNullDevice());
@@ -83,7 +84,7 @@ export function sessionOptions(
     sendOnly: flags.sendOnly,
     quitAfterMs: flags.quit,
     idleMs: flags.idle,
-    // The recording is next to the connection: it shows what goes over it, but for telnet's own commands.
+    // The recording is next to the connection: it shows what goes over it, except telnet's own commands.
     receiveTransforms: [...receiveTransforms, ...(receivesCrlf(flags) ? [new CrlfIn()] : [])],
     sendTransforms: [...(sendsCrlf(flags) ? [new CrlfOut()] : []), ...sendTransforms],
     replyQuietMs: flags.waitReply,
@@ -170,14 +171,14 @@ export async function runStdioSession({
     async close() {
       stdio.input?.close();
       stdio.output?.close();
-      // What came could not be kept: the peer must not take a clean end for a delivery.
+      // What arrived could not be kept: the peer must not mistake a clean end for delivery.
       if (isCut) await resetConnection(socket);
       else closeConnection(socket, side === 'output' ? undefined : error);
     },
   };
 }
 
-/** Progress is shown where it is asked for, and to a person who cannot see the bytes pass. */
+/** Progress is shown when asked for, and to a user who cannot see the bytes pass. */
 function wantsProgress({ reporter }: Context, { progress }: SessionFlags, { input, output }: Stdio): boolean {
   if (progress !== undefined) return progress;
   return reporter.isSeen && [input, output].some((end) => end?.kind === 'file' || end?.kind === 'pipe');
@@ -205,7 +206,7 @@ function requireReply(context: Context, peer: Connection, remote: string, waitMs
   context.fail(remote, new TnetError('TNET_E_TIMEOUT', `no reply within ${formatLimit(waitMs)}`));
 }
 
-/** How a recording tells the end: only the peer's side can have been reset. */
+/** How a recording describes the end: only the peer's side can have been reset. */
 function recordedEnding({ reason, side }: SessionEnding): SessionEnding['reason'] {
   return reason === 'reset' && side !== 'remote' ? 'aborted' : reason;
 }

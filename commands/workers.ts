@@ -7,7 +7,7 @@ import type { Context } from './context.ts';
 import { workerVariable } from './is-worker.ts';
 import { activation, readFamily, type ServerAddressFlags } from './options/server-address.ts';
 
-/** Starts this program once more, with the same arguments, as a worker. It reports on our stderr. */
+/** Starts this program again, with the same arguments, as a worker. It reports on our stderr. */
 export function startWorker(number: number): WorkerProcess {
   const [, script = '', ...args] = process.argv;
   const child = fork(script, args, {
@@ -33,7 +33,8 @@ export function startWorker(number: number): WorkerProcess {
 const orphanedMs = 1_000;
 
 /**
- * The life of a worker: it does what the process that started it says, and ends with it. For its signals see main.ts.
+ * The life of a worker: it does what the process that started it asks, and ends with it. For its signals see
+ * main.ts.
  *
  * @param prepare makes the services ready, at the start and at each reload
  */
