@@ -202,7 +202,7 @@ function help(_words: readonly string[], { print }: ConsoleActions): CommandOutc
   return 'ask';
 }
 
-/** Runs a line of the command mode. A command may be shortened as long as it stays the only one of its beginning. */
+/** Runs a line of the command mode. A command may be shortened as long as the beginning is unique. */
 export function runConsoleCommand(line: string, actions: ConsoleActions): Outcome {
   if (line === '') return 'session';
   const spaced = line.replace(/^!/, '! ').trim();

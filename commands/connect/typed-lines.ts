@@ -31,7 +31,7 @@ export async function openEditor(options: TypedLinesOptions): Promise<LineEditor
 /**
  * Takes the terminal for lines that are edited here. A process in the background leaves it to the shell.
  *
- * @returns what gives the terminal back, or undefined when the lines stay the terminal's
+ * @returns a function that gives the terminal back, or undefined when the terminal still edits the lines
  */
 export async function startEditing(
   editor: LineEditor,
@@ -52,7 +52,7 @@ export async function startEditing(
   return release;
 }
 
-/** stdin and stdout, with the lines of a person at a terminal edited here, from now until the input is closed. */
+/** stdin and stdout, with the lines of a user at a terminal edited here, from now until the input is closed. */
 export async function editInput(options: TypedLinesOptions, signal: AbortSignal): Promise<Stdio> {
   const { input, output } = options.stdio;
   const editor = await openEditor(options);
