@@ -9,10 +9,10 @@ import { exitStatus } from './output.ts';
 import { isWorker } from './is-worker.ts';
 import type { Called } from './options/called.ts';
 
-/** The flags of what is said on standard error. */
+/** The flags for reports on standard error. */
 export type ReportFlags = TableFlags<typeof reports, 'connect'>;
 
-/** What a command's action works with: its voice on stderr and its exit status. */
+/** What a command's action works with: its reports on stderr and its exit status. */
 export interface Context {
   readonly reporter: Reporter;
   /** Reports a failure as one line and sets the exit status that goes with it. */
@@ -21,7 +21,7 @@ export interface Context {
   exit(status: number): void;
 }
 
-/** What a person who has the connections at a terminal is told of them. */
+/** What is reported about the connections to a user who has them at a terminal. */
 const quietEvents: Readonly<Record<string, readonly EventName[]>> = {
   connect: ['connected'],
   listen: ['accepted', 'ended'],
@@ -59,7 +59,7 @@ export function createContext(command: Called, options: ReportFlags): Context {
 
 /** Options whose times are milliseconds, as a rule; a number without a unit is seconds. */
 const shortTimes = /^--(?:latency|slice-delay|slow-close|delay|pause|retry-delay)(?:=|$)/;
-/** What nobody means as seconds there. */
+/** A number that cannot be meant as seconds there. */
 const bareTime = /^\d{2,}(?:\.\d+)?(?:(?:±|\+-)[\d.]+)?$/;
 
 function warnOfBareTimes(reporter: Reporter, args: readonly string[]): void {
@@ -75,9 +75,9 @@ function warnOfBareTimes(reporter: Reporter, args: readonly string[]): void {
 
 let stderr: NodeJS.WriteStream | undefined;
 
-/** Set up when there is something to say: a start that says nothing is a millisecond sooner. */
+/** Set up when there is something to report: a start without it is a millisecond faster. */
 function openStderr(): NodeJS.WriteStream {
-  // One that nobody reads any more must not end the work.
+  // One that is no longer read must not end the work.
   stderr ??= process.stderr.on('error', () => undefined);
   return stderr;
 }
@@ -99,7 +99,7 @@ export function commandName(command: Called): string {
   return command.parent ? `${command.parent.name()} ${command.name()}` : command.name();
 }
 
-/** What a failure is about: the error's own subject, or what the command was working on. */
+/** The subject of a failure: the error's own, or what the command was working on. */
 export function subjectOf(error: unknown, otherwise: string): string {
   const subject = (error as { subject?: unknown } | null | undefined)?.subject;
   return typeof subject === 'string' ? subject : otherwise;

@@ -1,4 +1,4 @@
-/** Says to a process of this program that it is a worker. */
+/** Tells a process of this program that it is a worker. */
 export const workerVariable = 'TNET_WORKER';
 
 /** Whether this process has been started as a worker. */

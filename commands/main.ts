@@ -20,7 +20,7 @@ export async function main(): Promise<void> {
   const name = findCommand(args);
   holdSignals();
   if (showBuiltHelp(args)) return;
-  // isip reads no ports, and is not to wait for what names them.
+  // isip reads no ports, and must not wait for the list that names them.
   if (name !== 'isip') (await import('../src/address/service-names.ts')).useServiceList(readServiceList);
   if (process.pid === 1) (await import('./orphans.ts')).reapOrphans();
   try {
@@ -33,7 +33,7 @@ export async function main(): Promise<void> {
       writeResult(await describeBuild());
       return;
     }
-    // isip's answers have no colour, and its start is not to wait for any.
+    // isip's answers have no colour, and its start must not wait for it.
     if (name !== undefined && name !== 'isip') await prepareColor(args);
     if (await runPlainly(name, args)) return;
     const { buildProgram } = await import('./program.ts');
@@ -50,7 +50,7 @@ export async function main(): Promise<void> {
   }
 }
 
-/** Runs a command whose command line is right and plain. @returns false, and does nothing, for another one */
+/** Runs a command whose command line is valid and plain. @returns false, having done nothing, for any other */
 async function runPlainly(name: string | undefined, args: readonly string[]): Promise<boolean> {
   const load = commandTable.find((entry) => entry.name === name)?.load;
   if (!load || name !== args[0]) return false;
@@ -61,9 +61,9 @@ async function runPlainly(name: string | undefined, args: readonly string[]): Pr
 }
 
 /**
- * SIGUSR1 has no effect unless a command gives it one: else Node opens its inspector, a port by which every local user may
- * run code in this process. A worker's signals are those of the process that started it, from its first moment on: a
- * terminal's Ctrl-C comes to both.
+ * SIGUSR1 has no effect unless a command gives it one: otherwise Node opens its inspector, a port through which
+ * every local user may run code in this process. From the start, a worker leaves signals to the process that
+ * started it: a terminal's Ctrl-C reaches both.
  */
 function holdSignals(): void {
   const held = ['SIGUSR1', ...(isWorker() ? ['SIGINT', 'SIGTERM', 'SIGHUP'] : [])];
@@ -84,15 +84,16 @@ async function prepareColor(args: readonly string[]): Promise<void> {
   if (wantsColor(args, 2)) await loadPaint();
 }
 
-/** Whether help is all that is asked for. What stands among other words is found by commander. */
+/** Whether help is all that is asked for. Commander finds a help flag among other words. */
 function asksForHelp(args: readonly string[]): boolean {
   return args[0] === 'help' || args.slice(0, 2).some((word) => word === '-h' || word === '--help');
 }
 
 /**
- * Shows the help that the build has laid out, where that is all of it and fits: not on a terminal, whose width may be any.
+ * Shows the help that the build has laid out, if that is all that is asked for and it fits: not on a terminal,
+ * which may have any width.
  *
- * @returns false where there is more to do, and in a build without it
+ * @returns false when there is more to do, and in a build without it
  */
 function showBuiltHelp(args: readonly string[]): boolean {
   const [first = '', second, ...more] = args[0] === 'help' ? [...args.slice(1), '--help'] : args;
@@ -140,12 +141,12 @@ async function reportFailure(name: string | undefined, error: unknown): Promise<
   process.exitCode = status;
 }
 
-/** Whether it is a CommanderError, which is not loaded where a start goes without commander. */
+/** Whether it is a CommanderError, which is not loaded when a start does without commander. */
 function isCommanders(error: unknown): error is Error & { readonly code: string; readonly exitCode: number } {
   return error instanceof Error && errorCode(error)?.startsWith('commander.') === true;
 }
 
-/** @throws what is no failure of the user's or the system's, but a mistake of ours */
+/** @throws errors that are neither the user's nor the system's, but bugs of ours */
 async function describeFailure(
   name: string | undefined,
   error: unknown,

@@ -3,9 +3,10 @@ import { subscribe } from 'node:diagnostics_channel';
 import { loadNativeAddon } from '../src/native/addon.ts';
 
 /**
- * What the first process of a container has to do: processes whose parent has ended become its children, and stay in the
- * process table after their own end until it waits for them. libuv waits for those that it has started itself and for no
- * others; theirs is the exit status that Node tells, so they are left to it. Needs the addon: without it nothing is done.
+ * Does what the first process of a container has to do: processes whose parent has ended become its children, and
+ * stay in the process table after their own end until it waits for them. libuv waits only for those that it has
+ * started itself; Node reports their exit status, so they are left to it. Needs the addon: without it nothing is
+ * done.
  */
 export function reapOrphans(): void {
   const addon = loadNativeAddon();
@@ -13,7 +14,7 @@ export function reapOrphans(): void {
   const own = trackChildren();
   const look = () => {
     for (let pid = addon.deadChild(); pid !== 0; pid = addon.deadChild()) {
-      // It stands before all others until libuv has taken it, which this turn of the loop does.
+      // It comes before all others until libuv has reaped it, which happens in this turn of the loop.
       if (own.has(pid)) return void setImmediate(look);
       addon.reap(pid);
     }

@@ -13,14 +13,14 @@ export class OutputError extends Error {
 }
 
 /**
- * A file descriptor that takes all of every write, in order: 2 ms sooner than setting up process.stdout. Nothing has to
- * be closed.
+ * A file descriptor that takes all of every write, in order: 2 ms faster than setting up process.stdout. Nothing
+ * has to be closed.
  */
 export class Sink {
   readonly #fd: 1 | 2;
   #isGone = false;
   #isStream = false;
-  /** For texts, each in the place of the last one: memory of their own would cost as much as to encode them. */
+  /** For texts, each overwriting the last one: memory of their own would cost as much as to encode them. */
   #room = Buffer.alloc(0);
 
   constructor(fd: 1 | 2) {
@@ -35,8 +35,8 @@ export class Sink {
   /**
    * Writes all of `data`.
    *
-   * @returns nothing when it is done, or a promise where the descriptor had no room and is waited for
-   * @throws OutputError; EPIPE is no error
+   * @returns nothing when it is done, or a promise when the descriptor had no room and has to be waited for
+   * @throws OutputError; EPIPE is not an error
    */
   write(data: string | Uint8Array): Promise<void> | undefined {
     if (this.#isGone || data.length === 0) return undefined;
@@ -59,9 +59,11 @@ export class Sink {
     return this.#room.subarray(0, this.#room.write(text));
   }
 
-  /** A descriptor that somebody else made non-blocking: the stream waits for room, and once used is used always. */
+  /**
+   * A descriptor that another process made non-blocking: the stream waits for room, and once used is used always.
+   */
   async #writeStream(data: Uint8Array): Promise<void> {
-    // The stream keeps it until it is written; the caller may use the memory again before.
+    // The stream keeps it until it is written; the caller may reuse the memory before that.
     const bytes = Buffer.from(data);
     const stream = this.#fd === 1 ? process.stdout : process.stderr;
     if (!this.#isStream) {
@@ -86,8 +88,8 @@ const stdout = new Sink(1);
 let hasFailed = false;
 
 /**
- * Writes a result, or the next part of one, to stdout: a reader that has gone wants none, and the first thing that fails
- * otherwise is a line and status 1.
+ * Writes a result, or the next part of one, to stdout: a reader that has gone is ignored, and the first other
+ * failure is reported with status 1.
  */
 export function writeResult(text: string): void {
   if (hasFailed) return;

@@ -24,11 +24,11 @@ type ProgramFlags = ExecFlags &
   SessionFlags &
   Pick<TableFlags<typeof lines & typeof clients & typeof tls, 'listen'>, 'delay' | 'keepOpen' | 'tls'>;
 
-/** What a connection is called in the program's environment. */
+/** How a connection is described in the program's environment. */
 export interface ConnectionFacts {
   readonly id: number;
   readonly protocol: string;
-  /** Where there is no address: the Unix path. */
+  /** If there is no address: the Unix path. */
   readonly path: string;
   /** What the client's PROXY header said. */
   readonly header?: ProxyHeader | undefined;
@@ -45,7 +45,7 @@ export interface ProgramJob {
 interface ProgramOutcome {
   readonly reason: EndingReason;
   readonly error?: Error | undefined;
-  /** The program's own, or that of what broke the connection. */
+  /** The program's own, or that of the error that broke the connection. */
   readonly status: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;
@@ -121,11 +121,11 @@ function protocolOf(endpoint: Endpoint, client: Connection, { tls }: ProgramFlag
   return client.remoteAddress === undefined ? 'unix' : 'tcp';
 }
 
-/** What a server does beside running the program. */
+/** What a server does besides running the program. */
 export interface ProgramServer {
   readonly endpoint: Endpoint;
   readonly recorder: Recorder | undefined;
-  /** Undefined: another process is told when to end, and what to end with. */
+  /** Undefined: another process gets the signal to end, and the status to end with. */
   readonly interruption: Interruption | undefined;
   /** Called with each client. */
   readonly onClient?: (() => void) | undefined;

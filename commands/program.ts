@@ -8,7 +8,7 @@ import type { CommandName } from './options/row.ts';
 import { writeResult } from './output.ts';
 
 /**
- * The commander tree. With `only`, that command is whole and the others stand there with their names and summaries,
+ * The commander tree. With `only`, that command is complete and the others have just their names and summaries,
  * which is all that a run of one command needs.
  */
 export async function buildProgram(version: string, only?: string): Promise<Command> {
@@ -28,7 +28,7 @@ export async function buildProgram(version: string, only?: string): Promise<Comm
     const command = program.command(name).description(summary);
     if (only === undefined || only === name) await define(command, load);
     refuseRepeats(command);
-    // After the command's own options: it stands in the group of the last of them.
+    // After the command's own options: it belongs to the group of the last of them.
     command.helpOption(...helpOption);
   }
   // It is shown by help/help.ts, which knows a screen and a pager.
@@ -91,7 +91,7 @@ export async function explainUsageError(
   );
 }
 
-/** Whatever was typed may be an address with a password, given to the wrong flag. */
+/** Any value may be an address with a password, given to the wrong flag. */
 function refuseValue(flags: string, value: string, reason: string): TnetError {
   const choices = /^Allowed choices are (.*)\.$/.exec(reason)?.[1];
   const meant = choices === undefined ? undefined : findNearest(value, choices.split(', '));
@@ -108,7 +108,7 @@ function tidy(text: string): string {
     .replace(/\. ([A-Z])/g, (_all, letter: string) => `; ${letter.toLowerCase()}`);
 }
 
-/** The widest flags that share a line with their description; wider ones stand on a line of their own. */
+/** The widest flags that share a line with their description; wider ones are on a line of their own. */
 const maxTermWidth = 26;
 const itemIndent = 2;
 const spacerWidth = 2;
@@ -141,7 +141,7 @@ const helpLayout: HelpConfiguration = {
   optionDescription: describeOption,
 };
 
-/** What stands below the options of a command. */
+/** What follows the options of a command. */
 function helpFooter(command: Command): string {
   const name = command.parent ? command.name() : '';
   const takes = (value: string) => command.options.some(({ flags }) => flags.includes(value));

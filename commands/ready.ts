@@ -8,8 +8,8 @@ import type { bind } from './options/table/bind.ts';
 export type ReadyFlags = Pick<TableFlags<typeof bind, 'listen'>, 'readyFd' | 'readyFile'>;
 
 /**
- * Checks before anything is bound that the file may be written: it does not exist, or is a regular one of this user. A
- * device, a FIFO or a link would be replaced by a file, and a foreign file be deleted.
+ * Checks before anything is bound that the file may be written: it does not exist, or is a regular one of this
+ * user. A device, a FIFO or a link would be replaced by a file, and another user's file deleted.
  *
  * @throws TnetError TNET_E_USAGE
  */
@@ -30,8 +30,8 @@ function isForeign(owner: number): boolean {
 }
 
 /**
- * Writes the real addresses, each with a newline. The descriptor is closed after it (but for stdout and stderr), so
- * that its reader sees the end; the file comes into being whole, by a rename.
+ * Writes the real addresses, each with a newline. The descriptor is then closed (except stdout and stderr), so that
+ * its reader sees the end; the file appears complete, by a rename.
  *
  * @throws TnetError TNET_E_DESCRIPTOR, or TNET_E_USAGE as checkReadyFlags() does.
  */
@@ -48,7 +48,7 @@ export function announceReady(addresses: readonly string[], flags: ReadyFlags): 
   }
   if (readyFile === undefined) return;
   checkReadyFlags(flags);
-  // A name that nobody can have taken before.
+  // A name that cannot have been taken before.
   const passing = `${readyFile}.${randomBytes(8).toString('hex')}`;
   try {
     writeFileSync(passing, text, { flag: 'wx' });

@@ -34,9 +34,9 @@ export interface ServerKind<S extends Service> {
   /** Ends the whole run. Default: nothing does. */
   readonly limit?: RunLimit | undefined;
   readonly checkBound?: CheckBound<S>;
-  /** What a live view is about. */
+  /** The names in a live view. */
   readonly live?: (addresses: readonly string[]) => LiveNames;
-  /** Ends what is there beside connections, before the totals are told. */
+  /** Ends everything besides connections, before the totals are reported. */
   readonly close?: () => Promise<void>;
 }
 
@@ -44,14 +44,14 @@ export interface ServerKind<S extends Service> {
 type Prepare<S extends Service> = (host: ServeHost) => Promise<readonly S[]>;
 
 /**
- * The life of a server process: SIGHUP reloads, SIGUSR1 prints the totals, SIGTERM stops accepting and lets connections
- * go on for the drain limit, as SIGHUP does when there is nothing to reload; SIGINT does not wait. What has not ended by
- * then is cut: reset, said and counted as failed. A second signal ends the process. Signals are answered from the
- * beginning, before any address is bound.
+ * The life of a server process: SIGHUP reloads, SIGUSR1 prints the totals, SIGTERM stops accepting and lets
+ * connections go on for the drain limit, as SIGHUP does when there is nothing to reload; SIGINT does not wait. What
+ * has not ended by then is cut: reset, reported and counted as failed. A second signal ends the process. Signals
+ * are answered from the beginning, before any address is bound.
  */
 export class ServerRun<S extends Service = Service> {
   readonly host: ServeHost;
-  /** What has been bound, the metrics' address too. */
+  /** What has been bound, including the metrics' address. */
   readonly own: OwnAddresses;
   readonly interruption: Interruption;
   readonly #context: Context;
@@ -63,7 +63,7 @@ export class ServerRun<S extends Service = Service> {
   readonly #stopping = new AbortController();
   readonly #certificates: ThrowawayCertificates;
   readonly #listeners: Listeners<S>;
-  /** Binding under way: what it has bound by the end is for #end to close. */
+  /** Binding under way: #end has to close what it has bound by then. */
   #binding: Promise<void> = Promise.resolve();
   /** Whether new clients are accepted. */
   #isReady = false;
@@ -73,7 +73,7 @@ export class ServerRun<S extends Service = Service> {
   readonly #reloads: (() => void)[] = [];
   /** What closes what is not a connection. */
   readonly #closers: (() => void)[] = [];
-  /** Hands clients to worker processes, where there are such. */
+  /** Hands clients to worker processes, if there are any. */
   #dispatcher: Dispatcher | undefined;
 
   constructor(context: Context, flags: ServerFlags, kind: ServerKind<S>) {
@@ -93,7 +93,7 @@ export class ServerRun<S extends Service = Service> {
       hears: (name) => reporter.hears(name),
       fail: (subject, error, id) => {
         reporter.fail(subject, error, id);
-        // Of a server of one client, such an end is the command's.
+        // In a server of one client, such an end is the command's.
         if (
           errorCode(error) === 'TNET_E_INTERNAL' &&
           this.stopping.aborted &&
@@ -126,7 +126,7 @@ export class ServerRun<S extends Service = Service> {
   /**
    * Binds and serves. An address that cannot be bound is reported, and sets the exit status.
    *
-   * @throws what `prepare` throws, or the readiness that cannot be told
+   * @throws what `prepare` throws, or the error of announcing readiness
    */
   async start(prepare: Prepare<S>, metrics?: Endpoint): Promise<void> {
     const { signal } = this.interruption;
@@ -145,7 +145,7 @@ export class ServerRun<S extends Service = Service> {
         this.#onHangup(() => this.#reloadAccess());
       this.#binding = this.#listeners.serve(services, this.stopping);
       await this.#binding;
-      // A signal may have come meanwhile, and nothing be bound any more.
+      // A signal may have arrived meanwhile, so that nothing is bound any more.
       if (this.interruption.status !== undefined) return;
       announceReady(this.addresses, this.#flags);
       this.#isReady = !this.stopping.aborted;
@@ -161,7 +161,7 @@ export class ServerRun<S extends Service = Service> {
     if (this.#flags.live) await this.#show(this.addresses);
   }
 
-  /** Does something in the place of serving, which gives the exit status. */
+  /** Does something instead of serving, which determines the exit status. */
   async work(
     task: (host: ServeHost, signal: AbortSignal) => Promise<number>,
     metrics?: Endpoint,
@@ -189,7 +189,8 @@ export class ServerRun<S extends Service = Service> {
   }
 
   async #stop(): Promise<void> {
-    // At once: whoever sees what the first client gets is refused by now. And what is bound by then.
+    // At once: a client that sees what the first one gets must be refused by now. And again for what is bound by
+    // then.
     await this.#listeners.stop();
     await Promise.allSettled([this.#binding]);
     await this.#listeners.stop();
@@ -206,7 +207,7 @@ export class ServerRun<S extends Service = Service> {
       try {
         const services = await prepare(this.host);
         const dispatcher = this.#dispatcher;
-        // Who is accepted is kept waiting for the workers: no address is waited for meanwhile.
+        // Accepted clients are kept waiting for the workers: no address is waited for meanwhile.
         if (dispatcher) await dispatcher.reload(() => this.#listeners.serve(services));
         else await this.#listeners.serve(services, signal);
         this.#context.reporter.emit({ event: 'reloaded', file, pairs: services.length });
@@ -214,7 +215,7 @@ export class ServerRun<S extends Service = Service> {
         if (!this.interruption.signal.aborted) this.#report(error);
       }
     };
-    // One that waits for an address would keep out the next, which may be without it.
+    // A reload that waits for an address would block the next one, which may not have it.
     this.#onHangup(reload, () => waiting.abort());
   }
 
@@ -276,7 +277,7 @@ export class ServerRun<S extends Service = Service> {
     }
   }
 
-  /** Gives up what has been bound, with the clients that have come since. */
+  /** Gives up what has been bound, with the clients that have arrived since. */
   async #abandon(): Promise<void> {
     this.#isReady = false;
     this.#stopping.abort();
@@ -294,7 +295,7 @@ export class ServerRun<S extends Service = Service> {
     this.#stopping.abort();
     for (const stop of this.#reloads.splice(0)) stop();
     await Promise.allSettled([this.#reloading, this.#binding]);
-    // A client that a lane has accepted, and not told yet, is one of those that are served to the end.
+    // A client that a lane has accepted, and not reported yet, is one of those that are served to the end.
     await this.#listeners.stop();
     const isPatient = status === exitCodes.sigterm || status === exitCodes.sighup;
     const limitMs = isPatient ? (this.#flags.drain ?? 0) : 0;
@@ -362,7 +363,7 @@ export class ServerRun<S extends Service = Service> {
     for (const close of this.#closers.splice(0)) close();
   }
 
-  /** Closes all that is no connection, and gives the signals back to the system. */
+  /** Closes everything except connections, and restores the system's handling of signals. */
   #release(): void {
     this.#closeRest();
     for (const stop of this.#reloads.splice(0)) stop();

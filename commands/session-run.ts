@@ -19,10 +19,10 @@ export type SessionFlags = Pick<TableFlags<typeof limits, 'connect'>, 'idle'> &
   TableFlags<typeof endOfData & typeof progress, 'connect'> &
   Pick<TableFlags<typeof lines, 'connect'>, 'sendCrlf' | 'crlf'>;
 
-/** The flags of what else can stand between stdin, stdout and the connection. */
+/** The flags of what else can be between stdin, stdout and the connection. */
 export type StreamFlags = SessionFlags & TableFlags<typeof lines & typeof dialogue, 'connect'>;
 
-/** Whether nothing stands between stdin, stdout and the connection but what every session has. */
+/** Whether there is nothing between stdin, stdout and the connection except what every session has. */
 export function isPlainSession(flags: StreamFlags & TableFlags<typeof timingTable, 'connect'>): boolean {
   const { telnet, raw, delay, expect, send, timing } = flags;
   return ![telnet, raw, delay, expect, send, timing].some((flag) => flag !== undefined);
@@ -34,7 +34,7 @@ export interface TransformPair {
   readonly receive: Duplex[];
 }
 
-/** What a command puts into a session beside what the flags say. */
+/** What a command adds to a session besides what the flags say. */
 export interface PreparedSession {
   /** Next to stdin and stdout. */
   readonly local: TransformPair;
@@ -55,8 +55,9 @@ export interface Stdio {
 }
 
 /**
- * Opens what the flags want. Once: reading stdin ahead takes bytes from the next command of a script. For a server a
- * stdin that is the null device is none: the shell, cron or the service manager gave it, and its end says nothing.
+ * Opens what the flags want. Once: reading stdin ahead takes bytes from the next command of a script. For a server,
+ * a stdin that is the null device does not count: the shell, cron or the service manager gave it, and its end says
+ * nothing.
  */
 export function openStdio(flags: SessionFlags, { isServer = false } = {}): Stdio {
   const hasNoInput = flags.recvOnly === true || (isServer && !flags.sendOnly && isNullDevice());
@@ -83,7 +84,7 @@ export function sessionOptions(
     sendOnly: flags.sendOnly,
     quitAfterMs: flags.quit,
     idleMs: flags.idle,
-    // The recording is next to the connection: it shows what goes over it, but for telnet's own commands.
+    // The recording is next to the connection: it shows what goes over it, except telnet's own commands.
     receiveTransforms: [...receiveTransforms, ...(receivesCrlf(flags) ? [new CrlfIn()] : [])],
     sendTransforms: [...(sendsCrlf(flags) ? [new CrlfOut()] : []), ...sendTransforms],
     replyQuietMs: flags.waitReply,
@@ -96,7 +97,7 @@ export function sendsCrlf({ sendCrlf, crlf }: SessionFlags): boolean {
   return sendCrlf === true || crlf === 'out' || crlf === 'both';
 }
 
-/** Whether --crlf asks for LF in the place of a CRLF that comes. */
+/** Whether --crlf asks for LF in place of a received CRLF. */
 export function receivesCrlf({ crlf }: SessionFlags): boolean {
   return crlf === 'in' || crlf === 'both';
 }
@@ -127,7 +128,7 @@ export interface StdioSession {
 
 /** How such a session ended, for its caller to report. */
 export interface StdioEnding extends SessionEnding {
-  /** What to tell: a reader of stdout that is gone is no failure. */
+  /** What to report: a reader of stdout that is gone is not a failure. */
   readonly failure: Error | undefined;
   /** What the failure is about. */
   readonly subject: string;
@@ -170,14 +171,14 @@ export async function runStdioSession({
     async close() {
       stdio.input?.close();
       stdio.output?.close();
-      // What came could not be kept: the peer must not take a clean end for a delivery.
+      // What arrived could not be kept: the peer must not mistake a clean end for delivery.
       if (isCut) await resetConnection(socket);
       else closeConnection(socket, side === 'output' ? undefined : error);
     },
   };
 }
 
-/** Progress is shown where it is asked for, and to a person who cannot see the bytes pass. */
+/** Progress is shown when asked for, and to a user who cannot see the bytes pass. */
 function wantsProgress({ reporter }: Context, { progress }: SessionFlags, { input, output }: Stdio): boolean {
   if (progress !== undefined) return progress;
   return reporter.isSeen && [input, output].some((end) => end?.kind === 'file' || end?.kind === 'pipe');
@@ -205,12 +206,12 @@ function requireReply(context: Context, peer: Connection, remote: string, waitMs
   context.fail(remote, new TnetError('TNET_E_TIMEOUT', `no reply within ${formatLimit(waitMs)}`));
 }
 
-/** How a recording tells the end: only the peer's side can have been reset. */
+/** How a recording describes the end: only the peer's side can have been reset. */
 function recordedEnding({ reason, side }: SessionEnding): SessionEnding['reason'] {
   return reason === 'reset' && side !== 'remote' ? 'aborted' : reason;
 }
 
-/** The reader of our stdout has left, as `| head` does: nobody wants more, and that is no failure. */
+/** The reader of our stdout has left, as `| head` does: no more is wanted, which is not a failure. */
 export function isReaderGone(ending: Pick<SessionEnding, 'side' | 'error'>): boolean {
   return ending.side === 'output' && errorCode(ending.error) === 'EPIPE';
 }

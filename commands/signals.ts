@@ -13,11 +13,11 @@ export interface Interruption {
   readonly signal: AbortSignal;
   /** Set once interrupted: 130, 143 or 129, or 124 when the limit of the run is over. */
   readonly status: number | undefined;
-  /** Gives the signals back to the system. */
+  /** Restores the system's handling of signals. */
   [Symbol.dispose](): void;
 }
 
-/** Why a connection ended: what an interruption ended in order has not come to its own end. */
+/** Why a connection ended: one that an interruption ended in order has not reached its own end. */
 export function endingReason(reason: EndingReason, { signal, status }: Interruption): EndingReason {
   if (reason !== 'eof' || !signal.aborted) return reason;
   return status === exitCodes.timeLimit ? 'timeout' : 'aborted';
@@ -52,10 +52,16 @@ export function lendTerminal(isLent: boolean): void {
 
 /** What a SIGHUP reloads; it ends a command that has nothing to reload. */
 const reloads = new Set<() => void>();
-/** Whether a SIGHUP is none of ours for the rest of the run: one for a file must not cut off a command that ends. */
+/**
+ * Whether a SIGHUP is ignored for the rest of the run: one that asks for a reload must not cut off a command that
+ * is ending.
+ */
 let reloadsForGood = false;
 
-/** Reloads something at every SIGHUP from now on, which then ends the command no more. @returns what ends that */
+/**
+ * Reloads something at every SIGHUP from now on, which then no longer ends the command. @returns a function that
+ * undoes this
+ */
 export function onHangup(reload: () => void): () => void {
   reloads.add(reload);
   reloadsForGood = true;
@@ -98,7 +104,7 @@ export function catchInterruption(limit?: RunLimit): Interruption {
       limit.onTimeout();
       interrupt(exitCodes.timeLimit);
     }, limit.timeoutMs);
-  // Nothing is left to limit once nothing else keeps the process.
+  // Nothing is left to limit once nothing else keeps the process alive.
   if (timer) timer.unref();
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSighup);
   return {
@@ -111,9 +117,9 @@ export function catchInterruption(limit?: RunLimit): Interruption {
 }
 
 /**
- * Has the process end by a signal's default action when nothing keeps it any more, so that a shell and a supervisor see
- * what ended it: a shell's loop goes on after a command that took its Ctrl-C for itself. The exit status is only for where
- * a signal cannot end the process: on Windows, and as the first process of a container.
+ * Makes the process end by a signal's default action when nothing keeps it alive any more, so that a shell or a
+ * supervisor sees what ended it: a shell's loop goes on after a command that handled Ctrl-C itself. The exit status
+ * is only for cases in which a signal cannot end the process: on Windows, and as the first process of a container.
  */
 export function endBy(signal: EndingSignal): void {
   process.exitCode = statuses[signal];
@@ -130,7 +136,7 @@ function endNow(signal: EndingSignal): void {
   process.kill(process.pid, signal);
 }
 
-/** The limit of --timeout, in milliseconds, on the whole run; running into it is said. */
+/** The limit of --timeout, in milliseconds, on the whole run; exceeding it is reported. */
 export function readRunLimit(
   context: Context,
   { timeout }: Pick<TableFlags<typeof limits, 'connect'>, 'timeout'>,

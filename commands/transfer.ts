@@ -9,16 +9,16 @@ import type { Context } from './context.ts';
 /** A transfer that is over sooner needs no sign of life. */
 const showAfterMs = 1_000;
 
-/** What a person at a terminal sees of a session between files and pipes. */
+/** What a user at a terminal sees of a session between files and pipes. */
 export interface TransferScreen {
   readonly started: (progress: () => SessionProgress) => void;
-  /** Removes the line, and says what it came to, or that it was not all. */
+  /** Removes the line, and reports the result, or that the transfer was incomplete. */
   readonly finish: (ending: Pick<SessionEnding, 'reason' | 'sent' | 'receivedBytes'>) => void;
 }
 
 /**
- * @param isAsked whether --progress was given: else a transfer that is over in no time is not worth a line, and one by
- *   somebody who types is none
+ * @param isAsked whether --progress was given: otherwise a transfer that is over in no time is not worth a line,
+ *   and typed input does not count as a transfer
  */
 export function watchTransfer(
   { reporter }: Context,
@@ -66,7 +66,7 @@ const reasons: Partial<Record<SessionEnding['reason'], string>> = {
   reset: 'broken off',
 };
 
-/** What is left to be read of the file on stdin, from where its reader stands. */
+/** What is left to be read of the file on stdin, from its current position. */
 function readRestBytes(): number | undefined {
   try {
     const position = /^pos:\s*(\d+)/.exec(readFileSync('/proc/self/fdinfo/0', 'latin1'))?.[1] ?? 0;

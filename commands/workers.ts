@@ -7,14 +7,14 @@ import type { Context } from './context.ts';
 import { workerVariable } from './is-worker.ts';
 import { activation, readFamily, type ServerAddressFlags } from './options/server-address.ts';
 
-/** Starts this program once more, with the same arguments, as a worker. It reports on our stderr. */
+/** Starts this program again, with the same arguments, as a worker. It reports on our stderr. */
 export function startWorker(number: number): WorkerProcess {
   const [, script = '', ...args] = process.argv;
   const child = fork(script, args, {
     env: { ...process.env, ...activation, [workerVariable]: String(number) },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
-  // A worker that is gone is told by 'exit'.
+  // 'exit' reports a worker that is gone.
   child.on('error', () => undefined);
   return {
     pid: child.pid ?? 0,
@@ -29,11 +29,12 @@ export function startWorker(number: number): WorkerProcess {
   };
 }
 
-/** How long a worker may take to end its connections when it has nobody to work for. */
+/** How long a worker may take to end its connections when the process that it works for is gone. */
 const orphanedMs = 1_000;
 
 /**
- * The life of a worker: it does what the process that started it says, and ends with it. For its signals see main.ts.
+ * The life of a worker: it does what the process that started it asks, and ends with it. For its signals see
+ * main.ts.
  *
  * @param prepare makes the services ready, at the start and at each reload
  */

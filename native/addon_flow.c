@@ -88,7 +88,7 @@ static void hand_out(napi_env env, napi_value listener, void *context, void *dat
   hand_out_lane_notifications(env, context);
 }
 
-/* listen(listener): who is told of the endings. Once, before the first flow. */
+/* listen(listener): registers the listener for endings. Once, before the first flow. */
 static napi_value listen_for_endings(napi_env env, napi_callback_info info) {
   struct arguments arguments;
   napi_value name;

@@ -146,9 +146,10 @@ static int launch_lane(struct engine *engine, struct lane *lane) {
 }
 
 /*
- * openLane([listenFd, noDelay, connectionsMost, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow, hasDeny, asks,
- * hears, echoes], addresses, ports, [isAllowed, bits, …]) → id. The addresses are those of the targets, one for each port, and then those of the
- * access lists' blocks. The listening descriptor is duplicated; whoever has it should stop accepting.
+ * openLane([listenFd, noDelay, connectionsMost, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow,
+ * hasDeny, asks, hears, echoes], addresses, ports, [isAllowed, bits, …]) → id. The addresses are those of the
+ * targets, one for each port, and then those of the access lists' blocks. The listening descriptor is duplicated;
+ * its owner should stop accepting.
  */
 static napi_value open_lane(napi_env env, napi_callback_info info) {
   struct arguments arguments;
@@ -165,7 +166,7 @@ static napi_value open_lane(napi_env env, napi_callback_info info) {
   return throw_errno(env, "openLane", error);
 }
 
-/* listenToLanes(listener): who is told of lanes and their connections. Once, after listen(). */
+/* listenToLanes(listener): registers the listener for lanes and their connections. Once, after listen(). */
 static napi_value listen_to_lanes(napi_env env, napi_callback_info info) {
   struct arguments arguments;
   if (!get_arguments(env, info, &arguments)) return NULL;

@@ -22,7 +22,7 @@ static int give_away(int *descriptor) {
   return fd;
 }
 
-/* Where the rows of a batch go, and the bytes behind them. */
+/* Where the rows of a batch go, and the bytes after them. */
 struct batch {
   double *fields;
   uint8_t *bytes;

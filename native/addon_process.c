@@ -1,4 +1,4 @@
-/* The addon's functions for children of the process that nobody waits for. */
+/* The addon's functions for children of the process that nothing else waits for. */
 #include "addon.h"
 #include "js_value.h"
 

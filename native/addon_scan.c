@@ -127,9 +127,9 @@ static bool read_scan(const struct arguments *arguments, struct scan *scan, cons
 /*
  * scan([limitMs, sliceMs, pendingCount, port, key, …], addresses, pending, answers) → how many answers there are.
  *
- * Begins a connect to each address, and waits until there is an answer to any, at most `sliceMs`. `pending` has the rows
- * `fd, key, begunMs`, is carried from call to call, and has room for all; whoever gives up closes its descriptors.
- * `answers` gets the rows `key, errno, durationMs, fd`.
+ * Begins a connect to each address, and waits until there is an answer to any, at most `sliceMs`. `pending` has the
+ * rows `fd, key, begunMs`, is carried from call to call, and has room for all; a caller that gives up closes its
+ * descriptors. `answers` gets the rows `key, errno, durationMs, fd`.
  */
 static napi_value scan_ports(napi_env env, napi_callback_info info) {
   struct arguments arguments;

@@ -107,8 +107,8 @@ static enum step source_gave_none(struct flow *flow, ssize_t got) {
     return STEP_WAIT;
   }
   if (got < 0) return break_flow(flow, SIDE_SOURCE, errno);
-  /* Who asks first is told of the reset, and after that the socket looks as if it had ended in order. EPIPE is what
-     a writer finds after an orderly end. */
+  /* The first caller to ask gets the reset, and after that the socket looks as if it had ended in order. EPIPE is
+     what a writer finds after an orderly end. */
   if (source->error && source->error != EPIPE) return break_flow(flow, SIDE_SOURCE, source->error);
   flow->source_ended = true;
   return STEP_MOVED;

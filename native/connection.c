@@ -58,7 +58,7 @@ static void flow_is_over(struct loop *loop, struct flow *flow) {
   struct connection *connection = flow->owner;
   bool is_up = flow == &connection->up;
   if (!is_up && !flow->error) connection->up_bytes_before = connection->up.bytes_read;
-  if (is_up && client_has_left(connection)) flow->error = EPIPE; /* as a writer finds it behind an orderly end */
+  if (is_up && client_has_left(connection)) flow->error = EPIPE; /* as a writer gets it after an orderly end */
   if (flow->error && !connection->error) {
     connection->error = flow->error;
     if (flow->side != SIDE_NONE) connection->broken = is_up == (flow->side == SIDE_SOURCE) ? SIDE_SOURCE : SIDE_SINK;
@@ -87,7 +87,7 @@ static void note_target(struct loop *loop, struct connection *connection) {
   if (connection->is_dialled) loop->dialled_ports[connection->target_local.port]++;
 }
 
-/* Its connection to the target is about to be closed, or to be somebody else's. */
+/* Its connection to the target is about to be closed or given away. */
 void leave_target(struct loop *loop, struct connection *connection) {
   if (connection->is_dialled) loop->dialled_ports[connection->target_local.port]--;
   connection->is_dialled = false;
@@ -141,7 +141,7 @@ static int dial(struct loop *loop, struct connection *connection, const struct t
   int error = connected || errno == EINPROGRESS ? 0 : errno;
   if (!error) {
     ask_name(&connection->target_local, fd);
-    note_target(loop, connection); /* before it is anybody's client, as leads_back() needs it */
+    note_target(loop, connection); /* before it can be a client here, as leads_back() needs it */
     /* Only now: an unconnected socket would say at once that it is hung up. */
     connection->target = open_lane_end(loop, fd, family, connection);
     if (!connection->target) error = errno ? errno : ENOMEM;
@@ -181,7 +181,7 @@ void dial_next(struct loop *loop, struct connection *connection) {
   while (connection->attempt < count) {
     int error = dial(loop, connection, find_target(connection, connection->attempt));
     if (!error) return;
-    /* EAGAIN: the backlog of a Unix socket is full, so somebody is there. */
+    /* EAGAIN: the backlog of a Unix socket is full, so there is a server. */
     bool may_pass = error == EMFILE || error == ENFILE || error == EAGAIN;
     connection->starved = may_pass && may_starve(loop, connection);
     if (connection->starved) return;
@@ -197,8 +197,8 @@ void dial_next(struct loop *loop, struct connection *connection) {
   end_connection(loop, connection);
 }
 
-/* Whether both ends are one socket: a port of this machine at which nobody listens was given out to come from. It is then
-   to be closed hard: a FIN to itself would leave the port in TIME_WAIT. */
+/* Whether both ends are one socket: a port of this machine on which nothing listens was given out as the source. It
+   is then to be closed hard: a FIN to itself would leave the port in TIME_WAIT. */
 static bool met_itself(const struct connection *connection, int fd) {
   struct name target;
   fill_name(&target, &find_target(connection, connection->attempt)->address);

@@ -20,8 +20,8 @@ void limit_flow(struct loop *loop, struct flow *flow, unsigned limit_ms) {
   add_limited(loop, flow);
 }
 
-/* The end has broken: whoever reads it has only so long left. Not after an orderly end, which EPIPE tells: then the stream
-   is whole, and is delivered as any other. */
+/* The end has broken: its reader has only this much time left. Not after an orderly end, which EPIPE indicates:
+   then the stream is whole, and is delivered as any other. */
 void limit_reader(struct loop *loop, const struct end *end) {
   struct flow *flow = end->reader;
   if (flow && flow->last_words_ms && end->error && end->error != EPIPE) limit_flow(loop, flow, flow->last_words_ms);

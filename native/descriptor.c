@@ -114,7 +114,7 @@ static struct end *create_end(struct loop *loop, int fd, const struct identity *
   return end;
 }
 
-/* Takes over a non-blocking stream socket that nobody else has. NULL with errno; then `fd` is still the caller's. */
+/* Takes over a non-blocking stream socket that nothing else uses. NULL with errno; `fd` is then still the caller's. */
 struct end *open_lane_end(struct loop *loop, int fd, int family, struct connection *connection) {
   struct end *end = calloc(1, sizeof *end);
   if (!end) return NULL;

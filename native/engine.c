@@ -98,7 +98,7 @@ size_t take_commands(struct engine *engine, struct command **commands) {
   return count;
 }
 
-/* Of a flow that has ended in order while the opposite one goes on: nobody waits to hear of it. */
+/* For a flow that has ended in order while the opposite one goes on: nothing waits for that report. */
 static bool is_half_of_connection(const struct flow *flow) {
   return flow->error == 0 && flow->source && flow->source->writer;
 }
@@ -131,7 +131,7 @@ void tell_javascript(struct loop *loop) {
   if (!tell) return;
   loop->told_ns = loop->now_ns;
   napi_status status = napi_call_threadsafe_function(engine->listener, NULL, napi_tsfn_nonblocking);
-  /* napi_closing: the environment is going away, and nobody is left to be told. */
+  /* napi_closing: the environment is going away, and there is no listener left. */
   if (status != napi_ok && status != napi_closing) {
     pthread_mutex_lock(&engine->lock);
     engine->told = false;

@@ -6,10 +6,10 @@
  *     the listener             ◀── endings  ◀──   │                                 │
  *                                                 └── descriptor.c (descriptors) ◀─────────┘
  *
- * Nothing in the engine thread touches V8. A flow's memory is made by the JavaScript thread, worked on by the engine
- * thread from START to its ending, and freed by the engine thread at RELEASE, when no command can name it any more. A
- * flow that has ended stands in none of the loop's lists and is named by none of its ends (end_flow), so RELEASE, which
- * JavaScript can only send once it has heard of the ending, may come at any time after.
+ * Nothing in the engine thread touches V8. A flow's memory is made by the JavaScript thread, worked on by the
+ * engine thread from START to its ending, and freed by the engine thread at RELEASE, when no command can name it
+ * any more. A flow that has ended is in none of the loop's lists and is named by none of its ends (end_flow), so
+ * RELEASE, which JavaScript can only send once it has heard of the ending, may come at any time after.
  *
  * What JavaScript passes is duplicated before the call returns, but for the sockets of node:net: of those the descriptor
  * itself is lent. JavaScript reads and writes nothing then, and closes it only when it has heard of the ending of each flow
@@ -82,7 +82,7 @@ struct pipe_pair {
   struct pipe_pair *next;
 };
 
-/* Told once, in the engine's thread, when a flow is over and has let go of its ends. */
+/* Called once, in the engine's thread, when a flow is over and has released its ends. */
 typedef void (*flow_over)(struct loop *loop, struct flow *flow);
 
 struct flow {
@@ -116,7 +116,7 @@ struct flow {
   uint64_t until_ns;                    /* 0: no limit */
   struct flow *next_limited, **limited_link;
 
-  /* The ending: set by the engine thread before the flow is told of. */
+  /* The ending: set by the engine thread before the flow is reported. */
   int error; /* errno, 0 for an orderly end, ECANCELED when it was stopped */
   enum side side;
   int64_t opposite_read; /* what the opposite flow of the connection had read by then; -1: there was none any more */

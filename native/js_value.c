@@ -27,7 +27,8 @@ bool get_number(const struct arguments *arguments, size_t index, double *value) 
   return ok(arguments->env, napi_get_value_double(arguments->env, arguments->values[index], value));
 }
 
-/* Any typed array; anything else is no bytes. The memory is JavaScript's and stays valid until the call returns. */
+/* Any typed array; anything else counts as no bytes. The memory is JavaScript's and stays valid until the call
+   returns. */
 bool get_bytes(const struct arguments *arguments, size_t index, uint8_t **bytes, size_t *length) {
   napi_env env = arguments->env;
   napi_typedarray_type type;

@@ -104,7 +104,8 @@ static void forget_lane(struct loop *loop, const struct lane *lane) {
   if (*link) *link = lane->next;
 }
 
-/* Stops accepting, and says so behind what is told of all that it has accepted; over when the last connection is. */
+/* Stops accepting, and reports that after all that it has accepted has been reported; over when the last connection
+   is. */
 void close_lane(struct loop *loop, struct lane *lane) {
   bool has_changed = !lane->closing;
   lane->closing = true;

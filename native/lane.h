@@ -23,7 +23,7 @@
 enum notification { NOTIFY_ACCEPTED = 1, NOTIFY_CONNECTED = 2, NOTIFY_ENDED = 4, NOTIFY_REFUSED = 16, NOTIFY_DENIED = 32, NOTIFY_CLOSED = 64, NOTIFY_ASKED = 128, NOTIFY_TAKEN = 256, NOTIFY_DIALLED = 512 };
 enum { TARGETS_MOST = 4, FIRST_BYTES_MOST = 1024 };
 
-/* An address of a socket, as much of it as is told. */
+/* An address of a socket, as much of it as is reported. */
 struct name {
   uint8_t family; /* 4, 6, or 0 for a Unix socket */
   uint16_t port;
@@ -123,7 +123,7 @@ struct connection {
   unsigned handed;
   size_t handed_refused;
   struct connection *next_handed;
-  /* Whoever is at it: a question and its answer go to and fro. */
+  /* Belongs to the thread that works on it: a question and its answer go back and forth. */
   struct first_bytes *said;
   struct answer *answer; /* not obeyed yet */
   bool taken; /* by JavaScript. Its descriptors until it has them: */

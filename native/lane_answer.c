@@ -77,7 +77,7 @@ void take_connection(struct loop *loop, struct connection *connection) {
   if (was_starved) refuse_taken(loop, connection, EMFILE);
 }
 
-/* The connect that was under way has come to its end: it stands. */
+/* The connect that was under way has finished: the connection is established. */
 void hand_over_target(struct loop *loop, struct connection *connection) {
   leave_target(loop, connection);
   connection->taken_target = take_fd(loop, connection->target);

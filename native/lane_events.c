@@ -1,4 +1,5 @@
-/* What JavaScript is told of lanes: lists linked through the things themselves, so that a notification needs no memory. */
+/* What is reported to JavaScript about lanes: lists linked through the objects themselves, so that a notification
+   needs no memory. */
 #include "engine_api.h"
 #include "lane.h"
 

@@ -7,7 +7,7 @@
 
 enum {
   DELAY_COMMANDS_MS = 60, /* before the engine's thread takes its commands */
-  DELAY_NOTIFY_MS = 30      /* before JavaScript takes what it is told */
+  DELAY_NOTIFY_MS = 30      /* before JavaScript takes its notifications */
 };
 
 #ifdef TNET_DELAYS

@@ -1,4 +1,4 @@
-/* Addresses of sockets, as JavaScript is told of them. */
+/* Addresses of sockets, as they are reported to JavaScript. */
 #include "lane.h"
 
 #include <netinet/in.h>

@@ -119,8 +119,8 @@ export class TnetError extends Error {
 TnetError.prototype.name = 'TnetError';
 
 /**
- * A failure of the system's, with a sentence that says more than its code does. The code and the place stay those of the
- * cause.
+ * A failure reported by the system, with a sentence that says more than its code does. Code and place are those of
+ * the cause.
  */
 export class ExplainedError extends Error {
   declare readonly code: string | undefined;
@@ -148,7 +148,7 @@ export function idleError(limitMs: number): TnetError {
   return new TnetError('TNET_E_TIMEOUT', `no byte in either direction for ${formatLimit(limitMs)}`);
 }
 
-/** A connection has been there for its limit. */
+/** A connection has existed for its limit. */
 export function lifetimeError(limitMs: number): TnetError {
   return new TnetError('TNET_E_TIMEOUT', `the connection was open for ${formatLimit(limitMs)}`);
 }
@@ -166,8 +166,8 @@ export function isReset(error: unknown): boolean {
 }
 
 /**
- * An argument as it may be shown in an error: what stands before the last `@` of an address, where people put a user and
- * a password, is left out. Paths and abstract sockets, which have an `@` of their own, stay as they are.
+ * An argument as it may be shown in an error: the part before the last `@` of an address, where users put a name
+ * and a password, is left out. Paths and abstract sockets, which have an `@` of their own, stay as they are.
  */
 export function hideUserInfo(argument: string): string {
   const at = argument.lastIndexOf('@');

@@ -2,11 +2,11 @@
  * The exit statuses of every tnet command, defined once. The man pages' EXIT STATUS sections and the README are
  * tested against this table.
  *
- * 124 is what timeout(1) of coreutils uses; 129, 130 and 143 are what a shell says of a process that SIGHUP, SIGINT or
- * SIGTERM ended, as they end tnet.
+ * 124 is what timeout(1) of coreutils uses; 129, 130 and 143 are what a shell reports for a process that SIGHUP,
+ * SIGINT or SIGTERM ended, as they end tnet.
  */
 export const exitCodes = {
-  /** Done: every byte delivered. A reader of stdout that left (`| head`) is this too. */
+  /** Done: every byte delivered. This includes a reader of stdout that left (`| head`). */
   ok: 0,
   /** The network or the peer failed: refused, reset, unreachable, DNS, TLS. `isip`: not an address. */
   failed: 1,

@@ -6,7 +6,7 @@ const sizeUnits: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 **
 /** The longest delay of a Node timer, 24.8 days; a longer one would fire at once. Source: Node doc, setTimeout(). */
 export const longestDelayMs = 2 ** 31 - 1;
 
-/** A value that cannot be read: the message says what was expected, the caller says where it stands. */
+/** A value that cannot be read: the message says what was expected, the caller adds where it occurs. */
 function badValue(message: string): TnetError {
   return new TnetError('TNET_E_USAGE', message);
 }
@@ -26,7 +26,7 @@ export function readTimeMs(text: string): number {
   return delayMs;
 }
 
-/** A measured duration in milliseconds, to the microsecond: more of it says nothing. */
+/** A measured duration in milliseconds, to the microsecond: more digits mean nothing. */
 export function roundMs(durationMs: number): number {
   return Math.round(durationMs * 1000) / 1000;
 }
@@ -57,7 +57,7 @@ export function readCount(text: string, least: number): number {
   return count;
 }
 
-/** So many events in so much time. */
+/** A number of events in a span of time. */
 export interface Rate {
   readonly count: number;
   readonly perMs: number;
@@ -79,7 +79,7 @@ export function readRate(text: string): Rate {
   return { count: Number(digits), perMs };
 }
 
-/** A value, and how far it may lie from it either way. */
+/** A value, and how far from it the real one may be, either way. */
 export interface Spread {
   readonly mean: number;
   readonly spread: number;

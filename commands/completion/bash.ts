@@ -51,7 +51,7 @@ ${values.map((line) => `${line}\n`).join('')}        *)
 
 function writeValue({ names, value, isOptional }: CompletionOption): string {
   const pattern = names.join('|');
-  // An optional value stands behind = only, so a word that follows is no value.
+  // An optional value follows = only, so a following word is not a value.
   const guard = isOptional
     ? ' [[ ${COMP_WORDS[COMP_CWORD]} == = || ${COMP_WORDS[COMP_CWORD-1]} == = ]] &&'
     : '';

@@ -24,7 +24,7 @@ function writeCommand(program: string, { name, options, operand }: CompletionCom
 
 function writeOption(program: string, { names, description, value, isOptional }: CompletionOption): string {
   const flags = names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`));
-  // -x: the value is needed, and is no file; -r: it is needed. An optional value stands behind = only.
+  // -x: the value is needed, and is no file; -r: it is needed. An optional value follows = only.
   const need = isOptional ? '' : value?.kind === 'file' ? '-r' : '-x';
   const needs = value === undefined ? [] : [need, offer(program, value)];
   return [...flags, ...needs, `-d ${quote(description)}`].filter((part) => part !== '').join(' ');

@@ -53,7 +53,7 @@ function writeOption(
   return names
     .map((name) => {
       const isLong = name.startsWith('--');
-      // An optional value stands behind = only: the short form is without.
+      // An optional value follows = only: the short form has none.
       if (value === undefined || (isOptional && !isLong)) return taken + quote(name + text);
       const assign = isLong ? (isOptional ? '=-' : '=') : '';
       return taken + quote(`${name}${assign}${text}${isOptional ? ':' : ''}${valueOf(program, value)}`);

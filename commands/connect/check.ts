@@ -23,23 +23,26 @@ export interface CheckRun {
   readonly context: Context;
   readonly targets: Targets;
   readonly options: CheckOptions;
-  /** Whether all have to accept when no flag says it. */
+  /** Whether all have to accept when no flag says so. */
   readonly wantsAll: boolean;
   readonly interruption: Interruption;
   /** How one connection is opened, as the other flags ask. */
   readonly readDialOptions: (endpoint: Endpoint) => Promise<DialOptions>;
 }
 
-/** How old an answer of the resolver may be that a try takes over from another port's: less than the wait between tries. */
+/**
+ * How old a resolver's answer for another port may be to be reused by an attempt: less than the wait between
+ * attempts.
+ */
 const sharedMs = 50;
 
-/** How long a server that says something at once may take for it. */
+/** How long a server that speaks first may take for it. */
 const bannerMs = 300;
 
 type Checked = Extract<Event, { readonly event: 'checked' }>;
 
 /**
- * Checks addresses side by side, without a byte sent.
+ * Checks addresses in parallel, without a byte sent.
  *
  * @returns the exit status: 0 when the ones that have to accept did; else 124 when all the others timed out, or 1.
  */
@@ -50,7 +53,7 @@ export async function runCheck(run: CheckRun): Promise<number> {
   const failures = new Set<number>();
   const failed: CheckResult[] = [];
   let opened = 0;
-  // Without -z the check is the first half of something: what is missing has to be said, at the end.
+  // Without -z the check is only the first half of the work: what is missing has to be reported, at the end.
   const isSaid = options.check === true || options.verbose > 0 || options.json === true;
   const isHeard = options.verbose > 0 || options.json === true;
   const onResult = (result: CheckResult) => {
@@ -84,7 +87,7 @@ export async function runCheck(run: CheckRun): Promise<number> {
   return failures.size === 1 ? ([...failures][0] ?? exitCodes.failed) : exitCodes.failed;
 }
 
-/** The options of all that are neither TLS nor Unix paths. */
+/** The options of all addresses that are neither TLS nor Unix paths. */
 async function readShared({ targets, readDialOptions }: CheckRun): Promise<DialOptions | undefined> {
   for (const endpoint of targets) if (endpoint.kind === 'tcp') return readDialOptions(endpoint);
   return undefined;
@@ -117,8 +120,8 @@ const updateMs = 100;
 const fewAddresses = 20;
 
 /**
- * What a person at a terminal sees of a check: a bar or a spinner while it runs, a table at the end with -v. Nothing
- * of this with --json, or when stderr is no terminal.
+ * What a user at a terminal sees of a check: a bar or a spinner while it runs, a table at the end with -v. Nothing
+ * of this with --json, or when stderr is not a terminal.
  */
 class CheckScreen {
   readonly #total: number;
@@ -137,7 +140,7 @@ class CheckScreen {
     this.#total = count;
     this.#options = options;
     this.#isWaiting = isPatient(options);
-    // A waiting check with -v says each try as a line, and lines and a spinner do not mix.
+    // A waiting check with -v reports each attempt as a line, and lines and a spinner do not mix.
     const isShown = this.#isWaiting ? options.verbose === 0 : count >= fewAddresses;
     if (!this.#isTerminal || !isShown) return;
     this.#timer = setTimeout(() => {
@@ -151,7 +154,7 @@ class CheckScreen {
     if (state === 'open') this.#opened++;
   }
 
-  /** Hears of the tries that failed. */
+  /** Called with the attempts that failed. */
   watch(endpoint: Endpoint, options: DialOptions): DialOptions {
     const { observer } = options;
     if (!this.#timer || !this.#isWaiting) return options;

@@ -58,7 +58,7 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
     ...(isCheck && !options.check && { several: 'several addresses' }),
   };
   const asked = { given: givenOptions(command), modes };
-  // What is wrong with the options may be why an address cannot be read.
+  // A wrong option may be the reason why an address cannot be read.
   const isDatagram = options.udp === true || words.some((word) => word.startsWith('udp://'));
   checkOptions('connect', connectLayout, {
     ...asked,
@@ -138,7 +138,7 @@ function readTarget(words: readonly string[], options: ConnectOptions): Endpoint
   return parseWords(addTelnetPort(words, options), options.udp ? 'udp' : 'tcp');
 }
 
-/** A host without a port is called at telnet's: `-t HOST`. A word that is a port of this machine stays one. */
+/** A host without a port gets telnet's: `-t HOST`. A word that is a port of this machine stays one. */
 function addTelnetPort(words: readonly string[], { telnet }: ConnectOptions): readonly string[] {
   const [host = '', ...more] = words;
   const isHost = /^(?![\d]+$)[^:/@]+$/.test(host) || isIP(host) === 6;
@@ -146,7 +146,7 @@ function addTelnetPort(words: readonly string[], { telnet }: ConnectOptions): re
   return findService(host) === undefined ? [host, '23'] : words;
 }
 
-/** Whether no session follows: only a check, or a command after the addresses are there. */
+/** Whether no session follows: only a check, or a command once the addresses accept. */
 function wantsCheck(
   words: readonly string[],
   options: ConnectOptions,
@@ -180,7 +180,7 @@ async function checkThenRun(
     interruption,
     readDialOptions: async (endpoint) => ({
       ...(await readDialOptions(run, endpoint)),
-      // Without steps whoever accepts is ready.
+      // Without steps, a server that accepts is ready.
       prove:
         steps &&
         ((socket, timeoutMs) =>

@@ -36,7 +36,7 @@ export interface TelnetActions {
 
 type Outcome = CommandOutcome | Promise<CommandOutcome>;
 
-/** A command's work. `rest` is what stands behind its name. A text is what is wrong with the call. */
+/** A command's work. `rest` is what follows its name. A string returned says what is wrong with the call. */
 type Run = (
   words: readonly string[],
   actions: ConsoleActions,
@@ -202,7 +202,7 @@ function help(_words: readonly string[], { print }: ConsoleActions): CommandOutc
   return 'ask';
 }
 
-/** Runs a line of the command mode. A command may be shortened as long as it stays the only one of its beginning. */
+/** Runs a line of the command mode. A command may be shortened as long as the beginning is unique. */
 export function runConsoleCommand(line: string, actions: ConsoleActions): Outcome {
   if (line === '') return 'session';
   const spaced = line.replace(/^!/, '! ').trim();

@@ -31,7 +31,7 @@ export type DialFlags = ReportFlags &
     'ipv4' | 'ipv6' | 'numeric' | 'source' | 'sourcePort' | 'check'
   >;
 
-/** The run of a client: its flags, and who hears of what becomes of its connections. */
+/** The run of a client: its flags, and where its connections are reported. */
 export interface ClientRun {
   readonly context: Context;
   readonly options: DialFlags;
@@ -43,7 +43,7 @@ export interface ClientRun {
 }
 
 /**
- * Makes sure that our side and the endpoints are of one address family, and are addresses where flags ask for some.
+ * Makes sure that our side and the endpoints have one address family, and are addresses if flags require that.
  *
  * @throws TnetError TNET_E_USAGE, TNET_E_ADDRESS
  */
@@ -55,7 +55,7 @@ export function checkSides(endpoints: Iterable<Endpoint>, options: DialFlags): v
     '-p': options.sourcePort,
   });
   requireSource(options.source, family);
-  // Behind a proxy it is not for us to call the address.
+  // With a proxy, we do not connect to the address ourselves.
   if (family === undefined || options.via) return;
   for (const endpoint of endpoints) if ('host' in endpoint) requireFamily(endpoint.host, family);
 }
@@ -111,7 +111,7 @@ async function readTls(
   return readClientSecure(options, endpoint, formatTargetEndpoint(endpoint), context.reporter);
 }
 
-/** Attempts of --wait are short, because a server that starts up may leave the first ones unanswered. */
+/** Attempts of --wait are short, because a server that is starting up may leave the first ones unanswered. */
 const waitingAttemptMs = 5_000;
 
 /** @param hasOwnLimit whether -w was given; then it limits every attempt, also with --wait. */
@@ -129,12 +129,12 @@ export function readPatience(options: WaitOptions, hasOwnLimit: boolean): Patien
   };
 }
 
-/** Whether each try is told. A check or a wait says of itself how each ended. */
+/** Whether each attempt is reported. A check or a wait reports by itself how each ended. */
 function tellsTries(options: DialFlags): boolean {
   return options.verbose > 1 || !(options.check ?? isPatient(options));
 }
 
-/** Whether anybody hears of what happens on the way to a connection. */
+/** Whether anything observes the steps on the way to a connection. */
 function isHeard({ options, timing }: ClientRun): boolean {
   return tellsTries(options) || timing !== undefined || options.via !== undefined || isPatient(options);
 }
@@ -164,7 +164,7 @@ function createObserver({ context, options, timing }: ClientRun, endpoint: Endpo
   };
 }
 
-/** The flags that say through what a connection goes. */
+/** The flags that say which proxies a connection goes through. */
 export type ProxyFlags = TableFlags<typeof proxies, 'connect'>;
 
 /**
@@ -176,7 +176,10 @@ export function readProxies({ via = [], proxyPasswordFile }: ProxyFlags): readon
   return addPasswords(via, proxyPasswordFile);
 }
 
-/** Says that the last proxy may have taken our half-close for the end of both directions, and the answer with it. */
+/**
+ * Warns that the last proxy may have taken our half-close for the end of both directions, so that the answer is
+ * lost.
+ */
 export async function hintAtHalfClose(
   { reporter }: Context,
   { via = [] }: ProxyFlags,

@@ -4,7 +4,7 @@ import { describeError } from '../../src/report/sentences.ts';
 import { startStatus } from '../../src/report/status-line.ts';
 import { formatSpan } from '../../src/report/table.ts';
 
-/** What a person at a terminal sees of a connection that takes its time. */
+/** What a user at a terminal sees of a connection that takes long. */
 export interface DialScreen {
   /** The same options, which tell the screen what happens. */
   readonly options: DialOptions;

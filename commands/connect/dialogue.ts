@@ -11,10 +11,10 @@ export function readSteps({ expect, send }: DialogueFlags): readonly Step[] | un
   return expect ?? send;
 }
 
-/** How much of what came instead is shown, in bytes. */
+/** How much of what arrived instead is shown, in bytes. */
 const shownBytes = 200;
 
-/** The error of a dialogue that did not go through. */
+/** The error of a dialogue that failed. */
 export function describeMiss({ step, text, reason, received }: Miss, stepMs: number): TnetError {
   const shown = JSON.stringify(received.subarray(-shownBytes).toString());
   const cut = received.length > shownBytes ? `…${shown}` : shown;

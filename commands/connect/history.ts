@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 
 const mostLines = 1_000;
 
-/** Where the lines are kept that were typed to a host: a file for each, for this user only. */
+/** Where the lines typed to a host are kept: a file for each host, readable by this user only. */
 function defaultPath(name: string): string | undefined {
   const state = process.env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state');
   if (!state.startsWith('/')) return undefined;
@@ -15,9 +15,9 @@ function defaultPath(name: string): string | undefined {
 }
 
 /**
- * The history of a host: read now, and added to line by line, so that sessions beside each other lose nothing.
+ * The history of a host: read now, and added to line by line, so that parallel sessions lose nothing.
  *
- * @param file false: none; undefined: the host's own, and none where it cannot be had
+ * @param file false: none; undefined: the host's own, or none if it is not available
  */
 export function openHistory(
   { reporter }: Context,
@@ -50,7 +50,7 @@ export function openHistory(
         if (line !== lines.at(-1)) appendFileSync(path, `${line}\n`, { mode: 0o600 });
         lines.push(line);
       } catch {
-        // A full disk is no reason to end a session.
+        // A full disk is not a reason to end a session.
       }
     },
   };

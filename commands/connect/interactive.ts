@@ -31,7 +31,7 @@ export interface InteractiveOptions {
   readonly onClose: () => void;
 }
 
-/** A person at a terminal in a telnet or raw session: modes, the escape key and its commands. */
+/** A user at a terminal in a telnet or raw session: modes, the escape key and its commands. */
 export class Interactive {
   /** Between the terminal and what is sent, and between what is received and the terminal. */
   readonly keys: EscapeKeys;
@@ -58,7 +58,7 @@ export class Interactive {
     if (telnet) telnet.onModeChange = () => this.#takeMode();
     this.#resize();
     this.#takeMode();
-    // Last: who reads it may type at once.
+    // Last: the user may type as soon as it is shown.
     context.reporter.emit({ event: 'interactive', escape: formatEscape(escape) });
   }
 

@@ -22,7 +22,7 @@ export interface Readiness {
 }
 
 /**
- * Goes through the steps of --expect and --send on a connection that is only to show that its server is ready.
+ * Carries out the steps of --expect and --send on a connection that only has to show that its server is ready.
  *
  * @throws TnetError TNET_E_EXPECT or TNET_E_TIMEOUT, or the connection's error; then it is closed
  */
@@ -71,12 +71,12 @@ export async function runSteps(
   }
 }
 
-/** Handed on to the command, which stands in our place. */
+/** Passed on to the command that replaces us. */
 const handedOn = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
-/** A terminal sends these to all that runs in its foreground: to the command itself too. */
+/** A terminal sends these to its whole foreground process group: to the command itself too. */
 const fromTerminal = ['SIGINT', 'SIGQUIT'] as const;
 
-/** What a shell says of a command that is not there, and of one that cannot be run. */
+/** A shell's exit statuses for a command that does not exist, and for one that cannot be run. */
 const statuses = { missing: 127, unusable: 126 } as const;
 
 /**

@@ -14,7 +14,7 @@ import type { Context } from '../context.ts';
 
 /** The port of telnet servers: the only one where a client may speak first without being asked to. */
 const telnetPort = 23;
-/** What telnet(1) tells for a terminal that has no speed of its own. */
+/** What telnet(1) sends for a terminal that has no speed of its own. */
 const terminalSpeed = [38_400, 38_400] as const;
 
 export interface TelnetLinkOptions {
@@ -23,7 +23,7 @@ export interface TelnetLinkOptions {
   readonly isActive: boolean;
   /** The name to log in by, for a server that asks. */
   readonly user?: string | undefined;
-  /** Whether a person sits at a terminal. */
+  /** Whether a user is at a terminal. */
   readonly isInteractive: boolean;
 }
 
@@ -33,7 +33,7 @@ export class TelnetLink {
   /** Called when the peer's options ask for another mode of the terminal. */
   onModeChange: (() => void) | undefined;
   readonly #codec: TelnetCodec;
-  /** What a peer that asks is told. */
+  /** What a peer that asks is answered. */
   readonly #environment = new Map<string, string>();
   readonly #context: Context;
   readonly #socket: Connection;
@@ -58,7 +58,7 @@ export class TelnetLink {
     this.#socket = socket;
   }
 
-  /** Speaks first, if it is for us to do. */
+  /** Speaks first, if that is our part. */
   start(): void {
     this.#socket.write(this.#codec.start());
   }
@@ -84,7 +84,7 @@ export class TelnetLink {
     this.streams.send(this.#codec.send(command));
   }
 
-  /** Says what is wanted of an option, unless that has been said. */
+  /** Sends what is wanted of an option, unless that has been sent. */
   negotiate(verb: TelnetVerb, option: number): void {
     const side = verb === 'do' || verb === 'dont' ? 'remote' : 'local';
     const isOn = verb === 'do' || verb === 'will';
@@ -103,7 +103,7 @@ export class TelnetLink {
     return this.#environment;
   }
 
-  /** Changes a variable; undefined: it is no more. */
+  /** Changes a variable; undefined: removes it. */
   define(name: string, value: string | undefined): void {
     if (value === undefined) this.#environment.delete(name);
     else this.#environment.set(name, value);
@@ -124,7 +124,7 @@ export class TelnetLink {
   }
 }
 
-/** As telnet(1) sends it: in capitals, which RFC 1091 makes equal. None when TERM says nothing that can be sent. */
+/** As telnet(1) sends it: in capitals, which RFC 1091 makes equal. None when TERM has no value that can be sent. */
 function readTerminalType(): string[] {
   const name = process.env['TERM']?.toUpperCase() ?? '';
   return /^[\x21-\x7e]{1,40}$/.test(name) ? [name] : [];

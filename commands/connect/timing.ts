@@ -7,8 +7,8 @@ import type { TimedPart } from '../../src/report/timings.ts';
 import type { Reporter } from '../../src/report/reporter.ts';
 
 /**
- * Measures the parts of a run and reports each when it is over (`--timing`); a person at a terminal gets all of them as
- * a table at the end.
+ * Measures the parts of a run and reports each when it is over (`--timing`); a user at a terminal gets all of them
+ * as a table at the end.
  */
 export class Timing {
   readonly #reporter: Reporter;
@@ -23,12 +23,12 @@ export class Timing {
     this.#reporter = reporter;
   }
 
-  /** A part that somebody else has measured: `tls`. */
+  /** A part that was measured elsewhere: `tls`. */
   report(phase: TimingPhase, durationMs: number): void {
     this.#take({ phase, startedAt: performance.now() - durationMs, durationMs: roundMs(durationMs) });
   }
 
-  /** A new try to connect begins: its lookup is measured from here. */
+  /** A new attempt to connect begins: its lookup is measured from here. */
   tryStarted(): void {
     this.#triedAt = performance.now();
     this.#attempts.clear();

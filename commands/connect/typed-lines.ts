@@ -14,7 +14,10 @@ export interface TypedLinesOptions {
   readonly name: string;
 }
 
-/** The editor of the lines that a person types at a terminal; undefined where nobody types, or nothing can be drawn. */
+/**
+ * The editor of the lines that the user types at a terminal; undefined when there is no user, or nothing can be
+ * drawn.
+ */
 export async function openEditor(options: TypedLinesOptions): Promise<LineEditor | undefined> {
   const { context, stdio, flags, name } = options;
   const { input, output } = stdio;
@@ -28,7 +31,7 @@ export async function openEditor(options: TypedLinesOptions): Promise<LineEditor
 /**
  * Takes the terminal for lines that are edited here. A process in the background leaves it to the shell.
  *
- * @returns what gives the terminal back, or undefined when the lines stay the terminal's
+ * @returns a function that gives the terminal back, or undefined when the terminal still edits the lines
  */
 export async function startEditing(
   editor: LineEditor,
@@ -49,7 +52,7 @@ export async function startEditing(
   return release;
 }
 
-/** stdin and stdout, with the lines of a person at a terminal edited here, from now until the input is closed. */
+/** stdin and stdout, with the lines of a user at a terminal edited here, from now until the input is closed. */
 export async function editInput(options: TypedLinesOptions, signal: AbortSignal): Promise<Stdio> {
   const { input, output } = options.stdio;
   const editor = await openEditor(options);

@@ -111,7 +111,7 @@ async function prepareEcho(
   return prepareService(endpoint, options, host, { handle, bind, ...tuners });
 }
 
-/** A service that answers whoever sends is for this machine, unless a host is named. */
+/** A service that answers any sender is for this machine only, unless a host is named. */
 function keepLocal(endpoint: Endpoint, { ipv6 }: EchoOptions): Endpoint {
   if (endpoint.kind !== 'udp' || endpoint.host !== undefined) return endpoint;
   return { ...endpoint, host: ipv6 ? '::1' : '127.0.0.1' };

@@ -8,7 +8,7 @@ const updateMs = 100;
 
 /**
  * What a person at a terminal sees of a ping while it runs: a line of totals on stderr. None with --json, none with
- * -v, whose lines say more, and none when stderr is no terminal.
+ * -v, whose lines say more, and none when stderr is not a terminal.
  */
 export class PingScreen {
   readonly #check: EchoCheck;

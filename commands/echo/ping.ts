@@ -28,7 +28,10 @@ import type { Called } from '../options/called.ts';
 
 /** The most bytes of a payload on a stream: each is checked as a whole. */
 const maxPayloadBytes = 16 * 1024 * 1024;
-/** What may be on its way at once: without a rate so that round trips are told and not queues, with one to bound it. */
+/**
+ * What may be in flight at once: without a rate, so that round trips are measured and not queues; with one, as a
+ * bound.
+ */
 const windows = {
   unpaced: { payloads: 64, bytes: 1024 * 1024 },
   paced: { payloads: 32_768, bytes: 64 * 1024 * 1024 },

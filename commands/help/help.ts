@@ -19,7 +19,7 @@ export interface HelpRequest {
  * Reads `-h`, `--help`, `COMMAND -h`, `COMMAND --help` and `help [--man] [COMMAND [GROUP…]]`.
  *
  * @returns undefined for any other command line
- * @throws TnetError TNET_E_USAGE for the help of what is no command
+ * @throws TnetError TNET_E_USAGE for the help of an unknown command
  */
 export function readHelpRequest(args: readonly string[]): HelpRequest | undefined {
   if (args[0] === 'help') {

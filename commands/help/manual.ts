@@ -7,7 +7,8 @@ import { writeResult } from '../output.ts';
 import { showText } from './pager.ts';
 
 /**
- * Shows a page of the manual that is part of the package: by man(1), else by mandoc(1), else its path is told.
+ * Shows a page of the manual that is part of the package: with man(1), else with mandoc(1), else its path is
+ * printed.
  *
  * @param name a command's, or '' for tnet(1)
  * @throws TnetError TNET_E_UNSUPPORTED where the manual is not packaged, as in the single executable

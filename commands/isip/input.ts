@@ -80,7 +80,7 @@ export async function readStdin(take: TakeBatch, isWanted: () => boolean): Promi
       await batcher.filled(count);
     }
   } catch (error) {
-    // Somebody else made the descriptor non-blocking: the stream knows how to wait for it.
+    // Another process made the descriptor non-blocking: the stream knows how to wait for it.
     if (errorCode(error) !== 'EAGAIN') throw error;
     await readStream(batcher, isWanted);
   }

@@ -29,7 +29,7 @@ export interface Verdict {
   readonly input: string;
   /** The family if the text counts under the terms, else 0. */
   readonly answer: 0 | 4 | 6;
-  /** Undefined when the text is no address at all. */
+  /** Undefined when the text is not an address at all. */
   readonly prefix: Prefix | undefined;
   /** Which of the blocks holds it. */
   readonly block: Block | undefined;
@@ -65,7 +65,7 @@ export function formatRecord(verdict: Verdict): string {
   const { input, answer, prefix, block } = verdict;
   const isPlain = prefix?.zone === undefined && prefix?.text === input ? true : plainText.test(input);
   const fault = reasonOf(verdict);
-  // By hand: JSON.stringify takes longer for an object of so many members than everything else for a line.
+  // By hand: JSON.stringify takes longer for an object with this many members than everything else for a line.
   const json =
     `{"input":${isPlain ? `"${input}"` : JSON.stringify(input)},"yes":${answer !== 0}` +
     (prefix ? prefixText(prefix) : noPrefix) +

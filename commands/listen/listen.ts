@@ -96,12 +96,12 @@ interface ListenServer {
   readonly first: AbortController;
 }
 
-/** How many clients are greeted at a time where one is served: a silent one must not keep out the others. */
+/** How many clients are greeted at a time when one is served: a silent one must not keep out the others. */
 const greetedAtOnce = 64;
 
 /**
- * How many connections the server may have. Of one client, the first that is through what comes before its stream has
- * the place; without anything before it, that is the first to come.
+ * How many connections the server may have. If it serves one client, the first to finish its greeting gets the
+ * place; without a greeting, that is the first to arrive.
  */
 function countPlaces(
   { keepOpen, maxConnections, acceptProxy }: ListenOptions,

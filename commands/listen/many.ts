@@ -24,8 +24,8 @@ import type { ServerRun } from '../server-run.ts';
 import { isReaderGone, openStdio, sessionOptions, type StreamFlags, type Stdio } from '../session-run.ts';
 
 /**
- * With -k: serves every client in a session of its own, in the room that the flags ask for. What it does beside is the
- * server's.
+ * With -k: serves every client in a session of its own, in the room that the flags ask for. Everything else is the
+ * server's work.
  */
 export async function createRoomHandler(
   context: Context,
@@ -77,7 +77,7 @@ export async function createRoomHandler(
     halfClosed.delete(client);
     seat.leave();
     file?.stream.end();
-    // Who only looked whether somebody listens may break off as it likes: nothing is lost.
+    // A client that only checked whether a server listens may break off at any time: nothing is lost.
     const hasOnlyLooked = hasTakenNothing && ending.receivedBytes === 0;
     const sentBytes = hasOnlyLooked ? 0 : (ending.sent?.bytes ?? 0);
     entry.moved = () => ({ sentBytes, receivedBytes: ending.receivedBytes });
@@ -92,7 +92,7 @@ export async function createRoomHandler(
         closeConnection(client, overrun.error ?? ending.error);
         return;
       }
-      // What was sent to a reader that has everything is delivered.
+      // What was sent to a reader that has everything counts as delivered.
       if (ending.isCut) breakConnection(client);
       else closeConnection(client);
       if (file) context.fail(file.path, ending.error);
@@ -102,7 +102,7 @@ export async function createRoomHandler(
   }
 
   let served = 0;
-  // A server that could not be bound, or that nobody came to in time, does not wait for the end of its input.
+  // A server that could not be bound, or that had no client in time, does not wait for the end of its input.
   const closeInput = () => {
     if (served === 0 && !stdio.input?.stream.destroyed) stdio.input?.close();
   };
@@ -126,7 +126,7 @@ async function openTypedStdio(
   return editInput({ context, stdio, flags, name }, interruption.signal);
 }
 
-/** How a session's end is told: a local end, or ours, is not the client's. */
+/** How a session's end is reported: a local end, or ours, is not the client's. */
 function describe(
   { reason, error, side }: SessionEnding,
   { hasOnlyLooked, overrun, isCut }: { hasOnlyLooked: boolean; overrun: Error | undefined; isCut: boolean },
@@ -136,7 +136,7 @@ function describe(
   return side === 'output' || isCut ? { reason: 'aborted' } : { reason, error };
 }
 
-/** Nothing that the client sends could be kept: it must not take a clean end for a delivery. */
+/** Nothing that the client sends could be kept: it must not mistake a clean end for delivery. */
 function refuse(context: Context, client: Connection, remote: string, error: unknown): HandlerEnding {
   client.on('error', () => undefined);
   context.fail((error as NodeJS.ErrnoException).path ?? remote, error);
@@ -179,7 +179,7 @@ async function openRoom(context: Context, flags: ManyFlags, stdio: Stdio, run: S
   return flags.broker ? rooms.createBrokerRoom(options) : rooms.createChatRoom(options);
 }
 
-/** A client that is too slow for the others is broken off: waiting for it to take the rest is what must not be. */
+/** A client that is too slow for the others is broken off: nothing must wait for it to take the rest. */
 function watchOverrun({ branch }: Seat, client: Connection): { error?: Error } {
   const overrun: { error?: Error } = {};
   branch?.once('error', (error: Error) => {

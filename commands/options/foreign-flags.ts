@@ -1,6 +1,6 @@
 /**
  * Flags of nc, ncat, socat and telnet that tnet does not have, with what to use. Never a silent different meaning.
- * The key is the flag as it was typed; `*` stands for any command.
+ * The key is the flag as it was typed; `*` means any command.
  */
 const hints: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   connect: {

@@ -32,7 +32,7 @@ export interface RecordedFacts {
   readonly header?: ProxyHeader | undefined;
 }
 
-/** Records every connection that it is told of in the file of -o, and remembers the record of each. */
+/** Records every connection that is reported to it in the file of -o, and remembers the record of each. */
 export class Recorder {
   readonly #recording: Recording;
   readonly #flags: RecordingFlags;
@@ -129,7 +129,7 @@ export async function openRecording(
   return new Recording(new RecordSink(openDescriptor(fd, output), onError), await loadFormat(format));
 }
 
-/** The descriptor that a name stands for: it is written to as it is, whatever it had before. */
+/** The descriptor that a name refers to: it is written to as it is, whatever it contains. */
 function descriptorOf(output: string): number | undefined {
   const names: Readonly<Record<string, number>> = { '-': 1, '/dev/stdout': 1, '/dev/stderr': 2 };
   const [, digits] = /^\/(?:dev|proc\/self)\/fd\/(\d+)$/.exec(output) ?? [];
@@ -163,7 +163,7 @@ export interface Tap {
   close(): Promise<void>;
 }
 
-/** Opens a tap on stdout. When nobody reads it any more, that is said once, and connections go on without it. */
+/** Opens a tap on stdout. When its reader has left, that is reported once, and connections go on without it. */
 export async function openTap({ reporter }: Context, style: TapStyle): Promise<Tap> {
   const [{ Recording }, { RecordSink }, { createTapFormat }, { loadTapPaint }] = await Promise.all([
     import('../../src/record/recording.ts'),

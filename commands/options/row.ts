@@ -9,8 +9,8 @@ export const ipEnds: readonly End[] = ['stream', 'datagram', 'ip'];
 export const tcpEnds: readonly End[] = ['stream', 'ip'];
 
 /**
- * What a command can be asked to do in the place of its plain work. How a mode is called where no option turns it on, and
- * why it does without an option that does not name it; '' where the two are plain alternatives.
+ * What a command can be asked to do in place of its plain work. How a mode is called where no option turns it on,
+ * and why it does without an option that does not name it; '' where the two are plain alternatives.
  */
 export const modes = {
   check: { called: '-z', reason: 'a check sends and reads nothing' },
@@ -75,7 +75,10 @@ export interface OptionRow<Value = unknown> {
   readonly value: ValueKind<Value>;
   /** What holds without the option, and how help calls it. */
   readonly default?: { readonly value: Value; readonly text: string };
-  /** The value of an option with an optional one, where it stands alone. It is given as `--flag=value` only. */
+  /**
+   * The value of an option with an optional value, when it is given without one. It is given as `--flag=value`
+   * only.
+   */
   readonly alone?: string;
   /** The option that turns this one off again. */
   readonly off?: { readonly flags: string; readonly help: string };
@@ -190,7 +193,7 @@ export function shortNameOf({ flags }: Pick<OptionRow, 'flags'>): string {
   return flags.startsWith('-') ? wordAt(flags, 0) : flags;
 }
 
-/** `--quit`, or `-N` where there is no long name. */
+/** `--quit`, or `-N` when there is no long name. */
 export function longNameOf({ flags }: Pick<OptionRow, 'flags'>): string {
   return flags.startsWith('-') ? wordAt(flags, Math.max(0, flags.indexOf('--'))) : flags;
 }

@@ -31,7 +31,7 @@ const otherNames: Readonly<Record<string, string>> = {
   version: '--version',
 };
 
-/** What is said of a word that stands where a command does, and is none. */
+/** The error for a word in the place of a command that is not one. */
 export function refuseCommand(word: string): TnetError {
   const shown = `unknown command '${hideUserInfo(word)}'`;
   const meant = otherNames[word] ?? findNearest(word, [...commandTable.map(({ name }) => name), 'help']);

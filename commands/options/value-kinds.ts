@@ -72,7 +72,7 @@ export function text<Value>(
 
 /** A text that is used as it is. */
 export const word = text((written) => written, 'x');
-/** The path of a file that somebody else reads. */
+/** The path of a file that another program reads. */
 export const file = text((path) => path, '/nowhere/file', 'file');
 
 /** An option that may be repeated: texts that each their own rule reads. */

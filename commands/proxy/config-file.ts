@@ -3,14 +3,14 @@ import { TnetError } from '../../src/errors.ts';
 import type { Pair } from '../../src/handlers/relay/pair.ts';
 import { readPair, type ReadPairOptions, type WrittenPair } from './pair.ts';
 
-/** What the command line says of the pairs of a file. */
+/** What the command line says about the pairs of a file. */
 export interface SharedOptions extends Pick<ReadPairOptions, 'family' | 'modes'> {
   /** What every pair has unless it says otherwise, as written. */
   readonly values?: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Reads a configuration file (docs/proxy-config.schema.json) as a whole: one mistake, and nothing of it is taken.
+ * Reads a configuration file (docs/proxy-config.schema.json) as a whole: with one mistake, nothing of it is used.
  *
  * @throws TnetError TNET_E_CONFIG whose subject says where: `file: /pairs/0/latency`. The system's error when the
  *   file cannot be read.
@@ -82,12 +82,12 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * The first key that an object of a JSON text has twice: JSON.parse() takes the last of them without a word.
+ * The first key that an object of a JSON text has twice: JSON.parse() silently takes the last of them.
  *
  * @param json a text that JSON.parse() accepts
  */
 export function findRepeatedKey(json: string): string | undefined {
-  /** The keys so far of each object that is open; undefined stands for a list. */
+  /** The keys so far of each object that is open; undefined means a list. */
   const open: (Set<string> | undefined)[] = [];
   for (const [token, text, colon] of json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/gs)) {
     if (token === '{') open.push(new Set());

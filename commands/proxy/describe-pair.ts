@@ -7,7 +7,7 @@ import { positiveSize, rate, size, sizeSpread, time, timeSpread } from '../optio
 import { faults } from '../options/table/faults.ts';
 import { nameFlag, pairRows } from './options.ts';
 
-/** What is told of a pair beside its faults: what it speaks, how it chooses, and its limits. */
+/** What is reported about a pair besides its faults: what it speaks, how it chooses, and its limits. */
 const told = ['tlsIn', 'tlsOut', 'socks', 'httpConnect', 'balance', 'health', 'maxConnections', 'rate'];
 const limits = ['idle', 'halfClosed', 'timeout', 'waitConnect'];
 

@@ -40,7 +40,7 @@ export type PairOptions = ConfigOf<typeof proxyLayout>;
 /** The flags of the process. Those of its pairs are there as they are written: see writtenValues(). */
 export type ProxyOptions = Omit<FlagsOf<typeof proxyLayout, 'proxy'>, keyof PairOptions>;
 
-/** What the command line says of every pair, as written. */
+/** What the command line says about every pair, as written. */
 export function writtenValues(command: Called): Readonly<Record<string, unknown>> {
   const names = [...givenOptions(command)].filter((name) => pairRows.has(name));
   return Object.fromEntries(names.map((name) => [name, command.getOptionValue(name)]));

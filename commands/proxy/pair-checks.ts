@@ -14,7 +14,7 @@ export type NamePart = (part: string) => string;
 type ReadPair = Pick<Pair, 'listen' | 'targets' | 'values'>;
 
 /**
- * Checks that the parts of a pair make sense together: by the rows of its options, and here what their values say.
+ * Checks that the parts of a pair make sense together: by the rows of its options, and here by their values.
  *
  * @param given the names of its options
  * @param modes what the process does
@@ -126,7 +126,7 @@ function checkAccess({ listen, values }: ReadPair, name: NamePart): void {
   if (given) throw refuse(name(given), 'judges IP addresses, and a Unix socket has none; use --mode');
 }
 
-/** A server that connects anybody to anything is not offered to a network by mistake. */
+/** A server that connects any client to anything must not be offered to a network by mistake. */
 function checkExposure({ listen, values }: ReadPair, name: NamePart): void {
   const server = values.socks ? 'socks' : values.httpConnect ? 'httpConnect' : undefined;
   if (!server || values.authFile !== undefined || values.allow !== undefined || isLocalListener(listen))
@@ -150,7 +150,10 @@ function checkRoutes({ route, tlsIn }: PairValues, name: NamePart): void {
     throw refuse(name('route'), `instead of tls://, use ${name('tlsOut')} here`);
 }
 
-/** The targets of a pair alone are looked up so: the system is asked for what clients name, and nobody for localhost. */
+/**
+ * Only the targets of a pair are looked up this way: the system is asked for what clients name, and no lookup is
+ * made for localhost.
+ */
 function checkNames({ targets, values }: ReadPair, name: NamePart): void {
   const senseless = (['resolve', 'dnsServer'] as const).find((key) => values[key] !== undefined);
   const all = [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];

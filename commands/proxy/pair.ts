@@ -38,7 +38,7 @@ export function readPair(written: WrittenPair, { name, family, modes }: ReadPair
   const listen = at(name('listen'), () =>
     bindLoopback(toFamily(parseEndpoint(written.listen), family), family),
   );
-  // A recording in the target's place may be written as a target: -.
+  // A recording in place of the target may be written as a target: -.
   const words =
     values.replay === undefined ? written.targets : written.targets.filter((word) => word !== '-');
   const targets = words.map((target) => at(name('targets'), () => readTarget(target, family)));
@@ -54,7 +54,7 @@ export function readPair(written: WrittenPair, { name, family, modes }: ReadPair
   };
 }
 
-/** What is off asks for something only where the option can be turned off. */
+/** An option that is off counts as given only if it can be turned off. */
 function isAsked(key: string, value: unknown): boolean {
   return value !== undefined && (value !== false || pairRows.get(key)?.off !== undefined);
 }
@@ -71,7 +71,7 @@ function unwrapTls({
   values,
 }: Pick<Pair, 'listen' | 'targets' | 'values'>): Pick<Pair, 'listen' | 'targets' | 'values'> {
   const isSecure = ({ kind }: Target) => kind === 'tls';
-  // Where only some targets are secure, the rest stays as it is, for checkPair() to refuse.
+  // When only some targets are secure, the rest stay as they are, for checkPair() to refuse.
   const allSecure = targets.length > 0 && targets.every(isSecure);
   return {
     listen: listen.kind === 'tls' ? { ...listen, kind: 'tcp', host: listen.host ?? '127.0.0.1' } : listen,
@@ -89,7 +89,7 @@ function readValues(values: Readonly<Record<string, unknown>>, name: NamePart): 
     const row = pairRows.get(key);
     if (!row) throw new TnetError('TNET_E_USAGE', 'there is no such setting', { subject: name(key) });
     const place = name(key);
-    // A flag is shown with what it was given.
+    // A flag is shown with its value.
     const shown =
       place.startsWith('--') && typeof value === 'string' ? `${place} ${hideUserInfo(value)}` : place;
     return [key, at(shown, () => row.value.read(value))];
@@ -97,7 +97,7 @@ function readValues(values: Readonly<Record<string, unknown>>, name: NamePart): 
   return Object.fromEntries(read) as PairOptions;
 }
 
-/** Runs a reader; what it finds wrong is told with the place. */
+/** Runs a reader; what it finds wrong is reported with the place. */
 function at<Value>(place: string, read: () => Value): Value {
   try {
     return read();
@@ -108,7 +108,7 @@ function at<Value>(place: string, read: () => Value): Value {
   }
 }
 
-/** A relay is for this machine unless a host is named: exposing the target takes a word. */
+/** A relay is for this machine unless a host is named: exposing the target has to be explicit. */
 function bindLoopback(endpoint: Endpoint, family: 4 | 6 | undefined): Endpoint {
   if ((endpoint.kind !== 'tcp' && endpoint.kind !== 'udp') || endpoint.host !== undefined) return endpoint;
   return { ...endpoint, host: loopbacks[family ?? 4] };

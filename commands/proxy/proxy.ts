@@ -45,7 +45,7 @@ async function runProxy(
   options: ProxyOptions,
   command: Called,
 ): Promise<void> {
-  // Help has no use for what runs.
+  // Help does not need what runs the proxy.
   const [{ ServerRun }, { prepareRelay, prepareRelays }, { LoopWatch }, { checkBoundLoops }] =
     await Promise.all([
       import('../server-run.ts'),
@@ -81,7 +81,7 @@ async function runProxy(
   const { recordings } = views;
   const [first] = pairs;
   const replayed = first && isReplayClient(first) ? `--replay ${first.values.replay ?? ''}` : undefined;
-  // For a person: a script knows what it has asked for.
+  // For a user: a script knows what it has asked for.
   const told = context.reporter.isSeen ? pairs.map((await import('./describe-pair.ts')).describePair) : [];
   const run = new ServerRun<RelayService>(context, options, {
     name: 'proxy',
@@ -116,7 +116,7 @@ function nameLive(what: string, notes: readonly string[]): LiveNames {
   };
 }
 
-/** @throws TnetError TNET_E_USAGE for flags about what is bound, where nothing is */
+/** @throws TnetError TNET_E_USAGE for flags about what is bound, when nothing is */
 function checkReplayClients({ readyFd, readyFile }: ProxyOptions): void {
   const subject = readyFd === undefined ? readyFile && '--ready-file' : '--ready-fd';
   if (subject === undefined) return;
@@ -151,7 +151,7 @@ function createPairReader(
   };
 }
 
-/** @throws TnetError TNET_E_USAGE for flags about IP addresses and names where no pair has any */
+/** @throws TnetError TNET_E_USAGE for flags about IP addresses and names when no pair has any */
 function checkAddressFlags(pairs: readonly Pair[], { ipv4, ipv6, numeric }: ProxyOptions): void {
   // Clients may bring names, and lists may have them.
   if (pairs.some(({ values: { socks, httpConnect, allow, deny } }) => socks ?? httpConnect ?? allow ?? deny))

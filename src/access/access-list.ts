@@ -13,7 +13,7 @@ import {
   type Prefix,
 } from '../address/prefix.ts';
 
-/** One entry of an access list, with what it stands for. */
+/** One entry of an access list, with the addresses that it covers. */
 export interface AccessEntry {
   /** As it was written. */
   readonly text: string;
@@ -82,7 +82,10 @@ async function readEntry(text: string, subject: string, options: EntryOptions): 
   }
 }
 
-/** A client shows with its IPv4 address or with the mapped form, as the socket has it: both are of the same block. */
+/**
+ * A client appears with its IPv4 address or with the mapped form, depending on the socket: both belong to the same
+ * block.
+ */
 function unmapBlock({ prefix, text }: Block): Block {
   return blockOf(unmapPrefix(prefix), text);
 }
@@ -92,7 +95,7 @@ function accessError(subject: string, message: string, cause?: unknown): TnetErr
 }
 
 export interface AccessOptions extends EntryOptions {
-  /** The words of every `--allow`; none: everybody is allowed. See readEntries. */
+  /** The words of every `--allow`; none: every client is allowed. See readEntries. */
   readonly allow?: readonly string[] | undefined;
   /** The words of every `--deny`. */
   readonly deny?: readonly string[] | undefined;
@@ -113,8 +116,8 @@ export interface AccessList {
     readonly deny: readonly Prefix[] | undefined;
   };
   /**
-   * Why a client with this address is turned away, as a phrase; undefined when it is welcome. An address that is none
-   * (a Unix client has no address) is only welcome where nothing is listed.
+   * Why a client with this address is refused, as a phrase; undefined when it is admitted. A client without an
+   * address (a Unix client has none) is admitted only when nothing is listed.
    */
   judge(address: string | undefined): string | undefined;
   /**

@@ -1,8 +1,8 @@
 import { isIP } from './ip.ts';
 
 /**
- * IP addresses as bytes, and back to text: the one parser and the one formatter. What is an address at all is decided
- * by ./ip.ts alone. Pure: no I/O, and nothing of node:net.
+ * IP addresses as bytes, and back to text: the one parser and the one formatter. What counts as an address is
+ * decided by ./ip.ts alone. Pure: no I/O, and nothing of node:net.
  */
 
 /** An address taken apart. */
@@ -14,7 +14,7 @@ export interface Address {
   readonly zone: string | undefined;
 }
 
-/** Reads `text`; undefined when isIP says 0. @param family what isIP says, where that is known */
+/** Reads `text`; undefined when isIP says 0. @param family what isIP says, if known */
 export function parseAddress(text: string, family = isIP(text)): Address | undefined {
   if (family === 0) return undefined;
   if (family === 4) {
@@ -27,11 +27,13 @@ export function parseAddress(text: string, family = isIP(text)): Address | undef
   return { family, bytes: readGroups(percent < 0 ? text : text.slice(0, percent)), zone };
 }
 
-/** The bytes of an IPv6 address, whose text is right. Letter by letter: `isip --json` reads a million of them. */
+/**
+ * The bytes of an IPv6 address whose text is valid. Character by character: `isip --json` reads a million of them.
+ */
 function readGroups(text: string): Uint8Array {
   const bytes = new Uint8Array(16);
   let written = 0;
-  /** Where the bytes behind the `::` begin, before they are moved to the end. */
+  /** Where the bytes after the `::` begin, before they are moved to the end. */
   let gap = -1;
   for (let at = 0; at < text.length;) {
     if (text.charCodeAt(at) === colon) {
@@ -72,7 +74,7 @@ function hexValue(code: number): number {
   return code <= 57 ? code - 48 : (code | 32) - 87;
 }
 
-/** Reads `1.2.3.4`, which is right, from `at` on. */
+/** Reads `1.2.3.4`, which is known to be valid, from `at` on. */
 function readDotted(text: string, at: number, bytes: Uint8Array, to: number): void {
   let value = 0;
   for (let i = at; i < text.length; i++) {
@@ -118,7 +120,7 @@ function formatDotted(bytes: Uint8Array, at: number): string {
   return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }
 
-/** Section 4.2: `::` stands for the longest run of two or more zero groups, the first one of equals. */
+/** Section 4.2: `::` replaces the longest run of two or more zero groups, the first one of equals. */
 function findZeros(bytes: Uint8Array, count: number): readonly [from: number, to: number] {
   let best = -1;
   let bestLength = 1;
@@ -131,7 +133,7 @@ function findZeros(bytes: Uint8Array, count: number): readonly [from: number, to
   return [best, best + bestLength];
 }
 
-/** ::ffff:0:0/96, as which a dual-stack socket shows an IPv4 address. Source: RFC 4291 section 2.5.5.2. */
+/** ::ffff:0:0/96, in which a dual-stack socket shows an IPv4 address. Source: RFC 4291 section 2.5.5.2. */
 export const mappedPrefix = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255];
 export const translatedPrefix = [0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0];
 export const nat64Prefix = [0, 100, 255, 155, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -146,7 +148,7 @@ export function startsWith(bytes: Uint8Array, prefix: readonly number[]): boolea
   return true;
 }
 
-/** The 4 or 16 bytes that an address is on the wire; undefined for what is none, and for one with a zone. */
+/** The 4 or 16 bytes of an address on the wire; undefined if it is not an address, or has a zone. */
 export function ipToBytes(text: string): Buffer | undefined {
   const address = parseAddress(text);
   return address?.zone === undefined && address ? Buffer.from(address.bytes) : undefined;
@@ -158,16 +160,19 @@ export function bytesToIp(bytes: Uint8Array): string {
 }
 
 /**
- * An IPv4 address that a dual-stack socket shows as `::ffff:127.0.0.1` as the IPv4 address it is. Everything else, a
- * text that is no address too, stays as it is.
+ * Turns `::ffff:127.0.0.1`, as a dual-stack socket shows an IPv4 address, into that IPv4 address. Everything else,
+ * including text that is not an address, stays as it is.
  */
 export function unmapAddress(text: string): string {
-  // Most texts have no colon, and need no more than this look.
+  // Most texts have no colon, and need no more than this check.
   const address = text.includes(':') ? parseAddress(text) : undefined;
   return address && startsWith(address.bytes, mappedPrefix) ? bytesToIp(address.bytes.subarray(12)) : text;
 }
 
-/** An address as it can be compared: canonical, without its zone, and unmapped. What is no address stays as it is. */
+/**
+ * An address as it can be compared: canonical, without its zone, and unmapped. Anything that is not an address
+ * stays as it is.
+ */
 export function plainAddress(text: string): string {
   const address = parseAddress(unmapAddress(text));
   return address ? formatAddress({ ...address, zone: undefined }) : text;
@@ -184,7 +189,7 @@ function makeLabels(family: 4 | 6): readonly string[] {
 }
 
 /**
- * The name under which DNS keeps what the address is called: in-addr.arpa (RFC 1035 section 3.5), ip6.arpa (RFC 3596
+ * The name under which DNS keeps the address's host name: in-addr.arpa (RFC 1035 section 3.5), ip6.arpa (RFC 3596
  * section 2.5).
  *
  * @param bits of a prefix: the name of its zone, or undefined when the prefix ends inside a label
@@ -204,7 +209,7 @@ export interface Embedded {
   readonly address: Address;
 }
 
-/** The IPv4 address within an IPv6 one, where a well-known prefix says that there is one. */
+/** The IPv4 address within an IPv6 one, if a well-known prefix says that there is one. */
 export function embeddedIPv4(address: Address): Embedded | undefined {
   const { family, bytes } = address;
   if (family === 4) return undefined;
@@ -231,8 +236,8 @@ export type NearAddress = 'loopback' | 'link-local' | 'unspecified';
 
 /**
  * Which of them an address is, in any form that carries an IPv4 address too (mapped, NAT64, 6to4, …); undefined for
- * every other one. Source: RFC 1122 section 3.2.1.3, RFC 3927, RFC 4291 section 2.5. To connect to an unspecified
- * address is to connect to loopback (Linux).
+ * every other one. Source: RFC 1122 section 3.2.1.3, RFC 3927, RFC 4291 section 2.5. Connecting to an unspecified
+ * address connects to loopback (Linux).
  */
 export function findNearKind(text: string): NearAddress | undefined {
   const address = parseAddress(text);

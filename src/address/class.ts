@@ -89,7 +89,7 @@ export const registryRows: readonly RegistryRow[] = [
   ['::/0', 'Reserved by IETF', ['RFC 4291'], false],
 ];
 
-/** The registry's word on an address. */
+/** The registry's entry for an address. */
 export interface AddressClass {
   readonly name: string;
   /** The block that it comes from, as the registry writes it. */
@@ -118,7 +118,9 @@ const entries = {
   6: allEntries.filter(({ prefix }) => prefix.family === 6),
 };
 
-/** Those that can hold an address, by its first byte: of some fifty blocks a handful has to be looked at. */
+/**
+ * The blocks that can hold an address, by its first byte: of some fifty blocks only a handful have to be checked.
+ */
 const byFirstByte = {
   4: Array.from({ length: 256 }, (_, first) => entries[4].filter((entry) => canHold(entry, first))),
   6: Array.from({ length: 256 }, (_, first) => entries[6].filter((entry) => canHold(entry, first))),

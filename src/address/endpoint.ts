@@ -39,8 +39,8 @@ export function formatTargetEndpoint(endpoint: Endpoint): string {
 }
 
 /**
- * `host:port`, with brackets round an IPv6 address; `*` for every address. An IPv4 address that a dual-stack socket
- * shows as `::ffff:127.0.0.1` is written as the IPv4 address it is.
+ * `host:port`, with brackets around an IPv6 address; `*` for every address. An IPv4 address that a dual-stack
+ * socket shows as `::ffff:127.0.0.1` is written as the IPv4 address it is.
  */
 export function formatHostPort(address: string | undefined, port: number): string {
   if (address === undefined) return `*:${port}`;

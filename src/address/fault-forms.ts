@@ -1,4 +1,4 @@
-/** What is wrong with a text that is no address but might have been meant as one, with dots or with colons. */
+/** What is wrong with a text that is not an address but might have been meant as one, with dots or with colons. */
 import { isIPv4 } from './ip.ts';
 
 /** The names of the ways in which a text can fail to be an address. */
@@ -38,13 +38,13 @@ export type FaultCode =
   | 'zone-character'
   | 'zone-on-ipv4';
 
-/** Why a text is no address: a stable code, and a sentence for people without capital and full stop. */
+/** Why a text is not an address: a stable code, and a sentence for people without capital and full stop. */
 export interface Fault {
   readonly code: FaultCode;
   readonly text: string;
 }
 
-/** A character named so that look-alikes and invisible ones can be told: `"１" (U+FF11)`. */
+/** Names a character so that look-alikes and invisible ones can be recognized: `"１" (U+FF11)`. */
 export function nameChar(char: string): string {
   const code = `U+${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
   if (/[\x21-\x7e]/.test(char)) return `the character "${char}"`;
@@ -53,7 +53,7 @@ export function nameChar(char: string): string {
 
 const hexNumber = /^0x[0-9a-f]+$/i;
 
-/** Why `text` (printable ASCII, without a colon, not an address) is no IPv4 address. */
+/** Why `text` (printable ASCII, without a colon, not an address) is not an IPv4 address. */
 export function faultOfDotted(text: string): Fault {
   const parts = text.split('.');
   const isNumeric = parts.every((part) => part === '' || /^\d+$/.test(part) || hexNumber.test(part));
@@ -122,7 +122,7 @@ function faultOfName(text: string, firstPart: string): Fault {
   return { code: 'host-name', text: 'it is a host name, not an address' };
 }
 
-/** Why `text` (printable ASCII, with a colon, without a zone, not an address) is no IPv6 address. */
+/** Why `text` (printable ASCII, with a colon, without a zone, not an address) is not an IPv6 address. */
 export function faultOfGroups(text: string): Fault {
   const odd = /[^0-9a-fA-F:.]/.exec(text)?.[0];
   if (odd !== undefined)

@@ -1,6 +1,6 @@
 /**
- * Why a text is no IP address: one code and one sentence for each way of getting it wrong. Pure. What is an address is
- * decided by isIP alone; this only explains its 0.
+ * Why a text is not an IP address: one code and one sentence for each way of getting it wrong. Pure. What is an
+ * address is decided by isIP alone; this only explains its 0.
  */
 import { type Fault, nameChar, faultOfDotted, faultOfGroups } from './fault-forms.ts';
 import { isIP, isIPv4, isIPv6 } from './ip.ts';
@@ -9,7 +9,7 @@ export type { Fault, FaultCode } from './fault-forms.ts';
 
 type Rule = (text: string) => Fault | undefined;
 
-/** Why `text` is no address, or undefined when it is one. */
+/** Why `text` is not an address, or undefined when it is one. */
 export function explainFault(text: string): Fault | undefined {
   if (isIP(text) !== 0) return undefined;
   for (const rule of rules) {
@@ -19,7 +19,7 @@ export function explainFault(text: string): Fault | undefined {
   return text.includes(':') ? faultOfGroups(text) : faultOfDotted(text);
 }
 
-// The first rule that speaks wins: from what spoils any text to what only looks like an address.
+// The first rule that applies wins: from what invalidates any text to what only looks like an address.
 const rules: readonly Rule[] = [
   (text) => (text === '' ? { code: 'empty', text: 'it is empty' } : undefined),
   (text) => (/^\s+$/.test(text) ? { code: 'blank', text: 'it is only white space' } : undefined),

@@ -1,4 +1,4 @@
-/** Kinds of address that tnet does not have, and what to do instead. The key is what stands before the colon. */
+/** Kinds of address that tnet does not have, and what to do instead. The key is the part before the colon. */
 const otherKinds: Readonly<Record<string, string>> = {
   ws: 'WebSockets are not supported; for a plain stream, use tls://HOST:PORT or HOST:PORT',
   wss: 'WebSockets are not supported; for a plain stream, use tls://HOST:PORT or HOST:PORT',
@@ -45,7 +45,7 @@ export function explainForeignAddress(text: string): string | undefined {
 }
 
 function explainUrl(scheme: string, after: string, port: number): string {
-  // Behind an @ may be a password with a slash in it: nothing of such a URL is shown.
+  // A URL with an @ may contain a password with a slash in it: nothing of such a URL is shown.
   const [, host = 'HOST', own] = /^(\[[\da-f:.]+\]|[^@/:?#]+)(?::(\d+))?(?:[/?#][^@]*)?$/i.exec(after) ?? [];
   const place = `${host}:${own ?? port}`;
   return `HTTP is not supported; for a plain stream, use ${scheme === 'https' ? `tls://${place}` : place}`;

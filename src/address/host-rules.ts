@@ -4,10 +4,10 @@ import { TnetError, hideUserInfo } from '../errors.ts';
 import { formatEndpoint, type Endpoint } from './endpoint.ts';
 
 /**
- * Why a host is no address though the C library would take it for one, as a sentence; undefined when it is no such form.
- * `127.1`, `0177.0.0.1`, `0x7f.1` and `2130706433` are all 127.0.0.1 to getaddrinfo(), and whoever reads them in a list
- * or a log sees something else. The resolver makes plain digits of those of other scripts (RFC 5895), so that they are
- * such forms too. The reason is the one that `isip --explain` gives.
+ * Why a host is not an address though the C library would take it for one, as a sentence; undefined when it has no
+ * such form. `127.1`, `0177.0.0.1`, `0x7f.1` and `2130706433` are all 127.0.0.1 to getaddrinfo(), and a reader of a
+ * list or a log sees something else. The resolver turns digits of other scripts into plain ones (RFC 5895), so they
+ * are such forms too. The reason is the one that `isip --explain` gives.
  */
 export function explainNumericForm(host: string): string | undefined {
   if (isIP(host) !== 0) return undefined;
@@ -39,11 +39,11 @@ export function refuseNumericForm(host: string, subject = host): void {
 
 export type Family = 4 | 6;
 
-/** The loopback address that localhost and a missing host are in a family. */
+/** The loopback address that localhost and a missing host mean in each family. */
 export const loopbacks = { 4: '127.0.0.1', 6: '::1' } as const satisfies Record<Family, string>;
 
 /**
- * Makes sure that a host can be of the family that -4 or -6 asks for.
+ * Makes sure that a host can have the family that -4 or -6 asks for.
  *
  * @throws TnetError TNET_E_USAGE for an address of the other one
  */
@@ -54,7 +54,7 @@ export function requireFamily(host: string | undefined, family: Family | undefin
   throw new TnetError('TNET_E_USAGE', message, { subject: host as string });
 }
 
-/** Why flags about IP addresses and names mean nothing to an end. */
+/** Why flags about IP addresses and names mean nothing for an end. */
 const withoutAddress: Readonly<Partial<Record<string, string>>> = {
   unix: 'a Unix socket has no IP address',
   fd: 'it is bound already',
@@ -62,7 +62,7 @@ const withoutAddress: Readonly<Partial<Record<string, string>>> = {
 };
 
 /**
- * Refuses flags about IP addresses and names where no end has any: they would be ignored.
+ * Refuses flags about IP addresses and names when no end has any: they would be ignored.
  *
  * @param ends any of them; without one nothing is refused
  * @param flags by their names, those that are given
@@ -95,7 +95,9 @@ export function toFamily(endpoint: Endpoint, family: Family | undefined): Endpoi
   return isLoopbackName(endpoint.host) ? { ...endpoint, host: loopbacks[family] } : endpoint;
 }
 
-/** @throws TnetError TNET_E_ADDRESS for a source that is no IP address, TNET_E_USAGE for one of the other family */
+/**
+ * @throws TnetError TNET_E_ADDRESS for a source that is not an IP address, TNET_E_USAGE for one of the other family
+ */
 export function requireSource(source: string | undefined, family: Family | undefined): void {
   if (source === undefined) return;
   if (isIP(source) === 0) {
@@ -110,7 +112,7 @@ export function isLoopbackName(host: string): boolean {
   return /^(?:.*\.)?localhost\.?$/i.test(host);
 }
 
-/** Whether somebody has to be asked for the addresses of a host: it is a name, and no loopback name. */
+/** Whether the addresses of a host have to be looked up: it is a name, and not a loopback name. */
 export function isForeignName(host = 'localhost'): boolean {
   return isIP(host) === 0 && !isLoopbackName(host);
 }

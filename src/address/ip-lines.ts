@@ -29,7 +29,7 @@ function isQuad(bytes: Uint8Array, start: number, end: number): boolean {
       continue;
     }
     const digit = byte - ZERO;
-    // A number that begins with 0 ends there: 01 is not an address to anybody who agrees with net.isIP.
+    // A number that begins with 0 ends there: 01 is not valid to net.isIP.
     if (digit < 0 || digit > 9 || value === 0) return false;
     value = value < 0 ? digit : value * 10 + digit;
     if (value > 255) return false;
@@ -87,7 +87,7 @@ function isGroups(bytes: Uint8Array, start: number, end: number): boolean {
   return elided ? groups <= 7 : groups === 8;
 }
 
-/** The IP version of the text in `bytes[start..end)`: 4, 6, or 0 when it is no address. */
+/** The IP version of the text in `bytes[start..end)`: 4, 6, or 0 when it is not an address. */
 export function familyOfBytes(bytes: Uint8Array, start: number, end: number): 0 | 4 | 6 {
   // The first mark decides: a dot within 4 bytes can only be IPv4, a colon within 5 only IPv6.
   for (let i = start; i < end && i < start + 5; i++) {

@@ -1,8 +1,8 @@
 /**
- * IP address syntax, without I/O and without loading node:net: `tnet isip` starts no socket code.
- * Agrees with Node's net.isIP on every value (a property test compares the two): dotted quads without leading
- * zeros, RFC 4291 text forms, a zone of letters, digits, `.`, `-` and `:` after `%`, and nothing else. What is no string
- * is judged by its text, as there: each function asks for it once, and a Symbol is a TypeError.
+ * IP address syntax, without I/O and without loading node:net: `tnet isip` starts no socket code. Agrees with
+ * Node's net.isIP on every value (a property test compares the two): dotted quads without leading zeros, RFC 4291
+ * text forms, a zone of letters, digits, `.`, `-` and `:` after `%`, and nothing else. Anything that is not a
+ * string is judged by its text, as there: each function converts it once, and a Symbol is a TypeError.
  */
 
 const V4_SEGMENT = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]\\d|\\d)';
@@ -42,7 +42,7 @@ function countGroups(text: string, mayEndInIPv4: boolean): number {
   return groups.every((group) => groupPattern.test(group)) ? groups.length + (hasIPv4 ? 2 : 0) : NaN;
 }
 
-/** The IP version of `input`: 4, 6, or 0 when it is no address. Source: Node doc, net.isIP(). */
+/** The IP version of `input`: 4, 6, or 0 when it is not an address. Source: Node doc, net.isIP(). */
 export function isIP(input: string): 0 | 4 | 6 {
   if (isIPv4(input)) return 4;
   return isIPv6(input) ? 6 : 0;

@@ -8,8 +8,9 @@ interface Target {
 
 /**
  * Whether NO_PROXY names a target: by names with all that is below them (`example.com`, `.example.com`), addresses,
- * blocks (`10.0.0.0/8`), or `*` for every target, separated by commas or blanks; with a port behind it (`example.com:443`,
- * `[::1]:443`) an entry names that port alone. Source: curl(1), NO_PROXY; ports as Go's httpproxy has them.
+ * blocks (`10.0.0.0/8`), or `*` for every target, separated by commas or blanks; with a port after it
+ * (`example.com:443`, `[::1]:443`) an entry names that port alone. Source: curl(1), NO_PROXY; ports as Go's
+ * httpproxy has them.
  */
 export function isExempt({ host, port }: Target, noProxy: string): boolean {
   const name = host.toLowerCase().replace(/\.$/, '');
@@ -22,7 +23,7 @@ export function isExempt({ host, port }: Target, noProxy: string): boolean {
   });
 }
 
-/** An IPv6 address has its port behind brackets. */
+/** An IPv6 address has its port after brackets. */
 function splitPort(entry: string): { named: string; ownPort: number | undefined } {
   const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(entry) ?? [];
   return { named: bracketed ?? plain ?? entry, ownPort: port === undefined ? undefined : Number(port) };

@@ -6,12 +6,12 @@ import { refuseNumericForm } from './host-rules.ts';
 import { findService, type ServiceProtocol } from './service-names.ts';
 
 /**
- * The longest path of a Unix socket in bytes: sun_path less its NUL. Source: unix(7), and 104 on macOS and the BSDs.
- * Of a Windows pipe: 256 characters. Source: CreateNamedPipe's documentation.
+ * The longest path of a Unix socket in bytes: sun_path without its NUL. Source: unix(7), and 104 on macOS and the
+ * BSDs. Of a Windows pipe: 256 characters. Source: CreateNamedPipe's documentation.
  */
 const maxPathBytes = process.platform === 'linux' ? 107 : process.platform === 'win32' ? 256 : 103;
 
-/** A named pipe, which Windows has in the place of Unix sockets: `\\.\pipe\NAME`. */
+/** A named pipe, which Windows has in place of Unix sockets: `\\.\pipe\NAME`. */
 const pipePath = /^\\\\[.?]\\pipe\\./i;
 
 /**

@@ -4,13 +4,16 @@ import { type Address, mappedPrefix, parseAddress, startsWith } from './address.
 
 /** An address or a whole block of them, as it was written. */
 export interface Prefix extends Address {
-  /** The address in front, without its zone. Bits behind the prefix may be set: they do not count. */
+  /** The address in front, without its zone. Bits after the prefix may be set: they do not count. */
   readonly text: string;
   /** 0 to 32, or 0 to 128; all of them for a single address. */
   readonly bits: number;
 }
 
-/** Reads `ADDRESS/BITS`; undefined when it is none. BITS is decimal without leading zeros; a netmask is no BITS. */
+/**
+ * Reads `ADDRESS/BITS`; undefined for anything else. BITS is decimal without leading zeros; a netmask is not
+ * allowed.
+ */
 export function parsePrefix(text: string): Prefix | undefined {
   const slash = text.lastIndexOf('/');
   if (slash < 0) return undefined;
@@ -21,7 +24,10 @@ export function parsePrefix(text: string): Prefix | undefined {
   return bits <= address.bits ? { ...address, bits } : undefined;
 }
 
-/** The prefix that is one address alone; undefined when `text` is no address. @param family what isIP says, if known */
+/**
+ * The prefix that is one address alone; undefined when `text` is not an address. @param family what isIP says, if
+ * known
+ */
 export function wholeAddress(text: string, family?: 0 | 4 | 6): Prefix | undefined {
   const address = parseAddress(text, family);
   if (!address) return undefined;

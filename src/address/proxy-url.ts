@@ -11,11 +11,11 @@ export interface ProxyHop {
   readonly port: number;
   readonly user?: string | undefined;
   readonly password?: string | undefined;
-  /** NO_PROXY of the environment that names it: the targets that are reached without it. */
+  /** NO_PROXY of the environment that names the proxy: the targets that are reached without it. */
   readonly exceptFor?: string | undefined;
 }
 
-/** Other names of a protocol. SOCKS 5 leaves the look-up of names to the proxy here, as curl's socks5h does. */
+/** Other names of a protocol. SOCKS 5 here leaves the lookup of names to the proxy, as curl's socks5h does. */
 const otherNames: Readonly<Partial<Record<string, ProxyProtocol>>> = { socks: 'socks5', socks5h: 'socks5' };
 
 /** The ports that nc takes when none is named. */
@@ -50,8 +50,9 @@ export function parseProxy(text: string): ProxyHop {
 const variables = ['all_proxy', 'ALL_PROXY', 'https_proxy', 'HTTPS_PROXY'] as const;
 
 /**
- * The proxy of all_proxy, or else of https_proxy, in small or capital letters, with the exceptions of no_proxy. Its password
- * may stand in it: other users cannot read the environment. Without a protocol it is an HTTP proxy, as for curl.
+ * The proxy of all_proxy, or else of https_proxy, in small or capital letters, with the exceptions of no_proxy. It
+ * may contain a password: other users cannot read the environment. Without a protocol it is an HTTP proxy, as for
+ * curl.
  *
  * @throws TnetError TNET_E_USAGE: none of them is set, or as parseProxy(); TNET_E_ADDRESS
  */

@@ -79,8 +79,8 @@ let readServices = (): string => '';
 let namesByPort: ReadonlyMap<number, string> | undefined;
 
 /**
- * Names the machine's own list of services, in the form of services(5), which goes before the names known here. It is
- * read when a name is first looked for; a list that cannot be read is an empty one.
+ * Names the machine's own list of services, in the form of services(5), which takes precedence over the names known
+ * here. It is read when a name is first looked up; a list that cannot be read counts as empty.
  */
 export function useServiceList(read: () => string): void {
   readServices = read;

@@ -143,7 +143,7 @@ function addressError(subject: string, message: string): TnetError {
   return new TnetError('TNET_E_ADDRESS', message, { subject: hideUserInfo(subject) });
 }
 
-/** What a check says of an address: the host as the user named it, and the port. */
+/** How a check names an address: the host as the user named it, and the port. */
 export function nameTarget(endpoint: Endpoint): { readonly host: string; readonly port?: number } {
   if (endpoint.kind !== 'tcp') return { host: formatEndpoint(endpoint) };
   return { host: endpoint.host ?? 'localhost', port: endpoint.port };

@@ -63,7 +63,8 @@ interface RefusedPeer {
 }
 
 /**
- * A refused certificate's error with a sentence that says why, and what to do. Any other error is given back as it is.
+ * A refused certificate's error with a sentence that says why, and what to do. Any other error is returned as it
+ * is.
  */
 export function explainFault(
   error: Error,
@@ -88,7 +89,7 @@ function nameOf(name: string | undefined): string {
 
 /** One certificate of a chain, for people and programs. */
 export interface CertificateReport {
-  /** 0 is the peer's own; the next has issued it, and so on. */
+  /** 0 is the peer's own; the next one issued it, and so on. */
   readonly depth: number;
   readonly subject: string;
   readonly issuer: string;
@@ -112,8 +113,8 @@ const dayMs = 86_400_000;
 const chainLimit = 16;
 
 /**
- * The certificates that a peer sent, its own first. Read through getPeerCertificate(): getPeerX509Certificate() takes
- * the peer's certificate out of the connection, and Node's own check of the name then sees none.
+ * The certificates that a peer sent, its own first. Read through getPeerCertificate(): getPeerX509Certificate()
+ * removes the peer's certificate from the connection, and Node's own check of the name then finds none.
  */
 export function listChain(leaf: DetailedPeerCertificate): X509Certificate[] {
   const chain: X509Certificate[] = [];
@@ -127,7 +128,7 @@ export function listChain(leaf: DetailedPeerCertificate): X509Certificate[] {
   return chain;
 }
 
-/** What there is to say about a certificate at `depth` of its chain. */
+/** Describes a certificate at `depth` of its chain. */
 export function describeCertificate(certificate: X509Certificate, depth: number): CertificateReport {
   const validTo = new Date(certificate.validTo);
   return {
@@ -170,7 +171,7 @@ function describeKey({ publicKey }: X509Certificate): string {
   return [name, modulusLength ?? namedCurve].filter((part) => part !== undefined).join(' ');
 }
 
-/** `CN=example.com, O=Example`: node:crypto writes a line for each part. */
+/** Joins to `CN=example.com, O=Example` what node:crypto writes on a line for each part. */
 function oneLine(name: string | undefined): string {
   return (name ?? '').split('\n').join(', ');
 }

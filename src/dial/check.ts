@@ -10,7 +10,7 @@ import { isIP } from '../address/ip.ts';
 import type { DialOptions } from './dial-options.ts';
 import { dial } from './dial.ts';
 
-/** A server is there, it refuses, nothing comes within the limit, or the attempt failed before (DNS, routes). */
+/** A server accepts, it refuses, nothing answers within the limit, or the attempt failed before (DNS, routes). */
 export type CheckState = 'open' | 'closed' | 'silent' | 'failed';
 
 /** What a check found at one address. */
@@ -19,30 +19,30 @@ export interface CheckResult {
   /** The IP address that accepted. */
   readonly remote?: string | undefined;
   readonly state: CheckState;
-  /** Of one that is not open. The error may be made when it is first asked for: of most it never is. */
+  /** Set for one that is not open. The error may be created when it is first read: most never are. */
   readonly failure?: { readonly error?: unknown } | undefined;
-  /** From the first SYN to the answer where nothing but a connection was asked for; else what all of it took. */
+  /** From the first SYN to the answer if only a connection was asked for; else the time of the whole check. */
   readonly durationMs: number;
-  /** The first line that the server said. */
+  /** The first line that the server sent. */
   readonly banner?: string;
 }
 
 export interface CheckOptions {
-  /** How long an open one may take to say something, in milliseconds. Default: nothing is read. */
+  /** How long an open one may take to send something, in milliseconds. Default: nothing is read. */
   readonly bannerMs?: number | undefined;
-  /** How a connection is opened. It is left again in order, without a byte sent. */
+  /** How a connection is opened. It is closed again in order, without a byte sent. */
   readonly readDialOptions: (endpoint: Endpoint) => Promise<DialOptions>;
-  /** Of those without TLS: the same for all, and read once. Absent: each is read. */
+  /** The options of addresses without TLS: the same for all, and read once. Absent: they are read for each. */
   readonly shared?: DialOptions | undefined;
   readonly lookup: SharedLookup;
-  /** Attempts side by side. */
+  /** Attempts in parallel. */
   readonly atOnce: number;
-  /** Called in the order in which the answers come. Returning `stop` leaves the rest unchecked. */
+  /** Called in the order in which the answers arrive. Returning `stop` leaves the rest unchecked. */
   readonly onResult: (result: CheckResult) => 'stop' | undefined;
   readonly signal: AbortSignal;
 }
 
-/** What a check that only connects may be told: all else needs the dialer. */
+/** The options of a check that only connects: all others need the dialer. */
 const plainOptions = new Set(['family', 'numericOnly', 'timeoutMs', 'signal']);
 
 function isPlain(options: DialOptions): boolean {
@@ -54,7 +54,7 @@ interface ScannedPort extends Probe {
   readonly endpoint: Endpoint;
 }
 
-/** What one check came to: a connection, or an error. */
+/** The outcome of one check: a connection, or an error. */
 interface Finding {
   readonly socket?: Connection;
   readonly error?: unknown;
@@ -62,7 +62,7 @@ interface Finding {
   readonly durationMs: number;
 }
 
-/** Checks every address, a bounded number at once. Ends early when the signal is aborted. */
+/** Checks every address, a limited number at once. Ends early when the signal is aborted. */
 export async function checkAll(endpoints: Iterable<Endpoint>, options: CheckOptions): Promise<void> {
   const { atOnce, shared, lookup, onResult } = options;
   const queue = endpoints[Symbol.iterator]();
@@ -79,7 +79,7 @@ export async function checkAll(endpoints: Iterable<Endpoint>, options: CheckOpti
       tell(endpoint, finding);
       return;
     }
-    // What was found before it is stopped counts, whether or not it has said something.
+    // What was found before the stop counts, whether or not the server has sent something.
     void readBanner(socket, options.bannerMs, ending.signal).then((banner) =>
       tell(endpoint, finding, banner),
     );
@@ -156,10 +156,10 @@ async function checkOne(
   }
 }
 
-/** A longer banner is cut. */
+/** A longer banner is truncated. */
 const bannerBytes = 256;
 
-/** The first line that comes within the time, '' for none. */
+/** The first line that arrives in time, '' for none. */
 async function readBanner(connection: Connection, withinMs: number, signal: AbortSignal): Promise<string> {
   let text = '';
   const { promise, resolve } = Promise.withResolvers<undefined>();
@@ -186,18 +186,18 @@ function stateOf(code: string | undefined): CheckState {
 }
 
 const mostAtOnce = 256;
-/** For what else is open: libraries, the resolver, the terminal. */
+/** For everything else that is open: libraries, the resolver, the terminal. */
 const spareDescriptors = 32;
 
-/** How many checks may run side by side: an attempt at a host with two addresses holds two descriptors. */
+/** How many checks may run in parallel: an attempt at a host with two addresses holds two descriptors. */
 export function boundChecks(): number {
   const free = readDescriptorLimit() - readNextDescriptor() - spareDescriptors;
   return Math.max(1, Math.min(mostAtOnce, Math.floor(free / 2)));
 }
 
 /**
- * A resolver that many checks share: it asks for a host once, and gives the answer, or the failure, to all that ask for
- * it while it is sought or within `keepMs` after that.
+ * A resolver that many checks share: it looks a host up once, and gives the answer, or the failure, to all that ask
+ * for it during the lookup or within `keepMs` after it.
  */
 export class SharedLookup {
   readonly #keepMs: number;
@@ -205,7 +205,9 @@ export class SharedLookup {
   readonly #single = new Map<string, string>();
   readonly #kinds = new Map<string, 0 | 4 | 6>();
 
-  /** @param keepMs Infinity for checks that try once; little where they try again, so that each try looks up again */
+  /**
+   * @param keepMs Infinity for checks that try once; short for those that retry, so that each retry looks up again
+   */
   constructor(keepMs: number) {
     this.#keepMs = keepMs;
   }
@@ -230,7 +232,7 @@ export class SharedLookup {
     );
   };
 
-  /** The only address of a host, of the family if one is wanted, as far as it is known without asking anybody. */
+  /** The only address of a host, of the family if one is wanted, if it is known without a lookup. */
   knownAddress(host = 'localhost', family: 0 | 4 | 6 = 0): string | undefined {
     let kind = this.#kinds.get(host);
     if (kind === undefined) this.#kinds.set(host, (kind = isIP(host)));
@@ -248,8 +250,8 @@ function toFamily(family: number | 'IPv4' | 'IPv6' | undefined): number {
 }
 
 /**
- * Whether somebody is there: connects as a client would, TLS and its certificate included, and leaves again in order.
- * Never rejects.
+ * Whether a server is there: connects as a client would, TLS and its certificate included, and closes again in
+ * order. Never rejects.
  */
 export async function isThere(endpoint: Endpoint, options: DialOptions): Promise<boolean> {
   try {

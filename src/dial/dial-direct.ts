@@ -12,10 +12,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Socket } from '../net/index.ts';
 
 /**
- * Opens a UDP socket to an endpoint's first address. Nothing is
- * sent, so that it succeeds says nothing of the peer.
+ * Opens a UDP socket to an endpoint's first address. Nothing is sent, so success says nothing about the peer.
  *
- * @throws the system's error, or TnetError TNET_E_TIMEOUT (of DNS), TNET_E_ADDRESS, or what `judge` says.
+ * @throws the system's error, or TnetError TNET_E_TIMEOUT (of DNS), TNET_E_ADDRESS, or the error that `judge`
+ *   returns.
  */
 export async function dialDatagram(
   { host = 'localhost', port }: Extract<Endpoint, { kind: 'udp' }>,
@@ -58,8 +58,8 @@ const firstWaitMs = 5;
 const longestWaitMs = 200;
 
 /**
- * Connects to a Unix socket. One whose backlog is full answers EAGAIN at once, where TCP lets a client wait: somebody
- * listens and has not accepted yet, so it is tried again until there is a place, or the signal ends it.
+ * Connects to a Unix socket. One whose backlog is full answers EAGAIN at once, whereas TCP makes a client wait: the
+ * server listens but has not accepted yet, so the connect is repeated until there is room, or the signal ends it.
  *
  * @throws the system's error, or the signal's reason
  */
@@ -76,7 +76,7 @@ export async function dialPath(
     signal.throwIfAborted();
     try {
       const socket = connect({ allowHalfOpen: true, dataBeforeError: true, path });
-      // It is there or not in this very moment: only a full backlog is to be waited for.
+      // The connect succeeds or fails at once: only a full backlog is worth waiting for.
       await once(socket, 'connect');
       return socket;
     } catch (error) {

@@ -6,7 +6,7 @@ import type { Socket } from '../net/index.ts';
 import type { Patience, Retry } from './patience.ts';
 import type { TlsClientSettings } from './tls-client.ts';
 
-/** How a connection is opened, by whoever opens one. What is absent is not done, or left to the system. */
+/** How a connection is opened, for all parts that open one. What is absent is not done, or left to the system. */
 export interface DialOptions {
   /** Only addresses of this family. Default: both. */
   readonly family?: 4 | 6 | undefined;
@@ -16,30 +16,35 @@ export interface DialOptions {
   readonly source?: Source | undefined;
   /** Finds a host's addresses. Default: the system's resolver. */
   readonly lookup?: RaceOptions['lookup'];
-  /** Judges an address before it is connected to, or asked of a proxy: an error forbids it. */
+  /** Judges an address before it is connected to, or requested from a proxy: an error forbids it. */
   readonly judge?: JudgeDestination | undefined;
-  /** Called with the connection before anything is sent on it. Throws what dial() is to throw. */
+  /** Called with the connection before anything is sent on it. Throws what dial() should throw. */
   readonly tune?: ((socket: Socket) => void) | undefined;
   /** The same for a UDP socket. */
   readonly tuneDatagrams?: ((socket: DatagramSocket) => void) | undefined;
-  /** The proxies to go through, the one that is called directly first. Default: none. */
+  /** The proxies to go through, first the one that is connected to directly. Default: none. */
   readonly proxies?: readonly ProxyHop[] | undefined;
-  /** What the target is told before all else: a PROXY header of this version with our own ends, or these bytes. */
+  /**
+   * What is sent to the target before anything else: a PROXY header of this version with our own ends, or these
+   * bytes.
+   */
   readonly head?: 1 | 2 | Buffer | undefined;
-  /** Speak TLS. A `tls` endpoint is spoken TLS with without it too, and its certificate checked. */
+  /** Use TLS. With a `tls` endpoint, TLS is used without this too, and the certificate checked. */
   readonly tls?: TlsClientSettings | undefined;
-  /** The name that the certificate must be for where `tls` names none. Default: the endpoint's host. */
+  /** The name that the certificate must be for when `tls` names none. Default: the endpoint's host. */
   readonly tlsHost?: string | undefined;
-  /** What the connection has to show before it counts; an error says that it did not, and has closed it. */
+  /** Checks the connection before it counts as open; an error means that the check failed and has closed it. */
   readonly prove?: ((connection: Connection, timeoutMs: number | undefined) => Promise<unknown>) | undefined;
-  /** Try again. Then `timeoutMs` is not looked at: it has limits of its own. */
+  /** Retry. Then `timeoutMs` is ignored: retrying has limits of its own. */
   readonly patience?: Patience | undefined;
   /** Limit for DNS, all attempts, proxies and TLS together, in milliseconds. Default: none. */
   readonly timeoutMs?: number | undefined;
-  /** Within that limit, wait for a free descriptor where the process has none left. Default false: it is an error. */
+  /**
+   * Within that limit, wait for a free descriptor when the process has none left. Default false: that is an error.
+   */
   readonly awaitsDescriptor?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Hears of what happens on the way. */
+  /** Notified of the steps of the dial. */
   readonly observer?: DialObserver | undefined;
 }
 
@@ -53,7 +58,9 @@ export interface Destination {
   readonly transport: 'stream' | 'datagram';
   readonly address: string;
   readonly port: number;
-  /** It is the first proxy's, which the endpoint is asked of. Default false: it is the endpoint's own. */
+  /**
+   * It is the address of the first proxy, which is asked for the endpoint. Default false: it is the endpoint's own.
+   */
   readonly isProxy?: boolean;
 }
 
@@ -61,7 +68,7 @@ export type JudgeDestination = (destination: Destination) => Error | undefined;
 
 /** Addresses are as people write them: `host:port`, or a path. */
 export interface DialObserver {
-  /** A try begins: with patience one of several. */
+  /** An attempt begins: with patience, one of several. */
   tried?(): void;
   /** A host's addresses are known: the endpoint's, or the first proxy's. */
   lookedUp?(host: string): void;
@@ -71,6 +78,6 @@ export interface DialObserver {
   hop?(proxy: string, target: string): void;
   /** The time that TLS took, STARTTLS included, in milliseconds. */
   tls?(durationMs: number): void;
-  /** A try has failed and will be repeated. */
+  /** An attempt has failed and will be repeated. */
   retry?(retry: Retry): void;
 }

@@ -16,13 +16,14 @@ import type { Target } from './proxy-chain.ts';
 type StreamEndpoint = Extract<Endpoint, { kind: 'unix' | 'tcp' | 'tls' }>;
 
 /**
- * Opens a connection to an endpoint, as the options say: by a race over its addresses, through proxies, with a PROXY
- * header and TLS, and again until it is there. A socket is half-open capable, sends small writes at once (no Nagle), and
- * delivers what was received before an error. Of UDP only a socket is opened: that it succeeds says nothing of the peer.
- * The caller closes it; when this throws, nothing stays open.
+ * Opens a connection to an endpoint, as the options say: by a race over its addresses, through proxies, with a
+ * PROXY header and TLS, and with retries until it is open. A socket is half-open capable, sends small writes at
+ * once (no Nagle), and delivers what was received before an error. For UDP only a socket is opened: success says
+ * nothing about the peer. The caller closes it; when this throws, nothing stays open.
  *
  * @throws the system's error (`ECONNREFUSED`, …), an AggregateError when several addresses failed, TnetError
- *   TNET_E_TIMEOUT, TNET_E_ADDRESS, TNET_E_PROXY, what `judge` says, or what startTls() and connectPatiently() throw.
+ *   TNET_E_TIMEOUT, TNET_E_ADDRESS, TNET_E_PROXY, the error that `judge` returns, or what startTls() and
+ *   connectPatiently() throw.
  */
 export function dial(endpoint: StreamEndpoint, options?: DialOptions): Promise<Socket>;
 export function dial(endpoint: Endpoint, options?: DialOptions): Promise<Connection>;
@@ -108,7 +109,7 @@ async function dialThrough(
   );
 }
 
-/** The proxies to a target, but for those that NO_PROXY exempts it from. */
+/** The proxies to a target, except those from which NO_PROXY exempts it. */
 export async function listProxies(
   target: Target,
   proxies: readonly ProxyHop[],
@@ -118,7 +119,10 @@ export async function listProxies(
   return proxies.filter(({ exceptFor }) => exceptFor === undefined || !isExempt(target, exceptFor));
 }
 
-/** The race over the addresses of a host that is called directly: the endpoint's, or with `isProxy` the first proxy's. */
+/**
+ * The race over the addresses of a host that is connected to directly: the endpoint's, or with `isProxy` the first
+ * proxy's.
+ */
 function createRace(
   { host = 'localhost', port }: Partial<Target> & Pick<Target, 'port'>,
   options: DialOptions,
@@ -136,7 +140,7 @@ function createRace(
     family,
     localAddress: source?.address,
     localPort: source?.port,
-    // The race has the limit's rest as its own, and names the addresses it has tried when that runs out.
+    // The race gets the rest of the limit as its own, and names the addresses it has tried when that runs out.
     timeoutMs,
     limitMs,
     signal,
@@ -150,7 +154,7 @@ function createRace(
   };
 }
 
-/** Sets the socket's options; with one that cannot be set there is no connection. */
+/** Sets the socket's options; if one cannot be set, the connection fails. */
 function tune(socket: Socket, options: DialOptions): Socket {
   try {
     options.tune?.(socket);

@@ -5,17 +5,17 @@ import { errorCode } from '../errors.ts';
 /** Bytes read from a file in one call. */
 const readBytes = 256 * 1024;
 
-/** How often a write that takes nothing is tried again before it is an error. */
+/** How often a write that writes nothing is repeated before it is an error. */
 const emptyWritesMost = 5;
 
 /**
- * Reads an open file or device from where it stands. As fs.createReadStream(), for which Node loads fs.promises and
- * readline: a tenth of a short run. It is left open at its end; destroy() closes the descriptor.
+ * Reads an open file or device from its current position. Like fs.createReadStream(), for which Node loads
+ * fs.promises and readline: a tenth of a short run. It is left open at its end; destroy() closes the descriptor.
  */
 export class FileInput extends Readable {
   fd: number | null;
   bytesRead = 0;
-  /** What destroy() waits for: the number must not be another file's while a thread still reads. */
+  /** What destroy() waits for: the number must not be reused for another file while a thread still reads. */
   #onIdle: (() => void) | undefined;
   #isBusy = false;
 
@@ -54,8 +54,9 @@ export class FileInput extends Readable {
 }
 
 /**
- * Writes to an open file or device from where it stands. As fs.createWriteStream(), but the descriptor stays open: that
- * one's destroy() closes it whatever autoClose says, and in another thread; by then the number may be another file's.
+ * Writes to an open file or device at its current position. Like fs.createWriteStream(), but the descriptor stays
+ * open: fs.WriteStream's destroy() closes it whatever autoClose says, and in another thread; by then the number may
+ * belong to another file.
  */
 export class FileOutput extends Writable {
   readonly fd: number;

@@ -15,18 +15,18 @@ export interface LineHistory {
   readonly add: (line: string) => void;
 }
 
-/** The longest text without a newline that is taken for a prompt. */
+/** The longest text without a newline that counts as a prompt. */
 const promptLength = 512;
 const historyLines = 1_000;
 
-/** What asks for something that no file should have, and what gives it. */
+/** Prompts for a secret that no file should contain, and commands that contain one. */
 const asksSecret = /pass(?:word|phrase|code)|secret|token|\bpin\b/i;
 const givesSecret = /^\s*(?:\S+\s+)?(?:pass|auth|login)\b/i;
 
 /**
  * Lines as a person edits them, with node:readline: keys come in, whole lines go out. What is printed on `terminal`
- * meanwhile stands above the line that is being typed; a text without a newline is its prompt. While it is not active, what
- * comes in goes out.
+ * meanwhile appears above the line that is being typed; a text without a newline becomes its prompt. While the
+ * editor is not active, input passes through unchanged.
  */
 export class LineEditor extends Transform {
   readonly #terminal: Writable & { columns?: number };
@@ -69,7 +69,7 @@ export class LineEditor extends Transform {
     this.#lines.on('close', () => this.#end());
   }
 
-  /** Whether lines are edited here. What has been typed when that ends goes out as it is. */
+  /** Whether lines are edited here. What has been typed when that ends is passed on as it is. */
   set isActive(isActive: boolean) {
     if (isActive === this.#isActive || this.#isOver) return;
     if (isActive) {
@@ -83,13 +83,13 @@ export class LineEditor extends Transform {
     this.hide();
   }
 
-  /** Takes the line that is being typed off the screen, until it is active again. */
+  /** Removes the line that is being typed from the screen, until the editor is active again. */
   hide(): void {
     this.#isActive = false;
     removeBottomLine(this.#bottom);
   }
 
-  /** Draws the line that is being typed once more. */
+  /** Redraws the line that is being typed. */
   redraw(): void {
     if (!this.#isActive || this.#lines.line === '') return;
     this.#lines.prevRows = 0;
@@ -132,7 +132,7 @@ export class LineEditor extends Transform {
     this.push(null);
   }
 
-  /** Leaves the cursor where the output has stopped. */
+  /** Leaves the cursor where the output stopped. */
   #clear(): void {
     if (this.#lines.line === '') return;
     const { rows } = this.#lines.getCursorPos();
@@ -144,7 +144,7 @@ export class LineEditor extends Transform {
 
   #draw(printed?: Uint8Array): void {
     this.#setPrompt(printed === undefined ? '' : tailOf(this.#prompt, printed));
-    // The cursor stands behind the prompt: what readline knows of the rows before is over.
+    // The cursor is after the prompt: what readline knows about the rows above no longer holds.
     const { columns = 80 } = this.#output;
     this.#lines.prevRows = Math.floor(stripVTControlCharacters(this.#prompt).length / columns);
     if (this.#lines.line !== '') this.#lines.prompt(true);
@@ -161,11 +161,11 @@ export class LineEditor extends Transform {
   }
 }
 
-/** What stands in the last line after more has been printed. */
+/** The content of the last line after more has been printed. */
 function tailOf(prompt: string, printed: Uint8Array): string {
   const text = Buffer.from(printed).toString('utf8').slice(-promptLength);
   const from = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r'));
   const tail = from < 0 ? prompt + text : text.slice(from + 1);
-  // Colours are kept; what else moves the cursor would be moved by it again.
+  // Colours are kept; sequences that move the cursor would move it again.
   return tail.replace(/[\0-\x1a\x1c-\x1f\x7f]|\x1b(?!\[[\d;]*m)/g, '').slice(-promptLength);
 }

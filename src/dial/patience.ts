@@ -15,11 +15,13 @@ export interface Patience {
   readonly maxDelayMs: number;
   /** The limit of one attempt, in milliseconds. */
   readonly attemptMs: number;
-  /** The limit of all together, in milliseconds. Default: none. */
+  /** The limit of all attempts together, in milliseconds. Default: none. */
   readonly withinMs?: number | undefined;
   /** The connection must stay open for this long to count, in milliseconds. Default 0. */
   readonly stableMs?: number | undefined;
-  /** Whether a failure may pass by itself. Default: what is wrong with the command line or this machine stays wrong. */
+  /**
+   * Whether a failure may pass by itself. Default: errors of the command line or of this machine's set-up do not.
+   */
   readonly mayPass?: ((error: unknown) => boolean) | undefined;
 }
 
@@ -34,7 +36,7 @@ export interface Retry {
 }
 
 export interface PatienceOptions extends Patience {
-  /** What is waited for, for errors. */
+  /** The subject of error messages: what is waited for. */
   readonly subject: string;
   /** Opens one connection within `timeoutMs`. */
   readonly attempt: (timeoutMs: number) => Promise<Connection>;
@@ -44,15 +46,15 @@ export interface PatienceOptions extends Patience {
   readonly random?: () => number;
 }
 
-/** How far a delay is moved at random, either way: many clients of one server must not come back all at once. */
+/** How far a delay varies at random, either way: many clients of one server must not come back all at once. */
 const jitter = 0.25;
 
 /**
  * Opens a connection, again and again until one is there (and stays open for `stableMs`), the retries are used up, or
  * `withinMs` has passed. What the peer sends meanwhile stays in the socket.
  *
- * @throws the last attempt's error; TnetError TNET_E_TIMEOUT when `withinMs` has run out, with that as its cause;
- *   TNET_E_UNSTABLE when the connection did not stay open; the signal's reason.
+ * @throws the last attempt's error; TnetError TNET_E_TIMEOUT when `withinMs` has run out, with that error as its
+ *   cause; TNET_E_UNSTABLE when the connection did not stay open; the signal's reason.
  */
 export async function connectPatiently(options: PatienceOptions): Promise<Connection> {
   const { retries, attemptMs, withinMs = Infinity, stableMs = 0, signal, random = Math.random } = options;
@@ -64,7 +66,7 @@ export async function connectPatiently(options: PatienceOptions): Promise<Connec
     try {
       const socket = await options.attempt(Math.max(1, Math.min(attemptMs, leftMs())));
       if (stableMs > 0) await staysOpen(socket, Math.max(0, Math.min(stableMs, leftMs())), signal);
-      // A connection that could not prove itself in the time left is none.
+      // A connection that could not prove itself in the time left does not count.
       if (stableMs === 0 || leftMs() > 0) return socket;
       void leaveInOrder(socket);
     } catch (error) {
@@ -100,10 +102,10 @@ function createWaitError(options: PatienceOptions, cause: unknown): TnetError {
 const readAheadBytes = 64 * 1024;
 
 /**
- * Waits until the connection has been open for `forMs`. What the peer sends in that time is put back, to be read by
- * whoever reads the socket next. The socket is destroyed when it does not hold.
+ * Waits until the connection has been open for `forMs`. What the peer sends in that time is put back, for the next
+ * reader of the socket. The socket is destroyed when the connection breaks.
  *
- * It has to be read meanwhile, because a socket that is not read shows neither the peer's end nor a reset.
+ * The socket has to be read meanwhile, because a socket that is not read shows neither the peer's end nor a reset.
  *
  * @throws TnetError TNET_E_UNSTABLE when the peer ended or reset the connection; the signal's reason.
  */

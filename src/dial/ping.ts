@@ -8,34 +8,34 @@ export interface PingerOptions {
   readonly check: EchoCheck;
   /** How many payloads to send; Infinity: until it is ended. */
   readonly count: number;
-  /** From one payload to the next, in milliseconds. Undefined: as soon as another one may be on its way. */
+  /** From one payload to the next, in milliseconds. Undefined: as soon as another one may be in flight. */
   readonly intervalMs: number | undefined;
-  /** How many may be on their way at once. */
+  /** How many may be in flight at once. */
   readonly window: number;
-  /** After the last payload: the end when nothing has come back for this long. */
+  /** After the last payload, end when nothing has come back for this long. */
   readonly quitMs: number;
-  /** The end when nothing has come back for this long. Default: no limit. */
+  /** End when nothing has come back for this long. Default: no limit. */
   readonly idleMs?: number | undefined;
   readonly signal: AbortSignal;
   readonly onReply?: (reply: Reply) => void;
 }
 
-/** Why a ping is over: `error` unless it was ended by its count, its limits or the signal. */
+/** How a ping ended: with `error` unless it was ended by its count, its limits or the signal. */
 export interface PingEnding {
   readonly error?: Error;
   readonly durationMs: number;
 }
 
-/** A pace that could not be kept, because the peer took nothing, is caught up with for so long. */
+/** How far behind a pace may fall, because the peer took nothing, and still be caught up with. */
 const catchUpMs = 1_000;
-/** How soon it is looked again whether a lost datagram has made room. */
+/** How soon to check again whether a lost datagram has made room. */
 const lookMs = 20;
-/** After everything has come back: how long the end of the peer's side, or a byte too many, is waited for. */
+/** After everything has come back: how long to wait for the end of the peer's side, or for a byte too many. */
 const lastLookMs = 250;
 
 /**
- * Sends payloads on an open connection and gives what comes back to the check, until all have been sent and have come
- * back, or something ends it. The connection is the caller's to close.
+ * Sends payloads on an open connection and gives what comes back to the check, until all have been sent and have
+ * come back, or something ends it. The caller closes the connection.
  */
 export function runPing(options: PingerOptions): Promise<PingEnding> {
   return new Pinger(options).ended;
@@ -70,7 +70,7 @@ class Pinger {
     connection.on('error', (error) => this.#end(error));
     connection.on('end', () => this.#peerEnded());
     connection.on('close', () => this.#peerEnded());
-    // What comes before a stream, such as a proxy's answer, is read from a socket that is then paused.
+    // What precedes a stream, such as a proxy's answer, is read from a socket that is then paused.
     connection.resume();
     const interrupt = () => this.#end();
     if (signal.aborted) interrupt();
@@ -78,13 +78,13 @@ class Pinger {
     this.#pump();
   }
 
-  /** Sends what is due and may be sent now, and sees to it that the rest follows. */
+  /** Sends what is due and may be sent now, and ensures that the rest follows. */
   #pump(): void {
     const { connection, check, count, intervalMs, window } = this.#options;
     clearTimeout(this.#paceTimer);
     while (!this.#isStopped && check.counts.sent < count) {
       const now = performance.now();
-      // Further on at 'drain', or when something has come back.
+      // Continues at 'drain', or when something has come back.
       if (connection.writableNeedDrain) return;
       if (check.inFlight(now) >= window) return this.#pumpIn(lookMs);
       if (intervalMs !== undefined) {
@@ -116,7 +116,7 @@ class Pinger {
     return this.#isOver || this.#durationMs !== undefined;
   }
 
-  /** Everything is back. A stream is ended in order, so that what comes after the last byte is noticed. */
+  /** Everything is back. A stream is ended in order, so that anything after the last byte is noticed. */
   #endOwnSide(): void {
     if (this.#isStopped) return;
     this.#durationMs = performance.now() - this.#startedAt;
@@ -137,7 +137,7 @@ class Pinger {
     this.#isOver = true;
     for (const timer of [this.#paceTimer, this.#quitTimer, this.#idleTimer]) clearTimeout(timer);
     const durationMs = this.#durationMs ?? performance.now() - this.#startedAt;
-    // The break of a connection over which everything came back says nothing of the echo.
+    // A break of the connection after everything came back says nothing about the echo.
     this.#settle(error && this.#durationMs === undefined ? { error, durationMs } : { durationMs });
   }
 }

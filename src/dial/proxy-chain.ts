@@ -19,18 +19,22 @@ export interface ChainOptions {
   readonly connect: (target: Target) => Promise<Socket>;
   /** Ends the whole chain. */
   readonly signal: AbortSignal;
-  /** Judges the target's address, where it is known here: an error forbids it. */
+  /** Judges the target's address, if it is known here: an error forbids it. */
   readonly judge?: ((address: string) => Error | undefined) | undefined;
   /** Called when a proxy has opened the way to the next one, or to the target. */
   readonly onHop?: ((proxy: string, target: string) => void) | undefined;
 }
 
-/** A proxy that answers with a challenge and closes is called again: for Digest once more when its nonce is stale. */
+/**
+ * A proxy that answers with a challenge and closes is connected to again: for Digest once more when its nonce is
+ * stale.
+ */
 const callLimit = 4;
 
 /**
- * Opens a connection to the target through proxies, the first of them called directly and each by the one before it.
- * The target's name is resolved by the last proxy; SOCKS4, which takes addresses only, gets it resolved here.
+ * Opens a connection to the target through proxies, the first of them connected to directly, and each of the others
+ * through the one before it. The target's name is resolved by the last proxy; SOCKS4, which takes addresses only,
+ * gets it resolved here.
  *
  * @throws TnetError TNET_E_PROXY with the proxy as its subject, an error of the connection to the first proxy with the
  *   proxy as its `subject`, or the signal's reason. Then nothing stays open.
@@ -66,7 +70,7 @@ async function callHop(before: readonly ProxyHop[], hop: ProxyHop, options: Chai
   try {
     return await connectThrough(before, hop, { ...options, judge: undefined });
   } catch (error) {
-    // The first one's failure is the system's; every later one's names its own proxy already.
+    // The first one's failure comes from the system; every later one names its proxy already.
     if (
       before.length === 0 &&
       error instanceof Error &&
@@ -107,7 +111,7 @@ async function createClient(hop: ProxyHop, target: Target, judge: ChainOptions['
   }
 }
 
-/** What a host surely means, wherever it is looked up: of other names only the proxy knows. */
+/** The addresses that a host certainly means, wherever it is looked up: for other names only the proxy knows. */
 function listKnownAddresses(host: string): readonly string[] {
   if (isIP(host) !== 0) return [host];
   return isLoopbackName(host) ? loopbackAddresses().map(({ address }) => address) : [];

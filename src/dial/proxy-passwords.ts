@@ -3,10 +3,11 @@ import type { ProxyHop } from '../address/proxy-url.ts';
 import { errorCode, TnetError } from '../errors.ts';
 
 /**
- * The proxies with passwords for those that name a user: of a file, one for all or one a line for each, or of
+ * Adds passwords to the proxies that name a user: from a file, with one for all or a line for each, or from
  * TNET_PROXY_PASSWORD.
  *
- * @throws TnetError TNET_E_USAGE when there is none, or when the file cannot be read or has another number of them
+ * @throws TnetError TNET_E_USAGE when there is none, or when the file cannot be read or has a different number of
+ *   them
  */
 export function addPasswords(proxies: readonly ProxyHop[], file?: string): readonly ProxyHop[] {
   const users = proxies.filter(takesPassword).length;
@@ -23,7 +24,7 @@ export function addPasswords(proxies: readonly ProxyHop[], file?: string): reado
   });
 }
 
-/** SOCKS 4 has a user and no password, and a proxy of the environment may have brought its own. */
+/** SOCKS 4 has a user and no password, and a proxy from the environment may have its own. */
 function takesPassword({ protocol, user, password }: ProxyHop): boolean {
   return user !== undefined && password === undefined && (protocol === 'socks5' || protocol === 'http');
 }

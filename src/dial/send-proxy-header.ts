@@ -3,11 +3,11 @@ import { plainAddress } from '../address/address.ts';
 import { encodeProxyV1, encodeProxyV2 } from '../protocol/proxy-protocol/encode.ts';
 import { type ProxyEnds, type ProxyHeader } from '../protocol/proxy-protocol/header.ts';
 
-/** The ends of a socket by their names, as a Socket has them. */
+/** The ends of a socket, under the names that a Socket has for them. */
 export type SocketEnds = Pick<Socket, 'localAddress' | 'localPort' | 'remoteAddress' | 'remotePort'>;
 
 /**
- * The PROXY header for a connection of our own: of `ends`, or of the socket's two ends, ours as the client's.
+ * The PROXY header for a connection of our own: with `ends`, or with the socket's two ends, ours as the client.
  * Source: haproxy's proxy-protocol.txt, section 2.
  */
 export function encodeHeader(
@@ -19,8 +19,8 @@ export function encodeHeader(
 }
 
 /**
- * The header that a target gets about a client: what the client's own header said, with its values where the version
- * has room for them, or else the ends of the accepted socket.
+ * The header that a target gets about a client: the content of the client's own header, with its values if the
+ * version has room for them, or else the ends of the accepted socket.
  */
 export function createProxyHeader(
   version: 1 | 2,
@@ -35,15 +35,15 @@ export function createLocalHeader(version: 1 | 2): Buffer {
   return encode(version, { command: 'local', ends: { family: 'unknown' }, values: [] });
 }
 
-/** Version 1 has no word for LOCAL: UNKNOWN has the receiver keep the connection's own addresses too. */
+/** Version 1 has no word for LOCAL: UNKNOWN also makes the receiver keep the connection's own addresses. */
 function encode(version: 1 | 2, { command, ends, values }: Omit<ProxyHeader, 'version'>): Buffer {
   if (version === 2) return encodeProxyV2({ command, ends, values });
   return encodeProxyV1(command === 'local' ? { family: 'unknown' } : ends);
 }
 
 /**
- * The ends of a socket as a header names them: the client's first, which is this side of one that we dialled. The
- * ends of a Unix socket have no name to tell, but their family is known.
+ * The ends of a socket as a header names them: the client first, which is our side of a socket that we dialled. The
+ * ends of a Unix socket have no names, but their family is known.
  */
 function endsOf(socket: SocketEnds, side: 'dialled' | 'accepted'): ProxyEnds {
   const { localAddress, localPort = 0, remoteAddress, remotePort = 0 } = socket;

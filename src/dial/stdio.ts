@@ -8,8 +8,8 @@ import { isTerminal } from '../report/is-terminal.ts';
 import { FileInput, FileOutput } from './file-streams.ts';
 
 /**
- * What a descriptor of the standard streams is. `pipe` is a FIFO or a socket, `file` a regular file, `device` /dev/null
- * and its kind (a closed stdin is /dev/null too: Node opens it).
+ * The kind of a standard stream's descriptor. `pipe` is a FIFO or a socket, `file` a regular file, `device`
+ * /dev/null and its kind (a closed stdin is /dev/null too: Node opens it).
  */
 export type StdioKind = 'terminal' | 'pipe' | 'file' | 'device';
 
@@ -30,7 +30,7 @@ export interface Output {
   close(): void;
 }
 
-/** Tells what `fd` is. A descriptor that is not open is a `device`: reading it fails with EBADF. */
+/** Determines what `fd` is. A descriptor that is not open counts as a `device`: reading it fails with EBADF. */
 function describeDescriptor(fd: number): StdioKind {
   if (isTerminal(fd)) return 'terminal';
   try {
@@ -42,12 +42,15 @@ function describeDescriptor(fd: number): StdioKind {
   }
 }
 
-/** The null device's number (Linux: 1:3). Its name says nothing: it may be bound to another one, or have a second. */
+/**
+ * The null device's number (Linux: 1:3). Its name proves nothing: another file may be mounted there, or the device
+ * have a second name.
+ */
 const nullDevice = process.platform === 'linux' ? 0x103 : undefined;
 
 /**
- * Whether `fd` is the null device: what a shell gives to a command in the background, and cron and services to theirs.
- * A stdin that was closed is one too, because Node opens it.
+ * Whether `fd` is the null device: what a shell gives to a command in the background, and cron and service managers
+ * to their commands. A stdin that was closed is one too, because Node opens it.
  */
 export function isNullDevice(fd = 0): boolean {
   try {
@@ -70,13 +73,13 @@ function areOneSocket(first: number, second: number): boolean {
 
 /**
  * Opens a descriptor for reading. Not process.stdin: that one cannot be closed before the process ends, and reads
- * ahead what the next command in a script should have got.
+ * ahead what the next command in a script should get.
  */
 export function openInput(fd = 0): Input {
   const kind = describeDescriptor(fd);
   if (kind === 'pipe') {
     const stream = new Socket({ fd, readable: true, writable: false });
-    // At its end the stream lets go of the descriptor by itself.
+    // At its end the stream releases the descriptor by itself.
     stream.once('end', () => restoreBlocking(stream));
     return { stream, kind, close: () => closePipe(stream) };
   }
@@ -87,7 +90,7 @@ export function openInput(fd = 0): Input {
 
 /**
  * Opens a descriptor for writing. Not process.stdout: its end() does not close the descriptor. `inputFd` may be the
- * same socket, which goes on being read after the output's end.
+ * same socket, which is still read after the output's end.
  */
 export function openOutput(fd = 1, inputFd = 0): Output {
   const kind = describeDescriptor(fd);
@@ -122,7 +125,7 @@ function closePipe(socket: Socket): void {
 }
 
 /**
- * Ends a socket that is the input too: its peer sees no end while another descriptor of it is open. It stays
+ * Ends a socket that is also the input: its peer sees no end while another descriptor of it is open. It stays
  * non-blocking until the input is closed.
  */
 function shutDown(socket: Socket, fd: number): void {

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { isTerminal } from '../report/is-terminal.ts';
 
 /**
- * How the terminal gives a person's keys.
+ * How the terminal delivers the user's keys.
  *
  * - `line`: whole lines, which the terminal echoes and lets edit; the escape key is given at once.
  * - `edit`: keys as they are typed and not echoed, but for those that are signals: lines are edited here.
@@ -29,11 +29,11 @@ export interface TerminalOptions {
 }
 
 /**
- * The terminal on stdin: taken in one of four modes, and given back at the end, on SIGTSTP and SIGQUIT, and when the
- * process crashes. SIGINT, SIGTERM and SIGHUP are the caller's, who calls `release()` first of all.
+ * The terminal on stdin: taken in one of four modes, and given back at the end, on SIGTSTP and SIGQUIT, and when
+ * the process crashes. SIGINT, SIGTERM and SIGHUP are left to the caller, which calls `release()` first of all.
  *
- * The modes are set with stty(1). Node's setRawMode() has one raw mode only, which still turns a LF that is printed
- * into CRLF, and so breaks the screens of full-screen programs; it is what is used where stty is missing.
+ * The modes are set with stty(1). Node's setRawMode() has only one raw mode, which still turns a printed LF into
+ * CRLF, and so breaks full-screen programs; it is used when stty is missing.
  */
 export class Terminal {
   readonly #options: TerminalOptions;
@@ -41,7 +41,7 @@ export class Terminal {
   readonly #found: string | undefined;
   #mode: TerminalMode = 'own';
   #escape: EscapeKey = 'none';
-  /** Whether another program has the terminal, as it was found: its Ctrl-\ ends that program only. */
+  /** Whether another program has the terminal, with its original settings: Ctrl-\ then ends only that program. */
   isLent = false;
 
   constructor(options: TerminalOptions) {
@@ -55,7 +55,7 @@ export class Terminal {
     return this.#mode;
   }
 
-  /** Whether keys can be had without giving up signals. */
+  /** Whether keys can be read one by one without giving up signals. */
   get canEdit(): boolean {
     return this.#found !== undefined;
   }
@@ -67,7 +67,7 @@ export class Terminal {
     return size.columns > 0 && size.rows > 0 ? size : undefined;
   }
 
-  /** Takes the terminal in a mode. @param escape the key that a line mode gives at once. */
+  /** Puts the terminal into a mode. @param escape the key that a line mode delivers at once. */
   take(mode: TerminalMode, escape: EscapeKey): void {
     if (mode === this.#mode && escape === this.#escape) return;
     this.#mode = mode;
@@ -91,14 +91,17 @@ export class Terminal {
 
   readonly #onResize = () => this.#options.onResize?.();
 
-  /** Stops by the system's own action, which leaves alone a process that no shell could continue. */
+  /** Stops by the system's default action, which spares a process that no shell could continue. */
   readonly #onStop = () => {
     this.#give();
     process.off('SIGTSTP', this.#onStop);
     process.kill(process.pid, 'SIGTSTP');
   };
 
-  /** Continued in the foreground by `fg`; in the background by `bg`, and then stops as it would by tcsetattr(3). */
+  /**
+   * Continued in the foreground by `fg`; or in the background by `bg`, and then stops as tcsetattr(3) would stop
+   * it.
+   */
   readonly #onContinue = () => {
     process.off('SIGTSTP', this.#onStop).on('SIGTSTP', this.#onStop);
     if (!isForeground()) {
@@ -134,12 +137,12 @@ export class Terminal {
 }
 
 /**
- * Runs stty(1) on the terminal `fd`, and waits for it: a terminal that is to be given back at the end of the process
- * cannot be waited for otherwise.
+ * Runs stty(1) on the terminal `fd`, and waits for it: there is no other way to wait when the terminal is given
+ * back at the end of the process.
  *
- * stty gets a session of its own. In ours, Ctrl-Z would stop it, also before its program is loaded, and we would wait
- * for it for ever, deaf to the same Ctrl-Z. Outside, no terminal stops it when we are in the background: see
- * isForeground.
+ * stty gets a session of its own. In ours, Ctrl-Z would stop it, even before its program is loaded, and we would
+ * wait for it for ever, deaf to the same Ctrl-Z. In its own session no terminal stops it when we are in the
+ * background: see isForeground.
  *
  * @returns what stty prints, or undefined when it is missing or fails.
  */
@@ -155,8 +158,8 @@ function runStty(fd: number, ...args: readonly string[]): string | undefined {
 }
 
 /**
- * Whether the terminal is ours to change: a process in the background would take it from the shell. True where the
- * system does not tell.
+ * Whether this process may change the terminal: a process in the background would take it from the shell. True if
+ * the system cannot tell.
  */
 function isForeground(): boolean {
   const groups = readGroups();
@@ -164,8 +167,8 @@ function isForeground(): boolean {
 }
 
 /**
- * Whether what is typed in a terminal, as Ctrl-C, comes to this process and to all of its process group, whatever stdin
- * is. Where the system does not tell, a terminal on stdin does.
+ * Whether signals typed in a terminal, such as Ctrl-C, reach this process and all of its process group, whatever
+ * stdin is. If the system cannot tell, a terminal on stdin decides.
  */
 export function holdsTerminal(): boolean {
   const groups = readGroups();

@@ -10,23 +10,27 @@ import { createContext } from './tls-files.ts';
 import { shakeHands, type TlsSettings } from './tls-handshake.ts';
 import type { TLSSocket } from '../net/tls.ts';
 
-/** What TLS is to be for connections to servers. */
+/** The TLS settings for connections to servers. */
 export interface TlsClientSettings extends TlsSettings {
   /** The name to ask for and to find in the certificate. Default: the host that was dialled. */
   readonly servername?: string | undefined;
-  /** SHA-256 of the public key or of the certificate; one of them must be the peer's. Default: none is asked for. */
+  /**
+   * SHA-256 of the public key or of the certificate; one of them must match the peer's. Default: none is required.
+   */
   readonly pins?: readonly Buffer[] | undefined;
-  /** The plain protocol that is led to TLS first. */
+  /** The plain protocol that is upgraded to TLS first. */
   readonly starttls?: StarttlsProtocol | undefined;
-  /** Where sessions are kept for the next connection with these settings. Default: every handshake is a whole one. */
+  /**
+   * Where sessions are kept for the next connection with these settings. Default: every handshake is a full one.
+   */
   readonly sessions?: TlsSessions | undefined;
 }
 
-/** Who is called. */
+/** The server that is connected to. */
 export interface TlsServerName {
-  /** The name dialled, which the certificate must be for where the settings name none. */
+  /** The name dialled, which the certificate must be for when the settings name none. */
   readonly host: string;
-  /** What tells the server apart from others of the same name, for its session. */
+  /** What distinguishes the server from others of the same name, for its session. */
   readonly address: string;
 }
 
@@ -36,8 +40,8 @@ export function createDefaultSettings(): TlsClientSettings {
 }
 
 /**
- * Makes a connected socket a TLS client's, in place, after STARTTLS if that is asked for. When it throws, the connection
- * is still the caller's to close.
+ * Puts TLS, as the client, on a connected socket, in place, after STARTTLS if that is asked for. When it throws,
+ * closing the connection is still up to the caller.
  *
  * @throws as shakeHands() does, TnetError TNET_E_TLS for a wrong pin too, and ProtocolError from STARTTLS
  */
@@ -64,7 +68,8 @@ export async function startTls(
       },
       onLayer: (layer) => gathering?.watch(layer),
     });
-    // A session that goes on shows no certificate: it is kept for these very settings, by a server whose pin was right.
+    // A resumed session shows no certificate: it was kept for these same settings, from a server whose pin was
+    // right.
     const isKnown = socket.secureLayer?.isSessionReused() ?? false;
     if (pins.length > 0 && !isKnown && !(leaf && pins.some((pin) => matchesPin(leaf, pin)))) {
       throw new TnetError('TNET_E_TLS', "the server's key does not match --tls-pin");
@@ -100,16 +105,16 @@ export interface SessionGathering {
   watch(layer: TLSSocket): void;
   /** The handshake has succeeded, and the server is the right one. */
   accept(): void;
-  /** It has not: the session that was offered may be why. */
+  /** The handshake failed: the session that was offered may be why. */
   refuse(): void;
 }
 
-/** How many targets' sessions are kept: a session is some 2 kB. */
+/** How many targets' sessions are kept: a session is about 2 kB. */
 const defaultLimit = 256;
 
 /**
- * The last TLS session of each target, for the next connection to go on from, which spares the server its signature and
- * us the certificate's check. One of these serves connections of the same settings only: a session says nothing of what
+ * The last TLS session of each target, for the next connection to resume, which spares the server a signature and
+ * us the certificate check. An instance serves only connections with the same settings: a session does not say what
  * has been verified.
  */
 export class TlsSessions {
@@ -131,7 +136,7 @@ export class TlsSessions {
 
   /**
    * Gathers a connection's sessions from before its handshake on: TLS 1.3 sends them at any time after it, an older
-   * version within it. Nothing is kept until it is said that the server is the right one.
+   * version within it. Nothing is kept until accept() confirms that the server is the right one.
    */
   gather(target: string): SessionGathering {
     let latest: Buffer | undefined;

@@ -13,7 +13,7 @@ import type { TlsVersion } from './tls-versions.ts';
 export interface TlsFiles {
   /** Authorities to trust. */
   readonly ca?: string | undefined;
-  /** Our certificate, with those that lead to its authority behind it. */
+  /** Our certificate, followed by those that lead to its authority. */
   readonly cert?: string | undefined;
   /** The key of our certificate. Default: it is in the certificate's file. */
   readonly key?: string | undefined;
@@ -48,8 +48,8 @@ export function readOwnCertificate({ cert, key }: TlsFiles): OwnCertificate | un
 }
 
 /**
- * Reads whom to trust. Without a `ca` file a client trusts the authorities of the system and Node's own; who verifies
- * nobody needs none.
+ * Reads the authorities to trust. Without a `ca` file a client trusts those of the system and Node's own; without
+ * verification none are needed.
  *
  * @throws TnetError TNET_E_USAGE when the file cannot be read or holds something else.
  */
@@ -59,9 +59,9 @@ export function readAuthorities({ ca }: TlsFiles, verify: boolean): string[] | u
 }
 
 /**
- * Makes certificates, key and authorities ready, and what may be spoken.
+ * Prepares certificates, key, authorities, versions and ciphers.
  *
- * @param ca the authorities, where they have been read before; see readAuthorities()
+ * @param ca the authorities, if they have been read before; see readAuthorities()
  * @throws TnetError TNET_E_USAGE when a file cannot be read, holds something else, or key and certificate do not
  *   belong together.
  */
@@ -90,12 +90,15 @@ function readRules({ minVersion, ciphers }: TlsRules): SecureContextOptions {
   const isOld = minVersion === '1.0' || minVersion === '1.1';
   return {
     ...(minVersion !== undefined && { minVersion: minVersion === '1.0' ? 'TLSv1' : `TLSv${minVersion}` }),
-    // OpenSSL keeps versions before 1.2 from level 1 on. Source: SSL_CTX_set_security_level(3).
+    // OpenSSL forbids versions before 1.2 from level 1 on. Source: SSL_CTX_set_security_level(3).
     ...((ciphers ?? isOld) && { ciphers: ciphers ?? `${DEFAULT_CIPHERS}:@SECLEVEL=0` }),
   };
 }
 
-/** The system's store and Node's, which is what is there on a system without one. Source: Node doc, tls.getCACertificates(). */
+/**
+ * The system's store and Node's own, which is all there is on a system without one. Source: Node doc,
+ * tls.getCACertificates().
+ */
 function defaultAuthorities(): string[] {
   return [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
 }
@@ -117,7 +120,10 @@ function splitCertificates(file: string): string[] {
   return readPem(file, 'CERTIFICATE').match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g) ?? [];
 }
 
-/** A PEM file that holds at least one block of the kind; certificates are read once, to find a broken one now. */
+/**
+ * A PEM file that holds at least one block of the kind; certificates are parsed once here, to find a broken one
+ * early.
+ */
 function readPem(file: string, kind: 'CERTIFICATE' | 'PRIVATE KEY'): string {
   let text: string;
   try {
@@ -145,8 +151,8 @@ function checkCertificate(file: string, text: string): void {
 }
 
 /**
- * Appends the secrets of TLS connections to a file that Wireshark reads, in NSS key log format; nobody else may read
- * it. The first failure is told, and then nothing more is written.
+ * Appends the secrets of TLS connections to a file that Wireshark reads, in NSS key log format; only its owner may
+ * read it. The first failure is reported, and then nothing more is written.
  */
 function createKeylog(file: string, onError: (error: Error) => void): (line: Buffer) => void {
   let hasFailed = false;
@@ -161,13 +167,13 @@ function createKeylog(file: string, onError: (error: Error) => void): (line: Buf
   };
 }
 
-/** What writes the secrets to the file that SSLKEYLOGFILE names; undefined where it names none. */
+/** A function that writes the secrets to the file that SSLKEYLOGFILE names; undefined when it names none. */
 export function openKeylog(fail: (file: string, error: Error) => void): ((line: Buffer) => void) | undefined {
   const file = process.env['SSLKEYLOGFILE'];
   return file ? createKeylog(file, (error) => fail(file, error)) : undefined;
 }
 
-/** Of a FIFO that nobody reads, open(2) would wait for a reader, and the whole process with it. */
+/** On a FIFO without a reader, open(2) would block, and the whole process with it. */
 function append(file: string, line: Buffer): void {
   const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
   const fd = openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o600);

@@ -6,9 +6,9 @@ import type { createSecureContext, TLSSocket } from '../net/tls.ts';
 import type { Event } from '../report/events.ts';
 import { describeCertificate, listChain, type CertificateReport, explainFault } from './certificate.ts';
 
-/** What TLS is to be, for one side of any number of connections. */
+/** The TLS settings for one side of any number of connections. */
 export interface TlsSettings {
-  /** Certificates, keys and authorities, made ready once. */
+  /** Certificates, keys and authorities, prepared once. */
   readonly context: ReturnType<typeof createSecureContext>;
   /** Whether the peer's certificate is checked against the authorities, and by a client against the name. */
   readonly verify: boolean;
@@ -16,28 +16,28 @@ export interface TlsSettings {
   readonly alpn?: readonly string[] | undefined;
   /** Called with each line for SSLKEYLOGFILE. */
   readonly onKeylog?: ((line: Buffer) => void) | undefined;
-  /** Called when the handshake is done, also when the peer is then refused. */
+  /** Called when the handshake is done, even if the peer is then refused. */
   readonly onHandshake?: ((report: TlsReport, socket: Socket) => void) | undefined;
 }
 
-/** What a handshake came to. */
+/** The result of a handshake. */
 export interface TlsReport {
   readonly protocol: string;
   readonly cipher: string;
   readonly alpn: string | undefined;
   /** Whether the peer's certificate has been checked and accepted. */
   readonly verified: boolean;
-  /** Whether it went on from the session of an earlier connection. */
+  /** Whether it resumed the session of an earlier connection. */
   readonly isReused: boolean;
   /** The peer's certificates, its own first. Empty: it showed none, as in a reused session. */
   readonly chain: readonly CertificateReport[];
 }
 
 export interface Handshake {
-  /** What faults call the peer. */
+  /** The name of the peer in errors. */
   readonly name: string;
   readonly signal: AbortSignal | undefined;
-  /** Which part to take, and what only that part has. */
+  /** Which side to take, and the options that only that side has. */
   readonly side: SecureUpgradeOptions;
   /** Called with the layer before anything has gone over it. */
   readonly onLayer?: (layer: TLSSocket) => void;
@@ -48,7 +48,7 @@ export interface Handshake {
  *
  * @returns the peer's certificates, its own first
  * @throws an Error with OpenSSL's code and a sentence for a refused certificate, TnetError TNET_E_TLS for a broken
- *   handshake, or the signal's reason. The connection is still the caller's to close then.
+ *   handshake, or the signal's reason. Closing the connection is then still up to the caller.
  */
 export async function shakeHands(
   socket: Socket,
@@ -70,7 +70,7 @@ export async function shakeHands(
   onLayer?.(layer);
   let seen: TlsReport | undefined;
   let chain: readonly X509Certificate[] = [];
-  // First in line: of a connection whose certificate is refused nothing can be asked any more.
+  // First in line: once a certificate is refused, the connection cannot be asked for anything.
   layer.prependOnceListener('secure', () => {
     chain = listChain(layer.getPeerCertificate(true));
     seen = describeLayer(layer, chain);
@@ -78,7 +78,7 @@ export async function shakeHands(
   const report = (verified: boolean) => {
     if (seen) settings.onHandshake?.({ ...seen, verified }, socket);
   };
-  // Who closes the socket meanwhile tells no error: nobody would hear of its end.
+  // If the socket is closed meanwhile without an error, no other event would report its end.
   const closed = new AbortController();
   const onClose = () => closed.abort();
   socket.once('close', onClose);
@@ -108,7 +108,7 @@ function describeLayer(layer: TLSSocket, chain: readonly X509Certificate[]): Tls
   };
 }
 
-/** Tells what a handshake came to, and the certificates that the peer has shown. */
+/** Reports the result of a handshake, and the certificates that the peer has shown. */
 export function reportHandshake(emit: (event: Event) => void, remote: string, report: TlsReport): void {
   const { protocol, cipher, alpn, verified, chain } = report;
   emit({ event: 'tls', remote, protocol, cipher, ...(alpn !== undefined && { alpn }), verified });

@@ -8,7 +8,7 @@ import { loadNativeAddon } from '../native/addon.ts';
 import { findBreak, kBroken } from '../net/patient-socket.ts';
 import { guarded } from '../net/guard.ts';
 
-/** A connection of which one side broke off: the flow that broke, and the opposite one. */
+/** A connection one side of which broke off: the flow that broke, and the opposite one. */
 export interface Broken {
   readonly broken: Ending;
   readonly other: Ending;
@@ -17,20 +17,20 @@ export interface Broken {
   /** The other side, which read what that one sent. */
   readonly reader: Duplex;
   readonly breakerIsClient: boolean;
-  /** Nothing has come from the side that broke off since the other had ended in order. */
+  /** Nothing has come from the side that broke off since the other ended in order. */
   readonly isSilent: boolean;
 }
 
 /**
- * Whether a break cuts nothing off that anybody waits for, because a side had left before. Takes as long as the last bytes
- * are on their way, but no longer than `limitMs`.
+ * Whether a break cuts off nothing that a side still waits for, because a side had left before. Takes as long as
+ * the last bytes are in flight, but no longer than `limitMs`.
  *
- * - The side that broke off had ended in order itself, and is met by what came for it since.
- * - Each side had ended in order and is met by the last bytes of the other, before its own end has been read.
- * - The other side had ended in order and is gone: it answers the last bytes by a reset of its own.
- * - The client resets instead of ending, which is how a system closes with bytes unread: the target had ended in order, all
- *   of that was given to the client's system, and the client has sent nothing since. Not the other way round: a client that
- *   has ended its side waits for an answer.
+ * - The side that broke off had ended in order itself, and was hit by what has arrived for it since.
+ * - Each side had ended in order and was hit by the last bytes of the other, before its own end was read.
+ * - The other side had ended in order and is gone: it answers the last bytes with a reset.
+ * - The client resets instead of ending, which is how a system closes with bytes unread: the target had ended in
+ *   order, everything that it sent was given to the client's system, and the client has sent nothing since. Not the
+ *   other way round: a client that has ended its side waits for an answer.
  */
 export async function findHasLeft(connection: Broken, limitMs: number): Promise<boolean> {
   const { broken, other, breaker, reader, breakerIsClient, isSilent } = connection;
@@ -44,7 +44,9 @@ export async function findHasLeft(connection: Broken, limitMs: number): Promise<
   return isGone(reader, limitMs);
 }
 
-/** By the stream, or by TCP: EPIPE is what a writer finds behind an orderly end. A Unix socket says so of every end. */
+/**
+ * As seen by the stream, or by TCP: a writer gets EPIPE after an orderly end. A Unix socket gives it after any end.
+ */
 function hadEnded(breaker: Duplex, error: Error | undefined): boolean {
   const told = findBreak(breaker);
   if (told?.hasEnded) return true;
@@ -52,13 +54,13 @@ function hadEnded(breaker: Duplex, error: Error | undefined): boolean {
 }
 
 /**
- * Whether our system has sent everything, for which the peer's had room then. Without the addon, and once the descriptor is
- * closed, that our system has taken it is all that is known.
+ * Whether our system has sent everything, which means that the peer's system had room for it. Without the addon, or
+ * once the descriptor is closed, it is only known that our system has taken it.
  */
 function isGiven(breaker: Duplex): boolean {
   const fd = breaker instanceof Socket && isTcp(breaker) ? descriptorOf(breaker) : undefined;
   const addon = fd === undefined ? undefined : loadNativeAddon();
-  // A FIN that waits behind the rest counts as one.
+  // A FIN that waits after the rest counts as one byte.
   return fd === undefined || addon === undefined || addon.withheldBytes(fd) <= 1;
 }
 
@@ -70,15 +72,15 @@ async function isGone(reader: Duplex, timeoutMs: number): Promise<boolean> {
 
 /** A watch for the break of a connection. */
 export interface BreakLimit {
-  /** When it was first seen, by performance.now(). */
+  /** When the break was first seen, on performance.now()'s clock. */
   readonly seenAt: number | undefined;
   end(): void;
 }
 
 /**
- * Watches a connection for its break: `onLimit` is called once, with the error, `limitMs` after it was seen, for what
- * came before has had its time by then. Not for one that had ended in order first: it has left, and all that it said
- * is whole.
+ * Watches a connection for its break: `onLimit` is called once, with the error, `limitMs` after it was seen, since
+ * by then what came before has had its time. Not called for a connection that had ended in order first: it has
+ * left, and all that it sent is complete.
  */
 export function limitBreak(connection: Duplex, limitMs: number, onLimit: (error: Error) => void): BreakLimit {
   let timer: NodeJS.Timeout | undefined;

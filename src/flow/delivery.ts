@@ -14,20 +14,21 @@ import { loadNativeAddon } from '../native/addon.ts';
 import { guarded } from '../net/guard.ts';
 
 /**
- * A peer that has ended its side is probed this often, for the first time this long after its end; the first answerless
- * probe is one of `probesMost`.
+ * A peer that has ended its side is probed this often, for the first time this long after its end; the first
+ * unanswered probe is one of `probesMost`.
  */
 const probeMs = 5_000;
 const probesMost = 9;
 
-/** How often a peer that has ended its side is looked at. */
+/** How often to check on a peer that has ended its side. */
 const lookMs = 100;
 
 /**
- * What the peer has taken of what one flow sends to it, and whether it is still there.
+ * How much the peer has taken of what one flow sends to it, and whether it is still there.
  *
- * A byte counts as taken when the peer's system has acknowledged it (TCP on Linux), and elsewhere when our system has
- * it, which for a Unix socket is the peer's own queue. It says nothing of the peer's program: no system tells that.
+ * A byte counts as taken when the peer's system has acknowledged it (TCP on Linux), and elsewhere when our system
+ * has it, which for a Unix socket is the peer's own queue. It says nothing about the peer's program: no system
+ * reports that.
  */
 export class Delivery {
   readonly #remote: Duplex;
@@ -40,7 +41,10 @@ export class Delivery {
   #timer: NodeJS.Timeout | undefined;
   #mayHaveProbed = false;
 
-  /** `hasTransforms`: what goes out is not what is read, and cannot be compared to it; the same with TLS. */
+  /**
+   * `hasTransforms`: what is sent differs from what was read, and cannot be compared with it; the same is true for
+   * TLS.
+   */
   constructor(remote: Duplex, out: Flow, hasTransforms: boolean) {
     this.#remote = remote;
     this.#socket = remote instanceof Socket ? remote : undefined;
@@ -49,20 +53,20 @@ export class Delivery {
     this.#isTcp = this.#socket?.remoteAddress !== undefined;
   }
 
-  /** Bytes read from the flow's source that the peer is not known to have taken: never too few. */
+  /** Bytes read from the flow's source that the peer is not known to have taken: an upper bound. */
   get untakenBytes(): number {
     return this.#out.bytesRead - this.#takenBytes;
   }
 
-  /** Whether `untakenBytes` is right to the byte: after a break only the addon can still ask. */
+  /** Whether `untakenBytes` is exact to the byte: after a break only the addon can still ask. */
   get isExact(): boolean {
     return this.#isPlain && loadNativeAddon() !== undefined;
   }
 
   /**
-   * What broke the sending to a peer that had ended its side and has taken everything; undefined when it has only gone.
-   * TCP tells every reset as EPIPE then: one that may answer a keep-alive probe says no more than that the peer had gone
-   * before. A Unix socket tells a mere end that way.
+   * What broke the sending to a peer that had ended its side and has taken everything; undefined when the peer has
+   * merely gone. TCP then reports every reset as EPIPE: one that may answer a keep-alive probe only says that the
+   * peer had gone before. A Unix socket reports a mere end that way.
    */
   explainBreak(error: Error | undefined): Error | undefined {
     const code = errorCode(error);
@@ -73,8 +77,8 @@ export class Delivery {
 
   /**
    * The peer has ended its side, and nothing is read any more: makes the flow's sink fail when the peer is gone
-   * altogether. A Unix socket tells that to a write of no bytes; TCP after a reset, which answers the first bytes or
-   * a keep-alive probe.
+   * altogether. A Unix socket reports that to an empty write; TCP after a reset, which answers the first bytes or a
+   * keep-alive probe.
    */
   watch(): void {
     this.#watchedAt = performance.now();
@@ -87,7 +91,7 @@ export class Delivery {
     this.#watchedAt = undefined;
   }
 
-  /** Asks what has been taken by now. */
+  /** Asks the system what has been taken by now. */
   async measure(): Promise<void> {
     const { bytes, bytesRead, untakenBytes } = this.#out;
     if (bytesRead === this.#takenBytes) return;
@@ -101,7 +105,7 @@ export class Delivery {
   async settle(fin: boolean, signal: AbortSignal): Promise<'taken' | 'lost' | 'open'> {
     const socket = this.#socket;
     if (!socket || this.#out.bytes === 0 || process.platform !== 'linux') return 'taken';
-    // A look has found the connection broken meanwhile, and node:net has closed the socket.
+    // A check may have found the connection broken meanwhile, and node:net closed the socket.
     const fd = this.#isTcp ? descriptorOf(socket) : undefined;
     if (fd === undefined) return socket.errored && this.untakenBytes > 0 ? 'lost' : 'taken';
     const watch = watchConnection(socket);
@@ -124,7 +128,7 @@ export class Delivery {
       const startedAt = performance.now();
       const isDone = socket.writableLength === 0 && (!fin || socket.writableFinished);
       const row = await watch.ask();
-      // After our end and the peer's a connection is gone in order; not before.
+      // After both our end and the peer's, a connection disappears in order; not before.
       if (!row) return last !== undefined && last !== tcpStates.lastAck ? 'lost' : 'taken';
       last = row.state;
       // A FIN that is not acknowledged counts as a byte.
@@ -148,7 +152,7 @@ export class Delivery {
     if (this.#socket && !destroyed && !writableEnded && writableLength === 0) {
       this.#socket.write(Buffer.alloc(0));
     }
-    // Asking takes long where the system has many connections: no more than half the time is spent on it.
+    // Asking takes long when the system has many connections: no more than half the time is spent on it.
     const waitMs = Math.max(lookMs, performance.now() - startedAt);
     this.#timer = setTimeout(
       guarded(() => this.#look()),
@@ -157,8 +161,8 @@ export class Delivery {
   }
 
   /**
-   * Not before it is time: the system counts from what it last received, which may be long ago, and would probe at once.
-   * A reset until now is the peer's own.
+   * Not earlier: the system counts from what it last received, which may be long ago, and would probe at once. A
+   * reset before that is the peer's own.
    */
   #probe(): void {
     this.#mayHaveProbed = true;
@@ -166,26 +170,29 @@ export class Delivery {
   }
 
   /**
-   * A Unix socket that was closed with bytes of ours unread says so to a read, also after the end, which node:net has
-   * ceased to do.
+   * When the peer closed its Unix socket with bytes of ours unread, a read reports that even after the end, when
+   * node:net no longer reads.
    */
   async #readAgain(): Promise<void> {
     const { _handle: handle } = this.#remote as unknown as { _handle?: { readStart?: () => number } | null };
     if (this.#socket?.secureLayer) return;
     handle?.readStart?.();
-    // The reading is done in the loop's next round.
+    // The read happens in the loop's next round.
     await setImmediate();
     await setImmediate();
   }
 
-  /** Bytes that our system holds for the peer; undefined when the connection is gone and nobody can tell. */
+  /** Bytes that our system holds for the peer; undefined when the connection is gone and that cannot be told. */
   async #askUnsent(): Promise<number | undefined> {
     const socket = this.#socket;
     if (!socket || !this.#isTcp || process.platform !== 'linux') return 0;
     return unsentBytes(socket);
   }
 
-  /** `sent` bytes have gone out, which are all that came of the first `given` bytes of the source; `unsent` wait. */
+  /**
+   * `sent` bytes have gone out, which are all that resulted from the first `given` bytes of the source; `unsent`
+   * wait.
+   */
   #note(sent: number, given: number, unsent: number | undefined): void {
     if (unsent === undefined) return;
     const taken = this.#isPlain ? sent - unsent : unsent === 0 ? given : 0;
@@ -193,7 +200,7 @@ export class Delivery {
   }
 }
 
-/** A reset that came after the peer's end, as one before it is told. */
+/** A reset after the peer's end, reported like one before it. */
 function createResetError(cause: Error | undefined): Error {
   return Object.assign(new Error('read ECONNRESET', { cause }), { code: 'ECONNRESET', syscall: 'read' });
 }

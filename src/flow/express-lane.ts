@@ -4,7 +4,7 @@ import { createErrnoError, listenToEngine } from './native-flow.ts';
 import { deliveryMs } from '../net/connection.ts';
 import type { Prefix } from '../address/prefix.ts';
 
-/** Where an express lane's connections go. Addresses are numeric: names are looked up before. */
+/** Where an express lane's connections go. Addresses are numeric: names are looked up beforehand. */
 export type LaneTarget =
   | { readonly address: string; readonly port: number }
   /** A Unix socket; a leading NUL makes it an abstract one. */
@@ -20,37 +20,40 @@ export interface ExpressLaneOptions {
    * no waiting connection.
    */
   readonly listenFd: number;
-  /** Tried in order for each connection. At most 4; none where each answer has one. */
+  /** Tried in order for each connection. At most 4; none if each answer has one. */
   readonly targets: readonly LaneTarget[];
   /**
-   * Each connection is asked for before it is connected: at once, or once its client has said something, has ended or has
-   * been silent for a tenth of a second. Default: none is.
+   * Each connection is asked about before it is connected: at once, or once its client has sent something, has
+   * ended or has been silent for a tenth of a second. Default: none is.
    */
   readonly asks?: 'at-once' | 'first-bytes' | undefined;
-  /** Gives clients back what they send, and needs no target. Default false. */
+  /** Echoes what clients send, and needs no target. Default false. */
   readonly echoes?: boolean;
   /** TCP_NODELAY on both sides. Default true. */
   readonly noDelay?: boolean;
   /** Connections at once; more wait in the backlog. Default 0: no limit. */
   readonly maxConnections?: number;
-  /** Resets a connection without a byte in either direction for this long, checked ten times a second. Default 0: never. */
+  /**
+   * Resets a connection after this long without a byte in either direction, checked ten times a second. Default 0:
+   * never.
+   */
   readonly idleMs?: number;
-  /** The most for all targets together. Default 0: the system's own limit. */
+  /** The limit for connecting to all targets together. Default 0: the system's own limit. */
   readonly connectMs?: number;
   /** Resets a connection this long after it was connected to its target. Default 0: never. */
   readonly lifeMs?: number;
   /**
-   * Once an accepted connection has this descriptor or a higher one, accepting pauses until a lower one is free, which
-   * is a `shortage`. Default 0: the system's limit is the only one.
+   * Once an accepted connection has this descriptor or a higher one, there is a `shortage`: accepting pauses until
+   * a lower one is free. Default 0: the system's limit is the only one.
    */
   readonly lastFreeFd?: number;
-  /** Who is let in: as src/access/access-list.ts judges. Default: everybody. */
+  /** Which clients are admitted: as src/access/access-list.ts judges. Default: all. */
   readonly access?: LaneAccess | undefined;
   /** Called with what has happened, in order, in batches. */
   readonly onEvents?: (events: readonly LaneEvent[]) => void;
 }
 
-/** Access lists. No allow list allows everybody, an empty one nobody. */
+/** Access lists. Without an allow list all are allowed, with an empty one none. */
 export interface LaneAccess {
   readonly allow: readonly LaneBlock[] | undefined;
   readonly deny: readonly LaneBlock[] | undefined;
@@ -66,24 +69,27 @@ export interface LaneName {
 }
 
 export type LaneEvent =
-  /** The client's address, and ours of that connection; undefined for a Unix socket. */
+  /** The client's address, and our address of that connection; undefined for a Unix socket. */
   | {
       readonly type: 'accepted';
       readonly id: number;
       readonly remote: LaneName | undefined;
       readonly local: LaneName | undefined;
     }
-  /** A client that the access lists turned away: it was reset. Undefined: it has no address. */
+  /** A client that the access lists refused: it was reset. Undefined: it has no address. */
   | { readonly type: 'denied'; readonly remote: LaneName | undefined }
   /** To be answered, once, by answer(). `said`: the client's first bytes, up to 1024, which are not read yet. */
   | { readonly type: 'asked'; readonly id: number; readonly said: Uint8Array }
-  /** It is no more the lane's; the client's descriptor is for the reader to close. */
+  /** It no longer belongs to the lane; the receiver of the event closes the client's descriptor. */
   | { readonly type: 'taken'; readonly id: number; readonly fd: number }
-  /** The connect that was under way when it was taken stands. The descriptor is for the reader to close. */
+  /**
+   * The connect that was under way when it was taken has succeeded. The receiver of the event closes the
+   * descriptor.
+   */
   | { readonly type: 'dialled'; readonly id: number; readonly fd: number }
   /**
-   * A target did not take it, by its index in `targets`; the next one is tried. One that was answered is then to be taken or
-   * stopped. ECANCELED: there was no time left for one that was taken.
+   * A target, given by its index in `targets`, did not accept it; the next one is tried. One that was answered must
+   * then be taken or stopped. ECANCELED: there was no time left for one that was taken.
    */
   | { readonly type: 'refused'; readonly id: number; readonly target: number; readonly errno: number }
   /** With our address of the connection to the target. */
@@ -96,59 +102,71 @@ export type LaneEvent =
   | {
       readonly type: 'ended';
       readonly id: number;
-      /** Bytes that the target took of the client's, and the other way round; of an echo, what went back and what came. */
+      /**
+       * Bytes of the client that the target took, and the other way round; for an echo, what went back and what
+       * came.
+       */
       readonly upBytes: number;
       readonly downBytes: number;
       /** Since it was accepted. */
       readonly durationMs: number;
       /**
-       * What broke: of an echo reading as the client, and writing as the target. Without `broken` it is ETIMEDOUT for connectMs and idleMs, ECONNABORTED for lifeMs, ELOOP for a client that is
-       * a lane's own connection to a target, ECANCELED when it was stopped or cut; both sides have been reset then.
+       * What broke: for an echo, reading counts as the client, and writing as the target. Without `broken` it is
+       * ETIMEDOUT for connectMs and idleMs, ECONNABORTED for lifeMs, ELOOP for a client that is a lane's own
+       * connection to a target, ECANCELED when it was stopped or cut; both sides have been reset then.
        */
       readonly error: NodeJS.ErrnoException | undefined;
-      /** Which side broke, when one did; no target that took the connection counts as the target's break. */
+      /**
+       * Which side broke, when one did; if no target accepted the connection, that counts as the target's break.
+       */
       readonly broken: 'client' | 'target' | undefined;
     }
-  /** The system has no descriptors or memory for another connection; they wait in the backlog. Said once a shortage. */
+  /**
+   * The system has no descriptors or memory for another connection; they wait in the backlog. Reported once per
+   * shortage.
+   */
   | { readonly type: 'shortage'; readonly error: NodeJS.ErrnoException };
 
-/** What becomes of a connection that was asked for. */
+/** What happens to a connection that was asked about. */
 export interface LaneAnswer {
   /** Where it goes. Default: the lane's own targets. */
   readonly target?: LaneTarget | undefined;
   /** Take it instead, as takeConnection() does. */
   readonly take?: boolean;
-  /** So many of the client's first bytes are dropped. Default 0. */
+  /** How many of the client's first bytes to drop. Default 0. */
   readonly skipped?: number;
-  /** What the target is sent before all else. */
+  /** What is sent to the target before anything else. */
   readonly head?: Uint8Array | undefined;
 }
 
 /** A running express lane. */
 export interface ExpressLane {
-  /** Connections that are not over, as far as they have been told. */
+  /** Connections that are not over, as far as they have been reported. */
   readonly connections: number;
-  /** Settles when it takes no more connections, and all that it has taken have been told. */
+  /** Settles when it accepts no more connections, and all that it has accepted have been reported. */
   readonly closed: Promise<void>;
   /** Settles when the lane is closed and its last connection is over. */
   readonly ended: Promise<void>;
-  /** Takes no more connections. Those that are there go on. */
+  /** Accepts no more connections. The open ones go on. */
   close(): void;
-  /** Takes no more connections and resets those that are there. */
+  /** Accepts no more connections and resets the open ones. */
   stop(): void;
   /** Resets one connection. */
   stopConnection(id: number): void;
   /**
-   * Ends one connection from our side: what has been read is delivered, for half a second at most, and both sides are
-   * reset, so that nobody takes a part for the whole. One that is not connected yet is reset at once.
+   * Ends one connection from our side: what has been read is delivered, for half a second at most, and both sides
+   * are reset, so that no peer mistakes a part for the whole. One that is not connected yet is reset at once.
    */
   cutConnection(id: number): void;
-  /** Answers for one that was asked for; those of one turn go together. One that has ended needs no answer. */
+  /**
+   * Answers for a connection that was asked about; the answers of one turn go together. One that has ended needs no
+   * answer.
+   */
   answer(id: number, answer: LaneAnswer): void;
   /**
-   * Takes one out of the lane that is not connected yet: 'taken' follows, and 'dialled' or 'refused' for a connect that is
-   * under way. If it has been connected meanwhile, nothing happens. It keeps its place among `maxConnections`, and the lane
-   * open, until stopConnection() is called.
+   * Takes a connection out of the lane that is not connected yet: 'taken' follows, and 'dialled' or 'refused' for a
+   * connect that is under way. If it has been connected meanwhile, nothing happens. It keeps its place among
+   * `maxConnections`, and the lane open, until stopConnection() is called.
    */
   takeConnection(id: number): void;
   /** What one connection has done; undefined when it is over. */
@@ -177,7 +195,8 @@ const lanes = new Map<number, RunningLane>();
 /**
  * Opens an express lane, or returns undefined when there is no native engine.
  *
- * @throws {Error} with `code` when the descriptor is no listening non-blocking socket or an address is not numeric.
+ * @throws {Error} with `code` when the descriptor is not a listening non-blocking socket or an address is not
+ *   numeric.
  */
 export function openExpressLane(options: ExpressLaneOptions): ExpressLane | undefined {
   const addon = loadNativeAddon();
@@ -187,7 +206,7 @@ export function openExpressLane(options: ExpressLaneOptions): ExpressLane | unde
   return new RunningLane(addon, options);
 }
 
-/** Has all lanes tell now what they would tell within the next 10 ms: for who is about to count. */
+/** Makes all lanes report now what they would report within the next 10 ms: for a caller that is about to count. */
 export function tellLanes(): void {
   if (lanes.size > 0) loadNativeAddon()?.tellLanes();
 }
@@ -197,7 +216,7 @@ function readState(state: Float64Array, at: number): LaneFlowState {
   return { bytesRead, bytes, blocked: blocked === 1 };
 }
 
-/** In the place of a port, as native/addon_lane.c has them. */
+/** In place of a port, as in native/addon_lane.c. */
 const [unixPath, ownTargets, takes] = [-1, -2, -3];
 
 function textOf(target: LaneTarget): string {
@@ -215,7 +234,7 @@ class RunningLane implements ExpressLane {
   readonly closed: Promise<void> = this.#closing.promise;
   readonly ended: Promise<void> = this.#ending.promise;
   readonly onEvents: ExpressLaneOptions['onEvents'];
-  /** How many of a connection's refusals have been told, where there are any. */
+  /** How many of a connection's refusals have been reported, if there are any. */
   readonly toldRefusals = new Map<number, number>();
   readonly #addon: NativeAddon;
   readonly #id: number;
@@ -256,7 +275,7 @@ class RunningLane implements ExpressLane {
     lanes.set(this.#id, this);
   }
 
-  /** What the engine has told of the lane itself. */
+  /** Handles what the engine has reported about the lane itself. */
   settle(what: number): void {
     if (what & shut) this.#closing.resolve(undefined);
     if (!(what & over)) return;

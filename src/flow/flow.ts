@@ -24,7 +24,7 @@ export interface Ending {
   readonly side?: 'source' | 'sink';
   /** What is left of `lastWordsMs`, in milliseconds, when the native engine has seen the source break. */
   readonly restMs?: number;
-  /** What the opposite flow of the connection had read by then; only the native engine tells, and tells it later. */
+  /** What the opposite flow of the connection had read by then; only the native engine reports it, and later. */
   readonly oppositeRead?: number;
 }
 
@@ -47,8 +47,9 @@ export interface FlowOptions {
   /** What the source's end does to the sink: `half-close` (default) ends it, `keep-open` leaves it as it is. */
   readonly onEnd?: 'half-close' | 'keep-open';
   /**
-   * How long the sink may take for what the source gave before it broke; then the flow ends with the break, and counts
-   * the rest as unsent. Only the native engine sees a break while the sink takes nothing. Default 0: as long as it likes.
+   * How long the sink may take for what the source delivered before it broke; then the flow ends with the break,
+   * and counts the rest as unsent. Only the native engine sees a break while the sink takes nothing. Default 0: no
+   * limit.
    */
   readonly lastWordsMs?: number | undefined;
   /** Called with every chunk of bytes read from the source, before it is written. */
@@ -61,7 +62,7 @@ export interface Flow {
   readonly bytes: number;
   /** Bytes read from the source so far. */
   readonly bytesRead: number;
-  /** Bytes that are on their way from the source to the sink; transforms may have made them more or fewer. */
+  /** Bytes that are in flight from the source to the sink; transforms may have made them more or fewer. */
   readonly untakenBytes: number;
   /** Whether the sink is not taking bytes at this moment. */
   readonly blocked: boolean;

@@ -2,7 +2,7 @@ import { networkInterfaces } from 'node:os';
 import { formatAddress } from '../address/address.ts';
 
 /**
- * An address of an express lane.
+ * Formats an address of an express lane.
  *
  * @param family 4 or 6
  * @param words the address in 32-bit words, one or four, then the number of its zone (link-local ones), 0 for none

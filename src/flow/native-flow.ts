@@ -5,8 +5,8 @@ import type { NativeAddon } from '../native/addon.ts';
 export interface EndDescriptor {
   readonly fd: number;
   /**
-   * Of a socket that is kept open meanwhile, its family: the engine uses it as it is. 0: it makes a duplicate.
-   * Source: enum lent in native/engine.h.
+   * For a socket that is kept open meanwhile, its family: the engine uses the descriptor itself. 0: it makes a
+   * duplicate. Source: enum lent in native/engine.h.
    */
   readonly lent: 0 | 1 | 2;
 }
@@ -24,20 +24,20 @@ export interface NativeEnding {
   readonly oppositeRead: number | undefined;
 }
 
-/** What is asked of the engine. */
+/** The options of a flow in the engine. */
 export interface NativeFlowOptions {
   /** Undefined: the flow ends after `head`. */
   readonly source: EndDescriptor | undefined;
   readonly sink: EndDescriptor;
   /** Sent first, and counted as read. */
   readonly head?: Uint8Array | undefined;
-  /** Whether the source's end shuts the sink's sending side down. Only sockets have one. */
+  /** Whether the source's end shuts down the sink's sending side. Only sockets have one. */
   readonly halfClose: boolean;
-  /** How long the sink may take for what the source gave before it broke. 0: as long as it likes. */
+  /** How long the sink may take for what the source delivered before it broke. 0: no limit. */
   readonly lastWordsMs: number;
 }
 
-/** Filled again for each call. */
+/** Reused for each call. */
 const numbers = new Int32Array(6);
 const rowLength = 7;
 const sides = [undefined, 'source', 'sink'] as const;
@@ -72,7 +72,7 @@ export function startNativeFlow(
   }
 }
 
-/** Has the engine tell this module of endings. Without it nothing can be started. */
+/** Makes the engine report endings to this module. Without it nothing can be started. */
 export function listenToEngine(addon: NativeAddon): void {
   if (listening === addon) return;
   addon.listen(deliverEndings);

@@ -6,8 +6,8 @@ import type { Ending, Flow } from './flow.ts';
 import { startFlowPair } from './start-flow.ts';
 
 /**
- * Two connections joined faithfully: half-close carried both ways, FIN for FIN, RST for RST. The only timer is for what
- * came before a RST.
+ * Two connections joined faithfully: half-close carried both ways, FIN for FIN, RST for RST. The only timer is for
+ * what came before an RST.
  *
  *     client ──up──▶ target
  *     client ◀─down─ target
@@ -18,17 +18,17 @@ export interface RelayOptions {
   readonly upTransforms?: readonly Duplex[];
   readonly downTransforms?: readonly Duplex[];
   readonly onActivity?: () => void;
-  /** How long the transforms may hold a byte, in milliseconds: so much later a reset arrives too. Default 0. */
+  /** How long the transforms may hold a byte, in milliseconds: a reset is delayed by as much. Default 0. */
   readonly holdMs?: number | undefined;
 }
 
 export interface RelayEnding {
   readonly up: Ending;
   readonly down: Ending;
-  /** The side that broke, when one did: the other has not been told yet and is to be reset. */
+  /** The side that broke, when one did: the other does not know yet and has to be reset. */
   readonly broken?: 'client' | 'target';
   readonly error?: Error;
-  /** A side had left before: nothing was cut off that anybody waits for; see findHasLeft(). */
+  /** A side had left before: nothing was cut off that a side still waits for; see findHasLeft(). */
   readonly hasLeft?: boolean;
   /** What is left of the time for what came before the break, in milliseconds; see deliveryMs. */
   readonly restMs: number;
@@ -85,7 +85,10 @@ async function joinEndings(up: Flow, down: Flow): Promise<Pick<RelayEnding, 'up'
   return { up: await up.ended, down: await down.ended };
 }
 
-/** What broke, by how the two flows ended. Of two, that one which EPIPE does not tell to have ended in order before. */
+/**
+ * What broke, according to how the two flows ended. Of two breaks, the one that is not EPIPE: EPIPE means that the
+ * side had ended in order before.
+ */
 function findBreak({ up, down }: Pick<RelayEnding, 'up' | 'down'>): Break | undefined {
   if (up.error && !(down.error && errorCode(up.error) === 'EPIPE')) {
     const broken = up.side === 'source' ? 'client' : 'target';
@@ -96,7 +99,10 @@ function findBreak({ up, down }: Pick<RelayEnding, 'up' | 'down'>): Break | unde
   return { broken, error: down.error };
 }
 
-/** Tells, once both are over, whether a client has sent nothing since its target ended in order. */
+/**
+ * The function returned tells, once both are over, whether a client has sent nothing since its target ended in
+ * order.
+ */
 function watchSilence(up: Flow, down: Flow): () => boolean {
   let before: number | undefined;
   void down.ended.then(({ reason, oppositeRead = up.bytesRead }) => {

@@ -34,9 +34,11 @@ export interface SessionOptions {
   readonly receiveTransforms?: readonly Duplex[];
   /** Ends the session: what has been read is delivered first. */
   readonly signal?: AbortSignal;
-  /** As `signal`, but what is being sent is cut and not brought to an end in order, for the caller to reset `remote`. */
+  /**
+   * Like `signal`, but what is being sent is cut off and not ended in order, so that the caller can reset `remote`.
+   */
   readonly cutSignal?: AbortSignal;
-  /** Called at once, with what tells how far the session is. */
+  /** Called at once, with a function that returns the session's progress. */
   readonly onStarted?: (progress: () => SessionProgress) => void;
   /** Called when the peer has ended and the output has taken everything: closes the output. */
   readonly onReceived?: () => void;
@@ -45,7 +47,7 @@ export interface SessionOptions {
 }
 
 export interface SessionProgress {
-  /** What the peer's system has taken, and what has been read of the input for that. */
+  /** What the peer's system has taken, and how much of the input has been read for it. */
   readonly sentBytes: number;
   readonly readBytes: number;
   readonly receivedBytes: number;
@@ -60,13 +62,15 @@ export interface SessionEnding {
   readonly received: Ending;
   /** What the peer sent, before any transform. */
   readonly receivedBytes: number;
-  /** The peer ended its side after our half-close, and had not sent a byte. */
+  /** The peer ended its side after our half-close, without having sent a byte. */
   readonly isUnanswered: boolean;
-  /** Set when the output has failed with bytes on their way to it, or before the input was sent: the peer must see a break. */
+  /**
+   * Set when the output failed with bytes in flight to it, or before the input was sent: the peer must see a break.
+   */
   readonly isCut: boolean;
 }
 
-/** How long after the peer's end it is told that the input is still being sent. */
+/** How long after the peer's end to report that the input is still being sent. */
 const sendingOnMs = 1_000;
 
 /** Runs a session to its end. Never rejects. The caller closes `remote`, `input` and `output` afterwards. */
@@ -81,10 +85,10 @@ class Session {
   readonly #out: Flow | undefined;
   readonly #in: Flow;
   readonly #delivery: Delivery | undefined;
-  /** Aborted when nothing may be waited for any more: by `signal`, and when `-q` has run out. */
+  /** Aborted when there is no more time to wait: by `signal`, and when `-q` has run out. */
   readonly #hurry = new AbortController();
   #closing: Promise<Error | undefined> | undefined;
-  /** What had come when our side was half-closed before the peer's. */
+  /** Whether our side was half-closed before the peer's. */
   #hasHalfClosed = false;
   /** Why `hurry` was aborted, unless from outside. */
   #limit: 'quit' | TnetError | undefined;
@@ -111,7 +115,7 @@ class Session {
       this.#in = startFlow(receive);
       return;
     }
-    // The half-close is the session's: after the peer's end it waits until the bytes before it are taken.
+    // The session does the half-close: after the peer's end it waits until the bytes before it are taken.
     const send: FlowOptions = {
       source: input,
       sink: remote,
@@ -165,11 +169,11 @@ class Session {
         isSettled = this.#settle();
         void isSettled.then(guarded(() => this.#in.stop('aborted')));
       } else {
-        // Asked before node:net closes the socket, whose both sides have ended then.
+        // Asked before node:net closes the socket, both sides of which have then ended.
         remote.once('end', () => void (isSettled ??= this.#settle()));
       }
     } else if (sent?.side === 'source') {
-      // Reading the input failed: the peer must not take what it got for the whole.
+      // Reading the input failed: the peer must not mistake what it got for the whole.
       this.#in.stop('aborted');
     }
     const received = await this.#in.ended;
@@ -178,7 +182,7 @@ class Session {
       isSettled ??= this.#settle();
       sent = await this.#judge(sent, await isSettled);
     } else if (sent && received.reason === 'eof' && this.#delivery) {
-      // Both were told at once.
+      // Both were reported at once.
       sent = await this.#judgeBreak(sent, this.#delivery);
     }
     return this.#conclude(sent, received);
@@ -235,7 +239,7 @@ class Session {
     return this.#delivery?.settle(fin, this.#hurry.signal) ?? Promise.resolve('taken');
   }
 
-  /** What sending came to when the input was given to the system as a whole. */
+  /** The result of sending once the whole input was given to the system. */
   async #judge(sent: Ending, outcome: 'taken' | 'lost' | 'open'): Promise<Ending> {
     if (outcome === 'taken') {
       const error = await this.#closing;
@@ -262,7 +266,10 @@ class Session {
       );
   }
 
-  /** `-q` has run out. A reader of the output that takes nothing may not hold us: then bytes are lost, and it is said. */
+  /**
+   * `-q` has run out. A reader of the output that takes nothing must not hold us up: then bytes are lost, which is
+   * reported.
+   */
   #quit(): void {
     this.#limit = 'quit';
     this.#hurry.abort();
@@ -283,7 +290,7 @@ class Session {
     const { isExact = false } = this.#delivery ?? {};
     const untakenBytes = waiting ?? this.#delivery?.untakenBytes ?? 0;
     const what = `${isExact ? '' : 'all of '}the last ${untakenBytes} bytes of the input`;
-    // What did not come from the input is not counted: the steps of a dialogue, the negotiation of telnet.
+    // What did not come from the input is not counted: the steps of a dialogue, telnet negotiation.
     const message = `the peer did not take ${untakenBytes > 0 ? what : 'everything that was sent'}`;
     return new TnetError('TNET_E_UNSENT', message);
   }
@@ -327,7 +334,7 @@ class Session {
   }
 }
 
-/** A reader that leaves when it has everything, as tar does at the end of its archive, has taken nothing from the peer. */
+/** A reader that leaves when it has everything, as tar does at the end of its archive, has cut nothing off. */
 function isCutByOutput(sent: Ending | undefined, { error, unsentBytes }: Ending): boolean {
   const isSendingCut = sent !== undefined && sent.bytes > 0 && sent.reason !== 'eof';
   return errorCode(error) !== 'EPIPE' || unsentBytes > 0 || isSendingCut;

@@ -3,14 +3,14 @@ import { findBreak, kBroken, kHalfClosed, PatientSocket } from '../net/patient-s
 import { descriptorKinds, type DescriptorKind, type NativeAddon } from '../native/addon.ts';
 import type { EndDescriptor } from './native-flow.ts';
 
-/** What node:net's TCP and Pipe handles offer, as far as it is used here. */
+/** The parts of node:net's TCP and Pipe handles that are used here. */
 interface StreamHandle {
   readonly fd: number;
   reading: boolean;
   readStart: () => number;
   readStop: () => number;
   close: (done?: () => void) => void;
-  /** Of TCP only. */
+  /** TCP only. */
   reset?: (done?: () => void) => number;
   [kLent]?: Lent;
 }
@@ -109,10 +109,10 @@ function isUntouchedFile(source: Readable): boolean {
 type Side = 'source' | 'sink';
 
 /**
- * Keeps a socket's descriptor open while the engine uses it: that its owner closes it is told to everybody who holds it,
- * and comes true when the last of them has let go.
+ * Keeps a socket's descriptor open while the engine uses it: when its owner closes it, all holders are notified,
+ * and it is closed when the last of them has released it.
  *
- * @returns what lets go of it; undefined for a stream that is no socket
+ * @returns a function that releases it; undefined for a stream that is not a socket
  */
 export function holdDescriptor(
   stream: Readable | Writable | number,
@@ -132,8 +132,8 @@ export function holdDescriptor(
 }
 
 /**
- * The descriptor for one more flow: epoll(7) watches one only once, so a second flow to the same socket, as of the clients
- * of a server whose standard output is one, gets a duplicate.
+ * The descriptor for one more flow: epoll(7) watches one only once, so a second flow to the same socket, as when a
+ * server's standard output is a socket and several clients write to it, gets a duplicate.
  */
 export function shareDescriptor(
   end: EndDescriptor,
@@ -146,7 +146,7 @@ export function shareDescriptor(
 
 /** A handle whose descriptor the engine uses. */
 interface Lent {
-  /** Told when it is to be closed; it is kept open as long as there are any. */
+  /** Called when it is to be closed; it is kept open as long as there are any. */
   readonly holders: Set<() => void>;
   /** How many flows read it, and how many write to it. */
   readonly sides: Record<Side, number>;
@@ -156,14 +156,14 @@ interface Lent {
   isTaken: boolean;
   /** Whether JavaScript would be reading it. */
   isWanted: boolean;
-  /** Tell what flows have moved. */
+  /** Functions that return what flows have moved. */
   readonly bytesRead: (() => number)[];
   readonly bytesWritten: (() => number)[];
 }
 
 const kLent = Symbol('tnet.lent');
 
-/** Puts what is done in another way for a handle that is lent before what its class does. */
+/** Overrides the methods of its class that work differently for a handle that is lent. */
 function lend(handle: StreamHandle): Lent {
   if (handle[kLent]) return handle[kLent];
   const lent: Lent = {
@@ -183,7 +183,10 @@ function lend(handle: StreamHandle): Lent {
   return lent;
 }
 
-/** By the prototype of the class: one for all of its handles costs each of them less than properties of its own. */
+/**
+ * By the prototype of the class: one object shared by all of its handles costs less than properties on each of
+ * them.
+ */
 const lentPrototypes = new WeakMap<StreamHandle, object>();
 
 function createLentPrototype(own: StreamHandle): object {
@@ -228,11 +231,11 @@ function lentOf(handle: object): Lent {
   return (handle as LentHandle)[kLent];
 }
 
-/** What JavaScript gave up of a source. */
+/** The state that JavaScript handed over with a source. */
 export interface TakenSource {
-  /** What JavaScript had read of it. */
+  /** What JavaScript had read from it. */
   readonly head: Buffer | undefined;
-  /** Lets JavaScript read again; with `resume`, it goes on where the engine stopped. */
+  /** Lets JavaScript read again; with `resume`, it continues where the engine stopped. */
   release(resume: boolean): void;
 }
 
@@ -264,8 +267,8 @@ function readBuffered(source: Readable): Buffer | undefined {
 }
 
 /**
- * Tells JavaScript that the source has ended, so that 'end' comes and `readableEnded` is true. The engine has looked whether
- * its connection is broken.
+ * Tells JavaScript that the source has ended, so that 'end' is emitted and `readableEnded` is true. The engine has
+ * checked whether its connection is broken.
  */
 export function tellSourceEnd(source: Readable | number): void {
   if (typeof source === 'number' || source.destroyed) return;
@@ -307,15 +310,15 @@ export function guardErrors(stream: Readable | Writable | number): void {
 }
 
 /**
- * Calls `then` when the system has taken all that JavaScript wrote to `sink`, or when it never will; at once when that is
- * so already. May call it twice.
+ * Calls `then` when the system has taken all that JavaScript wrote to `sink`, or when it never will; at once if
+ * that is already the case. May call it twice.
  */
 export function whenFlushed(sink: Writable | number, then: () => void): void {
   if (typeof sink === 'number' || sink.writableLength === 0 || findBreak(sink)) {
     then();
     return;
   }
-  // A socket keeps a failed write back until its reader is at the end, and nobody reads it any more.
+  // A socket holds back a failed write until its reader is at the end, and it is no longer read.
   sink.once(kBroken, then);
   sink.write(Buffer.alloc(0), () => {
     sink.off(kBroken, then);

@@ -18,7 +18,7 @@ import {
 } from './splice-end.ts';
 import { guarded } from '../net/guard.ts';
 
-/** A flow's two ends may be streams that stand for one descriptor each, or plain descriptors. */
+/** A flow's two ends may be streams with one descriptor each, or plain descriptors. */
 export interface SpliceFlowOptions extends Omit<FlowOptions, 'source' | 'sink'> {
   /** A net.Socket, an untouched file stream, or a descriptor, which its owner closes. */
   readonly source: Readable | number;
@@ -27,7 +27,7 @@ export interface SpliceFlowOptions extends Omit<FlowOptions, 'source' | 'sink'> 
 
 /**
  * Lets the two flows of a connection begin together, each when it is ready and neither before the other. One that
- * begins alone may use up the reset that the other has to tell.
+ * begins alone may use up the reset that the other has to report.
  */
 class Gate {
   readonly #addon: NativeAddon;
@@ -50,7 +50,7 @@ class Gate {
 
 let isGathering = false;
 
-/** Has the engine be told at the end of this turn of all that is asked of it until then: it is woken once. */
+/** Submits all requests of this turn to the engine at its end: the engine is woken once. */
 function gatherTurn(addon: NativeAddon): void {
   if (isGathering) return;
   isGathering = true;
@@ -72,23 +72,24 @@ type StopReason = Parameters<Flow['stop']>[0];
 const activityIntervalMs = 100;
 
 /**
- * Starts a flow in the native engine, or returns undefined when that cannot be: no addon, a transform, an end that is
- * no descriptor (TLS, a terminal, a stream of the program's own) or that is not open.
+ * Starts a flow in the native engine, or returns undefined when that is impossible: no addon, a transform, an end
+ * without a descriptor (TLS, a terminal, a stream of the program's own) or one that is not open.
  *
- * JavaScript's part of the two streams is over from here on: reading stops, what had been read is sent first, and the
- * engine begins when the sink has taken what JavaScript wrote before. The streams stay their owner's, who destroys them
- * when both directions are over: a socket is lent to the engine, and closed once it has let go; of all else the engine has
- * a duplicate. `onActivity` comes ten times a second at most, with sums.
+ * JavaScript's part of the two streams is over from here on: reading stops, what had been read is sent first, and
+ * the engine begins when the sink has taken what JavaScript wrote before. The streams still belong to their owner,
+ * who destroys them when both directions are over: a socket is lent to the engine, and closed once the engine has
+ * released it; of everything else the engine has a duplicate. `onActivity` is called ten times a second at most,
+ * with sums.
  *
- * The two flows of one socket are for `spliceFlowPair`: the kernel tells a reset once, and of two engines only one
- * would hear of it.
+ * The two flows of one socket are for `spliceFlowPair`: the kernel reports a reset once, and of two engines only
+ * one would see it.
  */
 export function spliceFlow(options: SpliceFlowOptions): SpliceFlow | undefined {
   const found = findDescriptors(options);
   return found && new RunningSpliceFlow(found, options, (begin) => begin());
 }
 
-/** As `spliceFlow`, for the two opposite flows of a connection: both, or undefined. */
+/** Like `spliceFlow`, for the two opposite flows of a connection: both, or undefined. */
 export function spliceFlowPair(
   first: SpliceFlowOptions,
   second: SpliceFlowOptions,
@@ -137,7 +138,7 @@ class RunningSpliceFlow implements SpliceFlow {
   #isFinished = false;
   /** Why it was stopped; the ending says so unless the flow had ended by itself. */
   #stopped: Pick<Ending, 'reason' | 'error' | 'side'> | undefined;
-  /** What lets go of the streams. */
+  /** Functions that release the streams. */
   readonly #releases: readonly (() => void)[];
   #activityTimer: NodeJS.Timeout | undefined;
   #activityBytes = 0;
@@ -210,7 +211,7 @@ class RunningSpliceFlow implements SpliceFlow {
     else this.#end(stopped);
   }
 
-  /** One that is over arrives too: the other flow must not wait for it. */
+  /** A flow that is over arrives too: the other one must not wait for it. */
   #arrive(): void {
     if (this.#hasArrived) return;
     this.#hasArrived = true;
@@ -246,7 +247,7 @@ class RunningSpliceFlow implements SpliceFlow {
     }
   }
 
-  /** What the source's end is to be taken for. The system tells a break once, and a write may have been told. */
+  /** How to interpret the source's end. The system reports a break once, and a write may have used that up. */
   get #sourceError(): Error | null {
     const { source } = this.#options;
     if (typeof source === 'number') return null;
@@ -276,7 +277,7 @@ class RunningSpliceFlow implements SpliceFlow {
     this.#settle({ ...ending, bytes, unsentBytes: bytesRead - bytes });
   }
 
-  /** The kernel's ends are done; the streams are told of them. */
+  /** The kernel's part of the ends is done; this updates the streams. */
   #tellStreams(): void {
     const { source, sink, onEnd } = this.#options;
     if (!this.#isFinished) tellSourceEnd(source);
@@ -289,7 +290,7 @@ class RunningSpliceFlow implements SpliceFlow {
     if (delta > 0) this.#options.onActivity?.(delta);
   }
 
-  /** Somebody destroys a stream: what the engine has of it would keep the connection open. */
+  /** A stream is being destroyed: what the engine holds of it would keep the connection open. */
   #abandon(side: 'source' | 'sink', stream: Readable | Writable | number): void {
     // What a broken source had read is still being delivered.
     if (this.#isOver || this.#stopped || (side === 'source' && this.#sourceError && this.#taken.head)) return;
@@ -298,7 +299,7 @@ class RunningSpliceFlow implements SpliceFlow {
   }
 }
 
-/** Calls `onClose` when the stream is being closed; what is given back ends that. */
+/** Calls `onClose` when the stream is being closed; the returned function stops that. */
 function watchClose(
   stream: Readable | Writable | number,
   side: 'source' | 'sink',

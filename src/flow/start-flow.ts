@@ -12,8 +12,8 @@ export function startFlow(options: FlowOptions): Flow {
 }
 
 /**
- * Starts the two opposite flows of one connection, both in the same engine: the kernel tells a reset once, and of two
- * engines only one would hear of it.
+ * Starts the two opposite flows of one connection, both in the same engine: the kernel reports a reset once, and of
+ * two engines only one would see it.
  */
 export function startFlowPair(first: FlowOptions, second: FlowOptions): [Flow, Flow] {
   return spliceFlowPair(first, second) ?? [startStreamFlow(first), startStreamFlow(second)];
@@ -22,7 +22,7 @@ export function startFlowPair(first: FlowOptions, second: FlowOptions): [Flow, F
 /** How long an interrupted flow may take to deliver what it has read. */
 const flushMs = 2_000;
 
-/** Ends flows from our side: what they have read is delivered, within a bound; then they are stopped. */
+/** Ends flows from our side: what they have read is delivered, within a time limit; then they are stopped. */
 export function finishFlows(...flows: (Flow | undefined)[]): void {
   const running = flows.filter((flow) => flow !== undefined);
   for (const flow of running) flow.finish();

@@ -37,7 +37,7 @@ class StreamFlow implements Flow {
   readonly #head: Writable;
   /** Bytes given to the sink and not yet taken. */
   #pendingBytes = 0;
-  /** Set when the source has come to its end, or is treated so. */
+  /** Set when the source has come to its end, or is treated as if it had. */
   #sourceEnded = false;
   /** Set when the source broke: the flow settles with it when the sink has taken what came before. */
   #sourceFailure: Partial<Ending> | undefined;
@@ -52,7 +52,7 @@ class StreamFlow implements Flow {
     });
     const transforms = options.transforms ?? [];
     for (const stream of [options.source, options.sink]) guardErrors(stream);
-    // Between two connections: nobody else's.
+    // Transforms sit between two connections and belong to no one else.
     for (const stream of transforms) guardStream(stream);
     this.#head = transforms[0] ?? options.sink;
     this.#linkTransforms();
@@ -75,7 +75,7 @@ class StreamFlow implements Flow {
 
   finish(): void {
     if (this.#settled || this.#sourceEnded) return;
-    // What it gives after this would be written behind the end.
+    // What it delivers after this would be written after the end.
     this.#options.source.pause();
     this.#sourceOnEnd();
   }
@@ -95,8 +95,8 @@ class StreamFlow implements Flow {
   }
 
   /**
-   * A socket whose bytes go back to it has nobody left to deliver to once it is broken. Waiting for the rest of them
-   * would be waiting for itself: they are read when what was written has been taken.
+   * A socket whose bytes go back to it has no one left to deliver to once it is broken. Waiting for the remaining
+   * bytes would be waiting for itself: they are read when what was written has been taken.
    */
   #watchItself(socket: Readable): void {
     this.#listen(socket, kBroken, (error) => {
@@ -186,7 +186,7 @@ class StreamFlow implements Flow {
 
   #sourceOnError(error: Error): void {
     if (this.#sourceEnded) {
-      // The bytes are with the sink already; what broke now is the other direction of a duplex source.
+      // The sink has the bytes already; what broke now is the other direction of a duplex source.
       if ((this.#options.sink as unknown) === this.#options.source) {
         this.#finishWith({ reason: 'reset', error, side: 'source' });
       }

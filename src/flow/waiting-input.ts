@@ -6,14 +6,14 @@ import { descriptorOf } from '../net/tuning.ts';
 import { loadNativeAddon } from '../native/addon.ts';
 
 /**
- * How many bytes of an input have come and have not been read: those that its stream holds, and those that the system
- * does. The native engine moves bytes straight on, so it has read none of those that a peer refuses.
+ * How many bytes of an input have arrived and have not been read: those that its stream holds, and those that the
+ * system holds. The native engine passes bytes straight on, so it has read none that a peer refuses.
  */
 export async function waitingBytes(input: Readable): Promise<number> {
   if (input.readableEnded) return 0;
   const bytes = heldBytes(input);
   if (bytes > 0 || loadNativeAddon()) return bytes;
-  // Without the addon nobody tells what a pipe holds but a read, which is done in the loop's next round.
+  // Without the addon only a read shows what a pipe holds, and it happens in the loop's next round.
   input.read(0);
   await setImmediate();
   await setImmediate();
@@ -26,7 +26,7 @@ function heldBytes(input: Readable): number {
   return input.readableLength + (typeof descriptor === 'number' ? askSystem(descriptor, bytesRead) : 0);
 }
 
-/** Without the addon only of a regular file; a read of it may be under way, so its position says nothing. */
+/** Without the addon, only for a regular file; a read of it may be under way, so its position says nothing. */
 function askSystem(fd: number, bytesRead = 0): number {
   try {
     const addon = loadNativeAddon();

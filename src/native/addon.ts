@@ -19,15 +19,15 @@ export type NumberOption = 'rcvbuf' | 'sndbuf' | 'ttl' | 'tos' | 'linger' | 'nod
  */
 export interface NativeAddon {
   /**
-   * Registers who is told of endings: rows of `id, errno, side (1 source, 2 sink), bytesRead, bytesSent,
-   * restMs (-1 for none), oppositeRead (-1 for none)`. Once.
+   * Registers the listener for endings: rows of `id, errno, side (1 source, 2 sink), bytesRead, bytesSent, restMs
+   * (-1 for none), oppositeRead (-1 for none)`. Once.
    */
   listen(listener: (endings: Float64Array) => void): void;
   /**
-   * Starts a flow: `numbers` are `sourceFd, sinkFd, halfClose, lastWordsMs, sourceLent, sinkLent`. What is lent (1: a Unix
-   * socket, 2: TCP) has to be kept open until the ending is told; of all else a duplicate is made. `head` is sent first; a
-   * source of -1 ends after it. `lastWordsMs` is what the sink has for the bytes that a source gave before it broke; 0 for
-   * as long as it likes.
+   * Starts a flow: `numbers` are `sourceFd, sinkFd, halfClose, lastWordsMs, sourceLent, sinkLent`. What is lent (1:
+   * a Unix socket, 2: TCP) has to be kept open until the ending is reported; everything else is duplicated. `head`
+   * is sent first; a source of -1 ends after it. `lastWordsMs` is the time that the sink has for the bytes that a
+   * source delivered before it broke; 0 for no limit.
    */
   start(numbers: Int32Array, head: Uint8Array | undefined): number;
   /** Flows that are started between `true` and `false` begin together, in the thread too. */
@@ -36,9 +36,9 @@ export interface NativeAddon {
   finish(id: number): void;
   /** Fills `state` with `bytesRead, bytesSent, idleMs, blocked`; leaves it alone when the flow is over. */
   read(id: number, state: Float64Array): void;
-  /** Registers who is told of express lanes: express-lane.ts has the rows. Once, after `listen`. */
+  /** Registers the listener for express lanes: express-lane.ts describes the rows. Once, after `listen`. */
   listenToLanes(listener: (rows: Float64Array, bytes: Uint8Array) => void): void;
-  /** Tells that listener, before it returns, what it has not been told yet. */
+  /** Reports to that listener, before it returns, what has not been reported yet. */
   tellLanes(): void;
   /**
    * `numbers` are `listenFd, noDelay, maxConnections, idleMs, connectMs, lifeMs, lastFreeFd, lastWordsMs, hasAllow, hasDeny,
@@ -58,9 +58,9 @@ export interface NativeAddon {
   stopConnection(id: number): void;
   cutConnection(id: number): void;
   /**
-   * Answers for connections that were asked for: `numbers` are `id, port, skippedBytes, headLength` of each, with an address of
-   * each; a port of -1 makes it a Unix path, -2 stands for the lane's own targets, and -3 takes the connection. The heads
-   * follow each other.
+   * Answers for connections that were asked about: `numbers` are `id, port, skippedBytes, headLength` of each, with
+   * an address of each; a port of -1 makes it a Unix path, -2 means the lane's own targets, and -3 takes the
+   * connection. The heads follow each other.
    */
   answerConnections(numbers: Float64Array, addresses: readonly string[], heads: Uint8Array): void;
   takeConnection(id: number): void;
@@ -79,17 +79,19 @@ export interface NativeAddon {
   /** Bytes received and not yet read. Source: tcp(7), SIOCINQ. */
   unreadBytes(fd: number): number;
   /**
-   * Where an accepted connection was going before a rule of this machine (DNAT, REDIRECT) had it come here, as
-   * `10.0.0.1:80` or `[fd00::1]:80`; undefined where the system knows of none. Without a rule it may be our own address.
+   * Where an accepted connection was going before a rule of this machine (DNAT, REDIRECT) diverted it here, as
+   * `10.0.0.1:80` or `[fd00::1]:80`; undefined if the system knows of none. Without a rule it may be our own
+   * address.
    */
   originalDestination(fd: number): string | undefined;
   /** A new descriptor for the same open file, close-on-exec. The caller closes it. */
   duplicate(fd: number): number;
   /**
-   * Begins a connect to each address, and waits for an answer to any of those under way, at most `sliceMs`. `numbers` are
-   * `limitMs (0 for none), sliceMs, pendingCount`, and `port, key` of each address. `pending` has the rows `fd, key,
-   * begunMs` and is carried from call to call; whoever gives up closes its descriptors. Fills `answers` with rows of
-   * `key, errno, durationMs, fd`: without an error the open connection, or -1 where the limit ran out.
+   * Begins a connect to each address, and waits for an answer to any of those under way, at most `sliceMs`.
+   * `numbers` are `limitMs (0 for none), sliceMs, pendingCount`, and `port, key` of each address. `pending` has the
+   * rows `fd, key, begunMs` and is carried from call to call; a caller that gives up closes its descriptors. Fills
+   * `answers` with rows of `key, errno, durationMs, fd`: without an error the open connection, or -1 when the limit
+   * ran out.
    *
    * @returns how many answers there are
    */
@@ -99,16 +101,18 @@ export interface NativeAddon {
     pending: Float64Array,
     answers: Float64Array,
   ): number;
-  /** The pid of a child of this process that has ended and has not been waited for; 0 for none. Takes nothing away. */
+  /**
+   * The pid of a child of this process that has ended and has not been waited for; 0 for none. Does not reap it.
+   */
   deadChild(): number;
-  /** Waits for a child that has ended, so that nothing of it is left. Its exit status is lost. */
+  /** Waits for a child that has ended, so that no zombie is left. Its exit status is lost. */
   reap(pid: number): void;
 }
 
 /** Which engine this process has, and why. For `tnet --version --verbose`. */
 export interface NativeStatus {
   readonly used: boolean;
-  /** The addon's file when it is used, or the executable that it is inside of. */
+  /** The addon's file when it is used, or the executable that contains it. */
   readonly file?: string;
   /** One sentence without a full stop: why it is not used. */
   readonly reason?: string;
@@ -118,7 +122,7 @@ const debug = debuglog('tnet');
 
 let loaded: { addon?: NativeAddon; status: NativeStatus } | undefined;
 
-/** The addon, or undefined when there is none that works here. Looks once, on the first call. */
+/** The addon, or undefined when none works here. Looks once, on the first call. */
 export function loadNativeAddon(): NativeAddon | undefined {
   loaded ??= find();
   return loaded.addon;
@@ -158,7 +162,7 @@ function search(): { addon?: NativeAddon; status: NativeStatus } {
   return without(reason);
 }
 
-/** The addon inside a single executable (scripts/build-sea.mjs), or undefined when this is none. */
+/** The addon inside a single executable (scripts/build-sea.mjs), or undefined when this is not one. */
 function openEmbedded(): { addon?: NativeAddon; status: NativeStatus } | undefined {
   const sea = process.getBuiltinModule('node:sea');
   if (!sea.isSea()) return undefined;

@@ -3,10 +3,10 @@ import { readNextDescriptor } from './descriptors.ts';
 import type { ListeningHandle, AcceptedHandle, ServerInternals } from './handles.ts';
 
 /**
- * A listening socket that nobody accepts from: its connections wait in the system's backlog.
+ * A listening socket on which nothing accepts: its connections wait in the system's backlog.
  *
- * `handle` takes the place of the one that was parked. It is one of node:net's own, so that whatever a program does with
- * a server's handle, such as sending it to a child process, works; and it keeps the process alive as the other did.
+ * `handle` replaces the one that was parked. It is one of node:net's own, so that whatever a program does with a
+ * server's handle, such as sending it to a child process, works; and it keeps the process alive as the other did.
  */
 export interface ParkedListener {
   readonly handle: ListeningHandle;
@@ -46,8 +46,8 @@ export function parkListener(handle: ListeningHandle): ParkedListener | undefine
 const longMs = 86_400_000;
 
 /**
- * Has a handle that does not listen keep the process alive, or not, as a listening one does. libuv counts only handles
- * that are active, so a timer stands in, which ref(), unref() and close() of the handle move.
+ * Makes a handle that does not listen keep the process alive, or not, as a listening one does. libuv counts only
+ * handles that are active, so a timer stands in, controlled by ref(), unref() and close() of the handle.
  */
 export function keepParked(handle: ListeningHandle, hadRef: boolean): ParkedListener {
   const life = setInterval(() => undefined, longMs);
@@ -55,7 +55,7 @@ export function keepParked(handle: ListeningHandle, hadRef: boolean): ParkedList
   const unpark = () => {
     const keepsAlive = life.hasRef();
     clearInterval(life);
-    // Those of its prototype show again.
+    // Uncovers the methods of its prototype.
     for (const name of ['ref', 'unref', 'hasRef', 'close'] as const) Reflect.deleteProperty(handle, name);
     if (!keepsAlive) handle.unref();
   };
@@ -72,8 +72,8 @@ export function keepParked(handle: ListeningHandle, hadRef: boolean): ParkedList
 }
 
 /**
- * Why a server does not accept: `pause()`, as many connections as allowed, too few free file descriptors, or somebody
- * else accepts in its place.
+ * Why a server does not accept: `pause()`, as many connections as allowed, too few free file descriptors, or other
+ * code accepts in its place.
  */
 export type ShutReason = 'paused' | 'full' | 'descriptors' | 'lent';
 
@@ -81,7 +81,7 @@ export type ShutReason = 'paused' | 'full' | 'descriptors' | 'lent';
 export const heldConnectionsLimit = 511;
 
 /**
- * Stops a listening server from accepting, and lets it go on.
+ * Stops a listening server from accepting, and lets it resume.
  *
  * Where the listener can be parked (see listener-parking), connections wait in the system's backlog. Where it cannot
  * (Unix sockets without an addon), the system goes on accepting, and the gate keeps the connections undelivered and
@@ -97,8 +97,9 @@ export class AcceptGate {
   /** Accepted while shut, first come first; emptied when the gate opens or closes for good. */
   readonly #held: AcceptedHandle[] = [];
   /**
-   * Runs a function in the AsyncLocalStorage context of listen(), where a server's events belong: parking makes handles
-   * and opening delivers connections, and whoever calls pause() or ends a connection must not be their context.
+   * Runs a function in the AsyncLocalStorage context of listen(), where a server's events belong: parking makes
+   * handles and opening delivers connections, and a caller of pause(), or code that ends a connection, must not
+   * become their context.
    */
   readonly #inContext = AsyncLocalStorage.snapshot();
   #parked: ParkedListener | undefined;
@@ -118,7 +119,7 @@ export class AcceptGate {
     this.#inContext(() => this.#park());
   }
 
-  /** As shut(), but only where `park` can park the listener: holding connections back would not free anything. */
+  /** Like shut(), but only if `park` can park the listener: holding connections back would not free anything. */
   shutIfParked(reason: ShutReason, park: ParkListener = parkListener): boolean {
     if (!this.#inContext(() => this.#park(park))) return false;
     this.#reasons.add(reason);

@@ -67,7 +67,7 @@ export function removeAcceptor(server: StatefulServer): void {
 }
 
 /**
- * Stops accepting where it can be stopped. It goes on when descriptors are free again, which is looked at when a
+ * Stops accepting, if that is possible. It resumes when descriptors are free again, which is checked when a
  * connection closes and every retryMs; until then nothing more is reported.
  */
 function pauseForDescriptors(server: StatefulServer, gate: AcceptGate, lastFreeFd: number): void {

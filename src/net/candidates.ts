@@ -29,7 +29,7 @@ export interface CandidateQuestion {
 }
 
 /**
- * The addresses of a host, in the order in which they are to be tried: at once where the host is one.
+ * The addresses of a host, in the order in which to try them: synchronously when the host is an address.
  *
  * @throws the resolver's error (ENOTFOUND, …), or TnetError TNET_E_ADDRESS when no address has the wanted family
  */
@@ -62,7 +62,7 @@ async function resolve(host: string, options: CandidateQuestion, family: number)
   return readAnswer(answer);
 }
 
-/** What a lookup function gave. What is no address must not be looked up again. */
+/** What a lookup function returned. Anything that is not an address must not be looked up again. */
 function readAnswer(answer: unknown): LookupAddress[] {
   const given = (Array.isArray(answer) ? answer : [{ address: answer }]) as { address?: unknown }[];
   const words = given.map((entry) => String((entry as typeof entry | null)?.address));

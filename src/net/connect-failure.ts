@@ -17,16 +17,19 @@ const setupCodes = new Set([
 ]);
 
 /**
- * What connect(2) to an IP address also says because of the network: a route that prohibits (EACCES) or swallows (EINVAL),
- * a packet filter (EPERM), no address or port to come from at the moment (EADDRNOTAVAIL). Of bind(2) and of Unix paths the
- * same codes are about what was asked for.
+ * What connect(2) to an IP address also says because of the network: a route that prohibits (EACCES) or swallows
+ * (EINVAL), a packet filter (EPERM), no source address or port available at the moment (EADDRNOTAVAIL). From
+ * bind(2) and for Unix paths, the same codes are about what was asked for.
  */
 const networkCodes = new Set(['EACCES', 'EPERM', 'EINVAL', 'EADDRNOTAVAIL']);
 
-/** An address of one link, which says nothing without the link's name. */
+/** A link-local address, which means nothing without the link's name. */
 const linkLocal = /^fe[89ab][0-9a-f]:[^%]*$/i;
 
-/** Whether what failed is of this machine's set-up, so that the same try would fail again. Of several errors: all are. */
+/**
+ * Whether a failure comes from this machine's set-up, so that the same attempt would fail again. Of several errors:
+ * all do.
+ */
 export function isSetupFailure(error: unknown): boolean {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.every(isSetupFailure);
   const code = errorCode(error) ?? '';
@@ -38,21 +41,24 @@ function isOfNetwork(error: unknown): boolean {
   return syscall === 'connect' && port > 0 && !linkLocal.test(address);
 }
 
-/** How much a failure says: a refusal, which means that the way is right, before all others, and set-up failures last. */
+/**
+ * How informative a failure is: a refusal, which means that the route works, before all others, and set-up failures
+ * last.
+ */
 function rank(error: Error): number {
   if (errorCode(error) === 'ECONNREFUSED') return 0;
   return isSetupFailure(error) ? 2 : 1;
 }
 
-/** The failures of several addresses, those first that say most. */
+/** The failures of several addresses, the most informative first. */
 export function sortFailures(errors: readonly Error[]): Error[] {
   return [...errors].sort((one, other) => rank(one) - rank(other));
 }
 
 /**
- * What a connection to itself is taken for. A connect to a port of this machine in the range for outgoing ports, at which
- * nobody listens, may be given that very port to come from; TCP then joins the two ends of one socket (RFC 9293, 3.5,
- * simultaneous open).
+ * The error for a connection to itself. A connect to a port of this machine in the range for outgoing ports, on
+ * which nothing listens, may be given that very port as its source; TCP then joins the two ends of one socket (RFC
+ * 9293, 3.5, simultaneous open).
  */
 export function createSelfRefusal(address: string, port: number): Error {
   const message = `connection refused: nobody listens, and the socket was connected to itself`;
@@ -61,10 +67,10 @@ export function createSelfRefusal(address: string, port: number): Error {
 
 type Tried = Pick<Attempt, 'address' | 'family' | 'port'>;
 
-/** What an error of a host has to tell: which addresses were tried, and why each that is over failed. */
+/** What the error of a host is made of: which addresses were tried, and why each finished attempt failed. */
 export interface Progress {
   readonly tried: Tried[];
-  /** Those of them that are over. */
+  /** The attempts that are over. */
   readonly failed: Set<Tried>;
   readonly errors: Error[];
 }
@@ -83,7 +89,7 @@ export function createRaceError(
 ): Error {
   const sorted = sortFailures(errors);
   const [first] = sorted;
-  // What is wrong at our end is wrong for every address.
+  // An error on our side is the same for every address.
   if (first && sorted.every((error) => error === first || isSameExplained(error, first))) return first;
   const code = errorCode(first);
   const reasons = sorted.map(({ message }) => message).join('; ');

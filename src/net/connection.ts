@@ -18,12 +18,12 @@ export interface Connection extends Duplex {
 }
 
 /**
- * How long what was sent may take to arrive when a server that ends resets a stream that has not ended, in milliseconds:
- * the process is to be gone within a second.
+ * How long what was sent may take to arrive when a server that ends resets a stream that has not ended, in
+ * milliseconds: the process has to be gone within a second.
  */
 export const cutDeliveryMs = 500;
 
-/** Ends a connection so that the peer sees a break (see resetSocket); a datagram peer is only let go. */
+/** Ends a connection so that the peer sees a break (see resetSocket); a datagram peer is only released. */
 export async function resetConnection(connection: Connection, withinMs?: number): Promise<void> {
   if (connection instanceof Socket) await resetSocket(connection, withinMs);
   else connection.destroy();
@@ -42,8 +42,8 @@ const lingerMs = 200;
 /**
  * Closes a connection when its session is over, and returns at once.
  *
- * Over TLS an orderly end is told (close_notify), behind what waits to be sent: without it the peer has to take what it
- * got for cut short. With an `error` it was cut short, and is not told so.
+ * Over TLS an orderly end is announced (close_notify), after what waits to be sent: without it the peer has to
+ * assume that what it got was cut short. With an `error` it was cut short, so no close_notify is sent.
  */
 export function closeConnection(connection: Connection, error?: Error): void {
   const isTold = connection.destroyed || connection.writableFinished;
@@ -74,7 +74,7 @@ export function closeConnection(connection: Connection, error?: Error): void {
 
 /**
  * How long what came before a reset may take to reach the other side of a relay, in milliseconds: a side that takes
- * nothing must not hold what the reset has left behind.
+ * nothing must not keep what the reset has left behind.
  */
 export const deliveryMs = 1_000;
 
@@ -82,8 +82,8 @@ export const deliveryMs = 1_000;
  * Ends a connection so that the peer sees a break and never a clean end: RST on TCP. A Unix socket has no RST; its
  * peer sees ECONNRESET only if it left bytes unread, so closing is all there is.
  *
- * What was written before is delivered first, as far as the peer takes it within the limit: a RST overtakes what is
- * still in the kernel's send queue.
+ * What was written before is delivered first, as far as the peer takes it within the limit: an RST overtakes what
+ * is still in the kernel's send queue.
  *
  * @param withinMs default: deliveryMs
  */
@@ -93,7 +93,7 @@ async function resetSocket(socket: Socket, withinMs: number = deliveryMs): Promi
   resetNow(socket);
 }
 
-/** As resetSocket(), at once: what the peer has not taken is lost. The only place that resets a connection. */
+/** Like resetSocket(), at once: what the peer has not taken is lost. The only place that resets a connection. */
 function resetNow(socket: Socket): void {
   if (isTcp(socket) && !socket.connecting) socket.resetAndDestroy();
   else socket.destroy();
@@ -115,18 +115,18 @@ export function presentAddresses(socket: Connection, addresses: PresentedAddress
   presented.set(socket, addresses);
 }
 
-/** What presentAddresses() has been told of the socket, which outlasts the connection. */
+/** What presentAddresses() has set for the socket, which outlasts the connection. */
 export function presentedAddresses(socket: Connection): PresentedAddresses | undefined {
   return presented.get(socket);
 }
 
-/** How long a peer that was only looked at may take to end its side. */
+/** How long a peer that was only checked may take to end its side. */
 const leavingMs = 100;
 
 /**
- * Closes a connection that was opened only to see whether somebody is there, so that the peer sees an end in order: our
- * side is ended, what the peer says is read and dropped, and its end is waited for, for a moment. A connection that is
- * closed with a greeting unread is reset by the system, and servers report that. Never rejects.
+ * Closes a connection that was opened only to see whether a server is there, so that the peer sees an orderly end:
+ * our side is ended, what the peer says is read and dropped, and its end is waited for, for a moment. A connection
+ * that is closed with a greeting unread is reset by the system, and servers report that. Never rejects.
  */
 export async function leaveInOrder(connection: Connection): Promise<void> {
   if (connection.destroyed) return;

@@ -1,26 +1,26 @@
 import { TnetError, type TnetErrorCode } from '../errors.ts';
 import type { Socket } from './index.ts';
 
-/** What a chunk of the peer led to. */
+/** What results from a chunk of the peer. */
 export interface Answer<T> {
   readonly send?: Buffer | undefined;
-  /** The talk is over: with what came of it, and the bytes after it, which are the stream's. */
+  /** The conversation is over: with its result, and the bytes after it, which belong to the stream. */
   readonly done?: { readonly value: T; readonly rest: Buffer } | undefined;
 }
 
 export interface Conversation<T> {
   /** What we say first. */
   readonly first?: Buffer;
-  /** Takes a chunk of the peer, cut anywhere. What it throws ends the talk. */
+  /** Takes a chunk of the peer, cut anywhere. What it throws ends the conversation. */
   readonly receive: (chunk: Buffer) => Answer<T>;
-  /** When the peer ends or breaks off: the code, and the sentence. */
+  /** The error when the peer ends or breaks off: its code and message. */
   readonly cut: { readonly code: TnetErrorCode; readonly message: string };
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Holds a handshake with the peer of a connected socket before its stream begins. Afterwards the socket is paused,
- * and what came behind the handshake is put back to be read first. It is not closed, whatever happens.
+ * and what came after the handshake is put back to be read first. It is not closed, whatever happens.
  *
  * @throws what `receive` throws, the signal's reason, the socket's error, or a TnetError with the `cut` code.
  */

@@ -15,7 +15,7 @@ export interface DatagramChannel {
 /** The longest payload of a UDP datagram over IPv4: 65535 less the headers. Source: RFC 768, RFC 791. */
 export const maxDatagramBytes = 65_507;
 
-/** What is kept for a reader that is slower than the peer. Beyond it datagrams are lost, and it is told. */
+/** How much is kept for a reader that is slower than the peer. Beyond it datagrams are lost, which is reported. */
 export const receiveQueueBytes = 4 * 1024 * 1024;
 
 /** A datagram's own cost in the queue: one without bytes takes memory too. */
@@ -29,17 +29,17 @@ export interface LostDatagrams {
 
 /**
  * One peer of a datagram socket as a stream: each chunk that is read is one datagram, each chunk that is written is
- * sent as one, and one without bytes is a chunk without bytes. It has no end: who reads it decides when it is over.
+ * sent as one, and one without bytes is a chunk without bytes. It has no end: its reader decides when it is over.
  *
- * A chunk over maxDatagramBytes is sent as several datagrams. 'cut' (bytes) tells of it, 'lost' (LostDatagrams) of
- * datagrams that the reader was too slow for. Destroy it to let the peer go.
+ * A chunk over maxDatagramBytes is sent as several datagrams. 'cut' (bytes) reports that, 'lost' (LostDatagrams)
+ * datagrams for which the reader was too slow. Destroy it to release the peer.
  */
 export class DatagramPeer extends Duplex {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localAddress: string | undefined;
   readonly localPort: number | undefined;
-  /** Datagrams received, with those without bytes and without the lost ones. */
+  /** Datagrams received, including empty ones and excluding lost ones. */
   received = 0;
   readonly #channel: DatagramChannel;
   readonly #queue: Buffer[] = [];

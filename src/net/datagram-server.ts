@@ -4,19 +4,19 @@ import { connectSocket, joinPeer } from './datagram.ts';
 import { DatagramPeer } from './datagram-peer.ts';
 import { createFault } from './guard.ts';
 
-/** The most peers that are remembered when no limit is given; the one that was silent for longest makes way. */
+/** The most peers that are remembered when no limit is given; the one silent for longest makes way. */
 export const rememberedPeers = 1024;
 
 export interface DatagramServerOptions {
   /** The first peer is the only one: the socket is connected to it. Default false. */
   readonly onlyFirst?: boolean | undefined;
-  /** Datagrams of more peers than this are turned away. Default: rememberedPeers, the longest silent makes way. */
+  /** Datagrams of more peers than this are refused. Default: rememberedPeers, and the longest silent makes way. */
   readonly maxPeers?: number | undefined;
-  /** Judges a sender's address: a reason turns its datagrams away. */
+  /** Judges a sender's address: if it returns a reason, the datagrams are refused. */
   readonly admit?: ((address: string) => string | undefined) | undefined;
-  /** Told of every datagram that is turned away. */
+  /** Called for every datagram that is refused. */
   readonly onRefused?: ((remote: RemoteInfo, reason: string) => void) | undefined;
-  /** Called with every new peer; its first datagram is in it already. */
+  /** Called with every new peer, which already holds its first datagram. */
   readonly onPeer: (peer: DatagramPeer) => void;
 }
 
@@ -27,7 +27,7 @@ export interface DatagramServerOptions {
  * Emits 'error' with what the socket reports.
  */
 export class DatagramServer extends EventEmitter {
-  /** Datagrams of more peers than this are turned away; undefined: rememberedPeers, and none is turned away. */
+  /** Datagrams of more peers than this are refused; undefined: rememberedPeers, and none are refused. */
   maxPeers: number | undefined;
   readonly #socket: Socket;
   readonly #options: DatagramServerOptions;
@@ -60,7 +60,7 @@ export class DatagramServer extends EventEmitter {
     return this.#socket.address();
   }
 
-  /** Takes no more peers. The socket is closed when the last of those there are is destroyed. */
+  /** Takes no more peers. The socket is closed when the last existing one is destroyed. */
   close(callback?: () => void): void {
     this.#isClosing = true;
     this.#onClosed = callback;
@@ -83,11 +83,11 @@ export class DatagramServer extends EventEmitter {
   }
 
   #judge({ address, port }: RemoteInfo): string | undefined {
-    // Whoever forges a datagram can give it this port; node:dgram throws at an answer to it.
+    // A forged datagram can have this source port; node:dgram throws at an answer to it.
     if (port === 0) return 'nobody can be answered at port 0';
     if (this.#isLocked) return 'another peer was first';
     if (this.#isClosing) return 'no more peers are taken';
-    // The number first: a peer that finds no place has not used up what else it is allowed.
+    // The number first: a peer for which there is no room must not use up its rate.
     if (this.#peers.size >= (this.maxPeers ?? Infinity)) return 'too many peers';
     return this.#options.admit?.(address);
   }

@@ -8,16 +8,16 @@ export interface DatagramConnectOptions {
   /** A numeric address. */
   readonly address: string;
   readonly port: number;
-  /** Where to send from. Default: the system's choice. */
+  /** The address to send from. Default: the system's choice. */
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
-  /** Sets the options of the socket, which is bound. Throws what connectDatagram() is to throw. */
+  /** Sets the options of the socket, which is bound. Throws what connectDatagram() should throw. */
   readonly tune?: ((socket: Socket) => void) | undefined;
 }
 
 /**
  * Opens a UDP socket that is connected to one peer: only that peer's datagrams come in, and an ICMP answer that
- * nobody listens destroys the stream with ECONNREFUSED. Destroying the stream closes the socket.
+ * nothing listens there destroys the stream with ECONNREFUSED. Destroying the stream closes the socket.
  *
  * @throws the system's error: EADDRINUSE, EADDRNOTAVAIL, ENETUNREACH, …
  */
@@ -48,7 +48,7 @@ export async function connectSocket(socket: Socket, port: number, address: strin
   await connected;
 }
 
-/** The stream of a connected socket's peer, which owns the socket. Datagrams are the caller's to deliver. */
+/** The stream of a connected socket's peer, which owns the socket. The caller delivers the datagrams. */
 export function joinPeer(socket: Socket, onClose?: () => void): DatagramPeer {
   const remote = socket.remoteAddress();
   const local = socket.address();
@@ -71,9 +71,10 @@ export function joinPeer(socket: Socket, onClose?: () => void): DatagramPeer {
 export type { RemoteInfo, Socket as DatagramSocket } from 'node:dgram';
 
 /**
- * Creates a UDP socket and binds it. A multicast group may have many members on one machine, and each gets all that is
- * sent to it; any other address has one socket, which another could only take datagrams from. Resolves with the bound socket, which belongs to the caller; rejects with the
- * error of binding (EADDRINUSE, EACCES, …), and then nothing stays open.
+ * Creates a UDP socket and binds it. A multicast group may have many members on one machine, and each gets all that
+ * is sent to it; any other address has one socket, since a second one could only steal datagrams from it. Resolves
+ * with the bound socket, which belongs to the caller; rejects with the error of binding (EADDRINUSE, EACCES, …),
+ * and then nothing stays open.
  */
 export async function bindDatagram(options: dgram.SocketOptions & dgram.BindOptions): Promise<dgram.Socket> {
   // Loaded when it is used: a start without datagrams is half a millisecond sooner.
@@ -92,11 +93,11 @@ export async function bindDatagram(options: dgram.SocketOptions & dgram.BindOpti
 let groups: readonly Block[] | undefined;
 
 /**
- * Joins the multicast group that a socket is bound to: without it the system gives the socket nothing. On the interface
- * of the route to the group, or of an IPv6 address's zone. Does nothing for any other address. When it fails, the socket
- * is closed.
+ * Joins the multicast group that a socket is bound to: without it the system delivers nothing to the socket. On the
+ * interface of the route to the group, or of an IPv6 address's zone. Does nothing for any other address. When it
+ * fails, the socket is closed.
  *
- * @throws the system's error: ENODEV where no interface leads to the group
+ * @throws the system's error: ENODEV when no interface leads to the group
  */
 export function joinOwnGroup(socket: dgram.Socket, address: string): void {
   const prefix = wholeAddress(address);
@@ -115,9 +116,9 @@ function isGroup(address = ''): boolean {
   return prefix !== undefined && groups.some((group) => group.covers(prefix));
 }
 
-/** The number of a bound socket's descriptor; undefined without one. It stays the socket's to close. */
+/** The number of a bound socket's descriptor; undefined without one. The socket still closes it. */
 export function descriptorOfDatagrams(socket: dgram.Socket): number | undefined {
-  // node:dgram has its handle behind a symbol, and a warning before the property of old.
+  // node:dgram keeps its handle under a symbol, and the old property prints a warning.
   const state = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === 'state symbol');
   if (state === undefined) return undefined;
   const { handle } = (socket as unknown as Record<symbol, { handle: { fd?: number } | null }>)[state] ?? {};

@@ -14,7 +14,7 @@ export class Deadline implements Disposable {
   #signal: AbortSignal | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `what` ends the sentence of the failure: `no answer from a:80 within 30 s`. No limit: `timeoutMs` absent. */
+  /** `what` is the end of the error's message: `no answer from a:80 within 30 s`. No limit: `timeoutMs` absent. */
   constructor(what: string, timeoutMs: number | undefined, outer?: AbortSignal) {
     this.limitMs = timeoutMs;
     this.#what = what;
@@ -22,7 +22,7 @@ export class Deadline implements Disposable {
     this.#endsAt = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
   }
 
-  /** Made when somebody asks for it: who connects to an address has a limit of his own. */
+  /** Created when it is first asked for: a connect to an address has a limit of its own. */
   get signal(): AbortSignal {
     return (this.#signal ??= this.#start());
   }
@@ -35,7 +35,7 @@ export class Deadline implements Disposable {
         const message = `${this.#what} within ${formatLimit(limitMs ?? 0)}`;
         controller.abort(new TnetError('TNET_E_TIMEOUT', message));
       };
-      // A turn later, so that an answer or an error of this very turn comes first.
+      // A turn later, so that an answer or an error of this same turn comes first.
       this.#timer = setTimeout(() => setImmediate(expire), leftMs);
     }
     return this.#outer ? AbortSignal.any([controller.signal, this.#outer]) : controller.signal;
@@ -52,12 +52,12 @@ export class Deadline implements Disposable {
   }
 }
 
-/** What is to be called when a signal aborts. */
+/** What to call when a signal aborts. */
 const waiting = new WeakMap<AbortSignal, Set<() => void>>();
 
 /**
- * Calls `act` when the signal aborts, unless what is given back is called before. For the signal of a whole run, for which
- * everything that is under way waits: one listener does for all.
+ * Calls `act` when the signal aborts, unless the returned function is called before. For the signal of a whole run,
+ * on which everything that is under way waits: one listener serves all.
  */
 export function onAbort(signal: AbortSignal, act: () => void): () => void {
   let acts = waiting.get(signal);
@@ -78,7 +78,7 @@ export interface LongTimer {
   clear(): void;
 }
 
-/** As setTimeout() without keeping the process alive, for delays of any length: Infinity never comes. */
+/** Like setTimeout() without keeping the process alive, for delays of any length: Infinity never fires. */
 export function startLongTimer(act: () => void, delayMs: number): LongTimer {
   let leftMs = delayMs;
   const wait = (): NodeJS.Timeout => {

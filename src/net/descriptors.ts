@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode } from '../errors.ts';
 
-/** The process's soft limit on open files, or Infinity where the system does not tell. Linux: proc_pid_limits(5). */
+/** The process's soft limit on open files, or Infinity when the system does not tell. Linux: proc_pid_limits(5). */
 export function readDescriptorLimit(): number {
   try {
     const [, limit] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? [];
@@ -31,12 +31,12 @@ export function createExhaustedError(limit: number, fd: number): Error {
   );
 }
 
-/** How long it is waited for a free descriptor before it is looked again. */
+/** How long to wait before checking again for a free descriptor. */
 const lookAgainMs = 50;
 
 /**
- * Opens a connection, and again as long as the process or the system has no free descriptor and there is time: another
- * connection will leave.
+ * Opens a connection, retrying as long as the process or the system has no free descriptor and there is time:
+ * another connection will end.
  *
  * @param open opens it within `timeoutMs`
  * @throws what `open` throws, or the signal's AbortError

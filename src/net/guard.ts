@@ -3,7 +3,7 @@ import type { EventEmitter } from 'node:events';
 import { Transform, type Duplex } from 'node:stream';
 import { TnetError } from '../errors.ts';
 
-/** Told of the first exception that serving a connection has thrown; `cause` is what was thrown. */
+/** Called with the first exception thrown by serving a connection; `cause` is what was thrown. */
 export type OnFault = (fault: TnetError) => void;
 
 /** A connection, as far as a guard is concerned. */
@@ -11,18 +11,19 @@ export interface Guarded extends EventEmitter {
   destroy(): unknown;
 }
 
-/** Whose connection what runs now is for. */
+/** The guard of the connection that the running code serves. */
 const serving = new AsyncLocalStorage<ConnectionGuard>();
 
-/** What a stream does by functions of its own, which Node calls at times of its own too. */
+/** The functions by which a stream works, which Node also calls at other times. */
 const streamMethods = ['_read', '_write', '_writev'] as const;
 
 /**
- * The last guard of a connection: an exception that nobody expected, thrown by what serves it or by a listener of its
- * events, ends this connection and no other. It is told once, as TNET_E_INTERNAL, and the connection is destroyed.
+ * The last guard of a connection: an unexpected exception, thrown by the code that serves it or by a listener of
+ * its events, ends this connection and no other. It is reported once, as TNET_E_INTERNAL, and the connection is
+ * destroyed.
  *
- * What is called later by something else, as a timer, is to be wrapped by guarded(), and a stream that the connection's
- * bytes pass through to be given to guardStream().
+ * Functions that are called later, for example by a timer, have to be wrapped by guarded(), and streams through
+ * which the connection's bytes pass have to be given to guardStream().
  */
 export class ConnectionGuard {
   readonly #onFault: OnFault;
@@ -33,7 +34,7 @@ export class ConnectionGuard {
     this.#onFault = onFault;
   }
 
-  /** Guards the listeners of a connection too. It is destroyed with the first fault. */
+  /** Guards the listeners of a connection too. The connection is destroyed at the first fault. */
   watch(connection: Guarded): void {
     if (this.#isBroken) return void connection.destroy();
     this.#connections.push(connection);
@@ -41,11 +42,11 @@ export class ConnectionGuard {
     connection.emit = (...args: unknown[]) => this.#call(emit, connection, args) ?? true;
   }
 
-  /** As watch(), and guards what the stream itself does. */
+  /** Like watch(), and also guards the stream's own functions. */
   watchStream(stream: Duplex): void {
     this.watch(stream);
     const methods = stream as unknown as Record<string, ((...args: unknown[]) => unknown) | undefined | null>;
-    // A Transform whose _final() is not its own one has its end worked on twice.
+    // On a Transform whose _final() is replaced, the end is processed twice.
     for (const name of [...streamMethods, stream instanceof Transform ? '_flush' : '_final']) {
       const method = methods[name];
       if (method) methods[name] = (...args) => this.#call(method, stream, args);
@@ -67,7 +68,7 @@ export class ConnectionGuard {
     args: readonly unknown[],
   ): Result | undefined {
     try {
-      // Most of what is called is called by what runs for the connection already.
+      // Most calls come from code that already runs for the connection.
       if (serving.getStore() === this) return Reflect.apply(method, self, args) as Result;
       return serving.run(this, () => Reflect.apply(method, self, args) as Result);
     } catch (error) {
@@ -76,7 +77,7 @@ export class ConnectionGuard {
     }
   }
 
-  /** Something has failed that must not. */
+  /** Something has failed that must not fail. */
   fail(error: unknown): void {
     if (this.#isBroken) return;
     this.#isBroken = true;
@@ -86,8 +87,8 @@ export class ConnectionGuard {
 }
 
 /**
- * A callback for a timer, or whatever else calls later, on behalf of the connection that is served now: what it throws,
- * or its promise rejects with, ends that connection. Where none is served it is given back as it is.
+ * A callback for a timer, or whatever else calls later, on behalf of the connection that is served now: what it
+ * throws, or its promise rejects with, ends that connection. When none is served it is returned as it is.
  */
 export function guarded<Args extends unknown[]>(
   callback: (...args: Args) => unknown,
@@ -96,12 +97,14 @@ export function guarded<Args extends unknown[]>(
   return guard ? (...args) => void guard.run(() => callback(...args)) : callback;
 }
 
-/** Has a stream that is the connection's alone guarded with the connection that is served now, if one is. */
+/**
+ * Guards a stream that belongs to one connection together with the connection that is served now, if there is one.
+ */
 export function guardStream(stream: Duplex): void {
   serving.getStore()?.watchStream(stream);
 }
 
-/** What is told of an exception that nobody expected. */
+/** The error that reports an unexpected exception. */
 export function createFault(error: unknown): TnetError {
   const { name, message } = error instanceof Error ? error : new Error(String(error));
   const [line = ''] = message.split('\n');

@@ -48,7 +48,7 @@ export function adoptDetached(handle: DetachedHandle): Socket {
   return socket;
 }
 
-/** A listening socket on which somebody else accepts in a server's place. */
+/** A listening socket on which other code accepts in place of its server. */
 export interface ListenerLoan {
   /** Open until `giveBack`. */
   readonly fd: number;
@@ -57,8 +57,8 @@ export interface ListenerLoan {
 }
 
 /**
- * Has a server stop accepting without losing a waiting connection, and lends its listening socket. The server's
- * address, its events and its close() stay as they are; it has to be closed as ever.
+ * Makes a server stop accepting without losing a waiting connection, and lends its listening socket. The server's
+ * address, its events and its close() stay as they are; it still has to be closed.
  *
  * @returns undefined when the server is not listening, or on no socket of its own, or there is no native addon
  */

@@ -66,8 +66,8 @@ export function stopReading(socket: net.Socket): void {
  * Takes O_NONBLOCK off a pipe or terminal that Node put it on.
  *
  * The flag belongs to the open file, not to the descriptor: the shell and the next command share it, and would see
- * EAGAIN from their own reads and writes. Node restores it at exit only on descriptors 0 to 2 that are still open, so
- * whoever closes one of them sooner calls this first.
+ * EAGAIN from their own reads and writes. Node restores it at exit only on descriptors 0 to 2 that are still open,
+ * so code that closes one of them earlier calls this first.
  */
 export function restoreBlocking(socket: net.Socket): void {
   const { _handle: handle } = socket as unknown as {

@@ -20,11 +20,13 @@ export interface RaceOptions extends Omit<SocketOptions, 'signal' | 'fd' | 'hand
   readonly lookup?: net.LookupFunction | undefined;
   /** dns.lookup's hints. */
   readonly hints?: number | undefined;
-  /** How long an attempt runs before the next one starts beside it, in milliseconds. Default 250 (RFC 8305, 8). */
+  /**
+   * How long an attempt runs before the next one starts in parallel, in milliseconds. Default 250 (RFC 8305, 8).
+   */
   readonly staggerMs?: number | undefined;
-  /** The limit for the whole: DNS and all attempts together, in milliseconds. Default: no limit. */
+  /** The limit for DNS and all attempts together, in milliseconds. Default: no limit. */
   readonly timeoutMs?: number | undefined;
-  /** What the error calls the limit, where `timeoutMs` is only the rest of it. Default `timeoutMs`. */
+  /** The limit that the error names, if `timeoutMs` is only the rest of it. Default `timeoutMs`. */
   readonly limitMs?: number | undefined;
   /** Ends the race; the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -32,7 +34,7 @@ export interface RaceOptions extends Omit<SocketOptions, 'signal' | 'fd' | 'hand
   readonly judge?: ((candidate: Candidate) => Error | undefined) | undefined;
   /** Called with the candidates in the order in which they will be tried. */
   readonly onLookup?: ((candidates: readonly Candidate[]) => void) | undefined;
-  /** Gives an attempt's failure words of the caller's. */
+  /** Lets the caller reword an attempt's failure. */
   readonly explain?: ((error: Error) => Error) | undefined;
   readonly onAttempt?: ((attempt: Attempt) => void) | undefined;
   readonly onAttemptFailed?: ((attempt: Attempt, error: Error) => void) | undefined;
@@ -62,7 +64,7 @@ export async function connectTcp(options: RaceOptions): Promise<Socket> {
   let next = 0;
   let isOver = false;
   let stagger: NodeJS.Timeout | undefined;
-  // Settled a turn later, so that a connection or an error of this very turn comes first.
+  // Settled a turn later, so that a connection or an error of this same turn comes first.
   const expire = () => setImmediate(() => reject(createTimeoutError(options, progress)));
   const isLimited = timeoutMs !== undefined && timeoutMs <= longestDelayMs;
   const limit = isLimited ? setTimeout(expire, timeoutMs) : undefined;
@@ -75,7 +77,7 @@ export async function connectTcp(options: RaceOptions): Promise<Socket> {
     const attempt: Attempt = { ...candidate, port, index: next++, of: candidates.length };
     progress.tried.push(attempt);
     options.onAttempt?.(attempt);
-    // The signal is the race's: a socket that has won is the caller's alone.
+    // The signal ends only the race: a socket that has won belongs to the caller alone.
     const socket = new SocketClass({ ...options, signal: undefined });
     const fail = (cause: Error) => {
       socket.off('connect', succeed);
@@ -92,7 +94,7 @@ export async function connectTcp(options: RaceOptions): Promise<Socket> {
     const succeed = () => {
       socket.off('error', fail);
       if (isOwnPeer(socket, port)) {
-        // A FIN would leave the port in TIME_WAIT, and keep the server from it that is waited for.
+        // A FIN would leave the port in TIME_WAIT, so that the awaited server could not bind it.
         socket.on('error', () => undefined).resetAndDestroy();
         fail(createSelfRefusal(attempt.address, port));
         return;

@@ -1,22 +1,25 @@
 import type net from 'node:net';
 
 /**
- * What a socket with `dataBeforeError` keeps back so that the bytes come first.
+ * What a socket with `dataBeforeError` holds back so that the bytes come first.
  *
  *     kernel ──▶ readable buffer ──▶ reader          error of the read side: after the last byte
  *     kernel ◀── failed write ◀── writer             error of the write side: after the read side's end
  *
- * The kernel tells a socket's error once, to whichever call asks first, and afterwards reads see an ordinary end.
+ * The kernel reports a socket's error once, to the first call that asks, and afterwards reads see an ordinary end.
  * So a write that met the error has used it up: `connectionError` remembers it for the read side.
  */
 export interface HeldErrors {
   /** Set when reading failed while bytes were waiting for the reader; emitted when they are gone. */
   read: Error | undefined;
-  /** Set when a write failed while the reader may still have bytes to take; given back at the read side's end. */
+  /**
+   * Set when a write failed while the reader may still have bytes to take; passed to its callback at the read
+   * side's end.
+   */
   write: { error: Error; done: WriteCallback } | undefined;
   /** Set when a write learned that the connection is gone; turns the read side's end into an error. */
   connectionError: Error | undefined;
-  /** The break, once it has been told to who waits for it: see kBroken. */
+  /** The break, once it has been announced: see kBroken. */
   told: Break | undefined;
   /** Whether the peer's FIN has been read. */
   ended: boolean;
@@ -66,21 +69,21 @@ export function isDeadConnection(error: Error): boolean {
   return deadConnection.has((error as NodeJS.ErrnoException).code ?? '');
 }
 
-/** Whether `error` is what node:net makes of a failed read, and not something a program passed to destroy(). */
+/** Whether `error` is node:net's error for a failed read, and not something a program passed to destroy(). */
 export function isReadFailure(error: Error): boolean {
   return (error as NodeJS.ErrnoException).syscall === 'read';
 }
 
 /**
- * Whether `error` is a connect's that was told of a break: no refusal is one of these, so the connection stood, and was
- * broken before that was noticed. EPIPE: behind an orderly end of the peer's stream.
+ * Whether `error` is that of a connect which met a break: no refusal has one of these codes, so the connection was
+ * established, and broke before that was noticed. EPIPE: after an orderly end of the peer's stream.
  */
 export function isEarlyBreak(error: Error): boolean {
   const { syscall, code } = error as NodeJS.ErrnoException;
   return syscall === 'connect' && (code === 'ECONNRESET' || code === 'EPIPE');
 }
 
-/** The error that a read (or another call) would have reported, had not one before it asked. */
+/** The error that a read (or another call) would have reported if an earlier call had not used it up. */
 export function toReadError(error: Error, syscall = 'read'): Error {
   const { code, errno } = error as NodeJS.ErrnoException;
   return Object.assign(new Error(`${syscall} ${code ?? 'ECONNRESET'}`, { cause: error }), {

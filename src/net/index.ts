@@ -51,7 +51,7 @@ export {
   type TcpSocketConnectOpts,
 } from 'node:net';
 
-/** What stands in the place of node:net's own, and what is added to it. */
+/** What replaces node:net's own, and what is added to it. */
 interface Own {
   readonly connect: typeof connect;
   readonly createConnection: typeof connect;
@@ -88,7 +88,7 @@ type NetModule = Omit<typeof plain, keyof Own> & Own;
 
 /**
  * The module as one object, which stands in for require('node:net'): everything that node:net exports, in its order
- * and as enumerable as there, what is tnet's own in its place, and the additions after that.
+ * and as enumerable as there, with tnet's own replacements in their places, and the additions after that.
  */
 const net = Object.defineProperties(
   {},

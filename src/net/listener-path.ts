@@ -6,9 +6,9 @@ import { parseBlock, wholeAddress } from '../address/prefix.ts';
 import { isLoopbackName } from '../address/host-rules.ts';
 
 /**
- * The path of a Unix socket that another process bound, as node:net writes paths: an abstract name begins with a NUL
- * byte. Undefined when the descriptor is no bound Unix socket, and where the system does not tell (Linux does).
- * Source: unix(7), "/proc" and proc_pid_net(5): the rows of /proc/net/unix end with the inode and the path.
+ * The path of a Unix socket that another process bound, as node:net writes paths: an abstract name begins with a
+ * NUL byte. Undefined when the descriptor is not a bound Unix socket, or when the system does not tell (Linux
+ * does). Source: unix(7), "/proc" and proc_pid_net(5): the rows of /proc/net/unix end with the inode and the path.
  */
 export function findListenerPath(fd: number): string | undefined {
   try {
@@ -23,9 +23,9 @@ export function findListenerPath(fd: number): string | undefined {
 }
 
 /**
- * The IP address that another process bound a TCP socket to, as the system has it. Undefined when the descriptor is no
- * bound TCP socket of this network namespace, and where the system does not tell (Linux does).
- * Source: proc_pid_net(5): the rows of /proc/net/tcp have the address in the second column and the inode in the tenth.
+ * The IP address that another process bound a TCP socket to, as the system has it. Undefined when the descriptor is
+ * not a bound TCP socket of this network namespace, or when the system does not tell (Linux does). Source:
+ * proc_pid_net(5): the rows of /proc/net/tcp have the address in the second column and the inode in the tenth.
  */
 function findListenerHost(fd: number): string | undefined {
   try {
@@ -55,7 +55,7 @@ function formatRow(words: Buffer): string {
   return (bytes.toString('hex').match(/.{4}/g) ?? []).join(':');
 }
 
-/** Whether to connect to an address is to connect to this machine. */
+/** Whether connecting to an address means connecting to this machine. */
 export function isOfThisMachine(text: string): boolean {
   const kind = findNearKind(text);
   if (kind === 'loopback' || kind === 'unspecified') return true;
@@ -66,8 +66,8 @@ export function isOfThisMachine(text: string): boolean {
 }
 
 /**
- * Whether a listener is reached from this machine only, as far as its address tells. A passed descriptor is judged by
- * what it is bound to.
+ * Whether a listener can be reached only from this machine, as far as its address tells. A passed descriptor is
+ * judged by what it is bound to.
  */
 export function isLocalListener(listen: Endpoint): boolean {
   if (listen.kind === 'unix') return true;

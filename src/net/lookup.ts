@@ -15,8 +15,8 @@ const loopback: readonly LookupAddress[] = [
 ];
 
 /**
- * The addresses of localhost and of the names under it. They are not for DNS to answer, and a hosts file often has one of
- * the two only, so a server on the other would not be found.
+ * The addresses of localhost and of the names under it. DNS must not be asked for them, and a hosts file often has
+ * only one of the two, so a server on the other would not be found.
  */
 export function loopbackAddresses(family = 0): LookupAddress[] {
   return loopback.filter((one) => family === 0 || one.family === family);
@@ -73,12 +73,13 @@ export interface ResolveOptions {
   readonly family?: 4 | 6 | undefined;
 }
 
-/** How long DNS may take to tell the time to live of what is known already. */
+/** How long DNS may take to tell the time to live of addresses that are known already. */
 const ttlQueryMs = 1_000;
 
 /**
- * Looks a name up as everything else here does (see lookupAll()), and asks DNS for its time to live beside it: nobody
- * waits for a name server where the hosts file has the name. With a name server of its own, only that one is asked.
+ * Looks a name up as everything else here does (see lookupAll()), and asks DNS for its time to live in parallel:
+ * there is no waiting for a name server when the hosts file has the name. With `server`, only that name server is
+ * asked.
  *
  * @throws the resolver's error: ENOTFOUND, ENODATA, ETIMEOUT, …
  */
@@ -106,7 +107,7 @@ async function askServer(
   throw Object.assign(new Error(`queryA ENODATA ${name}`), { code: 'ENODATA' });
 }
 
-/** Undefined when the addresses are not DNS's: then nothing says for how long they hold. */
+/** Undefined when the addresses are not from DNS: then nothing says how long they are valid. */
 async function findTtl(name: string, addresses: ResolvedAddresses['addresses']): Promise<number | undefined> {
   const { promises: dns } = process.getBuiltinModule('node:dns');
   const resolver = new dns.Resolver({ timeout: ttlQueryMs, tries: 1 });
@@ -147,8 +148,8 @@ function leastTtlMs(records: readonly AddressRecord[]): number {
 }
 
 /**
- * Looks the SRV records of a service up: `_http._tcp.example.com`. Of the best priority only; Node does not tell
- * their time to live.
+ * Looks the SRV records of a service up: `_http._tcp.example.com`. Only those of the best priority; Node does not
+ * report their time to live.
  *
  * @throws the resolver's error
  */

@@ -4,7 +4,7 @@ import { formatPath } from '../address/endpoint.ts';
 import { errorCode, ExplainedError, TnetError } from '../errors.ts';
 import { describeHolder, type SocketPlace } from './port-holder.ts';
 
-/** What was asked of our end of a connection. */
+/** What was asked for our end of a connection. */
 interface OwnSide {
   readonly kind: 'tcp' | 'udp';
   readonly address?: string | undefined;
@@ -15,9 +15,9 @@ interface OwnSide {
 const namedAddresses = 4;
 
 /**
- * An error of bind(2) for a server, with what to do. Any other error is given back as it is.
+ * An error of bind(2) for a server, with advice. Any other error is returned as it is.
  *
- * @param advice what to do where the address is in use
+ * @param advice what to do when the address is in use
  */
 export function explainBind(error: unknown, place: SocketPlace, advice = ''): unknown {
   const code = errorCode(error);
@@ -46,8 +46,8 @@ export function explainBind(error: unknown, place: SocketPlace, advice = ''): un
 }
 
 /**
- * An error of a connection that is about our own end, which was asked for: it names that, and not the target. Any other
- * error is given back as it is.
+ * An error about our own end of a connection, as it was asked for: it names that end, and not the target. Any other
+ * error is returned as it is.
  */
 export function explainSource(error: Error, { kind, address, port = 0 }: OwnSide): Error {
   const { syscall } = error as NodeJS.ErrnoException;
@@ -59,7 +59,7 @@ export function explainSource(error: Error, { kind, address, port = 0 }: OwnSide
     return new ExplainedError(error, message, source);
   }
   if (port === 0) return error;
-  // libuv tells what bind(2) says of an address in use when it connects.
+  // libuv reports bind(2)'s error for an address in use only when it connects.
   if (code === 'EADDRINUSE') {
     const holder = describeHolder({ kind, port });
     const who = holder === undefined ? '' : ` by ${holder}`;
@@ -79,11 +79,11 @@ export function explainSource(error: Error, { kind, address, port = 0 }: OwnSide
   return error;
 }
 
-/** The addresses that can be bound, those of other machines' reach first. */
+/** The addresses that can be bound, first those that other machines can reach. */
 function listAddresses(): string {
   const all = Object.values(networkInterfaces())
     .flatMap((some) => some ?? [])
-    // An address of one link is none without the link's name.
+    // A link-local address is useless without the link's name.
     .filter(({ address }) => !address.startsWith('fe80:'))
     .sort((one, other) => Number(one.internal) - Number(other.internal))
     .map(({ address }) => address);
@@ -95,7 +95,7 @@ function isPrivileged(port: number): boolean {
   return port > 0 && port < firstPort();
 }
 
-/** The first port that everybody may bind. Source: ip(7), ip_unprivileged_port_start. */
+/** The first port that every user may bind. Source: ip(7), ip_unprivileged_port_start. */
 function firstPort(): number {
   try {
     return Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'latin1'));

@@ -16,13 +16,16 @@ import { noteHalfClose, resetAfterHalfClose } from './sure-reset.ts';
 export const kHeld = Symbol('tnet.held');
 
 /**
- * Event of a socket with `dataBeforeError`: the connection is broken, which the socket keeps back until its reader has
- * taken what came before. Emitted once, from inside of other calls: listeners only take note. They get the error, and
- * whether the peer's stream had come to its end in order before.
+ * Event of a socket with `dataBeforeError`: the connection is broken, which the socket keeps back until its reader
+ * has taken what came before. Emitted once, from inside other calls: listeners must only take note. They get the
+ * error, and whether the peer's stream had come to its end in order before.
  */
 export const kBroken = Symbol('tnet.broken');
 
-/** Set on a socket whose descriptor has been half-closed by another way: its own end then only says so. */
+/**
+ * Set on a socket whose descriptor has been half-closed by other means: its own end then changes no more than its
+ * state.
+ */
 export const kHalfClosed = Symbol('tnet.halfClosed');
 
 /** Which socket a read error came from: one that a program hands on to another socket ends that one at once. */
@@ -54,7 +57,10 @@ export class PatientSocket extends net.Socket {
     if (held) releaseWrite(held);
   }
 
-  /** The peer's stream has come to its end in order, as whoever reads the descriptor in this one's place has seen. */
+  /**
+   * The peer's stream has come to its end in order, as seen by the code that reads the descriptor in place of this
+   * socket.
+   */
   endReading(): void {
     const held = this[kHeld];
     if (held) held.ended = true;
@@ -70,7 +76,7 @@ export class PatientSocket extends net.Socket {
     }
     if (chunk !== null || !held || held.ended) return super.push(chunk, encoding);
     held.ended = true;
-    // Once our own end is on its way a write of any length fails, and says nothing of the peer.
+    // Once our own end has been sent, a write of any length fails, and says nothing about the peer.
     const isOurs = !this.writableEnded && !held.isSecure;
     const error = held.connectionError ?? (isOurs ? probe(this) : undefined);
     if (error && codeOf(error) !== 'EPIPE') {
@@ -97,7 +103,7 @@ export class PatientSocket extends net.Socket {
   override _read(size: number): void {
     const held = this[kHeld];
     if (held && !this.connecting) held.isOpening = false;
-    // The descriptor has already told its error: reading it again would see a clean end instead.
+    // The descriptor has already reported its error: reading it again would see a clean end instead.
     if (held && (held.read ?? held.ended)) return;
     super._read(size);
   }
@@ -124,14 +130,15 @@ export class PatientSocket extends net.Socket {
       done();
       return;
     }
-    // After the peer's FIN nothing is read any more, so a reset would pass unseen. Before it the read side tells.
+    // After the peer's FIN nothing is read any more, so a reset would go unnoticed. Before it the read side reports
+    // one.
     const error = this[kHeld]?.ended && !this.connecting ? probe(this) : undefined;
     if (error) done(error);
     else super._final(noteHalfClose(this, done));
   }
 }
 
-// What follows is no private methods: those mark each object, which costs every connection.
+// The following are not private methods: those mark each object, which costs every connection.
 
 /** Keeps an error of the read side until the reader has taken every byte. Returns false when there is none left. */
 function holdReadError(socket: PatientSocket, held: HeldErrors, error: Error): boolean {
@@ -144,8 +151,8 @@ function holdReadError(socket: PatientSocket, held: HeldErrors, error: Error): b
 }
 
 /**
- * Reads on where connecting failed because the peer had broken the connection by then: if it has sent something, it is a
- * connection as any other that breaks, else the failure stands.
+ * Reads on when connecting failed because the peer had already broken the connection: if it has sent something,
+ * this is a connection like any other that breaks, else the failure stands.
  */
 function awaitLastWords(socket: PatientSocket, held: HeldErrors, error: Error): boolean {
   if (!held.isOpening || socket.connecting || socket.destroyed || !isEarlyBreak(error)) return false;
@@ -190,7 +197,7 @@ function holdFailure(socket: PatientSocket, held: HeldErrors, done: WriteCallbac
   };
 }
 
-/** Says that a socket's connection is broken; see kBroken. */
+/** Announces that a socket's connection is broken; see kBroken. */
 export function tellBreak(socket: net.Socket, error: Error, hasEnded?: boolean): void {
   const held = socket instanceof PatientSocket ? socket[kHeld] : undefined;
   if (!held || held.told) return;
@@ -198,7 +205,7 @@ export function tellBreak(socket: net.Socket, error: Error, hasEnded?: boolean):
   socket.emit(kBroken, error, held.told.hasEnded);
 }
 
-/** The break that a stream has told of and may still keep back, for who comes after it was told. */
+/** The break that a stream has announced and may still hold back, for listeners added after that. */
 export function findBreak(stream: Readable | Writable): Break | undefined {
   return stream instanceof PatientSocket ? stream[kHeld]?.told : undefined;
 }

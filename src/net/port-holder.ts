@@ -12,12 +12,12 @@ export interface Holder {
   readonly program: string;
 }
 
-/** What runs a program whose name is its first argument. */
+/** Programs that run another one, named by their first argument. */
 const interpreters = /^(?:node|nodejs|bun|deno|python|ruby|perl|php|java|sh|bash|dash)[\d.]*$/;
 
 /**
- * Who has a port or a Unix socket's path, as far as /proc tells: of other users' processes it tells nothing.
- * Source: proc_pid_net(5) for the tables, proc_pid_fd(5) for who has an inode.
+ * The process that has a port or a Unix socket's path, as far as /proc shows: it shows nothing about other users'
+ * processes. Source: proc_pid_net(5) for the tables, proc_pid_fd(5) for who has an inode.
  */
 export function findHolder(place: SocketPlace): Holder | undefined {
   try {
@@ -51,7 +51,10 @@ function listInodes(place: SocketPlace): string[] {
     .filter((inode) => inode !== '0');
 }
 
-/** Our servers bind a path under a passing name, which is what the system goes on to show: see passingName(). */
+/**
+ * Our servers bind a path under a temporary name, which is the one that the system keeps showing: see
+ * passingName().
+ */
 function isBoundTo(bound: string, path: string): boolean {
   if (path.startsWith('\0')) return bound === `@${path.slice(1)}`;
   return [path, resolve(path)].some((name) => {

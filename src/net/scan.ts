@@ -9,7 +9,7 @@ import { longestDelayMs } from '../quantities.ts';
 import { createSelfRefusal, createTimeoutError } from './connect-failure.ts';
 import { isOwnPeer } from './happy-eyeballs.ts';
 
-/** A port to be looked at. */
+/** A port to be checked. */
 export interface Probe {
   /** An IP address. */
   readonly address: string;
@@ -27,7 +27,7 @@ export interface Answer {
 }
 
 /**
- * Connects to many ports side by side, with little for each: no name to look up, no race, no option of the socket. The
+ * Connects to many ports in parallel, at little cost for each: no name lookup, no race, no socket options. The
  * errors are those of connectTcp().
  */
 export interface PortScan<P extends Probe> {
@@ -38,11 +38,11 @@ export interface PortScan<P extends Probe> {
 }
 
 export interface ScanOptions<P extends Probe> {
-  /** How many are started at most that have no answer yet. */
+  /** The most that may be started and have no answer yet. */
   readonly atOnce: number;
   /** The limit of each, in milliseconds. Default: the system's. */
   readonly timeoutMs?: number | undefined;
-  /** Called once for each that was started. A socket is the callee's to close. */
+  /** Called once for each that was started. The callee closes the socket. */
   readonly onAnswer: (probe: P, answer: Answer) => void;
 }
 
@@ -156,7 +156,7 @@ class NativeScan<P extends Probe> implements PortScan<P> {
   }
 }
 
-/** A system's error, of which thousands are counted and few are read: it is made when it is. */
+/** A system error, created when it is read: thousands are counted and few are read. */
 class ConnectFailure implements Answer {
   readonly durationMs: number;
   readonly #probe: Probe;
@@ -182,8 +182,8 @@ class ConnectFailure implements Answer {
 }
 
 /**
- * How many connects begin in a turn. The answers of this machine's ports are there at once and wait for the turn's end:
- * the time that they took is to be the port's own.
+ * How many connects begin in a turn. The answers of this machine's ports arrive at once and wait for the turn's
+ * end: the time measured should be the port's own.
  */
 const batch = 16;
 
@@ -193,7 +193,7 @@ class NodeScan<P extends Probe> implements PortScan<P> {
   /** In the order of their beginning, which is the order in which their limits run out. */
   readonly #running = new Map<net.Socket, { readonly probe: P; begunMs: number }>();
   #turn: NodeJS.Immediate | undefined;
-  /** When this turn's first answer was seen; all of its answers were there then. */
+  /** When this turn's first answer was seen; all of its answers had arrived by then. */
   #seenMs: number | undefined;
   #limit: NodeJS.Timeout | undefined;
   #stackTraceLimit: number | undefined;
@@ -252,7 +252,9 @@ class NodeScan<P extends Probe> implements PortScan<P> {
     if (this.#running.size + this.#waiting.length === 0) this.#spareStacks(false);
   }
 
-  /** Node makes an error with a stack for each port that refuses: a tenth of the time, and nobody reads it. */
+  /**
+   * Node makes an error with a stack for each port that refuses: a tenth of the time, and the stack is never read.
+   */
   #spareStacks(on: boolean): void {
     if (on) this.#stackTraceLimit ??= Error.stackTraceLimit;
     Error.stackTraceLimit = on ? 0 : (this.#stackTraceLimit ?? Error.stackTraceLimit);
@@ -264,7 +266,8 @@ class NodeScan<P extends Probe> implements PortScan<P> {
     const [oldest] = this.#running.values();
     if (timeoutMs === undefined || timeoutMs > longestDelayMs || !oldest || this.#limit) return;
     const leftMs = Math.max(1, oldest.begunMs + timeoutMs - performance.now());
-    // A turn later, so that an answer of this very turn comes first. The process stays for the connects themselves.
+    // A turn later, so that an answer of this same turn comes first. The connects themselves keep the process
+    // alive.
     this.#limit = setTimeout(() => setImmediate(() => this.#expire(timeoutMs)), leftMs).unref();
   }
 

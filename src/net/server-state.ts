@@ -7,24 +7,27 @@ import type { LongTimer } from './deadline.ts';
 export interface ServerOptions extends net.ServerOpts {
   /** Given to every accepted socket; see SocketOptions. Default false. */
   readonly dataBeforeError?: boolean | undefined;
-  /** Read from an accepted socket only when somebody asks for its bytes: until then they wait in the system. Default false. */
+  /**
+   * Read from an accepted socket only when its bytes are asked for: until then they wait in the system. Default
+   * false.
+   */
   readonly readOnDemand?: boolean | undefined;
   /** With `keepAlive`: milliseconds between probes of accepted sockets. Default: node:net's, one second. */
   readonly keepAliveInterval?: number | undefined;
   /** With `keepAlive`: unanswered probes after which an accepted socket fails. Default: node:net's, ten. */
   readonly keepAliveCount?: number | undefined;
   /**
-   * What becomes of connections beyond `maxConnections`: `drop` closes them and emits 'drop', as node:net does;
+   * What happens to connections beyond `maxConnections`: `drop` closes them and emits 'drop', as node:net does;
    * `wait` stops accepting, so that they wait in the backlog until a connection ends. Default `drop`.
    */
   readonly overflow?: 'drop' | 'wait' | undefined;
   /** Emit 'close' directly after every 'error', and close a server that is still listening. Default false. */
   readonly closeAfterError?: boolean | undefined;
   /**
-   * Descriptors to leave free. When an accepted one comes closer to the process's limit, 'exhausted' is emitted with
-   * an EMFILE error, and accepting pauses until some are free again. A server that cannot be paused in its backlog
-   * (Unix sockets, and TCP before Node 24.20) only reports. 0 switches it off; then libuv accepts and closes what it
-   * has no descriptor for, and nobody is told. Default 8. Only Linux tells the limit.
+   * Descriptors to leave free. When an accepted one comes closer than that to the process's limit, 'exhausted' is
+   * emitted with an EMFILE error, and accepting pauses until some are free again. A server that cannot be paused in
+   * its backlog (Unix sockets, and TCP before Node 24.20) only reports. 0 switches it off; then libuv silently
+   * accepts and closes connections for which it has no descriptor. Default 8. Only Linux reports the limit.
    */
   readonly descriptorReserve?: number | undefined;
 }
@@ -37,7 +40,7 @@ export interface ListenOptions extends net.ListenOptions, UnixListenOptions {
   readonly anyAddress?: 'dual' | 'ipv4' | undefined;
 }
 
-/** What a tnet Server remembers beside node:net's own fields. */
+/** What a tnet Server remembers besides node:net's own fields. */
 export interface ServerState {
   readonly options: ServerOptions;
   /** As given to the last listen(). */
@@ -84,7 +87,7 @@ export function internals(server: net.Server): ServerInternals {
 /** How many connections count against a server's limit: the open ones whose place has not been given back. */
 export function countPlaces(server: StatefulServer): number {
   const { released } = server[kState];
-  // A closing connection is not counted by node:net any more, and leaves the set a little later.
+  // A closing connection is no longer counted by node:net, and leaves the set a little later.
   const away = released.size === 0 ? 0 : [...released].filter(({ destroyed }) => !destroyed).length;
   return internals(server)._connections - away;
 }

@@ -145,7 +145,7 @@ class ServerClass extends net.Server {
     const [given] = args;
     const options = typeof given === 'object' && given !== null ? (given as ListenOptions) : {};
     state.listenOptions = options;
-    // As node:net takes them: a host that is empty is none, and a port goes before a path.
+    // As in node:net: an empty host counts as none, and a port takes precedence over a path.
     if (options.anyAddress === 'ipv4' && !options.host && options.port != null) {
       args[0] = { ...options, host: '0.0.0.0' };
     }
@@ -163,7 +163,7 @@ class ServerClass extends net.Server {
     return this;
   }
 
-  /** node:net calls this to bind; it is named so for the programs that wrap it. */
+  /** node:net calls this to bind; the name is kept for programs that wrap it. */
   _listen2(...args: BindArguments): void {
     const [address, port, addressType, backlog, fd] = args;
     const server = internals(this);
@@ -222,7 +222,7 @@ Object.defineProperty(ServerClass.prototype, 'connections', {
   get(this: ServerClass) {
     return internals(this)._connections;
   },
-  // It was a plain property of Node 0.x: what is set is counted on from.
+  // It was a plain property in Node 0.x: counting continues from a value that is set.
   set(this: ServerClass, count: number) {
     internals(this)._connections = count;
   },

@@ -5,7 +5,7 @@ import type { Socket } from './index.ts';
 import type { SetKeepAlive } from './socket.ts';
 import { descriptorOf } from './tuning.ts';
 
-/** Socket options of a connection. What is absent stays as the system, or tnet, has it. */
+/** Socket options of a connection. What is absent keeps the default of the system, or of tnet. */
 export interface SocketTuning {
   /** Send small writes at once (TCP_NODELAY). tnet's default: true. */
   readonly noDelay?: boolean | undefined;
@@ -29,7 +29,7 @@ export interface SocketTuning {
 }
 
 /**
- * What sets the options on a connected socket. Times and numbers are checked before by the caller.
+ * Returns a function that sets the options on a connected socket. The caller has checked times and numbers.
  *
  * @throws TnetError TNET_E_UNSUPPORTED at once when an option needs the native addon and there is none. The function
  *   that is returned throws the system's error when an option cannot be set.
@@ -48,7 +48,7 @@ export function createTuner(tuning: SocketTuning): (socket: Socket) => void {
   };
 }
 
-/** On an IPv6 socket with a client of IPv4, node:net sets what that client's packets do not have. */
+/** On an IPv6 socket with an IPv4 client, node:net sets an option that does not apply to that client's packets. */
 function setTypeOfService(socket: Socket, value: number): void {
   const fd = descriptorOf(socket);
   const addon = loadNativeAddon();
@@ -78,8 +78,8 @@ function createNativeTuner(tuning: SocketTuning): ((socket: Socket) => void) | u
 }
 
 /**
- * What sets the options of a bound UDP socket that it has: its buffers, the type of service and the hop limit, for what
- * is sent to a multicast group too. The others are not looked at.
+ * Returns a function that sets the options that a bound UDP socket has: buffers, type of service and hop limit,
+ * also for what is sent to a multicast group. The others are ignored.
  *
  * @throws as createTuner() does, and the function that is returned likewise
  */
@@ -97,7 +97,7 @@ export function createDatagramTuner({
     if (hopLimit !== undefined) {
       socket.setTTL(hopLimit);
       socket.setMulticastTTL(hopLimit);
-      // What an IPv6 socket sends to IPv4 has a limit of its own.
+      // Packets from an IPv6 socket to IPv4 have a limit of their own.
       if (fd !== undefined) addon?.setOption(fd, 'ttl', hopLimit);
     }
     if (fd !== undefined && typeOfService !== undefined) addon?.setOption(fd, 'tos', typeOfService);

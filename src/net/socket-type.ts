@@ -28,7 +28,7 @@ export function checkDescriptor(socket: net.Socket, type: SocketType): void {
   handle.getsockname?.(name);
   const actual = !handle.getsockname ? 'unix' : name.family === 'IPv6' ? 'tcp6' : 'tcp4';
   if (actual === type) return;
-  // Nobody else can: the constructor that throws gives no socket.
+  // The caller cannot: a constructor that throws returns no socket.
   socket.destroy();
   throw createTypeError(`The descriptor is a ${actual} socket, 'options.type' is`, type);
 }
@@ -75,8 +75,8 @@ export interface SocketOptions extends Omit<net.SocketConstructorOpts, 'fd'> {
   /**
    * Deliver every byte that the peer sent before the error that ended the connection: `'error'` waits until the
    * reader has taken what was received, a failed write waits until the read side has come to its own end, and a
-   * reset is never taken for a clean end. node:net drops bytes and can miss resets. A socket that nobody reads from
-   * gets its write errors at once. Default false, as in node:net.
+   * reset is never mistaken for a clean end. node:net drops bytes and can miss resets. A socket that is not read
+   * from gets its write errors at once. Default false, as in node:net.
    */
   readonly dataBeforeError?: boolean | undefined;
   /** With `keepAlive`: milliseconds between probes. Default: node:net's, one second. */

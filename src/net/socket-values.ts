@@ -1,6 +1,6 @@
 import type { SocketTuning } from './socket-tuning.ts';
 
-/** Options of a socket by the names that people give them by: --nodelay, --tos and so on. */
+/** Options of a socket by the names under which users give them: --nodelay, --tos and so on. */
 export interface SocketValues {
   readonly nodelay?: boolean;
   readonly keepalive?: SocketTuning['keepAlive'];
@@ -11,7 +11,7 @@ export interface SocketValues {
   readonly linger?: number;
 }
 
-/** What they ask for, or undefined where they ask for nothing. */
+/** The tuning that they ask for, or undefined when they ask for nothing. */
 export function toTuning(values: SocketValues): SocketTuning | undefined {
   const { nodelay, keepalive, tos, rcvbuf, sndbuf, ttl, linger } = values;
   const tuning: SocketTuning = {

@@ -107,7 +107,7 @@ export class SocketClass extends PatientSocket {
   }
 }
 
-// Found on the prototype: looking for what no object has costs more, several times a connection.
+// Defined on the prototype: looking up a property that no object has costs more, several times per connection.
 Object.assign(SocketClass.prototype, {
   [kHeld]: undefined,
   [kType]: undefined,
@@ -148,8 +148,8 @@ function fitArguments(args: unknown[], type: SocketType): NormalizedArguments {
 }
 
 /**
- * A TCP or Unix socket: node:net's Socket, plus what the contract in docs/net-contract.md adds to it.
- * The socket belongs to whoever created it; `destroy()` or both sides' ends close it.
+ * A TCP or Unix socket: node:net's Socket, plus what the contract in docs/net-contract.md adds to it. The socket
+ * belongs to its creator; `destroy()` or both sides' ends close it.
  *
  * As with node:net it may be called without `new`. `instanceof` says yes to every socket of node:net too.
  */

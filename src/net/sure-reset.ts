@@ -18,7 +18,7 @@ const kHalfClosing = Symbol('tnet.halfClosing');
 
 type Handle = Partial<ResettingHandle> & { [kHalfClosing]?: boolean };
 
-/** The loop has done with a half-close in its next round; a bound, so that nothing turns round for ever. */
+/** The loop finishes a half-close in its next round; this bound keeps the wait from going on for ever. */
 const roundsMost = 100;
 
 /** Notes that a socket's half-close begins; the callback for its end is to be used instead of `done`. */
@@ -33,8 +33,8 @@ export function noteHalfClose(socket: net.Socket, done: WriteCallback): WriteCal
 }
 
 /**
- * Has a socket that is about to be destroyed by resetAndDestroy() wait for its half-close. Without this the reset is
- * refused, and the descriptor stays open and watched for as long as the process lives.
+ * Makes a socket that is about to be destroyed by resetAndDestroy() wait for its half-close. Without this the reset
+ * is refused, and the descriptor stays open and watched for as long as the process lives.
  */
 export function resetAfterHalfClose(socket: net.Socket): void {
   const handle = handleOf(socket);

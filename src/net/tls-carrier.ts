@@ -20,9 +20,9 @@ class Carrier extends PatientSocket {
 /**
  * The encrypted bytes of a connection, as a stream for TLS to run on.
  *
- * node:tls tells neither a cut connection from a proper end (close_notify) nor delivers what it has decrypted before a
- * reset. So it gets this stream instead of the descriptor: the stream alone sees the connection's own end and
- * failures, shows TLS an end in every case, and keeps what it was (`rawEnd`) for the layer to judge.
+ * node:tls neither distinguishes a cut connection from a proper end (close_notify) nor delivers what it decrypted
+ * before a reset. So it gets this stream instead of the descriptor: the stream alone sees the connection's own end
+ * and failures, shows TLS an end in every case, and keeps the real one (`rawEnd`) for the layer to judge.
  */
 export class TlsCarrier extends Duplex {
   /** How the connection under TLS ended: set a turn after everything before it has been decrypted. */
@@ -33,9 +33,9 @@ export class TlsCarrier extends Duplex {
   onPushed: (() => void) | undefined;
   readonly #carrier: Carrier;
 
-  /** Takes the socket's descriptor over. `early` are bytes of it that were read already. */
+  /** Takes over the socket's descriptor. `early` are bytes from it that were read already. */
   constructor(socket: net.Socket, early: Buffer) {
-    // Not closed by itself: the socket closes the descriptor, and TLS what is its own.
+    // Does not close by itself: the socket closes the descriptor, and TLS its own parts.
     super({ allowHalfOpen: true, autoDestroy: false, emitClose: false });
     const carrier = new Carrier({
       handle: (socket as unknown as WithHandle)._handle,
@@ -62,7 +62,7 @@ export class TlsCarrier extends Duplex {
     this.#carrier.resume();
   }
 
-  /** Lets go of the descriptor, which stays open. */
+  /** Releases the descriptor, which stays open. */
   release(): void {
     this.#carrier.destroy();
   }
@@ -101,7 +101,7 @@ export class TlsCarrier extends Duplex {
   }
 
   #finish(how: 'ended' | Error): void {
-    // A turn later: the end that TLS has found in the bytes before this one has been told by then.
+    // A turn later: by then the end that TLS found in the bytes before this one has been reported.
     const tell = () => {
       if (this.rawEnd instanceof Error) return;
       const isFirst = this.rawEnd === 'open';

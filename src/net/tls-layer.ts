@@ -19,7 +19,7 @@ export interface TlsLayer {
   read(): void;
   write(chunks: readonly { chunk: unknown; encoding: BufferEncoding }[], done: WriteCallback): void;
   end(done: WriteCallback): void;
-  /** Lets go of the descriptor, which the socket is about to close. */
+  /** Releases the descriptor, which the socket is about to close. */
   release(): void;
 }
 
@@ -52,7 +52,7 @@ export function startTlsLayer(
 
 /**
  * Node joins queued writes, so what comes after setSecure() must not join what came before. Until the clear text is
- * written, the socket's own write() and end() are kept aside, and made good then.
+ * written, calls of the socket's own write() and end() are queued, and made then.
  */
 function waitForClearText(socket: net.Socket, start: () => void): void {
   const waiting: (() => void)[] = [];
@@ -79,7 +79,8 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): TlsLaye
   const secure = startTls(carrier, options, isServer);
   let isEstablished = false;
   let isEnded = false;
-  // What one read has brought goes on as one chunk: four records of 16 KiB would be written to their sink one by one.
+  // What one read brought is passed on as one chunk: four records of 16 KiB would be written to their sink one by
+  // one.
   let records: Buffer[] = [];
   const flush = () => {
     const [first, second] = records;
@@ -98,7 +99,8 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): TlsLaye
     const tell = () => {
       if (!socket.destroyed) socket.emit('secure');
     };
-    // A server hears of it while its handshake is not quite over: an end() then would go without close_notify.
+    // A server gets the event while its handshake is not quite over: an end() would then go out without
+    // close_notify.
     if (isServer) setImmediate(guarded(tell));
     else tell();
   };
@@ -134,13 +136,13 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): TlsLaye
     if (!isEnded) socket.destroy();
   });
   carrier.on('raw-end', () => {
-    // node:tls hears of no end any more once its own has been sent.
+    // node:tls no longer notices the peer's end once its own has been sent.
     setImmediate(guarded(end));
-    // After the peer's proper end a failure is one of writing.
+    // After the peer's proper end, a failure is one of writing.
     if (isEnded && carrier.rawEnd instanceof Error && !socket.writableFinished)
       socket.destroy(carrier.rawEnd);
   });
-  // Kept back while the socket's reader takes nothing, as the socket itself does.
+  // Held back while the socket's reader takes nothing, as the socket itself does.
   carrier.on(kBroken, (error: Error) => tellBreak(socket, error));
   carrier.resumeReading();
   return {
@@ -171,7 +173,10 @@ function startTls(carrier: Duplex, options: SecureUpgradeOptions, isServer: bool
   return new TLSSocket(carrier, { ...options, isServer: true, secureContext });
 }
 
-/** tls.Server checks a client's certificate; for a lone socket nobody does. Source: onServerSocketSecure in node:tls. */
+/**
+ * tls.Server checks a client's certificate; for a lone socket nothing does. Source: onServerSocketSecure in
+ * node:tls.
+ */
 function findClientFault(secure: tls.TLSSocket, options: SecureUpgradeOptions): Error | undefined {
   if (!options.requestCert) return undefined;
   const { _handle: handle } = secure as unknown as { _handle: { verifyError(): Error | null } };
@@ -193,7 +198,7 @@ function describeRawEnd({ rawEnd }: TlsCarrier, cut: typeof handshakeCut | typeo
   return rawEnd instanceof Error ? rawEnd : new TnetError(cut.code, cut.message);
 }
 
-/** Bytes that were read in the clear and that nobody has taken: the beginning of the handshake. */
+/** Bytes that were read in the clear and not consumed: the beginning of the handshake. */
 function takeBuffered(socket: net.Socket): Buffer {
   const chunks: Buffer[] = [];
   for (let chunk: unknown; socket.readableLength > 0 && (chunk = socket.read()) !== null;) {

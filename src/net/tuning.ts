@@ -20,19 +20,19 @@ export interface ConnectionState {
   readonly state: number;
 }
 
-/** Asks the system for one TCP connection again and again. */
+/** Asks the system about one TCP connection repeatedly. */
 export interface ConnectionWatch {
-  /** Undefined when it is gone and nobody can tell. */
+  /** Undefined when it is gone and its state cannot be told. */
   ask(): Promise<ConnectionState | undefined>;
-  /** Lets the connection go: until then it is not closed, and not reset either. */
+  /** Releases the connection: until then it is neither closed nor reset. */
   close(): void;
 }
 
 /**
- * Watches a socket's connection, also after the socket has closed. The native addon asks by a descriptor of its own,
- * which tells to the byte what a connection that broke has not delivered. Without it, Linux answers from
- * /proc/self/net/tcp: the whole table is read, so it costs more the more connections the system has, those in TIME_WAIT
- * included. Call it while the socket is open.
+ * Watches a socket's connection, also after the socket has closed. The native addon asks through a descriptor of
+ * its own, which tells to the byte what a broken connection has not delivered. Without it, Linux answers from
+ * /proc/self/net/tcp: the whole table is read, so it costs more the more connections the system has, those in
+ * TIME_WAIT included. Call it while the socket is open.
  */
 export function watchConnection(socket: net.Socket): ConnectionWatch {
   const key = keyOf(socket);
@@ -61,8 +61,9 @@ function duplicate(addon: NativeAddon, fd: number | undefined): number | undefin
  * How many bytes written to the socket its peer's kernel has not acknowledged: those queued here and those in the
  * system's send queue. A FIN that is not acknowledged counts as one byte.
  *
- * Linux tells, as watchConnection() asks it. A Unix socket hands bytes straight to the peer's kernel queue, so only what
- * is queued here counts. Undefined where the system does not tell: elsewhere, and for a connection that is gone.
+ * Linux tells, as watchConnection() asks it. A Unix socket hands bytes straight to the peer's kernel queue, so only
+ * what is queued here counts. Undefined when the system does not tell: on other systems, and for a connection that
+ * is gone.
  */
 export async function unsentBytes(socket: net.Socket): Promise<number | undefined> {
   const key = keyOf(socket);
@@ -74,7 +75,7 @@ export async function unsentBytes(socket: net.Socket): Promise<number | undefine
   return unsent === undefined ? undefined : queuedBytes(socket) + unsent;
 }
 
-/** The number of a socket's open descriptor; undefined without one. It stays the socket's to close. */
+/** The number of a socket's open descriptor; undefined without one. The socket still closes it. */
 export function descriptorOf(socket: net.Socket): number | undefined {
   const { _handle: handle } = socket as unknown as { _handle: { fd?: number } | null };
   return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
@@ -131,7 +132,7 @@ async function askTcp(
   const row = await watch.ask();
   if (!row) return 'closed';
   const { unsent, state } = row;
-  // One that is broken off here is to be let go; what its system has is nobody's any more.
+  // A connection that is broken off here is to be released; what the system still holds for it no longer matters.
   const isOver = state === tcpStates.closed || (socket.destroyed && !socket.writableFinished);
   if (isOver) return unsent === 0 && socket.writableFinished ? 'acknowledged' : 'closed';
   if (queuedBytes(socket) + unsent > 0) return undefined;
@@ -173,8 +174,9 @@ interface TableReading {
 const readings = new Map<string, TableReading>();
 
 /**
- * Reads a table of /proc/self/net, once for everybody who asks while an earlier reading runs: it has a line for every
- * connection of the machine, and many sockets may wait at once. A reading that began before the question is no answer.
+ * Reads a table of /proc/self/net, once for all callers that ask while an earlier reading runs: it has a line for
+ * every connection of the machine, and many sockets may wait at once. A reading that began before the question
+ * cannot answer it.
  */
 function readTable(table: string): Promise<string> {
   const running = readings.get(table);

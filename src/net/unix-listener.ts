@@ -18,7 +18,7 @@ import {
 export interface UnixListenOptions {
   /**
    * Replace a socket file whose server is gone: the path is probed by connecting, and only a refused connection
-   * counts. A live server is an EADDRINUSE error; a file that is no socket is never touched. Default false.
+   * counts. A live server is an EADDRINUSE error; a file that is not a socket is never touched. Default false.
    */
   readonly replaceStale?: boolean | undefined;
   /** Permission bits of the socket file, set before anyone can connect. Default: what the umask leaves. */
@@ -60,9 +60,10 @@ const createServerHandle = (
 )._createServerHandle;
 
 /**
- * Binds, listens, sets the mode and publishes the path, in this order, so that whoever sees the path can connect.
+ * Binds, listens, sets the mode and publishes the path, in this order, so that once the path is visible, clients
+ * can connect.
  *
- * @returns undefined when it cannot be done so: the path is taken, the directory is missing or closed, no hard links.
+ * @returns undefined when that is impossible: the path is taken, the directory is missing or closed, no hard links.
  *   Binding the path itself then gives node:net's own result or error.
  * @throws what chmod(2) or chown(2) says: a socket that others may use is not published
  */
@@ -116,8 +117,8 @@ function readSettings(path: string): UnixFileSettings {
 }
 
 /**
- * Changes who may use a listener's file from now on; what is not given is as the system made it. A file that somebody
- * else has put in its place is left alone.
+ * Changes who may use a listener's file from now on; what is not given is as the system made it. A file that
+ * another process has put in its place is left alone.
  *
  * @throws what chmod(2) or chown(2) says
  */
@@ -141,7 +142,7 @@ function openInPlace(request: UnixListenRequest): UnixListener | undefined {
   if (replacing) removeOwnPath(path, replacing);
   const handle = createServerHandle(path, -1, -1);
   if (typeof handle === 'number') return undefined;
-  // Nobody can connect before the socket listens.
+  // No client can connect before the socket listens.
   const inode = statPath(path);
   const original = readSettings(path);
   try {
@@ -185,15 +186,17 @@ export function changeUnixMode(
 
 const openListeners = new Set<UnixListener>();
 
-/** Has the file deleted when the process exits without closing the server, as after process.exit(). */
+/**
+ * Makes sure that the file is deleted when the process exits without closing the server, as after process.exit().
+ */
 export function keepUnixListener(listener: UnixListener): void {
   if (openListeners.size === 0) process.on('exit', removeAll);
   openListeners.add(listener);
 }
 
 /**
- * Deletes the listener's file, unless something else is at its path by now. Comes before the handle is closed; what it
- * returns is to be called right after that.
+ * Deletes the listener's file, unless something else is at its path by now. Called before the handle is closed; the
+ * returned function is to be called right after that.
  */
 export function releaseUnixListener(listener: UnixListener): () => void {
   openListeners.delete(listener);

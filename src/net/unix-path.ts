@@ -80,9 +80,9 @@ function isSameInode(one: Inode, other: Inode): boolean {
 /**
  * A name beside the path to bind first, or undefined when the system would not take one that long.
  *
- * libuv deletes the name that it has bound when the handle closes, whoever's file is there by then. So the socket is
- * bound under a passing name and published under its own: nobody else's file is at the passing name, and a stale
- * path is replaced in one step, as haproxy does it.
+ * libuv deletes the name that it has bound when the handle closes, no matter whose file is there by then. So the
+ * socket is bound under a temporary name and published under its own: no other process has a file at the temporary
+ * name, and a stale path is replaced in one step, as in haproxy.
  */
 export function passingName(path: string): string | undefined {
   const suffix = `.${process.pid.toString(36)}${(passingNames++).toString(36)}`;

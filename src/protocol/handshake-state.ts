@@ -62,7 +62,7 @@ export class ByteQueue {
     return taken;
   }
 
-  /** Takes everything out and lets go of the memory. */
+  /** Takes everything out and frees the memory. */
   takeAll(): Buffer {
     const all = this.peek();
     this.#store = EMPTY;

@@ -113,7 +113,7 @@ export type SniffedProtocol = keyof typeof signatures;
 /** Every protocol that can be told, in the order in which they are tried. */
 export const sniffedProtocols = Object.keys(signatures) as readonly SniffedProtocol[];
 
-/** What {@link sniffProtocol} says. `unknown` also stands for protocols in which the server speaks first. */
+/** What {@link sniffProtocol} says. `unknown` also covers protocols in which the server speaks first. */
 export type Sniffed = SniffedProtocol | 'unknown' | 'need-more';
 
 /**

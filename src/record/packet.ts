@@ -28,10 +28,10 @@ const udpProtocol = 17;
 const udpHeaderBytes = 8;
 const window = 65_535;
 
-/** Maximum segment size, no operation, window scale by 7: 8 MiB may be on the way (RFC 9293, RFC 7323). */
+/** Maximum segment size, no operation, window scale by 7: 8 MiB may be in flight (RFC 9293, RFC 7323). */
 const synOptions = Buffer.from([2, 4, maxSegmentBytes >> 8, maxSegmentBytes & 255, 1, 3, 3, 7]);
 
-/** An IP packet with a TCP segment in it and right checksums (RFC 791, RFC 8200, RFC 9293). */
+/** An IP packet with a TCP segment in it and correct checksums (RFC 791, RFC 8200, RFC 9293). */
 export function encodePacket(segment: TcpSegment): Buffer {
   const { from, to, flags, payload } = segment;
   const options = flags & tcpFlags.syn ? synOptions : Buffer.alloc(0);
@@ -47,10 +47,10 @@ export function encodePacket(segment: TcpSegment): Buffer {
   return encodeIp(from, to, { protocol: tcpProtocol, parts: [tcp, options, payload], checksumAt: 16 });
 }
 
-/** What fits into one IPv4 packet beside its header and UDP's. */
+/** What fits into one IPv4 packet besides its header and UDP's. */
 export const maxDatagramBytes = 65_507;
 
-/** An IP packet with a UDP datagram in it and a right checksum (RFC 768). */
+/** An IP packet with a UDP datagram in it and a correct checksum (RFC 768). */
 export function encodeDatagram(from: PacketEnd, to: PacketEnd, payload: Buffer): Buffer {
   const udp = Buffer.alloc(udpHeaderBytes);
   udp.writeUInt16BE(from.port, 0);
@@ -66,12 +66,12 @@ interface IpPayload {
   readonly checksumAt: number;
 }
 
-/** Puts the checksum into its place, and an IP header before it all. */
+/** Puts the checksum into its place, and an IP header in front. */
 function encodeIp(from: PacketEnd, to: PacketEnd, { protocol, parts, checksumAt }: IpPayload): Buffer {
   const bytes = parts.reduce((total, part) => total + part.length, 0);
   const pseudoHeader = sum(from.address) + sum(to.address) + protocol + bytes;
   const checksum = fold(parts.reduce((total, part) => total + sum(part), pseudoHeader));
-  // In UDP, 0 says that there is none; all ones is the same number.
+  // In UDP, 0 means that there is none; all ones is the equivalent value.
   parts[0].writeUInt16BE(checksum === 0 && protocol === udpProtocol ? 0xffff : checksum, checksumAt);
   const encode = from.address.length === 4 ? encodeIpv4 : encodeIpv6;
   return Buffer.concat([encode(from, to, protocol, bytes), ...parts]);
@@ -102,7 +102,7 @@ function encodeIpv6(from: PacketEnd, to: PacketEnd, protocol: number, bytes: num
   return header;
 }
 
-/** The sum of 16-bit words, the last one filled up with a zero (RFC 1071). Below 2^53 for any packet. */
+/** The sum of 16-bit words, the last one padded with a zero (RFC 1071). Below 2^53 for any packet. */
 function sum(bytes: Buffer): number {
   let total = 0;
   const even = bytes.length & ~1;

@@ -65,7 +65,7 @@ function encodeOption(code: number, value: Buffer): Buffer {
   return Buffer.concat([head, pad(value)]);
 }
 
-/** Filled up to a multiple of four bytes. */
+/** Padded to a multiple of four bytes. */
 function pad(bytes: Buffer): Buffer {
   const missing = -bytes.length & 3;
   return missing === 0 ? bytes : Buffer.concat([bytes, Buffer.alloc(missing)]);
@@ -97,7 +97,7 @@ export function isPcapng(bytes: Buffer): boolean {
   return bytes.length >= 4 && bytes.readUInt32LE(0) === blockTypes.section;
 }
 
-/** Reads a pcapng file that tnet has made. A last block that is cut off is left out. */
+/** Reads a pcapng file that tnet has made. A truncated last block is left out. */
 export function readPcapng(bytes: Buffer, builder: ScriptBuilder): void {
   const conversations = new Map<string, Conversation>();
   let count = 0;

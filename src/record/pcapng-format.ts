@@ -40,10 +40,10 @@ interface PacketFacts {
 }
 
 /**
- * A capture file for Wireshark, made without capturing anything: IP and TCP headers are made up around the bytes, with
- * the connection's true addresses, ports and times, sequence numbers, acknowledgements and checksums that agree. A
- * Unix socket has made-up addresses on 127.0.0.1, and a comment with its path.
- * Source: draft-ietf-opsawg-pcapng; RFC 9293.
+ * A capture file for Wireshark, made without capturing anything: IP and TCP headers are made up around the bytes,
+ * with the connection's true addresses, ports and times, and consistent sequence numbers, acknowledgements and
+ * checksums. A Unix socket has made-up addresses on 127.0.0.1, and a comment with its path. Source:
+ * draft-ietf-opsawg-pcapng; RFC 9293.
  */
 export function createPcapngFormat(): RecordFormat {
   const conversations = new Map<number, Conversation>();
@@ -108,13 +108,13 @@ export function createPcapngFormat(): RecordFormat {
         conversation.role === 'relayed' ? (['received', 'sent'] as const) : (['sent', 'received'] as const);
       if (ending === 'reset') return packet(conversation, theirs, { flags: rst | ack, atMicros });
       const isOver = conversation.local.hasEnded && conversation.remote.hasEnded;
-      // We have closed a connection that the peer has not ended: its system answers whatever it sends with a reset.
+      // We have closed a connection that the peer has not ended: our system answers whatever it sends with a reset.
       return isOver ? nothing : packet(conversation, ours, { flags: rst | ack, atMicros });
     },
   };
 }
 
-/** A datagram is told from the next by its packet: none is made up beside those that were sent. */
+/** Each datagram is a packet of its own: none is made up besides those that were sent. */
 function datagram(
   connection: RecordedConnection,
   direction: RecordedDirection,
@@ -141,7 +141,7 @@ function opposite(direction: RecordedDirection): RecordedDirection {
   return direction === 'sent' ? 'received' : 'sent';
 }
 
-/** Where a side's numbers begin: apart from each other, so that connections are told from each other in a list. */
+/** Where a side's sequence numbers begin: far apart, so that connections can be told from each other in a list. */
 function firstSequence(id: number, side: number): number {
   return (id * 2_000_003 + side * 1_000_003) >>> 0;
 }

@@ -4,25 +4,25 @@ import { Comparison, opposite, type Script, type Side } from './script.ts';
 
 export interface PlayerOptions {
   readonly script: Script;
-  /** Whose part is played; the other side's is compared. */
+  /** The side that is played; the other side is compared. */
   readonly side: Side;
   /** How many times faster than it was recorded; Infinity: as fast as the peer allows. */
   readonly pace: number;
-  /** How long after its time the peer may let itself be waited for, in milliseconds. Default: for ever. */
+  /** How long after its time to wait for the peer, in milliseconds. Default: for ever. */
   readonly patienceMs?: number | undefined;
 }
 
 type Callback = (error?: Error | null) => void;
 
 /**
- * One side of a recorded connection, as a stream to be joined to the other: what is read from it is what that side
- * sent, and what is written to it is compared with what the other side sent then.
+ * One side of a recorded connection, as a stream to be joined to the other: reading from it gives what that side
+ * sent, and what is written to it is compared with what the other side sent.
  *
- * It does nothing before the peer has done what it did before that in the recording, by the number of bytes, and
- * nothing before its time at the pace that was asked for. Where the peer is late, all that follows is later.
+ * Each step waits until the peer has done what it did before that step in the recording, by the number of bytes,
+ * and for its time at the pace that was asked for. When the peer is late, all that follows is later.
  */
 export class Player extends Duplex {
-  /** Whether somebody has begun to read it. */
+  /** Whether reading from it has begun. */
   hasBegun = false;
   /** Settles when the part is played: the first difference, or undefined when all was as recorded. Never rejects. */
   readonly played: Promise<string | undefined>;
@@ -32,7 +32,7 @@ export class Player extends Duplex {
   /** How late everything is, because the peer was. */
   #lateMs = 0;
   #next = 0;
-  /** How many bytes the peer has sent by the step that is next. */
+  /** How many bytes the peer has sent in the recording before the next step. */
   #dueBytes = 0;
   #hasPeerEnded = false;
   #hasEnded = false;
@@ -77,7 +77,7 @@ export class Player extends Duplex {
     done(error);
   }
 
-  /** Plays as far as it goes now. */
+  /** Plays as far as possible now. */
   #advance(): void {
     if (this.destroyed) return;
     clearTimeout(this.#timer);
@@ -108,7 +108,7 @@ export class Player extends Duplex {
     return this.#startedAt + this.#lateMs + (atMicros - script.openedMicros) / 1000 / pace;
   }
 
-  /** A peer that has ended does no more; a break is not waited for: it may come by way of an error. */
+  /** A peer that has ended does nothing more; a break is not waited for: it may arrive as an error. */
   #hasPeerDone(step: Script['steps'][number]): boolean {
     if (this.#hasPeerEnded) return true;
     if ('bytes' in step) return this.#comparison.receivedBytes >= this.#dueBytes + step.bytes.length;
@@ -120,7 +120,9 @@ export class Player extends Duplex {
     this.#hasEnded = true;
   }
 
-  /** Breaks off, when what was given before has been taken: as a reset, or as a close where none was recorded. */
+  /**
+   * Breaks off, once what was delivered before has been taken: with a reset, or with a close if none was recorded.
+   */
   #breakOff(how: 'reset' | 'close'): void {
     if (this.readableLength > 0) return this.#waitUntil(drainLookMs);
     this.#settle(this.#comparison.difference);
@@ -128,7 +130,7 @@ export class Player extends Duplex {
     this.destroy(error && Object.assign(error, { code: 'ECONNRESET' }));
   }
 
-  /** All is played. Where the recording does not have the peer's end, it is not waited for. */
+  /** Everything has been played. If the recording does not have the peer's end, it is not waited for. */
   #finish(): void {
     if (!this.#hasPeerEnded) return this.#breakOff('close');
     this.#end();
@@ -153,5 +155,5 @@ export class Player extends Duplex {
   }
 }
 
-/** How soon it is looked again whether the last bytes before a break have been taken. */
+/** How soon to check again whether the last bytes before a break have been taken. */
 const drainLookMs = 1;

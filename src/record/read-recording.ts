@@ -5,10 +5,10 @@ import { ScriptBuilder, type Script } from './script.ts';
 import type { RecordedConnection } from './record-format.ts';
 
 /**
- * Reads a recording that tnet has made as json, pcapng or hex, told by what is in it, into memory. One that was cut
- * off in the middle counts up to there.
+ * Reads a recording that tnet has made as json, pcapng or hex, recognized by its content, into memory. A truncated
+ * one counts up to where it was cut off.
  *
- * @throws TnetError TNET_E_RECORDING for a file that cannot be read, is damaged, or is no such recording
+ * @throws TnetError TNET_E_RECORDING for a file that cannot be read, is damaged, or is not such a recording
  */
 export async function readRecording(path: string): Promise<readonly Script[]> {
   let bytes: Buffer;
@@ -21,7 +21,7 @@ export async function readRecording(path: string): Promise<readonly Script[]> {
   return parseRecording(bytes, path);
 }
 
-/** As readRecording(), of bytes that have been read. */
+/** Like readRecording(), for bytes that have been read. */
 export function parseRecording(bytes: Buffer, subject: string): readonly Script[] {
   const builder = new ScriptBuilder(subject);
   if (isPcapng(bytes)) readPcapng(bytes, builder);
@@ -37,7 +37,7 @@ const roles: readonly string[] = ['dialled', 'accepted', 'relayed'] satisfies Re
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Reads the lines of a JSON recording. A last line that is cut off is left out. */
+/** Reads the lines of a JSON recording. A truncated last line is left out. */
 function readJsonLines(text: string, builder: ScriptBuilder): void {
   eachLine(text, (line, number) => {
     const fields = parse(line);
@@ -84,7 +84,7 @@ function isRole(value: unknown): value is RecordedConnection['role'] {
 /** `TIME ID > OFFSET HEX |ASCII|` or `TIME ID = TEXT`. */
 const hexLine = /^(\S+) (\d+) (?:([<>]) [0-9a-f]{8,} ((?:[0-9a-f]{2} )+) *\||= (.+)$)/;
 
-/** Reads the lines of a hex recording. A last line that is cut off is left out. */
+/** Reads the lines of a hex recording. A truncated last line is left out. */
 function readHexLines(text: string, builder: ScriptBuilder): void {
   eachLine(text, (line, number) => {
     const [, time, digits, mark, hex = '', what = ''] = hexLine.exec(line) ?? [];
@@ -113,7 +113,7 @@ function eachLine(text: string, take: (line: string, number: number) => void): v
   let number = 0;
   for (let at = 0; ;) {
     const end = text.indexOf('\n', at);
-    // Without its newline a line was being written when the recording stopped.
+    // A line without its newline was being written when the recording stopped.
     if (end < 0) return;
     if (end > at) take(text.slice(at, end), ++number);
     at = end + 1;

@@ -12,8 +12,8 @@ import {
 import { errorCode, TnetError } from '../errors.ts';
 
 /**
- * Takes the bytes of a recording, in their order. A failure is told once; from then on writes do nothing, and what is
- * recorded goes on without it.
+ * Takes the bytes of a recording, in order. A failure is reported once; from then on writes do nothing, and the
+ * connections go on without being recorded.
  */
 export class RecordSink {
   readonly #stream: Writable;
@@ -21,7 +21,7 @@ export class RecordSink {
 
   constructor(stream: Writable, onError: (error: Error) => void) {
     this.#stream = stream;
-    // Every connection waits for itself.
+    // Every connection adds listeners of its own.
     stream.setMaxListeners(0);
     stream.on('error', (error) => {
       if (this.#hasFailed) return;
@@ -53,11 +53,11 @@ const pendingLimitBytes = 1024 * 1024;
 const ownerOnly = 0o600;
 
 /**
- * Opens a file to append to that was created for it. Nothing is kept back: what is written reaches the file even when
- * the process is about to end.
+ * Opens a file to append to that was created for the recording. Nothing is buffered: what is written reaches the
+ * file even when the process is about to end.
  *
- * @param isAppended whether the file may have something in it, behind which the recording goes
- * @throws TnetError TNET_E_USAGE for a file that has something in it, is another user's, or cannot be opened.
+ * @param isAppended whether the file may have content, after which the recording goes
+ * @throws TnetError TNET_E_USAGE for a file that has content, is another user's, or cannot be opened.
  */
 export function openRecordFile(
   path: string,
@@ -69,8 +69,8 @@ export function openRecordFile(
 }
 
 /**
- * Opens a new file, an empty one of ours (as mktemp(1) makes it), which then is for this user only, a pipe or a device. A
- * link that leads nowhere creates nothing: whoever put it there would choose where the recording goes.
+ * Opens a new file, an empty one of ours (as mktemp(1) makes it), which then is for this user only, a pipe or a
+ * device. A dangling link creates nothing: its author would choose where the recording goes.
  */
 function openNew(path: string, isAppended: boolean): number {
   const { O_CREAT, O_EXCL, O_WRONLY, O_APPEND } = constants;
@@ -93,11 +93,11 @@ function takeFile(path: string, fd: number, { size, uid, mode }: Stats, isAppend
   if ((mode & 0o077) !== 0 && process.platform !== 'win32') fchmodSync(fd, ownerOnly);
 }
 
-/** Of a FIFO that nobody reads, open(2) would wait for a reader, and the whole process with it. */
+/** On a FIFO without a reader, open(2) would block, and the whole process with it. */
 function openExisting(path: string, flags: number): number | undefined {
   const fd = open(path, flags | constants.O_NONBLOCK);
   if (fd === undefined || fstatSync(fd).isFile()) return fd;
-  // There is a reader. Who finds a pipe full is to wait, and not to fail.
+  // There is a reader. A write to a full pipe should wait, and not fail.
   try {
     return open(path, flags);
   } finally {
@@ -105,7 +105,7 @@ function openExisting(path: string, flags: number): number | undefined {
   }
 }
 
-/** Undefined when the file must not exist, and does. */
+/** Undefined when the file must not exist but does. */
 function open(path: string, flags: number): number | undefined {
   try {
     return openSync(path, flags, ownerOnly);

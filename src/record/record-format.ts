@@ -9,15 +9,15 @@ export interface RecordedConnection {
   readonly local: RecordedEnd;
   readonly remote: RecordedEnd;
   /**
-   * Who called: `dialled` means that we did, `accepted` that the peer did. `relayed`: the connection of a proxy's
-   * client, as that client has it: `local` is the client and `remote` the address that it called.
+   * Who connected: `dialled` means that we did, `accepted` that the peer did. `relayed`: the connection of a
+   * proxy's client, as that client sees it: `local` is the client and `remote` the address that it connected to.
    */
   readonly role: 'dialled' | 'accepted' | 'relayed';
   /** `tcp` is any stream; with `udp` each chunk is a datagram. */
   readonly transport: 'tcp' | 'udp';
   /** What a proxy has joined the connection to. */
   readonly target?: string | undefined;
-  /** What else there is to say, such as that the bytes were encrypted on the wire. */
+  /** Anything else to say, such as that the bytes were encrypted on the wire. */
   readonly note?: string | undefined;
 }
 
@@ -37,8 +37,9 @@ export interface RecordedChunk {
 export type RecordedEnding = 'eof' | 'reset' | 'timeout' | 'aborted' | 'limit';
 
 /**
- * How occurrences become bytes of a file. Each method gives the bytes to append, none if the format does not tell
- * that. Times are microseconds since 1970. A format may keep state for each connection, from `opened` to `closed`.
+ * How occurrences become bytes of a file. Each method returns the bytes to append, none if the format does not
+ * record that. Times are microseconds since 1970. A format may keep state for each connection, from `opened` to
+ * `closed`.
  */
 export interface RecordFormat {
   /** The beginning of the file. */
@@ -74,8 +75,8 @@ export function formatEnd(end: RecordedEnd): string {
 }
 
 /**
- * An end of a socket as a recording names it: its address without zone, an IPv4 address that a dual-stack socket shows
- * as an IPv6 one as what it is; `path` where the socket has no address.
+ * An end of a socket as a recording names it: its address without zone, an IPv4 address that a dual-stack socket
+ * shows as IPv6 in its IPv4 form; `path` when the socket has no address.
  */
 export function toRecordedEnd(
   address: string | undefined,

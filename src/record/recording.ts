@@ -11,7 +11,7 @@ import {
 
 /** The record of one connection while it runs. */
 export interface ConnectionRecord {
-  /** Passes on, unchanged and at once, what goes to the peer, and records it. The last transform of that flow. */
+  /** Passes on what goes to the peer, unchanged and at once, and records it. The last transform of that flow. */
   readonly sent: Transform;
   /** The same for what comes from the peer. The first transform of that flow. */
   readonly received: Transform;
@@ -66,11 +66,11 @@ export class Recording {
     const sink = this.#sink;
     const format = this.#format;
     return new Transform({
-      // Chunks stay as they are, also those without bytes: a datagram may be one.
+      // Chunks stay as they are, including empty ones: a datagram may be empty.
       objectMode: true,
       highWaterMark: 2,
       transform(chunk: Buffer, _encoding, done) {
-        // Handed on before it is recorded: only the bytes after it wait for a slow disk.
+        // Passed on before it is recorded: only the bytes after it wait for a slow disk.
         this.push(chunk);
         const record = format.data(connection, { direction, bytes: chunk, offset, atMicros: nowMicros() });
         offset += chunk.length;
@@ -89,11 +89,11 @@ export class Recording {
 }
 
 /**
- * Creates a recording. The file is opened now; `onError` is told, once, when writing it fails later: the connections go
- * on without being recorded.
+ * Creates a recording. The file is opened now; `onError` is called once when writing it fails later: the
+ * connections go on without being recorded.
  *
- * @param isAppended whether the file may have something in it, behind which the recording goes
- * @throws TnetError TNET_E_USAGE for a file that has something in it or cannot be opened.
+ * @param isAppended whether the file may have content, after which the recording goes
+ * @throws TnetError TNET_E_USAGE for a file that has content or cannot be opened.
  */
 export async function createRecording(
   path: string,

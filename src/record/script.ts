@@ -1,7 +1,7 @@
 import { TnetError } from '../errors.ts';
 import type { RecordedConnection, RecordedDirection } from './record-format.ts';
 
-/** `client` is who called. */
+/** `client` is the side that connected. */
 export type Side = 'client' | 'server';
 
 /** What one side did: it sent bytes, ended with a FIN, or broke off. Times are microseconds since 1970. */
@@ -26,7 +26,7 @@ interface OpenScript {
   readonly steps: ScriptStep[];
 }
 
-/** Makes scripts from what a recording tells, one occurrence after the other. */
+/** Makes scripts from the contents of a recording, one occurrence after the other. */
 export class ScriptBuilder {
   readonly #scripts: OpenScript[] = [];
   readonly #open = new Map<number, OpenScript>();
@@ -58,7 +58,7 @@ export class ScriptBuilder {
     script.steps.push({ side: sideOf(script.role, direction), atMicros, end: 'eof' });
   }
 
-  /** `reason` as in RecordedEnding. A side that broke off without having ended is told so by a step. */
+  /** `reason` as in RecordedEnding. A side that broke off without having ended gets a step for that. */
   closed(id: number, reason: string, atMicros: number): void {
     const script = this.#find(id, atMicros);
     this.#open.delete(id);
@@ -90,11 +90,11 @@ function sideOf(role: RecordedConnection['role'], direction: RecordedDirection):
   return (direction === 'sent') === (role === 'accepted') ? 'server' : 'client';
 }
 
-/** Compares what a peer really does with what was recorded of its side. Says the first difference. */
+/** Compares what a peer really does with what was recorded of its side. Reports the first difference. */
 export class Comparison {
   /** The first difference, once there is one. */
   difference: string | undefined;
-  /** How many bytes have come. */
+  /** How many bytes have arrived. */
   receivedBytes = 0;
   /** How many were recorded. */
   readonly recordedBytes: number;

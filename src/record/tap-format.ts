@@ -8,7 +8,9 @@ import {
   type RecordFormat,
 } from './record-format.ts';
 
-/** How many bytes at the end begin a UTF-8 character and do not end it: 0 to 3. Source: RFC 3629 section 3. */
+/**
+ * How many bytes at the end are the beginning of an incomplete UTF-8 character: 0 to 3. Source: RFC 3629 section 3.
+ */
 function incompleteTail(bytes: Buffer): number {
   for (let length = 1; length <= Math.min(3, bytes.length); length++) {
     const byte = bytes[bytes.length - length] ?? 0;
@@ -18,7 +20,7 @@ function incompleteTail(bytes: Buffer): number {
   return 0;
 }
 
-/** The length of a character by its first byte. One that begins none counts as whole. */
+/** The length of a character by its first byte. A byte that begins none counts as a whole one. */
 function characterBytes(first: number): number {
   if (first >= 0xf5 || first < 0xc2) return 1;
   return first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
@@ -32,7 +34,7 @@ export type TapPaint = Readonly<Record<RecordedDirection | 'note', (text: string
 
 /** What a direction of a connection has shown, in the text style. */
 interface TextState {
-  /** The beginning of a character whose end has not come yet. */
+  /** The beginning of a character whose end has not arrived yet. */
   tail: Buffer;
   /** Whether the last line shown is not over yet. */
   isOpen: boolean;
@@ -48,11 +50,11 @@ const LF = 0x0a;
  *     TIME ID > TEXT
  *     TIME ID = WHAT HAPPENED
  *
- * TIME is that of the local clock. In text, control characters are shown as escapes; a line that goes on where the
- * last one of its direction stopped has `>+` or `<+`. Where a line of hex would not fit with 8 bytes, `TIME ID >` has a
- * line of its own.
+ * TIME is that of the local clock. In text, control characters are shown as escapes; a line that continues the last
+ * one of its direction has `>+` or `<+`. When a line of hex would not fit with 8 bytes, `TIME ID >` has a line of
+ * its own.
  *
- * @param columns how wide the terminal is at this moment; undefined where there is none
+ * @param columns how wide the terminal is at this moment; undefined when there is none
  */
 export function createTapFormat(
   style: TapStyle,
@@ -67,7 +69,7 @@ export function createTapFormat(
   const textLines = (state: TextState, start: string, bytes: Buffer): string[] =>
     cutLines(state, bytes).map(({ text, continues }) => `${start}${continues ? '+' : ''} ${text}`);
 
-  /** The rest of a character that will never be whole. */
+  /** The rest of a character that will never be complete. */
   const flush = (connection: RecordedConnection, direction: RecordedDirection, atMicros: number): Buffer => {
     const state = states.get(connection.id)?.[direction];
     if (!state || state.tail.length === 0) return nothing;
@@ -111,7 +113,7 @@ export function createTapFormat(
   };
 }
 
-/** Lines of hex behind what they begin with, or below it. */
+/** Lines of hex after their prefix, or below it. */
 function layOutHex(
   start: string,
   bytes: Buffer,

@@ -15,8 +15,8 @@ const mostLineBytes = 16;
  *
  *     TIME ID DIRECTION OFFSET HEX |ASCII|
  *
- * with `>` for sent and `<` for received, the offset in its direction in hex, and at most 16 bytes. Lines with `=` tell
- * what happened.
+ * with `>` for sent and `<` for received, the offset in its direction in hex, and at most 16 bytes. Lines with `=`
+ * say what happened.
  */
 export function createHexFormat(): RecordFormat {
   const say = ({ id }: RecordedConnection, atMicros: number, text: string) =>
@@ -49,8 +49,8 @@ const BAR = 0x7c;
 const LF = 0x0a;
 
 /**
- * `BEFORE OFFSET HEX |ASCII| AFTER`, a newline behind each line of at most `lineBytes`, 16 by default. Bytes are written, and no text is put
- * together: a recording is on the way of all that passes.
+ * `BEFORE OFFSET HEX |ASCII| AFTER`, a newline after each line of at most `lineBytes`, 16 by default. Writes bytes
+ * and builds no strings: everything that is relayed passes through here.
  *
  * @param offset of the first byte, shown in at least eight digits
  */
@@ -97,7 +97,7 @@ export function formatHexLines(
 
 /** How many bytes of hex fit a line: 16, 8 or 4; 0 when not even 4 do. */
 export function hexBytesIn(columns: number): number {
-  // Offset, a blank, three columns a byte but for the last blank, a blank and two bars, one column a byte.
+  // Offset, a blank, three columns a byte except for the last blank, a blank and two bars, one column a byte.
   return [16, 8, 4].find((bytes) => 11 + 4 * bytes <= columns) ?? 0;
 }
 

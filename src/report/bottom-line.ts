@@ -1,15 +1,15 @@
 import type { Writable } from 'node:stream';
 
-/** What stands in the last lines of the terminal for a while: a status, or the line that a person is typing. */
+/** What is in the last lines of the terminal for a while: a status, or the line that the user is typing. */
 export interface BottomLine {
-  /** Takes it off the screen; the cursor is then where the next text belongs. */
+  /** Removes it from the screen; the cursor is then where the next text belongs. */
   readonly clear: () => void;
   /** @param printed what has been printed since `clear`: bytes of the output, or undefined for a line of its own */
   readonly draw: (printed?: Uint8Array) => void;
 }
 
 let shown: BottomLine | undefined;
-/** Whether what the terminal was given last has not ended its line. */
+/** Whether the last text written to the terminal has not ended its line. */
 let isInLine = false;
 
 /** Shows a bottom line. There is one at a time: while another one is there, this does nothing. */
@@ -32,24 +32,24 @@ export function printLine(print: (before: string) => void, lineEnd = '\n'): void
   shown?.draw();
 }
 
-/** What is printed next begins a line: a person has ended the last one. */
+/** The next text begins a line: the user has ended the last one. */
 export function beginLine(): void {
   isInLine = false;
 }
 
-/** Whether the cursor stands behind text that a bottom line must not be drawn on. */
+/** Whether the cursor is after text over which a bottom line must not be drawn. */
 export function isWithinLine(): boolean {
   return isInLine;
 }
 
 const plainWrites = new WeakMap<Writable, (text: string) => unknown>();
 
-/** What writes to such a terminal without regard to its bottom line. */
+/** A function that writes to such a terminal without regard to its bottom line. */
 export function plainWriter(terminal: Writable): (text: string) => unknown {
   return plainWrites.get(terminal) ?? ((text) => terminal.write(text));
 }
 
-/** Has all that is written to a stream, which is the terminal, appear above the bottom line. */
+/** Makes everything that is written to a stream, which is the terminal, appear above the bottom line. */
 export function printAbove(terminal: Writable): void {
   const write = terminal.write.bind(terminal) as (...args: unknown[]) => boolean;
   const writeAbove = (bytes: Uint8Array, ...rest: unknown[]) => {

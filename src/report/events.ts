@@ -28,7 +28,10 @@ export type Event =
       readonly code: string;
       readonly message: string;
     }
-  /** An address has been checked. `port`, `remote` and `service` where there are such; `code` and `message` unless open. `banner`: what it said at once. */
+  /**
+   * An address has been checked. `port`, `remote` and `service` if there are any; `code` and `message` unless open.
+   * `banner`: what the server sent first.
+   */
   | {
       readonly event: 'checked';
       readonly address: string;
@@ -62,7 +65,7 @@ export type Event =
       readonly durationMs: number;
     }
   | { readonly event: 'accepted'; readonly id: number; readonly local: string; readonly remote: string }
-  /** A PROXY header has said who the client of a connection is. */
+  /** A PROXY header has named the client of a connection. */
   | { readonly event: 'client'; readonly id: number; readonly remote: string; readonly client: string }
   /** A proxy has opened the way to `target`: the next proxy, or what was asked for. */
   | { readonly event: 'proxied'; readonly proxy: string; readonly target: string }
@@ -94,9 +97,9 @@ export type Event =
   | { readonly event: 'throwaway-certificate'; readonly fingerprint: string }
   /** Something works, but not as safely as it could. */
   | { readonly event: 'warning'; readonly message: string }
-  /** Something ended well and may still not be what was wanted: of what, and what to do about it. */
+  /** Something succeeded and may still not be what was wanted: its subject, and what to do about it. */
   | { readonly event: 'hint'; readonly subject: string; readonly message: string }
-  /** A client was turned away. */
+  /** A client was refused. */
   | { readonly event: 'refused'; readonly remote: string; readonly reason: string }
   /** Datagrams from a peer came faster than they were taken, and were lost. */
   | {
@@ -112,7 +115,7 @@ export type Event =
       readonly bytes: number;
       readonly limitBytes: number;
     }
-  /** A UDP service has taken a datagram; `sentBytes` is its answer's, where there is one. */
+  /** A UDP service has taken a datagram; `sentBytes` is the size of its answer, if there is one. */
   | {
       readonly event: 'datagram';
       readonly remote: string;
@@ -126,7 +129,7 @@ export type Event =
       readonly status: number;
       readonly signal?: string;
     }
-  /** With -v: a payload of --ping is back as a whole, and its bytes are right unless `isWrong`. */
+  /** With -v: a payload of --ping is back completely, and its bytes are right unless `isWrong`. */
   | {
       readonly event: 'reply';
       readonly remote: string;
@@ -157,7 +160,7 @@ export type Event =
       readonly p99Ms?: number;
       readonly maxMs?: number;
     }
-  /** The peer has ended its side a second ago, and the input is still being sent. */
+  /** The peer ended its side a second ago, and the input is still being sent. */
   | { readonly event: 'sending-on'; readonly id: number; readonly remote: string }
   /** A connection is over. `sentBytes` went to the peer, `receivedBytes` came from it. */
   | {
@@ -171,7 +174,7 @@ export type Event =
     }
   /**
    * A side of a recorded connection has been replayed against a peer: `difference` is the first thing that the peer
-   * did otherwise.
+   * did differently.
    */
   | {
       readonly event: 'replayed';
@@ -187,17 +190,17 @@ export type Event =
       readonly sentBytes: number;
       readonly receivedBytes: number;
       readonly durationMs: number;
-      /** Connections open now, those that ended with an error, and clients turned away by reason. */
+      /** Connections open now, those that ended with an error, and refused clients by reason. */
       readonly open: number;
       readonly failed: number;
-      /** Clients that came and left without a word, where one was waited for. */
+      /** Clients that came and left without a word when one was expected. */
       readonly probes: number;
       readonly refused: Readonly<Record<string, number>>;
-      /** Of a UDP service: datagrams that were taken, and those that were not. */
+      /** Of a UDP service: datagrams that were accepted, and those that were not. */
       readonly datagrams?: number;
       readonly dropped?: number;
     }
-  /** A client has left without the greeting that was waited for. */
+  /** A client has left without the greeting that was expected. */
   | { readonly event: 'probe'; readonly id: number; readonly remote: string }
   /** Whether a proxy's clients at `address` are served by the native engine alone, and if not, why. */
   | { readonly event: 'lane'; readonly address: string; readonly express: boolean; readonly reason?: string }
@@ -209,9 +212,9 @@ export type Event =
   | { readonly event: 'target-up'; readonly target: string }
   /** A target is left out, because of its checks or of clients that it refused. */
   | { readonly event: 'target-down'; readonly target: string }
-  /** A worker process of a proxy serves. */
+  /** A worker process of a proxy has started serving. */
   | { readonly event: 'worker-started'; readonly worker: number; readonly pid: number }
-  /** A worker process has died, and `connections` with it; another one is started in its place. */
+  /** A worker process has died, and `connections` with it; it is replaced by another one. */
   | {
       readonly event: 'worker-ended';
       readonly worker: number;
@@ -220,9 +223,9 @@ export type Event =
       readonly signal?: string;
       readonly connections: number;
     }
-  /** A proxy accepts no more, and waits for its open connections. */
+  /** A proxy has stopped accepting, and waits for its open connections. */
   | { readonly event: 'draining'; readonly open: number; readonly limitMs: number }
-  /** A server that ends has reset `connections` that had not ended by themselves. */
+  /** A server that is ending has reset `connections` that had not ended by themselves. */
   | { readonly event: 'cut'; readonly connections: number }
   | {
       readonly event: 'error';

@@ -1,8 +1,8 @@
-/** One open connection at a moment. `received` came from the peer that `remote` is, `sent` went to it. */
+/** One open connection at a moment. `received` came from the peer at `remote`, `sent` went to it. */
 export interface LiveConnection {
   readonly id: number;
   readonly remote: string;
-  /** What it is joined to, where there is such a thing and it is known. */
+  /** What it is joined to, if anything and if that is known. */
   readonly target?: string | undefined;
   readonly receivedBytes: number;
   readonly sentBytes: number;
@@ -17,16 +17,16 @@ export interface LiveTotals {
   readonly receivedBytes: number;
   readonly sentBytes: number;
   readonly failed?: number;
-  /** Clients turned away, by reason. */
+  /** Refused clients, by reason. */
   readonly refused?: Readonly<Record<string, number>>;
-  /** Of a service without connections: datagrams that were taken, and those that were not. */
+  /** Of a service without connections: datagrams that were accepted, and those that were not. */
   readonly datagrams?: number | undefined;
   readonly dropped?: number | undefined;
 }
 
-/** A process that serves clients for the one that shows them, and what it has done since it was started. */
+/** A process that serves clients on behalf of the displaying process, and what it has done since it was started. */
 export interface LiveWorker {
-  /** From 1. One that takes the place of another has its number. */
+  /** From 1. A worker that replaces another one gets its number. */
   readonly number: number;
   readonly pid: number;
   readonly connections: number;
@@ -51,10 +51,10 @@ export interface LiveRate {
   readonly sent: number;
 }
 
-/** How fast old speed is forgotten: after so long a rate has moved two thirds of the way to the new one. */
+/** How fast the old speed is forgotten: after this time a rate has moved two thirds of the way to the new one. */
 const memoryMs = 1_000;
 
-/** Less than this many bytes a second is nothing: what fades away must not look as if bytes still moved. */
+/** Fewer bytes a second than this count as zero: a rate that fades away must not look as if bytes still moved. */
 const leastRate = 1;
 
 interface Track {
@@ -96,7 +96,7 @@ export class LiveRates {
   }
 }
 
-/** The tracks of what is there now, each brought up to date. */
+/** The tracks of what exists now, each brought up to date. */
 function follow<T extends { startedAt: number; receivedBytes: number; sentBytes: number }>(
   known: ReadonlyMap<number, Track>,
   all: readonly T[],

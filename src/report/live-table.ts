@@ -9,7 +9,7 @@ export interface WindowSize {
   readonly rows: number;
 }
 
-/** What a view calls what it shows. */
+/** The names that a view uses for what it shows. */
 export interface LiveNames {
   /** What runs: `tnet proxy 127.0.0.1:8080`. */
   readonly title: string;
@@ -19,7 +19,7 @@ export interface LiveNames {
   /** What a peer is called, and what it is joined to; undefined: it is joined to nothing that has a name. */
   readonly remote: string;
   readonly target?: string;
-  /** What there is to say before the first connection. */
+  /** What to show before the first connection. */
   readonly notes?: readonly string[];
 }
 
@@ -31,14 +31,14 @@ export interface LiveFrame {
   readonly startedAt: number;
   /** The last things that were reported, oldest first. */
   readonly messages: readonly string[];
-  /** Where there is a keyboard: what it has been told. */
+  /** With a keyboard: what the user has asked for. */
   readonly keys?: LiveKeys | undefined;
 }
 
 /** The orders of the connections. */
 export const liveSorts = ['rate', 'bytes', 'age', 'address'] as const;
 
-/** What a person has asked a view for. */
+/** What the user has asked a view for. */
 export interface LiveKeys {
   readonly sort: (typeof liveSorts)[number];
   /** How many connections are above the first that is shown. */
@@ -63,7 +63,7 @@ const idWidth = 5;
 const ageWidth = 6;
 
 /**
- * The lines of a live view, from the top: title, totals, a table of the workers where there are any, a table of the
+ * The lines of a live view, from the top: title, totals, a table of the workers if there are any, a table of the
  * connections with the busiest first, and the last messages. Fits the window, whatever it is.
  */
 export function renderLive(names: LiveNames, frame: LiveFrame, { columns, rows }: WindowSize): StyledLine[] {
@@ -117,7 +117,7 @@ function renderKeys({ sort, isPaused }: LiveKeys): string {
   return `q quit  ↑↓ scroll  s sort: ${sort}  p ${isPaused ? 'go on' : 'pause'}`;
 }
 
-/** The totals as one line: also what is printed where there is no screen to draw on. */
+/** The totals as one line: also what is printed when there is no screen to draw on. */
 export function renderTotals(names: LiveNames, totals: LiveTotals, rates: LiveRates): string {
   const { connections, open, failed = 0, refused = {}, datagrams, dropped = 0 } = totals;
   const refusals = Object.values(refused).reduce((sum, count) => sum + count, 0);
@@ -165,7 +165,7 @@ function renderWorkers(
   return [{ text: head, style: 'head' }, ...lines, { text: '', style: 'totals' }];
 }
 
-/** A worker in the columns of client and target, or in one where there is no target. */
+/** A worker in the columns of client and target, or in a single one without targets. */
 function describeWorker(
   { target }: LiveNames,
   name: string,
@@ -201,7 +201,9 @@ function renderMoving(
   return joinCells(names, [...cells, ...numbers, formatSpan(now - startedAt)], columns);
 }
 
-/** Numbers have the width they need; the addresses share what is left, and lose their beginning when it is too little. */
+/**
+ * Numbers have the width they need; the addresses share the rest, and lose their beginning when it is too narrow.
+ */
 function joinCells(names: LiveNames, cells: readonly string[], columns: number): string {
   const [id = '', remote = '', target = '', ...rest] = cells;
   const addresses = names.target === undefined ? [remote] : [remote, target];
@@ -223,7 +225,7 @@ function spread(left: string, right: string, columns: number): string {
   return space < 1 ? left : left + ' '.repeat(space) + right;
 }
 
-/** Of an address the end tells more. */
+/** The end of an address says more than its beginning. */
 function clipStart(text: string, width: number): string {
   const characters = Array.from(text);
   return characters.length <= width ? text : `…${characters.slice(characters.length - width + 1).join('')}`;

@@ -18,7 +18,7 @@ const home = '\x1b[H';
 const clearLine = '\x1b[K';
 const clearBelow = '\x1b[J';
 
-/** What a terminal that does not know its size is taken for. */
+/** The assumed size of a terminal that does not know its own. */
 const usualSize: WindowSize = { columns: 80, rows: 24 };
 
 /** Whether a stream is a terminal on which text can be put anywhere. */
@@ -27,9 +27,9 @@ function canDraw(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv = process.e
 }
 
 /**
- * A terminal's second screen, drawn as a whole: the first one comes back unchanged at the end, on SIGTSTP and SIGQUIT,
- * and when the process crashes. SIGINT, SIGTERM and SIGHUP are the caller's, who calls `close()` first of all. The
- * keyboard, where there is one, gives single keys meanwhile.
+ * A terminal's second screen, drawn as a whole: the first one comes back unchanged at the end, on SIGTSTP and
+ * SIGQUIT, and when the process crashes. SIGINT, SIGTERM and SIGHUP are left to the caller, which calls `close()`
+ * first of all. The keyboard, if there is one, delivers single keys meanwhile.
  */
 class FullScreen {
   readonly #stream: WriteStream;
@@ -53,8 +53,8 @@ class FullScreen {
     if (!this.#isOpen || this.#stream.writableNeedDrain) return;
     const { columns = usualSize.columns, rows = usualSize.rows } = this.#stream as Partial<WindowSize>;
     const lines = this.#draw({ columns, rows });
-    // Cleared before it is written: after a line that is full the cursor still stands on its last character. The last
-    // line has no newline, which would push the first one off the screen.
+    // Cleared before it is written: after a full line the cursor is still on its last character. The last line has
+    // no newline, which would push the first one off the screen.
     const [frame, below] = [lines.map((line) => clearLine + line).join('\r\n'), lines.length < rows];
     this.#stream.write(home + frame + (below ? `\r\n${clearBelow}` : ''));
   }
@@ -84,7 +84,7 @@ class FullScreen {
 
   readonly #onResize = () => this.redraw();
 
-  /** Stops by the system's own action, which leaves alone a process that no shell could continue. */
+  /** Stops by the system's default action, which spares a process that no shell could continue. */
   readonly #onStop = () => {
     this.#leave();
     process.off('SIGTSTP', this.#onStop);
@@ -104,24 +104,27 @@ class FullScreen {
 
 export interface LiveViewOptions {
   readonly names: LiveNames;
-  /** What is the case now. Called a few times a second. */
+  /** The current state. Called a few times a second. */
   readonly look: () => LiveSample;
-  /** Where it is shown: redrawn on a terminal that can, else a line of totals a second while something changes. */
+  /**
+   * Where it is shown: redrawn on a terminal that supports it, else a line of totals a second while something
+   * changes.
+   */
   readonly stream: Writable & { isTTY?: boolean };
   readonly isColoured: boolean;
-  /** The same terminal's keyboard, where it is there to be asked. */
+  /** The same terminal's keyboard, if it is available. */
   readonly keyboard?: ReadStream | undefined;
 }
 
 /** What a server does, shown while it runs. */
 export interface LiveView {
   /**
-   * Whether the view has the whole screen: then what is reported is given to `say()`, which shows the last of it, and
-   * is printed by the caller when the view is over.
+   * Whether the view has the whole screen: then reports go to `say()`, which shows the last of them, and the caller
+   * prints them when the view is over.
    */
   readonly isOnScreen: boolean;
   say(line: string): void;
-  /** Ends the view and gives the terminal back. @returns what was said meanwhile, at most the last 200 lines */
+  /** Ends the view and gives the terminal back. @returns what was reported meanwhile, at most the last 200 lines */
   stop(): readonly string[];
 }
 
@@ -153,7 +156,7 @@ async function loadStyles(): Promise<Styles> {
   };
 }
 
-/** What the keys of signals are while the terminal gives single keys. */
+/** The keys that send signals while the terminal delivers single keys. */
 const signalKeys: Readonly<Record<string, NodeJS.Signals>> = {
   q: 'SIGINT',
   '\x03': 'SIGINT',
@@ -161,13 +164,13 @@ const signalKeys: Readonly<Record<string, NodeJS.Signals>> = {
   '\x1c': 'SIGQUIT',
 };
 
-/** Takes a person's keys. @returns what they have come to */
+/** Handles the user's keys. @returns the state that results */
 function readKeys(keyboard: ReadStream, onChange: () => void): LiveKeys {
   const keys = { sort: 'rate' as LiveKeys['sort'], offset: 0, isPaused: false };
   keyboard.on('data', (chunk: Buffer) => {
     for (const key of chunk.toString('latin1').match(/\x1b\[[AB]|[^]/g) ?? []) {
       const signal = signalKeys[key];
-      // As a terminal does it: to all that run in its foreground.
+      // As a terminal does it: to the whole foreground process group.
       if (signal) process.kill(0, signal);
       else if (key === 's')
         keys.sort = liveSorts[(liveSorts.indexOf(keys.sort) + 1) % liveSorts.length] ?? 'rate';

@@ -18,8 +18,8 @@ let painters: Partial<Record<EventName, Paint>> = {};
 let quiet: Paint = (text) => text;
 
 /**
- * Whether lines for people on a descriptor are coloured: only on a terminal that can, unless FORCE_COLOR says so, and
- * never against NO_COLOR or `--no-color`. Source: no-color.org, force-color.org.
+ * Whether lines for people on a descriptor are coloured: only on a terminal that supports it, unless FORCE_COLOR
+ * says so, and never against NO_COLOR or `--no-color`. Source: no-color.org, force-color.org.
  */
 export function wantsColor(
   args: readonly string[],
@@ -47,12 +47,12 @@ export async function loadPaint(): Promise<void> {
   quiet = chalk.dim;
 }
 
-/** A line that nobody has to read. */
+/** A line of little importance. */
 export function paintQuiet(line: string): string {
   return quiet(line);
 }
 
-/** A line that begins with a name, with what is to catch the eye in the colour of its event. */
+/** A line that begins with a name, with the part that should catch the eye in the colour of its event. */
 export function paintLine(event: EventName, name: string, text: string): string {
   const paint = painters[event];
   if (!paint) return `${name} ${text}`;

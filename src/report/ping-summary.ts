@@ -4,7 +4,10 @@ import { escapeText } from '../transform/escape-controls.ts';
 import type { Event } from './events.ts';
 import { formatSize } from './table.ts';
 
-/** Round trips in milliseconds. The percentiles are exact to three digits, the ends to the clock. */
+/**
+ * Round trips in milliseconds. The percentiles are exact to three digits, minimum and maximum to the clock's
+ * resolution.
+ */
 export interface RoundTripTimes {
   readonly minMs: number;
   readonly p50Ms: number;

@@ -4,17 +4,17 @@ import { paintLine, paintQuiet } from './paint.ts';
 import { failureFields } from './sentences.ts';
 import { isSaid, renderEvent, type Verbosity } from './text.ts';
 
-/** A line that is told once, and what its repeats come to. */
+/** A line that is printed once, and its repeats. */
 interface Repeated {
   count: number;
-  /** Tells the last of them, with a note behind it. */
+  /** Prints the last of them, with a note after it. */
   tell: (note: string) => void;
 }
 
 /**
- * Keeps a line that comes again and again from filling the screen: the first is told at once, those of the same key
- * within `withinMs` after it are counted, and then one line tells the last of them and how many there were: as long as
- * they go on coming, one line every `withinMs`.
+ * Keeps a line that recurs from filling the screen: the first is printed at once, those with the same key within
+ * `withinMs` after it are counted, and then one line shows the last of them and how many there were: as long as
+ * they keep coming, one line every `withinMs`.
  */
 class Repeats {
   readonly #withinMs: number;
@@ -25,7 +25,7 @@ class Repeats {
     this.#withinMs = withinMs;
   }
 
-  /** Tells a line, now or later. `tell` gets what is to stand behind it. */
+  /** Prints a line, now or later. `tell` gets the note to append. */
   take(key: string, tell: (note: string) => void): void {
     const known = this.#known.get(key);
     if (known) {
@@ -34,12 +34,12 @@ class Repeats {
       return;
     }
     this.#known.set(key, { count: 0, tell });
-    // One clock for all: a line may be counted a little longer than it must be told.
+    // One timer for all: a line may be counted a little longer than `withinMs`.
     this.#timer ??= setInterval(() => this.#look(), this.#withinMs).unref();
     tell('');
   }
 
-  /** Tells what has been counted, and forgets all. */
+  /** Prints what has been counted, and forgets all. */
   flush(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -77,28 +77,30 @@ export interface ReporterOptions {
   readonly isTerminal?: boolean;
   /** How wide the terminal is. Default 80. */
   readonly columns?: () => number | undefined;
-  /** What is told on a terminal in any case, in a line that nobody has to read. */
+  /** Events that are always shown on a terminal, in a line of little importance. */
   readonly quiet?: readonly EventName[];
   /** Takes each finished line. */
   readonly write: (line: string) => void;
-  /** How long a failure's repeats are counted before they are told, in one line; not with `json`. Default 1000. */
+  /**
+   * How long a failure's repeats are counted before they are reported, in one line; not with `json`. Default 1000.
+   */
   readonly repeatMs?: number;
 }
 
-/** The most addresses of a target whose failures are held until the target's own is told. */
+/** The most addresses of a target whose failures are held until the target's own is reported. */
 const attemptsMost = 16;
 
 type AttemptFailed = Extract<Event, { readonly event: 'attempt-failed' }>;
 
-/** Says what happens, as lines for people or for programs. No control character of what came from outside gets through. */
+/** Reports what happens, as lines for people or for programs. No control characters from outside get through. */
 export class Reporter {
-  /** What ends a line: CR LF while the terminal is in a mode that makes nothing of a LF. */
+  /** What ends a line: CR LF while the terminal is in a mode that does not translate LF. */
   lineEnd: '\n' | '\r\n' = '\n';
   /** Takes each finished line. A screen that is drawn on the same terminal takes this over while it is there. */
   write: (line: string) => void;
   readonly #options: Omit<ReporterOptions, 'write'>;
   readonly #repeats: Repeats;
-  /** Attempts that failed: what comes of them may say so too, and each is to be said once. */
+  /** Attempts that failed: the resulting error may report them too, and each should be reported once. */
   #attempts: AttemptFailed[] = [];
 
   constructor({ write, ...options }: ReporterOptions) {
@@ -107,7 +109,7 @@ export class Reporter {
     this.#repeats = new Repeats(options.repeatMs);
   }
 
-  /** Whether anybody is told of events of this name: one that nobody hears need not be made. */
+  /** Whether events of this name are reported anywhere: one that is not need not be created. */
   hears(name: EventName): boolean {
     const { json, verbosity, isTerminal, quiet } = this.#options;
     return json || isSaid(name, verbosity) || (isTerminal === true && quiet?.includes(name) === true);
@@ -126,16 +128,16 @@ export class Reporter {
     }
   }
 
-  /** What nobody hears is held for the failure that may follow, and not for ever. */
+  /** An attempt that is not shown is held for the failure that may follow, but not for ever. */
   #hold(attempt: AttemptFailed): void {
     this.#attempts.push(attempt);
     if (this.#attempts.length > attemptsMost && !this.hears('attempt-failed')) this.#attempts.shift();
   }
 
   /**
-   * Drops the attempts that a failure is going to tell itself.
+   * Drops the attempts that a failure is going to report itself.
    *
-   * @returns the event, with the address that was tried where it would name none
+   * @returns the event, with the address that was tried if it would otherwise name none
    */
   #takeAttempts(event: Event): Event {
     if (event.event !== 'error' && event.event !== 'retry') return event;
@@ -151,7 +153,7 @@ export class Reporter {
       : { ...event, message: `${message}: ${only.address}` };
   }
 
-  /** What -v has to say. */
+  /** Reports an event as -v asks for. */
   #tell(event: Event): void {
     if (!this.hears(event.event)) return;
     const { name, verbosity, isTerminal, quiet } = this.#options;
@@ -168,12 +170,12 @@ export class Reporter {
       this.write(`${line}${this.lineEnd}`);
     };
     if (event.event === 'error') return this.#repeats.take(`${event.subject} ${event.code}`, tell);
-    // The sums stand behind all that led to them.
+    // The sums come after everything that led to them.
     if (event.event === 'totals') this.#repeats.flush();
     tell('');
   }
 
-  /** Whether a person sees the lines on a terminal. */
+  /** Whether a user sees the lines on a terminal. */
   get isSeen(): boolean {
     return this.#options.isTerminal === true && !this.#options.json;
   }
@@ -189,13 +191,13 @@ export class Reporter {
     if (!json) this.write(`${paintQuiet(`${name}: ${escapeText(text)}`)}${this.lineEnd}`);
   }
 
-  /** Tells what has been held back: a repeated failure is one line a second. To be called at the end. */
+  /** Prints what has been held back: a repeated failure is one line a second. To be called at the end. */
   flush(): void {
     for (const attempt of this.#attempts.splice(0)) this.#tell(attempt);
     this.#repeats.flush();
   }
 
-  /** A row of a table, its value wrapped behind commas. */
+  /** A row of a table, its value wrapped after commas. */
   #printRow(key: string, value: string): void {
     const room = Math.max(20, (this.#options.columns?.() ?? 80) - rowIndent.length);
     const lines = [''];

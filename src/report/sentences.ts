@@ -1,7 +1,7 @@
 import { getSystemErrorMessage } from 'node:util';
 import { errorCode, ExplainedError, TnetError } from '../errors.ts';
 
-/** Plain words for the codes whose text from the system says less than a user wants, or that are not the system's. */
+/** Plain words for codes whose text from the system says less than a user needs, or that are not the system's. */
 const sentences: Readonly<Record<string, string>> = {
   ECONNRESET: 'connection reset by peer',
   ECONNABORTED: 'connection aborted',
@@ -15,7 +15,7 @@ const sentences: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'not an address of this machine',
 };
 
-/** What events say of an error. */
+/** The fields by which events describe an error. */
 export function failureFields(error: unknown): { readonly code: string; readonly message: string } {
   return { code: errorCode(error) ?? 'ERROR', message: describeError(error) };
 }
@@ -35,7 +35,7 @@ export function describeError(error: unknown): string {
   return line === undefined || line === '' ? (code ?? 'unknown error') : line;
 }
 
-/** Every address that was tried, behind what it came to: `connection refused: 127.0.0.1:80, [::1]:80`. */
+/** Every address that was tried, after its result: `connection refused: 127.0.0.1:80, [::1]:80`. */
 function describeAttempts(errors: readonly unknown[]): string {
   const bySentence = Map.groupBy(errors, describeError);
   return [...bySentence]

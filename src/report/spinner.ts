@@ -6,8 +6,8 @@ export interface Spinner {
 }
 
 /**
- * Starts a spinner with ora, which is loaded now. The caller makes sure that `stream` is a terminal and that nobody
- * else writes to it before `stop()`. stdin is left alone: it belongs to the connection.
+ * Starts a spinner with ora, which is loaded now. The caller makes sure that `stream` is a terminal and that
+ * nothing else is written to it before `stop()`. stdin is left alone: it belongs to the connection.
  */
 export async function startSpinner(
   stream: NodeJS.WritableStream,

@@ -3,15 +3,18 @@ import { type BottomLine, isWithinLine, removeBottomLine, showBottomLine } from 
 import { escapeText } from '../transform/escape-controls.ts';
 
 export interface StatusOptions {
-  /** What is shown, asked for each time; without control characters that are not meant. '': nothing for now. */
+  /** The text to show, asked for each time; without unintended control characters. '': nothing for now. */
   readonly text: (columns: number) => string;
-  /** What is over sooner needs no sign of life. Default 300. */
+  /** Work that is over sooner needs no sign of life. Default 300. */
   readonly afterMs?: number;
 }
 
 const updateMs = 200;
 
-/** A line at the bottom of a terminal that says how something goes on, until `stop()`. Keeps no process. */
+/**
+ * A line at the bottom of a terminal that shows the progress of something, until `stop()`. Does not keep the
+ * process alive.
+ */
 export function startStatus(terminal: WriteStream, { text, afterMs = 300 }: StatusOptions): { stop(): void } {
   let isDrawn = false;
   const clear = () => {

@@ -14,7 +14,7 @@ export function formatSize(bytes: number): string {
     unit++;
   }
   const digits = unit > 0 && value < 9.95 ? 1 : 0;
-  // What rounds up to a whole unit more is told as that.
+  // A value that rounds up to the next unit is shown in that unit.
   if (unit < units.length - 1 && Number(value.toFixed(digits)) >= 1024) return `1.0${units[unit + 1] ?? ''}`;
   return `${value.toFixed(digits)}${units[unit] ?? ''}`;
 }
@@ -85,7 +85,7 @@ export function renderChecks(checks: readonly Checked[], isColoured: boolean, co
   return isLong ? [...lines, summarise(checks)] : lines;
 }
 
-/** Cuts a line to the width; what is coloured stands before the cut. */
+/** Cuts a line to the width; coloured text is always before the cut. */
 function clipVisible(line: string, columns: number): string {
   const over = widthOf(line) - columns;
   return over > 0 ? `${line.slice(0, line.length - over - 1)}…` : line;

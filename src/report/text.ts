@@ -1,21 +1,21 @@
 import { formatLimit } from '../errors.ts';
 import type { Event, EventName } from './events.ts';
 
-/** How much is said: 0 always, 1 with `-v`, 2 with `-vv`. */
+/** How much is reported: 0 always, 1 with `-v`, 2 with `-vv`. */
 export type Verbosity = 0 | 1 | 2;
 
 /** An event for people. */
 export interface Sentence {
   readonly text: string;
-  /** From which verbosity on it is said. */
+  /** From which verbosity on it is shown. */
   readonly from: Verbosity;
-  /** The same where somebody is there to see it: on a terminal. Default: `from`. */
+  /** The same on a terminal, where a user can see it. Default: `from`. */
   readonly fromOnTerminal?: Verbosity;
   /** The same as a table, for a terminal: each row a word and what it is. */
   readonly rows?: readonly (readonly [name: string, value: string])[];
 }
 
-/** From which verbosity on an event is said, where that is never without `-v`. */
+/** From which verbosity on an event is shown, for events that are never shown without `-v`. */
 const quiet: ReadonlyMap<EventName, Verbosity> = new Map<EventName, Verbosity>([
   ['bind-retry', 1],
   ['access-reloaded', 1],
@@ -40,7 +40,7 @@ const quiet: ReadonlyMap<EventName, Verbosity> = new Map<EventName, Verbosity>([
   ['worker-started', 1],
 ]);
 
-/** Whether an event of this name may be said at all. */
+/** Whether an event of this name may be shown at all. */
 export function isSaid(name: EventName, verbosity: Verbosity): boolean {
   return verbosity >= (quiet.get(name) ?? 0);
 }
@@ -154,7 +154,7 @@ function describe(event: Event): string {
   }
 }
 
-/** An answer that does not come is told with whose it is. */
+/** A missing answer is reported with the peer that owes it. */
 function renderFailure(subject: string, { message, code }: { message: string; code: string }): string {
   return `${message.includes(` from ${subject} within `) ? '' : `${subject}: `}${message} (${code})`;
 }
@@ -177,7 +177,7 @@ function renderState({
   refused,
   datagrams,
 }: Extract<Event, { event: 'totals' }>): string {
-  // Those that were dropped have been told, and not for what.
+  // That datagrams were dropped has been said already, without the reasons.
   if (datagrams !== undefined) return '';
   const parts = [
     [open, 'open'],
@@ -238,7 +238,7 @@ function renderTiming({ phase, address, outcome, durationMs }: EventOf<'timing'>
   return `timing: ${what} ${durationMs.toFixed(3)} ms${outcome === undefined ? '' : `, ${outcome}`}`;
 }
 
-/** As OpenBSD's nc says it, so that scripts that read its -v lines find what they look for. */
+/** In the words of OpenBSD's nc, so that scripts that read its -v lines find what they look for. */
 function renderCheck(event: EventOf<'checked'>): string {
   const { host, port, remote, service, state, code, message } = event;
   const name = remote === undefined || remote === host ? host : `${host} (${remote})`;

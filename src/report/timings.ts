@@ -11,10 +11,10 @@ export interface TimedPart {
 }
 
 const barColumns = 24;
-/** With less than this there are no bars. */
+/** In a narrower window there are no bars. */
 const leastColumns = 70;
 
-/** The parts of a run as a table, each with a bar that shows when it was in the whole of it. */
+/** The parts of a run as a table, each with a bar that shows its place in the whole. */
 export function renderTimings(parts: readonly TimedPart[], startedAt: number, columns = 80): string[] {
   const wholeMs = Math.max(
     ...parts.map((part) => part.startedAt - startedAt + part.durationMs),

@@ -21,7 +21,7 @@ export function formatAmount(bytes: number): string {
   return `${value.toFixed(digits)} ${units[unit] ?? ''}`;
 }
 
-/** How fast both directions are, smoothed over some two seconds. */
+/** How fast both directions are, smoothed over about two seconds. */
 export class TransferRates {
   #last: Moved = { sentBytes: 0, receivedBytes: 0 };
   #lastAt: number;
@@ -51,7 +51,7 @@ export class TransferRates {
 export interface TransferState {
   readonly moved: Moved;
   readonly rates: { readonly sent: number; readonly received: number };
-  /** How much there is to send, where that is known, and how much of it has been read. */
+  /** How much there is to send, if that is known, and how much of it has been read. */
   readonly totalBytes?: number | undefined;
   readonly readBytes: number;
   readonly elapsedMs: number;
@@ -79,14 +79,14 @@ export function renderProgress(state: TransferState, columns: number): string {
   if (totalBytes === undefined) return text;
   const bar = drawBar(Math.min(readBytes, totalBytes), totalBytes);
   const whole = `${bar}, ${text}`;
-  // Without the bar its share still tells.
+  // Without the bar, the percentage still shows the progress.
   return whole.length <= columns ? whole : `${bar.replace(/^\S+ /, '')}, ${text}`;
 }
 
 /**
  * `sent 300 MB in 1.2 s, 250 MB/s; received 12 B`, or `partial, interrupted: sent 50 MB, received 0 B in 1.8 s`.
  *
- * @param partial why it is not the whole; '' when it is
+ * @param partial why the transfer is incomplete; '' when it is complete
  */
 export function renderSummary(
   { sentBytes, receivedBytes }: Moved,

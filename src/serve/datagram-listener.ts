@@ -15,10 +15,10 @@ import type { BoundListener, ServeHost, Service } from './service.ts';
 
 export type UdpEndpoint = Extract<Endpoint, { kind: 'udp' }>;
 
-/** How many senders that were turned away are remembered, each to be said once and not for every datagram. */
+/** How many refused senders are remembered, so that each is reported once and not for every datagram. */
 const rememberedRefusals = 1024;
 
-/** A bound UDP address with the service that its clients get: each sender is a session of its own. */
+/** A bound UDP address with the service for its clients: each sender has a session of its own. */
 export class DatagramListener implements BoundListener {
   readonly #host: ServeHost;
   readonly #server: DatagramServer;
@@ -70,7 +70,7 @@ export class DatagramListener implements BoundListener {
     this.#server.close();
   }
 
-  /** Without a number the longest silent client makes way for a new one; with one, new clients are turned away. */
+  /** Without a limit the longest silent client makes way for a new one; with one, new clients are refused. */
   #applyLimit(): void {
     const { maxConnections } = this.#service;
     this.#server.maxPeers = maxConnections;
@@ -83,7 +83,7 @@ export class DatagramListener implements BoundListener {
     return rate?.take(address, performance.now()) === false ? tooManyNew : undefined;
   }
 
-  /** Every datagram is counted; its sender is said once for each reason. */
+  /** Counts every datagram; reports its sender once for each reason. */
   #refuse(remote: string, reason: string): void {
     const key = `${remote} ${reason}`;
     if (this.#refused.has(key)) return this.#host.ledger.refuse(reason);
@@ -98,7 +98,7 @@ export class DatagramListener implements BoundListener {
   }
 }
 
-/** Reports what a datagram peer loses or cuts; any other connection does neither. */
+/** Reports what a datagram peer loses or truncates; other connections do neither. */
 export function watchDatagrams(peer: Connection, remote: string, { emit }: Pick<Books, 'emit'>): void {
   peer.on('lost', (lost: LostDatagrams) => emit({ event: 'datagrams-lost', remote, ...lost }));
   peer.on('cut', (bytes: number) =>
@@ -110,9 +110,9 @@ export function watchDatagrams(peer: Connection, remote: string, { emit }: Pick<
 type BindOptions = Pick<ServeHost, 'family' | 'numericOnly'> & Pick<Service, 'tuneDatagrams'>;
 
 /**
- * Binds a UDP socket to an endpoint; one that is a multicast group is joined.
+ * Binds a UDP socket to an endpoint, and joins it if it is a multicast group.
  *
- * @throws the system's error, TnetError TNET_E_ADDRESS, or what `tuneDatagrams` says
+ * @throws the system's error, TnetError TNET_E_ADDRESS, or what `tuneDatagrams` throws
  */
 export async function bindEndpoint(endpoint: UdpEndpoint, options: BindOptions): Promise<DatagramSocket> {
   const socket = await bindPlain(endpoint, options);

@@ -2,8 +2,8 @@ import { fstatSync, readdirSync, readFileSync, readlinkSync, type Stats } from '
 import { TnetError } from '../errors.ts';
 
 /**
- * Checks a descriptor that another process is said to have passed to this one as a server's socket. Node opens a dozen
- * descriptors of its own, and ends the process when one of those is taken for something else.
+ * Checks a descriptor that another process is supposed to have passed to this one as a server's socket. Node opens
+ * a dozen descriptors of its own, and aborts the process when one of those is used for something else.
  *
  * @throws TnetError TNET_E_DESCRIPTOR unless it is an open socket
  */
@@ -13,13 +13,13 @@ export function requirePassedSocket(fd: number): void {
 }
 
 /**
- * Checks a descriptor that another process is said to have passed to this one to be told something.
+ * Checks a descriptor that another process is supposed to have passed to this one for notifications.
  *
  * @throws TnetError TNET_E_DESCRIPTOR unless it is an open pipe, socket, file or device, and not one of Node's own
  */
 export function requirePassedOutput(fd: number): void {
   const status = look(fd, 'the descriptor of --ready-fd is not open');
-  // What is none of these is one of Linux's anonymous files: an eventfd, an epoll set.
+  // Anything else is one of Linux's anonymous files: an eventfd or an epoll set.
   const isKnown = status.isFIFO() || status.isSocket() || status.isFile() || status.isCharacterDevice();
   if (!isKnown || (status.isFIFO() && isOwnPipe(fd)))
     throw refuse(fd, 'the descriptor of --ready-fd was not passed to this process');
@@ -38,8 +38,8 @@ function refuse(fd: number, message: string, cause?: unknown): TnetError {
 }
 
 /**
- * Whether a pipe only leads from this process to itself, as those of Node's event loops do. A parent that forgot to close
- * the reading end it reads from has that end too.
+ * Whether a pipe only leads from this process to itself, as those of Node's event loops do. This process also has
+ * the reading end of a pipe whose parent forgot to close it, but then the parent has the pipe too.
  */
 function isOwnPipe(fd: number): boolean {
   const pipe = readLink(`/proc/self/fd/${fd}`);

@@ -14,7 +14,7 @@ import type { Server } from '../net/index.ts';
 import { refuse } from './ledger.ts';
 import type { ServeHost, Service } from './service.ts';
 
-/** Whose events a lane tells. */
+/** Where the events of a lane are reported. */
 export interface LaneBooks {
   readonly host: ServeHost;
   /** What the listener has bound. */
@@ -22,7 +22,7 @@ export interface LaneBooks {
   readonly service: Pick<Service, 'access'>;
 }
 
-/** Reports events one by one: a fault in one ends its connection, and no other. */
+/** Reports events one by one: a fault in one ends only its connection. */
 export function reportEvents(
   events: readonly LaneEvent[],
   report: (event: LaneEvent) => void,
@@ -39,12 +39,12 @@ export function reportEvents(
   }
 }
 
-/** A client's or a listener's address by name; undefined for one that has none. */
+/** A client's or a listener's address as text; undefined for one that has none. */
 export function formatLaneName(name: LaneName | undefined): string | undefined {
   return name && formatHostPort(name.address, name.port);
 }
 
-/** Reports a client that the engine has turned away by the access lists, which may have been read again since. */
+/** Reports a client that the engine has refused by the access lists, which may have been read again since. */
 export function refuseDenied(remote: LaneName | undefined, { host, address, service }: LaneBooks): void {
   refuse(host, formatLaneName(remote) ?? address, service.access?.judge(remote?.address) ?? 'not allowed');
 }
@@ -60,10 +60,10 @@ export class LaneListener {
   }
 
   /**
-   * Takes a server's listening socket over.
+   * Takes over a server's listening socket.
    *
-   * @param reserve descriptors that accepting leaves free
-   * @returns why it cannot be, as the end of a sentence; then the server goes on accepting
+   * @param reserve descriptors that accepting keeps free
+   * @returns why that is not possible, as the end of a sentence; then the server goes on accepting
    */
   static open(
     server: Server,
@@ -100,7 +100,7 @@ export function findEngineObstacle(): string | undefined {
   return process.env['TNET_EXPRESS'] === '0' ? 'TNET_EXPRESS=0 turns it off' : undefined;
 }
 
-/** The first member that is there and not known: what the engine does not do. */
+/** The first member that is present and not known: what the engine does not do. */
 export function findUnknown(object: object, known: ReadonlySet<string>): string | undefined {
   const isThere = (value: unknown) =>
     value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0);

@@ -10,11 +10,11 @@ export interface Totals {
   readonly receivedBytes: number;
   /** How many connections ended with an error. */
   readonly failed: number;
-  /** How many came and went without a word, where a word was waited for: the checks of load balancers. */
+  /** How many came and went without a word when one was expected: the checks of load balancers. */
   readonly probes: number;
-  /** How many clients were turned away, by reason. */
+  /** How many clients were refused, by reason. */
   readonly refused: Readonly<Record<string, number>>;
-  /** Of a service that answers datagrams one by one: those that were taken, and those that were not. */
+  /** Of a service that answers datagrams one by one: those that were accepted, and those that were not. */
   readonly datagrams?: number;
   readonly dropped?: number;
 }
@@ -31,14 +31,14 @@ const nothingMoved: Moved = { sentBytes: 0, receivedBytes: 0 };
 export interface OpenConnection {
   readonly id: number;
   readonly remote: string;
-  /** What the client is connected to; undefined while that is not decided. */
+  /** What the client is connected to; undefined until that is decided. */
   target: string | undefined;
   readonly startedAt: number;
-  /** What it has moved up to now; undefined while nothing is. */
+  /** What it has moved up to now; undefined while nothing is being moved. */
   moved: (() => Moved) | undefined;
-  /** Ends it now, whatever it is at. */
+  /** Ends it now, whatever it is doing. */
   breakOff: (() => void) | undefined;
-  /** Breaking it off cuts no stream short: what it is at is brought to an end, or it has none of its own. */
+  /** Breaking it off cuts no stream short: what it is doing is completed, or it has no stream of its own. */
   endsInOrder: boolean;
 }
 
@@ -46,7 +46,7 @@ export interface OpenConnection {
 export interface CarriedConnection
   extends Omit<OpenConnection, 'moved' | 'breakOff' | 'endsInOrder'>, Moved {}
 
-/** What a connection comes to in the sums. */
+/** What a connection adds to the sums. */
 export interface Carried extends Moved {
   readonly failed: boolean;
   readonly isProbe?: boolean;
@@ -55,7 +55,7 @@ export interface Carried extends Moved {
 /** Counts connections, bytes and refusals. */
 export class Ledger {
   readonly open = new Set<OpenConnection>();
-  /** What the open connections have moved that workers serve, by worker, when each was asked last. */
+  /** What the open connections served by workers have moved, by worker, as each last reported. */
   readonly elsewhere = new Map<number, Moved>();
   readonly #refused = new Map<string, number>();
   #connections = 0;
@@ -64,10 +64,10 @@ export class Ledger {
   #sentBytes = 0;
   #receivedBytes = 0;
   #datagrams: { readonly taken: number; readonly dropped: number } | undefined;
-  /** Those who wait for the last open connection to be gone. */
+  /** Called when the last open connection is gone. */
   readonly #onIdle: (() => void)[] = [];
 
-  /** Enters a connection. Its number counts from 1, unless it has got one elsewhere. */
+  /** Enters a connection. Numbers count from 1, unless the connection already has one. */
   enter(remote: string, given?: number): OpenConnection {
     this.#connections++;
     const id = given ?? this.#connections;
@@ -84,7 +84,7 @@ export class Ledger {
     return entry;
   }
 
-  /** Strikes a connection off, with what it carried. */
+  /** Removes a connection, with what it carried. */
   leave(entry: OpenConnection, carried: Carried): void {
     this.open.delete(entry);
     this.#sentBytes += carried.sentBytes;
@@ -112,12 +112,12 @@ export class Ledger {
   }
 
   refuse(reason: string): void {
-    // A long list of denials is one reason: it becomes a label of the metrics.
+    // All denials are one reason, since it becomes a label of the metrics.
     const kind = reason.startsWith('denied by ') ? 'denied' : reason;
     this.#refused.set(kind, (this.#refused.get(kind) ?? 0) + 1);
   }
 
-  /** How many open connections would be cut if everything ended now. */
+  /** How many open connections would be cut short if everything ended now. */
   get unended(): number {
     return Array.from(this.open).filter(({ endsInOrder }) => !endsInOrder).length;
   }
@@ -164,7 +164,7 @@ export class Ledger {
 export interface Books {
   readonly ledger: Ledger;
   readonly emit: (event: Event) => void;
-  /** Whether anybody is told of events of this name; the others need not be made. Default: somebody is. */
+  /** Whether anything listens to events of this name; the others need not be created. Default: true. */
   readonly hears?: (name: EventName) => boolean;
   /** Reports a failure as one line: what failed, why, and in which connection. */
   readonly fail: (subject: string, error: unknown, id?: number) => void;
@@ -177,15 +177,18 @@ export interface ConnectionEnding {
   readonly error?: Error | undefined;
   /** What the error is about. Default: the client. */
   readonly subject?: string | undefined;
-  /** Counts as failed although there is no error to tell: it could not be served, or a stream was cut. Default false. */
+  /**
+   * Counts as failed although there is no error to report: it could not be served, or a stream was cut. Default
+   * false.
+   */
   readonly failed?: boolean;
 }
 
 /**
- * Strikes a connection off the ledger and reports its end, once.
+ * Removes a connection from the ledger and reports its end, once.
  *
  * @param ending `isProbe`: it came and went without a word
- * @param lastedMs how long it was there. Default: until now
+ * @param lastedMs how long it lasted. Default: until now
  */
 export function leave(
   entry: OpenConnection,
@@ -211,10 +214,10 @@ export function leave(
   emit({ event: 'ended', id, remote, reason, ...moved, durationMs });
 }
 
-/** What a client is refused with that connects more often than it may. */
+/** The reason for refusing a client that connects more often than it may. */
 export const tooManyNew = 'too many new connections';
 
-/** Counts a client that is turned away, and reports it. */
+/** Counts a client that is refused, and reports it. */
 export function refuse(
   { ledger, emit }: Pick<Books, 'ledger' | 'emit'>,
   remote: string,

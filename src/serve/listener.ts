@@ -7,17 +7,20 @@ import { formatBound, serve } from './serve.ts';
 import { serveClient } from './serve-client.ts';
 import type { BoundListener, Lane, ServeHost, Service } from './service.ts';
 
-/** Descriptors that accepting leaves free: each client needs one more for its target, and the process some of its own. */
+/**
+ * Descriptors that accepting keeps free: each client needs one more for its target, and the process some of its
+ * own.
+ */
 const descriptorReserve = 24;
 
 const tooMany = 'too many connections';
 
-/** A bound address of streams with the service that its clients get. */
+/** A bound stream address with the service for its clients. */
 export class Listener implements BoundListener {
   readonly #host: ServeHost;
   readonly #server: Server;
   #service: Service;
-  /** Serves the clients instead, where the service allows it. */
+  /** Serves the clients instead, if the service allows it. */
   #lane: Lane | string | undefined;
   readonly #key: string;
   readonly address: string;
@@ -34,7 +37,7 @@ export class Listener implements BoundListener {
   static async open(service: Service, host: ServeHost, key: string): Promise<Listener> {
     const { family, numericOnly } = host;
     const { mode, owner } = service.binding;
-    // Bound and taken over in the same turn: no client can come between.
+    // Bound and taken over in the same turn: no client can arrive in between.
     const onConnection = (client: Socket) => listener.#accept(client);
     const options = { family, numericOnly, mode, owner, descriptorReserve, onConnection };
     const server = await serve(service.listen, options);
@@ -51,12 +54,15 @@ export class Listener implements BoundListener {
     this.announceLane();
   }
 
-  /** Gives a Unix socket's file the mode and owner that a service asks for. @throws what chmod(2) or chown(2) says */
+  /**
+   * Gives a Unix socket's file the mode and owner that a service asks for. @throws the error of chmod(2) or
+   * chown(2)
+   */
   changeFile({ binding: { mode, owner } }: Service = this.#service): void {
     this.#server.changeUnixFile({ mode, owner });
   }
 
-  /** Says whether the engine serves the clients, and why not. */
+  /** Reports whether the engine serves the clients, and why not. */
   announceLane(): void {
     if (!this.#service.lane || this.#service.lane.isQuiet) return;
     const express = typeof this.#lane === 'object';
@@ -69,7 +75,7 @@ export class Listener implements BoundListener {
     });
   }
 
-  /** Counts a connection of a client that is known elsewhere; false: one too many. */
+  /** Counts a connection of a client that another process has identified; false: one too many. */
   takeRate(client: string): boolean {
     return this.#service.rate?.take(client, performance.now()) !== false;
   }
@@ -96,7 +102,7 @@ export class Listener implements BoundListener {
     this.#server.on('drop', (data) => refuse(this.#host, data?.remoteAddress ?? this.address, tooMany));
   }
 
-  /** Who serves the clients from now on. */
+  /** Decides what serves the clients from now on. */
   #applyService(): void {
     void this.#closeLane();
     this.#applyLimit();
@@ -110,7 +116,7 @@ export class Listener implements BoundListener {
     if (typeof express === 'object') await express.close();
   }
 
-  /** Without --reject, the server itself lets the rest wait. */
+  /** Without --reject, the server itself makes the rest wait. */
   #applyLimit(): void {
     const { maxConnections, reject } = this.#service;
     this.#server.maxConnections = reject ? Infinity : (maxConnections ?? Infinity);
@@ -136,7 +142,7 @@ export class Listener implements BoundListener {
     const denial = address === undefined && acceptProxy ? undefined : access?.judge(address);
     if (denial !== undefined) return denial;
     if (reject && countPlaces(this.#server) > (maxConnections ?? Infinity)) return tooMany;
-    // Behind another proxy all clients have its address: who they are is known once the header has been read.
+    // Behind another proxy all clients have its address: their own are known once the header has been read.
     if (acceptProxy) return undefined;
     if (rate && !rate.take(client.remoteAddress ?? '', performance.now())) return tooManyNew;
     return undefined;

@@ -4,7 +4,7 @@ import { ServeError, type BoundListener, type ServeHost, type Service } from './
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode } from '../errors.ts';
 
-/** Judges what has been bound, each as it is said, before anybody is served there. @throws ServeError */
+/** Judges what has been bound, each as it is reported, before any client is served there. @throws ServeError */
 export type CheckBound<S extends Service> = (bound: ReadonlyMap<S, string>) => void;
 
 /** A set of services on their listeners, which can be replaced by another one while it runs. */
@@ -24,11 +24,11 @@ export class Listeners<S extends Service = Service> {
   }
 
   /**
-   * Serves these from now on. An address that is served already stays bound and takes its new settings for its
-   * next clients; one that is no longer named is closed, and its connections go on. When one cannot be bound, all
-   * stays as it was. An address in use may be waited for: what is served stays so meanwhile.
+   * Serves these from now on. An address that is served already stays bound and takes its new settings for its next
+   * clients; one that is no longer named is closed, and its connections go on. When one cannot be bound, all stays
+   * as it was. It may wait for an address in use; what is being served stays as it is meanwhile.
    *
-   * @param signal ends the waiting
+   * @param signal aborts the waiting
    * @throws ServeError
    */
   async serve(services: readonly S[], signal?: AbortSignal): Promise<void> {
@@ -67,7 +67,10 @@ export class Listeners<S extends Service = Service> {
     this.#listeners = next;
   }
 
-  /** Mode and owner of the paths that stay bound. When one cannot be changed, all are as they were. @throws ServeError */
+  /**
+   * Sets mode and owner of the paths that stay bound. When one cannot be changed, all stay as they were. @throws
+   * ServeError
+   */
   #changeFiles(wanted: ReadonlyMap<string, S>): void {
     const changed: Listener[] = [];
     for (const [key, service] of wanted) {
@@ -91,7 +94,7 @@ export class Listeners<S extends Service = Service> {
     try {
       const isPatient = signal && service.binding.retry;
       const listener = await (isPatient ? retryBind(bind, { signal, onRetry }) : bind());
-      // In the turn in which it was bound: no client has come yet.
+      // In the turn in which it was bound: no client has arrived yet.
       this.#host.own?.add(listener.address);
       return listener;
     } catch (error) {
@@ -112,14 +115,14 @@ export class Listeners<S extends Service = Service> {
     await closed;
   }
 
-  /** Counts a connection of a client that a PROXY header named in another process; false: one too many. */
+  /** Counts a connection of a client named by a PROXY header in another process; false: one too many. */
   takeRate(key: string, client: string): boolean {
     const listener = this.#listeners.get(key);
     return listener instanceof Listener ? listener.takeRate(client) : true;
   }
 
   /**
-   * Reads the access lists again; who has been let in stays.
+   * Reads the access lists again; clients already admitted stay.
    *
    * @returns how many entries are in force now
    * @throws TnetError TNET_E_ACCESS; the old lists of that listener stay in force
@@ -137,13 +140,13 @@ export class Listeners<S extends Service = Service> {
     await Promise.all(listeners.map((listener) => this.#close(listener)));
   }
 
-  /** Breaks off what has not ended: what was sent is delivered, within a bound. */
+  /** Breaks off what has not ended: what was sent is delivered, within a time limit. */
   cut(): void {
     for (const entry of this.#host.ledger.open) entry.breakOff?.();
   }
 }
 
-/** A name for each service's listener that stays the same over a reload. Port 0 may be named several times. */
+/** A name for each service's listener that stays the same over a reload. Port 0 may occur several times. */
 export function nameListeners<S extends Service>(services: readonly S[]): Map<string, S> {
   const named = new Map<string, S>();
   for (const service of services) {
@@ -161,14 +164,14 @@ const retryMs = 1_000;
 export interface RetryOptions {
   /** Gives up when it aborts. */
   readonly signal: AbortSignal;
-  /** Told before each wait. */
+  /** Called before each wait. */
   readonly onRetry: (delayMs: number) => void;
 }
 
 /**
  * Binds, and tries again while the address is in use.
  *
- * @throws what `bind` throws for another reason, or last when the signal aborts
+ * @throws what `bind` throws for another reason, or what it threw last when the signal aborts
  */
 export async function retryBind<Bound>(
   bind: () => Promise<Bound>,
@@ -189,7 +192,7 @@ export async function retryBind<Bound>(
   }
 }
 
-/** What a failure of binding says, with who has the address and what to do. */
+/** Adds to a bind failure which process has the address, and what to do. */
 async function explain(error: unknown, { listen, binding }: Service): Promise<unknown> {
   const { explainBind } = await import('../net/own-side.ts');
   const advice = binding.retry ? '' : '; --retry-bind waits until it is free';

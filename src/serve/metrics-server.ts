@@ -6,7 +6,7 @@ import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from '../ad
 import { TnetError } from '../errors.ts';
 import { ConnectionGuard, type Guarded } from '../net/guard.ts';
 
-/** The sums that metrics are made of, at one moment. */
+/** The sums from which metrics are made, at one moment. */
 export interface MetricSums {
   readonly connections: number;
   readonly open: number;
@@ -18,8 +18,8 @@ export interface MetricSums {
 }
 
 /**
- * A server's sums in the format of Prometheus, by its official client, as `tnet_SERVER_…`. Asked for once a scrape:
- * nothing is counted twice, and nothing costs anything in between.
+ * A server's sums in the format of Prometheus, by its official client, as `tnet_SERVER_…`. Collected once per
+ * scrape: nothing is counted twice, and there is no cost in between.
  */
 export function createMetrics(
   server: string,
@@ -71,15 +71,15 @@ export interface MetricsOptions {
   /** The command whose metrics they are: the second word of their names. */
   readonly server: string;
   readonly sum: () => MetricSums;
-  /** Brings what is summed up to date, where that takes asking. */
+  /** Brings the sums up to date, if that requires asking workers. */
   readonly refresh: () => Promise<void> | undefined;
   /** Whether new clients are accepted: what /healthz answers. */
   readonly isReady: () => boolean;
-  /** Reports a failure: whose, and what. */
+  /** Reports a failure: its subject and its error. */
   readonly fail: (subject: string, error: unknown) => void;
 }
 
-/** Of each connection: what a request does may end it, and nothing else. */
+/** By connection: a fault while serving a request ends that connection, and nothing else. */
 const guards = new WeakMap<Guarded, ConnectionGuard>();
 
 /** The path of a request's target, in the origin or the absolute form; undefined when it is neither (RFC 9112, 3.2). */

@@ -4,11 +4,11 @@ import { parseEndpoint } from '../address/parse.ts';
 import { findNearKind, plainAddress } from '../address/address.ts';
 import { isOfThisMachine } from '../net/listener-path.ts';
 
-/** What this proxy has bound itself: its listeners, and its metrics. Each as it is said: `127.0.0.1:80`. */
+/** What this proxy has bound itself: its listeners and its metrics, each as it is reported: `127.0.0.1:80`. */
 export class OwnAddresses {
   readonly #bound = new Map<string, Endpoint>();
   readonly #isOnlyV6: boolean;
-  /** Called with all of them when one has come or gone. */
+  /** Called with all of them when one is added or removed. */
   onChange: ((addresses: readonly string[]) => void) | undefined;
 
   /** @param family 6: what is bound to every IPv6 address takes no IPv4 client */
@@ -30,7 +30,7 @@ export class OwnAddresses {
     if (this.#bound.delete(address)) this.onChange?.(this.list);
   }
 
-  /** Takes what is known elsewhere to be bound. */
+  /** Replaces them with what another process has bound. */
   replace(addresses: readonly string[]): void {
     this.#bound.clear();
     for (const address of addresses) this.#bound.set(address, parseBound(address));
@@ -45,7 +45,9 @@ export class OwnAddresses {
   }
 }
 
-/** Whether a connection to a destination would arrive at what is bound to an endpoint. Names are not looked up. */
+/**
+ * Whether a connection to a destination would arrive at a listener bound to an endpoint. Names are not looked up.
+ */
 export function arrivesAt(
   bound: Endpoint,
   { transport, address, port }: Destination,
@@ -61,12 +63,14 @@ export function arrivesAt(
     const fits = host.includes(':') ? !isV4 || !isOnlyV6 : isV4;
     return fits && isOfThisMachine(plain);
   }
-  // To connect to every address is to connect to loopback.
+  // Connecting to the unspecified address connects to loopback.
   if (findNearKind(plain) === 'unspecified') return host === (isV4 ? '127.0.0.1' : '::1');
   return host === plain;
 }
 
-/** What has been bound, from what is said of it. A path need not have the slash by which an address is told to be one. */
+/**
+ * Parses the address of a listener as it is reported. A path need not have the slash by which paths are recognized.
+ */
 export function parseBound(address: string): Endpoint {
   try {
     return parseEndpoint(address);

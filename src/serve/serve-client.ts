@@ -7,10 +7,10 @@ import { leave, refuse, type OpenConnection } from './ledger.ts';
 import type { ServeHost, Service } from './service.ts';
 
 /**
- * Serves one client from its arrival to its end, and reports both: greets it, hands it to the service's handler, and
- * strikes it off the ledger. Closes its connection. Never rejects: a fault ends this connection alone.
+ * Serves one client from its arrival to its end, and reports both: greets it, hands it to the service's handler,
+ * and removes it from the ledger. Closes its connection. Never rejects: a fault ends this connection alone.
  *
- * @param client a socket, or what plays one; only a socket is asked what it wants
+ * @param client a socket, or an object that acts as one; only a socket is greeted
  * @param listener what the listener has bound; names a client that has no address
  */
 export async function serveClient(
@@ -29,7 +29,7 @@ export async function serveClient(
     tune(client, entry, service, host);
     if (!service.entered && host.hears?.('accepted') !== false)
       host.emit({ event: 'accepted', id, local: formatLocal(client, listener), remote });
-    // Until its handler knows better.
+    // Until its handler sets its own.
     entry.breakOff = () => void client.destroy();
     const says = service.readers.length > 0 && client instanceof Socket;
     const greeting = service.onlyFirst?.aborted
@@ -55,7 +55,7 @@ export async function serveClient(
   });
 }
 
-/** Sets the options of its socket. A client that is gone already takes none, which is told and no more. */
+/** Sets the options of a client's socket. On a client that is already gone that fails, which is only reported. */
 function tune(
   client: Connection,
   { id, remote }: OpenConnection,
@@ -70,9 +70,9 @@ function tune(
 }
 
 /**
- * Hears what the client says first. `turned-away`: it cannot be served, which has been reported and, where there is an
- * answer, answered. `said-nothing`: it left without a word, as the checks of load balancers do, and has done nothing wrong.
- * `dropped`: another one is served meanwhile, and only one is.
+ * Reads what the client says first. `turned-away`: it cannot be served, which has been reported and, if the
+ * protocol has an answer, answered. `said-nothing`: it left without a word, as the checks of load balancers do,
+ * which is not an error. `dropped`: only one client is served, and another was first.
  */
 async function letIn(
   client: Socket,
@@ -84,7 +84,7 @@ async function letIn(
   let greeting: Greeting;
   try {
     greeting = await greet(client, readers, { limitMs: greetingMs, signal: onlyFirst });
-    // Of two that are through in one turn the first has the place.
+    // When two finish their greetings in one turn, the first one is served.
     onlyFirst?.throwIfAborted();
   } catch (error) {
     if (onlyFirst?.aborted) return 'dropped';
@@ -104,12 +104,12 @@ async function letIn(
   return 'turned-away';
 }
 
-/** How long a client that was answered and not served may take to read the answer. */
+/** How long a client that was refused with an answer may take to read it. */
 const answerMs = 1_000;
 
 /**
- * Closes a client that is not served: with a reset, unless it was answered. One that still sends would lose the answer to
- * a reset: what it sends is read and dropped for a while.
+ * Closes a client that is not served: with a reset, unless it was answered. If it is still sending, a reset would
+ * destroy the answer, so what it sends is read and dropped for a while.
  */
 export async function closeUnserved(client: Connection): Promise<void> {
   if (!client.writableEnded) return resetConnection(client);

@@ -27,9 +27,9 @@ export interface ServeOptions {
 }
 
 /**
- * Binds an endpoint and accepts on it. Accepted sockets are half-open capable, send small writes at once, and deliver
- * what was received before an error; `onConnection` owns them. A Unix path left over by a dead server is replaced; one
- * with a live server, or a file that is no socket, is not touched. Resolves when bound.
+ * Binds an endpoint and accepts on it. Accepted sockets are half-open capable, send small writes at once, and
+ * deliver what was received before an error; `onConnection` owns them. A Unix path left behind by a dead server is
+ * replaced; one with a live server, or a file that is not a socket, is not touched. Resolves when bound.
  *
  * @throws the system's error (`EADDRINUSE`, `EACCES`, …), or TnetError TNET_E_PATH_IN_USE.
  */
@@ -86,7 +86,7 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
   return server;
 }
 
-/** @throws TnetError TNET_E_USAGE for what has no file to give a mode or an owner */
+/** @throws TnetError TNET_E_USAGE for an endpoint without a file that could have a mode or an owner */
 function requireSocketFile(endpoint: Endpoint): void {
   const message =
     process.platform === 'win32'
@@ -99,8 +99,8 @@ function requireSocketFile(endpoint: Endpoint): void {
 }
 
 /**
- * As many as Linux allows by default (net.core.somaxconn; listen(2)): with Node's 511 a thousand clients at once lose some
- * of their handshakes, and each of those takes a second more.
+ * As many as Linux allows by default (net.core.somaxconn; listen(2)): with Node's 511, a thousand clients at once
+ * lose some of their handshakes, and each of those takes a second longer.
  */
 const backlog = 4096;
 
@@ -109,7 +109,7 @@ const adopted = new WeakMap<object, number>();
 
 /** EADDRINUSE on a path does not say who has it. */
 function explainPathError(path: string, error: unknown): unknown {
-  // libuv reports EACCES for a folder that is not there.
+  // libuv reports EACCES for a folder that does not exist.
   if (errorCode(error) === 'EACCES' && !path.startsWith('\0') && !existsSync(dirname(path))) {
     return new TnetError('TNET_E_ADDRESS', 'its folder does not exist', { subject: path, cause: error });
   }
@@ -129,7 +129,7 @@ function explainDescriptorError(fd: number, error: unknown): unknown {
 async function listenOptions(endpoint: Extract<Endpoint, { kind: 'tcp' }>, family: 4 | 6 | undefined) {
   const anyAddress = family === 4 ? '0.0.0.0' : family === 6 ? '::' : undefined;
   const isName = endpoint.host !== undefined && isIP(endpoint.host) === 0;
-  // A name may have addresses of both families, and the server takes the first.
+  // A name may have addresses of both families; the server uses the first.
   const named = isName ? (await lookupFirst(endpoint.host ?? '', { family })).address : undefined;
   const host = named ?? endpoint.host ?? anyAddress;
   return { host, port: endpoint.port, ipv6Only: family === 6, backlog };

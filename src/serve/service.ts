@@ -23,14 +23,14 @@ export class ServeError extends Error {
   }
 }
 
-/** A client that has been let in and has said what it wants. */
+/** A client that has been admitted and has finished its greeting. */
 export interface Greeted {
-  /** Open, and the handler's to close; see HandlerEnding. */
+  /** Open; the handler has to close it, see HandlerEnding. */
   readonly client: Connection;
   readonly greeting: Greeting;
-  /** What the listener that it came to has bound, as it is said; names a client that has no address. */
+  /** What the listener that accepted it has bound, as it is reported; names a client that has no address. */
   readonly listener: string;
-  /** Its place in the ledger, where a handler says what it has moved and how it is broken off. */
+  /** Its entry in the ledger, where a handler records what it has moved and how to break it off. */
   readonly entry: OpenConnection;
   /** Watches what else is opened for this client. */
   readonly guard: ConnectionGuard;
@@ -42,49 +42,55 @@ export interface HandlerEnding extends ConnectionEnding {
   readonly close: () => Promise<void> | void;
 }
 
-/** What is done with a greeted client. Never rejects but for a fault of tnet, which ends this client alone. */
+/** Serves a greeted client. Rejects only for a fault of tnet, which ends this client alone. */
 export type Handler = (client: Greeted) => Promise<HandlerEnding>;
 
-/** By what the clients of one listener are let in and served. A reload gives the listener another one. */
+/**
+ * The settings by which the clients of one listener are admitted and served. A reload gives the listener another
+ * one.
+ */
 export interface Service {
   readonly listen: Endpoint;
   readonly binding: Binding;
-  /** Nobody is accepted for this long after each client. Undefined: no pause. */
+  /** No client is accepted for this long after each one. Undefined: no pause. */
   readonly pauseMs: number | undefined;
-  /** Judges clients by their address; undefined: all are welcome. */
+  /** Judges clients by their address; undefined: all are admitted. */
   readonly access: AccessList | undefined;
   /** Undefined: no limit. */
   readonly rate: RateLimit | undefined;
   /** Undefined: no limit. */
   readonly takeRate: TakeRate | undefined;
-  /** Who a client is, its PROXY header says. */
+  /** A client's address is the one in its PROXY header. */
   readonly acceptProxy: boolean;
   /** Undefined: no limit. */
   readonly maxConnections: number | undefined;
   /** Clients over the limit are reset instead of waiting. */
   readonly reject: boolean;
-  /** Set where one client is served: aborted once it is known. Who is being greeted then is dropped without a word. */
+  /**
+   * Set when only one client is served: aborted once it is chosen. Clients being greeted then are dropped without a
+   * word.
+   */
   readonly onlyFirst?: AbortSignal | undefined;
   /** Sets options on a client's socket, before anything else. Default: none. */
   readonly tune?: ((socket: Socket) => void) | undefined;
-  /** Sets options on the bound socket of a UDP address. Throws what binding is to throw. Default: none. */
+  /** Sets options on the bound socket of a UDP address. Throws what binding should throw. Default: none. */
   readonly tuneDatagrams?: ((socket: DatagramSocket) => void) | undefined;
   /** What clients say before they are served, in its order. None: they are served at once. */
   readonly readers: readonly ReadGreeting[];
   /** How long a client may take for each of them, in milliseconds. */
   readonly greetingMs: number;
   readonly handle: Handler;
-  /** The place of the one client that it is for, where that has one and its arrival has been reported. */
+  /** The entry of the one client that the service is for, if it has one and its arrival has been reported. */
   readonly entered?: OpenConnection | undefined;
-  /** Whether the engine serves its clients alone. Undefined: it never does, and nothing is said of it. */
+  /** Whether the engine serves its clients alone. Undefined: it never does, and nothing is reported about it. */
   readonly lane?: LaneOffer;
-  /** Binds an address that has no clients, but datagrams. Default: each client is a connection, of UDP too. */
+  /** Binds an address that has no clients, only datagrams. Default: each client is a connection, over UDP too. */
   readonly bind?: ((service: Service, host: ServeHost) => Promise<BoundListener>) | undefined;
   /** Ends what the service keeps running. Connections go on. */
   readonly close: () => void;
 }
 
-/** How an address is bound. A reload gives a Unix socket that stays bound another mode and owner. */
+/** How an address is bound. A reload may give a Unix socket that stays bound another mode and owner. */
 export interface Binding {
   /** Of a Unix socket's file; see ServeOptions. */
   readonly mode: number | undefined;
@@ -95,13 +101,13 @@ export interface Binding {
 
 /** Whether clients take the express lane, and how. */
 export interface LaneOffer {
-  /** Nothing is said of it. Default false. */
+  /** Nothing is reported about it. Default false. */
   readonly isQuiet?: boolean;
   /** Why they do not, as the end of a sentence. */
   readonly obstacle?: string;
   /**
-   * Takes a server's listening socket over, which has bound `address`; a text says why that cannot be. Accepting leaves
-   * `reserve` descriptors free.
+   * Takes over the listening socket of a server that has bound `address`; a string says why that is not possible.
+   * Accepting keeps `reserve` descriptors free.
    */
   readonly open?: (server: Server, address: string, reserve: number) => Lane | string;
 }
@@ -112,31 +118,31 @@ export interface Lane {
   close(): Promise<void>;
 }
 
-/** A bound address with the service that is given there. */
+/** A bound address with the service that is offered there. */
 export interface BoundListener {
-  /** What has really been bound, as it is said. */
+  /** What has really been bound, as it is reported. */
   readonly address: string;
-  /** Serves by another service from the next client on. */
+  /** Uses another service from the next client on. */
   replaceService(service: Service): void;
   /** Reads the access lists again, if there are any. @throws TnetError TNET_E_ACCESS; the old ones stay in force */
   reloadAccess(): Promise<AccessList | undefined>;
-  /** Takes no more clients; who is served stays. Settles when all that were accepted are in the ledger. */
+  /** Takes no more clients; those being served stay. Settles when all that were accepted are in the ledger. */
   close(): Promise<void> | void;
 }
 
-/** What all that a server process does shares. */
+/** What all parts of a server process share. */
 export interface ServeHost extends Books {
-  /** Aborted when everything is to end now: what has been read is delivered, and nothing new begins. */
+  /** Aborted when everything must end now: what has been read is delivered, and nothing new begins. */
   readonly signal: AbortSignal;
   /**
-   * Gives an accepted client away to another process, in the turn in which it was accepted. Undefined: clients are served
-   * here.
+   * Hands an accepted client to another process, in the turn in which it was accepted. Undefined: clients are
+   * served here.
    */
   readonly handOver?:
     ((client: Socket, remote: string, place: { key: string; address: string }) => void) | undefined;
-  /** What has been bound here. Default: nothing is known of it. */
+  /** What has been bound here. Default: that is not known. */
   readonly own?: OwnAddresses;
-  /** The throw-away certificates of the run. Default: whoever needs one makes it. */
+  /** The throw-away certificates of the run. Default: each is made where it is needed. */
   readonly certificates?: ThrowawayCertificates;
   /** Only addresses of this family. Default: both. */
   readonly family?: 4 | 6;
@@ -144,7 +150,10 @@ export interface ServeHost extends Books {
   readonly numericOnly?: boolean;
 }
 
-/** What the options of every server say of its listeners. What is absent is not asked for, or has its default. */
+/**
+ * What the options common to all servers say about their listeners. What is absent was not asked for, or has its
+ * default.
+ */
 export interface ServeValues {
   readonly mode?: number;
   readonly owner?: UnixOwner;
@@ -161,17 +170,17 @@ export interface ServeValues {
   readonly handshakeLimit?: number;
 }
 
-/** What is done with the clients of a service, after what the options of every server say. */
+/** What a server does with its clients, besides what the common options say. */
 type OwnPart = Pick<Service, 'handle'> &
   Partial<Omit<Service, 'readers'>> & {
-    /** TLS with its clients. Default: none. */
+    /** TLS with the clients. Default: none. */
     readonly tls?: TlsServerSettings | undefined;
-    /** What clients say after their PROXY header and in TLS. Default: nothing. */
+    /** What clients say after their PROXY header and within TLS. Default: nothing. */
     readonly readers?: readonly ReadGreeting[];
   };
 
 /**
- * The service that the options ask for, with `own` in the place of what they say.
+ * The service that the options ask for, with `own` overriding what they say.
  *
  * @throws TnetError TNET_E_ACCESS
  */

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { ipToBytes } from '../address/address.ts';
 import type { OwnCertificate } from '../dial/tls-files.ts';
 
-/** How long a throw-away certificate is good for: a server that runs longer should have a real one. */
+/** How long a throw-away certificate is valid: a server that runs longer should have a real one. */
 const validDays = 30;
 
 /** Source: RFC 5758 section 3.2, RFC 5280 sections 4.2 and A.1. */
@@ -17,7 +17,8 @@ const identifiers = {
 
 /**
  * Makes a key and a self-signed certificate for this machine's names and `host`, for one run. node:crypto can read
- * X.509 but not write it; the libraries that can weigh more than the rest of tnet, for this one shape.
+ * X.509 but not write it; the libraries that can are larger than the rest of tnet, and only this one form is
+ * needed.
  *
  * @returns the pair, and the SHA-256 fingerprint as openssl x509 -fingerprint writes it.
  */
@@ -41,12 +42,12 @@ export async function createThrowawayCertificate(
 function writeSigned(publicKey: Buffer, names: readonly string[], now: Date): Buffer {
   const version3 = derExplicit(0, derInteger(Buffer.from([2])));
   const serial = randomBytes(16);
-  // Positive and without a leading zero byte, as section 4.1.2.2 and DER want it.
+  // Positive and without a leading zero byte, as section 4.1.2.2 and DER require.
   serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40;
   const name = derSequence(
     derSetOf(derSequence(derIdentifier(identifiers.commonName), derText('tnet throw-away'))),
   );
-  // A clock that is a little behind ours must not call it unborn.
+  // A clock that is a little behind ours must not find it not yet valid.
   const from = new Date(now.getTime() - 3_600_000);
   const until = new Date(now.getTime() + validDays * 86_400_000);
   return derSequence(
@@ -61,7 +62,7 @@ function writeSigned(publicKey: Buffer, names: readonly string[], now: Date): Bu
   );
 }
 
-/** It may sign itself, so that a client that trusts it has a whole chain. Critical: section 4.2.1.9. */
+/** It may sign itself, so that a client that trusts it has a complete chain. Critical: section 4.2.1.9. */
 function writeConstraints(): Buffer {
   const value = derOctetString(derSequence(derTrue));
   return derSequence(derIdentifier(identifiers.basicConstraints), derTrue, value);
@@ -100,7 +101,7 @@ function encode(tag: number, content: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from([tag]), encodeLength(content.length), content]);
 }
 
-/** One byte up to 127; else the number of bytes that follow, and those. */
+/** One byte up to 127; above that the number of bytes that follow, and those bytes. */
 function encodeLength(length: number): Buffer {
   if (length < 0x80) return Buffer.from([length]);
   const bytes = toBase256(length);
@@ -135,7 +136,7 @@ export function derIdentifier(dotted: string): Buffer {
   return encode(tags.identifier, Buffer.from([first * 40 + second, ...rest.flatMap(toBase128)]));
 }
 
-/** Seven bits a byte, the first bit set on all but the last. */
+/** Seven bits per byte, the first bit set on all but the last. */
 function toBase128(value: number): number[] {
   const bytes = [value % 128];
   for (let rest = Math.floor(value / 128); rest > 0; rest = Math.floor(rest / 128)) {
@@ -163,17 +164,17 @@ export function derSequence(...values: readonly Uint8Array[]): Buffer {
   return encode(tags.sequence, Buffer.concat(values));
 }
 
-/** A set of one, which needs no order. */
+/** A set of one element, which needs no order. */
 export function derSetOf(value: Uint8Array): Buffer {
   return encode(tags.set, value);
 }
 
-/** A value under a tag of the context: `[3] EXPLICIT`. */
+/** A value under a context-specific tag: `[3] EXPLICIT`. */
 export function derExplicit(tag: number, value: Uint8Array): Buffer {
   return encode(0xa0 | tag, value);
 }
 
-/** Bytes under a tag of the context in place of their own: `[7] IMPLICIT OCTET STRING`. */
+/** Bytes under a context-specific tag in place of their own: `[7] IMPLICIT OCTET STRING`. */
 export function derImplicit(tag: number, content: Uint8Array): Buffer {
   return encode(0x80 | tag, content);
 }

@@ -1,20 +1,23 @@
 import type { OwnCertificate } from '../dial/tls-files.ts';
 
-/** A certificate with the host that it was made for, beside this machine's own names. */
+/** A certificate with the host that it was made for, besides this machine's own names. */
 export type HostCertificate = readonly [host: string, certificate: OwnCertificate];
 
-/** The throw-away certificates of one run: one for each host that is listened on, kept over reloads and for all workers. */
+/**
+ * The throw-away certificates of one run: one for each host that is listened on, kept across reloads and shared by
+ * all workers.
+ */
 export class ThrowawayCertificates {
   readonly #onMade: (fingerprint: string) => void;
   readonly #made = new Map<string, Promise<OwnCertificate>>();
   readonly #list = new Map<string, OwnCertificate>();
 
-  /** @param onMade is told of each that is made here */
+  /** @param onMade called for each one that is made here */
   constructor(onMade: (fingerprint: string) => void) {
     this.#onMade = onMade;
   }
 
-  /** Those that are made, for another process to take over. */
+  /** The finished ones, for another process to take over. */
   get list(): readonly HostCertificate[] {
     return [...this.#list];
   }
@@ -24,7 +27,7 @@ export class ThrowawayCertificates {
     for (const [host, certificate] of list) this.#keep(host, certificate);
   }
 
-  /** The certificate for a host; '' is none but this machine's names. */
+  /** The certificate for a host; '' means only this machine's names. */
   get(host = ''): Promise<OwnCertificate> {
     const made = this.#made.get(host) ?? this.#make(host);
     this.#made.set(host, made);

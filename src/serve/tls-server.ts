@@ -19,24 +19,24 @@ export interface TlsServerSettings extends TlsSettings {
   readonly requireCertificate: boolean;
 }
 
-/** TLS of a server, by what people name: files by their paths. */
+/** TLS of a server as users configure it: files by their paths. */
 export interface TlsServerFiles extends TlsRules {
   /** The certificate that clients see, with its chain. Default: a throw-away one. */
   readonly cert?: string | undefined;
   /** Its key. Default: it is in the certificate's file. */
   readonly key?: string | undefined;
-  /** Authorities: clients must show a certificate of theirs. Default: none is asked for. */
+  /** Authorities: clients must show a certificate issued by one of them. Default: none is requested. */
   readonly clientCa?: string | undefined;
   /** Protocols to accept, the preferred first. */
   readonly alpn?: readonly string[] | undefined;
 }
 
-/** Who is told of handshakes, and keeps the certificates of the run; see ServeHost. */
+/** What handshakes are reported to, and what keeps the certificates of the run; see ServeHost. */
 type TlsHost = Pick<Books, 'emit' | 'fail'> & { readonly certificates?: ThrowawayCertificates };
 
 /**
- * Reads what TLS is to be with the clients of an endpoint. Where no certificate is named one is made, which is told.
- * Handshakes are told too, and their secrets written to the file of SSLKEYLOGFILE.
+ * Reads the TLS settings for the clients of an endpoint. When no certificate is named, one is made, which is
+ * reported. Handshakes are reported too, and their secrets written to the file of SSLKEYLOGFILE.
  *
  * @throws TnetError TNET_E_USAGE for files that cannot be used
  */
@@ -49,7 +49,7 @@ export async function readServerTls(
   const files = { ca: clientCa, cert, key, minVersion, ciphers };
   const requireCertificate = clientCa !== undefined;
   const named = readOwnCertificate(files);
-  // What is wrong with a file or a cipher is told before a certificate is made and told of.
+  // Errors in a file or a cipher are reported before a certificate is made and reported.
   const authorities = readAuthorities(files, requireCertificate);
   if (ciphers !== undefined) createContext({ ciphers }, undefined, false);
   const own = named ?? (await findThrowaway(endpoint, host));
@@ -75,7 +75,8 @@ function findThrowaway(
 }
 
 /**
- * Makes an accepted socket a TLS server's, in place. When it throws, the connection is still the caller's to close.
+ * Puts TLS, as the server, on an accepted socket, in place. When it throws, closing the connection is still up to
+ * the caller.
  *
  * @throws as shakeHands() does
  */
@@ -91,7 +92,9 @@ export async function serveTls(
   });
 }
 
-/** Makes a client's socket a TLS server's, in place. See ReadGreeting; throws what serveTls() throws too. */
+/**
+ * Puts TLS, as the server, on a client's socket, in place. See ReadGreeting; also throws what serveTls() throws.
+ */
 export function createTlsReader(settings: TlsServerSettings): ReadGreeting {
   return async (client, soFar, { limitMs, signal }) => {
     using deadline = new Deadline('no TLS handshake', limitMs, signal);

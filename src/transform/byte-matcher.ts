@@ -2,25 +2,25 @@ import { wordBytes, type Program } from './byte-pattern.ts';
 
 const LF = 0x0a;
 
-/** What is before the first byte, and behind the last one. */
+/** What is before the first byte, and after the last one. */
 const nothing = -1;
 
 /**
- * Looks for a pattern in bytes as they come. A match is over as soon as it can be: it ends with the earliest byte with
- * which anything before it matches, so that where it ends does not depend on how the bytes are cut into chunks. What is
- * said of the end of a line or of a word is said when the next byte has come, or none will.
+ * Looks for a pattern in bytes as they come. A match is over as soon as it can be: it ends with the earliest byte
+ * with which anything before it matches, so that where it ends does not depend on how the bytes are cut into
+ * chunks. Assertions about the end of a line or of a word are decided when the next byte has arrived, or none will.
  *
- * Goes through all ways to match at once, so that each byte costs at most a step for each instruction. Source: Thompson,
+ * Follows all possible matches at once, so that each byte costs at most one step per instruction. Source: Thompson,
  * Regular Expression Search Algorithm, 1968.
  */
 export class ByteMatcher {
   readonly #program: Program;
-  /** The byte before the place that has been reached. */
+  /** The byte before the current position. */
   #previous: number;
   /** The instructions that can take the next byte, and those that can only be judged with it. */
   #ready: number[] = [];
   #waiting: number[] = [];
-  /** When each instruction was last come to, in places. */
+  /** The position at which each instruction was last reached. */
   readonly #visited: Int32Array;
   #place = 0;
   #isFound = false;
@@ -33,7 +33,7 @@ export class ByteMatcher {
     this.#arrive([0]);
   }
 
-  /** The byte before the place that has been reached: the last of the match, once there is one. */
+  /** The byte before the current position: the last of the match, once there is one. */
   get previous(): number | undefined {
     return this.#previous === nothing ? undefined : this.#previous;
   }
@@ -57,12 +57,12 @@ export class ByteMatcher {
     return undefined;
   }
 
-  /** No byte will come any more. @returns whether there is a match now */
+  /** No more bytes will arrive. @returns whether there is a match now */
   end(): boolean {
     return this.#judge(nothing);
   }
 
-  /** Begins a place with these instructions. @returns whether the match ends there */
+  /** Begins a position with these instructions. @returns whether the match ends there */
   #arrive(indexes: number[]): boolean {
     this.#place++;
     this.#ready = [];
@@ -71,7 +71,7 @@ export class ByteMatcher {
     return this.#isFound;
   }
 
-  /** Goes on from what waits for the next byte. @returns whether the match ends before it */
+  /** Continues with the instructions that wait for the next byte. @returns whether the match ends before it */
   #judge(next: number): boolean {
     while (this.#waiting.length > 0 && !this.#isFound) {
       const waiting = this.#waiting;

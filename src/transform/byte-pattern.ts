@@ -1,33 +1,35 @@
 /**
- * Regular expressions over bytes, compiled for ./byte-matcher.ts, which takes time in proportion to the bytes whatever
- * the pattern is. They are written as JavaScript's; what cannot be matched that way (what a group has matched again, and
- * looking ahead or behind) is refused. No I/O.
+ * Regular expressions over bytes, compiled for ./byte-matcher.ts, which takes time in proportion to the bytes
+ * whatever the pattern is. They are written as JavaScript's; what cannot be matched that way (backreferences,
+ * lookahead and lookbehind) is refused. No I/O.
  */
 
-/** One instruction of a compiled pattern. Where none is named, the next one follows. */
+/** One instruction of a compiled pattern. Unless it names another one, the next one follows. */
 export type Instruction =
   /** Takes a byte that is in the set. */
   | { readonly kind: 'take'; readonly set: ReadonlySet<number> }
   /** Goes on at both places. */
   | { kind: 'split'; first: number; second: number }
   | { kind: 'jump'; to: number }
-  /** Goes on where this holds: at the start of a line, before its end, at the edge of a word, inside or outside one. */
+  /**
+   * Continues if this holds: at the start of a line, before its end, at the edge of a word, inside or outside one.
+   */
   | { readonly kind: 'assert'; readonly what: 'line-start' | 'line-end' | 'word-edge' | 'no-word-edge' }
   | { readonly kind: 'match' };
 
 export type Program = readonly Instruction[];
 
-/** A pattern compiles to at most so many instructions: each of them may cost a step for every byte. */
+/** The most instructions that a pattern may compile to: each of them may cost a step for every byte. */
 const maxInstructions = 2_000;
 
 /**
- * Compiles a pattern. A character above 127 stands for the bytes of its UTF-8 form, `\xHH` for a byte. `^` and `$` are the
- * start and the end of a line; the end takes the CR that may stand before the LF, and a `.` takes neither.
+ * Compiles a pattern. A character above 127 means the bytes of its UTF-8 form, `\xHH` a single byte. `^` and `$`
+ * are the start and the end of a line; the end includes a CR before the LF, and `.` matches neither.
  *
  * @throws Error with one sentence that says what is wrong
  */
 export function compilePattern(text: string): Program {
-  // JavaScript says best what is wrong with a pattern; from here on it is right.
+  // JavaScript gives the best errors for a malformed pattern; from here on it is well-formed.
   new RegExp(text);
   const program: Instruction[] = [];
   emit(new Parser(text).parse(), program);
@@ -78,7 +80,7 @@ function emitRepeat({ node, least, most }: Extract<Node, { kind: 'repeat' }>, pr
   const begin = program.length;
   for (let count = 0; count < least; count++) {
     emit(node, program);
-    // What takes nothing is the same however often it is repeated.
+    // A part that takes nothing is the same however often it is repeated.
     if (program.length === begin) return;
   }
   if (most === Infinity) {
@@ -164,7 +166,7 @@ class Parser {
       return { kind: 'repeat', node, least: sign === '+' ? 1 : 0, most: sign === '?' ? 1 : Infinity };
     const upper = comma === '' ? least : most === '' ? 'Infinity' : most;
     const [from, to] = [Number(least), Number(upper)];
-    // Spelt out, they would be too many in any case.
+    // Expanded, they would be too many in any case.
     if (from > maxInstructions || (to > maxInstructions && to !== Infinity))
       throw new Error(
         `{${from > maxInstructions ? from : to}} repeats too often: at most ${maxInstructions} times`,
@@ -224,7 +226,7 @@ class Parser {
     return typeof found === 'object' ? { kind: 'take', set: found } : this.#characters([found]);
   }
 
-  /** What stands behind a backslash, there or in a class: a set of bytes, a byte, or a character. */
+  /** What follows a backslash, inside or outside a class: a set of bytes, a byte, or a character. */
   #escaped(): ReadonlySet<number> | number | string {
     const rest = this.#text.slice(this.#at);
     const [hex, digitPair, unit, point] =

@@ -2,7 +2,8 @@ import { Transform, type TransformCallback, type TransformOptions } from 'node:s
 import type { Random } from './random.ts';
 
 /**
- * Replaces bytes by other ones. Which, and by what, depends on the seed and the place in the stream only.
+ * Replaces bytes with other ones. Which ones, and with what, depends only on the seed and the position in the
+ * stream.
  */
 export class Corrupt extends Transform {
   readonly #share: number;
@@ -36,7 +37,7 @@ export class Corrupt extends Transform {
     done(null, changed);
   }
 
-  /** The gap between two replaced bytes is distributed geometrically. */
+  /** The gap between two replaced bytes is geometrically distributed. */
   #drawUntouched(): number {
     if (this.#share <= 0) return Infinity;
     if (this.#share >= 1) return 0;

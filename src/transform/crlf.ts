@@ -4,8 +4,8 @@ const CR = 0x0d;
 const LF = 0x0a;
 
 /**
- * Sends CRLF for each LF and leaves a CRLF as it is, also when it is cut between two chunks.
- * A lone CR is left alone. Source: what nc -C and ncat -C do on OpenBSD nc 1.219 and ncat 7.93.
+ * Sends CRLF for each LF and leaves a CRLF as it is, even when it is split between two chunks. A lone CR is left
+ * alone. Source: what nc -C and ncat -C do on OpenBSD nc 1.219 and ncat 7.93.
  */
 export class CrlfOut extends Transform {
   #lastByte = 0;
@@ -29,8 +29,8 @@ const crlf = Buffer.from('\r\n');
 const carriageReturn = Buffer.from([CR]);
 
 /**
- * Makes each CRLF an LF, also when it is cut between two chunks; a lone CR is left alone. A CR at the end of a chunk
- * is held back until the next byte or the end tells what it is.
+ * Makes each CRLF an LF, even when it is split between two chunks; a lone CR is left alone. A CR at the end of a
+ * chunk is held back until the next byte or the end shows what it is.
  */
 export class CrlfIn extends Transform {
   #isCrHeld = false;

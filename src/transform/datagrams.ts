@@ -21,16 +21,16 @@ export class FrameDatagrams extends Transform {
 }
 
 /**
- * A stream of lengths and datagrams into datagrams, one a chunk; one without bytes is a chunk without bytes.
+ * A stream of lengths and datagrams into datagrams, one per chunk; an empty datagram is an empty chunk.
  *
  * Fails with TNET_E_FRAMING on a length that UDP cannot carry, and when the stream ends within a datagram.
  */
 export class UnframeDatagrams extends Transform {
-  /** What has come of a frame that is not whole. */
+  /** What has arrived of an incomplete frame. */
   #rest: Buffer = Buffer.alloc(0);
 
   constructor() {
-    // Object mode keeps chunks apart, and those without bytes.
+    // Object mode keeps chunks separate, and preserves empty ones.
     super({ readableObjectMode: true });
   }
 
@@ -60,7 +60,7 @@ function framingError(message: string): TnetError {
   return new TnetError('TNET_E_FRAMING', message);
 }
 
-/** Object mode keeps datagrams apart, and those without bytes. */
+/** Object mode keeps datagrams separate, and preserves empty ones. */
 const apart = { readableObjectMode: true } as const;
 
 /** Loses datagrams by chance. */
@@ -81,7 +81,9 @@ export class LoseDatagrams extends Transform {
   }
 }
 
-/** How many datagrams, and bytes of them, are under way at most; what is more is lost, as on a line whose queue is full. */
+/**
+ * The most datagrams, and bytes of them, that may be under way; more are lost, as on a line whose queue is full.
+ */
 const underWay = { datagrams: 10_000, bytes: 4 * 1024 * 1024 };
 
 /** Each datagram takes its own time: with a spread one may overtake another, as on a network. */
@@ -124,10 +126,10 @@ export class DelayDatagrams extends Transform {
   }
 }
 
-/** How late a timer may be and still have its lateness made good. */
+/** How late a timer may be for its lateness still to be made up for. */
 const makeGoodMs = 20;
 
-/** A line that carries so many bytes a second: a datagram leaves it whole, when its last byte would have. */
+/** A line with a limited rate of bytes a second: a datagram leaves it as a whole, when its last byte would have. */
 export class NarrowDatagrams extends Transform {
   readonly #bytesPerMs: number;
   #freeAt = 0;

@@ -3,7 +3,7 @@ import { ByteMatcher } from './byte-matcher.ts';
 import type { Program } from './byte-pattern.ts';
 import { guarded } from '../net/guard.ts';
 
-/** Passes bytes on, or holds them back while it is closed: what comes then waits in the streams before it. */
+/** Passes bytes on, or holds them back while it is closed: what arrives then waits in the streams before it. */
 export class HoldGate extends Transform {
   #isClosed = false;
   #waiting: (() => void) | undefined;
@@ -39,37 +39,37 @@ export type Step =
   | { readonly kind: 'expect'; readonly pattern: Program; readonly text: string }
   | { readonly kind: 'send'; readonly bytes: Buffer };
 
-/** Why a dialogue did not go through. */
+/** Why a dialogue failed. */
 export interface Miss {
   /** Counts from 1. */
   readonly step: number;
   readonly text: string;
   readonly reason: 'timeout' | 'ended';
-  /** What came since the last match, at most the last `keptBytes` of it. */
+  /** What arrived since the last match, at most the last `keptBytes` of it. */
   readonly received: Buffer;
 }
 
 export interface DialogueOptions {
   /** The limit for each step that waits, in milliseconds. */
   readonly stepMs: number;
-  /** Called when the last step has been gone through. */
+  /** Called when the last step is done. */
   readonly onDone?: () => void;
   readonly onMiss: (miss: Miss) => void;
 }
 
-/** How much of what came is kept to be told when nothing matches. */
+/** How much of what arrived is kept to be reported when nothing matches. */
 const keptBytes = 64 * 1024;
 
 const nothing = Buffer.alloc(0);
 
 /**
- * Steps that are gone through before the input is let in, as two transforms of one connection:
+ * Steps that are carried out before the input is let in, as two transforms of one connection:
  *
  *     input ──▶ gate ──▶ peer ──▶ tap ──▶ output
  *
  * The gate is closed until the last step is done, and sends what the steps send; the tap passes everything on and
- * looks for what they expect. A match uses up what came up to its end, which is the earliest there is (see ByteMatcher);
- * the next step sees only what follows.
+ * looks for what they expect. A match consumes what arrived up to its end, which is the earliest possible one (see
+ * ByteMatcher); the next step sees only what follows.
  */
 export class Dialogue {
   readonly gate = new HoldGate();
@@ -79,9 +79,9 @@ export class Dialogue {
   #index = 0;
   /** Looks for the pattern of the step that waits. */
   #matcher: ByteMatcher | undefined;
-  /** The last byte that a step has used up. */
+  /** The last byte that a step has consumed. */
   #previous: number | undefined;
-  /** What has come since, and how many bytes that is. */
+  /** What has arrived since, and how many bytes that is. */
   #heard: Buffer[] = [];
   #heardBytes = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -109,7 +109,7 @@ export class Dialogue {
     this.#proceed(nothing);
   }
 
-  /** Goes through the steps as far as what has come allows. */
+  /** Carries out the steps as far as what has arrived allows. */
   #proceed(chunk: Buffer): void {
     let rest = chunk;
     for (let step = this.#steps[this.#index]; step; step = this.#steps[this.#index]) {
@@ -135,7 +135,7 @@ export class Dialogue {
     this.#options.onDone?.();
   }
 
-  /** With the peer's end, a line that was not over is. */
+  /** The peer's end also ends an unfinished line. */
   #receiveEnd(): void {
     while (this.#matcher?.end()) {
       this.#complete(this.#matcher);
@@ -144,7 +144,7 @@ export class Dialogue {
     if (!this.#isOver) this.#miss('ended');
   }
 
-  /** The step that waited is done. */
+  /** The waiting step is done. */
   #complete({ previous }: ByteMatcher): void {
     this.#index++;
     this.#matcher = undefined;

@@ -1,7 +1,7 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { guarded } from '../net/guard.ts';
 
-/** Lets so many bytes pass, calls `onLimit` once when they have been handed on, and takes nothing more. */
+/** Lets a number of bytes pass, calls `onLimit` once when they have been passed on, and takes nothing more. */
 export class ByteLimit extends Transform {
   #leftBytes: number;
   readonly #onLimit: () => void;
@@ -17,12 +17,12 @@ export class ByteLimit extends Transform {
     this.#leftBytes -= passed.length;
     if (passed.length > 0) this.push(passed);
     if (this.#leftBytes > 0) return done();
-    // `done` is never called: what comes now waits with the sender.
+    // `done` is never called: what comes next waits at the sender.
     setImmediate(guarded(this.#onLimit));
   }
 }
 
-/** Takes every byte and the end, and hands nothing on: the line is dead, and nobody is told. */
+/** Takes every byte and the end, and passes nothing on: the line is dead, and neither side notices. */
 export class Blackhole extends Transform {
   override _transform(_chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     done();
@@ -34,7 +34,7 @@ export class Blackhole extends Transform {
   }
 }
 
-/** Hands bytes on at once and the end later. */
+/** Passes bytes on at once and the end later. */
 export class SlowClose extends Transform {
   readonly #delayMs: number;
   #timer: NodeJS.Timeout | undefined;

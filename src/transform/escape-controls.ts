@@ -1,7 +1,7 @@
 /**
- * Control characters, what turns the direction of writing or breaks lines without being a newline, and halves of
- * characters: in a terminal each of them can forge what others have said. Source: Unicode 16, Cc, Bidi_Control, Zl, Zp
- * and Cs.
+ * Control characters, characters that change the writing direction or break lines without being a newline, and lone
+ * surrogates: in a terminal each of them can forge what others have said. Source: Unicode 16, Cc, Bidi_Control, Zl,
+ * Zp and Cs.
  */
 const controls = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|[\ud800-\udfff]/gu;
 
@@ -10,19 +10,20 @@ export function escapeText(text: string): string {
   return text.replace(controls, (found) => escapeCode(found.codePointAt(0) ?? 0));
 }
 
-/** The same for what JSON.stringify() has made, which stays the same value: each control as `\u001b`. */
+/** The same for output of JSON.stringify(), which keeps its value: each control as `\u001b`. */
 export function escapeJson(json: string): string {
   return json.replace(controls, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /**
- * A line of bytes as text that is safe to show: see escapeText(). Bytes that are no UTF-8 are shown as `\xff`. A tab
- * stays, and a CR at the end is dropped, as a telnet client's. Looks at each byte once, whatever the bytes are.
+ * A line of bytes as text that is safe to show: see escapeText(). Bytes that are not UTF-8 are shown as `\xff`. A
+ * tab stays, and a CR at the end, as from a telnet client, is dropped. Looks at each byte once, whatever the bytes
+ * are.
  */
 export function showLine(line: Buffer): string {
   const isCrLast = line.length > 0 && line[line.length - 1] === 0x0d;
   const end = isCrLast ? line.length - 1 : line.length;
-  // Bytes are put together, and made a text once: text by small pieces costs many times as much.
+  // Bytes are collected and decoded once: decoding small pieces costs many times as much.
   let shown = nothing;
   let length = 0;
   /** Where the bytes begin that are shown as they are and have not been taken yet. */
@@ -62,7 +63,7 @@ const nothing = Buffer.alloc(0);
 /** The digits' bytes, by their value. */
 export const hexDigits = Buffer.from('0123456789abcdef');
 
-/** The most bytes that a byte is shown as: `\xff`. A longer escape stands for two or three. */
+/** The most bytes that one byte is shown as: `\xff`. A longer escape represents two or three. */
 const escapeGrowth = 4;
 
 const tab = 0x09;

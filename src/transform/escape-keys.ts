@@ -1,7 +1,7 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { TnetError } from '../errors.ts';
 
-/** The key that opens the command mode when no other is named: Ctrl-], as telnet has it. */
+/** The key that opens the command mode when no other is named: Ctrl-], as in telnet. */
 export const defaultEscape = 0x1d;
 
 /** The byte of a key, or that there is none. */
@@ -20,7 +20,7 @@ export function parseEscape(text: string): EscapeKey {
   throw new TnetError('TNET_E_USAGE', `an escape key is ^ and a letter, one character, or none: not ${text}`);
 }
 
-/** The key as a person writes it: `^]`, `~`, `none`. */
+/** The key as a user writes it: `^]`, `~`, `none`. */
 export function formatEscape(escape: EscapeKey): string {
   if (escape === 'none') return escape;
   if (escape === 0x7f) return '^?';
@@ -47,15 +47,15 @@ export interface EscapeKeysOptions {
 const commandLimitBytes = 1024;
 
 /**
- * Passes a person's keys on, and takes out the commands: the escape key and the line that follows it. Works with keys
- * one by one, with whole lines, and with pasted text.
+ * Passes the user's keys on, and takes out the commands: the escape key and the line that follows it. Works with
+ * keys one by one, with whole lines, and with pasted text.
  */
 export class EscapeKeys extends Transform {
   escape: number | 'none';
   readonly #options: EscapeKeysOptions;
   /** The command as typed so far; undefined in the session. */
   #command: number[] | undefined;
-  /** A command that is still at work: what was typed behind it waits. */
+  /** A command that is still running: what was typed after it waits. */
   #running: Promise<CommandOutcome> | undefined;
 
   constructor(options: EscapeKeysOptions) {
@@ -96,7 +96,7 @@ export class EscapeKeys extends Transform {
     if (escape < 0) return end;
     this.#command = [];
     this.#options.onEscape();
-    // A terminal that gives whole lines gives the escape with the end of its line.
+    // A terminal that delivers whole lines delivers the escape together with the end of its line.
     return escape + (chunk[escape + 1] === LF ? 2 : 1);
   }
 

@@ -11,7 +11,7 @@ export interface LatencyOptions {
   readonly random: Random;
 }
 
-/** A line on which everything takes its time, the end too. Nothing overtakes: the order stays. */
+/** A line on which everything is delayed, including the end. Nothing overtakes: the order stays. */
 export class Latency extends Transform {
   readonly #options: LatencyOptions;
   /** On its way, in order; `done` instead of bytes stands for the end. */
@@ -92,13 +92,13 @@ export class Latency extends Transform {
   }
 }
 
-/** How late a timer may be and still have its lateness made good: beyond it the line counts as idle. */
+/** How late a timer may be for its lateness still to be made up for: beyond it the line counts as idle. */
 const makeGoodMs = 20;
 
 /** How many pieces a second are sent: the smaller the pieces, the smoother the line. */
 const piecesPerSecond = 100;
 
-/** A line that carries so many bytes a second: n bytes leave it n / rate seconds after they came, and no sooner. */
+/** A line with a limited rate: n bytes leave it n / rate seconds after they arrived, and no sooner. */
 export class Bandwidth extends Transform {
   readonly #bytesPerMs: number;
   readonly #pieceBytes: number;
@@ -145,8 +145,9 @@ export interface SliceOptions {
 }
 
 /**
- * Cuts the stream into small pieces, each written on its own. Where it is cut depends on the place in the stream and
- * not on the chunks it comes in (beside their own borders), so that the same seed cuts at the same bytes.
+ * Cuts the stream into small pieces, each written on its own. Where it is cut depends on the position in the stream
+ * and not on the chunks it arrives in (apart from their own boundaries), so that the same seed cuts at the same
+ * bytes.
  */
 export class Slice extends Transform {
   readonly #options: SliceOptions;

@@ -102,12 +102,12 @@ export class LineDelay extends Transform {
 export interface LineLabelOptions {
   /** Default: lineLimitBytes. */
   readonly limitBytes?: number;
-  /** Gives the text to show in the place of a line. Default: the line's own bytes. */
+  /** Returns the text to show in place of a line. Default: the line's own bytes. */
   readonly show?: (line: Buffer) => string;
 }
 
 /**
- * Puts a label before every line, and gives on whole lines only, so that the lines of several clients do not mix.
+ * Puts a label before every line, and passes on whole lines only, so that the lines of several clients do not mix.
  * A line over lineLimitBytes becomes several; a last line without a newline gets one.
  */
 export class LineLabel extends Transform {
@@ -118,7 +118,7 @@ export class LineLabel extends Transform {
 
   constructor(label: string, { limitBytes, show }: LineLabelOptions = {}) {
     super();
-    // Joined as strings, of which Latin-1 keeps every byte: buffers of a few bytes each cost ten times as much.
+    // Joined as strings, where Latin-1 keeps every byte: buffers of a few bytes each cost ten times as much.
     this.#encoding = show ? 'utf8' : 'latin1';
     this.#label = show ? label : Buffer.from(label).toString('latin1');
     this.#show = show ?? ((line) => line.toString('latin1'));

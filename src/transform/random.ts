@@ -2,8 +2,8 @@
 export type Random = () => number;
 
 /**
- * A generator whose numbers depend on the seed and on the words after it, so that each connection and direction has a
- * row of its own. Source: mulberry32, with the words mixed in by FNV-1a.
+ * A generator whose numbers depend on the seed and on the words after it, so that each connection and direction has
+ * a sequence of its own. Source: mulberry32, with the words mixed in by FNV-1a.
  */
 export function createRandom(seed: number, ...words: readonly (string | number)[]): Random {
   let state = 0x811c9dc5;

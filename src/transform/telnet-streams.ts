@@ -4,9 +4,9 @@ import type { TelnetEvent } from '../protocol/telnet/codec-options.ts';
 
 export interface TelnetStreamsOptions {
   readonly codec: TelnetCodec;
-  /** The connection. Answers of the negotiation are written to it when no data is on its way before them. */
+  /** The connection. Negotiation answers are written to it when no data is queued before them. */
   readonly peer: Writable;
-  /** Whether every chunk that is sent is a key or a line of a person, and must not wait for the next. */
+  /** Whether every chunk that is sent is a key or a line typed by the user, and must not wait for the next. */
   readonly isInteractive: boolean;
   /** Called with everything that is not data, answers included. */
   readonly onEvent?: (event: TelnetEvent) => void;
@@ -51,11 +51,11 @@ export class TelnetStreams {
     });
   }
 
-  /** Sends bytes that are telnet already: a command, an offer. Dropped when our side has been closed. */
+  /** Sends bytes that are already telnet: a command, an offer. Dropped when our side has been closed. */
   send(bytes: Buffer): void {
     const { peer } = this.#options;
     if (bytes.length === 0) return;
-    // Behind the data that was encoded before, because the other way round BINARY would begin too early.
+    // After the data that was encoded before, because otherwise BINARY would begin too early.
     if (!this.#isInputOver && this.encoder.readableFlowing) this.encoder.push(bytes);
     else if (!peer.writableEnded && !peer.destroyed) peer.write(bytes);
   }

@@ -68,7 +68,7 @@ export const live = {
   },
 } as const satisfies OptionTable;
 
-/** Recordings in the place of clients or of a target. */
+/** A recording in place of the clients or of a target. */
 export const replay = {
   replay: {
     flags: '--replay <file>',

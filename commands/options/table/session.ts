@@ -211,7 +211,7 @@ export const dialogue = {
   },
 } as const satisfies OptionTable;
 
-/** A program in the place of standard input and output. */
+/** A program in place of standard input and output. */
 export const programs = {
   exec: {
     flags: '-e, --exec <command>',

@@ -10,10 +10,10 @@ let isIgnored: boolean | undefined;
 /**
  * Whether this process was started with SIGHUP ignored, as nohup(1) starts one.
  *
- * Node gives every signal its default action back before any JavaScript runs, so the system does not know any more.
- * What is left on Linux to tell it: the parent ignores SIGHUP itself, as a shell does after `trap '' HUP` or under nohup;
- * the shell has put nohup into `_`, where bash, zsh and ksh name the program that they start; or stdin is a null device
- * that can only be written to, which nohup puts in the place of a terminal. Elsewhere false.
+ * Node gives every signal its default action back before any JavaScript runs, so the system no longer knows. What
+ * is left on Linux as evidence: the parent ignores SIGHUP itself, as a shell does after `trap '' HUP` or under
+ * nohup; the shell has put nohup into `_`, where bash, zsh and ksh name the program that they start; or stdin is a
+ * null device that can only be written to, with which nohup replaces a terminal. Elsewhere false.
  */
 export function isHangupIgnored(): boolean {
   isIgnored ??= process.platform === 'linux' && (parentIgnores() || isNamedNohup() || hasStdinOfNohup());
@@ -25,7 +25,7 @@ function parentIgnores(): boolean {
   return (BigInt(`0x${mask}`) & hangupBit) !== 0n;
 }
 
-/** A `_` that the parent has too is an older one, which it has only passed on. */
+/** A `_` that the parent has too is an older one, which the parent has only passed on. */
 function isNamedNohup(): boolean {
   const { _: program = '' } = process.env;
   if (basename(program) !== 'nohup') return false;
@@ -58,8 +58,8 @@ function read(file: string): string {
 }
 
 /**
- * The words that start a program so that it ignores what this process was told to ignore: libuv gives a child's signals
- * their default actions, and only a program in between, here sh(1), can change them.
+ * The words that start a program so that it ignores the signals that this process was started to ignore: libuv
+ * gives a child's signals their default actions, and only a program in between, here sh(1), can change them.
  */
 export function inheritIgnored(words: readonly string[]): readonly string[] {
   if (!isHangupIgnored()) return words;

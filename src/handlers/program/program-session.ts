@@ -27,7 +27,7 @@ export interface ProgramSessionOptions {
   readonly receiveOnly?: boolean | undefined;
   /** Half-close the connection at the end of the program's output. Default true. */
   readonly halfClose?: boolean | undefined;
-  /** End at most this long after the end of the program's output. Default: no limit. */
+  /** End no later than this long after the end of the program's output. Default: no limit. */
   readonly quitMs?: number | undefined;
   readonly sendTransforms?: readonly Duplex[];
   readonly receiveTransforms?: readonly Duplex[];
@@ -35,13 +35,13 @@ export interface ProgramSessionOptions {
 
 export interface ProgramSessionEnding {
   readonly reason: Ending['reason'];
-  /** What broke the connection. That the program takes no more input is no failure. */
+  /** What broke the connection. A program that takes no more input is not a failure. */
   readonly error?: Error | undefined;
   readonly receivedBytes: number;
   readonly sentBytes: number;
 }
 
-/** How long a peer may keep its side open after the program has gone and everything was taken. */
+/** How long a peer may keep its side open after the program has exited and everything was taken. */
 const lingerMs = 2_000;
 
 /**
@@ -76,7 +76,7 @@ export async function runProgramSession(options: ProgramSessionOptions): Promise
     endProgram();
     finishFlows(up, down);
   };
-  // The program may be waiting for room on a connection that takes nothing any more, and read nothing meanwhile.
+  // The program may be blocked writing to a connection that no longer takes anything, and read nothing meanwhile.
   let broken: Error | undefined;
   const watch = limitBreak(remote, deliveryMs, (error) => {
     broken = error;
@@ -157,7 +157,7 @@ function createDrain(): Writable {
 
 /**
  * Waits until the peer has taken everything, and then for its end, for a while: closing with its bytes unread would
- * send a reset, which may take from it what it has not got yet.
+ * send a reset, which may destroy what it has not received yet.
  */
 async function awaitPeer(
   remote: Duplex,

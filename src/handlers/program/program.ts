@@ -9,8 +9,8 @@ import type { Endpoint } from '../../address/endpoint.ts';
 import { inheritIgnored } from './hangup.ts';
 
 /**
- * The words of a command line: blanks part them; single quotes keep everything, double quotes and a backslash keep
- * blanks and quotes, as in sh(1). Nothing else means anything: no variables, no patterns, no pipes.
+ * The words of a command line: blanks separate them; single quotes keep everything, double quotes and a backslash
+ * keep blanks and quotes, as in sh(1). Nothing else has a meaning: no variables, no patterns, no pipes.
  *
  * @throws TnetError TNET_E_USAGE: no word, or a quote that is not closed.
  */
@@ -63,7 +63,7 @@ export interface Program {
   readonly end: () => void;
 }
 
-/** How long a program may take to end by itself when it is asked to. */
+/** How long a program may take to end by itself after it is asked to. */
 const graceMs = 2_000;
 
 /** `-e CMD`: a program and its arguments (see splitCommandWords). @throws TnetError TNET_E_USAGE */
@@ -77,7 +77,7 @@ export function parseShellLine(text: string): ProgramEndpoint {
 }
 
 /**
- * Checks that the program is there, before any socket is opened.
+ * Checks that the program exists, before any socket is opened.
  *
  * @throws TnetError TNET_E_PROGRAM
  */
@@ -98,12 +98,12 @@ export function requireProgram({ words: [file = ''] }: ProgramEndpoint): void {
   throw new TnetError('TNET_E_PROGRAM', message, { subject: file });
 }
 
-/** What is meant for this process alone: a program that serves a peer must not know it, nor hand it out. */
+/** Environment meant for this process alone: a program that serves a peer must neither know it nor hand it out. */
 const withheld = { TNET_PROXY_PASSWORD: undefined };
 
 /**
- * Starts a program in a process group of its own, so that all of it can be ended. `environment` is added to ours, less
- * the password of a proxy.
+ * Starts a program in a process group of its own, so that the whole group can be ended. `environment` is added to
+ * ours, without the password of a proxy.
  *
  * @throws TnetError TNET_E_PROGRAM when the system cannot start it.
  */

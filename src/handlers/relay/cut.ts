@@ -4,7 +4,10 @@ import type { Ending } from '../../flow/flow.ts';
 import type { Relay } from '../../flow/relay.ts';
 import { guarded } from '../../net/guard.ts';
 
-/** How a side is closed: with FIN (and whatever the system makes of unread bytes), or so that the peer sees a break. */
+/**
+ * How a side is closed: with a FIN (or what the system sends when bytes are unread), or so that the peer sees a
+ * break.
+ */
 export type Closing = 'close' | 'reset';
 
 /** Why the relay itself ended a connection. */
@@ -12,19 +15,19 @@ export interface Cut {
   readonly reason: 'timeout' | 'aborted' | 'limit';
   readonly closing: Closing;
   readonly error?: Error;
-  /** Counts as failed although there is no error to tell: a stream was cut. */
+  /** Counts as failed although there is no error to report: a stream was cut. */
   readonly isCut?: boolean;
   /** How long what was sent may take to arrive before a reset, in milliseconds. */
   readonly withinMs?: number;
 }
 
 /**
- * What becomes of a stream that has not ended when everything is to end: a reset, so that nobody takes a part for the
- * whole.
+ * What happens to a stream that has not ended when everything must end: a reset, so that no peer mistakes a part
+ * for the whole.
  */
 export const interrupted: Cut = { reason: 'aborted', closing: 'reset', isCut: true, withinMs: cutDeliveryMs };
 
-/** A cut stream must not look whole, so time limits end with a reset. */
+/** A cut stream must not look complete, so time limits end with a reset. */
 export function timedOut(error: Error): Cut {
   return { reason: 'timeout', closing: 'reset', error };
 }
@@ -44,7 +47,7 @@ export interface LimitWatch {
   readonly clear: () => void;
 }
 
-/** The timers that were asked for; undefined when none was. */
+/** Starts the timers that were asked for; undefined when there are none. */
 export function watchLimits(
   { idle, timeout, halfClosed, resetAfter }: RelayLimits,
   cutOff: (how: Cut) => void,

@@ -4,7 +4,7 @@ import type { LoopWatch } from './targets/rules.ts';
 
 /** What the parts of a relay share. */
 export interface ProxyHost extends ServeHost {
-  /** Sees relays that lead back to themselves. Default: nobody does. */
+  /** Detects relays that lead back to themselves. Default: they are not detected. */
   readonly loops?: LoopWatch;
   /** Where the bytes of every connection are recorded or shown. Default: nowhere. */
   readonly recordings?: readonly Recording[];

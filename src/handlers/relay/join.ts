@@ -10,12 +10,12 @@ import type { RelayOptions } from './service.ts';
 export interface Ends {
   readonly client: Connection;
   readonly target: Connection;
-  /** Bytes of the client's that come before what its socket gives. */
+  /** Bytes of the client that precede what its socket delivers. */
   readonly early: Buffer | undefined;
   readonly records: readonly ConnectionRecord[];
 }
 
-/** How a relayed connection ended, and what is due to each side. */
+/** How a relayed connection ended, and how each side is to be closed. */
 export interface Outcome {
   readonly reason: EndingReason;
   readonly error?: Error;
@@ -31,8 +31,8 @@ export interface Outcome {
 }
 
 /**
- * Relays until both directions are over or a limit says so. Recorded is what the client has sent, before any fault,
- * and what it gets, after all of them. Closes neither side.
+ * Relays until both directions are over or a limit ends it. Recordings hold what the client has sent, before any
+ * fault, and what it gets, after all of them. Closes neither side.
  */
 export async function join(
   { client, target, early, records }: Ends,
@@ -46,7 +46,7 @@ export async function join(
   };
   const faults = createFaults?.(entry.id, () => cutOff({ reason: 'limit', closing: 'close' }));
   const { timeout, halfClosed } = values;
-  // Of a pair with a UDP end the session is watched: see createDatagramSessions().
+  // With a UDP end, the session is watched instead: see createDatagramSessions().
   const idle = datagrams ? undefined : values.idle;
   const limits = watchLimits({ idle, timeout, halfClosed, resetAfter: faults?.resetAfterMs }, cutOff);
   const session = datagrams?.watch(() => relay, cutOff);
@@ -74,7 +74,7 @@ export async function join(
   if (cut) return { ...cut, hasAnswered, client: cut.closing, target: cut.closing };
   return {
     reason: error ? 'reset' : up.reason === 'eof' ? down.reason : up.reason,
-    // Who had ended before has left: that more came for it is no failure.
+    // The side that had ended before has left: more data arriving for it is not a failure.
     error: hasLeft ? undefined : error,
     withinMs: restMs,
     hasAnswered,

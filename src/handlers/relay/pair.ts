@@ -6,18 +6,21 @@ import type { Spread } from '../../quantities.ts';
 import type { ServeValues } from '../../serve/service.ts';
 import type { Route, Target } from './targets/target.ts';
 
-/** Where to listen, where to connect, and how: read and found to make sense together by whoever hands it over. */
+/** Where to listen, where to connect, and how: parsed and checked for consistency by the caller. */
 export interface Pair {
   readonly listen: Endpoint;
   readonly targets: readonly Target[];
   readonly values: PairValues;
-  /** Whether connections are done something to on purpose. */
+  /** Whether its connections have faults. */
   readonly isFaulty: boolean;
-  /** What keeps the clients in JavaScript: the first option that the engine does not do alone. */
+  /** What keeps the clients in JavaScript: the first option that the engine cannot do alone. */
   readonly slowOption: string | undefined;
 }
 
-/** How a pair is served. Times are in milliseconds, sizes in bytes; what is absent is not asked for, or has its default. */
+/**
+ * How a pair is served. Times are in milliseconds, sizes in bytes; what is absent was not asked for, or has its
+ * default.
+ */
 export interface PairValues
   extends
     ServeValues,
@@ -33,11 +36,11 @@ export interface PairValues
   readonly framing?: 'chunk' | 'length';
 }
 
-/** On what way targets are connected to. */
+/** The way by which targets are connected to. */
 export interface RouteToTargetValues {
   /** The address to connect from. */
   readonly source?: string;
-  /** The proxies to go through, the one that is called directly first. */
+  /** The proxies to go through, first the one that is connected to directly. */
   readonly via?: readonly ProxyHop[];
   /** The file of their passwords. */
   readonly proxyPasswordFile?: string;
@@ -58,7 +61,7 @@ export interface TlsValues {
   readonly tlsIn?: boolean;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
-  /** Clients must show a certificate of these authorities. */
+  /** Clients must show a certificate issued by one of these authorities. */
   readonly tlsClientCa?: string;
   readonly tlsOut?: boolean;
   readonly tlsCa?: string;
@@ -68,10 +71,10 @@ export interface TlsValues {
   /** Of both sides. */
   readonly tlsMin?: TlsRules['minVersion'];
   readonly tlsCiphers?: string;
-  /** The certificate that targets are shown, and its key where it is not in the same file. */
+  /** The certificate that targets are shown, and its key if that is not in the same file. */
   readonly tlsOutCert?: string;
   readonly tlsOutKey?: string;
-  /** SHA-256 of the public key or of the certificate, as parsePin() reads it; one of them must be a target's. */
+  /** SHA-256 of the public key or of the certificate, as parsePin() reads it; a target must match one of them. */
   readonly tlsPin?: readonly string[];
 }
 
@@ -83,7 +86,7 @@ export interface BalanceValues {
   readonly healthRise?: number;
   readonly eject?: number;
   readonly resolve?: number;
-  /** An IP address, with a port or without, as node:dns takes it. */
+  /** An IP address, with or without a port, as node:dns takes it. */
   readonly dnsServer?: string;
 }
 
@@ -95,7 +98,7 @@ export interface LimitValues {
   readonly waitConnect?: number;
 }
 
-/** What is done to connections on purpose. docs/faults.md sets each beside its counterpart in toxiproxy. */
+/** The faults of connections. docs/faults.md lists each with its counterpart in toxiproxy. */
 export interface FaultValues {
   readonly latency?: Spread;
   /** Bytes a second. */
@@ -114,7 +117,7 @@ export interface FaultValues {
   readonly seed?: number;
 }
 
-/** Recordings in the place of clients or of a target. */
+/** A recording in place of the clients or of a target. */
 export interface ReplayValues {
   readonly replay?: string;
   /** How many times faster than it was recorded; Infinity: at once. */
@@ -127,10 +130,10 @@ export const defaultFall = 3;
 export const defaultRise = 2;
 export const defaultEjectMs = 10_000;
 export const defaultResolveMs = 30_000;
-/** How long a session without a datagram lasts, as UDP has no end. */
+/** How long a session without a datagram lasts, since UDP has no end. */
 export const defaultSessionIdleMs = 60_000;
 
-/** Whether the targets are to be chosen among, and not simply dialled. */
+/** Whether a target has to be chosen, and not simply dialled. */
 export function isBalanced({ targets, values }: Pick<Pair, 'targets' | 'values'>): boolean {
   return (
     targets.length > 1 ||
@@ -142,7 +145,7 @@ export function isBalanced({ targets, values }: Pick<Pair, 'targets' | 'values'>
   );
 }
 
-/** Whether a recording takes the place of the clients, and not that of the target. */
+/** Whether a recording replaces the clients, and not the target. */
 export function isReplayClient({ listen, values }: Pick<Pair, 'listen' | 'values'>): boolean {
   return values.replay !== undefined && listen.kind === 'stdio';
 }

@@ -16,7 +16,7 @@ import type { ReadGreeting } from '../../serve/greeting/greeting.ts';
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * Makes pairs ready that are served side by side.
+ * Prepares pairs that are served side by side.
  *
  * @throws as prepareRelay() does, or TnetError TNET_E_LOOP
  */
@@ -28,7 +28,7 @@ export async function prepareRelays(pairs: readonly Pair[], host: ProxyHost): Pr
 }
 
 /**
- * Makes a pair ready. What a pair does not use is not loaded. Opens no listening socket.
+ * Prepares a pair. What a pair does not use is not loaded. Opens no listening socket.
  *
  * @throws TnetError TNET_E_ADDRESS for a name where -n forbids one, TNET_E_CONFIG for a htpasswd file,
  *   TNET_E_USAGE for a certificate, TNET_E_ACCESS for an access list, TNET_E_RECORDING for a recording
@@ -39,7 +39,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
   const ends = findDatagramEnds(listen, pair.targets);
   const dial = await prepareTargetDialing(values, host, ends?.target ? 'datagram' : 'stream');
   const create = async (targets: Pair['targets']) => {
-    // Where another process serves the clients, it alone looks after the targets.
+    // When another process serves the clients, it alone manages the targets.
     if (host.handOver && listen.kind !== 'udp') return idleUpstream;
     const upstream = await createUpstream({ ...pair, targets }, dial);
     upstreams.push(upstream);
@@ -107,13 +107,13 @@ async function prepareDatagrams({ listen, targets, values }: Pair): Promise<Rela
   return ends && (await import('./datagrams/session.ts')).createDatagramSessions(values, ends);
 }
 
-/** Between two UDP ends faults keep datagrams apart; where one end is a stream, they act on the stream. */
+/** Between two UDP ends, faults keep datagrams separate; when one end is a stream, they act on the stream. */
 async function loadFaults(ends: DatagramEnds | undefined) {
   if (ends?.client && ends.target) return (await import('./faults/faults.ts')).createDatagramFaults;
   return (await import('./faults/faults.ts')).createFaults;
 }
 
-/** Where clients go that named no target of their own. */
+/** The upstream of clients that named no target of their own. */
 async function createOwnUpstream(
   pair: Pair,
   host: ProxyHost,
@@ -126,7 +126,7 @@ async function createOwnUpstream(
   return targets.length === 0 ? undefined : create(targets);
 }
 
-/** Of a process that hands its clients over: it dials nobody. */
+/** For a process that hands its clients over: it dials no target. */
 const idleUpstream: Upstream = { open: () => Promise.resolve(undefined), close: () => undefined };
 
 async function createUpstream(pair: Pair, dialing: TargetDialing): Promise<Upstream> {
@@ -136,14 +136,14 @@ async function createUpstream(pair: Pair, dialing: TargetDialing): Promise<Upstr
   }
   const [target] = pair.targets;
   if (!target || target.kind === 'srv') throw new Error('a pair that is not balanced has one address');
-  // The last proxy looks names up: nothing is asked here.
+  // The last proxy looks names up: no name server is asked here.
   if (dialing.host.numericOnly && !pair.values.via) requireNumericHost(target);
   return createDirectUpstream(target, dialing);
 }
 
 /**
- * What reads what a pair's clients say after PROXY header and TLS: SOCKS or HTTP CONNECT, or the first bytes' route. Each
- * is loaded only when the pair has it. None: the target is dialled at once.
+ * The readers of what a pair's clients say after PROXY header and TLS: SOCKS or HTTP CONNECT, or first bytes to be
+ * routed by. Each is loaded only when the pair needs it. None: the target is dialled at once.
  *
  * @throws TnetError TNET_E_CONFIG when the htpasswd file cannot be read
  */
@@ -166,9 +166,10 @@ async function prepareRequests({ socks, httpConnect, authFile }: Pair['values'])
 }
 
 /**
- * Keeps V8's room for new objects at its first size, one megabyte, where the lane serves the clients. It grows to sixteen
- * times three megabytes otherwise when connections come in numbers, and stays so: a third of what an open connection
- * costs. Where connections pass through JavaScript the room is left to grow: it saves them a fifth of the time.
+ * Keeps V8's space for new objects at its initial size, one megabyte, when the lane serves the clients. Otherwise
+ * it grows to sixteen times three megabytes under many connections, and stays that large: a third of what an open
+ * connection costs. When connections pass through JavaScript the space may grow: that saves them a fifth of the
+ * time.
  */
 function limitYoungGeneration(services: readonly RelayService[]): void {
   const isLimited = services.every(({ lane }) => lane.open);

@@ -44,7 +44,7 @@ export function createRelay(options: RelayOptions, host: ProxyHost, open = openT
   };
 }
 
-/** Where the connection is recorded; nobody describes one that is not. */
+/** Where the connection is recorded; one that is not recorded is not described either. */
 function openRecords(
   { client, greeting, listener, entry: { id } }: Greeted,
   { socket, target }: OpenUpstream,
@@ -60,7 +60,7 @@ function openRecords(
   );
 }
 
-/** Of a client that is a connection of our own. */
+/** The error for a client that is a connection of our own. */
 function leadBack(
   { client, listener, entry }: Greeted,
   { pair }: RelayOptions,
@@ -91,7 +91,9 @@ function conclude(client: Connection, target: Connection, outcome: Outcome): Han
   };
 }
 
-/** Connects a client to what it asked for, or to where it belongs; undefined when that failed, which has been reported. */
+/**
+ * Connects a client to what it asked for, or to its upstream; undefined when that failed, which has been reported.
+ */
 async function openTarget(
   { client, greeting, listener, entry: { id, remote } }: Greeted,
   { requests, routes, upstream, createHead }: RelayOptions,
@@ -145,7 +147,7 @@ function hasEnded(side: Connection): boolean {
   return side.readableEnded && !side.errored;
 }
 
-/** Of the client's connection: its own break is a reset, a broken target makes it our doing. */
+/** The ending of the client's connection: its own break is a reset; if the target broke, we ended it. */
 function toRecordedEnding({ reason, client }: Outcome): RecordedEnding {
   return reason === 'reset' && client === 'reset' ? 'aborted' : reason;
 }
@@ -156,8 +158,8 @@ async function closeSide(side: Connection, closing: Closing, withinMs: number | 
 }
 
 /**
- * A client's connection as a recording names it: from the client to the address that it called, with the target that
- * it was joined to.
+ * A client's connection as a recording names it: from the client to the address that it connected to, with the
+ * target that it was joined to.
  *
  * @param address what the listener has bound; names a Unix socket
  */

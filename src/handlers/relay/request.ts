@@ -21,8 +21,8 @@ export interface RequestRules {
 }
 
 /**
- * Connects a client to what it asked for, or waits for who is to connect to it, and answers it. Undefined when that
- * failed, which has been reported and answered.
+ * Connects a client to what it asked for, or waits for the peer that is to connect to it, and answers it. Undefined
+ * when that failed, which has been reported and answered.
  */
 export async function openRequested(
   client: Socket,
@@ -61,7 +61,7 @@ async function acceptRequested(
   return acceptBound(client, request, { host, connectMs: timeoutMs, announce });
 }
 
-/** Of what a chain of proxies does not carry: it must not take another way. */
+/** The error for a command that a chain of proxies does not carry: it must not take another way. */
 export function noWayError(command: string): TnetError {
   return new TnetError('TNET_E_UNSUPPORTED', `${command} does not go through other proxies`);
 }

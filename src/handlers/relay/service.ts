@@ -8,27 +8,30 @@ import type { Pair } from './pair.ts';
 import type { RequestRules } from './request.ts';
 import type { Upstream } from './targets/upstream.ts';
 
-/** Where the clients of a relay are connected to, and what is done to their connections. */
+/** Where the clients of a relay are connected to, and the faults of their connections. */
 export interface RelayOptions {
   readonly pair: Pair;
   /** Where clients go that named no target of their own; undefined: nowhere. */
   readonly upstream: Upstream | undefined;
-  /** Where clients go whose first bytes fit a route; undefined: there are no routes. */
+  /** Where clients go whose first bytes match a route; undefined: there are no routes. */
   readonly routes: ReadonlyMap<RoutePattern, Upstream> | undefined;
-  /** How what clients ask for is connected to; undefined: they cannot ask. */
+  /** How to connect to what clients ask for; undefined: they cannot ask. */
   readonly requests: RequestRules | undefined;
-  /** Draws what is done to a connection; undefined when nothing is done to any. */
+  /** Draws the faults of a connection; undefined when none has any. */
   readonly createFaults: ((connection: number, onDrop: () => void) => Faults) | undefined;
-  /** Makes what a target is told first; undefined: nothing. Throws a ProtocolError for what cannot be told. */
+  /**
+   * Creates what is sent to a target first; undefined: nothing. Throws a ProtocolError for what cannot be
+   * expressed.
+   */
   readonly createHead: ((client: SocketEnds, greeting: Greeting) => Buffer) | undefined;
   /** Undefined when no end is UDP. */
   readonly datagrams: DatagramSessions | undefined;
 }
 
-/** A pair made ready to serve: what it needs is loaded, and what it keeps between connections is there. */
+/** A pair that is ready to serve: what it needs is loaded, and what it keeps between connections exists. */
 export interface RelayService extends Service, RelayOptions {
   readonly lane: LaneOffer;
 }
 
-/** A pair that is ready but for its lane, which depends on all the rest. */
+/** A pair that is ready except for its lane, which depends on all the rest. */
 export type LanelessService = Omit<RelayService, 'lane'>;

@@ -3,21 +3,23 @@ import { TnetError } from '../../errors.ts';
 import { flushMark } from '../../net/connection.ts';
 
 /**
- * How far a branch may fall behind before it is cut off. Chunks are shared, so that all branches together hold about
- * this much for one source, and not each.
+ * How far a branch may fall behind before it is cut off. Chunks are shared, so for one source all branches together
+ * hold about this much, and not each of them.
  */
 const branchLimitBytes = 8 * 1024 * 1024;
 
 /** A source goes on while some branch has less than this waiting: the fastest branch sets the pace. */
 const paceBytes = 64 * 1024;
 
-/** A chunk's own cost: ten thousand chunks of one byte take more memory than one of ten thousand. */
+/** A chunk's own cost: ten thousand chunks of one byte take more memory than one chunk of ten thousand bytes. */
 const overheadBytes = 512;
 
 export interface BroadcastOptions {
   /** See branchLimitBytes. */
   readonly limitBytes?: number;
-  /** Whether a source waits while there is no branch to take its bytes; else they are dropped. Default false. */
+  /**
+   * Whether a source waits while there is no branch to take its bytes; otherwise they are dropped. Default false.
+   */
   readonly waitForBranch?: boolean;
 }
 
@@ -47,8 +49,8 @@ export class Broadcast {
   }
 
   /**
-   * A new branch: it gets every chunk from now on, and ends when the broadcast does. Destroy it to leave. One aside sets
-   * the pace only while there is no other.
+   * A new branch: it gets every chunk from now on, and ends when the broadcast does. Destroy it to leave. With
+   * `isAside` it sets the pace only while there is no other.
    */
   addBranch({ isAside = false } = {}): Branch {
     const branch = new Branch(this.#limitBytes, {
@@ -81,12 +83,12 @@ export class Broadcast {
     });
   }
 
-  /** Gives a chunk to every branch but one, whatever waits there already. */
+  /** Gives a chunk to every branch but one, no matter how much is waiting there already. */
   send(chunk: Buffer, except?: Branch): void {
     for (const branch of this.#branches) if (branch !== except) branch.offer(chunk);
   }
 
-  /** Ends every branch, also those to come, behind what waits for it. */
+  /** Ends every branch, including future ones, after what is waiting for it. */
   end(): void {
     this.#isEnded = true;
     for (const branch of this.#branches) branch.finish();
@@ -111,7 +113,7 @@ interface BranchEvents {
   readonly onClose: () => void;
 }
 
-/** What one client of a broadcast is still to get. A chunk that is read is a chunk that was sent. */
+/** What one client of a broadcast still has to get. A chunk that was read counts as sent. */
 export class Branch extends Readable {
   /** Bytes that wait, with a surcharge for every chunk. */
   waitingBytes = 0;
@@ -124,7 +126,7 @@ export class Branch extends Readable {
   #isFinished = false;
 
   constructor(limitBytes: number, events: BranchEvents) {
-    // Object mode keeps chunks apart and those without bytes alive: datagrams need both.
+    // Object mode keeps chunks separate and preserves empty ones: datagrams need both.
     super({ objectMode: true, highWaterMark: 1 });
     this.#limitBytes = limitBytes;
     this.#events = events;

@@ -12,7 +12,7 @@ export interface ClientFile {
 
 /**
  * Creates the file that takes a client's bytes: `DIR/ID-ADDRESS-PORT`, or `DIR/ID` for a client without an address;
- * with `.2`, `.3`, … behind it when such a file is there already: none is ever overwritten.
+ * with `.2`, `.3`, … appended when such a file exists already: none is ever overwritten.
  *
  * @throws the system's error (`EMFILE`, `ENOSPC`, `EACCES`, …) with its `path`.
  */

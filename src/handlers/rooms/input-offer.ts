@@ -3,33 +3,35 @@ import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { guarded } from '../../net/guard.ts';
 
-/** How long a client must have been there before it is given anything: who only looks is gone by then, or has ended its side. */
+/** How long a client must stay before it is given anything: a port check is gone by then, or has ended its side. */
 const arrivalMs = 100;
 
-/** How long after the end of its side. A client that has closed looks like one that only has nothing to say. */
+/**
+ * The same after a client has ended its side. One that has closed looks like one that merely has nothing to say.
+ */
 const endedMs = 400;
 
-/** How much is read for a client of which it is not known whether it stays. */
+/** How much is read for a client that may not stay. */
 const firstBytes = 16 * 1024;
 
-/** So long what a client was given is kept for the next one, in case it was not read, and up to so much. */
+/** How long what a client was given is kept for the next one, in case it was not read, and how much of it. */
 const keptMs = 1_000;
 const keptBytes = 1024 * 1024;
 
 /**
- * An input that is for the first client that takes it. A client that leaves without having taken a byte, as a port check
- * does, loses nothing of it: what was read for it, and all the rest, is the next one's. So is the input of a client that
- * resets its connection right after it was given the first bytes: they had come to its system, and its program, late on
- * a busy machine, closed without reading them.
+ * An input for the first client that takes it. A client that leaves without having taken a byte, as a port check
+ * does, loses nothing of it: what was read for it, and all the rest, goes to the next one. The same is true for a
+ * client that resets its connection right after it was given the first bytes: they had reached its system, but its
+ * program, delayed on a busy machine, closed without reading them.
  */
 export class InputOffer {
   readonly #input: Readable;
   #holder: InputClaim | undefined;
-  /** Who would have it if the holder left it, in the order they came. */
+  /** The clients that would get it if the holder left it, in the order in which they arrived. */
   readonly #waiting = new Set<InputClaim>();
   #first: Promise<Buffer | null> | undefined;
   #coming: Promise<Buffer | null> | undefined;
-  /** What the holder was given, while the next one may still have it. */
+  /** What the holder was given, as long as the next client may still get it. */
   #kept: Buffer[] | undefined;
   #keptTimer: NodeJS.Timeout | undefined;
   #isTaken = false;
@@ -40,10 +42,11 @@ export class InputOffer {
   }
 
   /**
-   * Offers the input to a client. Undefined when it is another one's for good. Who holds it for now, has ended its side
-   * and been given nothing yet, gives way to the next one that stays.
+   * Offers the input to a client. Undefined when it belongs to another one for good. A temporary holder that has
+   * ended its side and been given nothing yet gives way to the next client that stays.
    *
-   * @param whenTaken settles once the client has what was written to it from now on (true), or is gone (false)
+   * @param whenTaken settles once the client has received what is written to it from now on (true), or is gone
+   *   (false)
    */
   offer(whenTaken: () => Promise<boolean>): InputClaim | undefined {
     if (this.#isTaken) return undefined;
@@ -72,12 +75,12 @@ export class InputOffer {
     return true;
   }
 
-  /** A claim's client has ended its side: it is not kept waiting for what is another one's. */
+  /** A claim's client has ended its side: it is not kept waiting for an input that belongs to another one. */
   peerEnded(claim: InputClaim): void {
     if (this.#waiting.delete(claim)) claim.giveUp();
   }
 
-  /** The input itself, for a client that cannot give it back. Undefined when it is another one's. */
+  /** The input itself, for a client that cannot give it back. Undefined when it belongs to another one. */
   takeWhole(): Readable | undefined {
     if (this.#isTaken || this.#holder) return undefined;
     this.#isTaken = true;
@@ -85,29 +88,29 @@ export class InputOffer {
     return this.#input;
   }
 
-  /** Whether somebody has it. */
+  /** Whether a client has it. */
   get isTaken(): boolean {
     return this.#taker !== undefined;
   }
 
-  /** Whether the input has gone to who got this stream. */
+  /** Whether the input has gone to the client with this stream. */
   isTakenBy(stream: Readable): boolean {
     return this.#taker === stream;
   }
 
-  /** What comes first; it stays the first until somebody has it. Null: the input is empty. */
+  /** The first chunk; it stays the first until a client has it. Null: the input is empty. */
   first(): Promise<Buffer | null> {
     return (this.#first ??= this.#pull(firstBytes));
   }
 
-  /** What comes next for who holds it. Null: the end, or it is another one's meanwhile. */
+  /** The next chunk for the holder. Null: the end, or it belongs to another client by now. */
   async next(claim: InputClaim): Promise<Buffer | null> {
     if (this.#kept && countBytes(this.#kept) > keptBytes) {
-      // More than a system takes for a program that does not read.
+      // More than a system buffers for a program that does not read.
       await claim.untilTaken();
       if (this.#holder === claim) this.#settle();
     }
-    // What is read when the holder has left is the next one's.
+    // What is read after the holder has left goes to the next client.
     const chunk = await (this.#coming ??= this.#pull());
     if (this.#holder !== claim) return null;
     this.#coming = undefined;
@@ -115,7 +118,10 @@ export class InputOffer {
     return chunk;
   }
 
-  /** The holder's system has the first bytes: the rest is the holder's too, unless it turns out that it read nothing. */
+  /**
+   * The holder's system has the first bytes: the rest goes to the holder too, unless it turns out to have read
+   * nothing.
+   */
   async take({ stream }: InputClaim): Promise<void> {
     this.#taker = stream;
     const first = await this.first();
@@ -131,7 +137,7 @@ export class InputOffer {
     );
   }
 
-  /** The input is the holder's for good. */
+  /** The input belongs to the holder for good. */
   #settle(): void {
     this.#isTaken = true;
     this.#forget();
@@ -213,7 +219,7 @@ export class InputClaim {
     else this.#offer.peerEnded(this);
   }
 
-  /** Another one has the input: there is none for this client, which may send as long as it likes. */
+  /** Another client has the input: there is none for this one, which may send for as long as it likes. */
   giveUp(): void {
     this.#isGivenUp = true;
     if (this.#endedAt !== undefined) this.#end();
@@ -225,7 +231,7 @@ export class InputClaim {
     return this.#offer.leave(this, wasReset);
   }
 
-  /** Gives the client what there is, from the first byte on. Never rejects. */
+  /** Gives the client the input, from the first byte on. Never rejects. */
   async start(): Promise<void> {
     this.#hasHeld = true;
     try {
@@ -238,7 +244,7 @@ export class InputClaim {
   /** @throws Error ECONNRESET the client is gone */
   async untilTaken(): Promise<void> {
     const isTaken = await this.#whenTaken();
-    // A socket whose peer has ended its side is not read any more, and does not tell of a reset by itself.
+    // A socket whose peer has ended its side is no longer read, and does not report a reset by itself.
     if (!isTaken) throw Object.assign(new Error('the client is gone'), { code: 'ECONNRESET' });
   }
 
@@ -269,7 +275,7 @@ export class InputClaim {
     if (first === null) this.stream.push(null);
   }
 
-  /** Until the client has shown, as far as time can, that it stays. */
+  /** Waits until the client has shown, as far as time can tell, that it stays. */
   async #untilReady(): Promise<void> {
     for (;;) {
       const readyAt = Math.max(this.#joinedAt + arrivalMs, (this.#endedAt ?? -Infinity) + endedMs);

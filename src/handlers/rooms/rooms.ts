@@ -19,11 +19,11 @@ export function createPlainRoom(
 ): Room {
   const offer = input && new InputOffer(input);
   const closeInput = () => (input?.destroyed ? undefined : close());
-  // A server that is to end does not wait for what nobody has taken.
+  // A server that is ending does not wait for input that no client has taken.
   signal.addEventListener('abort', () => (offer?.isTaken ? undefined : closeInput()), { once: true });
   return {
     join(_id, _remote, client) {
-      // A peer of UDP has no end by which it could be told that it only looks.
+      // A UDP peer has no end by which a mere check could be recognized.
       const claim = client instanceof Socket ? offer?.offer(watchTaking(client)) : undefined;
       const claimed = client instanceof Socket ? claim?.stream : offer?.takeWhole();
       const leave = () => {
@@ -34,7 +34,7 @@ export function createPlainRoom(
   };
 }
 
-/** What waits until the client's system has what is written from now on. False: it is gone. */
+/** A function that waits until the client's system has what is written from now on. False: it is gone. */
 function watchTaking(client: Socket): () => Promise<boolean> {
   const { bytesWritten } = client;
   return async () => {
@@ -52,11 +52,14 @@ export interface Seat {
   readonly input: Readable | undefined;
   readonly output: Writable | undefined;
   readonly receiveTransforms: readonly Duplex[];
-  /** Set when what the client gets comes from others: destroyed with TNET_E_OVERRUN when it is too slow. */
+  /** Set when what the client gets comes from others: destroyed with TNET_E_OVERRUN when the client is too slow. */
   readonly branch?: Branch;
   /** Set when the input is this client's once it has shown that it stays. */
   readonly claim?: InputClaim;
-  /** Told that the client has ended its side. Default: it goes on getting what the others get, as long as it is there. */
+  /**
+   * Called when the client has ended its side. Default: it goes on getting what the others get, as long as it is
+   * there.
+   */
   clientEnded?(): void;
   /** Gives the place up, after the session. */
   leave(): void;
@@ -70,13 +73,13 @@ export interface Room {
 export interface RoomOptions {
   /** What the local side says; absent: nothing. */
   readonly input: Readable | undefined;
-  /** Where the clients' bytes go, in a room that is no broker; in a chat, what the local side hears. */
+  /** Where the clients' bytes go, in a room that is not a broker; in a chat, what the local side hears. */
   readonly output: Writable | undefined;
   /** Stops the reading of the input. */
   readonly signal: AbortSignal;
-  /** Told how the reading of the input ended. */
+  /** Called with how the reading of the input ended. */
   readonly onInputEnded?: (ending: Ending) => void;
-  /** Told that the output of a chat takes no more. */
+  /** Called when the output of a chat takes no more. */
   readonly onOutputFailed?: (ending: Ending) => void;
 }
 
@@ -94,8 +97,8 @@ export function createBroadcastRoom(options: RoomOptions): Room {
 }
 
 /**
- * Every client, and the local input, is heard by all the others, byte for byte. Who ends its side leaves, with what
- * waits for it delivered. Source: ncat(1), --broker.
+ * Everything from each client and from the local input goes to all the others, byte for byte. A client that ends
+ * its side leaves after what waits for it is delivered. Source: ncat(1), --broker.
  */
 export function createBrokerRoom(options: RoomOptions): Room {
   const broadcast = new Broadcast();
@@ -116,8 +119,8 @@ export function createBrokerRoom(options: RoomOptions): Room {
 }
 
 /**
- * As a broker, but in whole lines that begin with `<user N>`, without control characters, and with an `<announce>`
- * line for everybody who comes and goes. The local side is user 0. Source: ncat(1), --chat.
+ * Like a broker, but in whole lines that begin with `<user N>`, without control characters, and with an
+ * `<announce>` line for every client that comes or goes. The local side is user 0. Source: ncat(1), --chat.
  */
 export function createChatRoom(options: RoomOptions): Room {
   const broadcast = new Broadcast();
@@ -143,7 +146,7 @@ export function createChatRoom(options: RoomOptions): Room {
         output: broadcast.createInput(branch),
         receiveTransforms: [createChatLabel(id)],
         branch,
-        // Who can say no more has left the talk, and gets what was said until then.
+        // A client that can say no more has left the chat, and gets what was said until then.
         clientEnded() {
           branch.finish();
           part();
@@ -161,7 +164,7 @@ function createChatLabel(id: number): LineLabel {
   return new LineLabel(`<user ${id}> `, { show: showLine });
 }
 
-/** Gives what everybody else says to the local output. */
+/** Gives what all the others say to the local output. */
 function hearAll(broadcast: Broadcast, { output, signal, onOutputFailed }: RoomOptions): Branch | undefined {
   if (!output) return undefined;
   const branch = broadcast.addBranch({ isAside: true });
@@ -174,7 +177,10 @@ function hearAll(broadcast: Broadcast, { output, signal, onOutputFailed }: RoomO
   return branch;
 }
 
-/** Gives the local input to every branch but that of the local output, and settles when it has ended or there is none. */
+/**
+ * Gives the local input to every branch except that of the local output, and settles when it has ended or there is
+ * none.
+ */
 async function sayInput(
   broadcast: Broadcast,
   { input, signal, onInputEnded }: RoomOptions,
@@ -188,8 +194,9 @@ async function sayInput(
 }
 
 /**
- * Clients that have ended their side. They may only have half-closed, and are sent to as long as they are there; or
- * have left. Their places are for the next ones, but no more than `most` are kept beside those: the oldest has to go.
+ * Clients that have ended their side. They may only have half-closed, and are sent to as long as they are there, or
+ * they may have left. Their places go to the next clients, but no more than `most` are kept besides those: the
+ * oldest has to go.
  */
 export class HalfClosedClients {
   readonly #most: number;

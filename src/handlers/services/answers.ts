@@ -9,7 +9,7 @@ import { formatHostPort } from '../../address/endpoint.ts';
 import { bindEndpoint, type UdpEndpoint } from '../../serve/datagram-listener.ts';
 import type { BoundListener, ServeHost, Service } from '../../serve/service.ts';
 
-/** What waits to be sent; an answer beyond it is dropped. */
+/** How much may wait to be sent; an answer beyond it is dropped. */
 const sendQueueBytes = 4 * 1024 * 1024;
 
 /** What the system is asked to keep for us; it may give less. */
@@ -20,8 +20,8 @@ const tenPerSecond: Rate = { count: 10, perMs: 1_000 };
 
 /**
  * A UDP socket that answers each datagram by itself and remembers no sender, so that a flood of forged ones costs
- * nothing. No answer goes where it would be answered in turn (see judgeSender), nor to an address over its rate. Dropped
- * datagrams are told of each address once a minute, and of ten a second in all.
+ * nothing. No answer goes where it would be answered in turn (see judgeSender), nor to an address over its rate.
+ * Dropped datagrams are reported once a minute for each address, and for ten addresses a second in all.
  */
 class AnswerListener implements BoundListener {
   readonly address: string;
@@ -42,7 +42,7 @@ class AnswerListener implements BoundListener {
     this.#host = host;
     this.#localPort = socket.address().port;
     this.address = `udp://${formatHostPort(socket.address().address, this.#localPort)}`;
-    // Such a service is told of by its datagrams from the beginning.
+    // Such a service is reported with its datagrams from the beginning.
     host.ledger.datagrams({ taken: 0, dropped: 0 });
     socket.on('message', (datagram, remote) => {
       try {
@@ -77,7 +77,7 @@ class AnswerListener implements BoundListener {
       if (this.#socket.getSendQueueSize() + reply.length > sendQueueBytes) {
         return this.#drop(address, port, 'answers are not sent as fast as they are asked for');
       }
-      // That one sender cannot be reached is no failure of the service.
+      // A sender that cannot be reached is not a failure of the service.
       this.#socket.send(reply, port, address, () => undefined);
     }
     const sentBytes = reply?.length;
@@ -121,7 +121,7 @@ interface AnswerOptions {
 }
 
 /**
- * What binds a UDP endpoint whose datagrams are answered one by one, by a small service.
+ * A function that binds a UDP endpoint whose datagrams are answered one by one, by a small service.
  *
  * @param rate datagrams that one address may send; more are dropped. Undefined: no limit
  */

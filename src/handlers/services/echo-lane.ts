@@ -12,13 +12,13 @@ import {
 import { leave, type ConnectionEnding, type Moved, type OpenConnection } from '../../serve/ledger.ts';
 import type { LaneOffer, ServeHost, Service } from '../../serve/service.ts';
 
-/** As of createServiceHandler(). */
+/** As for createServiceHandler(). */
 export interface EchoLimits {
   readonly idleMs?: number | undefined;
   readonly timeoutMs?: number | undefined;
 }
 
-/** What the engine does itself. All else that a service has is done to each client in JavaScript. */
+/** What the engine does itself. Everything else that a service has is done in JavaScript for each client. */
 const known = new Set<string>([
   'listen',
   // Done before there is a lane.
@@ -30,7 +30,7 @@ const known = new Set<string>([
   'close',
 ] satisfies (keyof Service)[]);
 
-/** An echo in the engine's thread from accept to close, where its service needs nothing else. */
+/** An echo in the engine's thread from accept to close, if its service needs nothing else. */
 export function prepareEchoLane(
   service: Service,
   host: ServeHost,

@@ -9,9 +9,10 @@ import type { Ending, Flow } from '../../flow/flow.ts';
 import { startStreamFlow } from '../../flow/stream-flow.ts';
 
 /**
- * Echo and the small services on a stream: a client is served until it or we have ended.
+ * Echo and the small services on a stream: a client is served until it or tnet has ended.
  *
- * @param limits `idleMs` ends a client when no byte has moved for this long, `timeoutMs` so long after it came. Default: none
+ * @param limits `idleMs` ends a client when no byte has moved for this long, `timeoutMs` this long after it
+ *   arrived. Default: none
  */
 export function createServiceHandler(
   service: ServiceName,
@@ -73,16 +74,16 @@ function startEcho(client: Connection, onActivity?: () => void): ServiceFlow {
   };
 }
 
-/** What a service says on a connection. What it is sent is thrown away meanwhile. */
+/** What a service says on a connection. What clients send meanwhile is discarded. */
 type Speech =
-  /** Nothing: the client's end is the end. */
+  /** Nothing: the client's end ends it. */
   | { readonly kind: 'silence' }
   /** These bytes, then our end. */
   | { readonly kind: 'once'; readonly bytes: Buffer }
-  /** These bytes again and again, until the client breaks off. Its end alone, a half-close, is not that. */
+  /** These bytes again and again, until the client breaks off. Its end alone, a half-close, does not count. */
   | { readonly kind: 'forever'; readonly bytes: Buffer };
 
-/** A service on one connection. The connection is its owner's to close when it has ended. */
+/** A service on one connection. The connection's owner closes it after the end. */
 interface ServiceFlow {
   readonly sentBytes: number;
   readonly receivedBytes: number;
@@ -91,10 +92,12 @@ interface ServiceFlow {
   stop(reason: 'timeout' | 'aborted', error?: Error): void;
 }
 
-/** How long a client that was told everything may take to end its own side: to close before that could cut it off. */
+/**
+ * How long a client that was sent everything may take to end its own side: closing before that could cut it off.
+ */
 const clientEndMs = 2_000;
 
-/** About so much is put on its way at once. */
+/** About this much is sent at once. */
 const chunkBytes = 64 * 1024;
 
 /**
@@ -131,7 +134,7 @@ async function conclude(
   const ending = await told.ended;
   if (ending.reason !== 'eof') {
     heard.stop('aborted');
-    // To break off is how a client ends a service that speaks forever.
+    // A client ends a service that speaks forever by breaking off.
     return kind === 'forever' && isReset(ending.error) ? { reason: 'reset' } : ending;
   }
   const timer = setTimeout(

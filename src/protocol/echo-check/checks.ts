@@ -107,7 +107,10 @@ export class StreamCheck implements EchoCheck {
   }
 }
 
-/** A datagram that has not come back by then makes room for another one on its way. Whether it is lost is told later. */
+/**
+ * A datagram that has not come back by then makes room for another one in flight. Whether it is lost is decided
+ * later.
+ */
 const lifeMs = 200;
 
 /** Checks the echo of datagrams, which may be lost, doubled, and out of order. */

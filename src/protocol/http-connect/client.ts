@@ -38,7 +38,7 @@ export interface HttpConnectClientStep {
   readonly send?: Buffer;
   /** Close this connection, open another one to the proxy and send `start()` there. */
   readonly reconnect?: true;
-  /** The tunnel stands. */
+  /** The tunnel is established. */
   readonly done?: {
     readonly status: number;
     readonly headers: readonly HttpHeader[];

@@ -111,7 +111,7 @@ const SESSION = '-sess';
 /** What an answer is made for: the request, and the client's own part of it. */
 export interface DigestRequest {
   readonly method: string;
-  /** The request-target as it stands in the request line; for CONNECT `host:port`. */
+  /** The request-target as it appears in the request line; for CONNECT `host:port`. */
   readonly uri: string;
   /** A text that the client makes up for every answer. */
   readonly cnonce: string;

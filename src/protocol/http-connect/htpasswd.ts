@@ -91,8 +91,8 @@ function isSame(left: string, right: string): boolean {
 }
 
 /**
- * Whether the password of a user is right. A user who is not there, or has a hash that is quicker to compare, costs what
- * the costliest hash of the file costs: the time does not tell who is there.
+ * Whether the password of a user is right. An unknown user, or one with a hash that is quicker to compare, costs as
+ * much as the costliest hash of the file: the time does not reveal which users exist.
  * @param compareBcrypt used for bcrypt hashes; without it they match nothing.
  */
 export async function verifyHtpasswd(
@@ -109,7 +109,7 @@ export async function verifyHtpasswd(
   return isRight;
 }
 
-/** To be compared with where there is no user at all. */
+/** Compared with when there is no user at all. */
 const nobody = '$apr1$$......................';
 
 const costliestOf = new WeakMap<HtpasswdUsers, string>();

@@ -37,8 +37,8 @@ function startsLike(bytes: Buffer, signature: Buffer): boolean {
 /**
  * Reads the PROXY header at the start of `bytes`, version 1 or 2, without consuming anything: call it again with more
  * bytes as long as it needs some. What cannot become a header is refused at the first wrong byte.
- * @throws ProtocolError TNET_E_PROTOCOL for what is no header or a wrong one, a failed checksum included;
- * TNET_E_PROTOCOL_LIMIT for a line of version 1 over {@link V1_LIMIT_BYTES}.
+ * @throws ProtocolError TNET_E_PROTOCOL for a missing or malformed header, a failed checksum included;
+ *   TNET_E_PROTOCOL_LIMIT for a line of version 1 over {@link V1_LIMIT_BYTES}.
  */
 export function decodeProxyHeader(bytes: Buffer): DecodedProxyHeader {
   if (bytes.length === 0) return { needBytes: 1 };

@@ -80,7 +80,7 @@ function encodeEnds(ends: ProxyEnds): Buffer {
   return Buffer.concat([source.host, destination.host, ports]);
 }
 
-/** Where the first checksum of the values stands, relative to their start; undefined without one. */
+/** The position of the first checksum of the values, relative to their start; undefined without one. */
 function findChecksum(values: readonly ProxyValue[], encoded: readonly Buffer[]): number | undefined {
   const index = values.findIndex(({ type }) => type === 'crc32c');
   if (index < 0) return undefined;

@@ -1,12 +1,12 @@
 import { parseAddress, plainAddress } from '../../address/address.ts';
 
 /**
- * UDP ports of services that answer whoever sends, or that are known from floods of forged datagrams: an answer to one
- * of them is answered in turn, without end, or hits somebody who never asked. Source: RFC 862 to 868, CERT Advisory
- * CA-1996-01, and CISA alert TA14-017A on amplification over UDP.
+ * UDP ports of services that answer any sender, or that are known from floods of forged datagrams: an answer to one
+ * of them is answered in turn, without end, or hits a victim that never asked. Source: RFC 862 to 868, CERT
+ * Advisory CA-1996-01, and CISA alert TA14-017A on amplification over UDP.
  */
 const answeringPorts: ReadonlySet<number> = new Set([
-  0, // no sender: nobody can have this port
+  0, // no sender: no socket can have this port
   7, // echo
   9, // discard
   13, // daytime

@@ -3,7 +3,7 @@ export const serviceNames = ['echo', 'discard', 'chargen', 'daytime', 'time', 'q
 
 export type ServiceName = (typeof serviceNames)[number];
 
-/** Services whose answer does not depend on what they are sent: one datagram, or what a connection is told. */
+/** Services whose answer does not depend on what they are sent: one datagram, or what they send on a connection. */
 export type TellingService = Extract<ServiceName, 'daytime' | 'time' | 'qotd'>;
 
 /** What `daytime`, `time` or `qotd` says at a moment. */
@@ -26,7 +26,7 @@ export interface AnswerCircumstances {
   readonly quotes: readonly Buffer[];
 }
 
-/** The answer to one datagram; undefined where there is none. */
+/** The answer to one datagram; undefined when there is none. */
 export function answerDatagram(
   service: ServiceName,
   datagram: Buffer,

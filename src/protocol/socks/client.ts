@@ -16,7 +16,7 @@ import {
 export interface SocksClientStep {
   /** Send this. */
   readonly send?: Buffer;
-  /** BIND only: where the proxy listens; `done` follows when somebody has connected there. */
+  /** BIND only: where the proxy listens; `done` follows when a peer has connected there. */
   readonly listening?: SocksAddress;
   /** The handshake is over. */
   readonly done?: {
@@ -140,7 +140,9 @@ export class SocksClient {
     return { send: this.#request };
   }
 
-  /** RFC 1928 section 6. A refusal is told as soon as its code is there: some proxies send no more than that. */
+  /**
+   * RFC 1928 section 6. A refusal is reported as soon as its code has arrived: some proxies send no more than that.
+   */
   #readReply5(): SocksClientStep | undefined {
     const bytes = this.#state.queue.peek();
     this.#checkVersion(bytes[0]);
@@ -179,7 +181,10 @@ export class SocksClient {
     return this.#granted(address);
   }
 
-  /** BIND is answered twice: where the proxy listens, then who has come (RFC 1928 section 6). */
+  /**
+   * BIND is answered twice: with where the proxy listens, then with the peer that has connected (RFC 1928 section
+   * 6).
+   */
   #granted(address: SocksAddress): SocksClientStep {
     if (this.#options.command === 'bind' && this.#phase === 'reply') {
       this.#phase = 'second-reply';

@@ -17,7 +17,7 @@ export const AHEAD_LIMIT_BYTES = 64 * 1024;
 
 /** What a {@link SocksServer} is made with. */
 export interface SocksServerOptions {
-  /** `none`: anybody. `password`: SOCKS5 with RFC 1929 only; SOCKS4, which has no password, is refused. */
+  /** `none`: any client. `password`: SOCKS5 with RFC 1929 only; SOCKS4, which has no password, is refused. */
   readonly authentication: 'none' | 'password';
 }
 
@@ -238,7 +238,7 @@ export class SocksServer {
   }
 }
 
-/** Where the NUL at the end of a SOCKS4 field stands, or undefined while it has not come. */
+/** The position of the NUL at the end of a SOCKS4 field, or undefined while it has not arrived. */
 function findNul(
   bytes: Buffer,
   from: number,

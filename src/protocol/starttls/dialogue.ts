@@ -72,9 +72,9 @@ export function messageTooLong(protocol: StarttlsProtocol): ProtocolError {
 
 /**
  * The plain-text talk before TLS, as a client: send `start()`, give what arrives to `receive()`, send what it says,
- * until `ready`. Bytes that the server sent behind its consent are an error: a man in the middle could have put them
- * there to be taken for the server's words inside TLS (CVE-2011-0411, CVE-2021-23222). Keeps at most
- * {@link MESSAGE_LIMIT_BYTES} beside the last chunk.
+ * until `ready`. Bytes that the server sent after its consent are an error: a man in the middle could have put them
+ * there to be taken for the server's words inside TLS (CVE-2011-0411, CVE-2021-23222). Keeps at most {@link
+ * MESSAGE_LIMIT_BYTES} beside the last chunk.
  */
 export class StarttlsDialogue {
   readonly #script: StarttlsScript;
@@ -100,7 +100,7 @@ export class StarttlsDialogue {
   /**
    * Takes a chunk from the server, cut anywhere.
    * @throws ProtocolError TNET_E_PROTOCOL_REFUSED with the server's own words, TNET_E_PROTOCOL (`surplus-bytes` for
-   * plain bytes behind the consent), TNET_E_PROTOCOL_LIMIT.
+   *   plain bytes after the consent), TNET_E_PROTOCOL_LIMIT.
    */
   receive(chunk: Buffer): StarttlsStep {
     return this.#state.receive(chunk, () => {

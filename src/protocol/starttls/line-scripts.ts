@@ -69,7 +69,7 @@ function createReplyCollector(protocol: 'smtp' | 'ftp'): (line: string) => Numbe
 /**
  * RFC 3207: greeting, EHLO, STARTTLS.
  * @param name what the client calls itself; default `localhost`.
- * @throws ProtocolError TNET_E_PROTOCOL_INPUT for a name that is no word.
+ * @throws ProtocolError TNET_E_PROTOCOL_INPUT for a name that is not a word.
  */
 export function createSmtpScript(name = 'localhost'): StarttlsScript {
   if (!/^[\x21-\x7e]{1,255}$/.test(name)) {

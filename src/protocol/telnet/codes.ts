@@ -83,12 +83,12 @@ export function findOption(name: string): number | undefined {
   return Object.hasOwn(telnetOptions, name) ? telnetOptions[name as TelnetOptionName] : undefined;
 }
 
-/** The command of a byte after IAC, or undefined when it is none. */
+/** The command of a byte after IAC, or undefined when it is not one. */
 export function findCommand(byte: number): TelnetCommand | undefined {
   return commandNames.get(byte);
 }
 
-/** The verb of a byte after IAC, or undefined when it is none. */
+/** The verb of a byte after IAC, or undefined when it is not one. */
 export function findVerb(byte: number): TelnetVerb | undefined {
   return verbNames.get(byte);
 }

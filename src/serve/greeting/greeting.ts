@@ -11,15 +11,15 @@ export interface BoundAddress {
   readonly port: number;
 }
 
-/** What a client of SOCKS or CONNECT asks for, and how it is answered. Who connects it is to answer once. */
+/** What a client of SOCKS or CONNECT asks for, and how to answer it. The code that connects it answers once. */
 export interface TargetRequest {
-  /** `bind` is answered twice: with where its peer is to connect, and with who did. */
+  /** `bind` is answered twice: with the address that its peer is to connect to, and with the peer that did. */
   readonly command: 'connect' | 'bind' | 'udp-associate';
   readonly host: string;
   readonly port: number;
-  /** The answer that it has what it asked for, at `bound`, which CONNECT does not tell. */
+  /** The answer that the request is granted, at `bound`, which an answer to CONNECT does not include. */
   readonly grant: (bound: BoundAddress) => Buffer;
-  /** The answer that it cannot have it, because of an error with this code. */
+  /** The answer that the request is refused, because of an error with this code. */
   readonly refuse: (code: string | undefined) => Buffer;
 }
 
@@ -29,33 +29,33 @@ export interface Greeting {
   readonly header?: ProxyHeader;
   /** What it asks to be connected to, by SOCKS or CONNECT. */
   readonly request?: TargetRequest;
-  /** What its first bytes show; absent: none of the patterns. */
+  /** The pattern that its first bytes match; absent: none of them. */
   readonly route?: RoutePattern | undefined;
-  /** Bytes of its stream that come before what its socket gives. */
+  /** Bytes of its stream that precede what its socket delivers. */
   readonly early?: Buffer | undefined;
 }
 
-/** How long a client may take to say what it has to say. */
+/** How long a client may take for its greeting. */
 export interface GreetingLimits {
   /** For each reader, in milliseconds. */
   readonly limitMs: number;
-  /** Ends the reading with its reason. Default: nothing does but the limit. */
+  /** Stops the reading with its reason. Default: only the limit does. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Reads one part of what a client says first, and adds it to what was read before; readers follow each other on the same
- * socket, which is paused between them. When one throws, the connection is still the caller's to close.
+ * Reads one part of what a client says first, and adds it to what was read before; readers follow each other on the
+ * same socket, which is paused between them. When one throws, closing the connection is still up to the caller.
  *
- * @throws ProtocolError, with the answer for the client in `reply` where there is one; TnetError TNET_E_TIMEOUT;
- *   SaidNothing; the signal's reason; or the socket's error
+ * @throws ProtocolError, with the answer for the client, if any, in `reply`; TnetError TNET_E_TIMEOUT; SaidNothing;
+ *   the signal's reason; or the socket's error
  */
 export type ReadGreeting = (client: Socket, soFar: Greeting, limits: GreetingLimits) => Promise<Greeting>;
 
-/** The limit where none is asked for. */
+/** The limit when none is asked for. */
 export const defaultGreetingMs = 10_000;
 
-/** Hears all that a client says before its stream, part by part. See ReadGreeting. */
+/** Reads all that a client says before its stream, part by part. See ReadGreeting. */
 export async function greet(
   client: Socket,
   readers: readonly ReadGreeting[],
@@ -66,7 +66,9 @@ export async function greet(
   return greeting;
 }
 
-/** The client has left without a word, where a word was waited for. That is no failure: load balancers look so. */
+/**
+ * The client has left without a word when one was expected. That is not a failure: load balancers check that way.
+ */
 export class SaidNothing extends Error {
   constructor() {
     super('the client left without a word');
@@ -74,10 +76,11 @@ export class SaidNothing extends Error {
 }
 
 /**
- * Runs what waits for a client's greeting.
+ * Runs a function that waits for a client's greeting.
  *
- * @throws SaidNothing when it failed because the client has left, by an end or by a break, and no byte had come; else
- *   what `greet` throws. A client that stays and says nothing has run into the time limit, which is a failure.
+ * @throws SaidNothing when it failed because the client has left, by closing or by a reset, before any byte
+ *   arrived; else what `greet` throws. A client that stays and says nothing runs into the time limit, which is a
+ *   failure.
  */
 export async function hearGreeting<Greeting>(
   socket: Socket,
@@ -101,7 +104,7 @@ function isLimit(error: unknown): boolean {
   return cause instanceof Error && cause.name === 'AbortError';
 }
 
-/** The address and port that the header says the client has, if it says any. */
+/** The client's address and port according to the header, if it names them. */
 export function sourceOf(
   header: ProxyHeader | undefined,
 ): { readonly host: string; readonly port: number } | undefined {
@@ -109,12 +112,12 @@ export function sourceOf(
   return ends && 'source' in ends && typeof ends.source === 'object' ? ends.source : undefined;
 }
 
-/** The host that the header says the client is, if it says one. */
+/** The client's host according to the header, if it names one. */
 export function sourceHost(header: ProxyHeader | undefined): string | undefined {
   return sourceOf(header)?.host;
 }
 
-/** Who a client is: as its PROXY header says, or else by its connection's own address. */
+/** How to name a client: as its PROXY header does, or else by its connection's own address. */
 export function nameSource(header: ProxyHeader | undefined, remote: string): string {
   const said = header ? formatSource(header) : 'unknown';
   return said === 'unknown' ? remote : said;
@@ -128,10 +131,10 @@ export function formatSource({ command, ends }: ProxyHeader): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Counts a connection of a client that a PROXY header names; false: one too many. */
+/** Counts a connection of a client named by a PROXY header; false: one too many. */
 export type TakeRate = (client: string) => boolean | Promise<boolean>;
 
-/** Why a client that has shown a PROXY header is turned away: by the access lists, or as one too many of the source. */
+/** Why a client with a PROXY header is refused: by the access lists, or as one too many from its source. */
 export function judgeHeader(
   header: ProxyHeader,
   client: { readonly remoteAddress?: string | undefined },
@@ -145,10 +148,10 @@ export function judgeHeader(
 }
 
 /**
- * Why a client is turned away by what its PROXY header says; undefined when it is welcome. Where the header says
- * nothing, the connection's own address counts, which has been judged already; a Unix socket has none, so that nobody
- * can be said to be on a list. LOCAL is a connection of the proxy in front, such as its checks, and of no client: on a
- * Unix socket the socket's mode is what lets it in.
+ * Why a client is refused because of its PROXY header; undefined when it is admitted. When the header names no
+ * client, the connection's own address counts, which has been judged already; a Unix socket has none, so no client
+ * can be matched with a list. LOCAL is a connection of the proxy in front itself, such as a health check, and not
+ * of a client: on a Unix socket the socket's mode is what admits it.
  */
 export function judgeSource(
   header: ProxyHeader,

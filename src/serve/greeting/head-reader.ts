@@ -4,20 +4,20 @@ import type { Socket } from '../../net/index.ts';
 import { guarded } from '../../net/guard.ts';
 
 export interface HeadLimits extends GreetingLimits {
-  /** Begins the sentence of what happens after the limit. Default: `the client did not say what it wants`. */
+  /** The beginning of the message when the limit is exceeded. Default: `the client did not say what it wants`. */
   readonly what?: string;
 }
 
 /**
- * Reads what a client says before it is served, chunk by chunk, within one limit for all of it: a client that sends a
- * byte a second is cut like one that sends none. What is left over is given back to the socket.
+ * Reads what a client says before it is served, chunk by chunk, within one limit for all of it: a client that sends
+ * a byte a second is cut off like one that sends none. Bytes left over are given back to the socket.
  */
 export class HeadReader {
   readonly #client: Socket;
   readonly #deadline: number;
   readonly #limits: HeadLimits;
 
-  /** What an earlier reader could not give back. */
+  /** Bytes that an earlier reader could not give back. */
   #early: Buffer | undefined;
   #hasHeard = false;
 
@@ -41,9 +41,9 @@ export class HeadReader {
   }
 
   /**
-   * As next(), where the client has to say something. `mayEnd`: it may end its side without a word, and wait.
+   * Like next(), when the client has to say something. `mayEnd`: it may end its side without a word, and wait.
    *
-   * @throws SaidNothing when it leaves without having said anything, by an end or by a break; what next() throws
+   * @throws SaidNothing when it leaves without having said anything, by closing or by a reset; what next() throws
    */
   async nextOfGreeting({ mayEnd = false } = {}): Promise<Buffer | undefined> {
     let chunk: Buffer | undefined;
@@ -90,8 +90,8 @@ export class HeadReader {
   }
 
   /**
-   * Gives bytes that belong to the stream back to the socket. One that has already told its end takes none back: then
-   * they are returned as `early`, and come before whatever the socket gives.
+   * Gives bytes that belong to the stream back to the socket. One that has already emitted its end takes none back:
+   * then they are returned as `early`, and precede whatever the socket delivers.
    */
   finish(rest: Buffer): { readonly early: Buffer | undefined } {
     if (this.#client.readableEnded) return { early: rest.length > 0 ? rest : undefined };

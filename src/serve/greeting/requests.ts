@@ -10,7 +10,10 @@ import {
   statusForErrorCode,
 } from '../../protocol/http-connect/server.ts';
 
-/** Speaks SOCKS with a client until it has said what it wants. `users` undefined: anybody is served. See ReadGreeting. */
+/**
+ * Speaks SOCKS with a client until it has said what it wants. `users` undefined: anyone is served. See
+ * ReadGreeting.
+ */
 export function createSocksReader(users: Users | undefined): ReadGreeting {
   return async (client, soFar, limits) => {
     const reader = new HeadReader(client, limits, soFar);
@@ -52,7 +55,7 @@ export function createSocksReader(users: Users | undefined): ReadGreeting {
   };
 }
 
-/** Reads a client's CONNECT request. `users` undefined: anybody is served. See ReadGreeting. */
+/** Reads a client's CONNECT request. `users` undefined: anyone is served. See ReadGreeting. */
 export function createConnectReader(users: Users | undefined): ReadGreeting {
   return async (client, soFar, limits) => {
     const reader = new HeadReader(client, limits, soFar);
@@ -96,7 +99,7 @@ async function requireUser(
   throw refusal('http-connect', 'bad-credentials', message, { reply: encodeConnectReply(407), status: 407 });
 }
 
-/** Lets clients name their target by SOCKS or by CONNECT, whichever the first byte tells. See ReadGreeting. */
+/** Lets clients name their target by SOCKS or by CONNECT, as the first byte shows. See ReadGreeting. */
 export function createSocksOrConnectReader(users: Users | undefined): ReadGreeting {
   const [readSocks, readConnect] = [createSocksReader(users), createConnectReader(users)];
   return async (client, soFar, limits) => {

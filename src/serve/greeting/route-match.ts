@@ -4,15 +4,15 @@ import { peekClientHello, type PeekedHello } from '../../protocol/client-hello.t
 
 /** What a client's first bytes may show. */
 export interface RoutePattern {
-  /** The name a TLS client asks for, a protocol it offers in ALPN, or what its first bytes are. */
+  /** The name that a TLS client asks for, a protocol that it offers in ALPN, or the protocol of its first bytes. */
   readonly kind: 'sni' | 'alpn' | 'proto';
   /** Lower case. For sni, `*.example.com` is any name one level below. */
   readonly name: string;
 }
 
 /**
- * Finds the first pattern that a client's first bytes fit, consuming none of them. `need-more`: it cannot be told yet;
- * undefined: none fits.
+ * Finds the first pattern that a client's first bytes match, consuming none of them. `need-more`: undecided yet;
+ * undefined: none matches.
  */
 export function findRoute(
   routes: readonly RoutePattern[],
@@ -27,7 +27,7 @@ export function findRoute(
   return undefined;
 }
 
-/** A hello that breaks the rules of TLS is the target's to refuse. */
+/** It is up to the target to refuse a hello that violates TLS. */
 function peek(bytes: Buffer): PeekedHello {
   try {
     return peekClientHello(bytes);
@@ -42,7 +42,7 @@ function fitsProtocol(name: string, bytes: Buffer): boolean | 'need-more' {
   return sniffed === 'need-more' ? sniffed : isRouteProtocol(name, sniffed);
 }
 
-/** Whether a client's protocol is the one of a `proto:` pattern: `http` is every version of HTTP. */
+/** Whether a client's protocol is that of a `proto:` pattern: `http` is every version of HTTP. */
 function isRouteProtocol(name: string, sniffed: SniffedProtocol | 'unknown'): boolean {
   return sniffed === name || (name === 'http' && sniffed.startsWith('http/'));
 }

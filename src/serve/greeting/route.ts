@@ -5,9 +5,9 @@ import { HeadReader } from './head-reader.ts';
 import { findRoute, type RoutePattern } from './route-match.ts';
 
 /**
- * Looks at a client's first bytes until they show which of the patterns they fit, and leaves them in the stream. A client
- * that says too little within the limit fits none: it may be waiting for its server to speak first. With `mayBeSilent`
- * so may one that has ended its side without a byte. See ReadGreeting.
+ * Looks at a client's first bytes until they show which of the patterns they match, and leaves them in the stream.
+ * A client that says too little within the limit matches none: it may be waiting for its server to speak first.
+ * With `mayBeSilent`, so may one that has ended its side without sending a byte. See ReadGreeting.
  */
 export function createRouteReader(
   patterns: readonly RoutePattern[],

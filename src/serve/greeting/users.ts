@@ -10,15 +10,15 @@ import { parseHtpasswd, verifyHtpasswd } from '../../protocol/http-connect/htpas
 type Work = () => Promise<void>;
 
 /**
- * Has work done one piece at a time, and takes turns between those who ask for it: whoever asks forty times at once makes
- * somebody else wait for one of his pieces, and not for all.
+ * Runs work one piece at a time, taking turns between the owners: an owner with forty pieces at once makes another
+ * owner wait for one of them, and not for all.
  */
 export class Turns {
-  /** Of each, in the order of their turns; one who has nothing waiting is not here. */
+  /** By owner, in the order of their turns; an owner with nothing waiting is not in it. */
   readonly #waiting = new Map<string, Work[]>();
   #isBusy = false;
 
-  /** Settles as `work` does, once it has been its turn. */
+  /** Settles as `work` does, once its turn has come. */
   take<Result>(owner: string, work: () => Promise<Result>): Promise<Result> {
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     const list = this.#waiting.get(owner) ?? [];
@@ -33,7 +33,7 @@ export class Turns {
     if (this.#isBusy || !turn) return;
     const [owner, list] = turn;
     const work = list.shift();
-    // To the end of the row, if anything is left.
+    // To the end of the queue, if anything is left.
     this.#waiting.delete(owner);
     if (list.length > 0) this.#waiting.set(owner, list);
     this.#isBusy = true;
@@ -45,8 +45,8 @@ export class Turns {
 }
 
 /**
- * Compares passwords with bcrypt hashes in a thread of its own, one after the other: a comparison takes a tenth of a
- * second of a processor, and on the main thread nothing would be relayed meanwhile.
+ * Compares passwords with bcrypt hashes in a thread of its own, one after the other: a comparison takes a tenth of
+ * a second of processor time, and on the main thread nothing would be relayed meanwhile.
  */
 export class BcryptThread {
   #worker: Worker | undefined;
@@ -73,7 +73,7 @@ export class BcryptThread {
     worker.on('message', ({ ask, isRight }: { ask: number; isRight: boolean }) => {
       this.#asked.get(ask)?.resolve(isRight);
       this.#asked.delete(ask);
-      // It keeps the process only while somebody waits for an answer.
+      // It keeps the process alive only while a caller waits for an answer.
       if (this.#asked.size === 0) worker.unref();
     });
     worker.on('error', (error: Error) => this.#fail(error));
@@ -88,7 +88,7 @@ export class BcryptThread {
   }
 }
 
-/** The thread's own part. A thread of a single executable can load a module of Node only in this way. */
+/** The code of the thread. In a single executable, a thread can load a module of Node only in this way. */
 const answer = `
 const { parentPort } = process.getBuiltinModule('node:worker_threads');
 parentPort.on('message', ({ ask, password, hash }) =>
@@ -114,19 +114,19 @@ const bcrypt = require('node:module').createRequire(workerData.from)(workerData.
 /** See scripts/libraries.mjs and scripts/build-sea.mjs. */
 const assetName = 'bcryptjs.cjs';
 
-/** Who may use a proxy that asks. */
+/** The users of a proxy that requires authentication. */
 export interface Users {
   /**
-   * Whether a user's password is right. One is looked at after the other, and clients take turns.
+   * Whether a user's password is right. They are checked one after the other, and clients take turns.
    *
-   * @param client the address of who asks
+   * @param client the address of the client that asks
    */
   isRight(user: string, password: string, client: string): Promise<boolean>;
 }
 
 /**
- * The last right password of each user, so that it is not worked out again for each connection; as a digest with a
- * key that nobody knows, and for as long as the file is not read again.
+ * The last right password of each user, so that it is not hashed again for each connection; as a digest with a
+ * secret random key, until the file is read again.
  */
 class Remembered {
   readonly #key = randomBytes(32);
@@ -146,7 +146,7 @@ class Remembered {
   }
 }
 
-/** For all files: there is no more of the processor when there are more of them. */
+/** Shared by all files: more of them do not mean more processor time. */
 const turns = new Turns();
 const bcrypt = new BcryptThread();
 

@@ -13,7 +13,7 @@ export interface WorkerProcess {
   send(message: ToWorker, handle?: DetachedHandle): void;
   onMessage(listener: (message: FromWorker) => void): void;
   onExit(listener: (status: number | null, signal: string | null) => void): void;
-  /** Lets it end: it has nothing to do any more. */
+  /** Lets it end: it has nothing left to do. */
   disconnect(): void;
 }
 
@@ -22,21 +22,24 @@ export interface DispatcherOptions {
   readonly start: (worker: number) => WorkerProcess;
   readonly ledger: Ledger;
   readonly emit: (event: Event) => void;
-  /** Counts a connection of a client that a PROXY header names. */
+  /** Counts a connection of a client named by a PROXY header. */
   readonly takeRate: (key: string, client: string) => boolean;
-  /** What has been bound here, for a worker that starts. */
+  /** What has been bound here, for a worker that is starting. */
   readonly own: () => readonly string[];
-  /** The throw-away certificates that are made, for all workers the same. */
+  /** The throw-away certificates made so far, the same for all workers. */
   readonly certificates: () => readonly HostCertificate[];
 }
 
 /** What a worker needs besides its connections. */
 const descriptorReserve = 40;
 
-/** The most that a connection takes in a worker: its two sockets, and what the native engine opens for each way. */
+/**
+ * The most that a connection takes in a worker: its two sockets, and what the native engine opens for each
+ * direction.
+ */
 const descriptorsEach = 8;
 
-/** A worker that dies sooner is started again after a pause, which doubles each time. */
+/** A worker that dies sooner than this is restarted after a pause, which doubles each time. */
 const youngMs = 1_000;
 const longestPauseMs = 30_000;
 
@@ -45,10 +48,10 @@ interface Worker {
   readonly process: WorkerProcess;
   readonly startedAt: number;
   isReady: boolean;
-  /** Those who wait for it to have taken the pairs, or to be gone. */
+  /** Called when it has taken the pairs, or is gone. */
   readonly onServing: (() => void)[];
   readonly parcels: Map<number, Parcel>;
-  /** How many connections it has been given, and what those carried that have ended. */
+  /** How many connections it has been given, and what the ended ones carried. */
   connections: number;
   carried: Moved;
 }
@@ -59,15 +62,15 @@ interface Parcel {
   readonly client: Socket;
   readonly key: string;
   readonly address: string;
-  /** Ours until the worker has it: when that fails, another worker gets it. */
+  /** Held here until the worker has it: when that fails, another worker gets it. */
   handle: DetachedHandle | undefined;
-  /** What it had carried when its worker told it last. */
+  /** What it had carried when its worker last reported. */
   moved?: Moved;
 }
 
 /**
- * Hands accepted connections to worker processes: each to the one that has the fewest. What has been accepted is not
- * lost when a worker dies before it has it; a dead worker is replaced.
+ * Hands accepted connections to worker processes: each to the one that has the fewest. An accepted connection is
+ * not lost when a worker dies before receiving it; a dead worker is replaced.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
@@ -78,7 +81,7 @@ export class Dispatcher {
   #lastAsk = 0;
   #pauseMs = youngMs;
   #isClosing = false;
-  /** What is accepted waits: who serves it is being changed. */
+  /** Accepted connections wait while a reload is in progress. */
   #isHeld = false;
   readonly #timers = new Set<NodeJS.Timeout>();
   #looking: Promise<void> | undefined;
@@ -94,8 +97,8 @@ export class Dispatcher {
   }
 
   /**
-   * Changes what is served: here by `change`, and then by the workers, who serve as before when that fails. Who is accepted
-   * meanwhile waits for it. Settles when all workers have taken it.
+   * Changes what is served: first here with `change`, and then in the workers, which serve as before when that
+   * fails. Clients accepted meanwhile wait for it. Settles when all workers have taken it.
    *
    * @throws what `change` throws
    */
@@ -115,12 +118,12 @@ export class Dispatcher {
     }
   }
 
-  /** Tells all workers. */
+  /** Sends a message to all workers. */
   broadcast(message: ToWorker): void {
     for (const { process } of this.#workers.values()) process.send(message);
   }
 
-  /** Gives a client away that was accepted in this very turn. */
+  /** Hands a client that was accepted in this same turn to a worker. */
   handOver(client: Socket, remote: string, place: { key: string; address: string }): void {
     const handle = detachHandle(client);
     if (!handle) return;
@@ -129,14 +132,14 @@ export class Dispatcher {
     this.#dispatch();
   }
 
-  /** Asks the workers what their open connections have carried, within a bound. */
+  /** Asks the workers what their open connections have carried, within a time limit. */
   async refresh(): Promise<void> {
     await Promise.all(Array.from(this.#workers.values(), (worker) => this.#ask(worker)));
   }
 
   /**
-   * What the workers and their connections were doing when they were asked last; and asks them again. One who looks again
-   * and again sees them move.
+   * What the workers and their connections were doing when they last reported; and asks them again. A caller that
+   * looks repeatedly sees them move.
    */
   look(): { readonly connections: readonly LiveConnection[]; readonly workers: readonly LiveWorker[] } {
     const all = [...this.#workers.values()];
@@ -206,7 +209,7 @@ export class Dispatcher {
         if (!parcel) return;
         worker.parcels.delete(message.id);
         worker.carried = add(worker.carried, message);
-        // It is among those that have ended from now on.
+        // From now on it counts among the ended ones.
         const moving = ledger.elsewhere.get(worker.number);
         if (moving && parcel.moved) ledger.elsewhere.set(worker.number, add(moving, parcel.moved, -1));
         this.#end(parcel, message);
@@ -252,7 +255,7 @@ export class Dispatcher {
     }
   }
 
-  /** What a dead worker had is broken off by the system; what it had not got yet goes to another one. */
+  /** The system breaks off a dead worker's connections; those that it had not received yet go to another one. */
   #replace(worker: Worker, status: number | null, signal: string | null): void {
     const { number, process, startedAt, parcels } = worker;
     const onGone = () => {
@@ -304,7 +307,7 @@ export class Dispatcher {
 
   #end({ entry, client }: Parcel, carried: Parameters<Ledger['leave']>[1]): void {
     this.#options.ledger.leave(entry, carried);
-    // The token goes, and with it the place that it took.
+    // Destroying the token also frees the place that it took.
     client.destroy();
   }
 }
@@ -316,5 +319,5 @@ function add(one: Moved, other: Moved | undefined, sign: 1 | -1 = 1): Moved {
   };
 }
 
-/** How long a worker may take to tell its sums. */
+/** How long a worker may take to report its sums. */
 const answerMs = 1_000;

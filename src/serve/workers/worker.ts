@@ -6,9 +6,9 @@ import { OwnAddresses } from '../own-addresses.ts';
 import { serveClient } from '../serve-client.ts';
 import type { ServeHost, Service } from '../service.ts';
 
-/** What the process that accepts tells a worker. A client comes with its connection. */
+/** Messages from the accepting process to a worker. A client comes with its connection. */
 export type ToWorker =
-  /** Take the pairs, at the start and at each reload, with the throw-away certificates that are made. */
+  /** Take the pairs, at the start and at each reload, with the throw-away certificates made so far. */
   | { readonly type: 'serve'; readonly certificates: readonly HostCertificate[] }
   /** What has been bound, all of it. */
   | { readonly type: 'own'; readonly addresses: readonly string[] }
@@ -16,14 +16,14 @@ export type ToWorker =
   | { readonly type: 'reload-access' }
   /** Serve a client of the listener `key`, which has bound `address`. */
   | { readonly type: 'client'; readonly id: number; readonly key: string; readonly address: string }
-  /** Tell what the open connections have carried, and with `each` what each of them has. */
+  /** Report what the open connections have carried, and with `each`, what each of them has. */
   | { readonly type: 'sum'; readonly ask: number; readonly each: boolean }
   /** The answer to 'rate'. */
   | { readonly type: 'rate'; readonly ask: number; readonly isAllowed: boolean }
   /** Break off all connections: what was sent is delivered. */
   | { readonly type: 'cut' };
 
-/** What a worker tells the process that accepts. */
+/** Messages from a worker to the accepting process. */
 export type FromWorker =
   /** The pairs have been taken: the answer to each 'serve'. */
   | { readonly type: 'ready' }
@@ -32,7 +32,7 @@ export type FromWorker =
   | ({ readonly type: 'ended'; readonly id: number } & Carried)
   | { readonly type: 'refused'; readonly reason: string }
   | ({ readonly type: 'sum'; readonly ask: number; readonly each?: readonly WorkerConnection[] } & Moved)
-  /** May this client, which a PROXY header names, make another connection to the listener `key`? */
+  /** May this client, named by a PROXY header, make another connection to the listener `key`? */
   | { readonly type: 'rate'; readonly ask: number; readonly key: string; readonly client: string };
 
 /** A connection that a worker serves. */
@@ -43,10 +43,10 @@ export interface WorkerConnection extends Moved {
 
 type Send = (message: FromWorker) => void;
 
-/** Counts as the process that accepts does, and tells it. */
+/** Numbers connections as the accepting process does, and reports to it. */
 class WorkerLedger extends Ledger {
   readonly #send: Send;
-  /** The number that the next connection has been given. */
+  /** The number assigned to the next connection. */
   nextId = 0;
 
   constructor(send: Send) {
@@ -81,7 +81,7 @@ export class ServeWorker {
   readonly #asked = new Map<number, (isAllowed: boolean) => void>();
   #lastAsk = 0;
 
-  /** @param prepare makes the services ready, at the start and at each reload */
+  /** @param prepare prepares the services, at the start and at each reload */
   constructor(
     host: Omit<ServeHost, 'ledger' | 'signal' | 'own' | 'certificates'>,
     prepare: (host: ServeHost) => Promise<readonly Service[]>,
@@ -132,14 +132,17 @@ export class ServeWorker {
     }
   }
 
-  /** Breaks off what has not ended: what was sent is delivered, within a bound. */
+  /** Breaks off what has not ended: what was sent is delivered, within a time limit. */
   cut(): void {
     for (const service of this.#services.values()) service.close();
     this.#stopping.abort();
     for (const entry of this.#ledger.open) entry.breakOff?.();
   }
 
-  /** The process that accepts has prepared the services without a fault, so a fault here means that a file has changed since. */
+  /**
+   * The accepting process has prepared the services without an error, so an error here means that a file has
+   * changed since.
+   */
   async #serve(): Promise<void> {
     try {
       const services = await this.#prepare(this.#host);
@@ -153,7 +156,7 @@ export class ServeWorker {
     this.#send({ type: 'ready' });
   }
 
-  /** How often a client may connect is counted where all connections are known. */
+  /** A client's connection rate is counted in the process that knows all connections. */
   #share(key: string, service: Service): Service {
     if (!service.rate) return service;
     const takeRate = (client: string) => {

@@ -5,22 +5,22 @@ export type BalanceAlgorithm = 'round-robin' | 'least' | 'first' | 'hash';
 
 /** One target among several, with what is known about it. */
 export interface Member {
-  /** As the user would write it; tells members apart. */
+  /** As the user would write it; identifies the member. */
   readonly name: string;
   readonly endpoint: Endpoint;
-  /** The name that it was found by, if it was. */
+  /** The name by which it was found, if any. */
   readonly host: string | undefined;
   /** Connections to it that are open or being made. */
   open: number;
-  /** Attempts that another target has overtaken, and that have not ended yet: whether it answers at all is in doubt. */
+  /** Attempts that another target has overtaken and that have not ended yet: it may not answer at all. */
   doubts: number;
-  /** By the active checks; true while there are none. */
+  /** According to the active checks; true without any. */
   isUp: boolean;
   /** Checks in a row that contradict `isUp`. */
   contraryChecks: number;
-  /** Clients in a row that it did not take. */
+  /** Clients in a row that it did not accept. */
   refusals: number;
-  /** Left out until then, on performance.now()'s clock, because it refused clients. */
+  /** It is left out until this time, on performance.now()'s clock, because it refused clients. */
   ejectedUntil: number;
 }
 
@@ -31,7 +31,7 @@ export interface BalancerOptions {
   readonly ejectMs: number;
 }
 
-/** Chooses among members. Knows no sockets: what happened to them is told to it. */
+/** Chooses among members. Knows no sockets: its caller reports what happened to them. */
 export class Balancer {
   members: readonly Member[] = [];
   readonly #options: BalancerOptions;
@@ -49,10 +49,10 @@ export class Balancer {
   }
 
   /**
-   * The members in the order in which a client is to try them: usable ones as the way has it, then those in doubt, then
-   * the others, as a last resort.
+   * The members in the order in which to try them for a client: usable ones as the balancing method orders them,
+   * then those in doubt, then the others, as a last resort.
    *
-   * @param client what a hash is made of
+   * @param client the input of a hash
    * @param now on performance.now()'s clock
    */
   order(client: string, now: number): Member[] {
@@ -86,9 +86,9 @@ export class Balancer {
   }
 
   /**
-   * It did not take a client. Returns whether it is left out from now on.
+   * It did not accept a client. Returns whether it is left out from now on.
    *
-   * @param isSilent it let the whole time pass, which no second client is to wait for: that counts at once
+   * @param isSilent it let the whole time limit pass, which no second client should wait for: that counts at once
    */
   refused(member: Member, now: number, isSilent = false): boolean {
     member.refusals += isSilent ? this.#options.fall : 1;
@@ -131,7 +131,7 @@ function rotate(members: readonly Member[], turn: number): Member[] {
   return [...members.slice(from), ...members.slice(0, from)];
 }
 
-/** Rendezvous hashing: a member that leaves moves its own clients only. */
+/** Rendezvous hashing: a member that leaves affects only its own clients. */
 function weigh(client: string, name: string): number {
   return createHash('sha1').update(`${client}\0${name}`).digest().readUInt32BE(0);
 }

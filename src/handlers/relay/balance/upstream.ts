@@ -21,10 +21,10 @@ import {
   type UpstreamRequest,
 } from '../targets/upstream.ts';
 
-/** How long a name that could not be looked up is left alone. */
+/** How long to wait before looking up a name again that could not be looked up. */
 const lookAgainMs = 2_000;
 
-/** How long a check may take: as long as there is between two, within these bounds. */
+/** How long a check may take: the time between two checks, within these bounds. */
 const leastCheckMs = 1_000;
 const longestCheckMs = 5_000;
 
@@ -34,7 +34,7 @@ export class BalancedUpstream implements Upstream {
   readonly #host: ProxyHost;
   readonly #dialing: TargetDialing;
   readonly #balancer: Balancer;
-  /** What each target of the pair stands for at the moment. */
+  /** What each target of the pair currently resolves to. */
   readonly #resolved = new Map<Target, readonly ResolvedTarget[]>();
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #ready: Promise<void>;
@@ -56,7 +56,7 @@ export class BalancedUpstream implements Upstream {
       ejectMs: eject ?? defaultEjectMs,
     });
     const known = pair.targets.map((target) => this.#resolve(target));
-    // A name that nobody answers for does not hold up the others.
+    // A name whose lookup gets no answer does not hold up the others.
     const some = this.#known.promise.then(() => delay(staggerMs));
     this.#ready = Promise.race([Promise.all(known), some]).then(() => {
       this.#isReady = true;
@@ -156,7 +156,7 @@ export class BalancedUpstream implements Upstream {
     member.open--;
     if (this.#host.signal.aborted) return;
     this.#host.fail(member.name, error, id);
-    // An attempt that began late says little of its target by running out of the client's time.
+    // An attempt that began late and ran out of the client's time says little about its target.
     const isSilent = errorCode(error) === 'TNET_E_TIMEOUT' && tookMs >= staggerMs;
     if (this.#balancer.refused(member, performance.now(), isSilent)) this.#tell(member, false);
   }
@@ -180,7 +180,7 @@ export class BalancedUpstream implements Upstream {
     return this.#pair.targets.map(formatTarget).join(', ');
   }
 
-  /** Looks a target up, and again when its answer is old. While nobody answers, the last answer holds. */
+  /** Looks a target up, and again when its answer is old. While no name server answers, the last answer holds. */
   async #resolve(target: Target): Promise<void> {
     let refreshMs = Promise.resolve(lookAgainMs);
     try {
@@ -203,7 +203,7 @@ export class BalancedUpstream implements Upstream {
     this.#after(intervalMs, () => this.#checkAll(intervalMs));
   }
 
-  /** Connects as a client would, TLS and its certificate included, and leaves again in order. */
+  /** Connects as a client would, TLS and its certificate included, and closes again in order. */
   async #check(member: Member, limitMs: number): Promise<void> {
     if (this.#checking.has(member)) return;
     this.#checking.add(member);

@@ -12,9 +12,12 @@ type Ways = Pick<Faults, 'up' | 'down'>;
 /** What is different about a pair with a UDP end. */
 export interface DatagramSessions {
   readonly ends: DatagramEnds;
-  /** Puts what turns datagrams into a stream, or a stream into datagrams, round what is done to the stream. */
+  /** Wraps the faults on a stream in the transforms between datagrams and the stream. */
   readonly frame: (faults: Ways | undefined) => Ways;
-  /** Watches a session for its end, which UDP does not tell: silence. Returns what to call with every datagram. */
+  /**
+   * Watches a session for its end, which UDP does not signal: silence. Returns functions to call as the session
+   * goes on.
+   */
   readonly watch: (relay: () => Relay, cutOff: (how: Cut) => void) => SessionWatch;
 }
 
@@ -41,9 +44,10 @@ function frame(hasLengths: boolean, { client, target }: DatagramEnds, { up, down
 }
 
 /**
- * A session with a UDP client ends when it has been silent for `idle` (or the default), which is no failure: there is
- * no other end. A client of a stream ends its session itself; once it has ended its side, silence for as long means
- * that no more answers come. Before that only an `idle` that was asked for ends it, as on any stream: with an error.
+ * A session with a UDP client ends when it has been silent for `idle` (or the default), which is not a failure:
+ * there is no other end. A stream client ends its session itself; once it has ended its side, silence for that long
+ * means that no more answers will come. Before that only an `idle` that was asked for ends it, as on any stream:
+ * with an error.
  */
 function watchSession(
   idle: number | undefined,
@@ -61,7 +65,7 @@ function watchSession(
       cutOff(timedOut(idleError(idleMs)));
       return;
     }
-    // A stream that still owes bytes must not look whole.
+    // A stream that still has bytes to deliver must not look complete.
     const isWhole = up.untakenBytes + down.untakenBytes === 0;
     cutOff({ reason: 'timeout', closing: isWhole ? 'close' : 'reset' });
   };
@@ -72,7 +76,7 @@ function watchSession(
   return {
     start() {
       if (ends.client || idle !== undefined) arm();
-      // A stream's end is the session's: a client of UDP has none of its own.
+      // The stream's end is the session's end: a UDP client has none of its own.
       if (ends.client && !ends.target) void relay().down.ended.then(guarded(() => relay().up.finish()));
       if (ends.client) return;
       void relay().up.ended.then(({ reason }) => {

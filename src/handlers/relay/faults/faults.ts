@@ -12,14 +12,14 @@ const directions = ['up', 'down'] as const;
 export interface Faults {
   readonly up: readonly Transform[];
   readonly down: readonly Transform[];
-  /** Milliseconds after which it is reset, if it is to be. */
+  /** Milliseconds after which it is reset, if at all. */
   readonly resetAfterMs: number | undefined;
-  /** How long a byte may be held on purpose, in milliseconds; a reset takes as much longer. */
+  /** How long a byte may be held on purpose, in milliseconds; a reset is delayed by as much. */
   readonly holdMs?: number;
 }
 
 /**
- * Draws what is done to a connection. With the same seed, the same connection (by its number) has the same fate.
+ * Draws the faults for a connection. With the same seed, the same connection (by its number) has the same faults.
  *
  * @param onDrop called when a connection has carried what --drop-after allows
  */
@@ -28,9 +28,9 @@ export function createFaults(values: FaultValues, connection: number, onDrop: ()
 }
 
 /**
- * Draws whether anything is done to a connection, and makes what is done to each direction.
+ * Draws whether a connection has faults, and creates those of each direction.
  *
- * @param create called for each direction with what its chances are drawn from
+ * @param create called for each direction with the seed of its probabilities
  */
 function drawFaults(
   values: FaultValues,
@@ -47,7 +47,7 @@ function drawFaults(
   return { up: up ?? [], down: down ?? [], resetAfterMs: values.resetAfter, holdMs };
 }
 
-/** What the chances of a direction are drawn from. */
+/** What the probabilities of a direction are seeded with. */
 type Row = readonly [seed: number, connection: number, direction: string];
 
 function makeStreamFaults(values: FaultValues, [seed, ...words]: Row, onDrop: () => void): Transform[] {
@@ -69,7 +69,7 @@ function makeStreamFaults(values: FaultValues, [seed, ...words]: Row, onDrop: ()
   return transforms;
 }
 
-/** As createFaults(), for datagrams that stay datagrams. */
+/** Like createFaults(), for datagrams that stay datagrams. */
 export function createDatagramFaults(values: FaultValues, connection: number): Faults {
   return drawFaults(values, connection, makeDatagramFaults);
 }

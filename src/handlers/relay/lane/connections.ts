@@ -21,7 +21,7 @@ export interface ExpressConnectionsOptions {
   readonly host: ProxyHost;
   /** What the listener has bound; names a client that has no address. */
   readonly address: string;
-  /** Without an address each client is asked for. */
+  /** Without an address, the engine asks where each client goes. */
   readonly target: ExpressTarget;
   readonly service: LanelessService;
 }
@@ -52,7 +52,7 @@ export class ExpressConnections {
     });
   }
 
-  /** Ends the dials of this lane when everything is to end. */
+  /** Ends the dials of this lane when everything must end. */
   watch(lane: ExpressLane): void {
     this.#lane = lane;
     this.#questions?.watch(lane);
@@ -123,7 +123,7 @@ export class ExpressConnections {
     entry.refusals.push(error);
     this.#host.emit({ event: 'attempt-failed', address: formatLaneTarget(address), ...failureFields(error) });
     if (!entry.chosen) this.#attempt(entry, target + 1);
-    else if (!this.#questions?.goOn(entry)) this.#lane?.stopConnection(id); // its end says the rest
+    else if (!this.#questions?.goOn(entry)) this.#lane?.stopConnection(id); // its end reports the rest
   }
 
   #connected(entry: LaneEntry, { id, local }: EventOf<'connected'>): void {
@@ -154,7 +154,7 @@ export class ExpressConnections {
     );
   }
 
-  /** Of one that was not connected. */
+  /** For a connection that was not connected to its target. */
   #reportFailure(entry: LaneEntry, event: EventOf<'ended'>): void {
     const { chosen, asked, open } = entry;
     const error =
@@ -174,7 +174,7 @@ export class ExpressConnections {
 
   #outcome({ error, broken }: EventOf<'ended'>): { reason: EndingReason; error?: Error; failed?: boolean } {
     if (!error) return { reason: 'eof' };
-    // What a writer finds behind an orderly end: the side had left.
+    // What a writer gets after an orderly end: the side had left.
     if (broken && error.code === 'EPIPE') return { reason: 'reset' };
     if (broken) return { reason: 'reset', error };
     const { idle = 0, timeout = 0 } = this.#service.pair.values;
@@ -183,7 +183,7 @@ export class ExpressConnections {
     return { reason: 'aborted', failed: true };
   }
 
-  /** What one has moved up to now. */
+  /** What a connection has moved up to now. */
   #read(id: number): Moved {
     const { up, down } = this.#lane?.readConnection(id) ?? {};
     return { sentBytes: down?.bytes ?? 0, receivedBytes: up?.bytes ?? 0 };

@@ -9,21 +9,21 @@ export interface LaneEntry {
   readonly refusals: NodeJS.ErrnoException[];
   /** It has been connected to its target. */
   isJoined: boolean;
-  /** Where it was asked which target it gets. */
+  /** Set when the engine asked which target it gets. */
   readonly asked: AskedConnection | undefined;
-  /** Once that is known, unless it is the lane's own. */
+  /** Its target once that is known, unless it is the lane's own. */
   chosen: ChosenTarget | undefined;
 }
 
-/** What is known of a connection that the lane asks for. */
+/** What is known about a connection that the lane asks about. */
 export interface AskedConnection {
   readonly id: number;
   readonly remote: LaneName | undefined;
   readonly local: LaneName | undefined;
-  /** What its client's PROXY header said, and how long that is. */
+  /** What its client's PROXY header said, and the header's length. */
   greeting?: Greeting;
   skipped?: number;
-  /** What its target is told first. */
+  /** What is sent to its target first. */
   head?: Buffer | undefined;
   /** On performance.now()'s clock. */
   dialledAt?: number;

@@ -5,7 +5,7 @@ import { findEngineObstacle, findUnknown } from '../../../serve/lane-listener.ts
 import { isBalanced } from '../pair.ts';
 import { isForeignName } from '../../../address/host-rules.ts';
 
-/** Looks at a service, and loads what the express lane needs if its clients can take it. */
+/** Checks whether a service's clients can take the express lane, and if so loads what it needs. */
 export async function prepareLane(service: LanelessService, host: ProxyHost): Promise<LaneOffer> {
   const obstacle = findLaneObstacle(service, host);
   if (obstacle !== undefined) return { obstacle };
@@ -23,7 +23,10 @@ export async function prepareLane(service: LanelessService, host: ProxyHost): Pr
   };
 }
 
-/** What the engine does itself. All else that a service or a host has is done to each connection in JavaScript. */
+/**
+ * What the engine does itself. Everything else that a service or a host has is done in JavaScript for each
+ * connection.
+ */
 const knownOfService = new Set<string>([
   'pair',
   'listen',
@@ -50,20 +53,20 @@ const knownOfHost = new Set<string>([
   'family',
   'numericOnly',
   'own',
-  // For TLS with clients, which keeps out by itself.
+  // For TLS with clients, which by itself keeps clients out of the lane.
   'certificates',
-  // Of targets that are no names, a relay to itself is refused at the start.
+  // With targets that are not names, a relay to itself is refused at the start.
   'loops',
 ] satisfies (keyof ProxyHost)[]);
 
-/** What people know a part by. */
+/** The names by which users know a part. */
 const partNames: Readonly<Record<string, string>> = { recordings: '--tap or --output' };
 
 /**
  * Why the clients of a service cannot take the express lane, as the end of a sentence; undefined when they can.
  *
- * What is not known to be done by the engine is a reason: a part that is added to a proxy keeps its clients in
- * JavaScript until it is named here.
+ * Anything that the engine is not known to do is a reason: a part that is added to a proxy keeps its clients in
+ * JavaScript until it is listed here.
  */
 export function findLaneObstacle(service: LanelessService, host: ProxyHost): string | undefined {
   const obstacle = findEngineObstacle();
@@ -74,7 +77,7 @@ export function findLaneObstacle(service: LanelessService, host: ProxyHost): str
   if (kind !== undefined) return `the target is of the kind ${kind}`;
   if (service.acceptProxy && service.access && service.listen.kind === 'fd')
     return 'whether its clients have addresses is not known';
-  // The one reader that the engine stands in for.
+  // The one reader that the engine replaces.
   const readers = service.readers.slice(service.acceptProxy ? 1 : 0);
   const part = findUnknown({ ...service, readers }, knownOfService) ?? findUnknown(host, knownOfHost);
   return part && `${partNames[part] ?? part} needs JavaScript`;

@@ -6,16 +6,16 @@ import { defaultConnectMs } from '../pair.ts';
 import type { LanelessService } from '../service.ts';
 import type { ProxyHost } from '../host.ts';
 
-/** What an express lane serves its clients by. */
+/** The settings by which an express lane serves its clients. */
 export interface ExpressRoute {
-  /** Without an address each client is asked for. */
+  /** Without an address, the engine asks where each client goes. */
   readonly target: ExpressTarget;
   /** Its access lists are as they are when the lane is opened. */
   readonly service: LanelessService;
 }
 
 /**
- * Has the engine accept, connect and relay the clients of a server. See LaneListener.open().
+ * Makes the engine accept, connect and relay the clients of a server. See LaneListener.open().
  *
  * @param address what the server has bound
  */
@@ -36,7 +36,7 @@ export function openRelayLane(
       idleMs: idle,
       lifeMs: timeout,
       connectMs: waitConnect,
-      // Who a client without an address is, its PROXY header says.
+      // A client without an address is identified by its PROXY header.
       access: acceptProxy && listen.kind === 'unix' ? undefined : access?.blocks,
       asks: acceptProxy ? 'first-bytes' : asks ? 'at-once' : undefined,
       onEvents: (events) => connections.report(events),

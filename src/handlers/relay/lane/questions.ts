@@ -31,16 +31,16 @@ export interface LaneQuestionsOptions {
   /** What the listener has bound. */
   readonly address: string;
   readonly service: LanelessService;
-  /** The lane's connections that are not taken. */
+  /** The lane's connections, except those that were taken. */
   readonly entries: Map<number, LaneEntry>;
-  /** Reports that the first address is being connected to. */
+  /** Reports the attempt to connect to the first address. */
   readonly attempt: (entry: LaneEntry) => void;
 }
 
 /**
- * Answers for the clients of a lane: by the same rules, upstreams and headers as outside. What is out of the ordinary is
- * taken from the lane and served by serveClient(): a client whose header has not come in one piece, a target that is not
- * one address, and one that does not take the connection where another may.
+ * Answers the lane's questions about its clients, by the same rules, upstreams and headers as outside the lane.
+ * Special cases are taken from the lane and served by serveClient(): a client whose header has not come in one
+ * piece, a target that is not one address, and one that does not accept the connection when another may.
  */
 export class LaneQuestions {
   readonly #options: LaneQuestionsOptions;
@@ -79,7 +79,7 @@ export class LaneQuestions {
     }
   }
 
-  /** It has been connected, or is over. */
+  /** A connection has been connected to its target, or is over. */
   settle(id: number): void {
     this.#staggered.delete(id);
   }
@@ -92,7 +92,7 @@ export class LaneQuestions {
     return true;
   }
 
-  /** How the connect went that was under way. */
+  /** Called with the result of the connect that was under way. */
   hearOfTaken(event: EventOf<'refused' | 'ended'>): void {
     const attempt = this.#attempts.get(event.id);
     if (!attempt) return;
@@ -131,7 +131,7 @@ export class LaneQuestions {
     });
   }
 
-  /** Goes on with what is to be waited for, or not. A fault ends this connection alone. */
+  /** Continues with a value at once, or when its promise resolves. A fault ends this connection alone. */
   #whenKnown<Value>(
     { id }: AskedConnection,
     value: Value | Promise<Value>,
@@ -150,7 +150,7 @@ export class LaneQuestions {
     try {
       asked.head = service.createHead?.(toEnds(asked), greeting);
     } catch {
-      return this.#give(asked); // its handler says what is wrong
+      return this.#give(asked); // its handler reports what is wrong
     }
     const { head } = asked;
     const clientHost = sourceHost(greeting.header) ?? remote?.address ?? '';
@@ -163,7 +163,7 @@ export class LaneQuestions {
       asked,
       service.upstream.choose({ id: entry.open.id, clientHost, listener, head }),
       (chosen) => {
-        if (!entries.has(id)) return chosen?.release(); // it has been stopped meanwhile
+        if (!entries.has(id)) return chosen?.release(); // it was stopped meanwhile
         if (!chosen) return this.#give(asked);
         entry.chosen = chosen;
         asked.dialledAt = performance.now();
@@ -178,7 +178,7 @@ export class LaneQuestions {
     this.#lane?.answer(id, { take: true, skipped });
   }
 
-  /** Takes the connection in time for another target to be tried beside its own. */
+  /** Takes the connection in time to try another target in parallel. */
   #stagger(id: number, dialledAt: number): void {
     this.#staggered.set(id, dialledAt);
     this.#timer ??= setTimeout(() => this.#look(), staggerMs).unref();
@@ -229,7 +229,7 @@ export class LaneQuestions {
     );
   }
 
-  /** What is done with a client that was taken: all that is left. */
+  /** Does everything that is left to do with a client that was taken. */
   #continue(
     { chosen, refusals }: LaneEntry,
     { id, head, dialledAt = 0 }: AskedConnection,
@@ -263,7 +263,7 @@ function readHeader(said: Uint8Array) {
   }
 }
 
-/** Of a client without an address, nothing. */
+/** Empty for a client without an address. */
 function toEnds({ remote, local }: AskedConnection): SocketEnds {
   return {
     remoteAddress: remote?.address,
@@ -273,7 +273,7 @@ function toEnds({ remote, local }: AskedConnection): SocketEnds {
   };
 }
 
-/** A connection that the engine has let go of, of the kind that serve() and dial() give. */
+/** A connection that the engine has released, as the same kind of socket that serve() and dial() return. */
 function adopt(fd: number): Socket {
   return new Socket({ fd, allowHalfOpen: true, dataBeforeError: true }).on('error', () => undefined);
 }

@@ -8,7 +8,7 @@ import { TnetError, formatLimit } from '../../../errors.ts';
 import type { Target } from '../targets/target.ts';
 import { isLoopbackName } from '../../../address/host-rules.ts';
 
-/** The addresses that stand for a target, in the order in which they are tried, each as it is reported. */
+/** The addresses of a target, in the order in which they are tried, each as it is reported. */
 export interface ExpressTarget {
   readonly endpoint: Target;
   readonly addresses: readonly LaneTarget[];
@@ -19,7 +19,7 @@ export function findAddresses(endpoint: Target, family: 4 | 6 | undefined): Expr
   if (endpoint.kind === 'unix') return { endpoint, addresses: [{ path: endpoint.path }] };
   if (endpoint.kind !== 'tcp') return { endpoint, addresses: [] };
   const { host = 'localhost', port } = endpoint;
-  // As dial() has it.
+  // As in dial().
   const hosts = isLoopbackName(host) ? loopbackAddresses().map(({ address }) => address) : [host];
   const addresses = hosts
     .filter((address) => family === undefined || isIP(address) === family)
@@ -32,7 +32,7 @@ export function formatLaneTarget(target: LaneTarget): string {
   return 'path' in target ? formatPath(target.path) : formatHostPort(target.address, target.port);
 }
 
-/** What node:net says when an address does not accept. */
+/** The error that node:net gives when an address does not accept. */
 export function createRefusal(target: LaneTarget, errno: number): NodeJS.ErrnoException {
   const code = getSystemErrorName(-errno);
   const where = 'path' in target ? target.path : `${target.address}:${target.port}`;
@@ -40,7 +40,10 @@ export function createRefusal(target: LaneTarget, errno: number): NodeJS.ErrnoEx
   return Object.assign(error, { errno: -errno, code, syscall: 'connect' }, target);
 }
 
-/** What dial() throws when no address has accepted, or none in time. `refusals` are those that said no. */
+/**
+ * What dial() throws when no address has accepted, or none in time. `refusals` are the errors of those that
+ * refused.
+ */
 export function createDialError(
   { endpoint, addresses }: ExpressTarget,
   refusals: readonly Error[],

@@ -7,12 +7,12 @@ import { prepareRelay } from '../prepare.ts';
 import type { RelayService } from '../service.ts';
 import { nameScript, play, readScripts } from './upstream.ts';
 
-/** How long a server may let itself be waited for where no --idle says. */
+/** How long to wait for a server without --idle. */
 const defaultPatienceMs = 10_000;
 
 /**
  * Replays a recording as clients of the pair's target. Connections begin at their time, at the pace that was asked
- * for, and not before those are over that were over by then in the recording.
+ * for, and not before those have ended that had ended by then in the recording.
  *
  * @param stop aborted when no more connections are to begin
  * @returns whether every server did what it did in the recording

@@ -44,7 +44,10 @@ export function play(
   return player;
 }
 
-/** An upstream whose target is a recording: each client gets the next connection of it, and after the last the first. */
+/**
+ * An upstream whose target is a recording: each client gets its next connection, and after the last the first
+ * again.
+ */
 export async function createReplayUpstream(values: ReplayValues, host: ProxyHost): Promise<Upstream> {
   const scripts = await readScripts(values);
   let next = 0;

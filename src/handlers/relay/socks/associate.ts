@@ -34,7 +34,8 @@ export async function serveAssociate(
   const stop = () => client.destroy();
   host.signal.addEventListener('abort', stop, { once: true });
   client.write(request.grant({ host: plainAddress(address), port: near.address().port }));
-  // What a client says on the connection means nothing; its end is the end, which may have been read with its greeting.
+  // What a client says on the connection is ignored; its end ends the association, and may have been read with its
+  // greeting.
   if (client.readableEnded) stop();
   else client.once('end', stop).resume();
   // A reset is an end like the others: events.once() would reject, and the sockets would stay.
@@ -56,9 +57,9 @@ interface Sender {
 class AssociateRelay {
   readonly #near: DatagramSocket;
   readonly #rules: AssociateRules;
-  /** What names have been looked up for. */
+  /** The addresses of names that have been looked up. */
   readonly #addresses = new Map<string, Promise<string>>();
-  /** As the near socket shows it; without its zone. */
+  /** As the near socket reports it; without its zone. */
   readonly #clientHost: string;
   /** Where answers go: with the zone. */
   #clientAddress = '';
@@ -105,7 +106,7 @@ class AssociateRelay {
       this.#clientPort = port;
       this.#clientAddress = address;
       const target = await this.#resolve(host);
-      // A socket that is bound after the client has left would stay, and its answers would find no way back.
+      // A socket bound after the client has left would stay open, and its answers could not be delivered.
       if (this.#isClosed) return;
       const denial = this.#rules.judge?.({ transport: 'datagram', address: target, port: to });
       if (denial) {

@@ -14,8 +14,8 @@ interface BindOptions {
 }
 
 /**
- * Waits for the one connection that a client expects from its peer (the active mode of FTP). It listens on the
- * address that the client reached the proxy by; a peer other than the one that the client named is turned away.
+ * Waits for the one connection that a client expects from its peer (the active mode of FTP). Listens on the address
+ * by which the client reached the proxy; a peer other than the one that the client named is turned away.
  *
  * @throws the system's error, or TnetError TNET_E_TIMEOUT
  */

@@ -9,14 +9,14 @@ import { formatTarget, type Target } from './target.ts';
 import { ServeError } from '../../../serve/service.ts';
 import type { RelayService } from '../service.ts';
 
-/** A listener and where its clients are taken: what a loop is made of. */
+/** A listener and where it connects its clients: what a loop is made of. */
 export interface Leg extends Pick<Pair, 'listen' | 'targets'> {
   readonly values: Pick<Pair['values'], 'route' | 'via'>;
 }
 
 /**
- * Finds a relay that leads back to itself, by one pair or over several: one client would take every descriptor. What
- * is seen here is what needs no name server; what a name leads to is seen when it is dialled (see LoopWatch).
+ * Finds a relay that leads back to itself, through one pair or several: one client would use up every descriptor.
+ * This finds what needs no name server; where a name leads is found when it is dialled (see LoopWatch).
  *
  * @throws TnetError TNET_E_LOOP, with the listener as its subject
  */
@@ -51,7 +51,7 @@ function loopError({ listen }: Leg, message: string): TnetError {
 }
 
 function listTargets({ targets, values }: Leg): readonly Target[] {
-  // What a proxy connects to is on its machine, or where that leads: our addresses say nothing of it.
+  // What a proxy connects to is on its own machine or beyond: our addresses say nothing about it.
   if (values.via) return [];
   return [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
 }
@@ -64,22 +64,22 @@ function leadsTo(target: Target, listen: Endpoint, isOnlyV6: boolean): boolean {
   return listAddresses(host).some((address) => arrivesAt(listen, { transport, address, port }, isOnlyV6));
 }
 
-/** The addresses that a host surely stands for. The names of loopback: RFC 6761, 6.3. */
+/** The addresses that a host certainly means. The names of loopback: RFC 6761, 6.3. */
 function listAddresses(host: string): readonly string[] {
   if (isIP(host) !== 0) return [host];
   return /^(?:.*\.)?localhost\.?$/i.test(host) ? ['127.0.0.1', '::1'] : [];
 }
 
-/** By whatever links and folders the two are named. An abstract name has no file. */
+/** Regardless of the links and folders by which the two are named. An abstract name has no file. */
 function isSamePath(one: string, other: string): boolean {
   if (one === other) return true;
   return !one.startsWith('\0') && !other.startsWith('\0') && findPlace(one) === findPlace(other);
 }
 
-/** How many links a path is followed through. */
+/** How many symbolic links of a path are followed. */
 const mostLinks = 20;
 
-/** The real place of a path, which need not be there. */
+/** The real location of a path, which need not exist. */
 function findPlace(path: string, links = 0): string {
   const folder = dirname(resolve(path));
   const place = join(realFolder(folder), basename(path));
@@ -101,8 +101,8 @@ function realFolder(folder: string): string {
 }
 
 /**
- * Finds the loops that the pairs' own words do not say: by the ports that the system has chosen, and by what passed
- * descriptors are.
+ * Finds the loops that the pairs as written do not show: through the ports that the system has chosen, and through
+ * passed descriptors.
  *
  * @throws ServeError
  */

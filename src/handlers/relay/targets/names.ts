@@ -14,18 +14,18 @@ export interface ResolvedTarget {
 
 export interface Resolution {
   readonly targets: readonly ResolvedTarget[];
-  /** How long the targets hold, in milliseconds; Infinity when there was no name to look up. Never rejects. */
+  /** How long the targets are valid, in milliseconds; Infinity when there was no name to look up. Never rejects. */
   readonly refreshMs: Promise<number>;
 }
 
-/** Records with less time to live than this are kept as long. */
+/** Records with a shorter time to live are kept for this long. */
 const leastMs = 1_000;
 
-/** The names of targets behind a proxy are its to look up, unless --resolve or --dns-server says how to. */
+/** The names of targets behind a proxy are looked up by the proxy, unless --resolve or --dns-server says how to. */
 type ResolveValues = BalanceValues & Pick<PairValues, 'via'>;
 
 /**
- * What a target's name stands for now: each address of a host, and each host of a service, is a target.
+ * What a target's name currently resolves to: each address of a host, and each host of a service, is a target.
  *
  * @throws the resolver's error
  */

@@ -1,13 +1,13 @@
 import type { Connection } from '../../../net/connection.ts';
 import { guarded } from '../../../net/guard.ts';
 
-/** How long a target is tried before the next one is tried beside it. As RFC 8305, 8, has it for addresses. */
+/** How long a target is tried before the next one is tried in parallel. As in RFC 8305, 8, for addresses. */
 export const staggerMs = 250;
 
-/** How long the others have to themselves before one that is left out is tried beside them, as a last resort. */
+/** How long only the others are tried before one that is left out is tried in parallel, as a last resort. */
 const lastResortMs = 1_000;
 
-/** The attempt at the first target, where it is under way or has failed already. */
+/** The attempt at the first target, if it is under way or has failed already. */
 export interface BegunAttempt {
   readonly opened: Promise<Connection>;
   /** On performance.now()'s clock. */
@@ -23,23 +23,29 @@ export interface RaceOptions<Target> {
   readonly targets: readonly Target[];
   /** Whether a target is left out at the moment. */
   readonly isLastResort: (target: Target) => boolean;
-  /** Connects to a target; rejects when that fails, in its time at the latest, or when the signal is aborted. */
+  /**
+   * Connects to a target; rejects when that fails, at the latest after its time limit, or when the signal is
+   * aborted.
+   */
   readonly connect: (target: Target, signal: AbortSignal) => Promise<Connection>;
-  /** Told of each failure, also when another target has won by then. */
+  /** Called for each failure, even when another target has won by then. */
   readonly onFailed: (target: Target, error: unknown, tookMs: number) => void;
-  /** Another one has won. The attempt goes on, to see whether this one answers at all; it ends when the signal is aborted. */
+  /**
+   * Another target has won. The attempt goes on, to see whether this one answers at all; it ends when the signal is
+   * aborted.
+   */
   readonly onOvertaken: (target: Target, over: Promise<void>) => void;
-  /** A target that was overtaken has accepted after all: the connection is nobody's. */
+  /** A target that was overtaken has accepted after all: its connection is not used. */
   readonly onLate: (target: Target, connection: Connection) => void;
-  /** Whether nothing new is to begin. */
+  /** Whether no new attempt is to begin. */
   readonly isStopped: () => boolean;
   /** Ends attempts that were overtaken, and no others. */
   readonly closing: AbortSignal;
 }
 
 /**
- * Tries targets in their order: the next one when the last has failed, or beside it when that has said nothing for
- * `staggerMs`. The first to accept is the winner. Undefined when none accepted.
+ * Tries targets in their order: the next one when the last has failed, or in parallel when that one has not
+ * answered for `staggerMs`. The first to accept is the winner. Undefined when none accepted.
  */
 export function raceTargets<Target>(
   options: RaceOptions<Target>,

@@ -13,7 +13,7 @@ import { descriptorOf } from '../../../net/tuning.ts';
 /** Why a connection may not be made, judged by the address that would be dialled; undefined: it may. */
 export type JudgeTarget = (destination: Destination) => TnetError | undefined;
 
-/** The system connects to the loopback address for the unspecified one. */
+/** For the unspecified address, the system connects to loopback. */
 const nearAddresses = {
   unspecified: 'a loopback address of this machine',
   loopback: 'a loopback address of this machine',
@@ -21,9 +21,9 @@ const nearAddresses = {
 } as const;
 
 /**
- * What the clients of a SOCKS or CONNECT proxy may name. From another machine they would reach, through the proxy, what
- * its machine offers to itself alone: loopback, its link, and the proxy's own metrics. The address is judged and not
- * the name, so that a name server cannot answer one thing first and another later.
+ * What the clients of a SOCKS or CONNECT proxy may name. Through the proxy, clients on other machines could
+ * otherwise reach what its machine offers only to itself: loopback, its link, and the proxy's own metrics. The
+ * address is judged and not the name, so that a name server cannot first give one answer and then another.
  */
 export function createTargetRule(listen: Endpoint, own: OwnAddresses | undefined): JudgeTarget | undefined {
   if (isLocalListener(listen)) return undefined;
@@ -37,7 +37,7 @@ export function createTargetRule(listen: Endpoint, own: OwnAddresses | undefined
   };
 }
 
-/** What is said of a relay that leads back to itself. */
+/** The error for a relay that leads back to itself. */
 export function createLoopError(listener: string, target: string): TnetError {
   return new TnetError('TNET_E_LOOP', `the relay leads back to itself through ${target}`, {
     subject: listener,
@@ -48,11 +48,11 @@ export function createLoopError(listener: string, target: string): TnetError {
 const rememberedMs = 5_000;
 
 /**
- * Sees relays that lead back to themselves when they dial: by a name, whose address is known only then. Nothing is
- * connected then, so that not even one round is made.
+ * Detects relays that lead back to themselves when they dial: through a name, whose address is known only then.
+ * They are not connected, so that not even one round is made.
  */
 export class LoopWatch {
-  /** For those that no address shows. */
+  /** For loops that no address shows. */
   readonly connections = new OwnConnections();
   readonly #own: OwnAddresses;
   /** Which of our listeners have led to which, and when last. */
@@ -62,7 +62,7 @@ export class LoopWatch {
     this.#own = own;
   }
 
-  /** Judges what a client of the listener `from`, as it has been said to be bound, is to be connected to. */
+  /** Judges what a client of the listener `from`, as its address is reported, is to be connected to. */
   judge(from: string, destination: Destination): TnetError | undefined {
     const to = this.#own.find(destination);
     if (to === undefined) return undefined;
@@ -84,13 +84,16 @@ export class LoopWatch {
 }
 
 /**
- * The connections that this process has made to targets. A client that is one of them has been led back here by what no
- * address shows: a rule of this machine (DNAT, REDIRECT) for the target's.
+ * The connections that this process has made to targets. A client that is one of them was led back here by
+ * something that no address shows: a firewall rule (DNAT, REDIRECT) of this machine for the target's address.
  */
 export class OwnConnections {
-  /** Where each leads, by our own address of it. */
+  /** Where each leads, by its address on our side. */
   readonly #made = new Map<string, string>();
-  /** Those that are not among them yet: where no client comes by such a rule, nobody asks for their addresses. */
+  /**
+   * Those that are not in #made yet: as long as no client arrives through such a rule, their addresses are not
+   * asked for.
+   */
   readonly #unnamed = new Set<Connection>();
 
   /** Remembers a connection to a target until it is closed. */
@@ -117,15 +120,16 @@ export class OwnConnections {
   }
 
   /**
-   * Whether a client is one of them. Of TCP only where the system tells where the client was going (Linux, with the addon):
-   * a client of this machine may have the same address as one of ours to elsewhere.
+   * Whether a client is one of them. For TCP only when the system can tell the client's original destination
+   * (Linux, with the addon): a client on this machine may have the same address as one of our connections to
+   * elsewhere.
    */
   has(client: Connection): Promise<boolean> | false {
     const to = client instanceof Socket ? findOriginalDestination(client) : '';
     const from = to === undefined ? undefined : nameOf(client, client.remoteAddress, client.remotePort);
     if (from === undefined) return false;
     if (!(client instanceof Socket)) return this.#made.has(from) && Promise.resolve(true);
-    // That ours stands may be told after that the client is here, but in the same round.
+    // Our connection may be reported as established after the client's arrival, but in the same round.
     return new Promise((resolve) => {
       const look = () => {
         this.#nameAll();
@@ -142,7 +146,7 @@ function nameOf(connection: Connection, address?: string, port?: number): string
   return connection instanceof Socket ? name : `udp://${name}`;
 }
 
-/** Where a rule has had a client come here from; undefined when there is none. */
+/** The destination from which a firewall rule diverted a client here; undefined when there is no rule. */
 function findOriginalDestination(client: Socket): string | undefined {
   const fd = descriptorOf(client);
   const to = fd === undefined ? undefined : loadNativeAddon()?.originalDestination(fd);

@@ -5,14 +5,15 @@ import { defaultConnectMs, type TlsValues, type RouteToTargetValues } from '../p
 import type { TargetDialing } from './upstream.ts';
 import type { Socket } from '../../../net/index.ts';
 
-/** What a pair says of how its targets are dialled. */
+/** A pair's settings for dialling its targets. */
 export interface TargetDialValues extends TlsValues, RouteToTargetValues, SocketValues {
   /** Limit for DNS, connecting, proxies and TLS together, in milliseconds. */
   readonly waitConnect?: number;
 }
 
 /**
- * How a pair's targets are dialled, those of its routes and what its clients of SOCKS and CONNECT name included.
+ * How a pair's targets are dialled, including those of its routes and those that its SOCKS and CONNECT clients
+ * name.
  *
  * @throws TnetError TNET_E_USAGE for files that cannot be used, TNET_E_UNSUPPORTED for a socket option without the addon
  */
@@ -46,8 +47,8 @@ async function prepareTuners(
 }
 
 /**
- * What sets a pair's options on a client's or a target's socket, as far as the socket has them: a Unix one has buffers
- * and lingering, and no packets. Undefined where the pair asks for none.
+ * A function that sets a pair's options on a client's or a target's socket, as far as the socket has them: a Unix
+ * socket has buffers and lingering, but no packets. Undefined when the pair asks for none.
  *
  * @throws TnetError TNET_E_UNSUPPORTED without the addon
  */

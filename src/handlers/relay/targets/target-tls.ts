@@ -4,9 +4,9 @@ import type { ProxyHost } from '../host.ts';
 import type { TlsValues } from '../pair.ts';
 
 /**
- * What TLS with the targets of a pair is to be. Clients and health checks go on from each other's sessions.
+ * The TLS settings for the targets of a pair. Clients and health checks resume each other's sessions.
  *
- * @throws TnetError TNET_E_USAGE for files that cannot be used, and for a pin that is none
+ * @throws TnetError TNET_E_USAGE for files that cannot be used, and for a malformed pin
  */
 export function readTargetTls(values: TlsValues, { fail }: Pick<ProxyHost, 'fail'>): TlsClientSettings {
   const verify = values.tlsInsecure !== true;

@@ -12,7 +12,7 @@ export function isDatagramTarget(target: Target): boolean {
   return target.kind === 'udp' || (target.kind === 'srv' && /\._udp\./i.test(target.name));
 }
 
-/** Which ends of a pair are UDP. Its targets are all of one kind, as checkPair() holds. */
+/** Which ends of a pair are UDP. Its targets are all of one kind, which checkPair() ensures. */
 export interface DatagramEnds {
   readonly client: boolean;
   readonly target: boolean;
@@ -32,7 +32,7 @@ export function formatTarget(target: Target): string {
 /**
  * Reads a target that can be connected to.
  *
- * @throws TnetError TNET_E_ADDRESS, or TNET_E_USAGE for an end that nobody can connect to
+ * @throws TnetError TNET_E_ADDRESS, or TNET_E_USAGE for an endpoint that cannot be connected to
  */
 export function parseTarget(text: string): Target {
   const [, name] = /^srv:\/\/(.*)$/i.exec(text) ?? [];
@@ -52,13 +52,14 @@ function checkService(name: string, text: string): string {
 /** What `proto:` takes: `http` is every version of HTTP. */
 export const routeProtocols: readonly string[] = ['http', ...sniffedProtocols];
 
-/** Clients that show themselves in a certain way, and where they are sent. */
+/** Clients whose first bytes match a pattern, and where they are sent. */
 export interface Route extends RoutePattern {
   readonly targets: readonly Target[];
 }
 
 /**
- * Reads a route: `sni:a.example=TARGET`, `alpn:h2=TARGET`, `proto:ssh=TARGET`, with several targets cut by commas.
+ * Reads a route: `sni:a.example=TARGET`, `alpn:h2=TARGET`, `proto:ssh=TARGET`, with several targets separated by
+ * commas.
  *
  * @throws TnetError TNET_E_USAGE or TNET_E_ADDRESS
  */

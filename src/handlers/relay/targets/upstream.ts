@@ -9,15 +9,14 @@ import type { BegunAttempt } from './race.ts';
 import type { JudgeTarget } from './rules.ts';
 import type { ProxyHost } from '../host.ts';
 
-/** How a connection to a target has gone, as far as only UDP shows it after the dial. */
+/** How a connection to a target went, which over UDP shows only after the dial. */
 export interface Experience {
   readonly answered: boolean;
   readonly refused: boolean;
 }
 
 /**
- * A connection to a target, or what takes its place. The socket is the caller's to close; `release` is to be called once
- * it is over.
+ * A connection to a target, or its replacement. The caller closes the socket, and calls `release` once it is over.
  */
 export interface OpenUpstream {
   readonly socket: Connection;
@@ -25,15 +24,15 @@ export interface OpenUpstream {
   readonly release?: (experience: Experience) => void;
 }
 
-/** Who asks for a target. */
+/** The client that asks for a target. */
 export interface UpstreamRequest {
-  /** The connection's number, for what is reported. */
+  /** The connection's number, for reports. */
   readonly id: number;
   /** The client's address without its port. */
   readonly clientHost: string;
-  /** What the listener that it came to has bound, as it is said. */
+  /** What the listener that accepted it has bound, as it is reported. */
   readonly listener: string;
-  /** What the target is told before all else, TLS included. */
+  /** What is sent to the target before anything else, including TLS. */
   readonly head?: Buffer | undefined;
 }
 
@@ -42,13 +41,14 @@ export interface TargetDialing {
   readonly host: ProxyHost;
   /** Limit for DNS, connecting, proxies and TLS together, in milliseconds. */
   readonly timeoutMs: number;
-  /** What every connection is made with: proxies, source, socket options, TLS. Default: none of them. */
+  /** The options of every connection: proxies, source, socket options, TLS. Default: none of them. */
   readonly options?: DialOptions;
 }
 
 /**
- * A target that a client gets, chosen before it is dialled, for who dials it elsewhere and says how that went. Either it was
- * taken, and is released once the connection is over; or it failed; or the client goes on to others.
+ * A target chosen for a client before it is dialled, for a caller that dials it elsewhere and reports how that
+ * went. Either it accepted, and is released once the connection is over; or it failed; or the client goes on to
+ * others.
  */
 export interface ChosenTarget {
   /** As it is reported. */
@@ -58,15 +58,18 @@ export interface ChosenTarget {
   readonly address: { readonly address: string; readonly port: number } | { readonly path: string };
   taken(): void;
   release(): void;
-  /** Reports that it did not take the connection, and that no other is tried. */
+  /** Reports that it did not accept the connection, and that no other is tried. */
   failed(error: Error, tookMs: number): void;
-  /** Connects to another target beside the attempt, or after it. As open(). Undefined: there is no other. */
+  /**
+   * Connects to another target in parallel with the attempt, or after it. Like open(). Undefined: there is no
+   * other.
+   */
   readonly goOn: ((begun: BegunAttempt) => Promise<OpenUpstream | undefined>) | undefined;
 }
 
 /** Where a pair's clients are connected to. */
 export interface Upstream {
-  /** Chooses what open() would dial first. Undefined where that is not one address yet: then open() is to be called. */
+  /** Chooses what open() would dial first. Undefined when that is not a single address yet: then call open(). */
   choose?(request: UpstreamRequest): ChosenTarget | Promise<ChosenTarget | undefined> | undefined;
   /** Connects to a target. Undefined when none accepted; then each one's failure has been reported. */
   open(request: UpstreamRequest): Promise<OpenUpstream | undefined>;
@@ -74,9 +77,9 @@ export interface Upstream {
   close(): void;
 }
 
-/** What one connection to a target is made with. */
+/** The options of one connection to a target. */
 export interface ConnectOptions extends Pick<DialOptions, 'tlsHost'> {
-  /** What the target is told before all else. */
+  /** What is sent to the target before anything else. */
   readonly head?: Buffer | undefined;
   /** Judges the target. Default: any may be connected to. */
   readonly judge?: JudgeTarget | undefined;
@@ -103,7 +106,7 @@ export function createDirectUpstream(target: Endpoint, dialing: TargetDialing): 
   };
 }
 
-/** Of a name: its address, where it has one alone. Who comes while it is looked up gets the same answer. */
+/** For a name: its address, if it has only one. Clients that arrive while it is looked up get the same answer. */
 function chooserOf(target: Endpoint, dialing: TargetDialing): Upstream['choose'] {
   if (target.kind !== 'tcp' || !isForeignName(target.host)) return undefined;
   const { host, port } = target;
@@ -114,7 +117,7 @@ function chooserOf(target: Endpoint, dialing: TargetDialing): Upstream['choose']
       refuseNumericForm(host ?? '');
       return await findCandidates({ host, family });
     } catch {
-      return undefined; // open() says why
+      return undefined; // open() reports why
     } finally {
       lookup = undefined;
     }
@@ -136,7 +139,10 @@ function chooserOf(target: Endpoint, dialing: TargetDialing): Upstream['choose']
   };
 }
 
-/** Keeps the clients of a listener from being led back to it; what a proxy connects to is not judged by our addresses. */
+/**
+ * Keeps the clients of a listener from being led back to it; what a proxy connects to is not judged against our
+ * addresses.
+ */
 export function judgeTarget({ host, options }: TargetDialing, listener: string): JudgeTarget | undefined {
   return options?.proxies ? undefined : judgeLoops(host, listener);
 }
@@ -147,8 +153,8 @@ function judgeLoops({ loops }: ProxyHost, listener: string): JudgeTarget | undef
 }
 
 /**
- * Connects to a target. When the process has no free descriptor, it waits for one: the client has been accepted, and
- * another one will leave.
+ * Connects to a target. When the process has no free descriptor, it waits for one: this client has been accepted,
+ * and another one will leave.
  *
  * @throws as dial() does
  */
@@ -160,7 +166,7 @@ export function connectTarget(
   return dial(target, createDialOptions(dialing, own));
 }
 
-/** What a target is dialled with. */
+/** The options with which a target is dialled. */
 export function createDialOptions(
   { host, timeoutMs, options }: TargetDialing,
   { head, tlsHost, judge, listener }: ConnectOptions,
