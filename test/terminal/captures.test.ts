@@ -24,7 +24,7 @@ function steady(text: string): string {
     .replace(/^throughput: \S+/gm, 'throughput: RATE')
     .replace(/\b[1-9]\d* sent, [1-9]\d* back/g, 'N sent, N back')
     .replace(/\b(min|p50|p90|p99|max) [\d.]+/g, '$1 N')
-    .replace(/(?:^from [\d.]+ (?:µs|ms|s) +\d+ {2}█*\n)+/gm, 'from N N █\n')
+    .replace(/(?:^from [\d.]+ (?:µs|ms|s) +\d+(?: {2}█*)?\n)+/gm, 'from N N █\n')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('ready>'))
     .join('\n');
