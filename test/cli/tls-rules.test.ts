@@ -25,7 +25,9 @@ function askOpenssl(port: number, ...words: string[]): Promise<string> {
 
 /** A TLS server of Node's that says which version and suite a client speaks. */
 async function startNamer(t: ExecutionContext, options: tls.TlsOptions): Promise<number> {
-  const listener = tls.createServer({ cert: server.cert, key: server.key, ...options }, (socket) => {
+  // Half-open: the client, which has nothing to say, may end its side before it is answered.
+  const defaults = { allowHalfOpen: true, cert: server.cert, key: server.key };
+  const listener = tls.createServer({ ...defaults, ...options }, (socket) => {
     const text = `${socket.getProtocol() ?? ''} ${socket.getCipher().name}`;
     // Node's server forgets close_notify when it ends at the very moment of the handshake's end.
     setImmediate(() => socket.on('error', () => undefined).end(text));
