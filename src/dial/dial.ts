@@ -67,8 +67,14 @@ async function dialOnce(
   let socket;
   if (endpoint.kind === 'unix')
     socket = tune(await dialPath(endpoint.path, options, deadline.signal), options);
-  else if (proxies.length > 0) socket = await dialThrough(endpoint, options, deadline);
-  else socket = tune(await connectTcp(createRace(endpoint, options, deadline)), options);
+  else {
+    const { host = 'localhost', port } = endpoint;
+    const chain = proxies.length > 0 ? await listProxies({ host, port }, proxies) : proxies;
+    socket =
+      chain.length > 0
+        ? await dialThrough({ host, port }, chain, options, deadline)
+        : tune(await connectTcp(createRace(endpoint, options, deadline)), options);
+  }
   if (options.head !== undefined || options.tls || endpoint.kind === 'tls') {
     try {
       await begin(socket, endpoint, options, deadline);
@@ -87,15 +93,13 @@ function refuseKind({ kind }: Endpoint): string {
 }
 
 async function dialThrough(
-  { host = 'localhost', port }: Exclude<StreamEndpoint, { kind: 'unix' }>,
+  { host, port }: Target,
+  proxies: readonly ProxyHop[],
   options: DialOptions,
   deadline: Deadline,
 ): Promise<Socket> {
   const { observer, judge } = options;
   refuseNumericForm(host);
-  const proxies = await listProxies({ host, port }, options.proxies ?? []);
-  if (proxies.length === 0)
-    return tune(await connectTcp(createRace({ host, port }, options, deadline)), options);
   const { connectThrough } = await import('./proxy-chain.ts');
   return connectThrough(
     proxies,

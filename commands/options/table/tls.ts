@@ -18,6 +18,16 @@ const withClients: readonly Mode[] = [...anySession, 'workers', 'names', 'replay
 const withTargets: readonly Mode[] = [...anySession, 'workers', 'replay-clients'];
 const implies = { tls: true } as const;
 
+/** What every option has that is for whatever TLS is spoken, with clients or with servers. */
+const ofEitherSide = {
+  config: true,
+  in: { connect: ['client'], listen: ['server'], echo: ['server', 'client'], proxy: ['relay'] },
+  ends: streamEnds,
+  modes: [...anySession, 'workers', 'names', 'replay-clients', 'replay-target'],
+  implies,
+  needs: [{ anyOf: ['tlsIn', 'tlsOut'], in: 'proxy' }],
+} as const;
+
 /** TLS of a command with one side, or of a proxy with its clients (--tls-in) and with its targets (--tls-out). */
 export const tls = {
   tls: {
@@ -145,36 +155,21 @@ export const tls = {
       proxy: 'an ALPN protocol to offer or accept; may be repeated',
     },
     value: list((protocol) => protocol, 'x'),
-    config: true,
-    in: { connect: ['client'], listen: ['server'], echo: ['server', 'client'], proxy: ['relay'] },
-    ends: streamEnds,
-    modes: [...anySession, 'workers', 'names', 'replay-clients', 'replay-target'],
-    implies,
-    needs: [{ anyOf: ['tlsIn', 'tlsOut'], in: 'proxy' }],
+    ...ofEitherSide,
     test: 'cli/connect/tls.test.ts',
   },
   tlsMin: {
     flags: '--tls-min <version>',
     help: 'the oldest version of TLS to speak (default: 1.2)',
     value: choice(tlsVersions),
-    config: true,
-    in: { connect: ['client'], listen: ['server'], echo: ['server', 'client'], proxy: ['relay'] },
-    ends: streamEnds,
-    modes: [...anySession, 'workers', 'names', 'replay-clients', 'replay-target'],
-    implies,
-    needs: [{ anyOf: ['tlsIn', 'tlsOut'], in: 'proxy' }],
+    ...ofEitherSide,
     test: 'cli/tls-rules.test.ts',
   },
   tlsCiphers: {
     flags: '--tls-ciphers <list>',
     help: 'the cipher suites, as openssl-ciphers(1) writes them',
     value: text((written) => written, 'ECDHE+AESGCM'),
-    config: true,
-    in: { connect: ['client'], listen: ['server'], echo: ['server', 'client'], proxy: ['relay'] },
-    ends: streamEnds,
-    modes: [...anySession, 'workers', 'names', 'replay-clients', 'replay-target'],
-    implies,
-    needs: [{ anyOf: ['tlsIn', 'tlsOut'], in: 'proxy' }],
+    ...ofEitherSide,
     test: 'cli/tls-rules.test.ts',
   },
   tlsInsecure: {
