@@ -197,8 +197,7 @@ testWith('tmux', 'less')('Ctrl-C leaves help in a pager to the pager', async (t)
   screen.run(showingStatus(`${tnetCommand} connect --help`));
   t.truthy(await screen.shows(/^Usage: tnet connect[^]*\n:$/m));
   screen.press('C-c');
-  screen.press('G');
-  t.truthy(await screen.shows(/The manual page: tnet help --man connect/));
+  t.truthy(await screen.pressUntil('G', /The manual page: tnet help --man connect/));
   screen.press('q');
   t.truthy(await screen.shows(/status 0!/));
 });

@@ -18,6 +18,8 @@ export interface Screen {
   readonly styled: () => string;
   /** Waits until the screen matches. */
   readonly shows: (pattern: RegExp) => Promise<RegExpExecArray>;
+  /** Presses a key, again and again, until the screen matches: a program that is being interrupted drops what is typed. */
+  readonly pressUntil: (key: string, pattern: RegExp) => Promise<RegExpExecArray>;
   readonly resize: (columns: number, rows: number) => void;
   /** Runs a command in the shell, without waiting for it. */
   readonly run: (command: string) => void;
@@ -87,6 +89,14 @@ export async function openScreen(
     press,
     text,
     styled: () => tmux('capture-pane', '-p', '-e'),
+    pressUntil: (key, pattern) => {
+      let looks = 0;
+      const look = () => {
+        if (looks++ % 25 === 0) press(key);
+        return text();
+      };
+      return until(look, pattern);
+    },
     paintedText: () => tmux('capture-pane', '-p', '-e'),
     shows,
     ask,
