@@ -141,7 +141,10 @@ export class ServerRun<S extends Service = Service> {
         for (const service of services) service.close();
         return;
       }
-      if (this.#flags.config === undefined && services.some(({ access }) => access))
+      if (
+        this.#flags.config === undefined &&
+        services.some(({ access, reloadLists }) => access ?? reloadLists)
+      )
         this.#onHangup(() => this.#reloadAccess());
       this.#binding = this.#listeners.serve(services, this.stopping);
       await this.#binding;

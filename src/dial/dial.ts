@@ -105,7 +105,7 @@ async function dialThrough(
     {
       connect: async (hop) => tune(await connectTcp(createRace(hop, options, deadline, true)), options),
       signal: deadline.signal,
-      judge: judge && ((address) => judge({ transport: 'stream', address, port })),
+      judge: judge && ((address, isName) => judge({ transport: 'stream', address, port, isName })),
       onHop: (proxy, target) => observer?.hop?.(proxy, target),
     },
   );

@@ -84,7 +84,8 @@ export class Listener implements BoundListener {
   }
 
   async reloadAccess(): Promise<AccessList | undefined> {
-    const { access } = this.#service;
+    const { access, reloadLists } = this.#service;
+    await reloadLists?.();
     await access?.reload();
     // A lane has the lists as they were when it was opened.
     if (access && typeof this.#lane === 'object') this.#applyService();

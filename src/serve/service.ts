@@ -86,6 +86,8 @@ export interface Service {
   readonly lane?: LaneOffer;
   /** Binds an address that has no clients, only datagrams. Default: each client is a connection, over UDP too. */
   readonly bind?: ((service: Service, host: ServeHost) => Promise<BoundListener>) | undefined;
+  /** Reads what lists it has besides `access` again. Throws TNET_E_ACCESS. Undefined: it has none. */
+  readonly reloadLists?: (() => Promise<void>) | undefined;
   /** Ends what the service keeps running. Connections go on. */
   readonly close: () => void;
 }
