@@ -175,7 +175,7 @@ export function isReset(error: unknown): boolean {
  */
 export function hideUserInfo(argument: string): string {
   const at = argument.lastIndexOf('@');
-  if (at < 0 || /^(?:unix:|[@./])/.test(argument)) return argument;
+  if (at < 0 || /^(?:unix(?:-[a-z]+)?:|(?:exec|sh|pty|file|serial):|[@./])/.test(argument)) return argument;
   const [scheme = ''] = /^[a-z][a-z0-9+.-]*:\/\//i.exec(argument) ?? [];
   return `${scheme}…${argument.slice(at)}`;
 }

@@ -1,10 +1,11 @@
 import type { ValueKind } from './value-kinds.ts';
 
 /** What a connection's end can be: it carries a stream or datagrams, between IP addresses or on this machine. */
-export type End = 'stream' | 'datagram' | 'ip' | 'unix';
+/** `local`: on this machine, but no socket: a program, a file, a serial line. */
+export type End = 'stream' | 'datagram' | 'ip' | 'unix' | 'local';
 
-export const anyEnd: readonly End[] = ['stream', 'datagram', 'ip', 'unix'];
-export const streamEnds: readonly End[] = ['stream', 'ip', 'unix'];
+export const anyEnd: readonly End[] = ['stream', 'datagram', 'ip', 'unix', 'local'];
+export const streamEnds: readonly End[] = ['stream', 'ip', 'unix', 'local'];
 export const ipEnds: readonly End[] = ['stream', 'datagram', 'ip'];
 export const tcpEnds: readonly End[] = ['stream', 'ip'];
 

@@ -1,5 +1,4 @@
 import { formatHostPort, formatTargetEndpoint, type Endpoint } from '../address/endpoint.ts';
-import { TnetError } from '../errors.ts';
 import type { Connection } from '../net/connection.ts';
 import type { ProxyHop } from '../address/proxy-url.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
@@ -61,9 +60,13 @@ async function dialOnce(
     return peer;
   }
   const name = formatTargetEndpoint(endpoint);
-  if (endpoint.kind !== 'unix' && endpoint.kind !== 'tcp' && endpoint.kind !== 'tls')
-    throw new TnetError('TNET_E_UNSUPPORTED', refuseKind(endpoint), { subject: name });
   using deadline = new Deadline(`no answer from ${name}`, timeoutMs, signal);
+  if (endpoint.kind !== 'unix' && endpoint.kind !== 'tcp' && endpoint.kind !== 'tls') {
+    const { dialOther } = await import('./dial-other.ts');
+    const connection = await dialOther(endpoint, { ...options, timeoutMs }, deadline);
+    if (prove) await prove(connection, timeoutMs);
+    return connection;
+  }
   let socket;
   if (endpoint.kind === 'unix')
     socket = tune(await dialPath(endpoint.path, options, deadline.signal), options);
@@ -85,11 +88,6 @@ async function dialOnce(
   }
   if (prove) await prove(socket, timeoutMs);
   return socket;
-}
-
-function refuseKind({ kind }: Endpoint): string {
-  if (kind === 'fd') return 'a descriptor can only be listened on';
-  return kind === 'stdio' ? 'standard input and output cannot be connected to' : `cannot connect to ${kind}`;
 }
 
 async function dialThrough(

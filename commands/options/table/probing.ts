@@ -1,11 +1,22 @@
 import { TnetError } from '../../../src/errors.ts';
 import { parseStatuses } from '../../../src/protocol/http-status.ts';
 import { readTimeMs } from '../../../src/quantities.ts';
-import { anyEnd, checking, streamEnds, tcpEnds, type Mode, type Need, type OptionTable } from '../row.ts';
+import {
+  anyEnd,
+  checking,
+  streamEnds,
+  tcpEnds,
+  type End,
+  type Mode,
+  type Need,
+  type OptionTable,
+} from '../row.ts';
 import { count, text, toggle } from '../value-kinds.ts';
 
 /** In which modes something else than a connection may be looked for: no session follows any of them. */
 const looking: readonly Mode[] = [...checking, 'receive'];
+/** What listens somewhere. */
+const listened: readonly End[] = ['stream', 'ip', 'unix'];
 const limited: readonly Need[] = [
   { anyOf: ['wait', 'retry', 'check'], called: 'with --wait TIME, --retry or -z: they say how long to try' },
 ];
@@ -17,7 +28,7 @@ export const conditions = {
     help: 'URLs among the addresses answer with this status: 200, 2xx, 200,3xx',
     value: text(parseStatuses, '200'),
     in: { connect: ['client'] },
-    ends: streamEnds,
+    ends: listened,
     modes: looking,
     turnsOn: 'condition',
     needs: limited,
@@ -29,7 +40,7 @@ export const conditions = {
     help: 'the addresses refuse, or are no longer there',
     value: toggle,
     in: { connect: ['client'] },
-    ends: streamEnds,
+    ends: listened,
     modes: looking,
     turnsOn: 'condition',
     needs: limited,

@@ -17,8 +17,8 @@ const starttlsNames: readonly StarttlsProtocol[] = [
 const withClients: readonly Mode[] = [...anySession, 'workers', 'names', 'replay-target'];
 const withTargets: readonly Mode[] = [...anySession, 'workers', 'replay-clients'];
 const implies = { tls: true } as const;
-/** Why UDP has no TLS. */
-const noDtls = 'TLS over UDP is DTLS, which is not supported';
+/** Why datagrams have no TLS. */
+const noDtls = 'DTLS, which is TLS for datagrams, is not supported';
 
 /** What every option has that is for whatever TLS is spoken, with clients or with servers. */
 const ofEitherSide = {

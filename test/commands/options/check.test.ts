@@ -200,7 +200,7 @@ for (const [command, args, message] of [
   [
     'connect',
     ['udp://127.0.0.1:1', '--starttls', 'smtp'],
-    '--tls does not go with this address: TLS over UDP is DTLS, which is not supported',
+    '--tls does not go with this address: DTLS, which is TLS for datagrams, is not supported',
   ],
   [
     'connect',
