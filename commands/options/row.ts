@@ -16,6 +16,7 @@ export const tcpEnds: readonly End[] = ['stream', 'ip'];
 export const modes = {
   check: { called: '-z', reason: 'a check sends and reads nothing' },
   then: { called: 'a command after --', reason: 'there is no session' },
+  condition: { called: '--wait-http', reason: 'there is no session' },
   several: { called: 'several addresses', reason: 'they are only waited for' },
   program: { called: 'a program', reason: 'the program takes the place of standard input and output' },
   receive: { called: '-d', reason: 'standard input is not read' },
@@ -35,7 +36,7 @@ export const modes = {
 export type Mode = keyof typeof modes;
 
 /** Of connect: no session follows. */
-export const checking: readonly Mode[] = ['check', 'then', 'several'];
+export const checking: readonly Mode[] = ['check', 'condition', 'then', 'several'];
 /** Of a session: who reads and writes, and with how many clients. */
 export const sessions: readonly Mode[] = [
   'program',
