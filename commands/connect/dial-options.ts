@@ -93,6 +93,7 @@ export async function readDialOptions(run: ClientRun, endpoint: Endpoint): Promi
         ? undefined
         : { address: options.source, port: localPort },
     proxies: proxies.length > 0 ? proxies : undefined,
+    proxyTls: await readProxyTls(run, proxies),
     head: options.sendProxy,
     tls: await readTls(run, endpoint),
     patience: isPatient(options) ? readPatience(options, hasOwnLimit) : undefined,
@@ -109,6 +110,20 @@ async function readTls(
   if (!options.tls && endpoint.kind !== 'tls') return undefined;
   const { readClientSecure } = await import('../options/tls.ts');
   return readClientSecure(options, endpoint, formatTargetEndpoint(endpoint), context.reporter);
+}
+
+/** TLS with the proxies, where they speak it. */
+async function readProxyTls(
+  { context: { reporter }, options: { proxyCa } }: ClientRun,
+  proxies: readonly ProxyHop[],
+): Promise<DialOptions['proxyTls']> {
+  if (proxyCa === undefined && proxies.every(({ protocol }) => protocol !== 'https')) return undefined;
+  const { readProxyTls: read } = await import('../../src/dial/proxy-tls.ts');
+  const { reportHandshake } = await import('../../src/dial/tls-handshake.ts');
+  return read(proxies, proxyCa, {
+    fail: (file, error) => reporter.fail(file, error),
+    onHandshake: (proxy, report) => reportHandshake((event) => reporter.emit(event), proxy, report),
+  });
 }
 
 /** Attempts of --wait are short, because a server that is starting up may leave the first ones unanswered. */

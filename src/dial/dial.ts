@@ -1,7 +1,7 @@
 import { formatHostPort, formatTargetEndpoint, type Endpoint } from '../address/endpoint.ts';
 import { TnetError } from '../errors.ts';
 import type { Connection } from '../net/connection.ts';
-import type { ProxyHop } from '../address/proxy-url.ts';
+import { formatProxy, type ProxyHop } from '../address/proxy-url.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 import { Deadline } from '../net/deadline.ts';
 import { connectTcp, type RaceOptions } from '../net/happy-eyeballs.ts';
@@ -98,7 +98,7 @@ async function dialThrough(
   options: DialOptions,
   deadline: Deadline,
 ): Promise<Socket> {
-  const { observer, judge } = options;
+  const { observer, judge, proxyTls } = options;
   refuseNumericForm(host);
   const { connectThrough } = await import('./proxy-chain.ts');
   return connectThrough(
@@ -106,6 +106,11 @@ async function dialThrough(
     { host, port },
     {
       connect: async (hop) => tune(await connectTcp(createRace(hop, options, deadline, true)), options),
+      async secure(opened, hop) {
+        const { startTls, createDefaultSettings } = await import('./tls-client.ts');
+        const proxy = { host: hop.host, address: formatProxy(hop), isProxy: true };
+        await startTls(opened, proxyTls?.(hop) ?? createDefaultSettings(), proxy, deadline.signal);
+      },
       signal: deadline.signal,
       judge: judge && ((address) => judge({ transport: 'stream', address, port })),
       onHop: (proxy, target) => observer?.hop?.(proxy, target),
