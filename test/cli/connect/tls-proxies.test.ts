@@ -271,8 +271,8 @@ testWith('curl', 'openssl')(
     await waitForPort(port, server);
     const words = ['-sS', '-x', proxy, '--proxy-cacert', authority.caFile, '--cacert', authority.caFile];
     const { stdout } = await promisify(execFile)('curl', [...words, `https://localhost:${port}/hello`], {
-    timeout: 50_000,
-  });
-  t.is(stdout, 'hello within two layers');
+      timeout: 50_000,
+    });
+    t.is(stdout, 'hello within two layers');
   },
 );
