@@ -123,6 +123,8 @@ function parseWholeAddress(word: string): TargetGroup {
     const endpoint = parseEndpoint(word);
     if (endpoint.kind === 'tcp' && endpoint.port === 0)
       throw addressError(word, 'port 0 cannot be connected to');
+    if (endpoint.kind === 'fd')
+      throw addressError(word, 'it is connected already: there is nothing to check or to wait for');
     return { endpoint };
   }
   return { hosts: [host === '' ? undefined : parseHost(host ?? '')], ranges: parsePorts(ports, word) };

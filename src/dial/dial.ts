@@ -13,7 +13,7 @@ import { dialPath } from './dial-direct.ts';
 import type { Patience, Retry } from './patience.ts';
 import type { Target } from './proxy-chain.ts';
 
-type StreamEndpoint = Extract<Endpoint, { kind: 'unix' | 'tcp' | 'tls' }>;
+type StreamEndpoint = Extract<Endpoint, { kind: 'unix' | 'tcp' | 'tls' | 'fd' }>;
 
 /**
  * Opens a connection to an endpoint, as the options say: by a race over its addresses, through proxies, with a
@@ -61,11 +61,13 @@ async function dialOnce(
     return peer;
   }
   const name = formatTargetEndpoint(endpoint);
-  if (endpoint.kind !== 'unix' && endpoint.kind !== 'tcp' && endpoint.kind !== 'tls')
-    throw new TnetError('TNET_E_UNSUPPORTED', refuseKind(endpoint), { subject: name });
+  if (!isStream(endpoint)) throw new TnetError('TNET_E_UNSUPPORTED', refuseKind(endpoint), { subject: name });
   using deadline = new Deadline(`no answer from ${name}`, timeoutMs, signal);
   let socket;
-  if (endpoint.kind === 'unix')
+  if (endpoint.kind === 'fd') {
+    const { dialDescriptor } = await import('./dial-descriptor.ts');
+    socket = tune(dialDescriptor(endpoint.fd, options), options);
+  } else if (endpoint.kind === 'unix')
     socket = tune(await dialPath(endpoint.path, options, deadline.signal), options);
   else {
     const { host = 'localhost', port } = endpoint;
@@ -87,8 +89,11 @@ async function dialOnce(
   return socket;
 }
 
+function isStream(endpoint: Endpoint): endpoint is StreamEndpoint {
+  return ['unix', 'tcp', 'tls', 'fd'].includes(endpoint.kind);
+}
+
 function refuseKind({ kind }: Endpoint): string {
-  if (kind === 'fd') return 'a descriptor can only be listened on';
   return kind === 'stdio' ? 'standard input and output cannot be connected to' : `cannot connect to ${kind}`;
 }
 
@@ -189,7 +194,7 @@ async function begin(
   }
   if (!tls && endpoint.kind !== 'tls') return;
   const { startTls, createDefaultSettings } = await import('./tls-client.ts');
-  const dialled = endpoint.kind === 'unix' ? undefined : endpoint.host;
+  const dialled = 'host' in endpoint ? endpoint.host : undefined;
   const server = { host: options.tlsHost ?? dialled ?? 'localhost', address: formatTargetEndpoint(endpoint) };
   const startedAt = performance.now();
   await startTls(socket, tls ?? createDefaultSettings(), server, deadline.signal);
