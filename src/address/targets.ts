@@ -146,6 +146,8 @@ function parseWholeAddress(word: string, protocol: ServiceProtocol): TargetGroup
     const endpoint: Endpoint = written.kind === 'tcp' ? { ...written, kind: protocol } : written;
     if (endpoint.kind === protocol && endpoint.port === 0)
       throw addressError(word, 'port 0 cannot be connected to');
+    if (endpoint.kind === 'fd')
+      throw addressError(word, 'it is connected already: there is nothing to check or to wait for');
     return { endpoint };
   }
   const ranges = parsePorts(ports, { subject: word, protocol });
