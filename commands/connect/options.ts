@@ -1,5 +1,6 @@
 import type { FlagsOf, Layout } from '../options/row.ts';
 import { address } from '../options/table/address.ts';
+import { sendingFiles } from '../options/table/files.ts';
 import { checks, limits, tries } from '../options/table/limits.ts';
 import { proxies } from '../options/table/proxies.ts';
 import { recording } from '../options/table/recording.ts';
@@ -24,6 +25,7 @@ export const connectLayout = [
   ['The end of data:', endOfData],
   ['Lines, telnet and the terminal:', lines],
   ['Dialogue and programs:', dialogue, programs],
+  ['Files:', sendingFiles],
   ['TLS:', tls],
   ['Proxies:', proxies],
   ['Recording:', recording],
