@@ -88,13 +88,11 @@ export const fileTransferTargets: CodecTarget[] = [
   {
     name: 'file-transfer-sender',
     seeds: senders.map(join),
-    run: (chunks) =>
-      runDecoder(createSenderDecoder(), chunks),
+    run: (chunks) => runDecoder(createSenderDecoder(), chunks),
   },
   {
     name: 'file-transfer-receiver',
     seeds: receivers.map(join),
-    run: (chunks) =>
-      runDecoder(createReceiverDecoder(), chunks),
+    run: (chunks) => runDecoder(createReceiverDecoder(), chunks),
   },
 ];
