@@ -6,6 +6,7 @@ import type { TlsClientSettings } from '../../src/dial/tls-client.ts';
 import type { Connection } from '../../src/net/connection.ts';
 import { failureFields } from '../../src/report/sentences.ts';
 import { refuseAddressFlags, requireFamily, requireSource } from '../../src/address/host-rules.ts';
+import { TnetError } from '../../src/errors.ts';
 import { subjectOf, type Context, type ReportFlags } from '../context.ts';
 import type { ClientSecureFlags } from '../options/tls.ts';
 import type { TableFlags } from '../options/row.ts';
@@ -29,7 +30,7 @@ export type DialFlags = ReportFlags &
   Pick<
     TableFlags<typeof address & typeof checks, 'connect'>,
     'ipv4' | 'ipv6' | 'numeric' | 'source' | 'sourcePort' | 'check'
-  >;
+  > & { readonly sendOnly?: boolean | undefined };
 
 /** The run of a client: its flags, and where its connections are reported. */
 export interface ClientRun {
@@ -48,6 +49,7 @@ export interface ClientRun {
  * @throws TnetError TNET_E_USAGE, TNET_E_ADDRESS
  */
 export function checkSides(endpoints: Iterable<Endpoint>, options: DialFlags): void {
+  for (const { kind } of endpoints) if (kind === 'stdio') throw stdioError();
   const family = readFamily(options);
   refuseAddressFlags(endpoints, {
     ...addressFlags(options),
@@ -58,6 +60,12 @@ export function checkSides(endpoints: Iterable<Endpoint>, options: DialFlags): v
   // With a proxy, we do not connect to the address ourselves.
   if (family === undefined || options.via) return;
   for (const endpoint of endpoints) if ('host' in endpoint) requireFamily(endpoint.host, family);
+}
+
+/** They are what an address is connected to. */
+function stdioError(): TnetError {
+  const message = 'standard input and output cannot be connected to';
+  return new TnetError('TNET_E_UNSUPPORTED', message, { subject: '-' });
 }
 
 /** The connection, or undefined when there is none: then the failure is reported and the exit status set. */
@@ -98,6 +106,7 @@ export async function readDialOptions(run: ClientRun, endpoint: Endpoint): Promi
     patience: isPatient(options) ? readPatience(options, hasOwnLimit) : undefined,
     timeoutMs: options.waitConnect,
     signal: interruption.signal,
+    ...(options.sendOnly && { local: { appends: true } }),
     observer: isHeard(run) ? createObserver(run, endpoint) : undefined,
   };
 }

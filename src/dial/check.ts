@@ -57,6 +57,8 @@ interface ScannedPort extends Probe {
 /** The outcome of one check: a connection, or an error. */
 interface Finding {
   readonly socket?: Connection;
+  /** It is there, and was not connected to. */
+  readonly isThere?: true;
   readonly error?: unknown;
   readonly code?: string | undefined;
   readonly durationMs: number;
@@ -87,15 +89,16 @@ export async function checkAll(endpoints: Iterable<Endpoint>, options: CheckOpti
   const tell = (endpoint: Endpoint, finding: Finding, banner?: string) => {
     const { socket, durationMs } = finding;
     if (!ending.signal.aborted || banner !== undefined) {
-      const result: CheckResult = socket
-        ? {
-            endpoint,
-            state: 'open',
-            remote: socket.remoteAddress,
-            durationMs,
-            ...(banner && { banner }),
-          }
-        : { endpoint, state: stateOf(finding.code), failure: finding, durationMs };
+      const result: CheckResult =
+        socket !== undefined || finding.isThere
+          ? {
+              endpoint,
+              state: 'open',
+              remote: socket?.remoteAddress,
+              durationMs,
+              ...(banner && { banner }),
+            }
+          : { endpoint, state: stateOf(finding.code), failure: finding, durationMs };
       if (onResult(result) === 'stop') end();
     }
     if (socket) void leaveInOrder(socket).then(leave);
@@ -149,11 +152,19 @@ async function checkOne(
   const startedAt = performance.now();
   try {
     const dialOptions = await readDialOptions(endpoint);
+    // Running a program, say, would be more than a check.
+    if (!hasPeer(endpoint) && !dialOptions.prove && (await import('./local/probe.ts')).probeLocal(endpoint))
+      return { isThere: true, durationMs: performance.now() - startedAt };
     const socket = await dial(endpoint, { ...dialOptions, lookup: lookup.lookup, signal });
     return { socket, durationMs: performance.now() - startedAt };
   } catch (error) {
     return { error, code: errorCode(error), durationMs: performance.now() - startedAt };
   }
+}
+
+/** Whether something else than a program or a device of this machine is at the other end. */
+function hasPeer({ kind }: Endpoint): boolean {
+  return kind === 'tcp' || kind === 'tls' || kind === 'unix';
 }
 
 /** A longer banner is truncated. */

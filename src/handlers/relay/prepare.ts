@@ -10,7 +10,7 @@ import type { LanelessService, RelayOptions, RelayService } from './service.ts';
 import { checkLoops } from './targets/loop-check.ts';
 import { createTargetRule } from './targets/rules.ts';
 import { findDatagramEnds, type DatagramEnds } from './targets/target.ts';
-import { prepareTargetDialing, prepareTuner } from './targets/target-dial.ts';
+import { prepareTargetDialing, prepareTuner, relayed } from './targets/target-dial.ts';
 import { createDirectUpstream, type TargetDialing, type Upstream } from './targets/upstream.ts';
 import type { ReadGreeting } from '../../serve/greeting/greeting.ts';
 import { setFlagsFromString } from 'node:v8';
@@ -60,6 +60,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     tls: values.tlsIn ? await readTls(pair, host) : undefined,
     readers: await prepareReaders(pair),
     handle: createRelay(options, host),
+    local: { ...relayed, appends: false },
     close() {
       for (const upstream of upstreams) upstream.close();
     },
