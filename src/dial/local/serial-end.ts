@@ -51,7 +51,7 @@ export const dialSerial: DialKind<'serial'> = (endpoint, { local }) => {
     onOutputOver({ side }) {
       clearTimeout(timer);
       bridge.endOutput();
-      if (side === 'source') bridge.stopInput();
+      if (side !== 'sink') bridge.stopInput();
     },
     onOver() {
       // What was read of a stream that is cut off has a limit: a line may be held up by its flow control.
