@@ -12,6 +12,7 @@ import { reports } from '../options/table/reports.ts';
 import { monitoring, processes, serving } from '../options/table/serving.ts';
 import { exposure } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
+import { targetLists } from '../options/table/target-lists.ts';
 import { tls } from '../options/table/tls.ts';
 
 /** The options of `tnet proxy`, in the order of its help. */
@@ -20,7 +21,7 @@ export const proxyLayout = [
   ['Several targets:', balance],
   ['TLS:', tls],
   ['SOCKS, HTTP CONNECT and PROXY headers:', protocols, clientHeader, proxies],
-  ['Access:', access, exposure],
+  ['Access:', access, targetLists, exposure],
   ['Limits:', clients, admission, limits],
   ['What is seen:', tap, recording, live, monitoring],
   ['Faults on purpose:', faults],

@@ -6,7 +6,7 @@ import type { DialOptions } from './dial-options.ts';
 type Kind = Endpoint['kind'];
 
 /** An endpoint of a kind that dial() does not connect to itself. */
-export type OtherKind = Exclude<Kind, 'tcp' | 'tls' | 'udp' | 'unix'>;
+export type OtherKind = Exclude<Kind, 'tcp' | 'tls' | 'udp' | 'unix' | 'fd'>;
 
 export type OfKind<Name extends Kind> = Extract<Endpoint, { kind: Name }>;
 

@@ -16,11 +16,6 @@ const kinds: { readonly [Name in OtherKind]?: () => Promise<DialKind<Name>> } = 
   stdio: async () => (await import('./local/stdio-end.ts')).dialStdio,
 };
 
-/** Why the others cannot be connected to. */
-const refusals: Readonly<Partial<Record<OtherKind, string>>> = {
-  fd: 'a descriptor can only be listened on',
-};
-
 /**
  * Connects to an endpoint that is neither TCP, TLS, UDP nor a Unix stream socket.
  *
@@ -33,6 +28,6 @@ export async function dialOther(
 ): Promise<Connection> {
   const load = kinds[endpoint.kind] as (() => Promise<DialKind<OtherKind>>) | undefined;
   if (load) return (await load())(endpoint, options, deadline);
-  const message = refusals[endpoint.kind] ?? `cannot connect to ${endpoint.kind}`;
+  const message = `cannot connect to ${endpoint.kind}`;
   throw new TnetError('TNET_E_UNSUPPORTED', message, { subject: formatEndpoint(endpoint) });
 }
