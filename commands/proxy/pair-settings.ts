@@ -61,14 +61,22 @@ export interface PairSettings {
   readonly route?: readonly string[];
   /** read a PROXY header, version 1 or 2, from each client */
   readonly acceptProxy?: boolean;
-  /** reach targets through [socks4|socks4a|socks5|http]://[user@]host:port, or env: the one in ALL_PROXY or HTTPS_PROXY; repeat for a chain */
+  /** reach targets through [socks4|socks4a|socks5|http|https]://[user@]host:port, or env: the one in ALL_PROXY or HTTPS_PROXY; repeat for a chain */
   readonly via?: readonly string[];
   /** the password of -x, or one per line for each user; default: $TNET_PROXY_PASSWORD */
   readonly proxyPasswordFile?: string;
+  /** trust the authorities in this PEM file only for https:// proxies */
+  readonly proxyCa?: string;
   /** serve only these: CIDR, HOST or ./FILE, with commas */
   readonly allow?: readonly string[];
   /** turn these away: CIDR, HOST or ./FILE, with commas */
   readonly deny?: readonly string[];
+  /** let clients name only these: CIDR, *.NAME, NAME, * or a class (loopback, link-local, private, multicast, special, global), with or without :PORTS, or ./FILE */
+  readonly allowTarget?: readonly string[];
+  /** keep clients from these, in the same form */
+  readonly denyTarget?: readonly string[];
+  /** let other machines reach a program, file or device without --allow */
+  readonly insecureExec?: boolean;
   /** serve at most n connections at once; the rest wait */
   readonly maxConnections?: number;
   /** reset the connections beyond -m instead of letting them wait */

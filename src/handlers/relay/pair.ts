@@ -32,6 +32,8 @@ export interface PairValues
     LimitValues,
     FaultValues,
     ReplayValues {
+  /** Clients of other machines may reach targets that are programs, files and devices. */
+  readonly insecureExec?: boolean;
   /** Between UDP and a stream. */
   readonly framing?: 'chunk' | 'length';
 }

@@ -10,7 +10,7 @@ import type { LanelessService, RelayOptions, RelayService } from './service.ts';
 import { checkLoops } from './targets/loop-check.ts';
 import { createTargetRules, type TargetRules } from './targets/rules.ts';
 import { findDatagramEnds, type DatagramEnds } from './targets/target.ts';
-import { prepareTargetDialing, prepareTuner } from './targets/target-dial.ts';
+import { prepareTargetDialing, prepareTuner, relayed } from './targets/target-dial.ts';
 import { createDirectUpstream, type TargetDialing, type Upstream } from './targets/upstream.ts';
 import type { ReadGreeting } from '../../serve/greeting/greeting.ts';
 import { setFlagsFromString } from 'node:v8';
@@ -30,11 +30,12 @@ export async function prepareRelays(pairs: readonly Pair[], host: ProxyHost): Pr
 /**
  * Prepares a pair. What a pair does not use is not loaded. Opens no listening socket.
  *
- * @throws TnetError TNET_E_ADDRESS for a name where -n forbids one, TNET_E_CONFIG for a htpasswd file,
+ * @throws TnetError TNET_E_PROGRAM, TNET_E_ADDRESS for a name where -n forbids one, TNET_E_CONFIG for a htpasswd file,
  *   TNET_E_USAGE for a certificate, TNET_E_ACCESS for an access list, TNET_E_RECORDING for a recording
  */
 export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelayService> {
   const { listen, values } = pair;
+  await requirePrograms(pair);
   const upstreams: Upstream[] = [];
   const ends = findDatagramEnds(listen, pair.targets);
   const dial = await prepareTargetDialing(values, host, ends?.target ? 'datagram' : 'stream');
@@ -60,6 +61,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     tls: values.tlsIn ? await readTls(pair, host) : undefined,
     readers: await prepareReaders(pair),
     handle: createRelay(options, host),
+    local: { ...relayed, appends: false },
     reloadLists: options.requests?.rules.reload,
     close() {
       for (const upstream of upstreams) upstream.close();
@@ -67,6 +69,14 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
   });
   const service: LanelessService = { ...options, ...own };
   return { ...service, lane: await prepareLane(service, host) };
+}
+
+/** @throws TnetError TNET_E_PROGRAM for a target that is not there */
+async function requirePrograms({ targets, values }: Pair): Promise<void> {
+  for (const target of [...targets, ...(values.route ?? []).flatMap((route) => route.targets)]) {
+    if (target.kind !== 'exec' && target.kind !== 'pty') continue;
+    (await import('../../dial/local/program.ts')).requireProgram(target);
+  }
 }
 
 /** @throws TnetError TNET_E_ACCESS */

@@ -38,6 +38,8 @@ const knownOfService = new Set<string>([
   'greetingMs',
   'handle',
   'close',
+  // Of ends that are no sockets, and never come here.
+  'local',
   // Asked for by the engine: ./questions.ts.
   'rate',
   'takeRate',
