@@ -109,7 +109,7 @@ function checkEnds(pair: ReadPair, name: NamePart): void {
     throw refuseTargets('tls:// has to be before all targets or before none');
   if (targets.some(isDatagramTarget) && !targets.every(isDatagramTarget))
     throw refuseTargets('udp:// has to be before all targets or before none');
-  const server = values.socks ? 'socks' : values.httpConnect ? 'httpConnect' : undefined;
+  const server = (['socks', 'httpConnect', 'http'] as const).find((one) => values[one] === true);
   if (server && targets.length > 0)
     throw refuseTargets(`makes no sense with ${name(server)}: clients name it`);
   const isReplayServer = values.replay !== undefined && !isReplayClient(pair);
@@ -128,7 +128,7 @@ function checkAccess({ listen, values }: ReadPair, name: NamePart): void {
 
 /** A server that connects any client to anything must not be offered to a network by mistake. */
 function checkExposure({ listen, values }: ReadPair, name: NamePart): void {
-  const server = values.socks ? 'socks' : values.httpConnect ? 'httpConnect' : undefined;
+  const server = (['socks', 'httpConnect', 'http'] as const).find((one) => values[one] === true);
   if (!server || values.authFile !== undefined || values.allow !== undefined || isLocalListener(listen))
     return;
   throw refuse(

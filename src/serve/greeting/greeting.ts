@@ -29,6 +29,8 @@ export interface Greeting {
   readonly header?: ProxyHeader;
   /** What it asks to be connected to, by SOCKS or CONNECT. */
   readonly request?: TargetRequest;
+  /** It speaks HTTP, and its first request is still to be read. */
+  readonly isHttp?: boolean;
   /** The pattern that its first bytes match; absent: none of them. */
   readonly route?: RoutePattern | undefined;
   /** Bytes of its stream that precede what its socket delivers. */
