@@ -24,6 +24,8 @@ export interface DialOptions {
   readonly tuneDatagrams?: ((socket: DatagramSocket) => void) | undefined;
   /** The proxies to go through, first the one that is connected to directly. Default: none. */
   readonly proxies?: readonly ProxyHop[] | undefined;
+  /** The TLS settings for a proxy that speaks TLS. Default: its certificate is checked as this machine does. */
+  readonly proxyTls?: ((hop: ProxyHop) => TlsClientSettings) | undefined;
   /**
    * What is sent to the target before anything else: a PROXY header of this version with our own ends, or these
    * bytes.

@@ -18,6 +18,7 @@ export type ProtocolName =
   | 'http-connect'
   | 'htpasswd'
   | 'proxy-protocol'
+  | 'file-transfer'
   | 'tls'
   | 'smtp'
   | 'imap'

@@ -44,6 +44,8 @@ export interface RouteToTargetValues {
   readonly via?: readonly ProxyHop[];
   /** The file of their passwords. */
   readonly proxyPasswordFile?: string;
+  /** The authorities that vouch for https:// proxies. Default: those of this machine. */
+  readonly proxyCa?: string;
 }
 
 /** What a proxy speaks itself, before it relays. */

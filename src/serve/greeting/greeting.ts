@@ -1,4 +1,7 @@
+import type { Connection } from '../../net/connection.ts';
 import type { Socket } from '../../net/index.ts';
+import type { FileMessageDecoder } from '../../protocol/file-transfer/decode.ts';
+import type { SenderMessage } from '../../protocol/file-transfer/messages.ts';
 import type { ProxyHeader } from '../../protocol/proxy-protocol/header.ts';
 import type { RoutePattern } from './route-match.ts';
 import { errorCode } from '../../errors.ts';
@@ -23,6 +26,15 @@ export interface TargetRequest {
   readonly refuse: (code: string | undefined) => Buffer;
 }
 
+/** A sender of files that has said how many follow. */
+export interface FilesStart {
+  readonly files: number;
+  /** Reads what follows. */
+  readonly decoder: FileMessageDecoder<SenderMessage>;
+  /** What it has read already. */
+  readonly messages: readonly SenderMessage[];
+}
+
 /** What a client said before its stream began. */
 export interface Greeting {
   /** What a PROXY header said about it. */
@@ -31,10 +43,14 @@ export interface Greeting {
   readonly request?: TargetRequest;
   /** It speaks HTTP, and its first request is still to be read. */
   readonly isHttp?: boolean;
+  /** The files that it is about to send. */
+  readonly files?: FilesStart;
   /** The pattern that its first bytes match; absent: none of them. */
   readonly route?: RoutePattern | undefined;
   /** Bytes of its stream that precede what its socket delivers. */
   readonly early?: Buffer | undefined;
+  /** Its stream, where that is not its socket: what a protocol above the socket carries. Closes the socket with it. */
+  readonly stream?: Connection | undefined;
 }
 
 /** How long a client may take for its greeting. */
