@@ -20,7 +20,7 @@ export const proxyLayout = [
   ['What is served:', serving],
   ['Several targets:', balance],
   ['TLS:', tls],
-  ['SOCKS, HTTP CONNECT and PROXY headers:', protocols, clientHeader, proxies],
+  ['SOCKS, HTTP and PROXY headers:', protocols, clientHeader, proxies],
   ['Access:', access, targetLists, exposure],
   ['Limits:', clients, admission, limits],
   ['What is seen:', tap, recording, live, monitoring],

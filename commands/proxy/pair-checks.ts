@@ -119,7 +119,7 @@ function checkEnds(pair: ReadPair, name: NamePart): void {
     throw refuseTargets('tls:// has to be before all targets or before none');
   if (targets.some(isDatagramTarget) && !targets.every(isDatagramTarget))
     throw refuseTargets('udp:// has to be before all targets or before none');
-  const server = values.socks ? 'socks' : values.httpConnect ? 'httpConnect' : undefined;
+  const server = (['socks', 'httpConnect', 'http'] as const).find((one) => values[one] === true);
   if (server && targets.length > 0)
     throw refuseTargets(`makes no sense with ${name(server)}: clients name it`);
   const isReplayServer = values.replay !== undefined && !isReplayClient(pair);
@@ -150,7 +150,7 @@ function checkExposure(pair: ReadPair, name: NamePart): void {
     const message = `${formatTarget(local)} behind an address that other machines reach needs ${name('allow')}, or ${name('insecureExec')} if anyone may use it`;
     throw new TnetError('TNET_E_EXPOSED', message, { subject: formatEndpoint(listen) });
   }
-  const server = values.socks ? 'socks' : values.httpConnect ? 'httpConnect' : undefined;
+  const server = (['socks', 'httpConnect', 'http'] as const).find((one) => values[one] === true);
   if (!server || values.authFile !== undefined || values.allow !== undefined || isLocalListener(listen))
     return;
   throw refuse(

@@ -163,6 +163,8 @@ export interface ServeHost extends Books {
     ((client: Socket, remote: string, place: { key: string; address: string }) => void) | undefined;
   /** What has been bound here. Default: that is not known. */
   readonly own?: OwnAddresses;
+  /** Signs the nonces of Digest, in all processes that serve the same clients. Default: each listener has its own. */
+  readonly nonceKey?: Buffer;
   /** The throw-away certificates of the run. Default: each is made where it is needed. */
   readonly certificates?: ThrowawayCertificates;
   /** Only addresses of this family. Default: both. */

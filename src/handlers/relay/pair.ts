@@ -55,8 +55,14 @@ export interface ProtocolValues {
   readonly sendProxy?: 1 | 2;
   readonly socks?: boolean;
   readonly httpConnect?: boolean;
-  /** The path of a htpasswd file. */
+  /** CONNECT, and requests for `http://` addresses. */
+  readonly http?: boolean;
+  /** The longest body of such a request, in bytes. */
+  readonly maxBody?: number;
+  /** The path of a file of users, see readUsers(). */
   readonly authFile?: string;
+  /** How HTTP clients authenticate. */
+  readonly authScheme?: 'basic' | 'digest' | 'any';
   /** What clients may name; see src/access/target-list.ts for what an entry may be. */
   readonly allowTarget?: readonly string[];
   readonly denyTarget?: readonly string[];

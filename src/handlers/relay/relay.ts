@@ -23,6 +23,7 @@ export function createRelay(options: RelayOptions, host: ProxyHost, open = openT
     if (greeting.request?.command === 'udp-associate') return associate(greeted, options, host);
     const isOwn = host.loops?.connections.has(client);
     if (isOwn && (await isOwn)) return leadBack(greeted, options, host);
+    if (greeting.isHttp) return serveHttp(greeted, options, host);
     const opened = await open(greeted, options, host);
     if (!opened) return { reason: 'aborted', failed: true, close: () => closeUnserved(client) };
     const { id } = entry;
@@ -44,6 +45,30 @@ export function createRelay(options: RelayOptions, host: ProxyHost, open = openT
       refused: errorCode(outcome.error) === 'ECONNREFUSED',
     });
     return conclude(client, target, outcome);
+  };
+}
+
+/**
+ * Serves a client that speaks HTTP. It is joined to a server of our own, so that everything that a relay does with a
+ * target applies: limits, faults, recordings, counts, and how a break is passed on.
+ */
+async function serveHttp(greeted: Greeted, options: RelayOptions, host: ProxyHost): Promise<HandlerEnding> {
+  const { client, greeting, entry } = greeted;
+  const session = options.http?.open(greeted);
+  if (!session) throw new Error('the pair does not serve HTTP');
+  const { outer: target } = session.end;
+  const records = openRecords(greeted, { socket: target, target: 'HTTP' }, host);
+  const joined = join({ client, target, early: greeting.early, records }, entry, options);
+  session.begin();
+  const outcome = await joined;
+  for (const record of records) record.closed(toRecordedEnding(outcome));
+  target.destroy();
+  const { reason, error, isCut } = outcome;
+  return {
+    ...conclude(client, target, outcome),
+    reason: session.isDone && !error && !isCut ? 'eof' : reason,
+    failed: isCut === true || session.hasFailed,
+    ...(session.brokenTarget !== undefined && { subject: session.brokenTarget }),
   };
 }
 

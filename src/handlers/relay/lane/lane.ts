@@ -57,6 +57,7 @@ const knownOfHost = new Set<string>([
   'own',
   // For TLS with clients, which by itself keeps clients out of the lane.
   'certificates',
+  'nonceKey',
   // With targets that are not names, a relay to itself is refused at the start.
   'loops',
 ] satisfies (keyof ProxyHost)[]);
