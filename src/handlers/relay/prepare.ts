@@ -52,6 +52,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     routes: await createRoutes(pair, create),
     requests: takesRequests ? { dial, judge: createTargetRule(listen, host.own) } : undefined,
     createFaults: await prepareFaults(pair),
+    liveFaults: pair.liveFaults,
     createHead: await prepareHead(pair),
     datagrams: await prepareDatagrams(pair),
   };
@@ -90,8 +91,9 @@ async function prepareFaults({
   targets,
   values,
   isFaulty,
+  liveFaults,
 }: Pair): Promise<RelayOptions['createFaults']> {
-  if (!isFaulty) return undefined;
+  if (!isFaulty || liveFaults) return undefined;
   const createFaults = await loadFaults(findDatagramEnds(listen, targets));
   return (connection, onDrop) => createFaults(values, connection, onDrop);
 }
