@@ -1,5 +1,5 @@
 import { defaultEscape, parseEscape } from '../../../src/transform/escape-keys.ts';
-import { parseExpect, unescapeText, choice, list, text, toggle, time } from '../value-kinds.ts';
+import { parseExpect, unescapeText, choice, list, positiveSize, text, toggle, time } from '../value-kinds.ts';
 import { anyEnd, checking, streamEnds, streams, type Mode, type OptionTable } from '../row.ts';
 import type { Step } from '../../../src/transform/dialogue.ts';
 
@@ -76,6 +76,15 @@ export const endOfData = {
     ends: anyEnd,
     modes: [...withInput, 'receive'],
     test: 'cli/after-end.test.ts',
+  },
+  readBytes: {
+    flags: '--read-bytes <size>',
+    help: 'end with status 0 once this much has been received and written; less is an error',
+    value: positiveSize,
+    in: both,
+    ends: anyEnd,
+    modes: ['receive'],
+    test: 'cli/read-bytes.test.ts',
   },
   waitReply: {
     flags: '--wait-reply [time]',
@@ -185,7 +194,7 @@ export const dialogue = {
     gathers: 'steps',
     in: both,
     ends: anyEnd,
-    modes: ['then', 'several', 'receive', 'send'],
+    modes: ['check', 'then', 'several', 'receive', 'send'],
     test: 'cli/connect/steps.test.ts',
   },
   send: {
@@ -195,7 +204,7 @@ export const dialogue = {
     gathers: 'steps',
     in: both,
     ends: anyEnd,
-    modes: ['then', 'several', 'receive', 'send'],
+    modes: ['check', 'then', 'several', 'receive', 'send'],
     test: 'cli/connect/steps.test.ts',
   },
   stepTimeout: {
@@ -205,7 +214,7 @@ export const dialogue = {
     default: { value: 10_000, text: '10s' },
     in: both,
     ends: anyEnd,
-    modes: ['then', 'several', 'receive', 'send'],
+    modes: ['check', 'then', 'several', 'receive', 'send'],
     needs: [{ anyOf: ['expect'] }],
     test: 'cli/connect/steps.test.ts',
   },
