@@ -97,10 +97,11 @@ export class FaultChain extends Transform {
 
   remove(name: string): void {
     const at = this.#links.findIndex((link) => link.name === name);
-    const [link] = this.#links.splice(at, at < 0 ? 0 : 1);
+    const link = this.#links[at];
     if (!link) return;
-    // What comes from before it from now on passes it by, behind what it has held.
+    // It keeps its place until it holds nothing: what comes meanwhile must not pass it by.
     link.stage.release();
+    this.#links.splice(at, 1);
     this.#join();
     const before = this.#links[at - 1];
     if (before) before.stage.pump();

@@ -144,7 +144,7 @@ test('a reset breaks an open connection off', async (t) => {
   await untilOpen(live, 1);
   live.add({ name: 'break', fault: { kind: 'reset', afterMs: 1 } });
   const { error } = await collectUntilClose(socket);
-  t.is(error?.code, 'ECONNRESET');
+  t.is((error as NodeJS.ErrnoException | undefined)?.code, 'ECONNRESET');
   t.deepEqual(host.ended, ['limit']);
 });
 

@@ -126,6 +126,23 @@ for (const fault of holding) {
   });
 }
 
+test('what waits before a full line does not overtake what the line holds when it is removed', async (t) => {
+  const live = new LiveFaults();
+  live.add({ name: 'slow', fault: { kind: 'latency', delayMs: long } });
+  live.add({ name: 'next', fault: { kind: 'corrupt', share: 0 } });
+  const { up } = openOne(live);
+  const received: Buffer[] = [];
+  up.on('data', (chunk: Buffer) => received.push(chunk));
+  const blocks = Array.from({ length: 80 }, (_, at) => Buffer.alloc(64 * 1024, at));
+  for (const block of blocks) up.write(block);
+  up.end();
+  await turns();
+  t.is(received.length, 0);
+  live.remove('slow');
+  await once(up, 'end');
+  t.true(Buffer.concat(received).equals(Buffer.concat(blocks)));
+});
+
 test('what a full line holds is taken by the next fault when it is removed, also with a reader that takes nothing', async (t) => {
   const live = new LiveFaults();
   live.add({ name: 'slow', fault: { kind: 'latency', delayMs: long } });
