@@ -2,6 +2,7 @@ import type { TlsRules } from '../../dial/tls-files.ts';
 import type { ProxyHop } from '../../address/proxy-url.ts';
 import type { Endpoint } from '../../address/endpoint.ts';
 import type { SocketValues } from '../../net/socket-values.ts';
+import type { LiveFaults } from './faults/live-faults.ts';
 import type { Spread } from '../../quantities.ts';
 import type { ServeValues } from '../../serve/service.ts';
 import type { Route, Target } from './targets/target.ts';
@@ -13,6 +14,11 @@ export interface Pair {
   readonly values: PairValues;
   /** Whether its connections have faults. */
   readonly isFaulty: boolean;
+  /**
+   * Faults that may be exchanged while connections are open, of which those of `values` are part: see
+   * createLiveFaults(). Its clients are served in JavaScript. Default: none; the faults of a connection stay.
+   */
+  readonly liveFaults?: LiveFaults;
   /** What keeps the clients in JavaScript: the first option that the engine cannot do alone. */
   readonly slowOption: string | undefined;
 }

@@ -65,6 +65,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
         ? await prepareHttp(pair, host, { requests, createHead, gate: entry.gate })
         : undefined,
     createFaults: await prepareFaults(pair),
+    liveFaults: pair.liveFaults,
     createHead,
     datagrams: await prepareDatagrams(pair),
   };
@@ -122,8 +123,9 @@ async function prepareFaults({
   targets,
   values,
   isFaulty,
+  liveFaults,
 }: Pair): Promise<RelayOptions['createFaults']> {
-  if (!isFaulty) return undefined;
+  if (!isFaulty || liveFaults) return undefined;
   const createFaults = await loadFaults(findDatagramEnds(listen, targets));
   return (connection, onDrop) => createFaults(values, connection, onDrop);
 }

@@ -5,6 +5,7 @@ import type { LaneOffer, Service } from '../../serve/service.ts';
 import type { DatagramSessions } from './datagrams/session.ts';
 import type { Faults } from './faults/faults.ts';
 import type { HttpFront } from './http/front.ts';
+import type { LiveFaults } from './faults/live-faults.ts';
 import type { Pair } from './pair.ts';
 import type { RequestRules } from './request.ts';
 import type { Upstream } from './targets/upstream.ts';
@@ -22,6 +23,8 @@ export interface RelayOptions {
   readonly http: HttpFront | undefined;
   /** Draws the faults of a connection; undefined when none has any. */
   readonly createFaults: ((connection: number, onDrop: () => void) => Faults) | undefined;
+  /** The faults of a pair that may be exchanged while connections are open; undefined: none may. */
+  readonly liveFaults: LiveFaults | undefined;
   /**
    * Creates what is sent to a target first; undefined: nothing. Throws a ProtocolError for what cannot be
    * expressed.

@@ -63,7 +63,10 @@ const knownOfHost = new Set<string>([
 ] satisfies (keyof ProxyHost)[]);
 
 /** The names by which users know a part. */
-const partNames: Readonly<Record<string, string>> = { recordings: '--tap or --output' };
+const partNames: Readonly<Record<string, string>> = {
+  recordings: '--tap or --output',
+  liveFaults: 'the exchange of faults',
+};
 
 /**
  * Why the clients of a service cannot take the express lane, as the end of a sentence; undefined when they can.
