@@ -4,6 +4,7 @@ import { formatEndpoint, type Endpoint } from '../src/address/endpoint.ts';
 import type { ProgramEndpoint } from '../src/handlers/program/program.ts';
 import type { EndingReason } from '../src/flow/flow.ts';
 import type { ProxyHeader } from '../src/protocol/proxy-protocol/header.ts';
+import { Socket } from '../src/net/index.ts';
 import { elapsedMs } from '../src/quantities.ts';
 import { sourceOf } from '../src/serve/greeting/greeting.ts';
 import type { Handler } from '../src/serve/service.ts';
@@ -65,7 +66,8 @@ async function runForConnection(
   const { runProgramSession } = await import('../src/handlers/program/program-session.ts');
   const idleMs = flags.idle;
   try {
-    const { input, output, exited, end } = await startProgram(program, describeConnection(client, facts));
+    const environment = { ...describeConnection(client, facts), ...(await describeSecurity(client)) };
+    const { input, output, exited, end } = await startProgram(program, environment);
     const ending = await runProgramSession({
       ...{ remote: client, input, output, exited, endProgram: end },
       ...{ idleMs, signal, quitMs: flags.quit, halfClose: flags.shutdown },
@@ -112,6 +114,11 @@ function describeConnection(client: Connection, facts: ConnectionFacts): Record<
     TNET_PROTO: facts.protocol,
     TNET_CONNECTION_ID: String(facts.id),
   };
+}
+
+async function describeSecurity(client: Connection): Promise<Record<string, string>> {
+  const layer = client instanceof Socket ? client.secureLayer : undefined;
+  return layer ? (await import('../src/handlers/program/tls-environment.ts')).describeTls(layer) : {};
 }
 
 /** `tcp`, `udp`, `unix` or `tls`, for TNET_PROTO. */

@@ -93,6 +93,13 @@ export function list<Value>(
   };
 }
 
+/** Files, one for each time that the option is given; a configuration file may also name a single one. */
+export const files: ValueKind<readonly string[]> = {
+  ...list((path) => path, '/nowhere/file', 'file'),
+  read: (written) => (Array.isArray(written) ? written : [written]).map(toText),
+  schema: { type: ['string', 'array'], items: { type: 'string' } },
+};
+
 /** A number may be written as one in JSON; anything else is text. */
 export function toText(written: unknown): string {
   if (typeof written === 'string') return written;
