@@ -71,7 +71,11 @@ export const errorTable = {
   },
   TNET_E_EXPECT: {
     exit: exitCodes.failed,
-    meaning: 'The peer did not send what a step of the dialogue expected.',
+    meaning: 'The peer did not answer as a step of the dialogue, or --wait-http, expected.',
+  },
+  TNET_E_OPEN: {
+    exit: exitCodes.failed,
+    meaning: 'An address that was to be closed still accepts connections.',
   },
   TNET_E_ECHO: {
     exit: exitCodes.failed,
@@ -171,7 +175,7 @@ export function isReset(error: unknown): boolean {
  */
 export function hideUserInfo(argument: string): string {
   const at = argument.lastIndexOf('@');
-  if (at < 0 || /^(?:unix:|[@./])/.test(argument)) return argument;
+  if (at < 0 || /^(?:unix(?:-[a-z]+)?:|(?:exec|sh|pty|file|serial):|[@./])/.test(argument)) return argument;
   const [scheme = ''] = /^[a-z][a-z0-9+.-]*:\/\//i.exec(argument) ?? [];
   return `${scheme}…${argument.slice(at)}`;
 }

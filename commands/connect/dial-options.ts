@@ -41,6 +41,8 @@ export interface ClientRun {
   /** Whether -w was given. Default false. */
   readonly hasOwnLimit?: boolean;
   readonly timing?: Timing | undefined;
+  /** What endpoints are called that are not written as an address. */
+  readonly names?: ReadonlyMap<Endpoint, string>;
 }
 
 /**
@@ -170,7 +172,7 @@ function isHeard({ options, timing }: ClientRun): boolean {
 }
 
 /** Reports what happens on the way to a connection, and measures it. */
-function createObserver({ context, options, timing }: ClientRun, endpoint: Endpoint): DialObserver {
+function createObserver({ context, options, timing, names }: ClientRun, endpoint: Endpoint): DialObserver {
   const { reporter } = context;
   const isTold = tellsTries(options);
   return {
@@ -187,7 +189,7 @@ function createObserver({ context, options, timing }: ClientRun, endpoint: Endpo
     hop: (proxy, target) => reporter.emit({ event: 'proxied', proxy, target }),
     tls: (durationMs) => timing?.report('tls', durationMs),
     retry({ retry, of, delayMs, error }) {
-      const address = formatTargetEndpoint(endpoint);
+      const address = names?.get(endpoint) ?? formatTargetEndpoint(endpoint);
       const limit = Number.isFinite(of) ? { of } : {};
       reporter.emit({ event: 'retry', address, retry, ...limit, delayMs, ...failureFields(error) });
     },

@@ -43,11 +43,25 @@ export type Refusal = { readonly option: string } & (
 type Rows = ReadonlyMap<string, OptionRow>;
 type Given = readonly (readonly [name: string, row: OptionRow, roles: readonly Role[]])[];
 
-/** An end of which the rows say whether they work with it. */
+/** What the rows know each kind of end as. */
+const ends: Readonly<Partial<Record<string, readonly End[]>>> = {
+  tcp: ['stream', 'ip'],
+  tls: ['stream', 'ip'],
+  ws: ['stream', 'ip'],
+  udp: ['datagram', 'ip'],
+  unix: ['stream', 'unix'],
+  'unix-seqpacket': ['stream', 'unix'],
+  'unix-dgram': ['datagram', 'unix'],
+  vsock: ['stream', 'local'],
+  exec: ['stream', 'local'],
+  pty: ['stream', 'local'],
+  serial: ['stream', 'local'],
+  file: ['stream', 'local'],
+};
+
+/** An end of which the rows say whether they work with it; nothing is known of a descriptor. */
 export function endOf(kind: string): readonly End[] {
-  if (kind === 'udp') return ['datagram', 'ip'];
-  if (kind === 'unix') return ['stream', 'unix'];
-  return kind === 'tcp' || kind === 'tls' ? ['stream', 'ip'] : [];
+  return ends[kind] ?? [];
 }
 
 /**
@@ -179,6 +193,7 @@ function describe(refusal: Refusal, rows: ReadonlyMap<string, OptionRow>, { role
       return `${flag} does not go with ${other}: ${reason}`;
     }
     case 'end':
+      if (refusal.reason !== undefined) return `${flag} does not go with this address: ${refusal.reason}`;
       if (refusal.end === 'datagram') return `${flag} needs a connection, and UDP has none`;
       return refusal.end === 'unix'
         ? `a Unix socket has no ${flag}`

@@ -1,10 +1,11 @@
 import type { ValueKind } from './value-kinds.ts';
 
 /** What a connection's end can be: it carries a stream or datagrams, between IP addresses or on this machine. */
-export type End = 'stream' | 'datagram' | 'ip' | 'unix';
+/** `local`: on this machine, but no socket: a program, a file, a serial line. */
+export type End = 'stream' | 'datagram' | 'ip' | 'unix' | 'local';
 
-export const anyEnd: readonly End[] = ['stream', 'datagram', 'ip', 'unix'];
-export const streamEnds: readonly End[] = ['stream', 'ip', 'unix'];
+export const anyEnd: readonly End[] = ['stream', 'datagram', 'ip', 'unix', 'local'];
+export const streamEnds: readonly End[] = ['stream', 'ip', 'unix', 'local'];
 export const ipEnds: readonly End[] = ['stream', 'datagram', 'ip'];
 export const tcpEnds: readonly End[] = ['stream', 'ip'];
 
@@ -15,6 +16,7 @@ export const tcpEnds: readonly End[] = ['stream', 'ip'];
 export const modes = {
   check: { called: '-z', reason: 'a check sends and reads nothing' },
   then: { called: 'a command after --', reason: 'there is no session' },
+  condition: { called: '--wait-http', reason: 'there is no session' },
   several: { called: 'several addresses', reason: 'they are only waited for' },
   program: { called: 'a program', reason: 'the program takes the place of standard input and output' },
   receive: { called: '-d', reason: 'standard input is not read' },
@@ -34,7 +36,7 @@ export const modes = {
 export type Mode = keyof typeof modes;
 
 /** Of connect: no session follows. */
-export const checking: readonly Mode[] = ['check', 'then', 'several'];
+export const checking: readonly Mode[] = ['check', 'condition', 'then', 'several'];
 /** Of a session: who reads and writes, and with how many clients. */
 export const sessions: readonly Mode[] = [
   'program',

@@ -97,8 +97,18 @@ export function list<Value>(
 export const files: ValueKind<readonly string[]> = {
   ...list((path) => path, '/nowhere/file', 'file'),
   read: (written) => (Array.isArray(written) ? written : [written]).map(toText),
-  schema: { type: ['string', 'array'], items: { type: 'string' } },
+  schema: { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] },
 };
+
+/** Entries of a list that are read later, as files among them want I/O. */
+export function entries(sample: string): ValueKind<readonly string[]> {
+  return list(requireWord, sample, 'file');
+}
+
+function requireWord(entry: string): string {
+  if (entry !== '') return entry;
+  throw new TnetError('TNET_E_USAGE', 'the entry is empty');
+}
 
 /** A number may be written as one in JSON; anything else is text. */
 export function toText(written: unknown): string {

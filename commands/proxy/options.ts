@@ -11,6 +11,7 @@ import { live, recording, tap, replay } from '../options/table/recording.ts';
 import { reports } from '../options/table/reports.ts';
 import { monitoring, processes, serving } from '../options/table/serving.ts';
 import { socket } from '../options/table/socket.ts';
+import { targetLists } from '../options/table/target-lists.ts';
 import { tls } from '../options/table/tls.ts';
 
 /** The options of `tnet proxy`, in the order of its help. */
@@ -19,7 +20,7 @@ export const proxyLayout = [
   ['Several targets:', balance],
   ['TLS:', tls],
   ['SOCKS, HTTP CONNECT and PROXY headers:', protocols, clientHeader, proxies],
-  ['Access:', access],
+  ['Access:', access, targetLists],
   ['Limits:', clients, admission, limits],
   ['What is seen:', tap, recording, live, monitoring],
   ['Faults on purpose:', faults],

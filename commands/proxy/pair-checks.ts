@@ -1,4 +1,4 @@
-import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
+import { formatEndpoint, type Endpoint, hasHost } from '../../src/address/endpoint.ts';
 import { isForeignName } from '../../src/address/host-rules.ts';
 import { TnetError } from '../../src/errors.ts';
 import { isLocalListener } from '../../src/net/listener-path.ts';
@@ -162,7 +162,7 @@ function checkNames({ targets, values }: ReadPair, name: NamePart): void {
 }
 
 function isLookedUp(target: Target): boolean {
-  return target.kind === 'srv' || ('port' in target && isForeignName(target.host));
+  return target.kind === 'srv' || (hasHost(target) && isForeignName(target.host));
 }
 
 function refuse(subject: string, message: string): TnetError {

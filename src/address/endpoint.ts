@@ -1,4 +1,5 @@
 import { unmapAddress } from './address.ts';
+import { joinCommandWords, shell } from './command-words.ts';
 
 /** Where bytes come from or go to, as parsed from the command line. Pure data. */
 export type Endpoint =
@@ -10,9 +11,45 @@ export type Endpoint =
   | { readonly kind: 'unix'; readonly path: string }
   /** A descriptor that the parent process opened. */
   | { readonly kind: 'fd'; readonly fd: number }
-  /** A program and its arguments; its stdin and stdout are the end. */
+  | { readonly kind: 'stdio' }
+  | OtherEndpoint;
+
+/** The ends that are neither TCP, UDP, a Unix stream socket nor a descriptor. Pure data, as every Endpoint. */
+export type OtherEndpoint =
+  /** A WebSocket, over TLS if `isSecure`. `path` begins with a slash and includes the query. */
+  | {
+      readonly kind: 'ws';
+      readonly isSecure: boolean;
+      readonly host?: string;
+      readonly port: number;
+      readonly path: string;
+    }
+  /** Unix sockets that keep messages apart; `path` as for a stream socket. */
+  | { readonly kind: 'unix-dgram'; readonly path: string }
+  | { readonly kind: 'unix-seqpacket'; readonly path: string }
+  /** A program and its arguments; its stdin and stdout, or its terminal, are the end. */
   | { readonly kind: 'exec'; readonly words: readonly string[] }
-  | { readonly kind: 'stdio' };
+  | { readonly kind: 'pty'; readonly words: readonly string[] }
+  | { readonly kind: 'file'; readonly path: string }
+  | ({ readonly kind: 'serial'; readonly path: string } & SerialSettings)
+  /** A port of a virtual machine or its host. `cid` undefined: any, when listening. Source: vsock(7). */
+  | { readonly kind: 'vsock'; readonly cid?: number; readonly port: number };
+
+/** How a serial line is set; what is absent stays as the device has it. Source: termios(3). */
+export interface SerialSettings {
+  /** Bits a second. */
+  readonly baud?: number;
+  /** Bits of a character, parity and stop bits, as in `8N1`. */
+  readonly framing?: string;
+  readonly flow?: 'none' | 'rtscts' | 'xonxoff';
+}
+
+/** Whether an endpoint is a port of a host. */
+export function hasHost(
+  endpoint: Endpoint,
+): endpoint is Extract<Endpoint, { kind: 'tcp' | 'tls' | 'udp' | 'ws' }> {
+  return ['tcp', 'tls', 'udp', 'ws'].includes(endpoint.kind);
+}
 
 /** The endpoint as the user would write it: `127.0.0.1:80`, `[::1]:80`, `/tmp/x.sock`, `unix:@name`, `-`. */
 export function formatEndpoint(endpoint: Endpoint): string {
@@ -26,16 +63,16 @@ export function formatEndpoint(endpoint: Endpoint): string {
       return formatPath(endpoint.path);
     case 'fd':
       return `fd:${endpoint.fd}`;
-    case 'exec':
-      return endpoint.words.join(' ');
     case 'stdio':
       return '-';
+    default:
+      return formatOther(endpoint);
   }
 }
 
 /** An endpoint as what is connected to: without a host that is localhost. */
 export function formatTargetEndpoint(endpoint: Endpoint): string {
-  return formatEndpoint('port' in endpoint ? { ...endpoint, host: endpoint.host ?? 'localhost' } : endpoint);
+  return formatEndpoint(hasHost(endpoint) ? { ...endpoint, host: endpoint.host ?? 'localhost' } : endpoint);
 }
 
 /**
@@ -51,4 +88,36 @@ export function formatHostPort(address: string | undefined, port: number): strin
 /** A Unix socket's path, or `unix:@name` for an abstract one. */
 export function formatPath(path: string): string {
   return path.startsWith('\0') ? `unix:@${path.slice(1)}` : path;
+}
+
+function formatOther(endpoint: OtherEndpoint): string {
+  switch (endpoint.kind) {
+    case 'ws': {
+      const scheme = endpoint.isSecure ? 'wss' : 'ws';
+      return `${scheme}://${formatHostPort(endpoint.host, endpoint.port)}${endpoint.path}`;
+    }
+    case 'unix-dgram':
+    case 'unix-seqpacket':
+      return `${endpoint.kind}:${formatPath(endpoint.path).replace(/^unix:/, '')}`;
+    case 'exec': {
+      const [file, option, line] = endpoint.words;
+      const isLine = endpoint.words.length === 3 && file === shell[0] && option === shell[1];
+      return isLine && /\D/.test(line ?? '')
+        ? `sh:${line ?? ''}`
+        : `exec:${joinCommandWords(endpoint.words)}`;
+    }
+    case 'pty':
+      return `pty:${joinCommandWords(endpoint.words)}`;
+    case 'file':
+      return `file:${endpoint.path}`;
+    case 'serial':
+      return `serial:${endpoint.path}${formatSerial(endpoint)}`;
+    case 'vsock':
+      return `vsock:${endpoint.cid ?? 'any'}:${endpoint.port}`;
+  }
+}
+
+function formatSerial({ baud, framing, flow }: SerialSettings): string {
+  const words = [baud, framing, flow].filter((word) => word !== undefined);
+  return words.length > 0 ? `@${words.join(',')}` : '';
 }

@@ -1,24 +1,15 @@
 /** Kinds of address that tnet does not have, and what to do instead. The key is the part before the colon. */
 const otherKinds: Readonly<Record<string, string>> = {
-  ws: 'WebSockets are not supported; for a plain stream, use tls://HOST:PORT or HOST:PORT',
-  wss: 'WebSockets are not supported; for a plain stream, use tls://HOST:PORT or HOST:PORT',
   telnet: 'for telnet, use: tnet connect -t HOST 23',
   telnets: 'for telnet, use: tnet connect -t tls://HOST:992',
   ssh: 'SSH is not supported; tnet can be the ProxyCommand of ssh (tnet help --man connect)',
   ssl: 'for TLS, use tls://HOST:PORT',
+  dtls: 'DTLS is not supported; for TLS over TCP, use tls://HOST:PORT',
   socks: 'to connect through a proxy, use: tnet connect -x socks5://HOST:PORT …',
   socks4: 'to connect through a proxy, use: tnet connect -x socks4://HOST:PORT …',
   socks4a: 'to connect through a proxy, use: tnet connect -x socks4a://HOST:PORT …',
   socks5: 'to connect through a proxy, use: tnet connect -x socks5://HOST:PORT …',
-  vsock: 'vsock is not supported',
-  exec: "to run a program for a connection, use -e 'COMMAND'",
-  sh: "to run a shell command for a connection, use -c 'LINE'",
-  system: "to run a shell command for a connection, use -c 'LINE'",
-  pty: "pseudo-terminals are not supported; to run a program without one, use -e 'COMMAND'",
-  file: 'to send or receive a file, redirect standard input or output: < FILE, > FILE',
-  serial: 'serial lines are not supported',
-  'unix-dgram': 'Unix datagram sockets are not supported; unix:PATH is a stream socket',
-  'unix-seqpacket': 'Unix packet sockets are not supported; unix:PATH is a stream socket',
+  system: "to run a shell command, use sh:'LINE', or -c 'LINE' for a connection",
 };
 
 /** The ports of schemes that name a protocol above TCP. */
@@ -40,7 +31,7 @@ export function explainForeignAddress(text: string): string | undefined {
   const [, name = '', slashes, after = ''] = /^([a-z][a-z0-9-]*):(\/\/)?(.*)$/s.exec(text) ?? [];
   const port = webPorts[name];
   if (port !== undefined && slashes !== undefined) return explainUrl(name, after, port);
-  // `sh:80` would be a port of a host of that name.
+  // `ssh:80` is a port of a host of that name.
   return /^\d+$/.test(after) ? undefined : otherKinds[name];
 }
 
@@ -64,30 +55,33 @@ function translateSocat(kind: string, role: string, rest: string): string {
     case 'UNIX':
     case 'LOCAL':
       return /DGRAM|RECV|SENDTO/.test(role)
-        ? (otherKinds['unix-dgram'] ?? '')
+        ? `in tnet it is unix-dgram:${rest === '' ? 'PATH' : rest}`
         : `in tnet it is unix:${rest === '' ? 'PATH' : rest}`;
     case 'ABSTRACT':
       return `in tnet it is unix:@${rest === '' ? 'NAME' : rest}`;
     case 'STDIO':
       return 'standard input and output are joined to every connection of connect and listen';
     case 'EXEC':
-      return otherKinds.exec ?? '';
+      return "in tnet it is exec:'COMMAND', or -e 'COMMAND' for a connection";
     case 'SYSTEM':
     case 'SHELL':
-      return otherKinds.sh ?? '';
+      return "in tnet it is sh:'LINE', or -c 'LINE' for a connection";
     case 'OPEN':
     case 'GOPEN':
     case 'CREATE':
     case 'FILE':
     case 'PIPE':
     case 'FIFO':
+      return `in tnet it is file:${rest === '' ? 'PATH' : rest}`;
     case 'STDIN':
     case 'STDOUT':
-      return otherKinds.file ?? '';
+      return 'in tnet standard input and output are -';
     case 'FD':
       return `in tnet it is fd:${rest === '' ? 'N' : rest}`;
     case 'PTY':
-      return otherKinds.pty ?? '';
+      return "in tnet it is pty:'COMMAND'";
+    case 'VSOCK':
+      return `in tnet it is vsock:${rest === '' ? 'CID:PORT' : rest}`;
     default:
       return kind.startsWith('SOCKS') || kind === 'PROXY'
         ? (otherKinds.socks5 ?? '')

@@ -3,6 +3,7 @@ import { isIP } from './ip.ts';
 import type { Endpoint } from './endpoint.ts';
 import { explainForeignAddress } from './foreign-address.ts';
 import { refuseNumericForm } from './host-rules.ts';
+import { parseOther } from './other-kinds.ts';
 import { findService, type ServiceProtocol } from './service-names.ts';
 
 /**
@@ -16,7 +17,8 @@ const pipePath = /^\\\\[.?]\\pipe\\./i;
 
 /**
  * Reads an address in tnet's one grammar: `PORT`, `:PORT`, `HOST:PORT`, `[V6]:PORT`, `/path`, `unix:/path`,
- * `unix:@name`, `tls://HOST:PORT`, `udp://HOST:PORT`, `fd:N`, `-`.
+ * `unix:@name`, `unix-dgram:/path`, `unix-seqpacket:/path`, `tls://HOST:PORT`, `udp://HOST:PORT`,
+ * `ws://HOST[:PORT][/PATH]`, `wss://…`, `fd:N`, `-`, and what parseOther() reads.
  *
  * @param protocol whose service names stand for ports where the address does not say it
  * @throws TnetError TNET_E_ADDRESS with one sentence that says what is wrong.
@@ -24,10 +26,14 @@ const pipePath = /^\\\\[.?]\\pipe\\./i;
 export function parseEndpoint(text: string, protocol: ServiceProtocol = 'tcp'): Endpoint {
   if (text === '') throw addressError(text, 'the address is empty');
   if (text === '-') return { kind: 'stdio' };
+  const other = parseOther(text);
+  if (other) return other;
   const advice = explainForeignAddress(text);
   if (advice !== undefined) throw addressError(text, advice);
   if (hasUserInfo(text)) throw userError(text);
-  if (text.startsWith('unix:')) return parsePath(text.slice('unix:'.length), text);
+  const [, kind, path = ''] = /^(unix|unix-dgram|unix-seqpacket):(.*)$/s.exec(text) ?? [];
+  if (kind !== undefined)
+    return { ...parsePath(path, text), kind: kind as 'unix' | 'unix-dgram' | 'unix-seqpacket' };
   if ((text.includes('/') && !text.includes('://')) || pipePath.test(text)) return parsePath(text, text);
   if (text.startsWith('fd:')) return parseDescriptor(text);
   const scheme = /^([a-z0-9+.-]+):\/\/(.*)$/i.exec(text);
@@ -174,15 +180,36 @@ function parseDescriptor(text: string): Endpoint {
 
 function parseUrl(text: string, scheme: string, rest: string): Endpoint {
   const kind = scheme.toLowerCase();
+  if (kind === 'ws' || kind === 'wss') return parseWebSocket(rest, kind === 'wss', text);
   if (kind === 'tcp' || kind === 'tls' || kind === 'udp') {
     return { kind, ...parseHostPort(rest.replace(/\/$/, ''), kind === 'udp' ? 'udp' : 'tcp') };
   }
-  throw addressError(text, `unknown scheme ${scheme}://; use tcp://, tls://, udp:// or unix: instead`);
+  throw addressError(
+    text,
+    `unknown scheme ${scheme}://; use tcp://, tls://, udp://, ws://, wss:// or unix: instead`,
+  );
+}
+
+/** Source: RFC 6455, 3. There is no fragment; the ports are those of HTTP and HTTPS where none is named. */
+function parseWebSocket(rest: string, isSecure: boolean, text: string): Endpoint {
+  const [, place = '', path = ''] = /^([^/?#]*)(.*)$/s.exec(rest) ?? [];
+  if (path.includes('#'))
+    throw addressError(text, 'the address of a WebSocket has no fragment: leave out the #');
+  if (!/^[\x21-\x7e]*$/.test(path))
+    throw addressError(text, 'the path of a WebSocket is ASCII without blanks: encode the rest as %XX');
+  if (place === '') throw addressError(text, 'the host is missing');
+  const isPort = /^\d+$/.test(place) || /^:\d+$/.test(place);
+  const hasPort = isPort || /:[^:\]]+$/.test(place);
+  const at = parseHostPort(hasPort ? place : `${place}:${isSecure ? 443 : 80}`, 'tcp');
+  return { kind: 'ws', isSecure, ...at, path: path.startsWith('/') ? path : `/${path}` };
 }
 
 /** Whether an address has a user in it, and maybe a password with a slash, which would make it a path. */
 function hasUserInfo(text: string): boolean {
-  if (/^(?:unix:|[@./])/.test(text) || pipePath.test(text)) return false;
+  if (/^(?:unix(?:-[a-z]+)?:|[@./])/.test(text) || pipePath.test(text)) return false;
+  const [, path] = /^wss?:\/\/[^/?#@]*([/?#].*)$/is.exec(text) ?? [];
+  // A password with a slash in it looks like a path, but a path that has an @ begins after a whole host.
+  if (path !== undefined) return false;
   return text.includes('://') ? text.includes('@') : /:.*@|^[^/]*@/.test(text);
 }
 

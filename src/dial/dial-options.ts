@@ -64,6 +64,8 @@ export interface Destination {
    * It is the address of the first proxy, which is asked for the endpoint. Default false: it is the endpoint's own.
    */
   readonly isProxy?: boolean;
+  /** `address` is a name, which the last proxy looks up: its address is not known here. Default false. */
+  readonly isName?: boolean;
 }
 
 export type JudgeDestination = (destination: Destination) => Error | undefined;

@@ -1,5 +1,4 @@
 import { formatHostPort, formatTargetEndpoint, type Endpoint } from '../address/endpoint.ts';
-import { TnetError } from '../errors.ts';
 import type { Connection } from '../net/connection.ts';
 import { formatProxy, type ProxyHop } from '../address/proxy-url.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
@@ -61,8 +60,13 @@ async function dialOnce(
     return peer;
   }
   const name = formatTargetEndpoint(endpoint);
-  if (!isStream(endpoint)) throw new TnetError('TNET_E_UNSUPPORTED', refuseKind(endpoint), { subject: name });
   using deadline = new Deadline(`no answer from ${name}`, timeoutMs, signal);
+  if (!isStream(endpoint)) {
+    const { dialOther } = await import('./dial-other.ts');
+    const connection = await dialOther(endpoint, { ...options, timeoutMs }, deadline);
+    if (prove) await prove(connection, timeoutMs);
+    return connection;
+  }
   let socket;
   if (endpoint.kind === 'fd') {
     const { dialDescriptor } = await import('./dial-descriptor.ts');
@@ -93,10 +97,6 @@ function isStream(endpoint: Endpoint): endpoint is StreamEndpoint {
   return ['unix', 'tcp', 'tls', 'fd'].includes(endpoint.kind);
 }
 
-function refuseKind({ kind }: Endpoint): string {
-  return kind === 'stdio' ? 'standard input and output cannot be connected to' : `cannot connect to ${kind}`;
-}
-
 async function dialThrough(
   { host, port }: Target,
   proxies: readonly ProxyHop[],
@@ -117,7 +117,7 @@ async function dialThrough(
         await startTls(opened, proxyTls?.(hop) ?? createDefaultSettings(), proxy, deadline.signal);
       },
       signal: deadline.signal,
-      judge: judge && ((address) => judge({ transport: 'stream', address, port })),
+      judge: judge && ((address, isName) => judge({ transport: 'stream', address, port, isName })),
       onHop: (proxy, target) => observer?.hop?.(proxy, target),
     },
   );

@@ -21,8 +21,8 @@ export interface ChainOptions {
   readonly secure: (socket: Socket, hop: ProxyHop) => Promise<void>;
   /** Ends the whole chain. */
   readonly signal: AbortSignal;
-  /** Judges the target's address, if it is known here: an error forbids it. */
-  readonly judge?: ((address: string) => Error | undefined) | undefined;
+  /** Judges the target's address, or its name if the address is not known here: an error forbids it. */
+  readonly judge?: ((address: string, isName: boolean) => Error | undefined) | undefined;
   /** Called when a proxy has opened the way to the next one, or to the target. */
   readonly onHop?: ((proxy: string, target: string) => void) | undefined;
 }
@@ -105,8 +105,9 @@ type Client = SocksClient | HttpConnectClient;
 async function createClient(hop: ProxyHop, target: Target, judge: ChainOptions['judge']): Promise<Client> {
   const { protocol, user, password } = hop;
   const host = protocol === 'socks4' && isIP(target.host) === 0 ? await resolve4(hop, target) : target.host;
-  for (const address of listKnownAddresses(host)) {
-    const denial = judge?.(address);
+  const known = listKnownAddresses(host);
+  for (const address of known.length > 0 ? known : [host]) {
+    const denial = judge?.(address, known.length === 0);
     if (denial) throw denial;
   }
   try {

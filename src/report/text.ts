@@ -117,6 +117,10 @@ function describe(event: Event): string {
     }
     case 'reply':
       return `payload ${event.sequence} is back in ${event.roundTripMs.toFixed(3)} ms${event.isWrong ? ', with wrong bytes' : ''}`;
+    case 'try':
+      return renderTry(event);
+    case 'tries':
+      return `${event.address}: ${event.tried} tried, ${event.opened} open`;
     case 'ping':
       return `${event.remote}: ${event.sent} sent, ${event.received} back`;
     case 'program-ended':
@@ -240,14 +244,30 @@ function renderTiming({ phase, address, outcome, durationMs }: EventOf<'timing'>
 
 /** In the words of OpenBSD's nc, so that scripts that read its -v lines find what they look for. */
 function renderCheck(event: EventOf<'checked'>): string {
-  const { host, port, remote, service, state, code, message } = event;
+  const { host, port, remote, service, state, code, message, transport = 'tcp', wanted } = event;
+  const place = port === undefined ? host : `${host} port ${port} (${transport})`;
+  if (wanted !== undefined) return renderWanted(event, place);
   const name = remote === undefined || remote === host ? host : `${host} (${remote})`;
-  if (state !== 'open') {
-    const place = port === undefined ? host : `${host} port ${port} (tcp)`;
-    return `connect to ${place} failed: ${message} (${code})`;
-  }
+  if (state === 'silent' && transport === 'udp') return `${place}: ${message} (${code})`;
+  if (state !== 'open') return `connect to ${place} failed: ${message} (${code})`;
   if (port === undefined) return `connection to ${name} succeeded!`;
-  return `connection to ${name} ${port} port [tcp/${service ?? '*'}] succeeded!`;
+  return `connection to ${name} ${port} port [${transport}/${service ?? '*'}] succeeded!`;
+}
+
+/** What was looked for in place of a connection. */
+function renderWanted(event: EventOf<'checked'>, place: string): string {
+  const { host, remote, state, code, message, wanted, status } = event;
+  if (wanted === 'http' && state === 'open') return `${host} answered ${status}`;
+  if (wanted === 'name' && state === 'found') return `${host} is ${remote ?? 'found'}`;
+  if (wanted === 'closed' && state === 'closed') return `${place} is closed: ${message} (${code})`;
+  return `${place}: ${message} (${code})`;
+}
+
+function renderTry({ address, sequence, state, message, code, durationMs }: EventOf<'try'>): string {
+  const time = `${durationMs.toFixed(3)} ms`;
+  return state === 'open'
+    ? `${address}: try ${sequence} open in ${time}`
+    : `${address}: try ${sequence} ${state === 'silent' ? 'unanswered' : 'failed'} after ${time}: ${message} (${code})`;
 }
 
 function renderTotals(totals: { sentBytes: number; receivedBytes: number; durationMs: number }): string {

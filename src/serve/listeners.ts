@@ -1,4 +1,4 @@
-import { formatEndpoint } from '../address/endpoint.ts';
+import { formatEndpoint, hasHost, type Endpoint } from '../address/endpoint.ts';
 import { Listener } from './listener.ts';
 import { ServeError, type BoundListener, type ServeHost, type Service } from './service.ts';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -6,6 +6,17 @@ import { errorCode } from '../errors.ts';
 
 /** Judges what has been bound, each as it is reported, before any client is served there. @throws ServeError */
 export type CheckBound<S extends Service> = (bound: ReadonlyMap<S, string>) => void;
+
+/** Binds an address of a kind on which clients are not accepted as sockets. @throws the system's error, TnetError */
+type OpenListener = (service: Service, host: ServeHost) => Promise<BoundListener>;
+
+/** How those kinds are bound; loaded when an address of the kind is used. */
+const otherListeners: Readonly<Partial<Record<Endpoint['kind'], () => Promise<OpenListener>>>> = {
+  udp: async () => {
+    const { DatagramListener } = await import('./datagram-listener.ts');
+    return (service, host) => DatagramListener.open(service, host);
+  },
+};
 
 /** A set of services on their listeners, which can be replaced by another one while it runs. */
 export class Listeners<S extends Service = Service> {
@@ -104,13 +115,12 @@ export class Listeners<S extends Service = Service> {
 
   async #bind(service: Service, key: string): Promise<BoundListener> {
     if (service.bind) return service.bind(service, this.#host);
-    if (service.listen.kind !== 'udp') return Listener.open(service, this.#host, key);
-    const { DatagramListener } = await import('./datagram-listener.ts');
-    return DatagramListener.open(service, this.#host);
+    const open = await otherListeners[service.listen.kind]?.();
+    return open ? open(service, this.#host) : Listener.open(service, this.#host, key);
   }
 
-  async #close(listener: BoundListener): Promise<void> {
-    const closed = listener.close();
+  async #close(listener: BoundListener, how?: Parameters<BoundListener['close']>[0]): Promise<void> {
+    const closed = listener.close(how);
     this.#host.own?.remove(listener.address);
     await closed;
   }
@@ -133,11 +143,15 @@ export class Listeners<S extends Service = Service> {
     return { allowed: sum('allowed'), denied: sum('denied') };
   }
 
-  /** Stops accepting. Connections go on. Settles when all that were accepted are in the ledger. */
-  async stop(): Promise<void> {
+  /**
+   * Stops accepting. Connections go on. Settles when all that were accepted are in the ledger.
+   *
+   * @param how see BoundListener
+   */
+  async stop(how?: Parameters<BoundListener['close']>[0]): Promise<void> {
     const listeners = [...this.#listeners.values()];
     this.#listeners.clear();
-    await Promise.all(listeners.map((listener) => this.#close(listener)));
+    await Promise.all(listeners.map((listener) => this.#close(listener, how)));
   }
 
   /** Breaks off what has not ended: what was sent is delivered, within a time limit. */
@@ -197,7 +211,7 @@ async function explain(error: unknown, { listen, binding }: Service): Promise<un
   const { explainBind } = await import('../net/own-side.ts');
   const advice = binding.retry ? '' : '; --retry-bind waits until it is free';
   if (listen.kind === 'unix') return explainBind(error, { kind: 'unix', path: listen.path }, advice);
-  if (!('port' in listen)) return error;
+  if (!hasHost(listen)) return error;
   return explainBind(error, { kind: listen.kind === 'udp' ? 'udp' : 'tcp', port: listen.port }, advice);
 }
 

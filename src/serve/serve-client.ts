@@ -48,7 +48,13 @@ export async function serveClient(
       leave(entry, host, { reason: 'aborted', failed: true });
       await closeUnserved(client);
     } else {
-      const ending = await service.handle({ client, greeting, listener, entry, guard });
+      const ending = await service.handle({
+        client: greeting.stream ?? client,
+        greeting,
+        listener,
+        entry,
+        guard,
+      });
       leave(entry, host, ending);
       await ending.close();
     }

@@ -27,6 +27,36 @@ const readable: readonly (readonly [text: string, endpoint: Endpoint])[] = [
   ['unix:@name', { kind: 'unix', path: '\0name' }],
   ['fd:3', { kind: 'fd', fd: 3 }],
   ['-', { kind: 'stdio' }],
+  ['unix-dgram:/dev/log', { kind: 'unix-dgram', path: '/dev/log' }],
+  ['unix-dgram:@a b', { kind: 'unix-dgram', path: '\0a b' }],
+  ['unix-seqpacket:x@y', { kind: 'unix-seqpacket', path: 'x@y' }],
+  ['ws://h', { kind: 'ws', isSecure: false, host: 'h', port: 80, path: '/' }],
+  ['wss://h', { kind: 'ws', isSecure: true, host: 'h', port: 443, path: '/' }],
+  ['wss://h:8443/a/b?c=d@e', { kind: 'ws', isSecure: true, host: 'h', port: 8443, path: '/a/b?c=d@e' }],
+  ['WS://[::1]:80?q', { kind: 'ws', isSecure: false, host: '::1', port: 80, path: '/?q' }],
+  ['ws://[::1]/', { kind: 'ws', isSecure: false, host: '::1', port: 80, path: '/' }],
+  ['ws://:8080/x', { kind: 'ws', isSecure: false, port: 8080, path: '/x' }],
+  ['ws://8080', { kind: 'ws', isSecure: false, port: 8080, path: '/' }],
+  ["exec:grep -v 'a b'", { kind: 'exec', words: ['grep', '-v', 'a b'] }],
+  ['exec:ssh me@host', { kind: 'exec', words: ['ssh', 'me@host'] }],
+  ['sh:ls | wc -l', { kind: 'exec', words: ['/bin/sh', '-c', 'ls | wc -l'] }],
+  ['pty:login', { kind: 'pty', words: ['login'] }],
+  ['file:/tmp/a b@c', { kind: 'file', path: '/tmp/a b@c' }],
+  ['file:log', { kind: 'file', path: 'log' }],
+  ['serial:/dev/ttyUSB0', { kind: 'serial', path: '/dev/ttyUSB0' }],
+  ['serial:/dev/ttyUSB0@115200', { kind: 'serial', path: '/dev/ttyUSB0', baud: 115200 }],
+  [
+    'serial:/dev/serial/by-id/usb@1/x@9600,7e1,xonxoff',
+    { kind: 'serial', path: '/dev/serial/by-id/usb@1/x', baud: 9600, framing: '7E1', flow: 'xonxoff' },
+  ],
+  ['serial:/dev/ttyS0@rtscts', { kind: 'serial', path: '/dev/ttyS0', flow: 'rtscts' }],
+  ['vsock:2:1234', { kind: 'vsock', cid: 2, port: 1234 }],
+  ['vsock:host:1234', { kind: 'vsock', cid: 2, port: 1234 }],
+  ['vsock:any:5000', { kind: 'vsock', port: 5000 }],
+  ['vsock:4294967294:4294967294', { kind: 'vsock', cid: 4294967294, port: 4294967294 }],
+  // As ports of hosts that are called so.
+  ['sh:80', { kind: 'tcp', host: 'sh', port: 80 }],
+  ['file:80', { kind: 'tcp', host: 'file', port: 80 }],
 ];
 
 for (const [text, endpoint] of readable) {
@@ -72,6 +102,28 @@ const unreadable = [
   'fd:x',
   'http://host:80',
   'tls://host',
+  'ws://',
+  'ws://user:secret@h/',
+  'ws://h/#fragment',
+  'ws://h/a b',
+  'ws://h:99999/',
+  'exec:',
+  'exec: ',
+  "exec:'open",
+  'sh:',
+  'pty:',
+  'file:',
+  'file:a\0b',
+  'serial:',
+  'serial:@9600',
+  'serial:/dev/ttyS0@9600,9N1',
+  'serial:/dev/ttyS0@0',
+  'vsock:other:1',
+  'vsock:2:4294967295',
+  'vsock:4294967295:1',
+  'vsock:toString:1',
+  'unix-dgram:',
+  'unix-seqpacket:@',
 ];
 
 for (const text of unreadable) {
@@ -129,6 +181,36 @@ test('what formatEndpoint writes, parseEndpoint reads back', (t) => {
     fc.constant({ kind: 'stdio' as const }),
     fc.stringMatching(/^[a-z0-9]{1,20}$/).map((name) => ({ kind: 'unix' as const, path: `/${name}` })),
     fc.stringMatching(/^[a-z0-9]{1,20}$/).map((name) => ({ kind: 'unix' as const, path: `\0${name}` })),
+    fc.record({
+      kind: fc.constantFrom('unix-dgram' as const, 'unix-seqpacket' as const),
+      path: fc.stringMatching(/^[./][a-z0-9:@/]{0,20}$/),
+    }),
+    fc.record({
+      kind: fc.constant('ws' as const),
+      isSecure: fc.boolean(),
+      host,
+      port,
+      path: fc.stringMatching(/^\/[a-z0-9/?=&%@:]{0,20}$/),
+    }),
+    fc.record({
+      kind: fc.constantFrom('exec' as const, 'pty' as const),
+      words: fc.array(fc.string(), { minLength: 1, maxLength: 4 }),
+    }),
+    fc.stringMatching(/^[./a-z@:]+$/).map((path) => ({ kind: 'file' as const, path })),
+    fc.record(
+      {
+        kind: fc.constant('serial' as const),
+        path: fc.stringMatching(/^\/[a-z0-9/@:]+\/[a-z]+$/),
+        baud: fc.integer({ min: 1, max: 4_000_000 }),
+        framing: fc.constantFrom('8N1', '7E2'),
+        flow: fc.constantFrom('none' as const, 'rtscts' as const, 'xonxoff' as const),
+      },
+      { requiredKeys: ['kind', 'path'] },
+    ),
+    fc.record(
+      { kind: fc.constant('vsock' as const), cid: fc.nat(), port: fc.nat() },
+      { requiredKeys: ['kind', 'port'] },
+    ),
   );
   fc.assert(
     fc.property(endpoint, (given) => {

@@ -194,7 +194,7 @@ export const dialogue = {
     gathers: 'steps',
     in: both,
     ends: anyEnd,
-    modes: ['then', 'several', 'receive', 'send'],
+    modes: ['check', 'then', 'several', 'receive', 'send'],
     test: 'cli/connect/steps.test.ts',
   },
   send: {
@@ -204,7 +204,7 @@ export const dialogue = {
     gathers: 'steps',
     in: both,
     ends: anyEnd,
-    modes: ['then', 'several', 'receive', 'send'],
+    modes: ['check', 'then', 'several', 'receive', 'send'],
     test: 'cli/connect/steps.test.ts',
   },
   stepTimeout: {
@@ -214,7 +214,7 @@ export const dialogue = {
     default: { value: 10_000, text: '10s' },
     in: both,
     ends: anyEnd,
-    modes: ['then', 'several', 'receive', 'send'],
+    modes: ['check', 'then', 'several', 'receive', 'send'],
     needs: [{ anyOf: ['expect'] }],
     test: 'cli/connect/steps.test.ts',
   },

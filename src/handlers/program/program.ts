@@ -6,44 +6,8 @@ import { constants as osConstants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { Endpoint } from '../../address/endpoint.ts';
+import { shell, splitCommandWords } from '../../address/command-words.ts';
 import { inheritIgnored } from './hangup.ts';
-
-/**
- * The words of a command line: blanks separate them; single quotes keep everything, double quotes and a backslash
- * keep blanks and quotes, as in sh(1). Nothing else has a meaning: no variables, no patterns, no pipes.
- *
- * @throws TnetError TNET_E_USAGE: no word, or a quote that is not closed.
- */
-export function splitCommandWords(text: string): string[] {
-  const words: string[] = [];
-  let word: string | undefined;
-  let quote: string | undefined;
-  for (let at = 0; at < text.length; at++) {
-    const char = text.charAt(at);
-    const next = text.charAt(at + 1);
-    if (char === quote) {
-      quote = undefined;
-    } else if (char === '\\' && quote !== "'" && next !== '' && (quote === undefined || /["\\]/.test(next))) {
-      word = (word ?? '') + next;
-      at++;
-    } else if (quote !== undefined) {
-      word = (word ?? '') + char;
-    } else if (char === '"' || char === "'") {
-      quote = char;
-      word ??= '';
-    } else if (/[ \t\n]/.test(char)) {
-      if (word !== undefined) words.push(word);
-      word = undefined;
-    } else {
-      word = (word ?? '') + char;
-    }
-  }
-  if (quote !== undefined)
-    throw new TnetError('TNET_E_USAGE', `a quote is not closed: ${quote}`, { subject: text });
-  if (word !== undefined) words.push(word);
-  if (words.length === 0) throw new TnetError('TNET_E_USAGE', 'the command of -e is empty');
-  return words;
-}
 
 export type ProgramEndpoint = Extract<Endpoint, { kind: 'exec' }>;
 
@@ -73,7 +37,7 @@ export function parseProgram(text: string): ProgramEndpoint {
 
 /** `-c CMD`: a line for sh(1). */
 export function parseShellLine(text: string): ProgramEndpoint {
-  return { kind: 'exec', words: ['/bin/sh', '-c', text] };
+  return { kind: 'exec', words: [...shell, text] };
 }
 
 /**

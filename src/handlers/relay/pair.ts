@@ -55,6 +55,9 @@ export interface ProtocolValues {
   readonly httpConnect?: boolean;
   /** The path of a htpasswd file. */
   readonly authFile?: string;
+  /** What clients may name; see src/access/target-list.ts for what an entry may be. */
+  readonly allowTarget?: readonly string[];
+  readonly denyTarget?: readonly string[];
   readonly route?: readonly Route[];
 }
 

@@ -1,3 +1,4 @@
+import type { Connection } from '../../net/connection.ts';
 import type { Socket } from '../../net/index.ts';
 import type { ProxyHeader } from '../../protocol/proxy-protocol/header.ts';
 import type { RoutePattern } from './route-match.ts';
@@ -33,6 +34,8 @@ export interface Greeting {
   readonly route?: RoutePattern | undefined;
   /** Bytes of its stream that precede what its socket delivers. */
   readonly early?: Buffer | undefined;
+  /** Its stream, where that is not its socket: what a protocol above the socket carries. Closes the socket with it. */
+  readonly stream?: Connection | undefined;
 }
 
 /** How long a client may take for its greeting. */

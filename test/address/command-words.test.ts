@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { splitCommandWords } from '../../../src/handlers/program/program.ts';
+import { joinCommandWords, splitCommandWords } from '../../src/address/command-words.ts';
 
 const cases: [text: string, words: string[]][] = [
   ['cat', ['cat']],
@@ -40,6 +40,15 @@ test('any text gives words or a usage error', (t) => {
       } catch (error) {
         t.is((error as { code?: string }).code, 'TNET_E_USAGE');
       }
+    }),
+  );
+});
+
+test('words that are joined come back as they are', (t) => {
+  const word = fc.string({ unit: fc.constantFrom('a', ' ', '"', "'", '\\', '$', '\t') });
+  fc.assert(
+    fc.property(fc.array(word, { minLength: 1 }), (words) => {
+      t.deepEqual(splitCommandWords(joinCommandWords(words)), words);
     }),
   );
 });
