@@ -93,6 +93,10 @@ export const errorTable = {
     exit: exitCodes.failed,
     meaning: 'A client of a proxy asked for a target that it may not reach.',
   },
+  TNET_E_FILE: {
+    exit: exitCodes.failed,
+    meaning: 'A file was not transferred: it was cut off, refused, or did not arrive as it was sent.',
+  },
   TNET_E_INTERNAL: {
     exit: exitCodes.failed,
     meaning: 'A fault of tnet: the connection was ended, and the rest goes on. Please report it.',

@@ -19,6 +19,7 @@ import {
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
 import { endOf, checkOptions } from '../options/check.ts';
 import type { Goals } from './goals.ts';
+import type { Sources } from './send-files.ts';
 import { createContext } from '../context.ts';
 import { applyUdp } from '../options/server-address.ts';
 import { readProgram } from '../options/exec.ts';
@@ -72,6 +73,7 @@ async function runConnect(operands: string[], flags: ConnectOptions, command: Ca
   checkOptions('connect', connectLayout, { ...asked, ends: { client: ends } });
   checkSides(targets ?? (endpoint ? [endpoint] : []), options);
   const program = await readProgram(options);
+  const sources = options.sendFile && (await (await import('./send-files.ts')).readSources(options));
   const localPort =
     options.sourcePort === undefined ? undefined : readSourcePort(options.sourcePort, endpoint);
   const hasOwnLimit = command.getOptionValueSource('waitConnect') === 'cli';
@@ -89,7 +91,7 @@ async function runConnect(operands: string[], flags: ConnectOptions, command: Ca
   const socket = await openConnection(run, endpoint);
   if (socket) {
     recorder?.open(socket, { id: 1, role: 'dialled', server: formatTargetEndpoint(endpoint) });
-    await converse(run, endpoint, socket, { options, program });
+    await converse(run, endpoint, socket, { options, program, sources });
   }
   await timing?.finished();
 }
@@ -99,7 +101,11 @@ async function converse(
   { context, interruption, timing }: ClientRun,
   endpoint: Endpoint,
   socket: Connection,
-  { options, program }: { options: ConnectOptions; program: Awaited<ReturnType<typeof readProgram>> },
+  {
+    options,
+    program,
+    sources,
+  }: { options: ConnectOptions; program: Awaited<ReturnType<typeof readProgram>>; sources?: Sources },
 ): Promise<void> {
   const remote = formatRemote(socket, formatTargetEndpoint(endpoint));
   const local = nameClient(socket, endpoint);
@@ -112,6 +118,10 @@ async function converse(
   if (program) {
     const { runClientProgram } = await import('../program-run.ts');
     return runClientProgram({ context, program, flags: options }, socket, endpoint, interruption);
+  }
+  if (sources) {
+    const { runSendFiles } = await import('./send-files.ts');
+    return runSendFiles({ context, interruption }, { connection: socket, remote }, sources, options);
   }
   const stdio = openStdio(options);
   let prepared;

@@ -1,5 +1,6 @@
 import type { FlagsOf, Layout } from '../options/row.ts';
 import { address } from '../options/table/address.ts';
+import { sendingFiles } from '../options/table/files.ts';
 import { checks, limits, tries } from '../options/table/limits.ts';
 import { conditions, pace, showing } from '../options/table/probing.ts';
 import { proxies } from '../options/table/proxies.ts';
@@ -34,6 +35,7 @@ export const connectLayout = [
   ['The end of data:', endOfData],
   ['Lines, telnet and the terminal:', lines],
   ['Dialogue and programs:', dialogue, programs],
+  ['Files:', sendingFiles],
   ['TLS:', tls],
   ['Proxies:', proxies],
   ['Recording:', recording],

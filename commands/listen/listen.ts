@@ -2,6 +2,7 @@ import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
 import { TnetError, formatLimit } from '../../src/errors.ts';
 import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
+import type { ReadGreeting } from '../../src/serve/greeting/greeting.ts';
 import { prepareService, type Handler, type ServeHost } from '../../src/serve/service.ts';
 import { createContext, type Context } from '../context.ts';
 import { exitStatus } from '../output.ts';
@@ -65,10 +66,12 @@ async function runListen(words: string[], options: ListenOptions, command: Calle
     const tls = await readTls(options, endpoints, host);
     const values = { ...options, maxConnections: countPlaces(options, tls !== undefined) };
     const onlyFirst = options.keepOpen ? undefined : first.signal;
+    const readers = await readersFor(options);
     return Promise.all(
       endpoints.map((endpoint) =>
         prepareService(toPlainEndpoint(endpoint), values, host, {
           handle: chooseHandler(endpoint),
+          readers,
           tls,
           ...tuners,
           onlyFirst,
@@ -82,6 +85,12 @@ async function runListen(words: string[], options: ListenOptions, command: Calle
   }
   if (options.wait !== undefined) limitFirstClient(context, run, options.wait, first.signal);
   await run.start(prepare, metrics);
+}
+
+/** What clients say after their PROXY header and within TLS. */
+async function readersFor({ receive }: ListenOptions): Promise<readonly ReadGreeting[]> {
+  if (receive === undefined) return [];
+  return [(await import('../../src/serve/greeting/files-start.ts')).readFilesStart];
 }
 
 /** What serves the clients of a `tnet listen`. */
@@ -104,11 +113,11 @@ const greetedAtOnce = 64;
  * place; without a greeting, that is the first to arrive.
  */
 function countPlaces(
-  { keepOpen, maxConnections, acceptProxy }: ListenOptions,
+  { keepOpen, maxConnections, acceptProxy, receive }: ListenOptions,
   isSecure: boolean,
 ): number | undefined {
   if (keepOpen) return maxConnections;
-  return acceptProxy || isSecure ? greetedAtOnce : 1;
+  return acceptProxy || isSecure || receive !== undefined ? greetedAtOnce : 1;
 }
 
 /** What is done with the clients of each endpoint. A room is one for all. */
@@ -128,6 +137,14 @@ async function createHandlers(
     return (endpoint) => createProgramHandler(job, { endpoint, recorder, interruption, onClient });
   }
   if (!run) throw new Error('only programs are served by workers');
+  if (options.receive !== undefined) {
+    const { createReceiveHandler } = await import('./receive.ts');
+    const handle = await createReceiveHandler(context, run.interruption, options);
+    return () => (client) => {
+      onClient();
+      return handle(client);
+    };
+  }
   const name = `listen-${endpoints.map((endpoint) => formatEndpoint(toPlainEndpoint(endpoint))).join('-')}`;
   const handle = options.keepOpen
     ? await (await import('./many.ts')).createRoomHandler(context, run, options, { recorder, name })

@@ -17,6 +17,7 @@ export type ProtocolName =
   | 'http-connect'
   | 'htpasswd'
   | 'proxy-protocol'
+  | 'file-transfer'
   | 'tls'
   | 'smtp'
   | 'imap'

@@ -159,6 +159,28 @@ export type Event =
       readonly status: number;
       readonly signal?: string;
     }
+  /** A file is about to be sent or received from `fromBytes` on: what comes before is there already. */
+  | {
+      readonly event: 'file-started';
+      readonly id: number;
+      readonly remote: string;
+      readonly direction: 'sent' | 'received';
+      readonly name: string;
+      readonly bytes: number;
+      readonly fromBytes: number;
+    }
+  /** A file has arrived whole: its hash has been compared, and it has its name. */
+  | {
+      readonly event: 'file-done';
+      readonly id: number;
+      readonly remote: string;
+      readonly direction: 'sent' | 'received';
+      readonly name: string;
+      readonly bytes: number;
+      readonly fromBytes: number;
+      readonly sha256: string;
+      readonly durationMs: number;
+    }
   /** With -v: a payload of --ping is back completely, and its bytes are right unless `isWrong`. */
   | {
       readonly event: 'reply';

@@ -52,7 +52,11 @@ export function renderEvent(event: Event): Sentence {
     case 'interactive':
       return { text, from: event.escape === 'none' ? 1 : 0 };
     case 'sending-on':
+    case 'file-done':
       return { text, from: 1, fromOnTerminal: 0 };
+    case 'file-started':
+      // What is not sent again has to be said.
+      return { text, from: event.fromBytes > 0 ? 0 : 1 };
     case 'certificate':
       return { text, from: 1, rows: listCertificate(event) };
     case 'replayed':
@@ -115,6 +119,10 @@ function describe(event: Event): string {
         event.sentBytes === undefined ? 'no answer' : `answered with ${renderCount(event.sentBytes, 'byte')}`;
       return `${event.remote}: datagram of ${renderCount(event.receivedBytes, 'byte')}, ${answer}`;
     }
+    case 'file-started':
+      return renderFileStart(event);
+    case 'file-done':
+      return `${event.remote}: ${event.name}: complete, ${renderCount(event.bytes, 'byte')}, SHA-256 ${event.sha256}`;
     case 'reply':
       return `payload ${event.sequence} is back in ${event.roundTripMs.toFixed(3)} ms${event.isWrong ? ', with wrong bytes' : ''}`;
     case 'try':
@@ -268,6 +276,16 @@ function renderTry({ address, sequence, state, message, code, durationMs }: Even
   return state === 'open'
     ? `${address}: try ${sequence} open in ${time}`
     : `${address}: try ${sequence} ${state === 'silent' ? 'unanswered' : 'failed'} after ${time}: ${message} (${code})`;
+}
+
+function renderFileStart({ remote, name, bytes, fromBytes }: EventOf<'file-started'>): string {
+  const how =
+    fromBytes === 0
+      ? renderCount(bytes, 'byte')
+      : fromBytes === bytes
+        ? 'is there already'
+        : `resumed after ${fromBytes} of ${renderCount(bytes, 'byte')}`;
+  return `${remote}: ${name}: ${how}`;
 }
 
 function renderTotals(totals: { sentBytes: number; receivedBytes: number; durationMs: number }): string {

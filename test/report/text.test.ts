@@ -47,6 +47,12 @@ const retry = {
 } as const;
 
 /** What scripts may look for: a changed sentence is a changed interface, and belongs in the change log. */
+const file = { id: 1, remote: 'h:80', direction: 'sent', name: 'a' } as const;
+const files = [
+  [0, 1, '9 bytes'],
+  [4, 0, 'resumed after 4 of 9 bytes'],
+  [9, 0, 'is there already'],
+] as const;
 const sentences: readonly (readonly [event: Event, from: Verbosity, text: string])[] = [
   [{ event: 'listening', address: '127.0.0.1:80' }, 0, 'listening on 127.0.0.1:80'],
   [{ event: 'bind-retry', address: 'h:80', delayMs: 1000 }, 1, 'h:80: in use, next try in 1 s'],
@@ -235,6 +241,15 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
     { event: 'program-ended', id: 3, status: 143, signal: 'SIGTERM' },
     1,
     'the program of connection 3 ended by SIGTERM',
+  ],
+  ...files.map(
+    ([fromBytes, from, text]) =>
+      [{ event: 'file-started', ...file, bytes: 9, fromBytes }, from, `h:80: a: ${text}`] as const,
+  ),
+  [
+    { event: 'file-done', ...file, bytes: 1, fromBytes: 0, sha256: 'ab', durationMs: 1 },
+    1,
+    'h:80: a: complete, 1 byte, SHA-256 ab',
   ],
   [{ event: 'sending-on', id: 1, remote: 'b:2' }, 1, 'b:2: the peer has ended; stdin is still being sent'],
   [

@@ -1,6 +1,6 @@
 import { defaultEscape, parseEscape } from '../../../src/transform/escape-keys.ts';
 import { parseExpect, unescapeText, choice, list, positiveSize, text, toggle, time } from '../value-kinds.ts';
-import { anyEnd, checking, sessions, streamEnds, type Mode, type OptionTable } from '../row.ts';
+import { anyEnd, checking, streamEnds, streams, type Mode, type OptionTable } from '../row.ts';
 import type { Step } from '../../../src/transform/dialogue.ts';
 
 /** Of a session on standard input. */
@@ -24,7 +24,7 @@ export const endOfData = {
     value: toggle,
     in: both,
     ends: anyEnd,
-    modes: [...checking, ...sessions, 'workers'],
+    modes: [...checking, ...streams, 'workers'],
     test: 'cli/ends.test.ts',
   },
   shutdown: {
@@ -33,7 +33,7 @@ export const endOfData = {
     value: toggle,
     in: both,
     ends: anyEnd,
-    modes: [...sessions, 'workers'],
+    modes: [...streams, 'workers'],
     test: 'cli/ends.test.ts',
   },
   recvOnly: {
@@ -108,7 +108,7 @@ export const lines = {
     in: both,
     ends: anyEnd,
     // A dialogue may come before what is only waited for.
-    modes: [...sessions, 'then', 'several', 'workers'],
+    modes: [...streams, 'then', 'several', 'workers'],
     test: 'cli/connect/session-flags.test.ts',
   },
   crlf: {
@@ -117,7 +117,7 @@ export const lines = {
     value: choice(['in', 'out', 'both']),
     in: both,
     ends: anyEnd,
-    modes: [...sessions, 'then', 'several', 'workers'],
+    modes: [...streams, 'then', 'several', 'workers'],
     test: 'cli/connect/session-flags.test.ts',
   },
   telnet: {
