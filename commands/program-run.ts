@@ -3,6 +3,7 @@ import { formatEndpoint, type Endpoint } from '../src/address/endpoint.ts';
 import type { ProgramEndpoint } from '../src/dial/local/program.ts';
 import { describeConnection, protocolOf, type ConnectionFacts } from '../src/handlers/program/environment.ts';
 import type { EndingReason } from '../src/flow/flow.ts';
+import { Socket } from '../src/net/index.ts';
 import { elapsedMs } from '../src/quantities.ts';
 import type { Handler } from '../src/serve/service.ts';
 import { idleError } from '../src/errors.ts';
@@ -53,7 +54,8 @@ async function runForConnection(
   const { runProgramSession } = await import('../src/handlers/program/program-session.ts');
   const idleMs = flags.idle;
   try {
-    const { input, output, exited, end } = await startProgram(program, describeConnection(client, facts));
+    const environment = { ...describeConnection(client, facts), ...(await describeSecurity(client)) };
+    const { input, output, exited, end } = await startProgram(program, environment);
     const ending = await runProgramSession({
       ...{ remote: client, input, output, exited, endProgram: end },
       ...{ idleMs, signal, quitMs: flags.quit, halfClose: flags.shutdown },
@@ -85,6 +87,11 @@ async function createTransforms(client: Connection, flags: ProgramFlags) {
     sendTransforms: [...delay, ...(sendsCrlf(flags) ? [new CrlfOut()] : []), ...recorded.sendTransforms],
     receiveTransforms: [...recorded.receiveTransforms, ...(receivesCrlf(flags) ? [new CrlfIn()] : [])],
   };
+}
+
+async function describeSecurity(client: Connection): Promise<Record<string, string>> {
+  const layer = client instanceof Socket ? client.secureLayer : undefined;
+  return layer ? (await import('../src/handlers/program/tls-environment.ts')).describeTls(layer) : {};
 }
 
 /** What a server does besides running the program. */

@@ -25,10 +25,10 @@ export interface PairSettings {
   readonly tlsIn?: boolean;
   /** speak TLS with targets, their certificates verified */
   readonly tlsOut?: boolean;
-  /** the certificate that clients see, in PEM */
-  readonly tlsCert?: string;
+  /** the certificate that clients see, in PEM; repeat to choose by the name that they ask for */
+  readonly tlsCert?: string | readonly string[];
   /** the key of --tls-cert; default: in the same file */
-  readonly tlsKey?: string;
+  readonly tlsKey?: string | readonly string[];
   /** the certificate that targets see, in PEM */
   readonly tlsOutCert?: string;
   /** the key of --tls-out-cert; default: in the same file */
@@ -37,6 +37,10 @@ export interface PairSettings {
   readonly tlsCa?: string;
   /** require client certificates from the authorities in this PEM file */
   readonly tlsClientCa?: string;
+  /** admit clients without a certificate, too; one that is shown is still checked */
+  readonly tlsClientOptional?: boolean;
+  /** refuse clients that do not ask for this name */
+  readonly tlsClientServername?: string;
   /** ask targets for this name, and verify it */
   readonly tlsServername?: string;
   /** an ALPN protocol to offer or accept; may be repeated */

@@ -66,8 +66,22 @@ export function requireProgram({ words: [file = ''] }: ProgramWords): void {
   throw new TnetError('TNET_E_PROGRAM', message, { subject: file });
 }
 
+/** The variables of describeTls(): a program gets none of them from our own environment. */
+export const tlsVariables = [
+  'TNET_TLS_PROTOCOL',
+  'TNET_TLS_CIPHER',
+  'TNET_TLS_SERVERNAME',
+  'TNET_TLS_ALPN',
+  'TNET_TLS_SUBJECT',
+  'TNET_TLS_ISSUER',
+  'TNET_TLS_NAMES',
+  'TNET_TLS_FINGERPRINT',
+] as const;
+
 /** Environment meant for this process alone: a program that serves a peer must neither know it nor hand it out. */
-const withheld = { TNET_PROXY_PASSWORD: undefined };
+const withheld = Object.fromEntries(
+  ['TNET_PROXY_PASSWORD', ...tlsVariables].map((name) => [name, undefined]),
+);
 
 /**
  * Starts a program in a process group of its own, so that the whole group can be ended. `environment` is added to

@@ -78,10 +78,15 @@ export interface ProtocolValues {
 /** TLS of a proxy: with its clients, with its targets, or both. Files are named by their paths. */
 export interface TlsValues {
   readonly tlsIn?: boolean;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
+  /** The certificates that clients see, chosen by the name that they ask for, and their keys. */
+  readonly tlsCert?: readonly string[];
+  readonly tlsKey?: readonly string[];
   /** Clients must show a certificate issued by one of these authorities. */
   readonly tlsClientCa?: string;
+  /** A client may also show none. */
+  readonly tlsClientOptional?: boolean;
+  /** The name that clients have to ask for. */
+  readonly tlsClientServername?: string;
   readonly tlsOut?: boolean;
   readonly tlsCa?: string;
   readonly tlsServername?: string;

@@ -103,9 +103,11 @@ async function prepareRules({ listen, values }: Pair, { own }: ProxyHost): Promi
 
 async function readTls({ listen, values }: Pair, host: ProxyHost): Promise<TlsServerSettings> {
   const { readServerTls } = await import('../../serve/tls-server.ts');
-  const { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa, tlsAlpn: alpn } = values;
+  const { tlsCert: certs, tlsKey: keys, tlsClientCa: clientCa, tlsAlpn: alpn } = values;
+  const { tlsClientOptional: clientOptional, tlsClientServername: serverName } = values;
   const { tlsMin: minVersion, tlsCiphers: ciphers } = values;
-  return readServerTls({ cert, key, clientCa, alpn, minVersion, ciphers }, listen, host);
+  const files = { certs, keys, clientCa, clientOptional, serverName, alpn, minVersion, ciphers };
+  return readServerTls(files, listen, host);
 }
 
 async function createRoutes(

@@ -299,10 +299,29 @@ for (const [command, args, message] of [
 
 /** The options that gather values. */
 const lists: Readonly<Record<string, readonly string[]>> = {
-  connect: ['--expect', '--send', '--send-file', '--tls-alpn', '--tls-pin', '--via'],
-  listen: ['--allow', '--deny', '--expect', '--send', '--tls-alpn'],
-  echo: ['--allow', '--deny', '--tls-alpn', '--tls-pin', '--via'],
-  proxy: ['--allow', '--deny', '--pair', '--route', '--tls-alpn', '--tls-pin', '--via'],
+  connect: [
+    '--expect',
+    '--send',
+    '--send-file',
+    '--tls-alpn',
+    '--tls-cert',
+    '--tls-key',
+    '--tls-pin',
+    '--via',
+  ],
+  listen: ['--allow', '--deny', '--expect', '--send', '--tls-alpn', '--tls-cert', '--tls-key'],
+  echo: ['--allow', '--deny', '--tls-alpn', '--tls-cert', '--tls-key', '--tls-pin', '--via'],
+  proxy: [
+    '--allow',
+    '--deny',
+    '--pair',
+    '--route',
+    '--tls-alpn',
+    '--tls-cert',
+    '--tls-key',
+    '--tls-pin',
+    '--via',
+  ],
   isip: ['--in'],
 };
 
