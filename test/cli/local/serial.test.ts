@@ -125,7 +125,7 @@ lineTest('a line can be the client of a proxy, of listen and of echo', async (t)
   const heard = readText(device);
   const server = await startPeerServer(t, 'tcp');
   const proxy = startCli(t, ['proxy', `serial:${near}@9600`, server.words.join(':')]);
-  const peer = await server.accept();
+  const peer = (await server.accept()).resume();
   write.write('from the line');
   t.is(String((await once(peer, 'data'))[0]), 'from the line');
   peer.end('to the line');
