@@ -5,6 +5,7 @@ import { isLocalListener } from '../../src/net/listener-path.ts';
 import { isBalanced, isReplayClient, type Pair, type PairValues } from '../../src/handlers/relay/pair.ts';
 import { findDatagramEnds, isDatagramTarget, type Target } from '../../src/handlers/relay/targets/target.ts';
 import { endOf, findRefusal, type Asked, type Refusal, describeNeed } from '../options/check.ts';
+import { requireVersion2 } from '../options/proxy-tlv.ts';
 import type { OptionRow } from '../options/row.ts';
 import { pairRows, processRows } from './options.ts';
 
@@ -32,6 +33,7 @@ export function checkPair(
   checkAccess(pair, name);
   checkExposure(pair, name);
   checkRoutes(pair.values, name);
+  requireVersion2(pair.values.proxyTlv, pair.values.sendProxy);
   checkNames(pair, name);
 }
 
