@@ -19,7 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { smoke } from './smoke.mjs';
 
 /** Unpacked, without the prebuilt engines. What is in it: docs/package.md. */
-const maxBytes = 1_350_000;
+const maxBytes = 1_700_000;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const packageJson = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
@@ -32,7 +32,9 @@ try {
   await checkInstalled(tarball);
   checkTypes(tarball);
   run('npx', ['--no', 'publint', '--strict', root]);
-  run('npx', ['--no', 'attw', tarball]);
+  run('npx', ['--no', 'attw', tarball, '--exclude-entrypoints', 'proxy']);
+  // The resolution of Node 10 knows no entry but the main one, and TypeScript 6 deprecates it.
+  run('npx', ['--no', 'attw', tarball, '--profile', 'node16']);
   console.log('publint and attw: no complaint');
   checkDependencies();
 } finally {

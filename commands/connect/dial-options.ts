@@ -31,7 +31,7 @@ export type DialFlags = ReportFlags &
   Pick<
     TableFlags<typeof address & typeof checks, 'connect'>,
     'ipv4' | 'ipv6' | 'numeric' | 'source' | 'sourcePort' | 'check'
-  >;
+  > & { readonly sendOnly?: boolean | undefined };
 
 /** The run of a client: its flags, and where its connections are reported. */
 export interface ClientRun {
@@ -52,6 +52,7 @@ export interface ClientRun {
  * @throws TnetError TNET_E_USAGE, TNET_E_ADDRESS
  */
 export function checkSides(endpoints: Iterable<Endpoint>, options: DialFlags): void {
+  for (const { kind } of endpoints) if (kind === 'stdio') throw stdioError();
   const family = readFamily(options);
   refuseAddressFlags(endpoints, {
     ...addressFlags(options),
@@ -62,6 +63,12 @@ export function checkSides(endpoints: Iterable<Endpoint>, options: DialFlags): v
   // With a proxy, we do not connect to the address ourselves.
   if (family === undefined || options.via) return;
   for (const endpoint of endpoints) if ('host' in endpoint) requireFamily(endpoint.host, family);
+}
+
+/** They are what an address is connected to. */
+function stdioError(): TnetError {
+  const message = 'standard input and output cannot be connected to';
+  return new TnetError('TNET_E_UNSUPPORTED', message, { subject: '-' });
 }
 
 /**
@@ -118,6 +125,7 @@ export async function readDialOptions(run: ClientRun, endpoint: Endpoint): Promi
     patience: isPatient(options) ? readPatience(options, hasOwnLimit) : undefined,
     timeoutMs: options.waitConnect,
     signal: interruption.signal,
+    ...(options.sendOnly && { local: { appends: true } }),
     observer: isHeard(run) ? createObserver(run, endpoint) : undefined,
   };
 }

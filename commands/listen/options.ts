@@ -8,7 +8,7 @@ import { clientHeader } from '../options/table/proxies.ts';
 import { recording } from '../options/table/recording.ts';
 import { progress, reports } from '../options/table/reports.ts';
 import { draining, monitoring, processes } from '../options/table/serving.ts';
-import { dialogue, endOfData, lines, programs } from '../options/table/session.ts';
+import { dialogue, endOfData, exposure, lines, programs } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
 import { tls } from '../options/table/tls.ts';
 import { accessSync, constants, mkdirSync } from 'node:fs';
@@ -20,7 +20,7 @@ export const listenLayout = [
   ['Clients:', clients, admission, access, rooms],
   ['Time limits:', firstClient, limits, draining],
   ['The end of data:', endOfData],
-  ['Lines and programs:', lines, dialogue, programs],
+  ['Lines and programs:', lines, dialogue, programs, exposure],
   ['Files:', receivingFiles],
   ['TLS and PROXY headers:', clientHeader, tls],
   ['Recording:', recording],

@@ -56,7 +56,7 @@ export class Recorder {
         local: toRecordedEnd(localAddress, localPort, localPath),
         remote: toRecordedEnd(remoteAddress, remotePort, remotePath),
         role,
-        transport: socket instanceof Socket ? 'tcp' : 'udp',
+        transport: socket.readableObjectMode ? 'udp' : 'tcp',
         ...(notes.length > 0 && { note: notes.join('; ') }),
       },
       hasEnded: (direction) =>

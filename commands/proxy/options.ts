@@ -10,6 +10,7 @@ import { clientHeader, protocols, proxies } from '../options/table/proxies.ts';
 import { live, recording, tap, replay } from '../options/table/recording.ts';
 import { reports } from '../options/table/reports.ts';
 import { monitoring, processes, serving } from '../options/table/serving.ts';
+import { exposure } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
 import { targetLists } from '../options/table/target-lists.ts';
 import { tls } from '../options/table/tls.ts';
@@ -19,8 +20,8 @@ export const proxyLayout = [
   ['What is served:', serving],
   ['Several targets:', balance],
   ['TLS:', tls],
-  ['SOCKS, HTTP CONNECT and PROXY headers:', protocols, clientHeader, proxies],
-  ['Access:', access, targetLists],
+  ['SOCKS, HTTP and PROXY headers:', protocols, clientHeader, proxies],
+  ['Access:', access, targetLists, exposure],
   ['Limits:', clients, admission, limits],
   ['What is seen:', tap, recording, live, monitoring],
   ['Faults on purpose:', faults],

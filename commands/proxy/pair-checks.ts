@@ -3,7 +3,12 @@ import { isForeignName } from '../../src/address/host-rules.ts';
 import { TnetError } from '../../src/errors.ts';
 import { isLocalListener } from '../../src/net/listener-path.ts';
 import { isBalanced, isReplayClient, type Pair, type PairValues } from '../../src/handlers/relay/pair.ts';
-import { findDatagramEnds, isDatagramTarget, type Target } from '../../src/handlers/relay/targets/target.ts';
+import {
+  findDatagramEnds,
+  formatTarget,
+  isDatagramTarget,
+  type Target,
+} from '../../src/handlers/relay/targets/target.ts';
 import { endOf, findRefusal, type Asked, type Refusal, describeNeed } from '../options/check.ts';
 import { requireVersion2 } from '../options/proxy-tlv.ts';
 import type { OptionRow } from '../options/row.ts';
@@ -48,6 +53,7 @@ function describePair(pair: ReadPair): Pick<Asked, 'ends' | 'facts'> {
   const facts = [
     isBalanced(pair) ? ['balanced'] : [],
     pair.listen.kind === 'unix' ? ['LISTEN is a path'] : [],
+    findLocalTarget(pair) ? ['program target'] : [],
     ends?.client && ends.target ? ['two UDP ends'] : [],
     ends && ends.client !== ends.target ? ['UDP and a stream'] : [],
   ].flat();
@@ -93,6 +99,7 @@ function describe(refusal: Refusal, name: NamePart): string {
 }
 
 function describeEnd({ end, role }: Extract<Refusal, { readonly kind: 'end' }>): string {
+  if (end === 'local') return 'makes no sense with a program, a file or a device';
   if (end !== 'datagram') return 'makes no sense with a Unix socket';
   if (role === 'relay') return 'it needs a stream, and both ends are UDP';
   return role === 'target'
@@ -100,7 +107,10 @@ function describeEnd({ end, role }: Extract<Refusal, { readonly kind: 'end' }>):
     : 'UDP clients send datagrams, and it needs a stream';
 }
 
-const listenKinds: readonly Endpoint['kind'][] = ['tcp', 'udp', 'unix', 'fd'];
+const listenKinds: readonly Endpoint['kind'][] = [
+  ...(['tcp', 'udp', 'unix', 'fd'] as const),
+  ...(['exec', 'pty', 'file', 'serial', 'stdio'] as const),
+];
 
 function checkEnds(pair: ReadPair, name: NamePart): void {
   const { listen, targets, values } = pair;
@@ -111,7 +121,7 @@ function checkEnds(pair: ReadPair, name: NamePart): void {
     throw refuseTargets('tls:// has to be before all targets or before none');
   if (targets.some(isDatagramTarget) && !targets.every(isDatagramTarget))
     throw refuseTargets('udp:// has to be before all targets or before none');
-  const server = values.socks ? 'socks' : values.httpConnect ? 'httpConnect' : undefined;
+  const server = (['socks', 'httpConnect', 'http'] as const).find((one) => values[one] === true);
   if (server && targets.length > 0)
     throw refuseTargets(`makes no sense with ${name(server)}: clients name it`);
   const isReplayServer = values.replay !== undefined && !isReplayClient(pair);
@@ -128,9 +138,21 @@ function checkAccess({ listen, values }: ReadPair, name: NamePart): void {
   if (given) throw refuse(name(given), 'judges IP addresses, and a Unix socket has none; use --mode');
 }
 
+/** A target that is no peer, but something of this machine: a program, a file, a device, our own stdin and stdout. */
+function findLocalTarget({ targets, values }: ReadPair): Target | undefined {
+  const all = [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
+  return all.find(({ kind }) => ['exec', 'pty', 'file', 'serial', 'stdio'].includes(kind));
+}
+
 /** A server that connects any client to anything must not be offered to a network by mistake. */
-function checkExposure({ listen, values }: ReadPair, name: NamePart): void {
-  const server = values.socks ? 'socks' : values.httpConnect ? 'httpConnect' : undefined;
+function checkExposure(pair: ReadPair, name: NamePart): void {
+  const { listen, values } = pair;
+  const local = findLocalTarget(pair);
+  if (local && !values.allow && !values.insecureExec && !isLocalListener(listen)) {
+    const message = `${formatTarget(local)} behind an address that other machines reach needs ${name('allow')}, or ${name('insecureExec')} if anyone may use it`;
+    throw new TnetError('TNET_E_EXPOSED', message, { subject: formatEndpoint(listen) });
+  }
+  const server = (['socks', 'httpConnect', 'http'] as const).find((one) => values[one] === true);
   if (!server || values.authFile !== undefined || values.allow !== undefined || isLocalListener(listen))
     return;
   throw refuse(

@@ -61,8 +61,14 @@ export interface PairSettings {
   readonly socks?: boolean;
   /** be an HTTP CONNECT proxy: the client names its target */
   readonly httpConnect?: boolean;
-  /** ask clients for a user and password of this htpasswd file */
+  /** be an HTTP proxy: CONNECT, and requests for http:// addresses, as http_proxy wants it */
+  readonly http?: boolean;
+  /** refuse requests of --http whose body is longer (413) */
+  readonly maxBody?: string | number;
+  /** ask clients for a user and password of this file, written by htpasswd or htdigest */
   readonly authFile?: string;
+  /** how HTTP clients authenticate: basic, digest, or any that the file is good for */
+  readonly authScheme?: 'any' | 'basic' | 'digest';
   /** send clients with a TLS name, ALPN or protocol elsewhere: sni:, alpn: or proto:NAME=TARGET; protocols: http, proxy-v1, proxy-v2, http/2, ssh, tls, socks4, socks5, postgres, telnet, redis, http/1 */
   readonly route?: readonly string[];
   /** read a PROXY header, version 1 or 2, from each client */
@@ -81,6 +87,8 @@ export interface PairSettings {
   readonly allowTarget?: readonly string[];
   /** keep clients from these, in the same form */
   readonly denyTarget?: readonly string[];
+  /** let other machines reach a program, file or device without --allow */
+  readonly insecureExec?: boolean;
   /** serve at most n connections at once; the rest wait */
   readonly maxConnections?: number;
   /** reset the connections beyond -m instead of letting them wait */

@@ -40,7 +40,11 @@ export interface TargetEntry {
  */
 export function parseTargetEntry(text: string): TargetEntry {
   const { host, ports } = splitPorts(text);
-  return { text, hosts: readHosts(host), ports: ports === undefined ? undefined : parsePorts(ports, { subject: text }) };
+  return {
+    text,
+    hosts: readHosts(host),
+    ports: ports === undefined ? undefined : parsePorts(ports, { subject: text }),
+  };
 }
 
 /** IPv6 has brackets before a port. */

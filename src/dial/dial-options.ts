@@ -49,8 +49,20 @@ export interface DialOptions {
    */
   readonly awaitsDescriptor?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** For an end that is no peer, but a program, a file or a device. */
+  readonly local?: LocalOptions | undefined;
   /** Notified of the steps of the dial. */
   readonly observer?: DialObserver | undefined;
+}
+
+/** How an end of this machine is used. */
+export interface LocalOptions {
+  /** Append to a file. Default false: read it. */
+  readonly appends?: boolean;
+  /** After our end, a serial line ends when nothing has come for this long, in milliseconds. Default: it never does. */
+  readonly quietMs?: number;
+  /** Variables for a program, besides our own. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface Source {

@@ -3,7 +3,7 @@ import { TnetError } from '../../../src/errors.ts';
 import { parseRoute, routeProtocols } from '../../../src/handlers/relay/targets/target.ts';
 import { anySession, sessions, streamEnds, tcpEnds, type Mode, type OptionTable } from '../row.ts';
 import { parseProxyTlv } from '../proxy-tlv.ts';
-import { file, list, text, toggle, type ValueKind } from '../value-kinds.ts';
+import { choice, file, list, size, text, toggle, type ValueKind } from '../value-kinds.ts';
 
 /** What comes before a client's stream. */
 export const clientHeader = {
@@ -142,16 +142,51 @@ export const protocols = {
     turnsOn: 'names',
     test: 'cli/proxy/protocols.test.ts',
   },
+  http: {
+    flags: '--http',
+    help: 'be an HTTP proxy: CONNECT, and requests for http:// addresses, as http_proxy wants it',
+    value: toggle,
+    config: true,
+    in: { proxy: ['server'] },
+    ends: streamEnds,
+    modes: ['workers', 'names'],
+    turnsOn: 'names',
+    excludes: { httpConnect: '' },
+    test: 'cli/proxy/http.test.ts',
+  },
+  maxBody: {
+    flags: '--max-body <size>',
+    help: 'refuse requests of --http whose body is longer (413)',
+    value: size,
+    config: true,
+    in: { proxy: ['server'] },
+    ends: streamEnds,
+    modes: ['workers', 'names'],
+    needs: [{ anyOf: ['http'] }],
+    test: 'cli/proxy/http.test.ts',
+  },
   authFile: {
     flags: '--auth-file <file>',
-    help: 'ask clients for a user and password of this htpasswd file',
+    help: 'ask clients for a user and password of this file, written by htpasswd or htdigest',
     value: text((path) => path, '/nowhere/file', 'file'),
     config: true,
     in: { proxy: ['server'] },
     ends: streamEnds,
     modes: ['workers', 'names'],
-    needs: [{ anyOf: ['socks', 'httpConnect'] }],
+    needs: [{ anyOf: ['socks', 'httpConnect', 'http'] }],
     test: 'cli/proxy/socks.test.ts',
+  },
+  authScheme: {
+    flags: '--auth-scheme <scheme>',
+    help: 'how HTTP clients authenticate: basic, digest, or any that the file is good for',
+    value: choice(['any', 'basic', 'digest']),
+    default: { value: 'any', text: 'any' },
+    config: true,
+    in: { proxy: ['server'] },
+    ends: streamEnds,
+    modes: ['workers', 'names'],
+    needs: [{ anyOf: ['authFile'] }, { anyOf: ['httpConnect', 'http'] }],
+    test: 'cli/proxy/http-auth.test.ts',
   },
   route: {
     flags: '--route <match=target>',

@@ -1,6 +1,6 @@
 import { describeCertificate, listChain } from '../../dial/certificate.ts';
 import type { TLSSocket } from '../../net/tls.ts';
-import type { tlsVariables } from './program.ts';
+import type { tlsVariables } from '../../dial/local/program.ts';
 
 /**
  * TLS with a program's peer, for the program's environment: what was agreed on, and the peer's certificate if it has

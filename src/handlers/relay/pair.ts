@@ -3,6 +3,7 @@ import type { TlsRules } from '../../dial/tls-files.ts';
 import type { ProxyHop } from '../../address/proxy-url.ts';
 import type { Endpoint } from '../../address/endpoint.ts';
 import type { SocketValues } from '../../net/socket-values.ts';
+import type { LiveFaults } from './faults/live-faults.ts';
 import type { Spread } from '../../quantities.ts';
 import type { ServeValues } from '../../serve/service.ts';
 import type { Route, Target } from './targets/target.ts';
@@ -14,6 +15,11 @@ export interface Pair {
   readonly values: PairValues;
   /** Whether its connections have faults. */
   readonly isFaulty: boolean;
+  /**
+   * Faults that may be exchanged while connections are open, of which those of `values` are part: see
+   * createLiveFaults(). Its clients are served in JavaScript. Default: none; the faults of a connection stay.
+   */
+  readonly liveFaults?: LiveFaults;
   /** What keeps the clients in JavaScript: the first option that the engine cannot do alone. */
   readonly slowOption: string | undefined;
 }
@@ -33,6 +39,8 @@ export interface PairValues
     LimitValues,
     FaultValues,
     ReplayValues {
+  /** Clients of other machines may reach targets that are programs, files and devices. */
+  readonly insecureExec?: boolean;
   /** Between UDP and a stream. */
   readonly framing?: 'chunk' | 'length';
 }
@@ -56,8 +64,14 @@ export interface ProtocolValues {
   readonly proxyTlv?: readonly ProxyValue[];
   readonly socks?: boolean;
   readonly httpConnect?: boolean;
-  /** The path of a htpasswd file. */
+  /** CONNECT, and requests for `http://` addresses. */
+  readonly http?: boolean;
+  /** The longest body of such a request, in bytes. */
+  readonly maxBody?: number;
+  /** The path of a file of users, see readUsers(). */
   readonly authFile?: string;
+  /** How HTTP clients authenticate. */
+  readonly authScheme?: 'basic' | 'digest' | 'any';
   /** What clients may name; see src/access/target-list.ts for what an entry may be. */
   readonly allowTarget?: readonly string[];
   readonly denyTarget?: readonly string[];

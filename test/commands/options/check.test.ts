@@ -114,6 +114,7 @@ test('a row names only options, modes, ends and facts that there are', (t) => {
     'LISTEN is a path',
     'two UDP ends',
     'UDP and a stream',
+    'program target',
     'service qotd',
   ];
   for (const command of commands) {

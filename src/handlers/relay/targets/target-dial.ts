@@ -1,5 +1,5 @@
 import type { ProxyHop } from '../../../address/proxy-url.ts';
-import type { DialOptions } from '../../../dial/dial-options.ts';
+import type { DialOptions, LocalOptions } from '../../../dial/dial-options.ts';
 import { toTuning, type SocketValues } from '../../../net/socket-values.ts';
 import type { ProxyHost } from '../host.ts';
 import { defaultConnectMs, type TlsValues, type RouteToTargetValues } from '../pair.ts';
@@ -11,6 +11,9 @@ export interface TargetDialValues extends TlsValues, RouteToTargetValues, Socket
   /** Limit for DNS, connecting, proxies and TLS together, in milliseconds. */
   readonly waitConnect?: number;
 }
+
+/** How an end of this machine is used by a relay: a serial line with no end must not keep others from it. */
+export const relayed: LocalOptions = { appends: true, quietMs: 1_000 };
 
 /**
  * How a pair's targets are dialled, including those of its routes and those that its SOCKS and CONNECT clients
@@ -31,6 +34,7 @@ export async function prepareTargetDialing(
       proxies: via && (await import('../../../dial/proxy-passwords.ts')).addPasswords(via, proxyPasswordFile),
       proxyTls: via && (await readProxyTls(via, proxyCa, host)),
       source: source === undefined ? undefined : { address: source },
+      local: relayed,
       tls: values.tlsOut ? (await import('./target-tls.ts')).readTargetTls(values, host) : undefined,
       ...(await prepareTuners(values, transport)),
     },
