@@ -4,6 +4,7 @@ import { dial, listProxies } from '../../src/dial/dial.ts';
 import type { Patience } from '../../src/dial/patience.ts';
 import type { TlsClientSettings } from '../../src/dial/tls-client.ts';
 import type { Connection } from '../../src/net/connection.ts';
+import { requireVersion2 } from '../options/proxy-tlv.ts';
 import { TnetError } from '../../src/errors.ts';
 import { failureFields } from '../../src/report/sentences.ts';
 import { refuseAddressFlags, requireFamily, requireSource } from '../../src/address/host-rules.ts';
@@ -119,6 +120,7 @@ export async function readDialOptions(run: ClientRun, endpoint: Endpoint): Promi
     proxies: proxies.length > 0 ? proxies : undefined,
     proxyTls: await readProxyTls(run, proxies),
     head: options.sendProxy,
+    headValues: requireVersion2(options.proxyTlv, options.sendProxy),
     tls: await readTls(run, endpoint),
     patience: isPatient(options) ? readPatience(options, hasOwnLimit) : undefined,
     timeoutMs: options.waitConnect,

@@ -10,6 +10,7 @@ import {
   type Target,
 } from '../../src/handlers/relay/targets/target.ts';
 import { endOf, findRefusal, type Asked, type Refusal, describeNeed } from '../options/check.ts';
+import { requireVersion2 } from '../options/proxy-tlv.ts';
 import type { OptionRow } from '../options/row.ts';
 import { pairRows, processRows } from './options.ts';
 
@@ -37,6 +38,7 @@ export function checkPair(
   checkAccess(pair, name);
   checkExposure(pair, name);
   checkRoutes(pair.values, name);
+  requireVersion2(pair.values.proxyTlv, pair.values.sendProxy);
   checkNames(pair, name);
 }
 

@@ -55,6 +55,8 @@ export interface PairSettings {
   readonly tlsPin?: readonly string[];
   /** begin each connection to a target with a PROXY header: 1 or 2 */
   readonly sendProxy?: 1 | 2 | '1' | '2';
+  /** add to a PROXY header of version 2: alpn, authority, unique-id, netns, or a type such as 0xE0, =VALUE; or crc32c */
+  readonly proxyTlv?: readonly string[];
   /** be a SOCKS server, 4, 4a and 5: the client names its target */
   readonly socks?: boolean;
   /** be an HTTP CONNECT proxy: the client names its target */

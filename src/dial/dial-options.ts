@@ -3,6 +3,7 @@ import type { Connection } from '../net/connection.ts';
 import type { DatagramSocket } from '../net/datagram.ts';
 import type { RaceOptions } from '../net/happy-eyeballs.ts';
 import type { Socket } from '../net/index.ts';
+import type { ProxyValue } from '../protocol/proxy-protocol/header.ts';
 import type { Patience, Retry } from './patience.ts';
 import type { TlsClientSettings } from './tls-client.ts';
 
@@ -31,6 +32,8 @@ export interface DialOptions {
    * bytes.
    */
   readonly head?: 1 | 2 | Buffer | undefined;
+  /** What a PROXY header of version 2 says beyond the addresses. Default: nothing. */
+  readonly headValues?: readonly ProxyValue[] | undefined;
   /** Use TLS. With a `tls` endpoint, TLS is used without this too, and the certificate checked. */
   readonly tls?: TlsClientSettings | undefined;
   /** The name that the certificate must be for when `tls` names none. Default: the endpoint's host. */

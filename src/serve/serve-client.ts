@@ -3,6 +3,7 @@ import { ConnectionGuard, guarded } from '../net/guard.ts';
 import { Socket } from '../net/index.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import { greet, type Greeting, SaidNothing, formatSource, judgeHeader } from './greeting/greeting.ts';
+import { describeValues } from './greeting/header-values.ts';
 import { leave, refuse, tellExit, type OpenConnection } from './ledger.ts';
 import type { ServeHost, Service } from './service.ts';
 
@@ -108,7 +109,7 @@ async function letIn(
   }
   const { header } = greeting;
   if (!header) return greeting;
-  host.emit({ event: 'client', id, remote, client: formatSource(header) });
+  host.emit({ event: 'client', id, remote, client: formatSource(header), ...describeValues(header.values) });
   const reason = await judgeHeader(header, client, service);
   if (reason === undefined) return greeting;
   refuse(host, formatSource(header), reason);

@@ -2,6 +2,7 @@ import { parseProxy, readProxyEnvironment, type ProxyHop } from '../../../src/ad
 import { TnetError } from '../../../src/errors.ts';
 import { parseRoute, routeProtocols } from '../../../src/handlers/relay/targets/target.ts';
 import { anySession, sessions, streamEnds, tcpEnds, type Mode, type OptionTable } from '../row.ts';
+import { parseProxyTlv } from '../proxy-tlv.ts';
 import { choice, file, list, size, text, toggle, type ValueKind } from '../value-kinds.ts';
 
 /** What comes before a client's stream. */
@@ -83,6 +84,16 @@ export const proxies = {
     modes: anySession,
     test: 'cli/proxy/header.test.ts',
   },
+  proxyTlv: {
+    flags: '--proxy-tlv <name=value>',
+    help: 'add to a PROXY header of version 2: alpn, authority, unique-id, netns, or a type such as 0xE0, =VALUE; or crc32c',
+    value: list(parseProxyTlv, 'authority=x'),
+    in: { connect: ['client'], echo: ['client'] },
+    ends: streamEnds,
+    modes: anySession,
+    needs: [{ anyOf: ['sendProxy'] }],
+    test: 'cli/proxy-tlv.test.ts',
+  },
 } as const satisfies OptionTable;
 
 /** What a proxy speaks itself, before it relays. */
@@ -97,6 +108,17 @@ export const protocols = {
     modes: ['workers', 'names'],
     lane: true,
     test: 'cli/proxy/header.test.ts',
+  },
+  proxyTlv: {
+    flags: '--proxy-tlv <name=value>',
+    help: 'add to a PROXY header of version 2: alpn, authority, unique-id, netns, or a type such as 0xE0, =VALUE; or crc32c',
+    value: list(parseProxyTlv, 'authority=x'),
+    config: true,
+    in: { proxy: ['server', 'target'] },
+    ends: streamEnds,
+    modes: ['workers', 'names'],
+    needs: [{ anyOf: ['sendProxy'] }],
+    test: 'cli/proxy-tlv.test.ts',
   },
   socks: {
     flags: '--socks',

@@ -1,3 +1,4 @@
+import type { ProxyValue } from '../../protocol/proxy-protocol/header.ts';
 import type { TlsRules } from '../../dial/tls-files.ts';
 import type { ProxyHop } from '../../address/proxy-url.ts';
 import type { Endpoint } from '../../address/endpoint.ts';
@@ -59,6 +60,8 @@ export interface RouteToTargetValues {
 /** What a proxy speaks itself, before it relays. */
 export interface ProtocolValues {
   readonly sendProxy?: 1 | 2;
+  /** What headers of version 2 say beyond the addresses. */
+  readonly proxyTlv?: readonly ProxyValue[];
   readonly socks?: boolean;
   readonly httpConnect?: boolean;
   /** CONNECT, and requests for `http://` addresses. */

@@ -132,10 +132,10 @@ async function prepareFaults({
   return (connection, onDrop) => createFaults(values, connection, onDrop);
 }
 
-async function prepareHead({ values: { sendProxy } }: Pair): Promise<RelayOptions['createHead']> {
+async function prepareHead({ values: { sendProxy, proxyTlv } }: Pair): Promise<RelayOptions['createHead']> {
   if (!sendProxy) return undefined;
   const { createProxyHeader } = await import('../../dial/send-proxy-header.ts');
-  return (client, { header }) => createProxyHeader(sendProxy, client, header);
+  return (client, { header }) => createProxyHeader(sendProxy, client, header, proxyTlv);
 }
 
 async function prepareDatagrams({ listen, targets, values }: Pair): Promise<RelayOptions['datagrams']> {

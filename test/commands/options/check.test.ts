@@ -301,6 +301,7 @@ for (const [command, args, message] of [
 const lists: Readonly<Record<string, readonly string[]>> = {
   connect: [
     '--expect',
+    '--proxy-tlv',
     '--send',
     '--send-file',
     '--tls-alpn',
@@ -310,11 +311,14 @@ const lists: Readonly<Record<string, readonly string[]>> = {
     '--via',
   ],
   listen: ['--allow', '--deny', '--expect', '--send', '--tls-alpn', '--tls-cert', '--tls-key'],
-  echo: ['--allow', '--deny', '--tls-alpn', '--tls-cert', '--tls-key', '--tls-pin', '--via'],
+  echo: ['--allow', '--deny', '--proxy-tlv', '--tls-alpn', '--tls-cert', '--tls-key', '--tls-pin', '--via'],
   proxy: [
     '--allow',
+    '--allow-target',
     '--deny',
+    '--deny-target',
     '--pair',
+    '--proxy-tlv',
     '--route',
     '--tls-alpn',
     '--tls-cert',
