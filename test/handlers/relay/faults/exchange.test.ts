@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { errorCode } from '../../../../src/errors.ts';
 import { readPair } from '../../../../commands/proxy/pair.ts';
 import type { ProxyHost } from '../../../../src/handlers/relay/host.ts';
 import { LiveFaults } from '../../../../src/handlers/relay/faults/live-faults.ts';
@@ -144,7 +145,7 @@ test('a reset breaks an open connection off', async (t) => {
   await untilOpen(live, 1);
   live.add({ name: 'break', fault: { kind: 'reset', afterMs: 1 } });
   const { error } = await collectUntilClose(socket);
-  t.is((error as NodeJS.ErrnoException | undefined)?.code, 'ECONNRESET');
+  t.is(errorCode(error), 'ECONNRESET');
   t.deepEqual(host.ended, ['limit']);
 });
 
