@@ -2,6 +2,7 @@ import type { FlagsOf, Layout, TableFlags } from '../options/row.ts';
 import { address } from '../options/table/address.ts';
 import { bind } from '../options/table/bind.ts';
 import { access, admission, clients, firstClient, rooms } from '../options/table/clients.ts';
+import { groups } from '../options/table/groups.ts';
 import { limits } from '../options/table/limits.ts';
 import { clientHeader } from '../options/table/proxies.ts';
 import { recording } from '../options/table/recording.ts';
@@ -22,6 +23,7 @@ export const listenLayout = [
   ['Lines and programs:', lines, dialogue, programs],
   ['TLS and PROXY headers:', clientHeader, tls],
   ['Recording:', recording],
+  ['Multicast and broadcast:', groups],
   ['Socket options:', socket],
   ['Reports:', progress, reports, monitoring, processes],
 ] as const satisfies Layout;

@@ -1,6 +1,7 @@
 import type { TlsRules } from '../../dial/tls-files.ts';
 import type { ProxyHop } from '../../address/proxy-url.ts';
 import type { Endpoint } from '../../address/endpoint.ts';
+import type { GroupValues } from '../../net/groups.ts';
 import type { SocketValues } from '../../net/socket-values.ts';
 import type { Spread } from '../../quantities.ts';
 import type { ServeValues } from '../../serve/service.ts';
@@ -28,6 +29,7 @@ export interface PairValues
     TlsValues,
     RouteToTargetValues,
     SocketValues,
+    Omit<GroupValues, 'multicastLoop'>,
     BalanceValues,
     LimitValues,
     FaultValues,

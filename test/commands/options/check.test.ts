@@ -299,9 +299,9 @@ for (const [command, args, message] of [
 /** The options that gather values. */
 const lists: Readonly<Record<string, readonly string[]>> = {
   connect: ['--expect', '--send', '--tls-alpn', '--tls-pin', '--via'],
-  listen: ['--allow', '--deny', '--expect', '--send', '--tls-alpn'],
-  echo: ['--allow', '--deny', '--tls-alpn', '--tls-pin', '--via'],
-  proxy: ['--allow', '--deny', '--pair', '--route', '--tls-alpn', '--tls-pin', '--via'],
+  listen: ['--allow', '--deny', '--expect', '--multicast-source', '--send', '--tls-alpn'],
+  echo: ['--allow', '--deny', '--multicast-source', '--tls-alpn', '--tls-pin', '--via'],
+  proxy: ['--allow', '--deny', '--multicast-source', '--pair', '--route', '--tls-alpn', '--tls-pin', '--via'],
   isip: ['--in'],
 };
 

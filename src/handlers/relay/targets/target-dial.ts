@@ -1,5 +1,6 @@
 import type { DialOptions } from '../../../dial/dial-options.ts';
 import { toTuning, type SocketValues } from '../../../net/socket-values.ts';
+import type { GroupValues } from '../../../net/groups.ts';
 import type { ProxyHost } from '../host.ts';
 import { defaultConnectMs, type TlsValues, type RouteToTargetValues } from '../pair.ts';
 import type { TargetDialing } from './upstream.ts';
@@ -20,7 +21,7 @@ export interface TargetDialValues extends TlsValues, RouteToTargetValues, Socket
 export async function prepareTargetDialing(
   values: TargetDialValues,
   host: ProxyHost,
-  transport: 'stream' | 'datagram' = 'stream',
+  { isDatagram = false, group }: { isDatagram?: boolean | undefined; group?: GroupValues | undefined } = {},
 ): Promise<TargetDialing> {
   const { waitConnect: timeoutMs = defaultConnectMs, via, proxyPasswordFile, source } = values;
   return {
@@ -30,16 +31,17 @@ export async function prepareTargetDialing(
       proxies: via && (await import('../../../dial/proxy-passwords.ts')).addPasswords(via, proxyPasswordFile),
       source: source === undefined ? undefined : { address: source },
       tls: values.tlsOut ? (await import('./target-tls.ts')).readTargetTls(values, host) : undefined,
-      ...(await prepareTuners(values, transport)),
+      group,
+      ...(await prepareTuners(values, isDatagram)),
     },
   };
 }
 
 async function prepareTuners(
   values: SocketValues,
-  transport: 'stream' | 'datagram',
+  isDatagram: boolean,
 ): Promise<Pick<DialOptions, 'tune' | 'tuneDatagrams'>> {
-  if (transport === 'stream') return { tune: await prepareTuner(values) };
+  if (!isDatagram) return { tune: await prepareTuner(values) };
   const tuning = toTuning({ tos: values.tos, ttl: values.ttl });
   if (!tuning) return {};
   const { createDatagramTuner } = await import('../../../net/socket-tuning.ts');
