@@ -3,6 +3,7 @@ import { address } from '../options/table/address.ts';
 import { bind } from '../options/table/bind.ts';
 import { access, admission, clients, firstClient, rooms } from '../options/table/clients.ts';
 import { receivingFiles } from '../options/table/files.ts';
+import { groups } from '../options/table/groups.ts';
 import { limits } from '../options/table/limits.ts';
 import { clientHeader } from '../options/table/proxies.ts';
 import { recording } from '../options/table/recording.ts';
@@ -24,6 +25,7 @@ export const listenLayout = [
   ['Files:', receivingFiles],
   ['TLS and PROXY headers:', clientHeader, tls],
   ['Recording:', recording],
+  ['Multicast and broadcast:', groups],
   ['Socket options:', socket],
   ['Reports:', progress, reports, monitoring, processes],
 ] as const satisfies Layout;

@@ -5,6 +5,7 @@ import { balance } from '../options/table/balance.ts';
 import { bind } from '../options/table/bind.ts';
 import { access, admission, clients } from '../options/table/clients.ts';
 import { datagrams, faults } from '../options/table/faults.ts';
+import { groups } from '../options/table/groups.ts';
 import { limits } from '../options/table/limits.ts';
 import { clientHeader, protocols, proxies } from '../options/table/proxies.ts';
 import { live, recording, tap, replay } from '../options/table/recording.ts';
@@ -26,7 +27,7 @@ export const proxyLayout = [
   ['What is seen:', tap, recording, live, monitoring],
   ['Faults on purpose:', faults],
   ['Replay:', replay],
-  ['Datagrams:', datagrams],
+  ['Datagrams:', datagrams, groups],
   ['Addresses and start:', bind, processes, address],
   ['Socket options:', socket],
   ['Reports:', reports],

@@ -1,6 +1,8 @@
 import { formatEndpoint, type Endpoint, hasHost } from '../../src/address/endpoint.ts';
 import { isForeignName } from '../../src/address/host-rules.ts';
+import { isIP } from '../../src/address/ip.ts';
 import { TnetError } from '../../src/errors.ts';
+import { isGroup } from '../../src/net/groups.ts';
 import { isLocalListener } from '../../src/net/listener-path.ts';
 import { isBalanced, isReplayClient, type Pair, type PairValues } from '../../src/handlers/relay/pair.ts';
 import {
@@ -40,6 +42,7 @@ export function checkPair(
   checkRoutes(pair.values, name);
   requireVersion2(pair.values.proxyTlv, pair.values.sendProxy);
   checkNames(pair, name);
+  checkGroups(pair, name);
 }
 
 /** Checks the options of the process by their rows. */
@@ -183,6 +186,17 @@ function checkNames({ targets, values }: ReadPair, name: NamePart): void {
   const all = [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
   if (!senseless || all.some(isLookedUp)) return;
   throw refuse(name(senseless), 'makes sense only with a target that is a name');
+}
+
+/** A name may be that of a group: what it is shows when it is bound or connected to. */
+function checkGroups({ listen, targets, values }: ReadPair, name: NamePart): void {
+  const mayBeGroup = (end: Target) =>
+    end.kind === 'udp' && (isGroup(end.host) || (end.host !== undefined && isIP(end.host) === 0));
+  if (values.multicastSource && !mayBeGroup(listen))
+    throw refuse(name('multicastSource'), `makes sense only where ${name('listen')} is a multicast group`);
+  if (values.interface === undefined || values.allowBroadcast || [listen, ...targets].some(mayBeGroup))
+    return;
+  throw refuse(name('interface'), `makes sense only with a multicast group or ${name('allowBroadcast')}`);
 }
 
 function isLookedUp(target: Target): boolean {

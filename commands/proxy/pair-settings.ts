@@ -141,6 +141,12 @@ export interface PairSettings {
   readonly connection?: number;
   /** between UDP and a stream: chunk (default; what is read at once is a datagram) or length (two bytes before each) */
   readonly framing?: 'chunk' | 'length';
+  /** the interface, by its name or an address, of a multicast group; for sending of a broadcast too */
+  readonly interface?: string;
+  /** take only what this address sends to the group; may be repeated */
+  readonly multicastSource?: readonly string[];
+  /** let datagrams go to a broadcast address; anyone may answer */
+  readonly allowBroadcast?: boolean;
   /** permissions of the Unix socket that is LISTEN, as 0600 */
   readonly mode?: string;
   /** owner of the Unix socket that is LISTEN; either may be left out, or be a number */

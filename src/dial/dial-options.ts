@@ -1,6 +1,7 @@
 import type { ProxyHop } from '../address/proxy-url.ts';
 import type { Connection } from '../net/connection.ts';
 import type { DatagramSocket } from '../net/datagram.ts';
+import type { GroupValues } from '../net/groups.ts';
 import type { RaceOptions } from '../net/happy-eyeballs.ts';
 import type { Socket } from '../net/index.ts';
 import type { ProxyValue } from '../protocol/proxy-protocol/header.ts';
@@ -23,6 +24,8 @@ export interface DialOptions {
   readonly tune?: ((socket: Socket) => void) | undefined;
   /** The same for a UDP socket. */
   readonly tuneDatagrams?: ((socket: DatagramSocket) => void) | undefined;
+  /** How a multicast group or a broadcast address is sent to. */
+  readonly group?: GroupValues | undefined;
   /** The proxies to go through, first the one that is connected to directly. Default: none. */
   readonly proxies?: readonly ProxyHop[] | undefined;
   /** The TLS settings for a proxy that speaks TLS. Default: its certificate is checked as this machine does. */

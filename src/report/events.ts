@@ -166,6 +166,8 @@ export type Event =
       readonly bytes: number;
       readonly limitBytes: number;
     }
+  /** Somebody has answered what was sent to a multicast group or a broadcast address. */
+  | { readonly event: 'answer'; readonly remote: string; readonly bytes: number }
   /** A UDP service has taken a datagram; `sentBytes` is the size of its answer, if there is one. */
   | {
       readonly event: 'datagram';

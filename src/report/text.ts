@@ -32,6 +32,7 @@ const quiet: ReadonlyMap<EventName, Verbosity> = new Map<EventName, Verbosity>([
   ['certificate', 1],
   ['probe', 1],
   ['datagram-cut', 1],
+  ['answer', 1],
   ['datagram', 1],
   ['reply', 1],
   ['program-ended', 1],
@@ -114,6 +115,8 @@ function describe(event: Event): string {
       return `${event.remote}: ${renderCount(event.datagrams, 'datagram')} lost, which came faster than they were taken`;
     case 'datagram-cut':
       return `${event.remote}: ${event.bytes} bytes of input cut into datagrams of ${event.limitBytes} and less`;
+    case 'answer':
+      return `${event.remote}: answer of ${renderCount(event.bytes, 'byte')}`;
     case 'datagram': {
       const answer =
         event.sentBytes === undefined ? 'no answer' : `answered with ${renderCount(event.sentBytes, 'byte')}`;

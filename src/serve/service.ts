@@ -4,6 +4,7 @@ import type { Endpoint } from '../address/endpoint.ts';
 import type { Connection } from '../net/connection.ts';
 import type { DatagramSocket } from '../net/datagram.ts';
 import type { LocalOptions } from '../dial/dial-options.ts';
+import type { GroupValues } from '../net/groups.ts';
 import type { ConnectionGuard } from '../net/guard.ts';
 import type { Server, Socket } from '../net/index.ts';
 import type { UnixOwner } from '../net/unix-listener.ts';
@@ -76,6 +77,8 @@ export interface Service {
   readonly tune?: ((socket: Socket) => void) | undefined;
   /** Sets options on the bound socket of a UDP address. Throws what binding should throw. Default: none. */
   readonly tuneDatagrams?: ((socket: DatagramSocket) => void) | undefined;
+  /** How the multicast group that is a UDP address is joined. */
+  readonly group?: GroupValues | undefined;
   /** What clients say before they are served, in its order. None: they are served at once. */
   readonly readers: readonly ReadGreeting[];
   /** How long a client may take for each of them, in milliseconds. */

@@ -217,6 +217,7 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
     0,
     'throw-away certificate with SHA-256 fingerprint AB:CD',
   ],
+  [{ event: 'answer', remote: '10.0.0.2:9000', bytes: 1 }, 1, '10.0.0.2:9000: answer of 1 byte'],
   [{ event: 'warning', message: 'nothing is checked' }, 0, 'WARNING: nothing is checked'],
   [{ event: 'refused', remote: 'b:2', reason: 'not allowed' }, 0, 'refused b:2: not allowed'],
   [

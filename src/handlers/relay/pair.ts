@@ -2,6 +2,7 @@ import type { ProxyValue } from '../../protocol/proxy-protocol/header.ts';
 import type { TlsRules } from '../../dial/tls-files.ts';
 import type { ProxyHop } from '../../address/proxy-url.ts';
 import type { Endpoint } from '../../address/endpoint.ts';
+import type { GroupValues } from '../../net/groups.ts';
 import type { SocketValues } from '../../net/socket-values.ts';
 import type { LiveFaults } from './faults/live-faults.ts';
 import type { Spread } from '../../quantities.ts';
@@ -35,6 +36,7 @@ export interface PairValues
     TlsValues,
     RouteToTargetValues,
     SocketValues,
+    Omit<GroupValues, 'multicastLoop'>,
     BalanceValues,
     LimitValues,
     FaultValues,

@@ -43,7 +43,8 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
   await requirePrograms(pair);
   const upstreams: Upstream[] = [];
   const ends = findDatagramEnds(listen, pair.targets);
-  const dial = await prepareTargetDialing(values, host, ends?.target ? 'datagram' : 'stream');
+  const groups = ends && (await import('./datagrams/groups.ts')).findGroups(pair);
+  const dial = await prepareTargetDialing(values, host, { isDatagram: ends?.target, group: groups?.target });
   const create = async (targets: Pair['targets']) => {
     // When another process serves the clients, it alone manages the targets.
     if (host.handOver && listen.kind !== 'udp') return idleUpstream;
@@ -71,6 +72,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
   };
   const own = await prepareService(listen, values, host, {
     tune: await prepareTuner(values),
+    group: groups?.listen,
     tls: values.tlsIn ? await readTls(pair, host) : undefined,
     readers: await prepareReaders(pair, entry),
     handle: createRelay(options, host),

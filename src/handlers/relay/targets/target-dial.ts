@@ -1,6 +1,7 @@
 import type { ProxyHop } from '../../../address/proxy-url.ts';
 import type { DialOptions, LocalOptions } from '../../../dial/dial-options.ts';
 import { toTuning, type SocketValues } from '../../../net/socket-values.ts';
+import type { GroupValues } from '../../../net/groups.ts';
 import type { ProxyHost } from '../host.ts';
 import { defaultConnectMs, type TlsValues, type RouteToTargetValues } from '../pair.ts';
 import type { TargetDialing } from './upstream.ts';
@@ -24,7 +25,7 @@ export const relayed: LocalOptions = { appends: true, quietMs: 1_000 };
 export async function prepareTargetDialing(
   values: TargetDialValues,
   host: ProxyHost,
-  transport: 'stream' | 'datagram' = 'stream',
+  { isDatagram = false, group }: { isDatagram?: boolean | undefined; group?: GroupValues | undefined } = {},
 ): Promise<TargetDialing> {
   const { waitConnect: timeoutMs = defaultConnectMs, via, proxyPasswordFile, proxyCa, source } = values;
   return {
@@ -36,7 +37,8 @@ export async function prepareTargetDialing(
       source: source === undefined ? undefined : { address: source },
       local: relayed,
       tls: values.tlsOut ? (await import('./target-tls.ts')).readTargetTls(values, host) : undefined,
-      ...(await prepareTuners(values, transport)),
+      group,
+      ...(await prepareTuners(values, isDatagram)),
     },
   };
 }
@@ -52,9 +54,9 @@ async function readProxyTls(
 
 async function prepareTuners(
   values: SocketValues,
-  transport: 'stream' | 'datagram',
+  isDatagram: boolean,
 ): Promise<Pick<DialOptions, 'tune' | 'tuneDatagrams'>> {
-  if (transport === 'stream') return { tune: await prepareTuner(values) };
+  if (!isDatagram) return { tune: await prepareTuner(values) };
   const tuning = toTuning({ tos: values.tos, ttl: values.ttl });
   if (!tuning) return {};
   const { createDatagramTuner } = await import('../../../net/socket-tuning.ts');
