@@ -17,5 +17,7 @@ void hand_out_lane_notifications(napi_env env, struct engine *engine);
 bool add_option_functions(const struct exports *exports);
 bool add_process_functions(const struct exports *exports);
 bool add_scan_functions(const struct exports *exports);
+bool add_message_functions(const struct exports *exports);
+bool add_watch_functions(const struct exports *exports);
 
 #endif

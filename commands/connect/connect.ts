@@ -59,12 +59,17 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
   };
   const asked = { given: givenOptions(command), modes };
   // A wrong option may be the reason why an address cannot be read.
-  const isDatagram = options.udp === true || words.some((word) => word.startsWith('udp://'));
+  const datagram =
+    options.udp && options.unix !== undefined
+      ? 'unix-dgram'
+      : options.udp === true || words.some((word) => word.startsWith('udp://'))
+        ? 'udp'
+        : undefined;
   checkOptions('connect', connectLayout, {
     ...asked,
-    ...(isDatagram && { ends: { client: [endOf('udp')] } }),
+    ...(datagram && { ends: { client: [endOf(datagram)] } }),
   });
-  if (isCheck && isDatagram)
+  if (isCheck && datagram === 'udp')
     throw new TnetError('TNET_E_USAGE', '-z and --wait check connections, and UDP has none');
   const targets = isCheck ? readTargets(words, options) : undefined;
   const endpoint = targets ? undefined : applyUdp(readTarget(words, options), options);
@@ -104,8 +109,8 @@ async function converse(
   const local = nameClient(socket, endpoint);
   context.reporter.emit({ event: 'connected', id: 1, ...(local !== undefined && { local }), remote });
   timing?.connected(remote);
-  if (endpoint.kind === 'udp') {
-    const { watchDatagrams } = await import('../../src/serve/datagram-listener.ts');
+  if (endpoint.kind === 'udp' || endpoint.kind === 'unix-dgram' || endpoint.kind === 'unix-seqpacket') {
+    const { watchDatagrams } = await import('../../src/serve/watch-datagrams.ts');
     watchDatagrams(socket, remote, { emit: (event) => context.reporter.emit(event) });
   }
   if (program) {
@@ -159,7 +164,7 @@ function wantsCheck(
 /** @throws TnetError TNET_E_ADDRESS, TNET_E_USAGE */
 function readTargets(words: readonly string[], options: ConnectOptions): Targets {
   if (options.unix === undefined && words.length > 0) return parseTargets(words);
-  return oneTarget(readTarget(words, options));
+  return oneTarget(applyUdp(readTarget(words, options), options));
 }
 
 async function checkThenRun(

@@ -28,7 +28,11 @@ export function readClientSecure(
 ): TlsClientSettings {
   const pins = (flags.tlsPin ?? []).map(parsePin);
   const verify = flags.tlsInsecure !== true;
-  if (verify && endpoint.kind === 'unix' && flags.tlsServername === undefined) {
+  if (
+    verify &&
+    (endpoint.kind === 'unix' || endpoint.kind === 'vsock') &&
+    flags.tlsServername === undefined
+  ) {
     const message =
       'a Unix socket has no name that its certificate could be for: name one with --tls-servername';
     throw new TnetError('TNET_E_USAGE', message);

@@ -1,4 +1,4 @@
-import { formatEndpoint, type Endpoint, hasHost } from '../../src/address/endpoint.ts';
+import { formatEndpoint, type Endpoint, hasHost, isUnixKind } from '../../src/address/endpoint.ts';
 import { isForeignName } from '../../src/address/host-rules.ts';
 import { TnetError } from '../../src/errors.ts';
 import { isLocalListener } from '../../src/net/listener-path.ts';
@@ -45,7 +45,7 @@ function describePair(pair: ReadPair): Pick<Asked, 'ends' | 'facts'> {
   const ends = findDatagramEnds(pair.listen, pair.targets);
   const facts = [
     isBalanced(pair) ? ['balanced'] : [],
-    pair.listen.kind === 'unix' ? ['LISTEN is a path'] : [],
+    isUnixKind(pair.listen) ? ['LISTEN is a path'] : [],
     ends?.client && ends.target ? ['two UDP ends'] : [],
     ends && ends.client !== ends.target ? ['UDP and a stream'] : [],
   ].flat();
@@ -68,10 +68,10 @@ function replayMode(pair: ReadPair, name: NamePart): Asked['modes'] {
 
 function refuseFirst(rows: ReadonlyMap<string, OptionRow>, asked: Asked, name: NamePart): void {
   const refusal = findRefusal('proxy', rows, asked);
-  if (refusal) throw refuse(name(refusal.option), describe(refusal, name));
+  if (refusal) throw refuse(name(refusal.option), describe(refusal, name, asked));
 }
 
-function describe(refusal: Refusal, name: NamePart): string {
+function describe(refusal: Refusal, name: NamePart, asked: Asked): string {
   switch (refusal.kind) {
     case 'role':
       return 'makes no sense here';
@@ -82,7 +82,7 @@ function describe(refusal: Refusal, name: NamePart): string {
       return `makes no sense with ${called}${refusal.reason && `: ${refusal.reason}`}`;
     }
     case 'end':
-      return refusal.reason ?? describeEnd(refusal);
+      return refusal.reason ?? describeEnd(refusal, asked);
     case 'need': {
       const need = describeNeed(refusal, name);
       return `makes sense only ${need}`;
@@ -90,7 +90,13 @@ function describe(refusal: Refusal, name: NamePart): string {
   }
 }
 
-function describeEnd({ end, role }: Extract<Refusal, { readonly kind: 'end' }>): string {
+function describeEnd(
+  { end, role }: Extract<Refusal, { readonly kind: 'end' }>,
+  { ends = {} }: Asked,
+): string {
+  if (end === 'packet') return 'it needs a stream, and a socket here keeps messages apart';
+  if (end === 'datagram' && Object.values(ends).flat(2).includes('packet'))
+    return 'it needs a connection, and datagrams have none';
   if (end !== 'datagram') return 'makes no sense with a Unix socket';
   if (role === 'relay') return 'it needs a stream, and both ends are UDP';
   return role === 'target'
@@ -98,7 +104,15 @@ function describeEnd({ end, role }: Extract<Refusal, { readonly kind: 'end' }>):
     : 'UDP clients send datagrams, and it needs a stream';
 }
 
-const listenKinds: readonly Endpoint['kind'][] = ['tcp', 'udp', 'unix', 'fd'];
+const listenKinds: readonly Endpoint['kind'][] = [
+  'tcp',
+  'udp',
+  'unix',
+  'fd',
+  'unix-dgram',
+  'unix-seqpacket',
+  'vsock',
+];
 
 function checkEnds(pair: ReadPair, name: NamePart): void {
   const { listen, targets, values } = pair;
@@ -121,7 +135,7 @@ function checkEnds(pair: ReadPair, name: NamePart): void {
 
 /** The lists judge IP addresses: a Unix client has one only when a PROXY header says so. */
 function checkAccess({ listen, values }: ReadPair, name: NamePart): void {
-  if (listen.kind !== 'unix' || values.acceptProxy) return;
+  if ((!isUnixKind(listen) && listen.kind !== 'vsock') || values.acceptProxy) return;
   const given = (['allow', 'deny'] as const).find((key) => values[key] !== undefined);
   if (given) throw refuse(name(given), 'judges IP addresses, and a Unix socket has none; use --mode');
 }

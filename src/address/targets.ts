@@ -119,7 +119,7 @@ function isPorts(word: string, isAfterHost: boolean): boolean {
 
 function parseWholeAddress(word: string): TargetGroup {
   const [, host, ports] = /^(\[[^\]]*\]|[^:/]*):([^:/]+)$/.exec(word) ?? [];
-  if (ports === undefined || !/[,-]/.test(ports) || host === 'unix' || host === 'fd') {
+  if (ports === undefined || !/[,-]/.test(ports) || /^(?:unix(?:-[a-z]+)?|fd)$/.test(host ?? '')) {
     const endpoint = parseEndpoint(word);
     if (endpoint.kind === 'tcp' && endpoint.port === 0)
       throw addressError(word, 'port 0 cannot be connected to');

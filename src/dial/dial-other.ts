@@ -22,7 +22,11 @@ export type DialKind<Name extends OtherKind> = (
 ) => Promise<Connection>;
 
 /** How each kind is connected to; loaded when an endpoint of the kind is used. */
-const kinds: { readonly [Name in OtherKind]?: () => Promise<DialKind<Name>> } = {};
+const kinds: { readonly [Name in OtherKind]?: () => Promise<DialKind<Name>> } = {
+  'unix-dgram': async () => (await import('./dial-messages.ts')).dialUnixDatagram,
+  'unix-seqpacket': async () => (await import('./dial-messages.ts')).dialUnixPackets,
+  vsock: async () => (await import('./dial-messages.ts')).dialVsock,
+};
 
 /** Why the others cannot be connected to. */
 const refusals: Readonly<Partial<Record<OtherKind, string>>> = {

@@ -4,7 +4,7 @@ import type { ProxyHop } from '../address/proxy-url.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 import { Deadline } from '../net/deadline.ts';
 import { connectTcp, type RaceOptions } from '../net/happy-eyeballs.ts';
-import type { Socket } from '../net/index.ts';
+import { Socket } from '../net/index.ts';
 import { explainSource } from '../net/own-side.ts';
 import type { DialOptions } from './dial-options.ts';
 import { awaitDescriptor } from '../net/descriptors.ts';
@@ -12,7 +12,7 @@ import { dialPath } from './dial-direct.ts';
 import type { Patience, Retry } from './patience.ts';
 import type { Target } from './proxy-chain.ts';
 
-type StreamEndpoint = Extract<Endpoint, { kind: 'unix' | 'tcp' | 'tls' }>;
+type StreamEndpoint = Extract<Endpoint, { kind: 'unix' | 'tcp' | 'tls' | 'vsock' }>;
 
 /**
  * Opens a connection to an endpoint, as the options say: by a race over its addresses, through proxies, with a
@@ -61,14 +61,17 @@ async function dialOnce(
   }
   const name = formatTargetEndpoint(endpoint);
   using deadline = new Deadline(`no answer from ${name}`, timeoutMs, signal);
+  let socket;
   if (endpoint.kind !== 'unix' && endpoint.kind !== 'tcp' && endpoint.kind !== 'tls') {
     const { dialOther } = await import('./dial-other.ts');
     const connection = await dialOther(endpoint, { ...options, timeoutMs }, deadline);
-    if (prove) await prove(connection, timeoutMs);
-    return connection;
-  }
-  let socket;
-  if (endpoint.kind === 'unix')
+    if (endpoint.kind !== 'vsock' || !(connection instanceof Socket)) {
+      if (prove) await prove(connection, timeoutMs);
+      return connection;
+    }
+    // A stream like any other.
+    socket = connection;
+  } else if (endpoint.kind === 'unix')
     socket = tune(await dialPath(endpoint.path, options, deadline.signal), options);
   else {
     const { host = 'localhost', port } = endpoint;
@@ -182,7 +185,7 @@ async function begin(
   }
   if (!tls && endpoint.kind !== 'tls') return;
   const { startTls, createDefaultSettings } = await import('./tls-client.ts');
-  const dialled = endpoint.kind === 'unix' ? undefined : endpoint.host;
+  const dialled = 'host' in endpoint ? endpoint.host : undefined;
   const server = { host: options.tlsHost ?? dialled ?? 'localhost', address: formatTargetEndpoint(endpoint) };
   const startedAt = performance.now();
   await startTls(socket, tls ?? createDefaultSettings(), server, deadline.signal);

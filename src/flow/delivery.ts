@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { errorCode } from '../errors.ts';
+import { flushMark, type Connection } from '../net/connection.ts';
 import { Socket } from '../net/index.ts';
 import {
   descriptorOf,
@@ -149,9 +150,8 @@ export class Delivery {
     if (this.#watchedAt === undefined) return;
     if (!this.#mayHaveProbed && startedAt - this.#watchedAt >= probeMs) this.#probe();
     const { destroyed, writableEnded, writableLength } = this.#remote;
-    if (this.#socket && !destroyed && !writableEnded && writableLength === 0) {
-      this.#socket.write(Buffer.alloc(0));
-    }
+    const isAsked = this.#socket !== undefined || (this.#remote as Connection).tellsGone === true;
+    if (isAsked && !destroyed && !writableEnded && writableLength === 0) this.#remote.write(flushMark);
     // Asking takes long when the system has many connections: no more than half the time is spent on it.
     const waitMs = Math.max(lookMs, performance.now() - startedAt);
     this.#timer = setTimeout(

@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { endianness, networkInterfaces } from 'node:os';
 import { plainAddress, findNearKind } from '../address/address.ts';
-import type { Endpoint } from '../address/endpoint.ts';
+import { isUnixKind, localCid, type Endpoint } from '../address/endpoint.ts';
 import { parseBlock, wholeAddress } from '../address/prefix.ts';
 import { isLoopbackName } from '../address/host-rules.ts';
 
@@ -70,7 +70,9 @@ export function isOfThisMachine(text: string): boolean {
  * judged by what it is bound to.
  */
 export function isLocalListener(listen: Endpoint): boolean {
-  if (listen.kind === 'unix') return true;
+  if (isUnixKind(listen)) return true;
+  // The host of a virtual machine and its guests are other machines.
+  if (listen.kind === 'vsock') return listen.cid === localCid;
   if (listen.kind === 'fd' && findListenerPath(listen.fd) !== undefined) return true;
   const host = (listen.kind === 'fd' ? findListenerHost(listen.fd) : hostOf(listen)) ?? '';
   const address = wholeAddress(host);

@@ -62,6 +62,10 @@ export function renderEvent(event: Event): Sentence {
   }
 }
 
+function renderCredentials({ pid, uid, gid }: Extract<Event, { event: 'accepted' | 'datagram' }>): string {
+  return pid === undefined ? '' : ` (pid ${pid}, uid ${uid ?? ''}, gid ${gid ?? ''})`;
+}
+
 function describe(event: Event): string {
   switch (event.event) {
     case 'listening':
@@ -87,7 +91,7 @@ function describe(event: Event): string {
     case 'timing':
       return renderTiming(event);
     case 'accepted':
-      return `connection from ${event.remote}`;
+      return `connection from ${event.remote}${renderCredentials(event)}`;
     case 'client':
       return `${event.remote}: its client is ${event.client}`;
     case 'proxied':
@@ -113,7 +117,7 @@ function describe(event: Event): string {
     case 'datagram': {
       const answer =
         event.sentBytes === undefined ? 'no answer' : `answered with ${renderCount(event.sentBytes, 'byte')}`;
-      return `${event.remote}: datagram of ${renderCount(event.receivedBytes, 'byte')}, ${answer}`;
+      return `${event.remote}${renderCredentials(event)}: datagram of ${renderCount(event.receivedBytes, 'byte')}, ${answer}`;
     }
     case 'reply':
       return `payload ${event.sequence} is back in ${event.roundTripMs.toFixed(3)} ms${event.isWrong ? ', with wrong bytes' : ''}`;

@@ -1,5 +1,5 @@
 import { TnetError } from '../../../src/errors.ts';
-import { anyEnd, sessions, streamEnds, type OptionTable } from '../row.ts';
+import { anyEnd, sessions, connectedEnds, type OptionTable } from '../row.ts';
 import { count, rate, time, list, text, toggle } from '../value-kinds.ts';
 
 /** How many clients a server takes. */
@@ -34,7 +34,7 @@ export const clients = {
     value: toggle,
     config: true,
     in: { listen: ['server'], echo: ['server'], proxy: ['server'] },
-    ends: streamEnds,
+    ends: connectedEnds,
     modes: [...sessions, 'workers', 'names', 'replay-target'],
     needs: [{ anyOf: ['maxConnections'] }],
     because: { datagram: 'UDP clients cannot wait: those beyond -m are always turned away' },

@@ -7,20 +7,27 @@ import type { RoutePattern } from '../../../serve/greeting/route-match.ts';
 /** Where clients are connected to: an address, or a service that DNS lists (`srv://_http._tcp.example.com`). */
 export type Target = Endpoint | { readonly kind: 'srv'; readonly name: string };
 
-/** Whether a target is reached by UDP. */
+/** Whether a target is reached by datagrams. */
 export function isDatagramTarget(target: Target): boolean {
-  return target.kind === 'udp' || (target.kind === 'srv' && /\._udp\./i.test(target.name));
+  return (
+    target.kind === 'udp' ||
+    target.kind === 'unix-dgram' ||
+    (target.kind === 'srv' && /\._udp\./i.test(target.name))
+  );
 }
 
-/** Which ends of a pair are UDP. Its targets are all of one kind, which checkPair() ensures. */
+/** Which ends of a pair carry datagrams. Its targets are all of one kind, which checkPair() ensures. */
 export interface DatagramEnds {
   readonly client: boolean;
   readonly target: boolean;
 }
 
-/** Undefined when no end of a pair is UDP. */
+/** Undefined when no end of a pair carries datagrams. */
 export function findDatagramEnds(listen: Endpoint, targets: readonly Target[]): DatagramEnds | undefined {
-  const ends = { client: listen.kind === 'udp', target: targets.some(isDatagramTarget) };
+  const ends = {
+    client: listen.kind === 'udp' || listen.kind === 'unix-dgram',
+    target: targets.some(isDatagramTarget),
+  };
   return ends.client || ends.target ? ends : undefined;
 }
 
@@ -38,9 +45,20 @@ export function parseTarget(text: string): Target {
   const [, name] = /^srv:\/\/(.*)$/i.exec(text) ?? [];
   const target: Target =
     name === undefined ? parseEndpoint(text) : { kind: 'srv', name: checkService(name, text) };
-  if (['tcp', 'tls', 'udp', 'unix', 'srv'].includes(target.kind)) return target;
+  if (targetKinds.includes(target.kind)) return target;
   throw new TnetError('TNET_E_USAGE', `cannot connect to ${formatTarget(target)}`);
 }
+
+const targetKinds: readonly Target['kind'][] = [
+  'tcp',
+  'tls',
+  'udp',
+  'unix',
+  'srv',
+  'unix-dgram',
+  'unix-seqpacket',
+  'vsock',
+];
 
 function checkService(name: string, text: string): string {
   if (/^[a-z0-9_][a-z0-9._-]*$/i.test(name)) return name;
