@@ -68,8 +68,7 @@ export async function bindUnixInPlace(
   if (path.startsWith('\0')) return { handle: bind(path), unix: undefined };
   const probe = await probeUnixPath(path);
   if (probe.state === 'stale' && probe.inode) removeOwnPath(path, probe.inode);
-  const umask = process.umask();
-  if (mode !== undefined) process.umask(0o177);
+  const umask = process.umask(0o177);
   let handle;
   try {
     handle = bind(path);
