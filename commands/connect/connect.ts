@@ -16,7 +16,7 @@ import {
   type ClientRun,
 } from './dial-options.ts';
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
-import { endOf, checkOptions } from '../options/check.ts';
+import { endOf, checkOptions, factsOf } from '../options/check.ts';
 import { readSteps } from './dialogue.ts';
 import type { runSteps } from './ready.ts';
 import { createContext } from '../context.ts';
@@ -68,8 +68,12 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
     throw new TnetError('TNET_E_USAGE', '-z and --wait check connections, and UDP has none');
   const targets = isCheck ? readTargets(words, options) : undefined;
   const endpoint = targets ? undefined : applyUdp(readTarget(words, options), options);
-  const ends = Array.from(targets ?? [endpoint], (one) => endOf(one?.kind ?? ''));
-  checkOptions('connect', connectLayout, { ...asked, ends: { client: ends } });
+  const kinds = Array.from(targets ?? [endpoint], (one) => one?.kind ?? '');
+  checkOptions('connect', connectLayout, {
+    ...asked,
+    ends: { client: kinds.map(endOf) },
+    facts: factsOf('client', kinds),
+  });
   checkSides(targets ?? (endpoint ? [endpoint] : []), options);
   const program = await readProgram(options);
   const localPort =

@@ -10,6 +10,7 @@ import { draining, monitoring, processes } from '../options/table/serving.ts';
 import { dialogue, endOfData, lines, programs } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
 import { tls } from '../options/table/tls.ts';
+import { websocket } from '../options/table/websocket.ts';
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { errorCode, TnetError } from '../../src/errors.ts';
 
@@ -21,6 +22,7 @@ export const listenLayout = [
   ['The end of data:', endOfData],
   ['Lines and programs:', lines, dialogue, programs],
   ['TLS and PROXY headers:', clientHeader, tls],
+  ['WebSocket:', websocket],
   ['Recording:', recording],
   ['Socket options:', socket],
   ['Reports:', progress, reports, monitoring, processes],

@@ -12,6 +12,7 @@ import { reports } from '../options/table/reports.ts';
 import { monitoring, processes, serving } from '../options/table/serving.ts';
 import { socket } from '../options/table/socket.ts';
 import { tls } from '../options/table/tls.ts';
+import { websocket } from '../options/table/websocket.ts';
 
 /** The options of `tnet proxy`, in the order of its help. */
 export const proxyLayout = [
@@ -19,6 +20,7 @@ export const proxyLayout = [
   ['Several targets:', balance],
   ['TLS:', tls],
   ['SOCKS, HTTP CONNECT and PROXY headers:', protocols, clientHeader, proxies],
+  ['WebSocket:', websocket],
   ['Access:', access],
   ['Limits:', clients, admission, limits],
   ['What is seen:', tap, recording, live, monitoring],

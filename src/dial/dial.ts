@@ -62,8 +62,11 @@ async function dialOnce(
   const name = formatTargetEndpoint(endpoint);
   using deadline = new Deadline(`no answer from ${name}`, timeoutMs, signal);
   if (endpoint.kind !== 'unix' && endpoint.kind !== 'tcp' && endpoint.kind !== 'tls') {
-    const { dialOther } = await import('./dial-other.ts');
-    const connection = await dialOther(endpoint, { ...options, timeoutMs }, deadline);
+    const own = { ...options, timeoutMs };
+    const connection =
+      endpoint.kind === 'ws'
+        ? await (await import('./websocket.ts')).dialWebSocket(endpoint, own, deadline, dial)
+        : await (await import('./dial-other.ts')).dialOther(endpoint, own, deadline);
     if (prove) await prove(connection, timeoutMs);
     return connection;
   }

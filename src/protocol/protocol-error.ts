@@ -15,6 +15,7 @@ export type ProtocolName =
   | 'socks4'
   | 'socks5'
   | 'http-connect'
+  | 'websocket'
   | 'htpasswd'
   | 'proxy-protocol'
   | 'tls'

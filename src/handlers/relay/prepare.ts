@@ -10,7 +10,7 @@ import type { LanelessService, RelayOptions, RelayService } from './service.ts';
 import { checkLoops } from './targets/loop-check.ts';
 import { createTargetRule } from './targets/rules.ts';
 import { findDatagramEnds, type DatagramEnds } from './targets/target.ts';
-import { prepareTargetDialing, prepareTuner } from './targets/target-dial.ts';
+import { prepareTargetDialing, prepareTuner, type TargetKinds } from './targets/target-dial.ts';
 import { createDirectUpstream, type TargetDialing, type Upstream } from './targets/upstream.ts';
 import type { ReadGreeting } from '../../serve/greeting/greeting.ts';
 import { setFlagsFromString } from 'node:v8';
@@ -37,7 +37,10 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
   const { listen, values } = pair;
   const upstreams: Upstream[] = [];
   const ends = findDatagramEnds(listen, pair.targets);
-  const dial = await prepareTargetDialing(values, host, ends?.target ? 'datagram' : 'stream');
+  const dial = await prepareTargetDialing(values, host, {
+    transport: ends?.target ? 'datagram' : 'stream',
+    webSocket: findWebSockets(pair),
+  });
   const create = async (targets: Pair['targets']) => {
     // When another process serves the clients, it alone manages the targets.
     if (host.handOver && listen.kind !== 'udp') return idleUpstream;
@@ -66,6 +69,13 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
   });
   const service: LanelessService = { ...options, ...own };
   return { ...service, lane: await prepareLane(service, host) };
+}
+
+/** See TargetKinds. */
+function findWebSockets({ listen, targets, values }: Pair): TargetKinds['webSocket'] {
+  const all = [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
+  if (!all.some(({ kind }) => kind === 'ws')) return undefined;
+  return listen.kind === 'ws' ? 'clients' : 'targets';
 }
 
 async function readTls({ listen, values }: Pair, host: ProxyHost): Promise<TlsServerSettings> {

@@ -115,6 +115,8 @@ test('a row names only options, modes, ends and facts that there are', (t) => {
     'two UDP ends',
     'UDP and a stream',
     'service qotd',
+    'ws client',
+    'ws server',
   ];
   for (const command of commands) {
     const rows = rowsOf(command, layouts[command]);
@@ -243,10 +245,10 @@ for (const [command, args, message] of [
 
 /** The options that gather values. */
 const lists: Readonly<Record<string, readonly string[]>> = {
-  connect: ['--expect', '--send', '--tls-alpn', '--tls-pin', '--via'],
-  listen: ['--allow', '--deny', '--expect', '--send', '--tls-alpn'],
-  echo: ['--allow', '--deny', '--tls-alpn', '--tls-pin', '--via'],
-  proxy: ['--allow', '--deny', '--pair', '--route', '--tls-alpn', '--tls-pin', '--via'],
+  connect: ['--expect', '--header', '--send', '--tls-alpn', '--tls-pin', '--via', '--ws-origin'],
+  listen: ['--allow', '--deny', '--expect', '--send', '--tls-alpn', '--ws-origin'],
+  echo: ['--allow', '--deny', '--header', '--tls-alpn', '--tls-pin', '--via', '--ws-origin'],
+  proxy: ['--allow', '--deny', '--header', '--pair', '--route', '--tls-alpn', '--tls-pin', '--via', '--ws-origin'],
   isip: ['--in'],
 };
 

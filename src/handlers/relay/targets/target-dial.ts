@@ -4,9 +4,10 @@ import type { ProxyHost } from '../host.ts';
 import { defaultConnectMs, type TlsValues, type RouteToTargetValues } from '../pair.ts';
 import type { TargetDialing } from './upstream.ts';
 import type { Socket } from '../../../net/index.ts';
+import type { WebSocketValues } from '../../../dial/websocket-settings.ts';
 
 /** A pair's settings for dialling its targets. */
-export interface TargetDialValues extends TlsValues, RouteToTargetValues, SocketValues {
+export interface TargetDialValues extends TlsValues, RouteToTargetValues, SocketValues, WebSocketValues {
   /** Limit for DNS, connecting, proxies and TLS together, in milliseconds. */
   readonly waitConnect?: number;
 }
@@ -20,7 +21,7 @@ export interface TargetDialValues extends TlsValues, RouteToTargetValues, Socket
 export async function prepareTargetDialing(
   values: TargetDialValues,
   host: ProxyHost,
-  transport: 'stream' | 'datagram' = 'stream',
+  { transport = 'stream', webSocket }: TargetKinds = {},
 ): Promise<TargetDialing> {
   const { waitConnect: timeoutMs = defaultConnectMs, via, proxyPasswordFile, source } = values;
   return {
@@ -30,9 +31,28 @@ export async function prepareTargetDialing(
       proxies: via && (await import('../../../dial/proxy-passwords.ts')).addPasswords(via, proxyPasswordFile),
       source: source === undefined ? undefined : { address: source },
       tls: values.tlsOut ? (await import('./target-tls.ts')).readTargetTls(values, host) : undefined,
+      webSocket: webSocket && (await readWebSocket(values, webSocket)),
       ...(await prepareTuners(values, transport)),
     },
   };
+}
+
+/** What is known of a pair's targets. */
+export interface TargetKinds {
+  /** Default: stream. */
+  readonly transport?: 'stream' | 'datagram';
+  /**
+   * Some are WebSockets. `clients`: so is the listener, for which then the origins are. Default: none are.
+   */
+  readonly webSocket?: 'targets' | 'clients' | undefined;
+}
+
+async function readWebSocket(
+  values: WebSocketValues,
+  ends: TargetKinds['webSocket'],
+): Promise<DialOptions['webSocket']> {
+  const { readClientSettings } = await import('../../../dial/websocket-settings.ts');
+  return readClientSettings(values, ends === 'clients' ? [] : values.wsOrigin);
 }
 
 async function prepareTuners(

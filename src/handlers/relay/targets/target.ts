@@ -38,7 +38,7 @@ export function parseTarget(text: string): Target {
   const [, name] = /^srv:\/\/(.*)$/i.exec(text) ?? [];
   const target: Target =
     name === undefined ? parseEndpoint(text) : { kind: 'srv', name: checkService(name, text) };
-  if (['tcp', 'tls', 'udp', 'unix', 'srv'].includes(target.kind)) return target;
+  if (['tcp', 'tls', 'udp', 'unix', 'ws', 'srv'].includes(target.kind)) return target;
   throw new TnetError('TNET_E_USAGE', `cannot connect to ${formatTarget(target)}`);
 }
 
