@@ -141,7 +141,10 @@ export class ServerRun<S extends Service = Service> {
         for (const service of services) service.close();
         return;
       }
-      if (this.#flags.config === undefined && services.some(({ access }) => access))
+      if (
+        this.#flags.config === undefined &&
+        services.some(({ access, reloadLists }) => access ?? reloadLists)
+      )
         this.#onHangup(() => this.#reloadAccess());
       this.#binding = this.#listeners.serve(services, this.stopping);
       await this.#binding;
@@ -295,10 +298,11 @@ export class ServerRun<S extends Service = Service> {
     this.#stopping.abort();
     for (const stop of this.#reloads.splice(0)) stop();
     await Promise.allSettled([this.#reloading, this.#binding]);
-    // A client that a lane has accepted, and not reported yet, is one of those that are served to the end.
-    await this.#listeners.stop();
     const isPatient = status === exitCodes.sigterm || status === exitCodes.sighup;
     const limitMs = isPatient ? (this.#flags.drain ?? 0) : 0;
+    // A client that has connected, or that a lane has accepted and not reported yet, is one of those that are served to
+    // the end.
+    await this.#listeners.stop({ takesWaiting: limitMs > 0 });
     const { open } = this.#ledger;
     if (open.size > 0 && limitMs > 0) {
       this.host.emit({ event: 'draining', open: open.size, limitMs });

@@ -147,19 +147,25 @@ export async function runStdioSession({
   stdio,
   prepared,
 }: StdioSession): Promise<StdioEnding> {
-  const signal = prepared ? AbortSignal.any([interruption.signal, prepared.signal]) : interruption.signal;
+  const part = flags.readBytes === undefined ? undefined : await takeFirst(flags.readBytes);
+  const signals = [prepared?.signal, part?.signal].filter((one) => one !== undefined);
+  const signal =
+    signals.length > 0 ? AbortSignal.any([interruption.signal, ...signals]) : interruption.signal;
   const plain = sessionOptions(socket, flags, stdio, signal);
   const screen = wantsProgress(context, flags, stdio)
     ? (await import('./transfer.ts')).watchTransfer(context, stdio, flags.progress === true)
     : undefined;
+  const whole = prepared ? addPrepared(plain, prepared) : plain;
   const ending = await runSession({
-    ...(prepared ? addPrepared(plain, prepared) : plain),
+    ...whole,
+    ...(part && { receiveTransforms: [...(whole.receiveTransforms ?? []), part.take] }),
     onStarted: screen?.started,
     onReceived: () => stdio.output?.close(),
     onSendingOn: () => context.reporter.emit({ event: 'sending-on', id, remote }),
   });
   prepared?.onEnded();
-  const { side, error, isCut } = ending;
+  const { side, isCut } = ending;
+  const error = ending.error ?? (interruption.status === undefined ? part?.findShortage() : undefined);
   const reason = endingReason(ending.reason, interruption);
   recordOf(socket)?.closed(recordedEnding({ ...ending, reason }));
   screen?.finish({ ...ending, reason });
@@ -174,6 +180,23 @@ export async function runStdioSession({
       // What arrived could not be kept: the peer must not mistake a clean end for delivery.
       if (isCut) await resetConnection(socket);
       else closeConnection(socket, side === 'output' ? undefined : error);
+    },
+  };
+}
+
+/** The first bytes of what is received, which end the session: what `signal` tells. */
+async function takeFirst(limitBytes: number) {
+  const { TakeBytes } = await import('../src/transform/take-bytes.ts');
+  const full = new AbortController();
+  const take = new TakeBytes(limitBytes, () => full.abort());
+  return {
+    take,
+    signal: full.signal,
+    /** The failure of a session that is over without them. */
+    findShortage(): TnetError | undefined {
+      if (take.isFull) return undefined;
+      const message = `the peer ended after ${take.takenBytes} of the ${limitBytes} bytes of --read-bytes`;
+      return new TnetError('TNET_E_TRUNCATED', message);
     },
   };
 }

@@ -2,6 +2,7 @@ import { fstatSync, readFileSync } from 'node:fs';
 import type { Moved } from '../src/report/transfer.ts';
 import { renderProgress, renderSummary, TransferRates } from '../src/report/transfer.ts';
 import { startStatus } from '../src/report/status-line.ts';
+import type { Ending } from '../src/flow/flow.ts';
 import type { SessionEnding, SessionProgress } from '../src/flow/session.ts';
 import type { Input, Output } from '../src/dial/stdio.ts';
 import type { Context } from './context.ts';
@@ -13,21 +14,26 @@ const showAfterMs = 1_000;
 export interface TransferScreen {
   readonly started: (progress: () => SessionProgress) => void;
   /** Removes the line, and reports the result, or that the transfer was incomplete. */
-  readonly finish: (ending: Pick<SessionEnding, 'reason' | 'sent' | 'receivedBytes'>) => void;
+  readonly finish: (ending: {
+    readonly reason: SessionEnding['reason'];
+    readonly sent: Pick<Ending, 'bytes'> | undefined;
+    readonly receivedBytes: number;
+  }) => void;
 }
 
 /**
  * @param isAsked whether --progress was given: otherwise a transfer that is over in no time is not worth a line,
  *   and typed input does not count as a transfer
+ * @param totalBytes how much there is to send. Default: what is left of a file on stdin
  */
 export function watchTransfer(
   { reporter }: Context,
   { input, output }: { readonly input: Input | undefined; readonly output: Output | undefined },
   isAsked: boolean,
+  totalBytes = input?.kind === 'file' ? readRestBytes() : undefined,
 ): TransferScreen {
   const startedAt = performance.now();
   const rates = new TransferRates(startedAt);
-  const totalBytes = input?.kind === 'file' ? readRestBytes() : undefined;
   const isTyped = input?.kind === 'terminal';
   const isTalk = isTyped && output?.kind === 'terminal';
   let look: (() => SessionProgress) | undefined;

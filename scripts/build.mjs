@@ -82,6 +82,30 @@ await build({
   logLevel: 'warning',
 });
 
+// The proxy as a library: what the command line has of it, once more, for a program loads neither that nor its options.
+await build({
+  entryPoints: [path('commands/proxy/library.ts')],
+  outfile: path('dist/proxy.js'),
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node24',
+  minify: true,
+  lineLimit: 120,
+  define: { 'import.meta.dirname': '__dirname' },
+  banner: {
+    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url), __dirname = import.meta.dirname;",
+  },
+  plugins: [separateLibraries],
+  logLevel: 'warning',
+});
+writeFileSync(path('dist/proxy.cjs'), "'use strict';\nmodule.exports = require('./proxy.js');\n");
+writeCommonTypes(
+  path('dist/commands/proxy/library.d.ts'),
+  './commands/proxy/library.js',
+  path('dist/proxy.d.cts'),
+);
+
 // require('tnet') is the same module instance as import 'tnet'.
 writeFileSync(path('dist/index.cjs'), "'use strict';\nmodule.exports = require('./index.js').default;\n");
 writeCommonTypes(path('dist/src/net/index.d.ts'), './src/net/index.js', path('dist/index.d.cts'));

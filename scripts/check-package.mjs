@@ -19,7 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { smoke } from './smoke.mjs';
 
 /** Unpacked, without the prebuilt engines. What is in it: docs/package.md. */
-const maxBytes = 1_000_000;
+const maxBytes = 1_700_000;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const packageJson = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
@@ -32,7 +32,9 @@ try {
   await checkInstalled(tarball);
   checkTypes(tarball);
   run('npx', ['--no', 'publint', '--strict', root]);
-  run('npx', ['--no', 'attw', tarball]);
+  run('npx', ['--no', 'attw', tarball, '--exclude-entrypoints', 'proxy']);
+  // The resolution of Node 10 knows no entry but the main one, and TypeScript 6 deprecates it.
+  run('npx', ['--no', 'attw', tarball, '--profile', 'node16']);
   console.log('publint and attw: no complaint');
   checkDependencies();
 } finally {
@@ -74,17 +76,21 @@ async function checkInstalled(tarball) {
 /** One consumer of each kind: tsc accepts it, and it runs. */
 function checkTypes(tarball) {
   const consumers = {
-    'module.mts': "import net, { createServer, type Socket, isIP } from 'tnet';",
+    'module.mts':
+      "import net, { createServer, type Socket, isIP } from 'tnet';\nimport { createProxy } from 'tnet/proxy';",
     'common.cts':
-      "import net = require('tnet');\nconst { createServer, isIP } = net;\ntype Socket = InstanceType<typeof net.Socket>;",
+      "import net = require('tnet');\nconst { createServer, isIP } = net;\ntype Socket = InstanceType<typeof net.Socket>;\nimport proxy = require('tnet/proxy');\nconst { createProxy } = proxy;",
   };
   const use = `
 const server = createServer((socket: Socket) => socket.end('hello'));
-server.listen(0, '127.0.0.1', () => {
+server.listen(0, '127.0.0.1', async () => {
   const { port } = server.address() as { port: number };
-  const client = net.connect(port, '127.0.0.1');
+  const relay = await createProxy({ listen: '127.0.0.1:0', targets: ['127.0.0.1:' + port], latency: '5ms' });
+  const client = net.connect(Number(relay.addresses[0]?.split(':')[1]), '127.0.0.1');
   client.on('data', (data: Buffer) => {
     if (data.toString() !== 'hello' || isIP('::1') !== 6) throw new Error('wrong');
+    client.destroy();
+    void relay.close({ drainMs: 5_000 });
     server.close();
   });
 });

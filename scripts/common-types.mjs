@@ -1,4 +1,4 @@
-// The types of require('tnet'), made from those of the ES module: a namespace with an alias for each name that it
+// The types of require('tnet') and require('tnet/proxy'), made from those of the ES module: a namespace with an alias for each name that it
 // exports. `export = net.default` would do, but for names that are a value and a type at once: tsc fails on those.
 import { writeFileSync } from 'node:fs';
 import ts from 'typescript';

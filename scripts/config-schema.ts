@@ -3,10 +3,6 @@ import { pairRows } from '../commands/proxy/options.ts';
 
 /** The JSON Schema of a configuration file. docs/proxy-config.schema.json is this, and a test holds them together. */
 export function createConfigSchema(): JsonSchema {
-  const settings = [...pairRows].map(
-    ([key, { value, help, helpIn }]) =>
-      [key, { description: helpIn?.proxy ?? help, ...value.schema }] as const,
-  );
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'tnet proxy --config FILE',
@@ -22,19 +18,53 @@ export function createConfigSchema(): JsonSchema {
         type: 'object',
         required: ['listen'],
         additionalProperties: false,
-        properties: {
-          listen: {
-            description: 'where to listen: PORT (loopback), HOST:PORT, udp://HOST:PORT, /path, fd:N',
-            type: 'string',
-          },
-          targets: {
-            description: 'where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path',
-            type: 'array',
-            items: { type: 'string' },
-          },
-          ...Object.fromEntries(settings),
-        },
+        properties: createPairProperties(),
       },
     },
   };
+}
+
+function createPairProperties(): Readonly<Record<string, JsonSchema>> {
+  const settings = [...pairRows].map(
+    ([key, { value, help, helpIn }]) =>
+      [key, { description: helpIn?.proxy ?? help, ...value.schema }] as const,
+  );
+  return {
+    listen: {
+      description: 'where to listen: PORT (loopback), HOST:PORT, udp://HOST:PORT, /path, fd:N',
+      type: 'string',
+    },
+    targets: {
+      description: 'where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path',
+      type: 'array',
+      items: { type: 'string' },
+    },
+    ...Object.fromEntries(settings),
+  };
+}
+
+/** The settings of a pair as a type, for programs. commands/proxy/pair-settings.ts is this, and a test holds them together. */
+export function createSettingsType(): string {
+  const members = Object.entries(createPairProperties()).map(([name, { description, ...schema }]) => {
+    const comment = `/** ${String(description)} */`;
+    return `${comment}\nreadonly ${name}${name === 'listen' ? '' : '?'}: ${typeOf(schema)};`;
+  });
+  return `/**
+ * A pair of a proxy, as a configuration file has it: where it listens, where it connects, and how. Times and sizes may
+ * have units, as text: '200ms', '64k'. Written by scripts/write-config-schema.mjs.
+ */
+export interface PairSettings {
+${members.join('\n')}
+}
+`;
+}
+
+/** The type of what a schema of ours accepts. */
+function typeOf({ type, enum: values, items, anyOf, oneOf }: JsonSchema): string {
+  const alternatives = (anyOf ?? oneOf) as JsonSchema[] | undefined;
+  if (alternatives) return [...new Set(alternatives.map(typeOf))].join(' | ');
+  if (values) return (values as unknown[]).map((value) => JSON.stringify(value)).join(' | ');
+  if (type === 'array') return `readonly (${typeOf(items as JsonSchema)})[]`;
+  const names = ([type] as unknown[]).flat().map((name) => (name === 'integer' ? 'number' : String(name)));
+  return [...new Set(names)].join(' | ');
 }

@@ -59,8 +59,7 @@ export const errorTable = {
   },
   TNET_E_TRUNCATED: {
     exit: exitCodes.failed,
-    meaning:
-      'A peer ended the connection without ending TLS or the WebSocket first: its data may be cut short.',
+    meaning: 'A peer ended the connection, but not TLS or the WebSocket: its data may be cut short.',
   },
   TNET_E_WEBSOCKET: {
     exit: exitCodes.failed,
@@ -76,7 +75,11 @@ export const errorTable = {
   },
   TNET_E_EXPECT: {
     exit: exitCodes.failed,
-    meaning: 'The peer did not send what a step of the dialogue expected.',
+    meaning: 'The peer did not answer as a step of the dialogue, or --wait-http, expected.',
+  },
+  TNET_E_OPEN: {
+    exit: exitCodes.failed,
+    meaning: 'An address that was to be closed still accepts connections.',
   },
   TNET_E_ECHO: {
     exit: exitCodes.failed,
@@ -93,6 +96,10 @@ export const errorTable = {
   TNET_E_DENIED: {
     exit: exitCodes.failed,
     meaning: 'A client of a proxy asked for a target that it may not reach.',
+  },
+  TNET_E_FILE: {
+    exit: exitCodes.failed,
+    meaning: 'A file was not transferred: it was cut off, refused, or did not arrive as it was sent.',
   },
   TNET_E_INTERNAL: {
     exit: exitCodes.failed,

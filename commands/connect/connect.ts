@@ -3,11 +3,12 @@ import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.
 import { isIP } from '../../src/address/ip.ts';
 import { findService } from '../../src/address/service-names.ts';
 import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
-import { oneTarget, parseTargets, type Targets } from '../../src/address/targets.ts';
+import { parseTargets } from '../../src/address/targets.ts';
 import { TnetError } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
+import { readCount } from '../../src/quantities.ts';
 import { splitAtSeparator } from '../options/arguments.ts';
-import { connectLayout, type ConnectOptions, isPatient } from './options.ts';
+import { connectLayout, type ConnectOptions, hasCondition, isPatient } from './options.ts';
 import {
   hintAtHalfClose,
   checkSides,
@@ -17,8 +18,8 @@ import {
 } from './dial-options.ts';
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
 import { endOf, checkOptions, factsOf } from '../options/check.ts';
-import { readSteps } from './dialogue.ts';
-import type { runSteps } from './ready.ts';
+import type { Goals } from './goals.ts';
+import type { Sources } from './send-files.ts';
 import { createContext } from '../context.ts';
 import { applyUdp } from '../options/server-address.ts';
 import { readProgram } from '../options/exec.ts';
@@ -49,24 +50,24 @@ export const connectCommand: CommandDefinition = {
   run: runConnect,
 };
 
-async function runConnect(operands: string[], options: ConnectOptions, command: Called): Promise<void> {
+async function runConnect(operands: string[], flags: ConnectOptions, command: Called): Promise<void> {
+  const [options, given] = readCheckCount(flags, givenOptions(command));
   const context = createContext(command, options);
   const { words, commandLine } = splitAtSeparator(operands, command);
   const isCheck = wantsCheck(words, options, commandLine);
   const modes = {
     ...(commandLine && { then: 'a command after --' }),
-    ...(isCheck && !options.check && { several: 'several addresses' }),
+    ...(isCheck && !options.check && !hasCondition(options) && { several: 'several addresses' }),
   };
-  const asked = { given: givenOptions(command), modes };
+  const asked = { given, modes };
   // A wrong option may be the reason why an address cannot be read.
   const isDatagram = options.udp === true || words.some((word) => word.startsWith('udp://'));
   checkOptions('connect', connectLayout, {
     ...asked,
     ...(isDatagram && { ends: { client: [endOf('udp')] } }),
   });
-  if (isCheck && isDatagram)
-    throw new TnetError('TNET_E_USAGE', '-z and --wait check connections, and UDP has none');
-  const targets = isCheck ? readTargets(words, options) : undefined;
+  const goals = isCheck ? (await import('./goals.ts')).readGoals(words, options) : undefined;
+  const targets = goals?.targets;
   const endpoint = targets ? undefined : applyUdp(readTarget(words, options), options);
   const kinds = Array.from(targets ?? [endpoint], (one) => one?.kind ?? '');
   checkOptions('connect', connectLayout, {
@@ -76,6 +77,7 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
   });
   checkSides(targets ?? (endpoint ? [endpoint] : []), options);
   const program = await readProgram(options);
+  const sources = options.sendFile && (await (await import('./send-files.ts')).readSources(options));
   const localPort =
     options.sourcePort === undefined ? undefined : readSourcePort(options.sourcePort, endpoint);
   const hasOwnLimit = command.getOptionValueSource('waitConnect') === 'cli';
@@ -86,13 +88,14 @@ async function runConnect(operands: string[], options: ConnectOptions, command: 
     options,
     program || options.sendOnly ? undefined : "the peer's bytes",
   );
-  const run = { context, options, localPort, hasOwnLimit, interruption, timing };
-  if (targets) await checkThenRun(run, targets, options, commandLine);
+  const names = goals?.names;
+  const run = { context, options, localPort, hasOwnLimit, interruption, timing, ...(names && { names }) };
+  if (goals) await checkThenRun(run, goals, options, commandLine);
   if (!endpoint) return;
   const socket = await openConnection(run, endpoint);
   if (socket) {
     recorder?.open(socket, { id: 1, role: 'dialled', server: formatTargetEndpoint(endpoint) });
-    await converse(run, endpoint, socket, { options, program });
+    await converse(run, endpoint, socket, { options, program, sources });
   }
   await timing?.finished();
 }
@@ -102,7 +105,11 @@ async function converse(
   { context, interruption, timing }: ClientRun,
   endpoint: Endpoint,
   socket: Connection,
-  { options, program }: { options: ConnectOptions; program: Awaited<ReturnType<typeof readProgram>> },
+  {
+    options,
+    program,
+    sources,
+  }: { options: ConnectOptions; program: Awaited<ReturnType<typeof readProgram>>; sources?: Sources },
 ): Promise<void> {
   const remote = formatRemote(socket, formatTargetEndpoint(endpoint));
   const local = nameClient(socket, endpoint);
@@ -115,6 +122,10 @@ async function converse(
   if (program) {
     const { runClientProgram } = await import('../program-run.ts');
     return runClientProgram({ context, program, flags: options }, socket, endpoint, interruption);
+  }
+  if (sources) {
+    const { runSendFiles } = await import('./send-files.ts');
+    return runSendFiles({ context, interruption }, { connection: socket, remote }, sources, options);
   }
   const stdio = openStdio(options);
   let prepared;
@@ -156,39 +167,59 @@ function wantsCheck(
   options: ConnectOptions,
   commandLine: readonly string[] | undefined,
 ): boolean {
-  if (options.check || commandLine !== undefined) return true;
+  if (options.check || commandLine !== undefined || hasCondition(options)) return true;
   return isPatient(options) && words.length > 1 && parseTargets(words).count > 1;
 }
 
-/** @throws TnetError TNET_E_ADDRESS, TNET_E_USAGE */
-function readTargets(words: readonly string[], options: ConnectOptions): Targets {
-  if (options.unix === undefined && words.length > 0) return parseTargets(words);
-  return oneTarget(readTarget(words, options));
+/**
+ * With -z, -c is a number: a check runs no program, and `-z -c 5` is what `echo --ping -c 5` is.
+ *
+ * @throws TnetError TNET_E_USAGE
+ */
+function readCheckCount(
+  options: ConnectOptions,
+  given: ReadonlySet<string>,
+): readonly [ConnectOptions, ReadonlySet<string>] {
+  const { check, shExec, ...rest } = options;
+  if (!check || shExec === undefined) return [options, given];
+  if (rest.count !== undefined)
+    throw new TnetError('TNET_E_USAGE', 'with -z, -c and --count are the same: give one of them');
+  const others = [...given].filter((name) => name !== 'shExec');
+  return [{ ...rest, check, count: readTries(shExec) }, new Set([...others, 'count'])];
+}
+
+function readTries(word: string): number {
+  try {
+    return readCount(word, 1);
+  } catch (error) {
+    throw new TnetError('TNET_E_USAGE', `with -z it is a number of tries: ${(error as Error).message}`, {
+      subject: '-c',
+    });
+  }
 }
 
 async function checkThenRun(
   run: ClientRun,
-  targets: Targets,
+  goals: Goals,
   options: ConnectOptions,
   commandLine: readonly string[] | undefined,
 ): Promise<void> {
   const { context, interruption } = run;
   if (commandLine?.length === 0) throw new TnetError('TNET_E_USAGE', 'no command follows the --');
   const { runCheck } = await import('./check.ts');
-  const steps = readSteps(options);
+  const { createLook, createProof } = await import('./look.ts');
+  const statuses = new Map<Endpoint, number>();
   const status = await runCheck({
     context,
-    targets,
+    goals,
     options,
-    wantsAll: commandLine !== undefined || isPatient(options),
+    wantsAll: commandLine !== undefined || isPatient(options) || hasCondition(options),
     interruption,
+    statuses,
+    look: createLook(run, goals, options),
     readDialOptions: async (endpoint) => ({
       ...(await readDialOptions(run, endpoint)),
-      // Without steps, a server that accepts is ready.
-      prove:
-        steps &&
-        ((socket, timeoutMs) =>
-          showReady(socket, { steps, options, timeoutMs, signal: interruption.signal })),
+      prove: createProof(endpoint, { run, goals, options, statuses }),
     }),
   });
   context.exit(status);
@@ -196,9 +227,4 @@ async function checkThenRun(
   interruption[Symbol.dispose]();
   const { runThen } = await import('./ready.ts');
   await runThen(context, commandLine);
-}
-
-async function showReady(socket: Connection, how: Parameters<typeof runSteps>[1]): Promise<void> {
-  const { runSteps } = await import('./ready.ts');
-  await runSteps(socket, how);
 }

@@ -4,6 +4,7 @@ import { dial, listProxies } from '../../src/dial/dial.ts';
 import type { Patience } from '../../src/dial/patience.ts';
 import type { TlsClientSettings } from '../../src/dial/tls-client.ts';
 import type { Connection } from '../../src/net/connection.ts';
+import { TnetError } from '../../src/errors.ts';
 import { failureFields } from '../../src/report/sentences.ts';
 import { refuseAddressFlags, requireFamily, requireSource } from '../../src/address/host-rules.ts';
 import { subjectOf, type Context, type ReportFlags } from '../context.ts';
@@ -42,6 +43,8 @@ export interface ClientRun {
   /** Whether -w was given. Default false. */
   readonly hasOwnLimit?: boolean;
   readonly timing?: Timing | undefined;
+  /** What endpoints are called that are not written as an address. */
+  readonly names?: ReadonlyMap<Endpoint, string>;
 }
 
 /**
@@ -60,6 +63,19 @@ export function checkSides(endpoints: Iterable<Endpoint>, options: DialFlags): v
   // With a proxy, we do not connect to the address ourselves.
   if (family === undefined || options.via) return;
   for (const endpoint of endpoints) if ('host' in endpoint) requireFamily(endpoint.host, family);
+}
+
+/**
+ * Refuses the options that say how a connection comes about where a descriptor is one already.
+ *
+ * @throws TnetError TNET_E_USAGE
+ */
+function refuseDialling(endpoint: Endpoint, { via, check, wait, retry, stable }: DialFlags): void {
+  const flags = { '-x': via, '-z': check, '--wait': wait, '--retry': retry, '--stable': stable };
+  const flag = Object.entries(flags).find(([, value]) => value !== undefined && value !== false)?.[0];
+  if (flag === undefined) return;
+  const message = `${flag} does not go with ${formatTargetEndpoint(endpoint)}: it is connected already`;
+  throw new TnetError('TNET_E_USAGE', message);
 }
 
 /** The connection, or undefined when there is none: then the failure is reported and the exit status set. */
@@ -85,6 +101,7 @@ export async function openConnection(run: ClientRun, endpoint: Endpoint): Promis
  */
 export async function readDialOptions(run: ClientRun, endpoint: Endpoint): Promise<DialOptions> {
   const { options, localPort, interruption, hasOwnLimit = false } = run;
+  if (endpoint.kind === 'fd') refuseDialling(endpoint, options);
   const proxies = readProxies(options);
   return {
     ...(await readTuners(options, [endpoint])),
@@ -95,6 +112,7 @@ export async function readDialOptions(run: ClientRun, endpoint: Endpoint): Promi
         ? undefined
         : { address: options.source, port: localPort },
     proxies: proxies.length > 0 ? proxies : undefined,
+    proxyTls: await readProxyTls(run, proxies),
     head: options.sendProxy,
     tls: await readTls(run, endpoint),
     webSocket: endpoint.kind === 'ws' ? await readWebSocket(options) : undefined,
@@ -117,6 +135,20 @@ async function readTls(
 async function readWebSocket(options: DialFlags): Promise<DialOptions['webSocket']> {
   const { readClientSettings } = await import('../../src/dial/websocket-settings.ts');
   return readClientSettings(options);
+}
+
+/** TLS with the proxies, where they speak it. */
+async function readProxyTls(
+  { context: { reporter }, options: { proxyCa } }: ClientRun,
+  proxies: readonly ProxyHop[],
+): Promise<DialOptions['proxyTls']> {
+  if (proxyCa === undefined && proxies.every(({ protocol }) => protocol !== 'https')) return undefined;
+  const { readProxyTls: read } = await import('../../src/dial/proxy-tls.ts');
+  const { reportHandshake } = await import('../../src/dial/tls-handshake.ts');
+  return read(proxies, proxyCa, {
+    fail: (file, error) => reporter.fail(file, error),
+    onHandshake: (proxy, report) => reportHandshake((event) => reporter.emit(event), proxy, report),
+  });
 }
 
 /** Attempts of --wait are short, because a server that is starting up may leave the first ones unanswered. */
@@ -148,7 +180,7 @@ function isHeard({ options, timing }: ClientRun): boolean {
 }
 
 /** Reports what happens on the way to a connection, and measures it. */
-function createObserver({ context, options, timing }: ClientRun, endpoint: Endpoint): DialObserver {
+function createObserver({ context, options, timing, names }: ClientRun, endpoint: Endpoint): DialObserver {
   const { reporter } = context;
   const isTold = tellsTries(options);
   return {
@@ -165,7 +197,7 @@ function createObserver({ context, options, timing }: ClientRun, endpoint: Endpo
     hop: (proxy, target) => reporter.emit({ event: 'proxied', proxy, target }),
     tls: (durationMs) => timing?.report('tls', durationMs),
     retry({ retry, of, delayMs, error }) {
-      const address = formatTargetEndpoint(endpoint);
+      const address = names?.get(endpoint) ?? formatTargetEndpoint(endpoint);
       const limit = Number.isFinite(of) ? { of } : {};
       reporter.emit({ event: 'retry', address, retry, ...limit, delayMs, ...failureFields(error) });
     },

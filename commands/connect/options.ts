@@ -1,6 +1,8 @@
 import type { FlagsOf, Layout } from '../options/row.ts';
 import { address } from '../options/table/address.ts';
+import { sendingFiles } from '../options/table/files.ts';
 import { checks, limits, tries } from '../options/table/limits.ts';
+import { conditions, pace, showing } from '../options/table/probing.ts';
 import { proxies } from '../options/table/proxies.ts';
 import { recording } from '../options/table/recording.ts';
 import { progress, reports, timing } from '../options/table/reports.ts';
@@ -17,14 +19,24 @@ export function isPatient({ retry, wait, stable }: WaitOptions): boolean {
   return retry !== undefined || wait !== undefined || stable !== undefined;
 }
 
+/** Whether something else than a connection is looked for. */
+export function hasCondition({
+  waitHttp,
+  waitClosed,
+  waitName,
+}: Pick<ConnectOptions, 'waitHttp' | 'waitClosed' | 'waitName'>): boolean {
+  return waitHttp !== undefined || waitClosed === true || waitName === true;
+}
+
 /** The options of `tnet connect`, in the order of its help. */
 export const connectLayout = [
   ['Address:', address],
   ['Time limits and tries:', limits, tries],
-  ['Port check:', checks],
+  ['Port check:', checks, showing, pace, conditions],
   ['The end of data:', endOfData],
   ['Lines, telnet and the terminal:', lines],
   ['Dialogue and programs:', dialogue, programs],
+  ['Files:', sendingFiles],
   ['TLS:', tls],
   ['WebSocket:', websocket],
   ['Proxies:', proxies],

@@ -37,9 +37,14 @@ export async function runSteps(
     fail(new TnetError('TNET_E_TIMEOUT', `no answer within ${formatLimit(timeoutMs ?? 0)}`));
   const timer = timeoutMs === undefined ? undefined : setTimeout(onTimeout, timeoutMs);
   signal.addEventListener('abort', onAbort, { once: true });
+  let isDone = false;
+  const after: Buffer[] = [];
   const dialogue = new Dialogue(steps, {
     stepMs: options.stepTimeout,
-    onDone: () => outcome.resolve(undefined),
+    onDone: () => {
+      isDone = true;
+      outcome.resolve(undefined);
+    },
     onMiss: (miss) => fail(describeMiss(miss, options.stepTimeout)),
   });
   const toSend = sendsCrlf(options) ? pipeline(dialogue.gate, new CrlfOut(), () => undefined) : dialogue.gate;
@@ -53,7 +58,11 @@ export async function runSteps(
     });
   });
   socket.on('error', fail);
-  socket.on('data', (bytes: Buffer) => dialogue.tap.write(bytes));
+  const onData = (bytes: Buffer) => {
+    if (isDone) after.push(bytes);
+    else dialogue.tap.write(bytes);
+  };
+  socket.on('data', onData);
   socket.on('end', () => dialogue.tap.end());
   dialogue.tap.resume();
   try {
@@ -62,6 +71,9 @@ export async function runSteps(
     // What the last step sends has left the transforms a turn later.
     await new Promise((resolve) => setImmediate(resolve));
     await lastWrite;
+    socket.off('data', onData).pause();
+    // What answers the last step is for the next reader, which may show it.
+    if (after.length > 0 && !socket.readableEnded) socket.unshift(Buffer.concat(after));
   } catch (error) {
     socket.destroy();
     throw error;

@@ -6,6 +6,7 @@ import { address } from '../options/table/address.ts';
 import { bind } from '../options/table/bind.ts';
 import { access, clients } from '../options/table/clients.ts';
 import { limits, tries } from '../options/table/limits.ts';
+import { pace } from '../options/table/probing.ts';
 import { clientHeader, proxies } from '../options/table/proxies.ts';
 import { live } from '../options/table/recording.ts';
 import { reports } from '../options/table/reports.ts';
@@ -18,7 +19,7 @@ import { websocket } from '../options/table/websocket.ts';
 /** The options of `tnet echo`, in the order of its help. */
 export const echoLayout = [
   ['Service:', service, live],
-  ['Measuring an echo:', measuring],
+  ['Measuring an echo:', measuring, pace],
   ['Address:', address, bind],
   ['Clients:', clients, access],
   ['Time limits and tries:', limits, draining, tries],

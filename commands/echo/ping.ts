@@ -67,7 +67,7 @@ async function ping(run: PingRun, endpoint: Endpoint, connection: Connection): P
   const remote = formatRemote(connection, formatTargetEndpoint(endpoint));
   const local = nameClient(connection, endpoint);
   reporter.emit({ event: 'connected', id: 1, ...(local !== undefined && { local }), remote });
-  const { size, rate, count = Infinity, quit, idle, verbose } = options;
+  const { size, rate, count = Infinity, interval = defaultIntervalMs, quit, idle, verbose } = options;
   const maker = new PayloadMaker(randomBytes(4).readUInt32BE(), size, randomBytes(noiseBytes(size)));
   const check = endpoint.kind === 'udp' ? new DatagramCheck(maker) : new StreamCheck(maker);
   const roundTrips = new RoundTrips();
@@ -76,7 +76,7 @@ async function ping(run: PingRun, endpoint: Endpoint, connection: Connection): P
     connection,
     check,
     count,
-    intervalMs: rate === 'none' ? undefined : rate ? rate.perMs / rate.count : defaultIntervalMs,
+    intervalMs: rate === 'none' ? undefined : rate ? rate.perMs / rate.count : interval,
     window: chooseWindow(size, rate === 'none'),
     quitMs: quit,
     idleMs: idle,

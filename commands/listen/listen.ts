@@ -2,6 +2,7 @@ import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
 import { TnetError, formatLimit } from '../../src/errors.ts';
 import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
+import type { ReadGreeting } from '../../src/serve/greeting/greeting.ts';
 import { prepareService, type Handler, type ServeHost } from '../../src/serve/service.ts';
 import { createContext, type Context } from '../context.ts';
 import { exitStatus } from '../output.ts';
@@ -71,10 +72,12 @@ async function runListen(words: string[], options: ListenOptions, command: Calle
     const isGreeted = tls !== undefined || kinds.includes('ws');
     const values = { ...options, maxConnections: countPlaces(options, isGreeted) };
     const onlyFirst = options.keepOpen ? undefined : first.signal;
+    const readers = await readersFor(options);
     return Promise.all(
       endpoints.map((endpoint) =>
         prepareService(toPlainEndpoint(endpoint), values, host, {
           handle: chooseHandler(endpoint),
+          readers,
           tls,
           ...tuners,
           onlyFirst,
@@ -88,6 +91,12 @@ async function runListen(words: string[], options: ListenOptions, command: Calle
   }
   if (options.wait !== undefined) limitFirstClient(context, run, options.wait, first.signal);
   await run.start(prepare, metrics);
+}
+
+/** What clients say after their PROXY header and within TLS. */
+async function readersFor({ receive }: ListenOptions): Promise<readonly ReadGreeting[]> {
+  if (receive === undefined) return [];
+  return [(await import('../../src/serve/greeting/files-start.ts')).readFilesStart];
 }
 
 /** What serves the clients of a `tnet listen`. */
@@ -110,11 +119,11 @@ const greetedAtOnce = 64;
  * place; without a greeting, that is the first to arrive.
  */
 function countPlaces(
-  { keepOpen, maxConnections, acceptProxy }: ListenOptions,
+  { keepOpen, maxConnections, acceptProxy, receive }: ListenOptions,
   isGreeted: boolean,
 ): number | undefined {
   if (keepOpen) return maxConnections;
-  return acceptProxy || isGreeted ? greetedAtOnce : 1;
+  return acceptProxy || isGreeted || receive !== undefined ? greetedAtOnce : 1;
 }
 
 /** What is done with the clients of each endpoint. A room is one for all. */
@@ -134,6 +143,14 @@ async function createHandlers(
     return (endpoint) => createProgramHandler(job, { endpoint, recorder, interruption, onClient });
   }
   if (!run) throw new Error('only programs are served by workers');
+  if (options.receive !== undefined) {
+    const { createReceiveHandler } = await import('./receive.ts');
+    const handle = await createReceiveHandler(context, run.interruption, options);
+    return () => (client) => {
+      onClient();
+      return handle(client);
+    };
+  }
   const name = `listen-${endpoints.map((endpoint) => formatEndpoint(toPlainEndpoint(endpoint))).join('-')}`;
   const handle = options.keepOpen
     ? await (await import('./many.ts')).createRoomHandler(context, run, options, { recorder, name })

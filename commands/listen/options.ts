@@ -2,6 +2,7 @@ import type { FlagsOf, Layout, TableFlags } from '../options/row.ts';
 import { address } from '../options/table/address.ts';
 import { bind } from '../options/table/bind.ts';
 import { access, admission, clients, firstClient, rooms } from '../options/table/clients.ts';
+import { receivingFiles } from '../options/table/files.ts';
 import { limits } from '../options/table/limits.ts';
 import { clientHeader } from '../options/table/proxies.ts';
 import { recording } from '../options/table/recording.ts';
@@ -21,6 +22,7 @@ export const listenLayout = [
   ['Time limits:', firstClient, limits, draining],
   ['The end of data:', endOfData],
   ['Lines and programs:', lines, dialogue, programs],
+  ['Files:', receivingFiles],
   ['TLS and PROXY headers:', clientHeader, tls],
   ['WebSocket:', websocket],
   ['Recording:', recording],

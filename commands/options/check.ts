@@ -199,6 +199,7 @@ function describe(refusal: Refusal, rows: ReadonlyMap<string, OptionRow>, { role
       return `${flag} does not go with ${other}: ${reason}`;
     }
     case 'end':
+      if (refusal.reason !== undefined) return `${flag} does not go with this address: ${refusal.reason}`;
       if (refusal.end === 'datagram') return `${flag} needs a connection, and UDP has none`;
       return refusal.end === 'unix'
         ? `a Unix socket has no ${flag}`

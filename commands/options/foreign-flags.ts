@@ -28,7 +28,7 @@ const hints: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     '-u': 'it goes after a command: tnet connect -u or tnet listen -u',
   },
   '*': {
-    '-X': 'name the proxy protocol in -x: socks4://, socks4a://, socks5:// or http://',
+    '-X': 'name the proxy protocol in -x: socks4://, socks4a://, socks5://, http:// or https://',
     '-P': 'name the proxy user in -x: socks5://user@host:port',
     '-I': 'the receive buffer is set with --rcvbuf',
     '-O': 'the send buffer is set with --sndbuf',
@@ -79,7 +79,7 @@ const hints: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     '--hex-dump': 'use -o FILE --format hex',
     '--append-output': 'use --append with -o',
     '--proxy': 'use -x',
-    '--proxy-type': 'name the proxy protocol in -x: socks4://, socks4a://, socks5:// or http://',
+    '--proxy-type': 'name the proxy protocol in -x: socks4://, socks4a://, socks5://, http:// or https://',
     '--proxy-auth': 'passwords are read from the environment or a file, never from the command line',
   },
 };

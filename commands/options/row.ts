@@ -16,10 +16,12 @@ export const tcpEnds: readonly End[] = ['stream', 'ip'];
 export const modes = {
   check: { called: '-z', reason: 'a check sends and reads nothing' },
   then: { called: 'a command after --', reason: 'there is no session' },
+  condition: { called: '--wait-http', reason: 'there is no session' },
   several: { called: 'several addresses', reason: 'they are only waited for' },
   program: { called: 'a program', reason: 'the program takes the place of standard input and output' },
   receive: { called: '-d', reason: 'standard input is not read' },
   send: { called: '--send-only', reason: 'what the peer sends is dropped' },
+  files: { called: '--send-file', reason: 'files take the place of standard input and output' },
   many: { called: '-k', reason: 'it is for one client' },
   broadcast: { called: '--broadcast', reason: '' },
   broker: { called: '--broker', reason: '' },
@@ -35,17 +37,11 @@ export const modes = {
 export type Mode = keyof typeof modes;
 
 /** Of connect: no session follows. */
-export const checking: readonly Mode[] = ['check', 'then', 'several'];
-/** Of a session: who reads and writes, and with how many clients. */
-export const sessions: readonly Mode[] = [
-  'program',
-  'receive',
-  'send',
-  'many',
-  'broadcast',
-  'broker',
-  'chat',
-];
+export const checking: readonly Mode[] = ['check', 'condition', 'then', 'several'];
+/** Of a session on a stream of bytes: who reads and writes, and with how many clients. */
+export const streams: readonly Mode[] = ['program', 'receive', 'send', 'many', 'broadcast', 'broker', 'chat'];
+/** The same, also with files in place of the bytes of standard input and output. */
+export const sessions: readonly Mode[] = [...streams, 'files'];
 /** For an option about the connection, whatever is done with it. */
 export const anySession: readonly Mode[] = [...checking, ...sessions];
 

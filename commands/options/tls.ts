@@ -28,9 +28,9 @@ export function readClientSecure(
 ): TlsClientSettings {
   const pins = (flags.tlsPin ?? []).map(parsePin);
   const verify = flags.tlsInsecure !== true;
-  if (verify && endpoint.kind === 'unix' && flags.tlsServername === undefined) {
-    const message =
-      'a Unix socket has no name that its certificate could be for: name one with --tls-servername';
+  if (verify && (endpoint.kind === 'unix' || endpoint.kind === 'fd') && flags.tlsServername === undefined) {
+    const what = endpoint.kind === 'fd' ? 'a descriptor' : 'a Unix socket';
+    const message = `${what} has no name that its certificate could be for: name one with --tls-servername`;
     throw new TnetError('TNET_E_USAGE', message);
   }
   const files = { ca: flags.tlsCa, cert: flags.tlsCert, key: flags.tlsKey };

@@ -93,6 +93,16 @@ export function list<Value>(
   };
 }
 
+/** Entries of a list that are read later, as files among them want I/O. */
+export function entries(sample: string): ValueKind<readonly string[]> {
+  return list(requireWord, sample, 'file');
+}
+
+function requireWord(entry: string): string {
+  if (entry !== '') return entry;
+  throw new TnetError('TNET_E_USAGE', 'the entry is empty');
+}
+
 /** A number may be written as one in JSON; anything else is text. */
 export function toText(written: unknown): string {
   if (typeof written === 'string') return written;

@@ -33,21 +33,43 @@ export function readConfig(text: string, path: string, { values = {}, ...options
   const { pairs } = config;
   if (!Array.isArray(pairs) || pairs.length === 0)
     throw fail('/pairs', 'expected a list of at least one pair');
-  return pairs.map((pair: unknown, index) => {
-    const place = `/pairs/${index}`;
-    try {
-      return readPair(
-        toWritten(pair, values, (part) => fail(`${place}${part}`, 'expected a string')),
-        {
-          ...options,
-          name: (part) => `${place}/${part}`,
-        },
-      );
-    } catch (error) {
-      if (!(error instanceof TnetError) || error.code === 'TNET_E_CONFIG') throw error;
-      throw fail(error.subject ?? place, error.message);
-    }
-  });
+  return pairs.map((pair: unknown, index) =>
+    readSettings(pair, `/pairs/${index}`, { ...options, values, fail }),
+  );
+}
+
+/**
+ * Reads pairs as a configuration file has them, from a program.
+ *
+ * @param pairs one, or a list
+ * @throws TnetError TNET_E_CONFIG whose subject says where: `/latency`, or `/1/latency` in a list
+ */
+export function readPairSettings(pairs: unknown): Pair[] {
+  const fail = (place: string, message: string) =>
+    new TnetError('TNET_E_CONFIG', message, { subject: place || '/' });
+  const list: readonly unknown[] = Array.isArray(pairs) ? pairs : [pairs];
+  return list.map((pair, index) => readSettings(pair, Array.isArray(pairs) ? `/${index}` : '', { fail }));
+}
+
+/** Reads one pair; `place` is where it stands. @throws what `fail` gives */
+function readSettings(
+  pair: unknown,
+  place: string,
+  {
+    values = {},
+    fail,
+    ...options
+  }: SharedOptions & { readonly fail: (place: string, message: string) => TnetError },
+): Pair {
+  try {
+    return readPair(
+      toWritten(pair, values, (part) => fail(`${place}${part}`, 'expected a string')),
+      { ...options, name: (part) => `${place}/${part}` },
+    );
+  } catch (error) {
+    if (!(error instanceof TnetError) || error.code === 'TNET_E_CONFIG') throw error;
+    throw fail(error.subject ?? place, error.message);
+  }
 }
 
 function toWritten(

@@ -11,6 +11,7 @@ import { live, recording, tap, replay } from '../options/table/recording.ts';
 import { reports } from '../options/table/reports.ts';
 import { monitoring, processes, serving } from '../options/table/serving.ts';
 import { socket } from '../options/table/socket.ts';
+import { targetLists } from '../options/table/target-lists.ts';
 import { tls } from '../options/table/tls.ts';
 import { websocket } from '../options/table/websocket.ts';
 
@@ -21,7 +22,7 @@ export const proxyLayout = [
   ['TLS:', tls],
   ['SOCKS, HTTP CONNECT and PROXY headers:', protocols, clientHeader, proxies],
   ['WebSocket:', websocket],
-  ['Access:', access],
+  ['Access:', access, targetLists],
   ['Limits:', clients, admission, limits],
   ['What is seen:', tap, recording, live, monitoring],
   ['Faults on purpose:', faults],

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { hideUserInfo, errorCode, TnetError } from '../errors.ts';
+import { hideUserInfo } from '../errors.ts';
 import { isIP } from '../address/ip.ts';
 import { lookupAll } from '../net/lookup.ts';
 import { explainNumericForm } from '../address/host-rules.ts';
@@ -12,6 +11,7 @@ import {
   wholeAddress,
   type Prefix,
 } from '../address/prefix.ts';
+import { accessError, readListed } from './listed.ts';
 
 /** One entry of an access list, with the addresses that it covers. */
 export interface AccessEntry {
@@ -27,37 +27,18 @@ export interface EntryOptions {
 }
 
 /**
- * Reads the words of `--allow` or `--deny`: each holds entries with commas between them, and an entry is a CIDR block,
- * an address, a host name, or a file. A file is written with a slash (`./hosts`), and holds entries with blanks, commas or line breaks
- * between them; `#` begins a comment. Host names are looked up now.
+ * Reads the words of `--allow` or `--deny`, see readListed(): an entry is a CIDR block, an address, a host name, or a
+ * file. Host names are looked up now.
  *
  * @throws TnetError TNET_E_ACCESS, with the entry and, for one in a file, its line.
  */
-async function readEntries(words: readonly string[], options: EntryOptions = {}): Promise<AccessEntry[]> {
-  const texts = words.flatMap((word) => word.split(',')).map((text) => text.trim());
-  const read = texts.map((text) =>
-    isFile(text) ? readEntryFile(text, options) : readEntry(text, text, options),
-  );
-  return (await Promise.all(read)).flat();
+function readEntries(words: readonly string[], options: EntryOptions = {}): Promise<AccessEntry[]> {
+  return readListed(words, { isFile, read: (text, subject) => readEntry(text, subject, options) });
 }
 
 /** `10.0.0.0/99` is a block with a mistake, not a file. */
 function isFile(text: string): boolean {
   return text.includes('/') && isIP(text.slice(0, text.lastIndexOf('/'))) === 0;
-}
-
-async function readEntryFile(file: string, options: EntryOptions): Promise<AccessEntry[]> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw accessError(file, `the file cannot be read (${errorCode(error) ?? 'ERROR'})`, error);
-  });
-  const entries = text.split('\n').flatMap((line, index) =>
-    line
-      .replace(/#.*/, '')
-      .split(/[\s,]+/)
-      .filter((entry) => entry !== '')
-      .map((entry) => readEntry(entry, `${file}:${index + 1}`, options)),
-  );
-  return Promise.all(entries);
 }
 
 async function readEntry(text: string, subject: string, options: EntryOptions): Promise<AccessEntry> {
@@ -88,10 +69,6 @@ async function readEntry(text: string, subject: string, options: EntryOptions): 
  */
 function unmapBlock({ prefix, text }: Block): Block {
   return blockOf(unmapPrefix(prefix), text);
-}
-
-function accessError(subject: string, message: string, cause?: unknown): TnetError {
-  return new TnetError('TNET_E_ACCESS', message, { subject: hideUserInfo(subject), cause });
 }
 
 export interface AccessOptions extends EntryOptions {

@@ -4,6 +4,7 @@ const otherKinds: Readonly<Record<string, string>> = {
   telnets: 'for telnet, use: tnet connect -t tls://HOST:992',
   ssh: 'SSH is not supported; tnet can be the ProxyCommand of ssh (tnet help --man connect)',
   ssl: 'for TLS, use tls://HOST:PORT',
+  dtls: 'DTLS is not supported; for TLS over TCP, use tls://HOST:PORT',
   socks: 'to connect through a proxy, use: tnet connect -x socks5://HOST:PORT …',
   socks4: 'to connect through a proxy, use: tnet connect -x socks4://HOST:PORT …',
   socks4a: 'to connect through a proxy, use: tnet connect -x socks4a://HOST:PORT …',

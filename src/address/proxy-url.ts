@@ -2,7 +2,7 @@ import { TnetError, hideUserInfo } from '../errors.ts';
 import { formatHostPort } from './endpoint.ts';
 import { parseEndpoint } from './parse.ts';
 
-export type ProxyProtocol = 'socks4' | 'socks4a' | 'socks5' | 'http';
+export type ProxyProtocol = 'socks4' | 'socks4a' | 'socks5' | 'http' | 'https';
 
 /** One proxy of a chain. */
 export interface ProxyHop {
@@ -18,17 +18,18 @@ export interface ProxyHop {
 /** Other names of a protocol. SOCKS 5 here leaves the lookup of names to the proxy, as curl's socks5h does. */
 const otherNames: Readonly<Partial<Record<string, ProxyProtocol>>> = { socks: 'socks5', socks5h: 'socks5' };
 
-/** The ports that nc takes when none is named. */
+/** The ports that nc takes when none is named, and curl for https. */
 const defaultPorts: Readonly<Record<ProxyProtocol, number>> = {
   socks4: 1080,
   socks4a: 1080,
   socks5: 1080,
   http: 3128,
+  https: 443,
 };
 
 /**
- * Reads `[socks4|socks4a|socks5|http]://[user@]host[:port]`. Without a protocol it is SOCKS 5, as nc's -x is, and so are
- * socks:// and curl's socks5h://; without a port 1080, or 3128 for HTTP.
+ * Reads `[socks4|socks4a|socks5|http|https]://[user@]host[:port]`. Without a protocol it is SOCKS 5, as nc's -x is, and
+ * so are socks:// and curl's socks5h://; without a port 1080, 3128 for HTTP, or 443 for HTTP within TLS.
  *
  * @throws TnetError TNET_E_USAGE for another protocol or for a password, which every user of the machine could read
  *   on the command line; TNET_E_ADDRESS.
@@ -93,7 +94,7 @@ function splitUrl(text: string, defaultScheme = 'socks5'): UrlParts {
 function readProtocol(scheme: string, text: string): ProxyProtocol {
   const protocol = otherNames[scheme] ?? scheme;
   if (isProtocol(protocol)) return protocol;
-  const message = `unknown proxy protocol ${scheme}: use socks4, socks4a, socks5 or http`;
+  const message = `unknown proxy protocol ${scheme}: use socks4, socks4a, socks5, http or https`;
   throw new TnetError('TNET_E_USAGE', message, { subject: hideUserInfo(text) });
 }
 

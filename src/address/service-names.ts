@@ -76,7 +76,7 @@ const wellKnownUdp: Readonly<Record<string, number>> = {
 const wellKnown = { tcp: wellKnownTcp, udp: wellKnownUdp };
 
 let readServices = (): string => '';
-let namesByPort: ReadonlyMap<number, string> | undefined;
+const namesByPort = new Map<ServiceProtocol, ReadonlyMap<number, string>>();
 
 /**
  * Names the machine's own list of services, in the form of services(5), which takes precedence over the names known
@@ -84,7 +84,7 @@ let namesByPort: ReadonlyMap<number, string> | undefined;
  */
 export function useServiceList(read: () => string): void {
   readServices = read;
-  namesByPort = undefined;
+  namesByPort.clear();
 }
 
 /** The port of a service name, from the machine's list first, or undefined. */
@@ -93,16 +93,20 @@ export function findService(name: string, protocol: ServiceProtocol = 'tcp'): nu
   return listed?.port ?? wellKnown[protocol][name.toLowerCase()];
 }
 
-/** The service name of a TCP port, or undefined. The list is read once. */
-export function nameService(port: number): string | undefined {
-  namesByPort ??= new Map([
-    ...Object.entries(wellKnownTcp).map(([name, number]): [number, string] => [number, name]),
-    // The first name of a port is the one to keep, and a Map keeps the last.
-    ...listServices('tcp')
-      .reverse()
-      .map(({ name, port: number }): [number, string] => [number, name]),
-  ]);
-  return namesByPort.get(port);
+/** The service name of a port, or undefined. The list is read once. */
+export function nameService(port: number, protocol: ServiceProtocol = 'tcp'): string | undefined {
+  let names = namesByPort.get(protocol);
+  if (!names) {
+    names = new Map([
+      ...Object.entries(wellKnown[protocol]).map(([name, number]): [number, string] => [number, name]),
+      // The first name of a port is the one to keep, and a Map keeps the last.
+      ...listServices(protocol)
+        .reverse()
+        .map(({ name, port: number }): [number, string] => [number, name]),
+    ]);
+    namesByPort.set(protocol, names);
+  }
+  return names.get(port);
 }
 
 interface ServiceLine {

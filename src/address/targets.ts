@@ -2,7 +2,7 @@ import { TnetError, hideUserInfo } from '../errors.ts';
 import { isIP } from './ip.ts';
 import { formatEndpoint, type Endpoint } from './endpoint.ts';
 import { parseEndpoint, parsePort, parseWords } from './parse.ts';
-import { findService } from './service-names.ts';
+import { findService, type ServiceProtocol } from './service-names.ts';
 
 /** Ports from the first to the last, both included. */
 export interface PortRange {
@@ -12,7 +12,11 @@ export interface PortRange {
 
 /** Hosts, and the ports to be tried on each; or one address that has no ports, such as a Unix path. */
 type TargetGroup =
-  | { readonly hosts: readonly (string | undefined)[]; readonly ranges: readonly PortRange[] }
+  | {
+      readonly kind: ServiceProtocol;
+      readonly hosts: readonly (string | undefined)[];
+      readonly ranges: readonly PortRange[];
+    }
   | { readonly endpoint: Endpoint };
 
 /** Many addresses to try, in the order given. They are made one by one: 65535 ports of many hosts need no memory. */
@@ -35,18 +39,19 @@ export class Targets implements Iterable<Endpoint> {
   *[Symbol.iterator](): Generator<Endpoint> {
     for (const group of this.#groups) {
       if ('endpoint' in group) yield group.endpoint;
-      else yield* listPorts(group.hosts, group.ranges);
+      else yield* listPorts(group);
     }
   }
 }
 
-function* listPorts(
-  hosts: readonly (string | undefined)[],
-  ranges: readonly PortRange[],
-): Generator<Endpoint> {
+function* listPorts({
+  kind,
+  hosts,
+  ranges,
+}: Extract<TargetGroup, { readonly hosts: unknown }>): Generator<Endpoint> {
   for (const host of hosts) {
     for (const { from, to } of ranges) {
-      for (let port = from; port <= to; port++) yield { kind: 'tcp', host, port };
+      for (let port = from; port <= to; port++) yield { kind, ...(host !== undefined && { host }), port };
     }
   }
 }
@@ -56,6 +61,14 @@ export function oneTarget(endpoint: Endpoint): Targets {
   return new Targets([{ endpoint }]);
 }
 
+/** How the words of several addresses are read. */
+export interface TargetsOptions {
+  /** What plain ports are of, and whose names of services count. Default tcp. */
+  readonly protocol?: ServiceProtocol;
+  /** Reads a word that is not an address in the grammar of all. Undefined: it is one. */
+  readonly readOther?: (word: string) => Endpoint | undefined;
+}
+
 /**
  * Reads several addresses: `HOST… PORTS…`, repeated, and addresses in one word, mixed freely. PORTS is a port, a
  * range `20-30`, or a list `22,80,8000-8010`, with service names; `HOST:PORTS` is one word. Without a host the ports
@@ -63,23 +76,28 @@ export function oneTarget(endpoint: Endpoint): Targets {
  *
  * @throws TnetError TNET_E_ADDRESS
  */
-export function parseTargets(words: readonly string[]): Targets {
+export function parseTargets(
+  words: readonly string[],
+  { protocol = 'tcp', readOther }: TargetsOptions = {},
+): Targets {
   const groups: TargetGroup[] = [];
   let hosts: string[] = [];
   let ranges: PortRange[] = [];
   const closeGroup = () => {
     const last = hosts.at(-1);
     if (last !== undefined && ranges.length === 0) throw missingPort(last, words.length > 1);
-    if (ranges.length > 0) groups.push({ hosts: hosts.length > 0 ? hosts : [undefined], ranges });
+    if (ranges.length > 0)
+      groups.push({ kind: protocol, hosts: hosts.length > 0 ? hosts : [undefined], ranges });
     hosts = [];
     ranges = [];
   };
   for (const word of words) {
-    if (isWholeAddress(word)) {
+    const other = readOther?.(word);
+    if (other || isWholeAddress(word)) {
       closeGroup();
-      groups.push(parseWholeAddress(word));
-    } else if (isPorts(word, hosts.length > 0)) {
-      ranges.push(...parsePorts(word));
+      groups.push(other ? { endpoint: other } : parseWholeAddress(word, protocol));
+    } else if (isPorts(word, hosts.length > 0, protocol)) {
+      ranges.push(...parsePorts(word, { protocol }));
     } else {
       if (ranges.length > 0) closeGroup();
       hosts.push(parseHost(word));
@@ -94,11 +112,14 @@ export function parseTargets(words: readonly string[]): Targets {
  *
  * @throws TnetError TNET_E_ADDRESS
  */
-export function parsePorts(text: string, subject = text): PortRange[] {
+export function parsePorts(
+  text: string,
+  { subject = text, protocol = 'tcp' }: { subject?: string; protocol?: ServiceProtocol } = {},
+): PortRange[] {
   return text.split(',').map((part) => {
     const [, first, last] = /^(\d+)-(\d+)$/.exec(part) ?? [];
-    const from = parsePort(first ?? part);
-    const to = parsePort(last ?? first ?? part);
+    const from = parsePort(first ?? part, protocol);
+    const to = parsePort(last ?? first ?? part, protocol);
     if (from > to) throw addressError(subject, `the range ${part} runs backwards`);
     if (from === 0) throw addressError(subject, 'port 0 cannot be connected to');
     return { from, to };
@@ -110,22 +131,27 @@ function isWholeAddress(word: string): boolean {
 }
 
 /** A name is a port only after its host: `-z mail smtp`. */
-function isPorts(word: string, isAfterHost: boolean): boolean {
+function isPorts(word: string, isAfterHost: boolean, protocol: ServiceProtocol): boolean {
   if (/^\d+([,-]\d+)*$/.test(word)) return true;
   if (!isAfterHost) return false;
   if (/^\d[^.]*$/.test(word)) return true;
-  return word.split(',').every((part) => /^\d+(-\d+)?$/.test(part) || findService(part) !== undefined);
+  const isPart = (part: string) => /^\d+(-\d+)?$/.test(part) || findService(part, protocol) !== undefined;
+  return word.split(',').every(isPart);
 }
 
-function parseWholeAddress(word: string): TargetGroup {
+function parseWholeAddress(word: string, protocol: ServiceProtocol): TargetGroup {
   const [, host, ports] = /^(\[[^\]]*\]|[^:/]*):([^:/]+)$/.exec(word) ?? [];
   if (ports === undefined || !/[,-]/.test(ports) || host === 'unix' || host === 'fd') {
-    const endpoint = parseEndpoint(word);
-    if (endpoint.kind === 'tcp' && endpoint.port === 0)
+    const written = parseEndpoint(word, protocol);
+    const endpoint: Endpoint = written.kind === 'tcp' ? { ...written, kind: protocol } : written;
+    if (endpoint.kind === protocol && endpoint.port === 0)
       throw addressError(word, 'port 0 cannot be connected to');
+    if (endpoint.kind === 'fd')
+      throw addressError(word, 'it is connected already: there is nothing to check or to wait for');
     return { endpoint };
   }
-  return { hosts: [host === '' ? undefined : parseHost(host ?? '')], ranges: parsePorts(ports, word) };
+  const ranges = parsePorts(ports, { subject: word, protocol });
+  return { kind: protocol, hosts: [host === '' ? undefined : parseHost(host ?? '')], ranges };
 }
 
 /** The host as parseWords reads it, whatever the port. */
@@ -145,6 +171,6 @@ function addressError(subject: string, message: string): TnetError {
 
 /** How a check names an address: the host as the user named it, and the port. */
 export function nameTarget(endpoint: Endpoint): { readonly host: string; readonly port?: number } {
-  if (endpoint.kind !== 'tcp') return { host: formatEndpoint(endpoint) };
+  if (endpoint.kind !== 'tcp' && endpoint.kind !== 'udp') return { host: formatEndpoint(endpoint) };
   return { host: endpoint.host ?? 'localhost', port: endpoint.port };
 }

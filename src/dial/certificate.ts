@@ -39,12 +39,23 @@ const sentences: Readonly<Record<string, Explain>> = {
   },
 };
 
-const trustAdvice =
-  'to trust it, give --tls-ca FILE or --tls-pin SHA256; --tls-insecure accepts any certificate';
-const timeAdvice = 'check the clock of this machine; --tls-insecure accepts any certificate';
+interface Advice {
+  readonly server: string;
+  /** For a proxy on the way. */
+  readonly proxy?: string;
+}
+
+const trustAdvice: Advice = {
+  server: 'to trust it, give --tls-ca FILE or --tls-pin SHA256; --tls-insecure accepts any certificate',
+  proxy: 'to trust it, give --proxy-ca FILE',
+};
+const timeAdvice: Advice = {
+  server: 'check the clock of this machine; --tls-insecure accepts any certificate',
+  proxy: 'check the clock of this machine',
+};
 
 /** What a client can do about a refused certificate. */
-const advice: Readonly<Record<string, string>> = {
+const advice: Readonly<Record<string, Advice>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: trustAdvice,
   SELF_SIGNED_CERT_IN_CHAIN: trustAdvice,
   UNABLE_TO_GET_ISSUER_CERT: trustAdvice,
@@ -52,7 +63,7 @@ const advice: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: trustAdvice,
   CERT_HAS_EXPIRED: timeAdvice,
   CERT_NOT_YET_VALID: timeAdvice,
-  ERR_TLS_CERT_ALTNAME_INVALID: 'to check another name, give --tls-servername NAME',
+  ERR_TLS_CERT_ALTNAME_INVALID: { server: 'to check another name, give --tls-servername NAME' },
 };
 
 /** The peer whose certificate was refused. */
@@ -60,6 +71,8 @@ interface RefusedPeer {
   readonly name: string;
   /** Whether it was checked as a server's. */
   readonly isServer: boolean;
+  /** Whether it is a proxy on the way, and not the target. Default false. */
+  readonly isProxy?: boolean;
 }
 
 /**
@@ -69,12 +82,12 @@ interface RefusedPeer {
 export function explainFault(
   error: Error,
   chain: readonly X509Certificate[],
-  { name, isServer }: RefusedPeer,
+  { name, isServer, isProxy }: RefusedPeer,
 ): Error {
   const code = errorCode(error) ?? '';
   const explain = sentences[code];
   if (!explain) return error;
-  const todo = isServer ? advice[code] : undefined;
+  const todo = isServer ? advice[code]?.[isProxy ? 'proxy' : 'server'] : undefined;
   const sentence = explain(chain, name);
   return new ExplainedError(error, todo === undefined ? sentence : `${sentence}; ${todo}`);
 }

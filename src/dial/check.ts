@@ -6,12 +6,10 @@ import type { RaceOptions } from '../net/happy-eyeballs.ts';
 import { type Connection, leaveInOrder } from '../net/connection.ts';
 import { createPortScan, type Probe } from '../net/scan.ts';
 import type { Endpoint } from '../address/endpoint.ts';
+import type { CheckState } from '../report/events.ts';
 import { isIP } from '../address/ip.ts';
 import type { DialOptions } from './dial-options.ts';
 import { dial } from './dial.ts';
-
-/** A server accepts, it refuses, nothing answers within the limit, or the attempt failed before (DNS, routes). */
-export type CheckState = 'open' | 'closed' | 'silent' | 'failed';
 
 /** What a check found at one address. */
 export interface CheckResult {
@@ -19,6 +17,8 @@ export interface CheckResult {
   /** The IP address that accepted. */
   readonly remote?: string | undefined;
   readonly state: CheckState;
+  /** Whether it is as it was wanted: open, unless something else was looked for. */
+  readonly isMet: boolean;
   /** Set for one that is not open. The error may be created when it is first read: most never are. */
   readonly failure?: { readonly error?: unknown } | undefined;
   /** From the first SYN to the answer if only a connection was asked for; else the time of the whole check. */
@@ -27,7 +27,18 @@ export interface CheckResult {
   readonly banner?: string;
 }
 
+/** What was looked for and found, where that is not an open connection. */
+export interface Seen {
+  readonly state: CheckState;
+  /** Why nobody is there. */
+  readonly error?: unknown;
+  /** The IP address that was found. */
+  readonly remote?: string | undefined;
+}
+
 export interface CheckOptions {
+  /** Looks at an endpoint in another way than by connecting to it. Undefined, or no result: it is connected to. */
+  readonly look?: ((endpoint: Endpoint, options: DialOptions) => Promise<Seen | undefined>) | undefined;
   /** How long an open one may take to send something, in milliseconds. Default: nothing is read. */
   readonly bannerMs?: number | undefined;
   /** How a connection is opened. It is closed again in order, without a byte sent. */
@@ -57,6 +68,7 @@ interface ScannedPort extends Probe {
 /** The outcome of one check: a connection, or an error. */
 interface Finding {
   readonly socket?: Connection;
+  readonly seen?: Seen;
   readonly error?: unknown;
   readonly code?: string | undefined;
   readonly durationMs: number;
@@ -85,17 +97,9 @@ export async function checkAll(endpoints: Iterable<Endpoint>, options: CheckOpti
     );
   };
   const tell = (endpoint: Endpoint, finding: Finding, banner?: string) => {
-    const { socket, durationMs } = finding;
+    const { socket } = finding;
     if (!ending.signal.aborted || banner !== undefined) {
-      const result: CheckResult = socket
-        ? {
-            endpoint,
-            state: 'open',
-            remote: socket.remoteAddress,
-            durationMs,
-            ...(banner && { banner }),
-          }
-        : { endpoint, state: stateOf(finding.code), failure: finding, durationMs };
+      const result = toResult(endpoint, finding, banner);
       if (onResult(result) === 'stop') end();
     }
     if (socket) void leaveInOrder(socket).then(leave);
@@ -141,15 +145,28 @@ export async function checkAll(endpoints: Iterable<Endpoint>, options: CheckOpti
   }
 }
 
+function toResult(endpoint: Endpoint, finding: Finding, banner: string | undefined): CheckResult {
+  const { socket, seen, durationMs } = finding;
+  if (seen) {
+    const failure = seen.error === undefined ? undefined : seen;
+    return { endpoint, state: seen.state, isMet: true, remote: seen.remote, failure, durationMs };
+  }
+  if (!socket) return { endpoint, state: stateOf(finding.code), isMet: false, failure: finding, durationMs };
+  const remote = socket.remoteAddress;
+  return { endpoint, state: 'open', isMet: true, remote, durationMs, ...(banner && { banner }) };
+}
+
 async function checkOne(
   endpoint: Endpoint,
-  { readDialOptions, lookup }: CheckOptions,
+  { readDialOptions, lookup, look }: CheckOptions,
   signal: AbortSignal,
 ): Promise<Finding> {
   const startedAt = performance.now();
   try {
-    const dialOptions = await readDialOptions(endpoint);
-    const socket = await dial(endpoint, { ...dialOptions, lookup: lookup.lookup, signal });
+    const dialOptions = { ...(await readDialOptions(endpoint)), lookup: lookup.lookup, signal };
+    const seen = await look?.(endpoint, dialOptions);
+    if (seen) return { seen, durationMs: performance.now() - startedAt };
+    const socket = await dial(endpoint, dialOptions);
     return { socket, durationMs: performance.now() - startedAt };
   } catch (error) {
     return { error, code: errorCode(error), durationMs: performance.now() - startedAt };
@@ -161,26 +178,32 @@ const bannerBytes = 256;
 
 /** The first line that arrives in time, '' for none. */
 async function readBanner(connection: Connection, withinMs: number, signal: AbortSignal): Promise<string> {
-  let text = '';
+  const chunks: Buffer[] = [];
+  let bytes = 0;
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const done = () => resolve(undefined);
   const timer = setTimeout(done, withinMs);
   const onData = (chunk: Buffer) => {
-    text += chunk.toString('utf8', 0, bannerBytes);
-    if (text.length >= bannerBytes || text.includes('\n')) done();
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes >= bannerBytes || chunk.includes('\n')) done();
   };
   const ends = ['end', 'error', 'close'] as const;
   signal.addEventListener('abort', done, { once: true });
   connection.on('data', onData);
   for (const event of ends) connection.on(event, done);
+  connection.resume();
+  if (connection.destroyed) done();
   await promise;
   clearTimeout(timer);
   signal.removeEventListener('abort', done);
   connection.off('data', onData).pause();
-  return (text.split('\n')[0] ?? '').slice(0, bannerBytes).trim();
+  const text = Buffer.concat(chunks).toString('utf8', 0, bannerBytes);
+  return (text.split('\n')[0] ?? '').trim();
 }
 
 function stateOf(code: string | undefined): CheckState {
+  if (code === 'TNET_E_OPEN') return 'open';
   if (code === 'ECONNREFUSED' || code === 'ECONNRESET') return 'closed';
   return code === 'TNET_E_TIMEOUT' || code === 'ETIMEDOUT' ? 'silent' : 'failed';
 }

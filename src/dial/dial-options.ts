@@ -25,6 +25,8 @@ export interface DialOptions {
   readonly tuneDatagrams?: ((socket: DatagramSocket) => void) | undefined;
   /** The proxies to go through, first the one that is connected to directly. Default: none. */
   readonly proxies?: readonly ProxyHop[] | undefined;
+  /** The TLS settings for a proxy that speaks TLS. Default: its certificate is checked as this machine does. */
+  readonly proxyTls?: ((hop: ProxyHop) => TlsClientSettings) | undefined;
   /**
    * What is sent to the target before anything else: a PROXY header of this version with our own ends, or these
    * bytes.
@@ -65,6 +67,8 @@ export interface Destination {
    * It is the address of the first proxy, which is asked for the endpoint. Default false: it is the endpoint's own.
    */
   readonly isProxy?: boolean;
+  /** `address` is a name, which the last proxy looks up: its address is not known here. Default false. */
+  readonly isName?: boolean;
 }
 
 export type JudgeDestination = (destination: Destination) => Error | undefined;

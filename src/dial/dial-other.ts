@@ -7,7 +7,7 @@ import type { DialOptions } from './dial-options.ts';
 type Kind = Endpoint['kind'];
 
 /** An endpoint of a kind that dial() does not connect to itself. */
-type OtherKind = Exclude<Kind, 'tcp' | 'tls' | 'udp' | 'unix'>;
+type OtherKind = Exclude<Kind, 'tcp' | 'tls' | 'udp' | 'unix' | 'fd'>;
 
 type OfKind<Name extends Kind> = Extract<Endpoint, { kind: Name }>;
 
@@ -26,7 +26,6 @@ const kinds: { readonly [Name in OtherKind]?: () => Promise<DialKind<Name>> } = 
 
 /** Why the others cannot be connected to. */
 const refusals: Readonly<Partial<Record<OtherKind, string>>> = {
-  fd: 'a descriptor can only be listened on',
   stdio: 'standard input and output cannot be connected to',
 };
 

@@ -1,6 +1,6 @@
 import { formatHostPort, formatTargetEndpoint, type Endpoint } from '../address/endpoint.ts';
 import type { Connection } from '../net/connection.ts';
-import type { ProxyHop } from '../address/proxy-url.ts';
+import { formatProxy, type ProxyHop } from '../address/proxy-url.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 import { Deadline } from '../net/deadline.ts';
 import { connectTcp, type RaceOptions } from '../net/happy-eyeballs.ts';
@@ -12,7 +12,7 @@ import { dialPath } from './dial-direct.ts';
 import type { Patience, Retry } from './patience.ts';
 import type { Target } from './proxy-chain.ts';
 
-type StreamEndpoint = Extract<Endpoint, { kind: 'unix' | 'tcp' | 'tls' }>;
+type StreamEndpoint = Extract<Endpoint, { kind: 'unix' | 'tcp' | 'tls' | 'fd' }>;
 
 /**
  * Opens a connection to an endpoint, as the options say: by a race over its addresses, through proxies, with a
@@ -61,7 +61,7 @@ async function dialOnce(
   }
   const name = formatTargetEndpoint(endpoint);
   using deadline = new Deadline(`no answer from ${name}`, timeoutMs, signal);
-  if (endpoint.kind !== 'unix' && endpoint.kind !== 'tcp' && endpoint.kind !== 'tls') {
+  if (!isStream(endpoint)) {
     const own = { ...options, timeoutMs };
     const connection =
       endpoint.kind === 'ws'
@@ -71,7 +71,10 @@ async function dialOnce(
     return connection;
   }
   let socket;
-  if (endpoint.kind === 'unix')
+  if (endpoint.kind === 'fd') {
+    const { dialDescriptor } = await import('./dial-descriptor.ts');
+    socket = tune(dialDescriptor(endpoint.fd, options), options);
+  } else if (endpoint.kind === 'unix')
     socket = tune(await dialPath(endpoint.path, options, deadline.signal), options);
   else {
     const { host = 'localhost', port } = endpoint;
@@ -93,13 +96,17 @@ async function dialOnce(
   return socket;
 }
 
+function isStream(endpoint: Endpoint): endpoint is StreamEndpoint {
+  return ['unix', 'tcp', 'tls', 'fd'].includes(endpoint.kind);
+}
+
 async function dialThrough(
   { host, port }: Target,
   proxies: readonly ProxyHop[],
   options: DialOptions,
   deadline: Deadline,
 ): Promise<Socket> {
-  const { observer, judge } = options;
+  const { observer, judge, proxyTls } = options;
   refuseNumericForm(host);
   const { connectThrough } = await import('./proxy-chain.ts');
   return connectThrough(
@@ -107,8 +114,13 @@ async function dialThrough(
     { host, port },
     {
       connect: async (hop) => tune(await connectTcp(createRace(hop, options, deadline, true)), options),
+      async secure(opened, hop) {
+        const { startTls, createDefaultSettings } = await import('./tls-client.ts');
+        const proxy = { host: hop.host, address: formatProxy(hop), isProxy: true };
+        await startTls(opened, proxyTls?.(hop) ?? createDefaultSettings(), proxy, deadline.signal);
+      },
       signal: deadline.signal,
-      judge: judge && ((address) => judge({ transport: 'stream', address, port })),
+      judge: judge && ((address, isName) => judge({ transport: 'stream', address, port, isName })),
       onHop: (proxy, target) => observer?.hop?.(proxy, target),
     },
   );
@@ -185,7 +197,7 @@ async function begin(
   }
   if (!tls && endpoint.kind !== 'tls') return;
   const { startTls, createDefaultSettings } = await import('./tls-client.ts');
-  const dialled = endpoint.kind === 'unix' ? undefined : endpoint.host;
+  const dialled = 'host' in endpoint ? endpoint.host : undefined;
   const server = { host: options.tlsHost ?? dialled ?? 'localhost', address: formatTargetEndpoint(endpoint) };
   const startedAt = performance.now();
   await startTls(socket, tls ?? createDefaultSettings(), server, deadline.signal);

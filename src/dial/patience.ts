@@ -35,15 +35,26 @@ export interface Retry {
   readonly error: unknown;
 }
 
-export interface PatienceOptions extends Patience {
+/** What is tried again and again. */
+export interface TrialOptions<Result> extends Pick<
+  Patience,
+  'retries' | 'delayMs' | 'maxDelayMs' | 'attemptMs' | 'withinMs' | 'mayPass'
+> {
   /** The subject of error messages: what is waited for. */
   readonly subject: string;
-  /** Opens one connection within `timeoutMs`. */
-  readonly attempt: (timeoutMs: number) => Promise<Connection>;
+  /** What is missing when the time runs out: `no connection`. */
+  readonly missing: string;
+  /** Tries once, within `timeoutMs`. Undefined: it has taken until after the limit of all. */
+  readonly attempt: (timeoutMs: number, leftMs: () => number) => Promise<Result | undefined>;
   readonly signal?: AbortSignal | undefined;
   readonly onRetry?: ((retry: Retry) => void) | undefined;
   /** From 0 to below 1. Default Math.random. */
-  readonly random?: () => number;
+  readonly random?: (() => number) | undefined;
+}
+
+export interface PatienceOptions extends Patience, Omit<TrialOptions<Connection>, 'missing' | 'attempt'> {
+  /** Opens one connection within `timeoutMs`. */
+  readonly attempt: (timeoutMs: number) => Promise<Connection>;
 }
 
 /** How far a delay varies at random, either way: many clients of one server must not come back all at once. */
@@ -57,18 +68,37 @@ const jitter = 0.25;
  *   cause; TNET_E_UNSTABLE when the connection did not stay open; the signal's reason.
  */
 export async function connectPatiently(options: PatienceOptions): Promise<Connection> {
-  const { retries, attemptMs, withinMs = Infinity, stableMs = 0, signal, random = Math.random } = options;
+  const { stableMs = 0, signal } = options;
+  return tryPatiently({
+    ...options,
+    missing: stableMs > 0 ? `no connection that stays open for ${formatLimit(stableMs)}` : 'no connection',
+    attempt: async (timeoutMs, leftMs) => {
+      const socket = await options.attempt(timeoutMs);
+      if (stableMs > 0) await staysOpen(socket, Math.max(0, Math.min(stableMs, leftMs())), signal);
+      // A connection that could not prove itself in the time left does not count.
+      if (stableMs === 0 || leftMs() > 0) return socket;
+      void leaveInOrder(socket);
+      return undefined;
+    },
+  });
+}
+
+/**
+ * Tries until an attempt succeeds, the retries are used up, or `withinMs` has passed.
+ *
+ * @throws the last attempt's error; TnetError TNET_E_TIMEOUT when `withinMs` has run out, with that error as its
+ *   cause; the signal's reason.
+ */
+export async function tryPatiently<Result>(options: TrialOptions<Result>): Promise<Result> {
+  const { retries, attemptMs, withinMs = Infinity, signal, random = Math.random } = options;
   const { mayPass = mayPassByItself } = options;
   const startedAt = performance.now();
   const leftMs = () => withinMs - (performance.now() - startedAt);
   let lastError: unknown;
   for (let retry = 1; ; retry++) {
     try {
-      const socket = await options.attempt(Math.max(1, Math.min(attemptMs, leftMs())));
-      if (stableMs > 0) await staysOpen(socket, Math.max(0, Math.min(stableMs, leftMs())), signal);
-      // A connection that could not prove itself in the time left does not count.
-      if (stableMs === 0 || leftMs() > 0) return socket;
-      void leaveInOrder(socket);
+      const result = await options.attempt(Math.max(1, Math.min(attemptMs, leftMs())), leftMs);
+      if (result !== undefined) return result;
     } catch (error) {
       if (signal?.aborted || !mayPass(error)) throw error;
       if (leftMs() > 0 || lastError === undefined) lastError = error;
@@ -88,12 +118,16 @@ function mayPassByItself(error: unknown): boolean {
   return error instanceof TnetError ? error.exitCode !== exitCodes.usage : !isSetupFailure(error);
 }
 
-function createWaitError(options: PatienceOptions, cause: unknown): TnetError {
-  const { subject, withinMs = 0, stableMs = 0 } = options;
-  const what = stableMs > 0 ? `no connection that stays open for ${formatLimit(stableMs)}` : 'no connection';
+function createWaitError(
+  { subject, missing, withinMs = 0 }: Pick<TrialOptions<unknown>, 'subject' | 'missing' | 'withinMs'>,
+  cause: unknown,
+): TnetError {
   const within = `within ${formatLimit(withinMs)}`;
-  const reason = cause === undefined ? '' : `: ${describeError(cause)}, ${errorCode(cause) ?? 'ERROR'}`;
-  const isSilent = stableMs === 0 && errorCode(cause) === 'TNET_E_TIMEOUT';
+  const code = errorCode(cause);
+  const reason = cause === undefined ? '' : `: ${describeError(cause)}, ${code ?? 'ERROR'}`;
+  const isSilent = missing === 'no connection' && code === 'TNET_E_TIMEOUT';
+  // Where something was said, there was a connection.
+  const what = missing === 'no connection' && code === 'TNET_E_EXPECT' ? 'not ready' : missing;
   const message = isSilent ? `no answer from ${subject} ${within}` : `${what} ${within}${reason}`;
   return new TnetError('TNET_E_TIMEOUT', message, { subject, cause });
 }

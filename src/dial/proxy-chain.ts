@@ -17,10 +17,12 @@ export interface Target {
 export interface ChainOptions {
   /** Opens a plain connection to the first proxy. */
   readonly connect: (target: Target) => Promise<Socket>;
+  /** Puts TLS to a proxy on the connection to it. */
+  readonly secure: (socket: Socket, hop: ProxyHop) => Promise<void>;
   /** Ends the whole chain. */
   readonly signal: AbortSignal;
-  /** Judges the target's address, if it is known here: an error forbids it. */
-  readonly judge?: ((address: string) => Error | undefined) | undefined;
+  /** Judges the target's address, or its name if the address is not known here: an error forbids it. */
+  readonly judge?: ((address: string, isName: boolean) => Error | undefined) | undefined;
   /** Called when a proxy has opened the way to the next one, or to the target. */
   readonly onHop?: ((proxy: string, target: string) => void) | undefined;
 }
@@ -51,6 +53,7 @@ export async function connectThrough(
   for (let calls = 1; ; calls++) {
     const socket = await callHop(before, hop, options);
     try {
+      if (hop.protocol === 'https') await secureHop(socket, hop, target, options);
       const verdict = await talk(socket, client, { hop, target, signal: options.signal });
       if (verdict === 'open') {
         options.onHop?.(formatProxy(hop), formatHostPort(target.host, target.port));
@@ -83,18 +86,32 @@ async function callHop(before: readonly ProxyHop[], hop: ProxyHop, options: Chai
   }
 }
 
+async function secureHop(
+  socket: Socket,
+  hop: ProxyHop,
+  target: Target,
+  { secure, signal }: ChainOptions,
+): Promise<void> {
+  try {
+    await secure(socket, hop);
+  } catch (error) {
+    throw signal.aborted ? error : hopError(hop, target, (error as Error).message, error);
+  }
+}
+
 type Verdict = 'open' | 'call-again';
 type Client = SocksClient | HttpConnectClient;
 
 async function createClient(hop: ProxyHop, target: Target, judge: ChainOptions['judge']): Promise<Client> {
   const { protocol, user, password } = hop;
   const host = protocol === 'socks4' && isIP(target.host) === 0 ? await resolve4(hop, target) : target.host;
-  for (const address of listKnownAddresses(host)) {
-    const denial = judge?.(address);
+  const known = listKnownAddresses(host);
+  for (const address of known.length > 0 ? known : [host]) {
+    const denial = judge?.(address, known.length === 0);
     if (denial) throw denial;
   }
   try {
-    if (protocol === 'http') {
+    if (protocol === 'http' || protocol === 'https') {
       const credentials = user === undefined ? undefined : { user, password: password ?? '' };
       return new HttpConnectClient({ host, port: target.port, ...(credentials && { credentials }) });
     }

@@ -26,7 +26,8 @@ export function addPasswords(proxies: readonly ProxyHop[], file?: string): reado
 
 /** SOCKS 4 has a user and no password, and a proxy from the environment may have its own. */
 function takesPassword({ protocol, user, password }: ProxyHop): boolean {
-  return user !== undefined && password === undefined && (protocol === 'socks5' || protocol === 'http');
+  if (user === undefined || password !== undefined) return false;
+  return protocol === 'socks5' || protocol === 'http' || protocol === 'https';
 }
 
 function readPasswords(file: string | undefined, users: number): readonly string[] {

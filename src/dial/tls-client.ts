@@ -32,6 +32,8 @@ export interface TlsServerName {
   readonly host: string;
   /** What distinguishes the server from others of the same name, for its session. */
   readonly address: string;
+  /** It is a proxy on the way. Default false. */
+  readonly isProxy?: boolean;
 }
 
 /** A client that checks the server's certificate against the authorities of this machine. */
@@ -48,7 +50,7 @@ export function createDefaultSettings(): TlsClientSettings {
 export async function startTls(
   socket: Socket,
   settings: TlsClientSettings,
-  { host, address }: TlsServerName,
+  { host, address, isProxy }: TlsServerName,
   signal?: AbortSignal,
 ): Promise<void> {
   const { starttls, sessions, pins = [] } = settings;
@@ -59,6 +61,7 @@ export async function startTls(
   try {
     const [leaf] = await shakeHands(socket, settings, {
       name,
+      isProxy,
       signal,
       side: {
         isServer: false,

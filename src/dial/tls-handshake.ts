@@ -36,6 +36,8 @@ export interface TlsReport {
 export interface Handshake {
   /** The name of the peer in errors. */
   readonly name: string;
+  /** The peer is a proxy on the way. Default false. */
+  readonly isProxy?: boolean | undefined;
   readonly signal: AbortSignal | undefined;
   /** Which side to take, and the options that only that side has. */
   readonly side: SecureUpgradeOptions;
@@ -53,7 +55,7 @@ export interface Handshake {
 export async function shakeHands(
   socket: Socket,
   settings: TlsSettings,
-  { name, signal, side, onLayer }: Handshake,
+  { name, isProxy = false, signal, side, onLayer }: Handshake,
 ): Promise<readonly X509Certificate[]> {
   signal?.throwIfAborted();
   // The layer starts at once when nothing waits to be written in the clear.
@@ -88,7 +90,7 @@ export async function shakeHands(
     if (signal?.aborted) throw signal.reason as Error;
     if (closed.signal.aborted) throw new TnetError('TNET_E_TLS', 'the connection was closed before TLS');
     report(false);
-    throw explainFault(error as Error, chain, { name, isServer: !side.isServer });
+    throw explainFault(error as Error, chain, { name, isServer: !side.isServer, isProxy });
   } finally {
     socket.off('close', onClose);
   }

@@ -50,8 +50,9 @@ export class SocketClass extends PatientSocket {
    * comes after is encrypted, and 'data' goes on with what is decrypted. 'secure' follows when the handshake is done
    * and the certificate accepted, else 'error'. An accepted connection takes the server's part unless
    * `isServer` says otherwise. Bytes of the handshake that were read already can be put back with unshift() first.
+   * On a connection that is secure already this is TLS within TLS, and `secureLayer` the inner one.
    *
-   * @throws Error ERR_SOCKET_CLOSED when there is no connection, ERR_INVALID_STATE when it is secure already.
+   * @throws Error ERR_SOCKET_CLOSED when there is no connection, ERR_INVALID_STATE while it is being secured.
    */
   setSecure(options: SecureUpgradeOptions = {}, listener?: () => void): this {
     if (listener) this.once('secure', listener);

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import type net from 'node:net';
-import { createHeldErrors } from './held-errors.ts';
+import { createHeldErrors, type WriteCallback } from './held-errors.ts';
 import { kBroken, kHeld, PatientSocket } from './patient-socket.ts';
 import { guarded } from './guard.ts';
 
@@ -17,6 +17,62 @@ class Carrier extends PatientSocket {
   }
 }
 
+/** What a layer of TLS offers the one that runs within it; see TlsLayer. */
+export interface OuterLayer {
+  read(): void;
+  write(chunks: readonly { chunk: unknown; encoding: BufferEncoding }[], done: WriteCallback): void;
+  end(done: WriteCallback): void;
+  release(): void;
+}
+
+/** The decrypted stream of another layer, in place of a descriptor: TLS within TLS. */
+export class LayeredCarrier extends PatientSocket {
+  /** Whether everything has gone into the outer layer, which now takes its own leave. */
+  isLeaving = false;
+  readonly #outer: OuterLayer;
+
+  constructor(outer: OuterLayer) {
+    super({ allowHalfOpen: true });
+    this[kHeld] = { ...createHeldErrors(), isSecure: true };
+    this.#outer = outer;
+  }
+
+  override _read(): void {
+    this.#outer.read();
+  }
+
+  override _write(chunk: unknown, encoding: BufferEncoding, done: WriteCallback): void {
+    this.#outer.write([{ chunk, encoding }], done);
+  }
+
+  override _writev(chunks: { chunk: unknown; encoding: BufferEncoding }[], done: WriteCallback): void {
+    this.#outer.write(chunks, done);
+  }
+
+  override _final(done: WriteCallback): void {
+    this.isLeaving = true;
+    this.#outer.end(done);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#outer.release();
+    super._destroy(error, done);
+  }
+}
+
+/** The carrier of a socket's own descriptor, which it takes over. */
+export function takeDescriptor(socket: net.Socket): PatientSocket {
+  const carrier = new Carrier({
+    handle: (socket as unknown as WithHandle)._handle,
+    allowHalfOpen: true,
+    manualStart: true,
+  } as unknown as net.SocketConstructorOpts);
+  carrier[kHeld] = createHeldErrors();
+  // Activity on the carrier refreshes the socket's own timeout.
+  (carrier as unknown as WithHandle)._parent = socket;
+  return carrier;
+}
+
 /**
  * The encrypted bytes of a connection, as a stream for TLS to run on.
  *
@@ -31,20 +87,12 @@ export class TlsCarrier extends Duplex {
   isPushing = false;
   /** Called when it has decrypted what it was shown. */
   onPushed: (() => void) | undefined;
-  readonly #carrier: Carrier;
+  readonly #carrier: PatientSocket;
 
-  /** Takes over the socket's descriptor. `early` are bytes from it that were read already. */
-  constructor(socket: net.Socket, early: Buffer) {
+  /** Runs on `carrier`: a descriptor, or another layer. `early` are bytes from it that were read already. */
+  constructor(carrier: PatientSocket, early: Buffer) {
     // Does not close by itself: the socket closes the descriptor, and TLS its own parts.
     super({ allowHalfOpen: true, autoDestroy: false, emitClose: false });
-    const carrier = new Carrier({
-      handle: (socket as unknown as WithHandle)._handle,
-      allowHalfOpen: true,
-      manualStart: true,
-    } as unknown as net.SocketConstructorOpts);
-    carrier[kHeld] = createHeldErrors();
-    // Activity on the carrier refreshes the socket's own timeout.
-    (carrier as unknown as WithHandle)._parent = socket;
     if (early.length > 0) carrier.unshift(early);
     carrier.on('data', (chunk: Buffer) => this.#show(chunk));
     carrier.once('end', () => this.#finish('ended'));
@@ -86,8 +134,16 @@ export class TlsCarrier extends Duplex {
     this.#carrier.uncork();
   }
 
-  override _final(done: () => void): void {
-    this.#carrier.end(done);
+  override _final(done: (error?: Error | null) => void): void {
+    this.#carrier.end((error?: Error | null) => done(this.isLeaving ? null : error));
+  }
+
+  /**
+   * Whether all that TLS has said, its end included, has gone into a layer below. If that layer then fails to take its
+   * leave, because the peer has closed on our end, nothing of this stream is lost.
+   */
+  get isLeaving(): boolean {
+    return this.#carrier instanceof LayeredCarrier && this.#carrier.isLeaving;
   }
 
   #show(chunk: Buffer): void {

@@ -2,9 +2,8 @@ import type net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type tls from 'node:tls';
 import { TnetError } from '../errors.ts';
-import type { WriteCallback } from './held-errors.ts';
 import { kBroken, PatientSocket, tellBreak } from './patient-socket.ts';
-import { TlsCarrier } from './tls-carrier.ts';
+import { LayeredCarrier, takeDescriptor, TlsCarrier, type OuterLayer } from './tls-carrier.ts';
 import { guarded } from './guard.ts';
 
 /** What setSecure() takes: a client's options of tls.connect(), a server's of tls.TLSSocket. */
@@ -13,14 +12,15 @@ export interface SecureUpgradeOptions extends tls.ConnectionOptions, Omit<tls.TL
   readonly isServer?: boolean | undefined;
 }
 
-/** TLS between a socket and its descriptor, from setSecure() to the socket's end. */
-export interface TlsLayer {
+/** TLS between a socket and its descriptor, or another layer; from setSecure() to the socket's end. */
+export interface TlsLayer extends OuterLayer {
   readonly tls: tls.TLSSocket;
-  read(): void;
-  write(chunks: readonly { chunk: unknown; encoding: BufferEncoding }[], done: WriteCallback): void;
-  end(done: WriteCallback): void;
+  /** Whether its handshake is done. */
+  readonly isEstablished: boolean;
   /** Releases the descriptor, which the socket is about to close. */
   release(): void;
+  /** Gives what is decrypted to another stream instead of the socket: a second layer is put on this one. */
+  handOver(inner: PatientSocket): void;
 }
 
 interface SocketInternals {
@@ -33,6 +33,9 @@ interface SocketInternals {
  *
  *     socket ──▶ tls.TLSSocket ──▶ TlsCarrier ──▶ a net.Socket on the socket's handle
  *
+ * On a connection that is secure already, this is TLS within TLS, as to a server behind a TLS proxy: the carrier of
+ * the second layer is a stream on the first.
+ *
  * `install` is called when the layer takes over; writes made before that wait for it.
  */
 export function startTlsLayer(
@@ -41,13 +44,15 @@ export function startTlsLayer(
   options: SecureUpgradeOptions,
   install: (layer: TlsLayer) => void,
 ): void {
-  if (present) throw createStateError('ERR_INVALID_STATE', 'The connection is secure already');
+  if (present && !present.isEstablished) {
+    throw createStateError('ERR_INVALID_STATE', 'The connection is being secured already');
+  }
   const { _handle: handle } = socket as unknown as SocketInternals;
   if (!handle || socket.connecting || socket.destroyed) {
     throw createStateError('ERR_SOCKET_CLOSED', 'There is no connection to secure');
   }
-  if (socket.writableLength === 0) install(createLayer(socket, options));
-  else waitForClearText(socket, () => install(createLayer(socket, options)));
+  if (socket.writableLength === 0) install(createLayer(socket, present, options));
+  else waitForClearText(socket, () => install(createLayer(socket, present, options)));
 }
 
 /**
@@ -73,8 +78,15 @@ function waitForClearText(socket: net.Socket, start: () => void): void {
   Object.assign(socket, { write: keep('write'), end: keep('end') });
 }
 
-function createLayer(socket: net.Socket, options: SecureUpgradeOptions): TlsLayer {
-  const carrier = new TlsCarrier(socket, takeBuffered(socket));
+function createLayer(
+  socket: net.Socket,
+  outer: TlsLayer | undefined,
+  options: SecureUpgradeOptions,
+): TlsLayer {
+  const carrier = new TlsCarrier(outer ? layOn(outer) : takeDescriptor(socket), takeBuffered(socket));
+  /** What takes the decrypted stream: the socket, until another layer is put on this one. */
+  let owner = socket;
+  const hasSaidAll = () => owner.writableFinished || carrier.isLeaving;
   const isServer = options.isServer ?? (socket as unknown as SocketInternals)._server !== null;
   const secure = startTls(carrier, options, isServer);
   let isEstablished = false;
@@ -87,7 +99,7 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): TlsLaye
     if (!first) return;
     const chunk = second ? Buffer.concat(records) : first;
     records = [];
-    if (!socket.push(chunk)) carrier.pauseReading();
+    if (!owner.push(chunk)) carrier.pauseReading();
   };
   const establish = () => {
     const refusal = isServer ? findClientFault(secure, options) : undefined;
@@ -107,8 +119,8 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): TlsLaye
   const fail = (error: Error) => {
     flush();
     isEnded = true;
-    if (socket instanceof PatientSocket) socket.failReading(error);
-    else socket.destroy(error);
+    if (owner instanceof PatientSocket) owner.failReading(error);
+    else owner.destroy(error);
   };
   secure.once(isServer ? 'secure' : 'secureConnect', establish);
   // TLS always flows, so that nothing decrypted waits where an error would drop it: the connection is held instead.
@@ -123,30 +135,36 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): TlsLaye
     else if (carrier.rawEnd !== 'open') fail(describeRawEnd(carrier, streamCut));
     else {
       isEnded = true;
-      socket.push(null);
+      owner.push(null);
     }
   };
   secure.on('end', end);
   secure.on('error', (error: Error) => {
-    if (isEnded && socket.writableFinished) return;
+    if (isEnded && hasSaidAll()) return;
     const isCut = !isEstablished && carrier.rawEnd !== 'open';
     fail(isCut ? describeRawEnd(carrier, handshakeCut) : error);
   });
   secure.on('close', () => {
-    if (!isEnded) socket.destroy();
+    if (!isEnded) owner.destroy();
   });
   carrier.on('raw-end', () => {
     // node:tls no longer notices the peer's end once its own has been sent.
     setImmediate(guarded(end));
     // After the peer's proper end, a failure is one of writing.
-    if (isEnded && carrier.rawEnd instanceof Error && !socket.writableFinished)
-      socket.destroy(carrier.rawEnd);
+    if (isEnded && carrier.rawEnd instanceof Error && !hasSaidAll()) owner.destroy(carrier.rawEnd);
   });
   // Held back while the socket's reader takes nothing, as the socket itself does.
-  carrier.on(kBroken, (error: Error) => tellBreak(socket, error));
+  carrier.on(kBroken, (error: Error) => tellBreak(owner, error));
   carrier.resumeReading();
   return {
     tls: secure,
+    get isEstablished() {
+      return isEstablished;
+    },
+    handOver(inner) {
+      owner = inner;
+      if (isEnded) inner.endReading();
+    },
     read: () => carrier.resumeReading(),
     write(chunks, done) {
       secure.cork();
@@ -163,6 +181,12 @@ function createLayer(socket: net.Socket, options: SecureUpgradeOptions): TlsLaye
       secure.destroy();
     },
   };
+}
+
+function layOn(outer: TlsLayer): PatientSocket {
+  const inner = new LayeredCarrier(outer);
+  outer.handOver(inner);
+  return inner;
 }
 
 function startTls(carrier: Duplex, options: SecureUpgradeOptions, isServer: boolean): tls.TLSSocket {

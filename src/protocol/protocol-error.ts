@@ -18,6 +18,7 @@ export type ProtocolName =
   | 'websocket'
   | 'htpasswd'
   | 'proxy-protocol'
+  | 'file-transfer'
   | 'tls'
   | 'smtp'
   | 'imap'

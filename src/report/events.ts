@@ -30,7 +30,8 @@ export type Event =
     }
   /**
    * An address has been checked. `port`, `remote` and `service` if there are any; `code` and `message` unless open.
-   * `banner`: what the server sent first.
+   * `banner`: what the server sent first. `transport` is there for UDP, `wanted` when something else than a connection was
+   * looked for, and `status` is that of an answer of HTTP.
    */
   | {
       readonly event: 'checked';
@@ -44,6 +45,35 @@ export type Event =
       readonly message?: string;
       readonly durationMs: number;
       readonly banner?: string;
+      readonly transport?: 'udp';
+      readonly wanted?: 'closed' | 'name' | 'http';
+      readonly status?: number;
+    }
+  /** A try of a series of checks is over. `remote` where it is known; `code` and `message` unless open. */
+  | {
+      readonly event: 'try';
+      readonly address: string;
+      readonly sequence: number;
+      readonly state: CheckState;
+      readonly remote?: string;
+      readonly code?: string;
+      readonly message?: string;
+      readonly durationMs: number;
+    }
+  /** The result of a series of checks, on stdout. The times are those of the tries that succeeded, if any did. */
+  | {
+      readonly event: 'tries';
+      readonly address: string;
+      readonly tried: number;
+      readonly opened: number;
+      readonly failed: number;
+      readonly durationMs: number;
+      readonly minMs?: number;
+      readonly avgMs?: number;
+      readonly p50Ms?: number;
+      readonly p90Ms?: number;
+      readonly p99Ms?: number;
+      readonly maxMs?: number;
     }
   /** `local` is absent for a client of a Unix socket, which has no name. */
   | { readonly event: 'connected'; readonly id: number; readonly local?: string; readonly remote: string }
@@ -128,6 +158,28 @@ export type Event =
       readonly id: number;
       readonly status: number;
       readonly signal?: string;
+    }
+  /** A file is about to be sent or received from `fromBytes` on: what comes before is there already. */
+  | {
+      readonly event: 'file-started';
+      readonly id: number;
+      readonly remote: string;
+      readonly direction: 'sent' | 'received';
+      readonly name: string;
+      readonly bytes: number;
+      readonly fromBytes: number;
+    }
+  /** A file has arrived whole: its hash has been compared, and it has its name. */
+  | {
+      readonly event: 'file-done';
+      readonly id: number;
+      readonly remote: string;
+      readonly direction: 'sent' | 'received';
+      readonly name: string;
+      readonly bytes: number;
+      readonly fromBytes: number;
+      readonly sha256: string;
+      readonly durationMs: number;
     }
   /** With -v: a payload of --ping is back completely, and its bytes are right unless `isWrong`. */
   | {
@@ -235,8 +287,11 @@ export type Event =
       readonly message: string;
     };
 
-/** What a check found: a server, a refusal, nothing within the limit, or a failure before that (DNS, routes). */
-export type CheckState = 'open' | 'closed' | 'silent' | 'failed';
+/**
+ * What a check found: a server, a refusal, nothing within the limit, or a failure before that (DNS, routes); or, when only
+ * the name was looked up, its addresses.
+ */
+export type CheckState = 'open' | 'closed' | 'silent' | 'failed' | 'found';
 
 /**
  * `dns`: the lookup. `attempt`: one address. `connect`: from the start to the connection, with both. `tls`: the

@@ -65,12 +65,13 @@ const paint = {
   closed: chalkStderr.red,
   silent: chalkStderr.yellow,
   failed: chalkStderr.red,
+  found: chalkStderr.green,
 } as const satisfies Record<CheckState, unknown>;
 
 /** The findings of a check for a person, in the order of `checks`. */
 export function renderChecks(checks: readonly Checked[], isColoured: boolean, columns: number): string[] {
   const isLong = checks.length > mostRows;
-  const shown = isLong ? checks.filter(({ state }) => state === 'open') : checks;
+  const shown = isLong ? checks.filter(({ state }) => state === 'open' || state === 'found') : checks;
   const rows = shown.map(({ host, port, service, state, durationMs, code, banner }) => [
     escapeText(host),
     port === undefined ? '' : String(port),

@@ -52,7 +52,11 @@ export function renderEvent(event: Event): Sentence {
     case 'interactive':
       return { text, from: event.escape === 'none' ? 1 : 0 };
     case 'sending-on':
+    case 'file-done':
       return { text, from: 1, fromOnTerminal: 0 };
+    case 'file-started':
+      // What is not sent again has to be said.
+      return { text, from: event.fromBytes > 0 ? 0 : 1 };
     case 'certificate':
       return { text, from: 1, rows: listCertificate(event) };
     case 'replayed':
@@ -115,8 +119,16 @@ function describe(event: Event): string {
         event.sentBytes === undefined ? 'no answer' : `answered with ${renderCount(event.sentBytes, 'byte')}`;
       return `${event.remote}: datagram of ${renderCount(event.receivedBytes, 'byte')}, ${answer}`;
     }
+    case 'file-started':
+      return renderFileStart(event);
+    case 'file-done':
+      return `${event.remote}: ${event.name}: complete, ${renderCount(event.bytes, 'byte')}, SHA-256 ${event.sha256}`;
     case 'reply':
       return `payload ${event.sequence} is back in ${event.roundTripMs.toFixed(3)} ms${event.isWrong ? ', with wrong bytes' : ''}`;
+    case 'try':
+      return renderTry(event);
+    case 'tries':
+      return `${event.address}: ${event.tried} tried, ${event.opened} open`;
     case 'ping':
       return `${event.remote}: ${event.sent} sent, ${event.received} back`;
     case 'program-ended':
@@ -240,14 +252,40 @@ function renderTiming({ phase, address, outcome, durationMs }: EventOf<'timing'>
 
 /** In the words of OpenBSD's nc, so that scripts that read its -v lines find what they look for. */
 function renderCheck(event: EventOf<'checked'>): string {
-  const { host, port, remote, service, state, code, message } = event;
+  const { host, port, remote, service, state, code, message, transport = 'tcp', wanted } = event;
+  const place = port === undefined ? host : `${host} port ${port} (${transport})`;
+  if (wanted !== undefined) return renderWanted(event, place);
   const name = remote === undefined || remote === host ? host : `${host} (${remote})`;
-  if (state !== 'open') {
-    const place = port === undefined ? host : `${host} port ${port} (tcp)`;
-    return `connect to ${place} failed: ${message} (${code})`;
-  }
+  if (state === 'silent' && transport === 'udp') return `${place}: ${message} (${code})`;
+  if (state !== 'open') return `connect to ${place} failed: ${message} (${code})`;
   if (port === undefined) return `connection to ${name} succeeded!`;
-  return `connection to ${name} ${port} port [tcp/${service ?? '*'}] succeeded!`;
+  return `connection to ${name} ${port} port [${transport}/${service ?? '*'}] succeeded!`;
+}
+
+/** What was looked for in place of a connection. */
+function renderWanted(event: EventOf<'checked'>, place: string): string {
+  const { host, remote, state, code, message, wanted, status } = event;
+  if (wanted === 'http' && state === 'open') return `${host} answered ${status}`;
+  if (wanted === 'name' && state === 'found') return `${host} is ${remote ?? 'found'}`;
+  if (wanted === 'closed' && state === 'closed') return `${place} is closed: ${message} (${code})`;
+  return `${place}: ${message} (${code})`;
+}
+
+function renderTry({ address, sequence, state, message, code, durationMs }: EventOf<'try'>): string {
+  const time = `${durationMs.toFixed(3)} ms`;
+  return state === 'open'
+    ? `${address}: try ${sequence} open in ${time}`
+    : `${address}: try ${sequence} ${state === 'silent' ? 'unanswered' : 'failed'} after ${time}: ${message} (${code})`;
+}
+
+function renderFileStart({ remote, name, bytes, fromBytes }: EventOf<'file-started'>): string {
+  const how =
+    fromBytes === 0
+      ? renderCount(bytes, 'byte')
+      : fromBytes === bytes
+        ? 'is there already'
+        : `resumed after ${fromBytes} of ${renderCount(bytes, 'byte')}`;
+  return `${remote}: ${name}: ${how}`;
 }
 
 function renderTotals(totals: { sentBytes: number; receivedBytes: number; durationMs: number }): string {

@@ -1,9 +1,10 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { AccessList } from '../access/access-list.ts';
 import { breakConnection, formatRemote } from '../net/connection.ts';
 import type { Server, Socket } from '../net/index.ts';
 import { countPlaces } from '../net/server-state.ts';
 import { refuse, tooManyNew } from './ledger.ts';
-import { formatListener, serve } from './serve.ts';
+import { backlog, formatListener, serve } from './serve.ts';
 import { serveClient } from './serve-client.ts';
 import type { BoundListener, Lane, ServeHost, Service } from './service.ts';
 
@@ -23,6 +24,8 @@ export class Listener implements BoundListener {
   /** Serves the clients instead, if the service allows it. */
   #lane: Lane | string | undefined;
   readonly #key: string;
+  /** How many clients the server has accepted here, outside of a lane. */
+  #taken = 0;
   readonly address: string;
 
   private constructor(server: Server, service: Service, host: ServeHost, key: string) {
@@ -81,18 +84,33 @@ export class Listener implements BoundListener {
   }
 
   async reloadAccess(): Promise<AccessList | undefined> {
-    const { access } = this.#service;
+    const { access, reloadLists } = this.#service;
+    await reloadLists?.();
     await access?.reload();
     // A lane has the lists as they were when it was opened.
     if (access && typeof this.#lane === 'object') this.#applyService();
     return access;
   }
 
-  close(): Promise<void> {
-    this.#service.close();
+  close({ takesWaiting = false } = {}): Promise<void> {
     const closed = this.#closeLane();
-    this.#server.close();
-    return closed;
+    const shut = () => {
+      this.#service.close();
+      this.#server.close();
+      return closed;
+    };
+    return takesWaiting ? this.#takeWaiting().then(shut) : shut();
+  }
+
+  /** Accepts the clients that have connected by now: closing the socket resets those that wait in its backlog. */
+  async #takeWaiting(): Promise<void> {
+    for (let rounds = 0; rounds < backlog; rounds++) {
+      const taken = this.#taken;
+      // The event loop polls between the two; a socket that a lane has given back is watched only from then on.
+      await turn();
+      await turn();
+      if (this.#taken === taken) return;
+    }
   }
 
   #watch(): void {
@@ -123,6 +141,7 @@ export class Listener implements BoundListener {
   }
 
   #accept(client: Socket): void {
+    this.#taken++;
     const service = this.#service;
     const { pauseMs } = service;
     if (pauseMs !== undefined) this.#server.pause(pauseMs);

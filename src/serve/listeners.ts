@@ -119,8 +119,8 @@ export class Listeners<S extends Service = Service> {
     return open ? open(service, this.#host) : Listener.open(service, this.#host, key);
   }
 
-  async #close(listener: BoundListener): Promise<void> {
-    const closed = listener.close();
+  async #close(listener: BoundListener, how?: Parameters<BoundListener['close']>[0]): Promise<void> {
+    const closed = listener.close(how);
     this.#host.own?.remove(listener.address);
     await closed;
   }
@@ -143,11 +143,15 @@ export class Listeners<S extends Service = Service> {
     return { allowed: sum('allowed'), denied: sum('denied') };
   }
 
-  /** Stops accepting. Connections go on. Settles when all that were accepted are in the ledger. */
-  async stop(): Promise<void> {
+  /**
+   * Stops accepting. Connections go on. Settles when all that were accepted are in the ledger.
+   *
+   * @param how see BoundListener
+   */
+  async stop(how?: Parameters<BoundListener['close']>[0]): Promise<void> {
     const listeners = [...this.#listeners.values()];
     this.#listeners.clear();
-    await Promise.all(listeners.map((listener) => this.#close(listener)));
+    await Promise.all(listeners.map((listener) => this.#close(listener, how)));
   }
 
   /** Breaks off what has not ended: what was sent is delivered, within a time limit. */

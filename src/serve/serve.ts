@@ -103,7 +103,7 @@ function requireSocketFile(endpoint: Endpoint): void {
  * As many as Linux allows by default (net.core.somaxconn; listen(2)): with Node's 511, a thousand clients at once
  * lose some of their handshakes, and each of those takes a second longer.
  */
-const backlog = 4096;
+export const backlog = 4096;
 
 /** Servers on a descriptor from outside: node:net does not know the path of a Unix socket that it did not bind. */
 const adopted = new WeakMap<object, number>();

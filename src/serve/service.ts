@@ -87,6 +87,8 @@ export interface Service {
   readonly lane?: LaneOffer;
   /** Binds an address that has no clients, only datagrams. Default: each client is a connection, over UDP too. */
   readonly bind?: ((service: Service, host: ServeHost) => Promise<BoundListener>) | undefined;
+  /** Reads what lists it has besides `access` again. Throws TNET_E_ACCESS. Undefined: it has none. */
+  readonly reloadLists?: (() => Promise<void>) | undefined;
   /** Ends what the service keeps running. Connections go on. */
   readonly close: () => void;
 }
@@ -127,8 +129,12 @@ export interface BoundListener {
   replaceService(service: Service): void;
   /** Reads the access lists again, if there are any. @throws TnetError TNET_E_ACCESS; the old ones stay in force */
   reloadAccess(): Promise<AccessList | undefined>;
-  /** Takes no more clients; those being served stay. Settles when all that were accepted are in the ledger. */
-  close(): Promise<void> | void;
+  /**
+   * Takes no more clients; those being served stay. Settles when all that were accepted are in the ledger.
+   *
+   * @param how `takesWaiting`: after those that have connected and wait to be accepted. Default false: they are reset
+   */
+  close(how?: { readonly takesWaiting?: boolean }): Promise<void> | void;
 }
 
 /** What all parts of a server process share. */

@@ -7,6 +7,8 @@ for (const [text, protocol, port] of [
   ['SOCKS5H://h:9', 'socks5', 9],
   ['socks4://h', 'socks4', 1080],
   ['http://h/', 'http', 3128],
+  ['https://h/', 'https', 443],
+  ['https://h:8443', 'https', 8443],
 ] as const) {
   test(`the proxy ${text} speaks ${protocol} on port ${port}`, (t) => {
     t.deepEqual(parseProxy(text), { protocol, host: 'h', port });
@@ -18,6 +20,7 @@ const environments: readonly (readonly [
   proxy: ReturnType<typeof readProxyEnvironment>,
 ])[] = [
   [{ ALL_PROXY: 'socks5://h:1' }, { protocol: 'socks5', host: 'h', port: 1, exceptFor: undefined }],
+  [{ HTTPS_PROXY: 'https://h' }, { protocol: 'https', host: 'h', port: 443, exceptFor: undefined }],
   [{ HTTPS_PROXY: 'h:1' }, { protocol: 'http', host: 'h', port: 1, exceptFor: undefined }],
   [
     { all_proxy: 'http://small', ALL_PROXY: 'http://large', https_proxy: 'http://other' },

@@ -185,7 +185,16 @@ const tour: readonly (readonly [commandLine: string, status: number, line: strin
     2,
     'connect: UNIX-CONNECT:/x: a socat address; in tnet it is unix:/x (TNET_E_ADDRESS)',
   ],
-  ['connect fd:7', 2, 'connect: fd:7: a descriptor can only be listened on (TNET_E_UNSUPPORTED)'],
+  [
+    'connect fd:700',
+    2,
+    'connect: fd:700: the descriptor is not a connected stream socket (EBADF) (TNET_E_DESCRIPTOR)',
+  ],
+  [
+    'connect fd:0',
+    2,
+    'connect: fd:0: standard input and output are used as such: pass the connection as another descriptor (TNET_E_DESCRIPTOR)',
+  ],
   ['connect -', 2, 'connect: -: standard input and output cannot be connected to (TNET_E_UNSUPPORTED)'],
   // Values.
   [

@@ -128,6 +128,32 @@ unixTest('SIGTERM right behind "listening" leaves a client its time to drain', a
   t.false(existsSync(path));
 });
 
+for (const kind of ['tcp', 'unix'] as const) {
+  unixTest(
+    `clients that wait in the backlog of a ${kind} listener when SIGTERM comes are served`,
+    async (t) => {
+      const server = await startPeerServer(t, 'tcp', (socket) => socket.pipe(socket));
+      const path = join(tempDir(t), 's');
+      const listen = kind === 'unix' ? path : '127.0.0.1:0';
+      // Which thread sees the clients first is chance.
+      for (let round = 0; round < 8; round++) {
+        const cli = startCli(t, ['proxy', listen, server.words.join(':'), '--drain', '60s'], {
+          env: { TNET_NATIVE: '', TNET_EXPRESS: '' },
+        });
+        const address = await cli.address();
+        cli.child.kill('SIGSTOP');
+        const clients = await Promise.all([1, 2, 3].map(() => connectPeer(t, address)));
+        cli.child.kill('SIGTERM');
+        cli.child.kill('SIGCONT');
+        const answers = clients.map(collect);
+        for (const client of clients) client.end('waited');
+        for (const answer of answers) t.is((await answer).toString(), 'waited');
+        t.deepEqual(await cli.exit, { code: 143, signal: 'SIGTERM' });
+      }
+    },
+  );
+}
+
 /** Runs tnet as the child of a shell that ignores SIGHUP, or under nohup; gives its pid, and lines of what it says. */
 const ignorers = [
   { name: "a shell's trap '' HUP", script: `trap '' HUP; "$@" & echo $!; wait` },

@@ -249,7 +249,7 @@ const mistakes: readonly (readonly [args: readonly string[], line: RegExp])[] = 
     ['connect', '-p', '8000', './s'],
     /^tnet connect: -p does not go with \.\/s: a Unix socket has no IP address/,
   ],
-  [['listen', '-4', 'fd:9'], /^tnet listen: -4 does not go with fd:9: it is bound already/],
+  [['listen', '-4', 'fd:9'], /^tnet listen: -4 does not go with fd:9: it is open already/],
   [
     ['proxy', '--resolve', '5s', '0', '127.0.0.1:80'],
     /^tnet proxy: --resolve: makes sense only with a target that is a name \(TNET_E_USAGE\)$/,

@@ -7,6 +7,8 @@ import { findProgram } from './programs.ts';
 export interface NetworkNamespace {
   /** The words to put before a command line, so that it runs inside. */
   readonly inside: readonly string[];
+  /** The file that is its /etc/hosts. */
+  readonly hosts: string;
 }
 
 /** `test.serial` where network namespaces can be made; else a skip, with the reason printed. */
@@ -59,5 +61,5 @@ export function makeNamespace(
   mkdirSync(files, { recursive: true });
   writeFileSync(`${files}/hosts`, hosts);
   for (const words of [['link', 'set', 'lo', 'up'], ...setup]) execFileSync('ip', ['-n', name, ...words]);
-  return { inside: ['ip', 'netns', 'exec', name] };
+  return { inside: ['ip', 'netns', 'exec', name], hosts: `${files}/hosts` };
 }

@@ -47,6 +47,12 @@ const retry = {
 } as const;
 
 /** What scripts may look for: a changed sentence is a changed interface, and belongs in the change log. */
+const file = { id: 1, remote: 'h:80', direction: 'sent', name: 'a' } as const;
+const files = [
+  [0, 1, '9 bytes'],
+  [4, 0, 'resumed after 4 of 9 bytes'],
+  [9, 0, 'is there already'],
+] as const;
 const sentences: readonly (readonly [event: Event, from: Verbosity, text: string])[] = [
   [{ event: 'listening', address: '127.0.0.1:80' }, 0, 'listening on 127.0.0.1:80'],
   [{ event: 'bind-retry', address: 'h:80', delayMs: 1000 }, 1, 'h:80: in use, next try in 1 s'],
@@ -63,6 +69,87 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
     { ...checked, state: 'open', remote: '10.0.0.1', service: 'http' },
     1,
     'connection to h (10.0.0.1) 80 port [tcp/http] succeeded!',
+  ],
+  [
+    {
+      ...checked,
+      state: 'silent',
+      transport: 'udp',
+      code: 'TNET_E_TIMEOUT',
+      message: 'no answer within 2 s: open or filtered',
+    },
+    1,
+    'h port 80 (udp): no answer within 2 s: open or filtered (TNET_E_TIMEOUT)',
+  ],
+  [
+    { ...checked, state: 'open', remote: 'h', transport: 'udp' },
+    1,
+    'connection to h 80 port [udp/*] succeeded!',
+  ],
+  [
+    { ...checked, state: 'closed', wanted: 'closed', code: 'ECONNREFUSED', message: 'connection refused' },
+    1,
+    'h port 80 (tcp) is closed: connection refused (ECONNREFUSED)',
+  ],
+  [
+    {
+      ...checked,
+      state: 'open',
+      wanted: 'closed',
+      code: 'TNET_E_OPEN',
+      message: 'it still accepts connections',
+    },
+    1,
+    'h port 80 (tcp): it still accepts connections (TNET_E_OPEN)',
+  ],
+  [
+    {
+      event: 'checked',
+      address: 'db',
+      host: 'db',
+      state: 'found',
+      remote: '10.0.0.1',
+      wanted: 'name',
+      durationMs: 1,
+    },
+    1,
+    'db is 10.0.0.1',
+  ],
+  [
+    {
+      event: 'checked',
+      address: 'http://h/x',
+      host: 'http://h/x',
+      state: 'open',
+      wanted: 'http',
+      status: 204,
+      durationMs: 1,
+    },
+    1,
+    'http://h/x answered 204',
+  ],
+  [
+    { event: 'try', address: 'h:80', sequence: 3, state: 'open', remote: '10.0.0.1', durationMs: 1.5 },
+    0,
+    'h:80: try 3 open in 1.500 ms',
+  ],
+  [
+    {
+      event: 'try',
+      address: 'h:80',
+      sequence: 4,
+      state: 'silent',
+      code: 'TNET_E_TIMEOUT',
+      message: 'no answer from h:80 within 1 s',
+      durationMs: 1000,
+    },
+    0,
+    'h:80: try 4 unanswered after 1000.000 ms: no answer from h:80 within 1 s (TNET_E_TIMEOUT)',
+  ],
+  [
+    { event: 'tries', address: 'h:80', tried: 4, opened: 3, failed: 1, durationMs: 4000 },
+    0,
+    'h:80: 4 tried, 3 open',
   ],
   [{ ...checked, state: 'open', remote: 'h' }, 1, 'connection to h 80 port [tcp/*] succeeded!'],
   [
@@ -154,6 +241,15 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
     { event: 'program-ended', id: 3, status: 143, signal: 'SIGTERM' },
     1,
     'the program of connection 3 ended by SIGTERM',
+  ],
+  ...files.map(
+    ([fromBytes, from, text]) =>
+      [{ event: 'file-started', ...file, bytes: 9, fromBytes }, from, `h:80: a: ${text}`] as const,
+  ),
+  [
+    { event: 'file-done', ...file, bytes: 1, fromBytes: 0, sha256: 'ab', durationMs: 1 },
+    1,
+    'h:80: a: complete, 1 byte, SHA-256 ab',
   ],
   [{ event: 'sending-on', id: 1, remote: 'b:2' }, 1, 'b:2: the peer has ended; stdin is still being sent'],
   [

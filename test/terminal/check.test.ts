@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { closedPort } from '../helpers/cli.ts';
 import { testWith } from '../helpers/programs.ts';
+import { startFull } from '../helpers/net/full-backlog.ts';
 import { openScreen, showingStatus, tnetCommand } from '../helpers/tmux.ts';
 
 const test = testWith('tmux', 'bash', 'stty');
@@ -26,8 +27,11 @@ test('-zv on a terminal shows a table, in the order of the command line', async 
 
 test('a long check on a terminal shows a bar, and leaves nothing of it behind', async (t) => {
   const screen = await openScreen(t);
-  screen.run(showingStatus(`${tnetCommand} connect -z 127.0.0.1 1-20000`));
+  // The last one does not answer until the bar has been seen.
+  const { path, end } = await startFull(t, 60_000);
+  screen.run(showingStatus(`${tnetCommand} connect -z -w 60s 127.0.0.1 1-19999 ${path}`));
   await screen.shows(/[█░]{24} \d+ %, \d+ of 20000, \d+ open/);
+  end();
   await screen.shows(/status \d!/);
   t.false(screen.text().includes('░'));
 });

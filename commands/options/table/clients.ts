@@ -1,6 +1,5 @@
-import { TnetError } from '../../../src/errors.ts';
 import { anyEnd, sessions, streamEnds, type OptionTable } from '../row.ts';
-import { count, rate, time, list, text, toggle } from '../value-kinds.ts';
+import { count, entries, rate, time, text, toggle } from '../value-kinds.ts';
 
 /** How many clients a server takes. */
 export const clients = {
@@ -63,7 +62,7 @@ export const access = {
   allow: {
     flags: '--allow <list>',
     help: 'serve only these: CIDR, HOST or ./FILE, with commas',
-    value: list(requireWord, '127.0.0.0/8', 'file'),
+    value: entries('127.0.0.0/8'),
     config: true,
     in: { listen: ['server'], echo: ['server'], proxy: ['server'] },
     ends: anyEnd,
@@ -74,7 +73,7 @@ export const access = {
   deny: {
     flags: '--deny <list>',
     help: 'turn these away: CIDR, HOST or ./FILE, with commas',
-    value: list(requireWord, '10.0.0.0/8', 'file'),
+    value: entries('10.0.0.0/8'),
     config: true,
     in: { listen: ['server'], echo: ['server'], proxy: ['server'] },
     ends: anyEnd,
@@ -154,9 +153,3 @@ export const firstClient = {
     test: 'cli/ends.test.ts',
   },
 } as const satisfies OptionTable;
-
-/** The entries themselves are read later: host names and files want I/O. */
-function requireWord(entry: string): string {
-  if (entry !== '') return entry;
-  throw new TnetError('TNET_E_USAGE', 'the entry is empty');
-}

@@ -39,10 +39,10 @@ const readVia = (written: string): ProxyHop =>
 export const proxies = {
   via: {
     flags: '-x, --via <proxy>',
-    help: 'go through [socks4|socks4a|socks5|http]://[user@]host:port, or env: the one in ALL_PROXY or HTTPS_PROXY; repeat for a chain',
+    help: 'go through [socks4|socks4a|socks5|http|https]://[user@]host:port, or env: the one in ALL_PROXY or HTTPS_PROXY; repeat for a chain',
     helpIn: {
       proxy:
-        'reach targets through [socks4|socks4a|socks5|http]://[user@]host:port, or env: the one in ALL_PROXY or HTTPS_PROXY; repeat for a chain',
+        'reach targets through [socks4|socks4a|socks5|http|https]://[user@]host:port, or env: the one in ALL_PROXY or HTTPS_PROXY; repeat for a chain',
     },
     value: list(readVia, 'socks5://127.0.0.1:1'),
     config: true,
@@ -61,6 +61,17 @@ export const proxies = {
     modes: throughProxies,
     needs: [{ anyOf: ['via'] }],
     test: 'cli/connect/through-proxies.test.ts',
+  },
+  proxyCa: {
+    flags: '--proxy-ca <file>',
+    help: 'trust the authorities in this PEM file only for https:// proxies',
+    value: file,
+    config: true,
+    in: { connect: ['client'], echo: ['client'], proxy: ['target'] },
+    ends: tcpEnds,
+    modes: throughProxies,
+    needs: [{ anyOf: ['via'] }],
+    test: 'cli/connect/tls-proxies.test.ts',
   },
   sendProxy: {
     flags: '--send-proxy [version]',

@@ -1,12 +1,12 @@
 import { recordFormatNames } from '../../../src/record/record-format.ts';
 import type { TapStyle } from '../../../src/record/tap-format.ts';
-import { anyEnd, sessions, type Mode, type OptionTable } from '../row.ts';
+import { anyEnd, streams, type Mode, type OptionTable } from '../row.ts';
 import { choice, text, toggle, count, file } from '../value-kinds.ts';
 import { TnetError } from '../../../src/errors.ts';
 
 const styles: readonly TapStyle[] = ['hex', 'text'];
 const everywhere = { connect: ['client'], listen: ['server'], proxy: ['process'] } as const;
-const modes: readonly Mode[] = sessions;
+const modes: readonly Mode[] = streams;
 
 /** What shows the bytes as they pass. */
 export const tap = {

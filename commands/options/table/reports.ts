@@ -1,4 +1,4 @@
-import { anyEnd, anySession, sessions, type OptionTable } from '../row.ts';
+import { anyEnd, anySession, streams, type OptionTable } from '../row.ts';
 import { counted, toggle } from '../value-kinds.ts';
 
 const everywhere = {
@@ -16,7 +16,7 @@ export const timing = {
     value: toggle,
     in: { connect: ['client'] },
     ends: anyEnd,
-    modes: sessions,
+    modes: streams,
     test: 'cli/connect/session-flags.test.ts',
   },
 } as const satisfies OptionTable;
@@ -30,7 +30,7 @@ export const progress = {
     off: { flags: '--no-progress', help: 'do not show it' },
     in: { connect: ['client'], listen: ['server'] },
     ends: anyEnd,
-    modes: ['receive', 'send'],
+    modes: ['receive', 'send', 'files'],
     test: 'terminal/progress.test.ts',
   },
 } as const satisfies OptionTable;

@@ -1,6 +1,6 @@
 import { defaultEscape, parseEscape } from '../../../src/transform/escape-keys.ts';
-import { parseExpect, unescapeText, choice, list, text, toggle, time } from '../value-kinds.ts';
-import { anyEnd, checking, sessions, streamEnds, type Mode, type OptionTable } from '../row.ts';
+import { parseExpect, unescapeText, choice, list, positiveSize, text, toggle, time } from '../value-kinds.ts';
+import { anyEnd, checking, streamEnds, streams, type Mode, type OptionTable } from '../row.ts';
 import type { Step } from '../../../src/transform/dialogue.ts';
 
 /** Of a session on standard input. */
@@ -24,7 +24,7 @@ export const endOfData = {
     value: toggle,
     in: both,
     ends: anyEnd,
-    modes: [...checking, ...sessions, 'workers'],
+    modes: [...checking, ...streams, 'workers'],
     test: 'cli/ends.test.ts',
   },
   shutdown: {
@@ -33,7 +33,7 @@ export const endOfData = {
     value: toggle,
     in: both,
     ends: anyEnd,
-    modes: [...sessions, 'workers'],
+    modes: [...streams, 'workers'],
     test: 'cli/ends.test.ts',
   },
   recvOnly: {
@@ -77,6 +77,15 @@ export const endOfData = {
     modes: [...withInput, 'receive'],
     test: 'cli/after-end.test.ts',
   },
+  readBytes: {
+    flags: '--read-bytes <size>',
+    help: 'end with status 0 once this much has been received and written; less is an error',
+    value: positiveSize,
+    in: both,
+    ends: anyEnd,
+    modes: ['receive'],
+    test: 'cli/read-bytes.test.ts',
+  },
   waitReply: {
     flags: '--wait-reply [time]',
     help: 'with -u: after stdin, end when no reply has come for this long',
@@ -99,7 +108,7 @@ export const lines = {
     in: both,
     ends: anyEnd,
     // A dialogue may come before what is only waited for.
-    modes: [...sessions, 'then', 'several', 'workers'],
+    modes: [...streams, 'then', 'several', 'workers'],
     test: 'cli/connect/session-flags.test.ts',
   },
   crlf: {
@@ -108,7 +117,7 @@ export const lines = {
     value: choice(['in', 'out', 'both']),
     in: both,
     ends: anyEnd,
-    modes: [...sessions, 'then', 'several', 'workers'],
+    modes: [...streams, 'then', 'several', 'workers'],
     test: 'cli/connect/session-flags.test.ts',
   },
   telnet: {
@@ -185,7 +194,7 @@ export const dialogue = {
     gathers: 'steps',
     in: both,
     ends: anyEnd,
-    modes: ['then', 'several', 'receive', 'send'],
+    modes: ['check', 'then', 'several', 'receive', 'send'],
     test: 'cli/connect/steps.test.ts',
   },
   send: {
@@ -195,7 +204,7 @@ export const dialogue = {
     gathers: 'steps',
     in: both,
     ends: anyEnd,
-    modes: ['then', 'several', 'receive', 'send'],
+    modes: ['check', 'then', 'several', 'receive', 'send'],
     test: 'cli/connect/steps.test.ts',
   },
   stepTimeout: {
@@ -205,7 +214,7 @@ export const dialogue = {
     default: { value: 10_000, text: '10s' },
     in: both,
     ends: anyEnd,
-    modes: ['then', 'several', 'receive', 'send'],
+    modes: ['check', 'then', 'several', 'receive', 'send'],
     needs: [{ anyOf: ['expect'] }],
     test: 'cli/connect/steps.test.ts',
   },

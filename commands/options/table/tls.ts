@@ -17,6 +17,8 @@ const starttlsNames: readonly StarttlsProtocol[] = [
 const withClients: readonly Mode[] = [...anySession, 'workers', 'names', 'replay-target'];
 const withTargets: readonly Mode[] = [...anySession, 'workers', 'replay-clients'];
 const implies = { tls: true } as const;
+/** Why datagrams have no TLS. */
+const noDtls = 'DTLS, which is TLS for datagrams, is not supported';
 
 /** What every option has that is for whatever TLS is spoken, with clients or with servers. */
 const ofEitherSide = {
@@ -37,6 +39,7 @@ export const tls = {
     value: toggle,
     in: { connect: ['client'], listen: ['server'], echo: ['server', 'client'] },
     ends: streamEnds,
+    because: { datagram: noDtls },
     modes: [...anySession, 'workers'],
     test: 'cli/connect/tls.test.ts',
   },

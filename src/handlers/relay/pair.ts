@@ -44,6 +44,8 @@ export interface RouteToTargetValues {
   readonly via?: readonly ProxyHop[];
   /** The file of their passwords. */
   readonly proxyPasswordFile?: string;
+  /** The authorities that vouch for https:// proxies. Default: those of this machine. */
+  readonly proxyCa?: string;
 }
 
 /** What a proxy speaks itself, before it relays. */
@@ -53,6 +55,9 @@ export interface ProtocolValues {
   readonly httpConnect?: boolean;
   /** The path of a htpasswd file. */
   readonly authFile?: string;
+  /** What clients may name; see src/access/target-list.ts for what an entry may be. */
+  readonly allowTarget?: readonly string[];
+  readonly denyTarget?: readonly string[];
   readonly route?: readonly Route[];
 }
 

@@ -8,7 +8,7 @@ import { type Pair, isBalanced, isReplayClient } from './pair.ts';
 import { createRelay } from './relay.ts';
 import type { LanelessService, RelayOptions, RelayService } from './service.ts';
 import { checkLoops } from './targets/loop-check.ts';
-import { createTargetRule } from './targets/rules.ts';
+import { createTargetRules, type TargetRules } from './targets/rules.ts';
 import { findDatagramEnds, type DatagramEnds } from './targets/target.ts';
 import { prepareTargetDialing, prepareTuner, type TargetKinds } from './targets/target-dial.ts';
 import { createDirectUpstream, type TargetDialing, type Upstream } from './targets/upstream.ts';
@@ -53,7 +53,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     pair,
     upstream: await createOwnUpstream(pair, host, create),
     routes: await createRoutes(pair, create),
-    requests: takesRequests ? { dial, judge: createTargetRule(listen, host.own) } : undefined,
+    requests: takesRequests ? { dial, rules: await prepareRules(pair, host) } : undefined,
     createFaults: await prepareFaults(pair),
     createHead: await prepareHead(pair),
     datagrams: await prepareDatagrams(pair),
@@ -63,6 +63,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     tls: values.tlsIn ? await readTls(pair, host) : undefined,
     readers: await prepareReaders(pair),
     handle: createRelay(options, host),
+    reloadLists: options.requests?.rules.reload,
     close() {
       for (const upstream of upstreams) upstream.close();
     },
@@ -76,6 +77,14 @@ function findWebSockets({ listen, targets, values }: Pair): TargetKinds['webSock
   const all = [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
   if (!all.some(({ kind }) => kind === 'ws')) return undefined;
   return listen.kind === 'ws' ? 'clients' : 'targets';
+}
+
+/** @throws TnetError TNET_E_ACCESS */
+async function prepareRules({ listen, values }: Pair, { own }: ProxyHost): Promise<TargetRules> {
+  const { allowTarget: allow, denyTarget: deny } = values;
+  if (!allow && !deny) return createTargetRules(listen, own);
+  const { createTargetList } = await import('../../access/target-list.ts');
+  return createTargetRules(listen, own, await createTargetList({ allow, deny }));
 }
 
 async function readTls({ listen, values }: Pair, host: ProxyHost): Promise<TlsServerSettings> {

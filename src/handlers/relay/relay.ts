@@ -142,7 +142,7 @@ async function associate(
     client.end(request.refuse(error.code));
     return { reason: 'aborted', failed: true, close: () => closeUnserved(client) };
   }
-  const error = await serveAssociate(client, request, { host, judge: requests.judge }).then(
+  const error = await serveAssociate(client, request, { host, rules: requests.rules }).then(
     () => undefined,
     (failure: unknown) => failure as Error,
   );

@@ -4,7 +4,7 @@ import type { Connection } from '../../net/connection.ts';
 import type { Socket } from '../../net/index.ts';
 import { plainAddress } from '../../address/address.ts';
 import type { BoundAddress, TargetRequest } from '../../serve/greeting/greeting.ts';
-import type { JudgeTarget } from './targets/rules.ts';
+import type { TargetRules } from './targets/rules.ts';
 import {
   connectTarget,
   type TargetDialing,
@@ -16,8 +16,8 @@ import {
 export interface RequestRules {
   /** How what they name is connected to. */
   readonly dial: TargetDialing;
-  /** Forbids targets, by their addresses. Undefined: none is forbidden. */
-  readonly judge: JudgeTarget | undefined;
+  /** What they may name. */
+  readonly rules: TargetRules;
 }
 
 /**
@@ -27,7 +27,7 @@ export interface RequestRules {
 export async function openRequested(
   client: Socket,
   request: TargetRequest,
-  { dial, judge }: RequestRules,
+  { dial, rules }: RequestRules,
   { id, head, listener }: UpstreamRequest,
 ): Promise<OpenUpstream | undefined> {
   const { command, host: name, port } = request;
@@ -36,8 +36,8 @@ export async function openRequested(
   try {
     const socket =
       command === 'bind'
-        ? await acceptRequested(client, request, dial)
-        : await connectTarget({ kind: 'tcp', host: name, port }, dial, { head, judge, listener });
+        ? await acceptRequested(client, request, { dial, rules })
+        : await connectNamed(request, { dial, rules }, { head, listener });
     client.write(request.grant(command === 'bind' ? peerOf(socket) : addressOf(socket)));
     return { socket, target };
   } catch (error) {
@@ -50,15 +50,30 @@ export async function openRequested(
   }
 }
 
+/**
+ * Connects to what a client names.
+ *
+ * @throws TnetError TNET_E_DENIED where the rules forbid it, or what connectTarget() throws
+ */
+export async function connectNamed(
+  { host, port }: Pick<TargetRequest, 'host' | 'port'>,
+  { dial, rules }: RequestRules,
+  { head, listener }: Pick<UpstreamRequest, 'head' | 'listener'>,
+): Promise<Connection> {
+  const judge = rules.judgeOf(host, port);
+  return connectTarget({ kind: 'tcp', host, port }, dial, { head, judge, listener });
+}
+
 async function acceptRequested(
   client: Socket,
   request: TargetRequest,
-  { host, timeoutMs, options }: TargetDialing,
+  { dial: { host, timeoutMs, options }, rules }: RequestRules,
 ): Promise<Socket> {
   if (options?.proxies) throw noWayError('BIND');
   const { acceptBound } = await import('./socks/bind.ts');
   const announce = (bound: BoundAddress) => void client.write(request.grant(bound));
-  return acceptBound(client, request, { host, connectMs: timeoutMs, announce });
+  const judge = (address: string) => rules.judgePeer(address, request.port);
+  return acceptBound(client, request, { host, connectMs: timeoutMs, announce, judge });
 }
 
 /** The error for a command that a chain of proxies does not carry: it must not take another way. */

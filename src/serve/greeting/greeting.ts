@@ -1,5 +1,7 @@
 import type { Connection } from '../../net/connection.ts';
 import type { Socket } from '../../net/index.ts';
+import type { FileMessageDecoder } from '../../protocol/file-transfer/decode.ts';
+import type { SenderMessage } from '../../protocol/file-transfer/messages.ts';
 import type { ProxyHeader } from '../../protocol/proxy-protocol/header.ts';
 import type { RoutePattern } from './route-match.ts';
 import { errorCode } from '../../errors.ts';
@@ -24,12 +26,23 @@ export interface TargetRequest {
   readonly refuse: (code: string | undefined) => Buffer;
 }
 
+/** A sender of files that has said how many follow. */
+export interface FilesStart {
+  readonly files: number;
+  /** Reads what follows. */
+  readonly decoder: FileMessageDecoder<SenderMessage>;
+  /** What it has read already. */
+  readonly messages: readonly SenderMessage[];
+}
+
 /** What a client said before its stream began. */
 export interface Greeting {
   /** What a PROXY header said about it. */
   readonly header?: ProxyHeader;
   /** What it asks to be connected to, by SOCKS or CONNECT. */
   readonly request?: TargetRequest;
+  /** The files that it is about to send. */
+  readonly files?: FilesStart;
   /** The pattern that its first bytes match; absent: none of them. */
   readonly route?: RoutePattern | undefined;
   /** Bytes of its stream that precede what its socket delivers. */

@@ -111,7 +111,10 @@ export class ServeWorker {
       case 'own':
         return this.#own.replace(message.addresses);
       case 'reload-access':
-        for (const { access } of this.#services.values()) void access?.reload().catch(() => undefined);
+        for (const { access, reloadLists } of this.#services.values()) {
+          void access?.reload().catch(() => undefined);
+          void reloadLists?.().catch(() => undefined);
+        }
         return;
       case 'client':
         if (handle) this.#take(message, handle);

@@ -199,8 +199,63 @@ for (const [command, args, message] of [
   ],
   ['connect', ['--step-timeout', '1', '127.0.0.1:1'], '--step-timeout goes with --expect'],
   ['connect', ['--escape', 'none', '127.0.0.1:1'], '--escape goes with -t or --raw'],
-  ['connect', ['udp://127.0.0.1:1', '--starttls', 'smtp'], '--tls needs a connection, and UDP has none'],
-  ['connect', ['udp://127.0.0.1:1', '--', 'true'], '-z and --wait check connections, and UDP has none'],
+  [
+    'connect',
+    ['udp://127.0.0.1:1', '--starttls', 'smtp'],
+    '--tls does not go with this address: DTLS, which is TLS for datagrams, is not supported',
+  ],
+  [
+    'connect',
+    ['--wait', '1', 'udp://127.0.0.1:1', '--', 'true'],
+    '--wait needs a connection, and UDP has none',
+  ],
+  [
+    'connect',
+    ['-z', '-c', 'cat', '127.0.0.1:1'],
+    'with -z it is a number of tries: expected a whole number of at least 1',
+  ],
+  [
+    'connect',
+    ['-z', '-c', '2', '--wait', '1', '127.0.0.1:1'],
+    '--wait does not go with --count: each try is counted',
+  ],
+  ['connect', ['--count', '2', '127.0.0.1:1'], '--count goes with -z'],
+  ['connect', ['--banner', '127.0.0.1:1'], '--banner goes with -z'],
+  [
+    'connect',
+    ['--wait-closed', '127.0.0.1:1'],
+    '--wait-closed goes with --wait TIME, --retry or -z: they say how long to try',
+  ],
+  [
+    'connect',
+    ['-z', '--wait-closed', '--tls', '127.0.0.1:1'],
+    '--tls does not go with --wait-closed: there is no connection',
+  ],
+  [
+    'connect',
+    ['--wait', '1', '--wait-http', '200', '--expect', 'x', 'http://h'],
+    '--expect does not go with --wait-http: there is no session',
+  ],
+  [
+    'connect',
+    ['-z', '--wait-http', '200', '127.0.0.1:1'],
+    '--wait-http asks URLs: name one, such as http://HOST:PORT/PATH',
+  ],
+  [
+    'connect',
+    ['-z', '--wait-http', '200', '--tls', 'http://127.0.0.1:1'],
+    '--tls does not go with http://: write https://',
+  ],
+  [
+    'connect',
+    ['-z', '--raw', '--wait-name', 'h'],
+    '--raw does not go with -z: a check sends and reads nothing',
+  ],
+  [
+    'echo',
+    ['--ping', '--rate', '1/s', '--interval', '1', '127.0.0.1:1'],
+    "option '--interval <time>' cannot be used with option '--rate <rate>'",
+  ],
   ['listen', ['-k', '--raw', '127.0.0.1:0'], '--raw does not go with -k: it is for one client'],
   ['listen', ['-m', '2', '127.0.0.1:0'], '-m goes with -k'],
   ['listen', ['-u', '-k', '--pause', '1', '127.0.0.1:0'], '--pause needs a connection, and UDP has none'],
@@ -245,10 +300,29 @@ for (const [command, args, message] of [
 
 /** The options that gather values. */
 const lists: Readonly<Record<string, readonly string[]>> = {
-  connect: ['--expect', '--header', '--send', '--tls-alpn', '--tls-pin', '--via', '--ws-origin'],
+  connect: [
+    '--expect',
+    '--header',
+    '--send',
+    '--send-file',
+    '--tls-alpn',
+    '--tls-pin',
+    '--via',
+    '--ws-origin',
+  ],
   listen: ['--allow', '--deny', '--expect', '--send', '--tls-alpn', '--ws-origin'],
   echo: ['--allow', '--deny', '--header', '--tls-alpn', '--tls-pin', '--via', '--ws-origin'],
-  proxy: ['--allow', '--deny', '--header', '--pair', '--route', '--tls-alpn', '--tls-pin', '--via', '--ws-origin'],
+  proxy: [
+    '--allow',
+    '--deny',
+    '--header',
+    '--pair',
+    '--route',
+    '--tls-alpn',
+    '--tls-pin',
+    '--via',
+    '--ws-origin',
+  ],
   isip: ['--in'],
 };
 

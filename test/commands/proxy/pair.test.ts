@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { TnetError } from '../../../src/errors.ts';
-import { createConfigSchema } from '../../../scripts/config-schema.ts';
+import { format, resolveConfig } from 'prettier';
+import { createConfigSchema, createSettingsType } from '../../../scripts/config-schema.ts';
 import { readConfig } from '../../../commands/proxy/config-file.ts';
 import { longNameOf } from '../../../commands/options/row.ts';
 import { pairRows } from '../../../commands/proxy/options.ts';
@@ -106,6 +107,12 @@ test('settings of the command line hold for the pairs of a file that have none o
 test('docs/proxy-config.schema.json is what the settings say', (t) => {
   const file = new URL('../../../docs/proxy-config.schema.json', import.meta.url);
   t.deepEqual(JSON.parse(readFileSync(file, 'utf8')), JSON.parse(JSON.stringify(createConfigSchema())));
+});
+
+test('the type of the settings of a pair is what the option rows say', async (t) => {
+  const file = new URL('../../../commands/proxy/pair-settings.ts', import.meta.url);
+  const options = { ...(await resolveConfig(file)), parser: 'typescript' };
+  t.is(readFileSync(file, 'utf8'), await format(createSettingsType(), options));
 });
 
 test('an option keeps a pair out of the express lane unless its row says that the engine does it', (t) => {

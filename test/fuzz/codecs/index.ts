@@ -1,4 +1,5 @@
 import type { CodecTarget } from '../../helpers/protocol/codec-target.ts';
+import { fileTransferTargets } from './file-transfer.ts';
 import { httpConnectTargets } from './http-connect.ts';
 import { peekTargets } from './peeks.ts';
 import { proxyProtocolTargets } from './proxy-protocol.ts';
@@ -16,4 +17,5 @@ export const codecTargets: readonly CodecTarget[] = [
   ...peekTargets,
   ...starttlsTargets,
   ...webSocketTargets,
+  ...fileTransferTargets,
 ];

@@ -6,13 +6,14 @@ import { refuseNumericForm, requireNumericHost } from '../../../address/host-rul
 import { plainAddress } from '../../../address/address.ts';
 import { decodeSocksDatagram, encodeSocksDatagram } from '../../../protocol/socks/address.ts';
 import type { TargetRequest } from '../../../serve/greeting/greeting.ts';
+import { errorCode } from '../../../errors.ts';
 import type { ProxyHost } from '../host.ts';
-import type { JudgeTarget } from '../targets/rules.ts';
+import type { TargetRules } from '../targets/rules.ts';
 
 interface AssociateRules {
   readonly host: ProxyHost;
-  /** Forbids targets, by their addresses. Undefined: none is forbidden. */
-  readonly judge: JudgeTarget | undefined;
+  /** What clients may name. */
+  readonly rules: TargetRules;
 }
 
 /**
@@ -22,7 +23,7 @@ interface AssociateRules {
 export async function serveAssociate(
   client: Socket,
   request: TargetRequest,
-  { host, judge }: AssociateRules,
+  { host, rules }: AssociateRules,
 ): Promise<void> {
   const { bindDatagram } = await import('../../../net/datagram.ts');
   // Behind a dual-stack listener an IPv4 client has reached `::ffff:127.0.0.1`, and sends its datagrams by IPv4.
@@ -30,7 +31,7 @@ export async function serveAssociate(
   const isV4 = isIPv4(plainAddress(reached));
   const address = isV4 ? plainAddress(reached) : reached;
   const near = await bindDatagram({ type: isV4 ? 'udp4' : 'udp6', address, port: 0 });
-  const relay = new AssociateRelay(near, client.remoteAddress ?? '127.0.0.1', bindDatagram, { host, judge });
+  const relay = new AssociateRelay(near, client.remoteAddress ?? '127.0.0.1', bindDatagram, { host, rules });
   const stop = () => client.destroy();
   host.signal.addEventListener('abort', stop, { once: true });
   client.write(request.grant({ host: plainAddress(address), port: near.address().port }));
@@ -105,18 +106,16 @@ class AssociateRelay {
       const { host, port: to, data } = decodeSocksDatagram(bytes);
       this.#clientPort = port;
       this.#clientAddress = address;
+      const judge = this.#rules.rules.judgeOf(host, to);
       const target = await this.#resolve(host);
       // A socket bound after the client has left would stay open, and its answers could not be delivered.
       if (this.#isClosed) return;
-      const denial = this.#rules.judge?.({ transport: 'datagram', address: target, port: to });
-      if (denial) {
-        this.#rules.host.ledger.refuse('target not allowed');
-        return;
-      }
+      const denial = judge?.({ transport: 'datagram', address: target, port: to });
+      if (denial) throw denial;
       const far = await this.#open(target.includes(':') ? 'udp6' : 'udp4');
       far.send(data, to, target, () => undefined);
-    } catch {
-      return;
+    } catch (error) {
+      if (errorCode(error) === 'TNET_E_DENIED') this.#rules.host.ledger.refuse('target not allowed');
     }
   }
 

@@ -11,6 +11,8 @@ interface BindOptions {
   readonly connectMs: number;
   /** Tells the client where its peer is to connect: the first answer of RFC 1928 section 4, BIND. */
   readonly announce: (bound: { host: string; port: number }) => void;
+  /** Judges a peer by its address: an error turns it away. */
+  readonly judge: (address: string) => Error | undefined;
 }
 
 /**
@@ -24,7 +26,7 @@ export async function acceptBound(
   request: TargetRequest,
   options: BindOptions,
 ): Promise<Socket> {
-  const { host, connectMs, announce } = options;
+  const { host, connectMs, announce, judge } = options;
   const isAnybody = isIP(request.host) === 0 || findNearKind(request.host) === 'unspecified';
   const wanted = isAnybody ? undefined : plainAddress(request.host);
   // Behind a dual-stack listener an IPv4 client has reached `::ffff:127.0.0.1`.
@@ -37,7 +39,8 @@ export async function acceptBound(
     {
       onConnection(peer) {
         peer.on('error', () => undefined);
-        const isWelcome = wanted === undefined || plainAddress(peer.remoteAddress ?? '') === wanted;
+        const address = plainAddress(peer.remoteAddress ?? '');
+        const isWelcome = (wanted === undefined || address === wanted) && !judge(address);
         if (isWelcome && !isTaken) accepted.resolve(peer);
         else breakConnection(peer);
         isTaken ||= isWelcome;

@@ -1,5 +1,6 @@
 import { formatHostPort, type Endpoint } from '../../../address/endpoint.ts';
 import { TnetError } from '../../../errors.ts';
+import type { TargetList } from '../../../access/target-list.ts';
 import type { OwnAddresses } from '../../../serve/own-addresses.ts';
 import { isLocalListener } from '../../../net/listener-path.ts';
 import type { Destination } from '../../../dial/dial-options.ts';
@@ -20,21 +21,64 @@ const nearAddresses = {
   'link-local': 'a link-local address of this machine',
 } as const;
 
+/** What the clients of a proxy may name as their targets. */
+export interface TargetRules {
+  /**
+   * The judge of the addresses of a host that a client names; undefined: each may be connected to.
+   *
+   * @throws TnetError TNET_E_DENIED for a name that may not be asked for, whatever its address
+   */
+  judgeOf(host: string, port: number): JudgeTarget | undefined;
+  /** Judges by the lists alone, for a peer that connects to us. */
+  judgePeer(address: string, port: number): TnetError | undefined;
+  /** Reads the files of the lists again; undefined without lists. Throws TNET_E_ACCESS; the old ones stay in force. */
+  readonly reload: (() => Promise<void>) | undefined;
+}
+
 /**
- * What the clients of a SOCKS or CONNECT proxy may name. Through the proxy, clients on other machines could
- * otherwise reach what its machine offers only to itself: loopback, its link, and the proxy's own metrics. The
- * address is judged and not the name, so that a name server cannot first give one answer and then another.
+ * The rules of a listener. Through the proxy, clients on other machines could otherwise reach what its machine offers
+ * only to itself: loopback, its link, and the proxy's own metrics; an allow list may open the first two. The address is
+ * judged and not the name, so that a name server cannot first give one answer and then another; the names of a list are
+ * compared with what the client has asked for.
  */
-export function createTargetRule(listen: Endpoint, own: OwnAddresses | undefined): JudgeTarget | undefined {
-  if (isLocalListener(listen)) return undefined;
-  return (destination) => {
-    const kind = findNearKind(destination.address);
-    const reason = kind ? nearAddresses[kind] : own?.find(destination) && 'a listener of this proxy';
-    if (!reason) return undefined;
-    return new TnetError('TNET_E_DENIED', `${reason}, which clients on other machines may not reach`, {
-      subject: formatHostPort(destination.address, destination.port),
-    });
+export function createTargetRules(
+  listen: Endpoint,
+  own: OwnAddresses | undefined,
+  list?: TargetList,
+): TargetRules {
+  const isLocal = isLocalListener(listen);
+  const findDenial = (destination: Destination, host: string): string | undefined => {
+    const { address, port, isName } = destination;
+    const asked = { host, port, address: isName ? undefined : address };
+    const denial = list?.judge(asked);
+    if (denial !== undefined || isLocal || isName) return denial;
+    const kind = findNearKind(address);
+    const reason =
+      kind && !list?.allowsNear(asked)
+        ? nearAddresses[kind]
+        : own?.find(destination) && 'a listener of this proxy';
+    return reason && `${reason}, which clients on other machines may not reach`;
   };
+  return {
+    judgeOf(host, port) {
+      const denial = list?.judgeName(host, port);
+      if (denial !== undefined) throw createDenial(denial, host, port);
+      if (!list && isLocal) return undefined;
+      return (destination) => {
+        const reason = findDenial(destination, host);
+        return reason === undefined ? undefined : createDenial(reason, destination.address, destination.port);
+      };
+    },
+    judgePeer(address, port) {
+      const denial = list?.judge({ host: address, port, address });
+      return denial === undefined ? undefined : createDenial(denial, address, port);
+    },
+    reload: list && (() => list.reload()),
+  };
+}
+
+function createDenial(reason: string, host: string, port: number): TnetError {
+  return new TnetError('TNET_E_DENIED', reason, { subject: formatHostPort(host, port) });
 }
 
 /** The error for a relay that leads back to itself. */

@@ -1,3 +1,4 @@
+import type { ProxyHop } from '../../../address/proxy-url.ts';
 import type { DialOptions } from '../../../dial/dial-options.ts';
 import { toTuning, type SocketValues } from '../../../net/socket-values.ts';
 import type { ProxyHost } from '../host.ts';
@@ -23,12 +24,13 @@ export async function prepareTargetDialing(
   host: ProxyHost,
   { transport = 'stream', webSocket }: TargetKinds = {},
 ): Promise<TargetDialing> {
-  const { waitConnect: timeoutMs = defaultConnectMs, via, proxyPasswordFile, source } = values;
+  const { waitConnect: timeoutMs = defaultConnectMs, via, proxyPasswordFile, proxyCa, source } = values;
   return {
     host,
     timeoutMs,
     options: {
       proxies: via && (await import('../../../dial/proxy-passwords.ts')).addPasswords(via, proxyPasswordFile),
+      proxyTls: via && (await readProxyTls(via, proxyCa, host)),
       source: source === undefined ? undefined : { address: source },
       tls: values.tlsOut ? (await import('./target-tls.ts')).readTargetTls(values, host) : undefined,
       webSocket: webSocket && (await readWebSocket(values, webSocket)),
@@ -53,6 +55,15 @@ async function readWebSocket(
 ): Promise<DialOptions['webSocket']> {
   const { readClientSettings } = await import('../../../dial/websocket-settings.ts');
   return readClientSettings(values, ends === 'clients' ? [] : values.wsOrigin);
+}
+
+async function readProxyTls(
+  via: readonly ProxyHop[],
+  ca: string | undefined,
+  host: ProxyHost,
+): Promise<DialOptions['proxyTls']> {
+  if (ca === undefined && via.every(({ protocol }) => protocol !== 'https')) return undefined;
+  return (await import('../../../dial/proxy-tls.ts')).readProxyTls(via, ca, host);
 }
 
 async function prepareTuners(

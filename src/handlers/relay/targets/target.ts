@@ -39,7 +39,8 @@ export function parseTarget(text: string): Target {
   const target: Target =
     name === undefined ? parseEndpoint(text) : { kind: 'srv', name: checkService(name, text) };
   if (['tcp', 'tls', 'udp', 'unix', 'ws', 'srv'].includes(target.kind)) return target;
-  throw new TnetError('TNET_E_USAGE', `cannot connect to ${formatTarget(target)}`);
+  const reason = target.kind === 'fd' ? ': it is one connection, and a proxy opens one for each client' : '';
+  throw new TnetError('TNET_E_USAGE', `cannot connect to ${formatTarget(target)}${reason}`);
 }
 
 function checkService(name: string, text: string): string {

@@ -7,7 +7,7 @@ import {
   isDatagramTarget,
   parseTarget,
 } from '../../../../src/handlers/relay/targets/target.ts';
-import { createTargetRule } from '../../../../src/handlers/relay/targets/rules.ts';
+import { createTargetRules } from '../../../../src/handlers/relay/targets/rules.ts';
 import { OwnAddresses } from '../../../../src/serve/own-addresses.ts';
 
 for (const [text, shown, isDatagram] of [
@@ -66,7 +66,7 @@ for (const [listen, address, port, reason] of [
   ['0.0.0.0:1', '192.0.2.1', 80, undefined],
 ] as const) {
   test(`a client of ${listen} is ${reason ? 'kept from' : 'let through to'} ${address}:${port}`, (t) => {
-    const judge = createTargetRule(parseEndpoint(listen), own);
+    const judge = createTargetRules(parseEndpoint(listen), own).judgeOf(address, port);
     const denial = judge?.({ transport: 'stream', address, port });
     t.is(errorCode(denial), reason && 'TNET_E_DENIED');
     if (reason) t.regex(denial?.message ?? '', reason);
