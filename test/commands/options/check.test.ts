@@ -314,7 +314,9 @@ const lists: Readonly<Record<string, readonly string[]>> = {
   echo: ['--allow', '--deny', '--header', '--tls-alpn', '--tls-pin', '--via', '--ws-origin'],
   proxy: [
     '--allow',
+    '--allow-target',
     '--deny',
+    '--deny-target',
     '--header',
     '--pair',
     '--route',
