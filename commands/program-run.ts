@@ -1,11 +1,10 @@
 import { breakConnection, closeConnection, type Connection, formatRemote } from '../src/net/connection.ts';
-import { unmapAddress } from '../src/address/address.ts';
 import { formatEndpoint, type Endpoint } from '../src/address/endpoint.ts';
-import type { ProgramEndpoint } from '../src/handlers/program/program.ts';
+import type { ProgramEndpoint } from '../src/dial/local/program.ts';
+import { describeConnection, protocolOf, type ConnectionFacts } from '../src/handlers/program/environment.ts';
 import type { EndingReason } from '../src/flow/flow.ts';
-import type { ProxyHeader } from '../src/protocol/proxy-protocol/header.ts';
+import { Socket } from '../src/net/index.ts';
 import { elapsedMs } from '../src/quantities.ts';
-import { sourceOf } from '../src/serve/greeting/greeting.ts';
 import type { Handler } from '../src/serve/service.ts';
 import { idleError } from '../src/errors.ts';
 import { CrlfIn, CrlfOut } from '../src/transform/crlf.ts';
@@ -23,16 +22,6 @@ import { endingReason, type Interruption } from './signals.ts';
 type ProgramFlags = ExecFlags &
   SessionFlags &
   Pick<TableFlags<typeof lines & typeof clients & typeof tls, 'listen'>, 'delay' | 'keepOpen' | 'tls'>;
-
-/** How a connection is described in the program's environment. */
-export interface ConnectionFacts {
-  readonly id: number;
-  readonly protocol: string;
-  /** If there is no address: the Unix path. */
-  readonly path: string;
-  /** What the client's PROXY header said. */
-  readonly header?: ProxyHeader | undefined;
-}
 
 /** Which program is run, and how. */
 export interface ProgramJob {
@@ -61,11 +50,12 @@ async function runForConnection(
 ): Promise<ProgramOutcome> {
   // A client that leaves while the program is being started must not be an uncaught error.
   client.on('error', () => undefined);
-  const { startProgram } = await import('../src/handlers/program/program.ts');
+  const { startProgram } = await import('../src/dial/local/program.ts');
   const { runProgramSession } = await import('../src/handlers/program/program-session.ts');
   const idleMs = flags.idle;
   try {
-    const { input, output, exited, end } = await startProgram(program, describeConnection(client, facts));
+    const environment = { ...describeConnection(client, facts), ...(await describeSecurity(client)) };
+    const { input, output, exited, end } = await startProgram(program, environment);
     const ending = await runProgramSession({
       ...{ remote: client, input, output, exited, endProgram: end },
       ...{ idleMs, signal, quitMs: flags.quit, halfClose: flags.shutdown },
@@ -99,26 +89,9 @@ async function createTransforms(client: Connection, flags: ProgramFlags) {
   };
 }
 
-function describeConnection(client: Connection, facts: ConnectionFacts): Record<string, string> {
-  const unmap = (address: string | undefined) => unmapAddress(address ?? facts.path);
-  // Behind a proxy the client is who the PROXY header says it is.
-  const presented = sourceOf(facts.header);
-  const port = (number: number | undefined) => (number === undefined ? '' : String(number));
-  return {
-    TNET_REMOTE_ADDR: presented?.host ?? unmap(client.remoteAddress),
-    TNET_REMOTE_PORT: port(presented?.port ?? client.remotePort),
-    TNET_LOCAL_ADDR: unmap(client.localAddress),
-    TNET_LOCAL_PORT: port(client.localPort),
-    TNET_PROTO: facts.protocol,
-    TNET_CONNECTION_ID: String(facts.id),
-  };
-}
-
-/** `tcp`, `udp`, `unix` or `tls`, for TNET_PROTO. */
-function protocolOf(endpoint: Endpoint, client: Connection, { tls }: ProgramFlags): string {
-  if (tls) return 'tls';
-  if (endpoint.kind !== 'fd') return endpoint.kind;
-  return client.remoteAddress === undefined ? 'unix' : 'tcp';
+async function describeSecurity(client: Connection): Promise<Record<string, string>> {
+  const layer = client instanceof Socket ? client.secureLayer : undefined;
+  return layer ? (await import('../src/handlers/program/tls-environment.ts')).describeTls(layer) : {};
 }
 
 /** What a server does besides running the program. */
@@ -143,7 +116,7 @@ export function createProgramHandler(job: ProgramJob, server: ProgramServer): Ha
     entry.breakOff = () => stop.abort();
     // It ends in order: what has been read is delivered, and the program is asked to end.
     entry.endsInOrder = true;
-    const facts = { id, protocol: protocolOf(endpoint, client, flags), path: listener, header };
+    const facts = { id, protocol: protocolOf(endpoint, client, flags.tls), path: listener, header };
     const outcome = await runForConnection(client, facts, job, stop.signal);
     const { error, status, sentBytes, receivedBytes, close } = outcome;
     entry.moved = () => ({ sentBytes, receivedBytes });
@@ -170,7 +143,7 @@ export async function runClientProgram(
   const startedAt = performance.now();
   const path = formatEndpoint(endpoint);
   const remote = formatRemote(server, path);
-  const facts = { id: 1, protocol: protocolOf(endpoint, server, flags), path };
+  const facts = { id: 1, protocol: protocolOf(endpoint, server, flags.tls), path };
   const outcome = await runForConnection(server, facts, job, interruption.signal);
   const { error, status, sentBytes, receivedBytes } = outcome;
   const reason = endingReason(outcome.reason, interruption);

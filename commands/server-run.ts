@@ -7,10 +7,11 @@ import type { LiveNames } from '../src/report/live-table.ts';
 import { Ledger } from '../src/serve/ledger.ts';
 import { Listeners, type CheckBound } from '../src/serve/listeners.ts';
 import { OwnAddresses } from '../src/serve/own-addresses.ts';
-import { ServeError, type ServeHost, type Service } from '../src/serve/service.ts';
+import { ServeError, type LoneEnding, type ServeHost, type Service } from '../src/serve/service.ts';
 import type { Dispatcher } from '../src/serve/workers/dispatcher.ts';
 import { ThrowawayCertificates } from '../src/serve/throwaway-certificates.ts';
 import { subjectOf, type Context } from './context.ts';
+import { exitStatus } from './output.ts';
 import { announceReady, checkReadyFlags, type ReadyFlags } from './ready.ts';
 import type { TableFlags } from './options/row.ts';
 import { readFamily, type ServerAddressFlags } from './options/server-address.ts';
@@ -73,6 +74,8 @@ export class ServerRun<S extends Service = Service> {
   readonly #reloads: (() => void)[] = [];
   /** What closes what is not a connection. */
   readonly #closers: (() => void)[] = [];
+  /** What was reported last. */
+  #failure: unknown;
   /** Hands clients to worker processes, if there are any. */
   #dispatcher: Dispatcher | undefined;
 
@@ -93,6 +96,7 @@ export class ServerRun<S extends Service = Service> {
       hears: (name) => reporter.hears(name),
       fail: (subject, error, id) => {
         reporter.fail(subject, error, id);
+        this.#failure = error;
         // In a server of one client, such an end is the command's.
         if (
           errorCode(error) === 'TNET_E_INTERNAL' &&
@@ -150,6 +154,7 @@ export class ServerRun<S extends Service = Service> {
       await this.#binding;
       // A signal may have arrived meanwhile, so that nothing is bound any more.
       if (this.interruption.status !== undefined) return;
+      void this.#listeners.over?.then((endings) => this.#finish(endings));
       announceReady(this.addresses, this.#flags);
       this.#isReady = !this.stopping.aborted;
     } catch (error) {
@@ -162,6 +167,20 @@ export class ServerRun<S extends Service = Service> {
       started();
     }
     if (this.#flags.live) await this.#show(this.addresses);
+  }
+
+  /** All clients that there can be have been served: that was the command, and its status is theirs. */
+  async #finish(endings: readonly LoneEnding[]): Promise<void> {
+    if (this.interruption.signal.aborted) return;
+    const { status = exitCodes.ok } = endings.find((one) => one.status !== 0) ?? {};
+    if (endings.some(({ isServed }) => !isServed)) this.#context.exit(exitStatus(this.#failure));
+    else if (status !== 0) this.#context.exit(status);
+    this.#isReady = false;
+    this.#stopping.abort();
+    await this.#listeners.stop();
+    await this.#kind.close?.();
+    this.#release();
+    this.#dispatcher?.close();
   }
 
   /** Does something instead of serving, which determines the exit status. */

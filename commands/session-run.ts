@@ -1,4 +1,6 @@
 import { Readable, type Duplex } from 'node:stream';
+import type { Endpoint } from '../src/address/endpoint.ts';
+import { isTerminal } from '../src/report/is-terminal.ts';
 import { isNullDevice, openInput, openOutput, type Input, type Output } from '../src/dial/stdio.ts';
 import { errorCode, TnetError, formatLimit } from '../src/errors.ts';
 import { runSession, type SessionEnding, type SessionOptions } from '../src/flow/session.ts';
@@ -90,6 +92,16 @@ export function sessionOptions(
     replyQuietMs: flags.waitReply,
     signal,
   };
+}
+
+/**
+ * What the flags mean with an end that is no peer: a file is read or, with --send-only, written, and never both; what
+ * is typed for a terminal or a serial line goes there key by key.
+ */
+export function fitToEnd<Flags extends StreamFlags>({ kind }: Endpoint, flags: Flags): Flags {
+  if (kind === 'file' && !flags.sendOnly) return { ...flags, recvOnly: true };
+  const isTyped = (kind === 'pty' || kind === 'serial') && flags.telnet === undefined;
+  return isTyped && isTerminal(0) ? { ...flags, raw: true } : flags;
 }
 
 /** Whether -C or --crlf asks for CRLF in what is sent. */

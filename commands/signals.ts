@@ -1,5 +1,5 @@
 import { flushCompileCache } from 'node:module';
-import { isHangupIgnored } from '../src/handlers/program/hangup.ts';
+import { isHangupIgnored } from '../src/dial/local/hangup.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import type { EndingReason } from '../src/flow/flow.ts';
 import { restoreBlocking } from '../src/net/handles.ts';

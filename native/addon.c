@@ -20,5 +20,6 @@ NAPI_MODULE_INIT() {
   if (!add_flow_functions(&all) || !add_lane_functions(&all)) return NULL;
   if (!add_option_functions(&all) || !add_process_functions(&all)) return NULL;
   if (!add_scan_functions(&all)) return NULL;
+  if (!add_pty_functions(&all) || !add_serial_functions(&all)) return NULL;
   return exports;
 }

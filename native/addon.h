@@ -16,6 +16,8 @@ bool add_lane_functions(const struct exports *exports);
 void hand_out_lane_notifications(napi_env env, struct engine *engine);
 bool add_option_functions(const struct exports *exports);
 bool add_process_functions(const struct exports *exports);
+bool add_pty_functions(const struct exports *exports);
 bool add_scan_functions(const struct exports *exports);
+bool add_serial_functions(const struct exports *exports);
 
 #endif

@@ -4,7 +4,7 @@ import { isIP } from '../../src/address/ip.ts';
 import { findService } from '../../src/address/service-names.ts';
 import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
 import { parseTargets } from '../../src/address/targets.ts';
-import { TnetError } from '../../src/errors.ts';
+import { errorCode, TnetError } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
 import { readCount } from '../../src/quantities.ts';
 import { splitAtSeparator } from '../options/arguments.ts';
@@ -20,12 +20,13 @@ import { givenOptions, type Called, type CommandDefinition } from '../options/ca
 import { endOf, checkOptions, factsOf } from '../options/check.ts';
 import type { Goals } from './goals.ts';
 import type { Sources } from './send-files.ts';
-import { createContext } from '../context.ts';
+import { createContext, type Context } from '../context.ts';
 import { applyUdp } from '../options/server-address.ts';
 import { readProgram } from '../options/exec.ts';
 import { createRecorder } from '../options/recording.ts';
-import { readRunLimit, catchInterruption } from '../signals.ts';
-import { isPlainSession, openStdio, runClientSession } from '../session-run.ts';
+import { readRunLimit, catchInterruption, type Interruption } from '../signals.ts';
+import { fitToEnd, isPlainSession, openStdio, runClientSession, type StdioEnding } from '../session-run.ts';
+import { awaitStatus, localEndOf } from '../../src/net/local-end.ts';
 
 /** `tnet connect [options] ADDRESS`: nc's and telnet's client. */
 export const connectCommand: CommandDefinition = {
@@ -95,7 +96,8 @@ async function runConnect(operands: string[], flags: ConnectOptions, command: Ca
   const socket = await openConnection(run, endpoint);
   if (socket) {
     recorder?.open(socket, { id: 1, role: 'dialled', server: formatTargetEndpoint(endpoint) });
-    await converse(run, endpoint, socket, { options, program, sources });
+    const fitted = fitToEnd(endpoint, options);
+    await converse(run, endpoint, socket, { options: fitted, program, sources });
   }
   await timing?.finished();
 }
@@ -136,7 +138,27 @@ async function converse(
   }
   const session = { context, socket, id: 1, remote, flags: options, interruption, stdio, prepared };
   const ending = await runClientSession(session);
+  if (endpoint.kind === 'exec' || endpoint.kind === 'pty')
+    await takeStatus(context, socket, ending, interruption);
   if (ending.isUnanswered && !options.sendOnly) await hintAtHalfClose(context, options, endpoint);
+}
+
+/** A program's own exit status is the command's, unless its connection failed in another way than by its end. */
+async function takeStatus(
+  context: Context,
+  program: Connection,
+  { failure }: StdioEnding,
+  { signal, status: interrupted }: Interruption,
+): Promise<void> {
+  const { exited, hangUp } = localEndOf(program) ?? {};
+  const interrupt = () => hangUp?.();
+  if (signal.aborted) interrupt();
+  else signal.addEventListener('abort', interrupt, { once: true });
+  const exit = await exited;
+  if (exit) context.reporter.emit({ event: 'program-ended', id: 1, ...exit });
+  const status = await awaitStatus(program);
+  if (interrupted !== undefined || status === 0) return;
+  if (!failure || errorCode(failure) === 'TNET_E_UNSENT') context.exit(status);
 }
 
 function readSourcePort(text: string, endpoint: Endpoint | undefined): number {

@@ -4,6 +4,7 @@ import { dial, listProxies } from '../../src/dial/dial.ts';
 import type { Patience } from '../../src/dial/patience.ts';
 import type { TlsClientSettings } from '../../src/dial/tls-client.ts';
 import type { Connection } from '../../src/net/connection.ts';
+import { requireVersion2 } from '../options/proxy-tlv.ts';
 import { TnetError } from '../../src/errors.ts';
 import { failureFields } from '../../src/report/sentences.ts';
 import { refuseAddressFlags, requireFamily, requireSource } from '../../src/address/host-rules.ts';
@@ -32,7 +33,7 @@ export type DialFlags = ReportFlags &
   Pick<
     TableFlags<typeof address & typeof checks, 'connect'>,
     'ipv4' | 'ipv6' | 'numeric' | 'source' | 'sourcePort' | 'check'
-  >;
+  > & { readonly sendOnly?: boolean | undefined };
 
 /** The run of a client: its flags, and where its connections are reported. */
 export interface ClientRun {
@@ -53,6 +54,7 @@ export interface ClientRun {
  * @throws TnetError TNET_E_USAGE, TNET_E_ADDRESS
  */
 export function checkSides(endpoints: Iterable<Endpoint>, options: DialFlags): void {
+  for (const { kind } of endpoints) if (kind === 'stdio') throw stdioError();
   const family = readFamily(options);
   refuseAddressFlags(endpoints, {
     ...addressFlags(options),
@@ -63,6 +65,12 @@ export function checkSides(endpoints: Iterable<Endpoint>, options: DialFlags): v
   // With a proxy, we do not connect to the address ourselves.
   if (family === undefined || options.via) return;
   for (const endpoint of endpoints) if ('host' in endpoint) requireFamily(endpoint.host, family);
+}
+
+/** They are what an address is connected to. */
+function stdioError(): TnetError {
+  const message = 'standard input and output cannot be connected to';
+  return new TnetError('TNET_E_UNSUPPORTED', message, { subject: '-' });
 }
 
 /**
@@ -114,11 +122,13 @@ export async function readDialOptions(run: ClientRun, endpoint: Endpoint): Promi
     proxies: proxies.length > 0 ? proxies : undefined,
     proxyTls: await readProxyTls(run, proxies),
     head: options.sendProxy,
+    headValues: requireVersion2(options.proxyTlv, options.sendProxy),
     tls: await readTls(run, endpoint),
     webSocket: endpoint.kind === 'ws' ? await readWebSocket(options) : undefined,
     patience: isPatient(options) ? readPatience(options, hasOwnLimit) : undefined,
     timeoutMs: options.waitConnect,
     signal: interruption.signal,
+    ...(options.sendOnly && { local: { appends: true } }),
     observer: isHeard(run) ? createObserver(run, endpoint) : undefined,
   };
 }

@@ -27,6 +27,8 @@ export interface InteractiveOptions {
   readonly telnet: TelnetLink | undefined;
   /** Edits the lines of line mode. Default: the terminal does. */
   readonly editor?: LineEditor | undefined;
+  /** Tells a terminal at the other end the size of ours. */
+  readonly resize?: ((columns: number, rows: number) => void) | undefined;
   /** Ends the session. */
   readonly onClose: () => void;
 }
@@ -84,7 +86,10 @@ export class Interactive {
 
   #resize(): void {
     const { size } = this.#terminal;
-    if (size) this.#options.telnet?.resize(size);
+    if (size) {
+      this.#options.telnet?.resize(size);
+      this.#options.resize?.(size.columns, size.rows);
+    }
     this.#editor?.redraw();
   }
 

@@ -1,6 +1,7 @@
 import type { FlagsOf, Layout } from '../options/row.ts';
 import { address } from '../options/table/address.ts';
 import { sendingFiles } from '../options/table/files.ts';
+import { groups } from '../options/table/groups.ts';
 import { checks, limits, tries } from '../options/table/limits.ts';
 import { conditions, pace, showing } from '../options/table/probing.ts';
 import { proxies } from '../options/table/proxies.ts';
@@ -41,6 +42,7 @@ export const connectLayout = [
   ['WebSocket:', websocket],
   ['Proxies:', proxies],
   ['Recording:', recording],
+  ['Multicast and broadcast:', groups],
   ['Socket options:', socket],
   ['Reports:', timing, progress, reports],
 ] as const satisfies Layout;

@@ -8,7 +8,7 @@ import { CrlfOut } from '../../src/transform/crlf.ts';
 import { Dialogue, type Step } from '../../src/transform/dialogue.ts';
 import { describeMiss, type DialogueFlags } from './dialogue.ts';
 import { sendsCrlf, type SessionFlags } from '../session-run.ts';
-import { inheritIgnored } from '../../src/handlers/program/hangup.ts';
+import { inheritIgnored } from '../../src/dial/local/hangup.ts';
 import { holdsTerminal } from '../../src/dial/terminal.ts';
 import type { Context } from '../context.ts';
 import { endBy, isEndingSignal } from '../signals.ts';

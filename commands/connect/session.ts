@@ -1,5 +1,6 @@
 import { ReadStream } from 'node:tty';
 import type { Connection } from '../../src/net/connection.ts';
+import { localEndOf } from '../../src/net/local-end.ts';
 import { readSteps, describeMiss } from './dialogue.ts';
 import { openEditor, startEditing } from './typed-lines.ts';
 import type { Timing } from './timing.ts';
@@ -68,6 +69,7 @@ export async function prepareSession(session: SessionContext): Promise<PreparedS
       escape: options.escape,
       telnet,
       editor,
+      resize: localEndOf(socket)?.resize,
       onClose: () => stop.abort(),
     });
     local.send.push(interactive.keys, ...(editor ? [editor] : []));

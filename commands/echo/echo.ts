@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../src/address/endpoint.ts';
+import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
 import { createServiceHandler } from '../../src/handlers/services/services.ts';
 import { type ServiceName, builtInQuotes, readQuotes } from '../../src/protocol/small-services/services.ts';
@@ -58,6 +58,7 @@ async function serveEcho(words: string[], options: EchoOptions, command: Called)
     .map((endpoint) => applyUdp(endpoint, options))
     .map((endpoint) => keepLocal(endpoint, options));
   checkEchoOptions(command, options, endpoints);
+  refuseFiles(endpoints);
   const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
   const quotes = loadQuotes(options.quoteFile);
   const tuners = await readTuners(options, endpoints);
@@ -80,6 +81,14 @@ async function serveEcho(words: string[], options: EchoOptions, command: Called)
     }),
   });
   await run.start(prepare, metrics);
+}
+
+/** What is appended to a file would be read again, without an end. @throws TnetError TNET_E_USAGE */
+function refuseFiles(endpoints: readonly Endpoint[]): void {
+  const file = endpoints.find(({ kind }) => kind === 'file');
+  if (!file) return;
+  const message = 'a file cannot be echoed: it is read or written, and not both';
+  throw new TnetError('TNET_E_USAGE', message, { subject: formatEndpoint(file) });
 }
 
 async function prepareEcho(

@@ -5,6 +5,7 @@ import type { FlagsOf, Layout } from '../options/row.ts';
 import { address } from '../options/table/address.ts';
 import { bind } from '../options/table/bind.ts';
 import { access, clients } from '../options/table/clients.ts';
+import { groups } from '../options/table/groups.ts';
 import { limits, tries } from '../options/table/limits.ts';
 import { pace } from '../options/table/probing.ts';
 import { clientHeader, proxies } from '../options/table/proxies.ts';
@@ -25,6 +26,7 @@ export const echoLayout = [
   ['Time limits and tries:', limits, draining, tries],
   ['TLS, proxies and PROXY headers:', clientHeader, proxies, tls],
   ['WebSocket:', websocket],
+  ['Multicast and broadcast:', groups],
   ['Socket options:', socket],
   ['Reports:', reports, monitoring, processes],
 ] as const satisfies Layout;

@@ -1,7 +1,7 @@
 import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
 import { TnetError, formatLimit } from '../../src/errors.ts';
-import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
+import type { ProgramEndpoint } from '../../src/dial/local/program.ts';
 import type { ReadGreeting } from '../../src/serve/greeting/greeting.ts';
 import { prepareService, type Handler, type ServeHost } from '../../src/serve/service.ts';
 import { createContext, type Context } from '../context.ts';
@@ -15,7 +15,7 @@ import { createRecorder, type Recorder } from '../options/recording.ts';
 import { readTls } from '../options/server-tls.ts';
 import { readTuners } from '../options/socket.ts';
 import { ServerRun } from '../server-run.ts';
-import { isPlainSession, openStdio, runStdioSession } from '../session-run.ts';
+import { fitToEnd, isPlainSession, openStdio, runStdioSession } from '../session-run.ts';
 import { readRunLimit } from '../signals.ts';
 import { listenLayout, prepareOutputDir, type ListenOptions } from './options.ts';
 
@@ -39,11 +39,12 @@ export const listenCommand: CommandDefinition = {
   run: runListen,
 };
 
-async function runListen(words: string[], options: ListenOptions, command: Called): Promise<void> {
-  const context = createContext(command, options);
+async function runListen(words: string[], asked: ListenOptions, command: Called): Promise<void> {
+  const context = createContext(command, asked);
   const given = givenOptions(command);
   checkOptions('listen', listenLayout, { given });
-  const endpoints = readServerAddresses(words, options).map((endpoint) => applyUdp(endpoint, options));
+  const endpoints = readServerAddresses(words, asked).map((endpoint) => applyUdp(endpoint, asked));
+  const options = endpoints.reduce((flags, endpoint) => fitToEnd(endpoint, flags), asked);
   const kinds = endpoints.map(({ kind }) => kind);
   checkOptions('listen', listenLayout, {
     given,
@@ -81,6 +82,7 @@ async function runListen(words: string[], options: ListenOptions, command: Calle
           tls,
           ...tuners,
           onlyFirst,
+          ...(options.sendOnly && { local: { appends: true } }),
         }),
       ),
     );

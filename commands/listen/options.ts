@@ -3,12 +3,13 @@ import { address } from '../options/table/address.ts';
 import { bind } from '../options/table/bind.ts';
 import { access, admission, clients, firstClient, rooms } from '../options/table/clients.ts';
 import { receivingFiles } from '../options/table/files.ts';
+import { groups } from '../options/table/groups.ts';
 import { limits } from '../options/table/limits.ts';
 import { clientHeader } from '../options/table/proxies.ts';
 import { recording } from '../options/table/recording.ts';
 import { progress, reports } from '../options/table/reports.ts';
 import { draining, monitoring, processes } from '../options/table/serving.ts';
-import { dialogue, endOfData, lines, programs } from '../options/table/session.ts';
+import { dialogue, endOfData, exposure, lines, programs } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
 import { tls } from '../options/table/tls.ts';
 import { websocket } from '../options/table/websocket.ts';
@@ -21,11 +22,12 @@ export const listenLayout = [
   ['Clients:', clients, admission, access, rooms],
   ['Time limits:', firstClient, limits, draining],
   ['The end of data:', endOfData],
-  ['Lines and programs:', lines, dialogue, programs],
+  ['Lines and programs:', lines, dialogue, programs, exposure],
   ['Files:', receivingFiles],
   ['TLS and PROXY headers:', clientHeader, tls],
   ['WebSocket:', websocket],
   ['Recording:', recording],
+  ['Multicast and broadcast:', groups],
   ['Socket options:', socket],
   ['Reports:', progress, reports, monitoring, processes],
 ] as const satisfies Layout;

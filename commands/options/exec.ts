@@ -1,10 +1,10 @@
 import type { Endpoint } from '../../src/address/endpoint.ts';
-import type { ProgramEndpoint } from '../../src/handlers/program/program.ts';
+import type { ProgramEndpoint } from '../../src/dial/local/program.ts';
 import { isLocalListener } from '../../src/net/listener-path.ts';
 import { TnetError } from '../../src/errors.ts';
 import type { TableFlags } from './row.ts';
 import type { access } from './table/clients.ts';
-import type { programs } from './table/session.ts';
+import type { exposure, programs } from './table/session.ts';
 
 /** The flags that join a connection to a program instead of stdin and stdout. */
 export type ExecFlags = TableFlags<typeof programs, 'listen'>;
@@ -16,8 +16,7 @@ export type ExecFlags = TableFlags<typeof programs, 'listen'>;
  */
 export async function readProgram({ exec, shExec }: ExecFlags): Promise<ProgramEndpoint | undefined> {
   if (exec === undefined && shExec === undefined) return undefined;
-  const { parseProgram, parseShellLine, requireProgram } =
-    await import('../../src/handlers/program/program.ts');
+  const { parseProgram, parseShellLine, requireProgram } = await import('../../src/dial/local/program.ts');
   const program = exec === undefined ? parseShellLine(shExec ?? '') : parseProgram(exec);
   requireProgram(program);
   return program;
@@ -30,7 +29,7 @@ export async function readProgram({ exec, shExec }: ExecFlags): Promise<ProgramE
  */
 export function requireGuard(
   endpoints: readonly Endpoint[],
-  flags: ExecFlags & Pick<TableFlags<typeof access, 'listen'>, 'allow'>,
+  flags: TableFlags<typeof exposure, 'listen'> & Pick<TableFlags<typeof access, 'listen'>, 'allow'>,
 ): void {
   if (flags.allow || flags.insecureExec) return;
   const isExposed = endpoints.some((endpoint) => !isLocalListener(endpoint));

@@ -55,7 +55,7 @@ export class Recorder {
         local: toRecordedEnd(localAddress, localPort, localPath),
         remote: toRecordedEnd(remoteAddress, remotePort, remotePath),
         role,
-        transport: socketOf(socket) ? 'tcp' : 'udp',
+        transport: socket.readableObjectMode ? 'udp' : 'tcp',
         ...(notes.length > 0 && { note: notes.join('; ') }),
       },
       hasEnded: (direction) =>

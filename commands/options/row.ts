@@ -28,7 +28,7 @@ export const modes = {
   chat: { called: '--chat', reason: '' },
   answers: { called: 'a UDP server', reason: 'UDP has no connections' },
   workers: { called: '--workers', reason: 'the clients are served by other processes' },
-  /** SOCKS and HTTP CONNECT. */
+  /** SOCKS and HTTP. */
   names: { called: '--socks', reason: 'clients name their target' },
   'replay-clients': { called: '- as LISTEN', reason: "the recording takes the clients' place" },
   'replay-target': { called: '--replay', reason: "the recording takes the target's place" },

@@ -17,7 +17,9 @@ export async function readTls(
   const secure = endpoints.find((endpoint) => flags.tls === true || isSecure(endpoint));
   if (!secure) return undefined;
   const { readServerTls } = await import('../../src/serve/tls-server.ts');
-  const { tlsCert: cert, tlsKey: key, tlsCa: clientCa, tlsAlpn: alpn } = flags;
+  const { tlsCert: certs, tlsKey: keys, tlsCa: clientCa, tlsAlpn: alpn } = flags;
+  const { tlsClientOptional: clientOptional, tlsServername: serverName } = flags;
   const { tlsMin: minVersion, tlsCiphers: ciphers } = flags;
-  return readServerTls({ cert, key, clientCa, alpn, minVersion, ciphers }, secure, host);
+  const files = { certs, keys, clientCa, clientOptional, serverName, alpn, minVersion, ciphers };
+  return readServerTls(files, secure, host);
 }

@@ -33,7 +33,11 @@ export function readClientSecure(
     const message = `${what} has no name that its certificate could be for: name one with --tls-servername`;
     throw new TnetError('TNET_E_USAGE', message);
   }
-  const files = { ca: flags.tlsCa, cert: flags.tlsCert, key: flags.tlsKey };
+  const files = {
+    ca: flags.tlsCa,
+    cert: onlyOne(flags.tlsCert, '--tls-cert'),
+    key: onlyOne(flags.tlsKey, '--tls-key'),
+  };
   const rules = { minVersion: flags.tlsMin, ciphers: flags.tlsCiphers };
   const context = createTlsContext({ ...files, ...rules }, readOwnCertificate(files), verify);
   if (!verify) {
@@ -53,4 +57,10 @@ export function readClientSecure(
     starttls: flags.starttls,
     onHandshake: (report) => reportHandshake((event) => reporter.emit(event), name, report),
   };
+}
+
+/** @throws TnetError TNET_E_USAGE for several: servers choose by name, and a client has no such choice */
+function onlyOne(files: readonly string[] | undefined, flag: string): string | undefined {
+  if (files === undefined || files.length <= 1) return files?.[0];
+  throw new TnetError('TNET_E_USAGE', `${flag} is given once: a client has one certificate`);
 }

@@ -93,6 +93,13 @@ export function list<Value>(
   };
 }
 
+/** Files, one for each time that the option is given; a configuration file may also name a single one. */
+export const files: ValueKind<readonly string[]> = {
+  ...list((path) => path, '/nowhere/file', 'file'),
+  read: (written) => (Array.isArray(written) ? written : [written]).map(toText),
+  schema: { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] },
+};
+
 /** Entries of a list that are read later, as files among them want I/O. */
 export function entries(sample: string): ValueKind<readonly string[]> {
   return list(requireWord, sample, 'file');

@@ -8,7 +8,17 @@ import { faults } from '../options/table/faults.ts';
 import { nameFlag, pairRows } from './options.ts';
 
 /** What is reported about a pair besides its faults: what it speaks, how it chooses, and its limits. */
-const told = ['tlsIn', 'tlsOut', 'socks', 'httpConnect', 'balance', 'health', 'maxConnections', 'rate'];
+const told = [
+  'tlsIn',
+  'tlsOut',
+  'socks',
+  'httpConnect',
+  'http',
+  'balance',
+  'health',
+  'maxConnections',
+  'rate',
+];
 const limits = ['idle', 'halfClosed', 'timeout', 'waitConnect'];
 
 /** `127.0.0.1:8080 -> 192.0.2.1:80; latency 100 ms±20 ms; max-connections 10`: a pair in one line. */

@@ -5,11 +5,13 @@ import { balance } from '../options/table/balance.ts';
 import { bind } from '../options/table/bind.ts';
 import { access, admission, clients } from '../options/table/clients.ts';
 import { datagrams, faults } from '../options/table/faults.ts';
+import { groups } from '../options/table/groups.ts';
 import { limits } from '../options/table/limits.ts';
 import { clientHeader, protocols, proxies } from '../options/table/proxies.ts';
 import { live, recording, tap, replay } from '../options/table/recording.ts';
 import { reports } from '../options/table/reports.ts';
 import { monitoring, processes, serving } from '../options/table/serving.ts';
+import { exposure } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
 import { targetLists } from '../options/table/target-lists.ts';
 import { tls } from '../options/table/tls.ts';
@@ -20,14 +22,14 @@ export const proxyLayout = [
   ['What is served:', serving],
   ['Several targets:', balance],
   ['TLS:', tls],
-  ['SOCKS, HTTP CONNECT and PROXY headers:', protocols, clientHeader, proxies],
+  ['SOCKS, HTTP and PROXY headers:', protocols, clientHeader, proxies],
   ['WebSocket:', websocket],
-  ['Access:', access, targetLists],
+  ['Access:', access, targetLists, exposure],
   ['Limits:', clients, admission, limits],
   ['What is seen:', tap, recording, live, monitoring],
   ['Faults on purpose:', faults],
   ['Replay:', replay],
-  ['Datagrams:', datagrams],
+  ['Datagrams:', datagrams, groups],
   ['Addresses and start:', bind, processes, address],
   ['Socket options:', socket],
   ['Reports:', reports],

@@ -1,10 +1,18 @@
 import { formatEndpoint, type Endpoint, hasHost } from '../../src/address/endpoint.ts';
 import { isForeignName } from '../../src/address/host-rules.ts';
+import { isIP } from '../../src/address/ip.ts';
 import { TnetError } from '../../src/errors.ts';
+import { isGroup } from '../../src/net/groups.ts';
 import { isLocalListener } from '../../src/net/listener-path.ts';
 import { isBalanced, isReplayClient, type Pair, type PairValues } from '../../src/handlers/relay/pair.ts';
-import { findDatagramEnds, isDatagramTarget, type Target } from '../../src/handlers/relay/targets/target.ts';
+import {
+  findDatagramEnds,
+  formatTarget,
+  isDatagramTarget,
+  type Target,
+} from '../../src/handlers/relay/targets/target.ts';
 import { endOf, factsOf, findRefusal, type Asked, type Refusal, describeNeed } from '../options/check.ts';
+import { requireVersion2 } from '../options/proxy-tlv.ts';
 import type { OptionRow } from '../options/row.ts';
 import { pairRows, processRows } from './options.ts';
 
@@ -32,7 +40,9 @@ export function checkPair(
   checkAccess(pair, name);
   checkExposure(pair, name);
   checkRoutes(pair.values, name);
+  requireVersion2(pair.values.proxyTlv, pair.values.sendProxy);
   checkNames(pair, name);
+  checkGroups(pair, name);
 }
 
 /** Checks the options of the process by their rows. */
@@ -46,6 +56,7 @@ function describePair(pair: ReadPair): Pick<Asked, 'ends' | 'facts'> {
   const facts = [
     isBalanced(pair) ? ['balanced'] : [],
     pair.listen.kind === 'unix' ? ['LISTEN is a path'] : [],
+    findLocalTarget(pair) ? ['program target'] : [],
     ends?.client && ends.target ? ['two UDP ends'] : [],
     ends && ends.client !== ends.target ? ['UDP and a stream'] : [],
   ].flat();
@@ -93,6 +104,7 @@ function describe(refusal: Refusal, name: NamePart): string {
 }
 
 function describeEnd({ end, role }: Extract<Refusal, { readonly kind: 'end' }>): string {
+  if (end === 'local') return 'makes no sense with a program, a file or a device';
   if (end !== 'datagram') return 'makes no sense with a Unix socket';
   if (role === 'relay') return 'it needs a stream, and both ends are UDP';
   return role === 'target'
@@ -100,7 +112,10 @@ function describeEnd({ end, role }: Extract<Refusal, { readonly kind: 'end' }>):
     : 'UDP clients send datagrams, and it needs a stream';
 }
 
-const listenKinds: readonly Endpoint['kind'][] = ['tcp', 'udp', 'unix', 'ws', 'fd'];
+const listenKinds: readonly Endpoint['kind'][] = [
+  ...(['tcp', 'udp', 'unix', 'ws', 'fd'] as const),
+  ...(['exec', 'pty', 'file', 'serial', 'stdio'] as const),
+];
 
 function checkEnds(pair: ReadPair, name: NamePart): void {
   const { listen, targets, values } = pair;
@@ -113,7 +128,7 @@ function checkEnds(pair: ReadPair, name: NamePart): void {
     throw refuseTargets('wss:// has to be before all targets or before none');
   if (targets.some(isDatagramTarget) && !targets.every(isDatagramTarget))
     throw refuseTargets('udp:// has to be before all targets or before none');
-  const server = values.socks ? 'socks' : values.httpConnect ? 'httpConnect' : undefined;
+  const server = (['socks', 'httpConnect', 'http'] as const).find((one) => values[one] === true);
   const reader = server ?? (values.route ? 'route' : undefined);
   if (reader && listen.kind === 'ws')
     throw refuse(name(reader), 'is for clients of a plain stream, and makes no sense with a WebSocket');
@@ -133,9 +148,21 @@ function checkAccess({ listen, values }: ReadPair, name: NamePart): void {
   if (given) throw refuse(name(given), 'judges IP addresses, and a Unix socket has none; use --mode');
 }
 
+/** A target that is no peer, but something of this machine: a program, a file, a device, our own stdin and stdout. */
+function findLocalTarget({ targets, values }: ReadPair): Target | undefined {
+  const all = [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
+  return all.find(({ kind }) => ['exec', 'pty', 'file', 'serial', 'stdio'].includes(kind));
+}
+
 /** A server that connects any client to anything must not be offered to a network by mistake. */
-function checkExposure({ listen, values }: ReadPair, name: NamePart): void {
-  const server = values.socks ? 'socks' : values.httpConnect ? 'httpConnect' : undefined;
+function checkExposure(pair: ReadPair, name: NamePart): void {
+  const { listen, values } = pair;
+  const local = findLocalTarget(pair);
+  if (local && !values.allow && !values.insecureExec && !isLocalListener(listen)) {
+    const message = `${formatTarget(local)} behind an address that other machines reach needs ${name('allow')}, or ${name('insecureExec')} if anyone may use it`;
+    throw new TnetError('TNET_E_EXPOSED', message, { subject: formatEndpoint(listen) });
+  }
+  const server = (['socks', 'httpConnect', 'http'] as const).find((one) => values[one] === true);
   if (!server || values.authFile !== undefined || values.allow !== undefined || isLocalListener(listen))
     return;
   throw refuse(
@@ -166,6 +193,17 @@ function checkNames({ targets, values }: ReadPair, name: NamePart): void {
   const all = [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
   if (!senseless || all.some(isLookedUp)) return;
   throw refuse(name(senseless), 'makes sense only with a target that is a name');
+}
+
+/** A name may be that of a group: what it is shows when it is bound or connected to. */
+function checkGroups({ listen, targets, values }: ReadPair, name: NamePart): void {
+  const mayBeGroup = (end: Target) =>
+    end.kind === 'udp' && (isGroup(end.host) || (end.host !== undefined && isIP(end.host) === 0));
+  if (values.multicastSource && !mayBeGroup(listen))
+    throw refuse(name('multicastSource'), `makes sense only where ${name('listen')} is a multicast group`);
+  if (values.interface === undefined || values.allowBroadcast || [listen, ...targets].some(mayBeGroup))
+    return;
+  throw refuse(name('interface'), `makes sense only with a multicast group or ${name('allowBroadcast')}`);
 }
 
 function isLookedUp(target: Target): boolean {

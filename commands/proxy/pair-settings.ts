@@ -25,10 +25,10 @@ export interface PairSettings {
   readonly tlsIn?: boolean;
   /** speak TLS with targets, their certificates verified */
   readonly tlsOut?: boolean;
-  /** the certificate that clients see, in PEM */
-  readonly tlsCert?: string;
+  /** the certificate that clients see, in PEM; repeat to choose by the name that they ask for */
+  readonly tlsCert?: string | readonly string[];
   /** the key of --tls-cert; default: in the same file */
-  readonly tlsKey?: string;
+  readonly tlsKey?: string | readonly string[];
   /** the certificate that targets see, in PEM */
   readonly tlsOutCert?: string;
   /** the key of --tls-out-cert; default: in the same file */
@@ -37,6 +37,10 @@ export interface PairSettings {
   readonly tlsCa?: string;
   /** require client certificates from the authorities in this PEM file */
   readonly tlsClientCa?: string;
+  /** admit clients without a certificate, too; one that is shown is still checked */
+  readonly tlsClientOptional?: boolean;
+  /** refuse clients that do not ask for this name */
+  readonly tlsClientServername?: string;
   /** ask targets for this name, and verify it */
   readonly tlsServername?: string;
   /** an ALPN protocol to offer or accept; may be repeated */
@@ -51,12 +55,20 @@ export interface PairSettings {
   readonly tlsPin?: readonly string[];
   /** begin each connection to a target with a PROXY header: 1 or 2 */
   readonly sendProxy?: 1 | 2 | '1' | '2';
+  /** add to a PROXY header of version 2: alpn, authority, unique-id, netns, or a type such as 0xE0, =VALUE; or crc32c */
+  readonly proxyTlv?: readonly string[];
   /** be a SOCKS server, 4, 4a and 5: the client names its target */
   readonly socks?: boolean;
   /** be an HTTP CONNECT proxy: the client names its target */
   readonly httpConnect?: boolean;
-  /** ask clients for a user and password of this htpasswd file */
+  /** be an HTTP proxy: CONNECT, and requests for http:// addresses, as http_proxy wants it */
+  readonly http?: boolean;
+  /** refuse requests of --http whose body is longer (413) */
+  readonly maxBody?: string | number;
+  /** ask clients for a user and password of this file, written by htpasswd or htdigest */
   readonly authFile?: string;
+  /** how HTTP clients authenticate: basic, digest, or any that the file is good for */
+  readonly authScheme?: 'any' | 'basic' | 'digest';
   /** send clients with a TLS name, ALPN or protocol elsewhere: sni:, alpn: or proto:NAME=TARGET; protocols: http, proxy-v1, proxy-v2, http/2, ssh, tls, socks4, socks5, postgres, telnet, redis, http/1 */
   readonly route?: readonly string[];
   /** read a PROXY header, version 1 or 2, from each client */
@@ -93,6 +105,8 @@ export interface PairSettings {
   readonly allowTarget?: readonly string[];
   /** keep clients from these, in the same form */
   readonly denyTarget?: readonly string[];
+  /** let other machines reach a program, file or device without --allow */
+  readonly insecureExec?: boolean;
   /** serve at most n connections at once; the rest wait */
   readonly maxConnections?: number;
   /** reset the connections beyond -m instead of letting them wait */
@@ -145,6 +159,12 @@ export interface PairSettings {
   readonly connection?: number;
   /** between UDP and a stream: chunk (default; what is read at once is a datagram) or length (two bytes before each) */
   readonly framing?: 'chunk' | 'length';
+  /** the interface, by its name or an address, of a multicast group; for sending of a broadcast too */
+  readonly interface?: string;
+  /** take only what this address sends to the group; may be repeated */
+  readonly multicastSource?: readonly string[];
+  /** let datagrams go to a broadcast address; anyone may answer */
+  readonly allowBroadcast?: boolean;
   /** permissions of the Unix socket that is LISTEN, as 0600 */
   readonly mode?: string;
   /** owner of the Unix socket that is LISTEN; either may be left out, or be a number */

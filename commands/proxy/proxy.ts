@@ -154,7 +154,12 @@ function createPairReader(
 /** @throws TnetError TNET_E_USAGE for flags about IP addresses and names when no pair has any */
 function checkAddressFlags(pairs: readonly Pair[], { ipv4, ipv6, numeric }: ProxyOptions): void {
   // Clients may bring names, and lists may have them.
-  if (pairs.some(({ values: { socks, httpConnect, allow, deny } }) => socks ?? httpConnect ?? allow ?? deny))
+  if (
+    pairs.some(
+      ({ values: { socks, httpConnect, http, allow, deny } }) =>
+        socks ?? httpConnect ?? http ?? allow ?? deny,
+    )
+  )
     return;
   const ends = pairs.flatMap(({ listen, targets, values: { route = [] } }) => [
     listen,

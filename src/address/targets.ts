@@ -1,6 +1,7 @@
 import { TnetError, hideUserInfo } from '../errors.ts';
 import { isIP } from './ip.ts';
 import { formatEndpoint, type Endpoint } from './endpoint.ts';
+import { parseOther } from './other-kinds.ts';
 import { parseEndpoint, parsePort, parseWords } from './parse.ts';
 import { findService, type ServiceProtocol } from './service-names.ts';
 
@@ -140,6 +141,8 @@ function isPorts(word: string, isAfterHost: boolean, protocol: ServiceProtocol):
 }
 
 function parseWholeAddress(word: string, protocol: ServiceProtocol): TargetGroup {
+  const other = parseOther(word);
+  if (other) return { endpoint: other };
   const [, host, ports] = /^(\[[^\]]*\]|[^:/]*):([^:/]+)$/.exec(word) ?? [];
   if (ports === undefined || !/[,-]/.test(ports) || host === 'unix' || host === 'fd') {
     const written = parseEndpoint(word, protocol);

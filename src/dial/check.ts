@@ -164,13 +164,22 @@ async function checkOne(
   const startedAt = performance.now();
   try {
     const dialOptions = { ...(await readDialOptions(endpoint)), lookup: lookup.lookup, signal };
-    const seen = await look?.(endpoint, dialOptions);
+    const seen = (await look?.(endpoint, dialOptions)) ?? (await lookHere(endpoint, dialOptions));
     if (seen) return { seen, durationMs: performance.now() - startedAt };
     const socket = await dial(endpoint, dialOptions);
     return { socket, durationMs: performance.now() - startedAt };
   } catch (error) {
     return { error, code: errorCode(error), durationMs: performance.now() - startedAt };
   }
+}
+
+const peers: readonly Endpoint['kind'][] = ['tcp', 'tls', 'udp', 'unix'];
+
+/** Looks for a program, a file or a device of this machine: running a program, say, would be more than a check. */
+async function lookHere(endpoint: Endpoint, { prove }: DialOptions): Promise<Seen | undefined> {
+  if (prove || peers.includes(endpoint.kind)) return undefined;
+  const { probeLocal } = await import('./local/probe.ts');
+  return probeLocal(endpoint) ? { state: 'open' } : undefined;
 }
 
 /** A longer banner is truncated. */

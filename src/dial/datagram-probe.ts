@@ -32,7 +32,7 @@ export async function probeDatagram(
   const send = () => {
     for (const datagram of datagrams) peer.write(datagram);
   };
-  const again = setInterval(send, Math.max(1, withinMs / sends));
+  const again = sends > 1 ? setInterval(send, Math.max(1, withinMs / sends)) : undefined;
   const timer = setTimeout(() => {
     const message = `no answer within ${formatLimit(withinMs)}: open or filtered`;
     answer.reject(new TnetError('TNET_E_TIMEOUT', message));

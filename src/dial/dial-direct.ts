@@ -19,7 +19,7 @@ import { connect, type Socket } from '../net/index.ts';
  */
 export async function dialDatagram(
   { host = 'localhost', port }: Extract<Endpoint, { kind: 'udp' }>,
-  { family, numericOnly, source, judge, tuneDatagrams, proxies = [], ...rest }: DialOptions,
+  { family, numericOnly, source, judge, tuneDatagrams, group, proxies = [], ...rest }: DialOptions,
 ): Promise<DatagramPeer> {
   const { timeoutMs, signal, observer } = rest;
   if (proxies.length > 0) throw new TnetError('TNET_E_USAGE', 'a proxy carries connections, not datagrams');
@@ -39,7 +39,7 @@ export async function dialDatagram(
   observer?.attempt?.(formatHostPort(address, port));
   const { address: localAddress, port: localPort } = source ?? {};
   try {
-    return await connectDatagram({ address, port, localAddress, localPort, tune: tuneDatagrams });
+    return await connectDatagram({ address, port, localAddress, localPort, tune: tuneDatagrams, group });
   } catch (error) {
     throw source ? explainSource(error as Error, { kind: 'udp', ...source }) : error;
   }

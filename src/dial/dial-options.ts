@@ -1,8 +1,10 @@
 import type { ProxyHop } from '../address/proxy-url.ts';
 import type { Connection } from '../net/connection.ts';
 import type { DatagramSocket } from '../net/datagram.ts';
+import type { GroupValues } from '../net/groups.ts';
 import type { RaceOptions } from '../net/happy-eyeballs.ts';
 import type { Socket } from '../net/index.ts';
+import type { ProxyValue } from '../protocol/proxy-protocol/header.ts';
 import type { Patience, Retry } from './patience.ts';
 import type { TlsClientSettings } from './tls-client.ts';
 import type { WebSocketClientSettings } from './websocket-settings.ts';
@@ -23,6 +25,8 @@ export interface DialOptions {
   readonly tune?: ((socket: Socket) => void) | undefined;
   /** The same for a UDP socket. */
   readonly tuneDatagrams?: ((socket: DatagramSocket) => void) | undefined;
+  /** How a multicast group or a broadcast address is sent to. */
+  readonly group?: GroupValues | undefined;
   /** The proxies to go through, first the one that is connected to directly. Default: none. */
   readonly proxies?: readonly ProxyHop[] | undefined;
   /** The TLS settings for a proxy that speaks TLS. Default: its certificate is checked as this machine does. */
@@ -32,6 +36,8 @@ export interface DialOptions {
    * bytes.
    */
   readonly head?: 1 | 2 | Buffer | undefined;
+  /** What a PROXY header of version 2 says beyond the addresses. Default: nothing. */
+  readonly headValues?: readonly ProxyValue[] | undefined;
   /** Use TLS. With a `tls` endpoint, TLS is used without this too, and the certificate checked. */
   readonly tls?: TlsClientSettings | undefined;
   /** The name that the certificate must be for when `tls` names none. Default: the endpoint's host. */
@@ -49,8 +55,20 @@ export interface DialOptions {
    */
   readonly awaitsDescriptor?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** For an end that is no peer, but a program, a file or a device. */
+  readonly local?: LocalOptions | undefined;
   /** Notified of the steps of the dial. */
   readonly observer?: DialObserver | undefined;
+}
+
+/** How an end of this machine is used. */
+export interface LocalOptions {
+  /** Append to a file. Default false: read it. */
+  readonly appends?: boolean;
+  /** After our end, a serial line ends when nothing has come for this long, in milliseconds. Default: it never does. */
+  readonly quietMs?: number;
+  /** Variables for a program, besides our own. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface Source {

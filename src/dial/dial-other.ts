@@ -1,32 +1,19 @@
-import { formatEndpoint, type Endpoint } from '../address/endpoint.ts';
+import { formatEndpoint } from '../address/endpoint.ts';
 import { TnetError } from '../errors.ts';
 import type { Connection } from '../net/connection.ts';
 import type { Deadline } from '../net/deadline.ts';
+import type { DialKind, OfKind, OtherKind } from './dial-kind.ts';
 import type { DialOptions } from './dial-options.ts';
 
-type Kind = Endpoint['kind'];
-
-/** An endpoint of a kind that dial() does not connect to itself. */
-type OtherKind = Exclude<Kind, 'tcp' | 'tls' | 'udp' | 'unix' | 'fd'>;
-
-type OfKind<Name extends Kind> = Extract<Endpoint, { kind: Name }>;
-
-/**
- * Connects to an endpoint of one kind: all that dial() promises, except for `prove` and retrying. When it throws,
- * nothing stays open.
- */
-export type DialKind<Name extends OtherKind> = (
-  endpoint: OfKind<Name>,
-  options: DialOptions,
-  deadline: Deadline,
-) => Promise<Connection>;
+export type { DialKind } from './dial-kind.ts';
 
 /** How each kind is connected to; loaded when an endpoint of the kind is used. */
-const kinds: { readonly [Name in OtherKind]?: () => Promise<DialKind<Name>> } = {};
-
-/** Why the others cannot be connected to. */
-const refusals: Readonly<Partial<Record<OtherKind, string>>> = {
-  stdio: 'standard input and output cannot be connected to',
+const kinds: { readonly [Name in OtherKind]?: () => Promise<DialKind<Name>> } = {
+  exec: async () => (await import('./local/program-end.ts')).dialProgram,
+  pty: async () => (await import('./local/terminal-end.ts')).dialTerminal,
+  serial: async () => (await import('./local/serial-end.ts')).dialSerial,
+  file: async () => (await import('./local/file-end.ts')).dialFile,
+  stdio: async () => (await import('./local/stdio-end.ts')).dialStdio,
 };
 
 /**
@@ -41,6 +28,6 @@ export async function dialOther(
 ): Promise<Connection> {
   const load = kinds[endpoint.kind] as (() => Promise<DialKind<OtherKind>>) | undefined;
   if (load) return (await load())(endpoint, options, deadline);
-  const message = refusals[endpoint.kind] ?? `cannot connect to ${endpoint.kind}`;
+  const message = `cannot connect to ${endpoint.kind}`;
   throw new TnetError('TNET_E_UNSUPPORTED', message, { subject: formatEndpoint(endpoint) });
 }

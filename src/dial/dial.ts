@@ -193,7 +193,7 @@ async function begin(
   if (typeof head === 'object') socket.write(head);
   else if (head !== undefined) {
     const { encodeHeader } = await import('./send-proxy-header.ts');
-    socket.write(encodeHeader(head, socket));
+    socket.write(encodeHeader(head, socket, options.headValues));
   }
   if (!tls && endpoint.kind !== 'tls') return;
   const { startTls, createDefaultSettings } = await import('./tls-client.ts');

@@ -80,16 +80,20 @@ export interface BreakLimit {
 }
 
 /**
- * Watches a connection for its break: `onLimit` is called once, with the error, `limitMs` after it was seen, since
+ * Watches a connection for its break: `onLimit` is called once, with the error, `limitMs()` after it was seen, since
  * by then what came before has had its time. Not called for a connection that had ended in order first: it has
  * left, and all that it sent is complete.
  */
-export function limitBreak(connection: Duplex, limitMs: number, onLimit: (error: Error) => void): BreakLimit {
+export function limitBreak(
+  connection: Duplex,
+  limitMs: () => number,
+  onLimit: (error: Error) => void,
+): BreakLimit {
   let timer: NodeJS.Timeout | undefined;
   let seenAt: number | undefined;
   const onBreak = (error: Error, hasEnded = connection.readableEnded) => {
     seenAt ??= performance.now();
-    if (!hasEnded) timer ??= setTimeout(guarded(onLimit), limitMs, error);
+    if (!hasEnded) timer ??= setTimeout(guarded(onLimit), limitMs(), error);
   };
   connection.on(kBroken, onBreak).on('error', onBreak);
   const earlier = findBreak(connection);

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { errorCode } from '../errors.ts';
-import { socketOf } from '../net/connection.ts';
+import { flushMark, socketOf } from '../net/connection.ts';
 import { Socket } from '../net/index.ts';
 import {
   descriptorOf,
@@ -154,9 +154,8 @@ export class Delivery {
     if (this.#watchedAt === undefined) return;
     if (!this.#mayHaveProbed && startedAt - this.#watchedAt >= probeMs) this.#probe();
     const { destroyed, writableEnded, writableLength } = this.#remote;
-    if (this.#socket && !destroyed && !writableEnded && writableLength === 0) {
-      this.#remote.write(Buffer.alloc(0));
-    }
+    if (!destroyed && !writableEnded && writableLength === 0)
+      this.#remote.write(this.#socket ? Buffer.alloc(0) : flushMark);
     // Asking takes long when the system has many connections: no more than half the time is spent on it.
     const waitMs = Math.max(lookMs, performance.now() - startedAt);
     this.#timer = setTimeout(

@@ -18,8 +18,8 @@ export interface RelayOptions {
   readonly upTransforms?: readonly Duplex[];
   readonly downTransforms?: readonly Duplex[];
   readonly onActivity?: () => void;
-  /** How long the transforms may hold a byte, in milliseconds: a reset is delayed by as much. Default 0. */
-  readonly holdMs?: number | undefined;
+  /** How long the transforms may hold a byte, in milliseconds: a reset is delayed by as much. Default: 0. */
+  readonly holdMs?: (() => number) | undefined;
 }
 
 export interface RelayEnding {
@@ -45,7 +45,7 @@ export interface Relay {
 
 /** Starts relaying between two connections. Both must have been created with `allowHalfOpen`. */
 export function startRelay(options: RelayOptions): Relay {
-  const { client, target, onActivity, holdMs = 0 } = options;
+  const { client, target, onActivity, holdMs = () => 0 } = options;
   const lastWordsMs = deliveryMs;
   const [up, down] = startFlowPair(
     { source: client, sink: target, transforms: options.upTransforms, onActivity, lastWordsMs },
@@ -57,10 +57,14 @@ export function startRelay(options: RelayOptions): Relay {
     down.stop(reason, error);
   };
   const watches = (['client', 'target'] as const).map((side) =>
-    limitBreak(options[side], deliveryMs + holdMs, (error) => {
-      cut ??= { broken: side, error };
-      stop('aborted');
-    }),
+    limitBreak(
+      options[side],
+      () => deliveryMs + holdMs(),
+      (error) => {
+        cut ??= { broken: side, error };
+        stop('aborted');
+      },
+    ),
   );
   const silence = watchSilence(up, down);
   const ended = joinEndings(up, down).then(async (endings) => {
@@ -68,7 +72,7 @@ export function startRelay(options: RelayOptions): Relay {
     const endedAt = performance.now();
     const seenAt = Math.min(...watches.map((watch) => watch.seenAt ?? Infinity), endedAt);
     const rests = [endings.up.restMs, endings.down.restMs].filter((rest) => rest !== undefined);
-    const limitMs = Math.min(deliveryMs, Math.max(0, deliveryMs + holdMs - (endedAt - seenAt)), ...rests);
+    const limitMs = Math.min(deliveryMs, Math.max(0, deliveryMs + holdMs() - (endedAt - seenAt)), ...rests);
     const found = findBreak(endings) ?? cut;
     const hasLeft =
       found !== undefined &&

@@ -107,6 +107,31 @@ export interface NativeAddon {
   deadChild(): number;
   /** Waits for a child that has ended, so that no zombie is left. Its exit status is lost. */
   reap(pid: number): void;
+  /**
+   * Opens a new pseudo-terminal and fills `fds` with our side, which does not block, and the side of the program. The
+   * caller closes both.
+   *
+   * @returns the path of the program's side
+   */
+  openTerminal(fds: Int32Array, columns: number, rows: number): string;
+  /** Sets a terminal's size in characters. */
+  resizeTerminal(fd: number, columns: number, rows: number): void;
+  /** What a user of the terminal types for the end of the input; 0 for nothing. */
+  endCharacter(fd: number): number;
+  /** Fills `fds` with two connected Unix stream sockets, which do not block. The caller closes both. */
+  socketPair(fds: Int32Array): void;
+  /** Half-closes a socket. */
+  shutDown(fd: number): void;
+  /**
+   * Makes a serial line ours alone, and sets it: every byte as it is, and as `asked` says: bits a second, bits of a
+   * character (5 to 8), parity (0 none, 1 even, 2 odd), stop bits, flow control (0 none, 1 RTS/CTS, 2 XON/XOFF); -1
+   * leaves one as it is. Fills `found` (64 bytes are enough) with the settings before. Throws ENOTTY, EBUSY.
+   *
+   * @returns the speed that the line has now
+   */
+  claimSerial(fd: number, asked: Int32Array, found: Uint8Array): number;
+  /** Gives a line back with those settings; with `drops` of 1, what has not been sent yet is dropped. */
+  releaseSerial(fd: number, found: Uint8Array, drops: 0 | 1): void;
 }
 
 /** Which engine this process has, and why. For `tnet --version --verbose`. */

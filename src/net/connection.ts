@@ -1,8 +1,9 @@
-import { formatEndpoint, formatHostPort, type Endpoint } from '../address/endpoint.ts';
+import { formatEndpoint, formatHostPort, type Endpoint, hasHost } from '../address/endpoint.ts';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Socket } from './index.ts';
 import { guarded } from './guard.ts';
+import { localEndOf } from './local-end.ts';
 import { isTcp } from './held-errors.ts';
 import { waitAcknowledged } from './tuning.ts';
 
@@ -32,6 +33,7 @@ export const cutDeliveryMs = 500;
 
 /** Ends a connection so that the peer sees a break (see resetSocket); a datagram peer is only released. */
 export async function resetConnection(connection: Connection, withinMs?: number): Promise<void> {
+  localEndOf(connection)?.hangUp?.();
   const socket = socketOf(connection);
   if (socket) await resetSocket(socket, withinMs);
   if (socket !== connection) connection.destroy();
@@ -39,6 +41,7 @@ export async function resetConnection(connection: Connection, withinMs?: number)
 
 /** Breaks a connection off at once: what the peer has not taken is lost. */
 export function breakConnection(connection: Connection): void {
+  localEndOf(connection)?.hangUp?.();
   const socket = socketOf(connection);
   if (socket) resetNow(socket);
   if (socket !== connection) connection.destroy();
@@ -166,9 +169,9 @@ export function formatRemote(socket: Connection, server: string): string {
   return remoteAddress === undefined ? server : formatHostPort(remoteAddress, remotePort ?? 0);
 }
 
-/** Our own address of a connection that we opened; undefined for a Unix socket, whose client has none. */
+/** Our own address of a connection that we opened; undefined where there is none, as on a Unix socket. */
 export function nameClient(socket: Connection, endpoint: Endpoint): string | undefined {
-  return endpoint.kind === 'unix' ? undefined : formatLocal(socket, formatEndpoint(endpoint));
+  return hasHost(endpoint) ? formatLocal(socket, formatEndpoint(endpoint)) : undefined;
 }
 
 /** Our own address of a socket. */

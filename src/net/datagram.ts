@@ -2,7 +2,7 @@ import type dgram from 'node:dgram';
 import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { DatagramPeer } from './datagram-peer.ts';
-import { type Block, parseBlock, wholeAddress } from '../address/prefix.ts';
+import { chooseSource, isGroup, judgeAudience, prepareSender, type GroupValues } from './groups.ts';
 
 export interface DatagramConnectOptions {
   /** A numeric address. */
@@ -11,6 +11,8 @@ export interface DatagramConnectOptions {
   /** The address to send from. Default: the system's choice. */
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
+  /** How a group or a broadcast address is sent to. */
+  readonly group?: GroupValues | undefined;
   /** Sets the options of the socket, which is bound. Throws what connectDatagram() should throw. */
   readonly tune?: ((socket: Socket) => void) | undefined;
 }
@@ -19,19 +21,30 @@ export interface DatagramConnectOptions {
  * Opens a UDP socket that is connected to one peer: only that peer's datagrams come in, and an ICMP answer that
  * nothing listens there destroys the stream with ECONNREFUSED. Destroying the stream closes the socket.
  *
- * @throws the system's error: EADDRINUSE, EADDRNOTAVAIL, ENETUNREACH, …
+ * A multicast group, or a broadcast address that is allowed, is no peer that could answer: what is sent to it is answered
+ * from other addresses, so the socket is not connected, and takes what anyone sends to it; 'answer' (address, port, bytes)
+ * reports from whom.
+ *
+ * @throws the system's error: EADDRINUSE, EADDRNOTAVAIL, ENETUNREACH, …; TnetError TNET_E_USAGE for a broadcast address that
+ *   is not allowed, TNET_E_ADDRESS for an interface that there is not
  */
 export async function connectDatagram(options: DatagramConnectOptions): Promise<DatagramPeer> {
-  const type = options.address.includes(':') ? 'udp6' : 'udp4';
+  const { address, port, group } = options;
+  const type = address.includes(':') ? 'udp6' : 'udp4';
   const any = type === 'udp6' ? '::' : '0.0.0.0';
+  const audience = judgeAudience(address, group);
   const socket = await bindDatagram({
     type,
-    address: options.localAddress ?? any,
+    address: options.localAddress ?? chooseSource(audience, group) ?? any,
     port: options.localPort ?? 0,
   });
   try {
     options.tune?.(socket);
-    await connectSocket(socket, options.port, options.address);
+    if (audience !== 'one') {
+      prepareSender(socket, address, group);
+      return addressAll(socket, address, port);
+    }
+    await connectSocket(socket, port, address);
     const peer = joinPeer(socket);
     socket.on('message', (datagram) => peer.deliver(datagram));
     return peer;
@@ -39,6 +52,25 @@ export async function connectDatagram(options: DatagramConnectOptions): Promise<
     socket.close();
     throw error;
   }
+}
+
+/** All who get what is sent to an address, as one peer, which owns the socket. */
+function addressAll(socket: Socket, address: string, port: number): DatagramPeer {
+  const local = socket.address();
+  const peer = new DatagramPeer({
+    remoteAddress: address,
+    remotePort: port,
+    localAddress: local.address,
+    localPort: local.port,
+    send: (datagram, done) => socket.send(datagram, port, address, done),
+    close: () => socket.close(),
+  });
+  socket.on('message', (datagram, remote) => {
+    peer.emit('answer', remote.address, remote.port, datagram.length);
+    peer.deliver(datagram);
+  });
+  socket.on('error', (error) => peer.destroy(error));
+  return peer;
 }
 
 /** Connects a bound socket: from here on it has one peer. */
@@ -88,32 +120,6 @@ export async function bindDatagram(options: dgram.SocketOptions & dgram.BindOpti
     socket.close();
     throw error;
   }
-}
-
-let groups: readonly Block[] | undefined;
-
-/**
- * Joins the multicast group that a socket is bound to: without it the system delivers nothing to the socket. On the
- * interface of the route to the group, or of an IPv6 address's zone. Does nothing for any other address. When it
- * fails, the socket is closed.
- *
- * @throws the system's error: ENODEV when no interface leads to the group
- */
-export function joinOwnGroup(socket: dgram.Socket, address: string): void {
-  const prefix = wholeAddress(address);
-  if (!prefix || !isGroup(address)) return;
-  try {
-    socket.addMembership(prefix.text, prefix.zone === undefined ? undefined : `::%${prefix.zone}`);
-  } catch (error) {
-    socket.close();
-    throw error;
-  }
-}
-
-function isGroup(address = ''): boolean {
-  const prefix = wholeAddress(address);
-  groups ??= ['224.0.0.0/4', 'ff00::/8'].map(parseBlock);
-  return prefix !== undefined && groups.some((group) => group.covers(prefix));
 }
 
 /** The number of a bound socket's descriptor; undefined without one. The socket still closes it. */

@@ -65,12 +65,15 @@ export function isOfThisMachine(text: string): boolean {
     .some((one) => one !== undefined && plainAddress(one.address) === plain);
 }
 
+/** What only this machine reaches, whatever it is called. */
+const localKinds: readonly Endpoint['kind'][] = ['unix', 'exec', 'pty', 'file', 'serial', 'stdio'];
+
 /**
  * Whether a listener can be reached only from this machine, as far as its address tells. A passed descriptor is
  * judged by what it is bound to.
  */
 export function isLocalListener(listen: Endpoint): boolean {
-  if (listen.kind === 'unix') return true;
+  if (localKinds.includes(listen.kind)) return true;
   if (listen.kind === 'fd' && findListenerPath(listen.fd) !== undefined) return true;
   const host = (listen.kind === 'fd' ? findListenerHost(listen.fd) : hostOf(listen)) ?? '';
   const address = wholeAddress(host);

@@ -10,6 +10,8 @@ import { guarded } from './guard.ts';
 export interface SecureUpgradeOptions extends tls.ConnectionOptions, Omit<tls.TLSSocketOptions, 'server'> {
   /** Which part of the handshake to take. Default: the server's for accepted connections, else the client's. */
   readonly isServer?: boolean | undefined;
+  /** Of a server with `requestCert`: a client may show none, but not a wrong one. Default false. */
+  readonly certificateOptional?: boolean | undefined;
 }
 
 /** TLS between a socket and its descriptor, or another layer; from setSecure() to the socket's end. */
@@ -194,7 +196,8 @@ function startTls(carrier: Duplex, options: SecureUpgradeOptions, isServer: bool
   const { connect, TLSSocket, createSecureContext } = process.getBuiltinModule('node:tls');
   if (!isServer) return connect({ ...options, socket: carrier });
   const secureContext = options.secureContext ?? createSecureContext(options);
-  return new TLSSocket(carrier, { ...options, isServer: true, secureContext });
+  const wants = options.certificateOptional ? { rejectUnauthorized: false } : {};
+  return new TLSSocket(carrier, { ...options, ...wants, isServer: true, secureContext });
 }
 
 /**
@@ -203,6 +206,8 @@ function startTls(carrier: Duplex, options: SecureUpgradeOptions, isServer: bool
  */
 function findClientFault(secure: tls.TLSSocket, options: SecureUpgradeOptions): Error | undefined {
   if (!options.requestCert) return undefined;
+  // Without a certificate Node gives an empty object.
+  if (options.certificateOptional && !('raw' in secure.getPeerCertificate())) return undefined;
   const { _handle: handle } = secure as unknown as { _handle: { verifyError(): Error | null } };
   const fault = handle.verifyError() ?? undefined;
   secure.authorized = fault === undefined;

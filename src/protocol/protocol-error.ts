@@ -14,6 +14,7 @@ export type ProtocolName =
   | 'telnet'
   | 'socks4'
   | 'socks5'
+  | 'http'
   | 'http-connect'
   | 'websocket'
   | 'htpasswd'

@@ -96,7 +96,28 @@ export type Event =
     }
   | { readonly event: 'accepted'; readonly id: number; readonly local: string; readonly remote: string }
   /** A PROXY header has named the client of a connection. */
-  | { readonly event: 'client'; readonly id: number; readonly remote: string; readonly client: string }
+  | {
+      readonly event: 'client';
+      readonly id: number;
+      readonly remote: string;
+      readonly client: string;
+      /** What a header of version 2 said beyond that: the application protocol and the name that the client asked for. */
+      readonly alpn?: string;
+      readonly authority?: string;
+      /** As text, or 0x and hex digits where it is none. */
+      readonly uniqueId?: string;
+      readonly netns?: string;
+      /** The client spoke TLS with the sender: its version, cipher suite, and the common name of its certificate. */
+      readonly tls?: string;
+      readonly cipher?: string;
+      readonly commonName?: string;
+      /** The client showed a certificate, and it was verified. */
+      readonly verified?: boolean;
+      /** The header had a checksum, which was right. */
+      readonly checksum?: boolean;
+      /** Other types, such as 0xe0. */
+      readonly others?: readonly string[];
+    }
   /** A proxy has opened the way to `target`: the next proxy, or what was asked for. */
   | { readonly event: 'proxied'; readonly proxy: string; readonly target: string }
   /** A TLS handshake is done. `verified`: the peer's certificate was checked and accepted. */
@@ -145,6 +166,8 @@ export type Event =
       readonly bytes: number;
       readonly limitBytes: number;
     }
+  /** Somebody has answered what was sent to a multicast group or a broadcast address. */
+  | { readonly event: 'answer'; readonly remote: string; readonly bytes: number }
   /** A UDP service has taken a datagram; `sentBytes` is the size of its answer, if there is one. */
   | {
       readonly event: 'datagram';

@@ -32,6 +32,7 @@ const quiet: ReadonlyMap<EventName, Verbosity> = new Map<EventName, Verbosity>([
   ['certificate', 1],
   ['probe', 1],
   ['datagram-cut', 1],
+  ['answer', 1],
   ['datagram', 1],
   ['reply', 1],
   ['program-ended', 1],
@@ -93,7 +94,7 @@ function describe(event: Event): string {
     case 'accepted':
       return `connection from ${event.remote}`;
     case 'client':
-      return `${event.remote}: its client is ${event.client}`;
+      return renderClient(event);
     case 'proxied':
       return `through ${event.proxy} to ${event.target}`;
     case 'tls':
@@ -114,6 +115,8 @@ function describe(event: Event): string {
       return `${event.remote}: ${renderCount(event.datagrams, 'datagram')} lost, which came faster than they were taken`;
     case 'datagram-cut':
       return `${event.remote}: ${event.bytes} bytes of input cut into datagrams of ${event.limitBytes} and less`;
+    case 'answer':
+      return `${event.remote}: answer of ${renderCount(event.bytes, 'byte')}`;
     case 'datagram': {
       const answer =
         event.sentBytes === undefined ? 'no answer' : `answered with ${renderCount(event.sentBytes, 'byte')}`;
@@ -199,6 +202,26 @@ function renderState({
   ] as const;
   const told = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
   return told.length > 0 ? ` (${told.join(', ')})` : '';
+}
+
+function renderClient(event: Extract<Event, { event: 'client' }>): string {
+  const { remote, client, alpn, authority, uniqueId, netns, tls, cipher, commonName } = event;
+  const certificate = commonName === undefined ? 'certificate' : `certificate CN=${commonName}`;
+  const parts = [
+    client,
+    authority && `asked for ${authority}`,
+    alpn && `ALPN ${alpn}`,
+    tls,
+    cipher,
+    event.verified === undefined
+      ? undefined
+      : `${certificate} ${event.verified ? 'verified' : 'not verified'}`,
+    uniqueId && `unique id ${uniqueId}`,
+    netns && `network namespace ${netns}`,
+    event.checksum && 'checksum right',
+    event.others && `also ${event.others.join(' ')}`,
+  ];
+  return `${remote}: its client is ${parts.filter((part) => part !== undefined && part !== '').join(', ')}`;
 }
 
 function renderTls({ remote, protocol, cipher, alpn, verified }: Extract<Event, { event: 'tls' }>): string {

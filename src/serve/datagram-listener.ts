@@ -4,9 +4,10 @@ import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts'
 import { isIP } from '../address/ip.ts';
 import { errorCode } from '../errors.ts';
 import { type Connection, formatRemote } from '../net/connection.ts';
-import { bindDatagram, joinOwnGroup, type DatagramSocket } from '../net/datagram.ts';
+import { bindDatagram, type DatagramSocket } from '../net/datagram.ts';
 import { maxDatagramBytes, type DatagramPeer, type LostDatagrams } from '../net/datagram-peer.ts';
 import { DatagramServer } from '../net/datagram-server.ts';
+import { joinOwnGroup } from '../net/groups.ts';
 import { lookupFirst } from '../net/lookup.ts';
 import { refuse, tooManyNew, type Books } from './ledger.ts';
 import { formatBound } from './serve.ts';
@@ -38,8 +39,8 @@ export class DatagramListener implements BoundListener {
   /** Binds a service's address. @throws as bindEndpoint() does */
   static async open(service: Service, host: ServeHost): Promise<DatagramListener> {
     const onPeer = (peer: DatagramPeer): void => listener.#accept(peer);
-    const { tuneDatagrams } = service;
-    const socket = await bindEndpoint(service.listen as UdpEndpoint, { ...host, tuneDatagrams });
+    const { tuneDatagrams, group } = service;
+    const socket = await bindEndpoint(service.listen as UdpEndpoint, { ...host, tuneDatagrams, group });
     const server: DatagramServer = new DatagramServer(socket, {
       onlyFirst: service.onlyFirst !== undefined,
       admit: (address) => listener.#judge(address),
@@ -98,21 +99,24 @@ export class DatagramListener implements BoundListener {
   }
 }
 
-/** Reports what a datagram peer loses or truncates; other connections do neither. */
+/** Reports what a datagram peer loses or truncates, and who answers for a group; other connections do none of it. */
 export function watchDatagrams(peer: Connection, remote: string, { emit }: Pick<Books, 'emit'>): void {
   peer.on('lost', (lost: LostDatagrams) => emit({ event: 'datagrams-lost', remote, ...lost }));
   peer.on('cut', (bytes: number) =>
     emit({ event: 'datagram-cut', remote, bytes, limitBytes: maxDatagramBytes }),
   );
+  peer.on('answer', (address: string, port: number, bytes: number) =>
+    emit({ event: 'answer', remote: formatHostPort(address, port), bytes }),
+  );
 }
 
 /** How a UDP socket is bound. */
-type BindOptions = Pick<ServeHost, 'family' | 'numericOnly'> & Pick<Service, 'tuneDatagrams'>;
+type BindOptions = Pick<ServeHost, 'family' | 'numericOnly'> & Pick<Service, 'tuneDatagrams' | 'group'>;
 
 /**
  * Binds a UDP socket to an endpoint, and joins it if it is a multicast group.
  *
- * @throws the system's error, TnetError TNET_E_ADDRESS, or what `tuneDatagrams` throws
+ * @throws the system's error, TnetError TNET_E_ADDRESS, what joinOwnGroup() or `tuneDatagrams` throws
  */
 export async function bindEndpoint(endpoint: UdpEndpoint, options: BindOptions): Promise<DatagramSocket> {
   const socket = await bindPlain(endpoint, options);
@@ -127,12 +131,12 @@ export async function bindEndpoint(endpoint: UdpEndpoint, options: BindOptions):
 
 async function bindPlain(
   endpoint: UdpEndpoint,
-  { family, numericOnly }: BindOptions,
+  { family, numericOnly, group }: BindOptions,
 ): Promise<DatagramSocket> {
   refuseNumericForm(endpoint.host ?? '');
   if (numericOnly) requireNumericHost(endpoint);
   const { host, port } = endpoint;
-  if (host === undefined && family === undefined) {
+  if (host === undefined && family === undefined && !group) {
     try {
       return await bindDatagram({ type: 'udp6', address: '::', port });
     } catch (error) {
@@ -144,7 +148,7 @@ async function bindPlain(
   const found = await findAddress(host, family);
   const kind = found.family === 4 ? ({ type: 'udp4' } as const) : ({ type: 'udp6', ipv6Only: true } as const);
   const socket = await bindDatagram({ ...kind, address: found.address, port });
-  joinOwnGroup(socket, found.address);
+  joinOwnGroup(socket, found.address, group);
   return socket;
 }
 

@@ -1,4 +1,6 @@
+import type { Duplex } from 'node:stream';
 import type { EndingReason } from '../flow/flow.ts';
+import { localEndOf } from '../net/local-end.ts';
 import { roundMs } from '../quantities.ts';
 import type { Event, EventName } from '../report/events.ts';
 
@@ -212,6 +214,11 @@ export function leave(
   if (hears?.('ended') === false) return;
   const durationMs = roundMs(lastedMs);
   emit({ event: 'ended', id, remote, reason, ...moved, durationMs });
+}
+
+/** Reports how a program that is an end of a connection has exited, which no stream shows. */
+export function tellExit(connection: Duplex, id: number, { emit }: Pick<Books, 'emit'>): void {
+  void localEndOf(connection)?.exited?.then((exit) => emit({ event: 'program-ended', id, ...exit }));
 }
 
 /** The reason for refusing a client that connects more often than it may. */

@@ -1,6 +1,6 @@
 import { formatEndpoint, hasHost, type Endpoint } from '../address/endpoint.ts';
 import { Listener } from './listener.ts';
-import { ServeError, type BoundListener, type ServeHost, type Service } from './service.ts';
+import { ServeError, type BoundListener, type LoneEnding, type ServeHost, type Service } from './service.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode } from '../errors.ts';
 
@@ -10,8 +10,19 @@ export type CheckBound<S extends Service> = (bound: ReadonlyMap<S, string>) => v
 /** Binds an address of a kind on which clients are not accepted as sockets. @throws the system's error, TnetError */
 type OpenListener = (service: Service, host: ServeHost) => Promise<BoundListener>;
 
+/** An end that is its own one client. */
+const openLone = async (): Promise<OpenListener> => {
+  const { LoneListener } = await import('./lone-listener.ts');
+  return (service, host) => LoneListener.open(service, host);
+};
+
 /** How those kinds are bound; loaded when an address of the kind is used. */
 const otherListeners: Readonly<Partial<Record<Endpoint['kind'], () => Promise<OpenListener>>>> = {
+  exec: openLone,
+  pty: openLone,
+  file: openLone,
+  serial: openLone,
+  stdio: openLone,
   udp: async () => {
     const { DatagramListener } = await import('./datagram-listener.ts');
     return (service, host) => DatagramListener.open(service, host);
@@ -23,6 +34,8 @@ export class Listeners<S extends Service = Service> {
   readonly #host: ServeHost;
   readonly #checkBound: CheckBound<S>;
   #listeners = new Map<string, BoundListener>();
+  /** Settles when no client can come any more, and none is served. Undefined: clients may always come. */
+  over: Promise<readonly LoneEnding[]> | undefined;
 
   constructor(host: ServeHost, checkBound: CheckBound<S> = () => undefined) {
     this.#host = host;
@@ -64,7 +77,7 @@ export class Listeners<S extends Service = Service> {
       throw error;
     }
     for (const listener of opened.values()) {
-      this.#host.emit({ event: 'listening', address: listener.address });
+      if (!listener.over) this.#host.emit({ event: 'listening', address: listener.address });
       if (listener instanceof Listener) listener.announceLane();
     }
     const next = new Map<string, BoundListener>();
@@ -76,6 +89,9 @@ export class Listeners<S extends Service = Service> {
     }
     for (const [key, listener] of this.#listeners) if (!next.has(key)) void this.#close(listener);
     this.#listeners = next;
+    const overs = [...next.values()].map(({ over }) => over);
+    this.over = overs.every((one) => one !== undefined) ? Promise.all(overs) : undefined;
+    for (const listener of opened.values()) listener.start?.();
   }
 
   /**

@@ -3,12 +3,14 @@ import { ConnectionGuard, guarded } from '../net/guard.ts';
 import { Socket } from '../net/index.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import { greet, type Greeting, SaidNothing, formatSource, judgeHeader } from './greeting/greeting.ts';
-import { leave, refuse, type OpenConnection } from './ledger.ts';
+import { describeValues } from './greeting/header-values.ts';
+import { leave, refuse, tellExit, type OpenConnection } from './ledger.ts';
 import type { ServeHost, Service } from './service.ts';
 
 /**
  * Serves one client from its arrival to its end, and reports both: greets it, hands it to the service's handler,
- * and removes it from the ledger. Closes its connection. Never rejects: a fault ends this connection alone.
+ * and removes it from the ledger. Closes its connection. Never rejects: a fault ends this connection alone. Resolves
+ * to whether it was served to its end.
  *
  * @param client a socket, or an object that acts as one; only a socket is greeted
  * @param listener what the listener has bound; names a client that has no address
@@ -18,7 +20,8 @@ export async function serveClient(
   listener: string,
   service: Service,
   host: ServeHost,
-): Promise<void> {
+): Promise<boolean> {
+  let isServed = false;
   // A client that leaves while it is greeted must not be an uncaught error.
   client.on('error', () => undefined);
   const entry = service.entered ?? host.ledger.enter(formatRemote(client, listener));
@@ -56,10 +59,13 @@ export async function serveClient(
         entry,
         guard,
       });
+      tellExit(client, id, host);
       leave(entry, host, ending);
+      isServed = ending.error === undefined && ending.failed !== true;
       await ending.close();
     }
   });
+  return isServed;
 }
 
 /** Sets the options of a client's socket. On a client that is already gone that fails, which is only reported. */
@@ -104,7 +110,7 @@ async function letIn(
   }
   const { header } = greeting;
   if (!header) return greeting;
-  host.emit({ event: 'client', id, remote, client: formatSource(header) });
+  host.emit({ event: 'client', id, remote, client: formatSource(header), ...describeValues(header.values) });
   const reason = await judgeHeader(header, client, service);
   if (reason === undefined) return greeting;
   refuse(host, formatSource(header), reason);

@@ -3,6 +3,8 @@ import { RateLimit } from '../access/rate-limit.ts';
 import type { Endpoint } from '../address/endpoint.ts';
 import type { Connection } from '../net/connection.ts';
 import type { DatagramSocket } from '../net/datagram.ts';
+import type { LocalOptions } from '../dial/dial-options.ts';
+import type { GroupValues } from '../net/groups.ts';
 import type { ConnectionGuard } from '../net/guard.ts';
 import type { Server, Socket } from '../net/index.ts';
 import type { UnixOwner } from '../net/unix-listener.ts';
@@ -76,11 +78,15 @@ export interface Service {
   readonly tune?: ((socket: Socket) => void) | undefined;
   /** Sets options on the bound socket of a UDP address. Throws what binding should throw. Default: none. */
   readonly tuneDatagrams?: ((socket: DatagramSocket) => void) | undefined;
+  /** How the multicast group that is a UDP address is joined. */
+  readonly group?: GroupValues | undefined;
   /** What clients say before they are served, in its order. None: they are served at once. */
   readonly readers: readonly ReadGreeting[];
   /** How long a client may take for each of them, in milliseconds. */
   readonly greetingMs: number;
   readonly handle: Handler;
+  /** How an end is used that is no address for clients. */
+  readonly local?: LocalOptions | undefined;
   /** The entry of the one client that the service is for, if it has one and its arrival has been reported. */
   readonly entered?: OpenConnection | undefined;
   /** Whether the engine serves its clients alone. Undefined: it never does, and nothing is reported about it. */
@@ -135,6 +141,18 @@ export interface BoundListener {
    * @param how `takesWaiting`: after those that have connected and wait to be accepted. Default false: they are reset
    */
   close(how?: { readonly takesWaiting?: boolean }): Promise<void> | void;
+  /** Of one that has its client from the beginning: serves it, when everything is bound. */
+  start?(): void;
+  /** Settles when no client can come any more. Absent: clients may always come. */
+  readonly over?: Promise<LoneEnding>;
+}
+
+/** How the one client of a listener was served. */
+export interface LoneEnding {
+  /** Nothing failed. */
+  readonly isServed: boolean;
+  /** Of a client that is a program; otherwise 0. See awaitStatus(). */
+  readonly status: number;
 }
 
 /** What all parts of a server process share. */
@@ -149,6 +167,8 @@ export interface ServeHost extends Books {
     ((client: Socket, remote: string, place: { key: string; address: string }) => void) | undefined;
   /** What has been bound here. Default: that is not known. */
   readonly own?: OwnAddresses;
+  /** Signs the nonces of Digest, in all processes that serve the same clients. Default: each listener has its own. */
+  readonly nonceKey?: Buffer;
   /** The throw-away certificates of the run. Default: each is made where it is needed. */
   readonly certificates?: ThrowawayCertificates;
   /** Only addresses of this family. Default: both. */

@@ -10,23 +10,35 @@ import {
 } from '../dial/tls-files.ts';
 import { reportHandshake, shakeHands, type TlsSettings } from '../dial/tls-handshake.ts';
 import type { Books } from './ledger.ts';
+import { createChooser, pairCertificates } from './own-certificates.ts';
 import { ThrowawayCertificates } from './throwaway-certificates.ts';
 import { Deadline } from '../net/deadline.ts';
 import { type ReadGreeting, hearGreeting } from './greeting/greeting.ts';
 
 export interface TlsServerSettings extends TlsSettings {
-  /** Clients must show a certificate. */
-  readonly requireCertificate: boolean;
+  /** Whether clients have to show a certificate, may show one, or are asked for none. */
+  readonly clientCertificate: 'required' | 'optional' | 'none';
+  /** Chooses another certificate by the name that a client asks for. Undefined: there is only that of `context`. */
+  readonly chooseContext?: ((name: string) => TlsSettings['context'] | undefined) | undefined;
+  /** The one name that clients have to ask for. Default: any, or none. */
+  readonly serverName?: string | undefined;
 }
 
 /** TLS of a server as users configure it: files by their paths. */
 export interface TlsServerFiles extends TlsRules {
-  /** The certificate that clients see, with its chain. Default: a throw-away one. */
-  readonly cert?: string | undefined;
-  /** Its key. Default: it is in the certificate's file. */
-  readonly key?: string | undefined;
+  /**
+   * The certificates that clients see, each with its chain: the one for the name that a client asks for, or else the
+   * first. Default: a throw-away one.
+   */
+  readonly certs?: readonly string[] | undefined;
+  /** The key of each. Default: each is in its certificate's file. */
+  readonly keys?: readonly string[] | undefined;
   /** Authorities: clients must show a certificate issued by one of them. Default: none is requested. */
   readonly clientCa?: string | undefined;
+  /** A client may do without a certificate; one that it shows is checked all the same. Default false. */
+  readonly clientOptional?: boolean | undefined;
+  /** The one name that clients have to ask for. Default: any, or none. */
+  readonly serverName?: string | undefined;
   /** Protocols to accept, the preferred first. */
   readonly alpn?: readonly string[] | undefined;
 }
@@ -41,22 +53,29 @@ type TlsHost = Pick<Books, 'emit' | 'fail'> & { readonly certificates?: Throwawa
  * @throws TnetError TNET_E_USAGE for files that cannot be used
  */
 export async function readServerTls(
-  { cert, key, clientCa, alpn, minVersion, ciphers }: TlsServerFiles,
+  { certs, keys, clientCa, clientOptional, serverName, alpn, minVersion, ciphers }: TlsServerFiles,
   endpoint: Endpoint,
   host: TlsHost,
 ): Promise<TlsServerSettings> {
   const { emit } = host;
-  const files = { ca: clientCa, cert, key, minVersion, ciphers };
-  const requireCertificate = clientCa !== undefined;
-  const named = readOwnCertificate(files);
+  const rules = { ca: clientCa, minVersion, ciphers };
+  const verify = clientCa !== undefined;
+  const pairs = pairCertificates(certs, keys);
+  const named = pairs.map((pair) => ({ ...rules, ...pair, own: readOwnCertificate(pair) }));
   // Errors in a file or a cipher are reported before a certificate is made and reported.
-  const authorities = readAuthorities(files, requireCertificate);
+  const authorities = readAuthorities(rules, verify);
   if (ciphers !== undefined) createContext({ ciphers }, undefined, false);
-  const own = named ?? (await findThrowaway(endpoint, host));
+  const contexts = named.map(({ own, ...files }) => createContext(files, own, verify, authorities));
+  const throwaway = named.length > 0 ? undefined : await findThrowaway(endpoint, host);
   return {
-    context: createContext(files, own, requireCertificate, authorities),
-    verify: requireCertificate,
-    requireCertificate,
+    context: contexts[0] ?? createContext(rules, throwaway, verify, authorities),
+    chooseContext:
+      named.length > 1
+        ? createChooser(named.map(({ own }, at) => ({ cert: own?.cert ?? '', value: contexts[at] })))
+        : undefined,
+    verify,
+    clientCertificate: !verify ? 'none' : clientOptional ? 'optional' : 'required',
+    serverName,
     alpn,
     onKeylog: openKeylog(host.fail),
     onHandshake: (report, socket) =>
@@ -85,10 +104,19 @@ export async function serveTls(
   settings: TlsServerSettings,
   signal?: AbortSignal,
 ): Promise<void> {
+  const { chooseContext } = settings;
   await shakeHands(socket, settings, {
     name: 'client',
     signal,
-    side: { isServer: true, requestCert: settings.requireCertificate },
+    side: {
+      isServer: true,
+      requestCert: settings.clientCertificate !== 'none',
+      certificateOptional: settings.clientCertificate === 'optional',
+      ...(chooseContext && {
+        SNICallback: (name: string, done: (error: Error | null, context?: TlsSettings['context']) => void) =>
+          done(null, chooseContext(name)),
+      }),
+    },
   });
 }
 
@@ -96,7 +124,13 @@ export async function serveTls(
  * Puts TLS, as the server, on a client's socket, in place. See ReadGreeting; also throws what serveTls() throws.
  */
 export function createTlsReader(settings: TlsServerSettings): ReadGreeting {
-  return async (client, soFar, { limitMs, signal }) => {
+  const { serverName } = settings;
+  return async (client, soFar, limits) => {
+    const { limitMs, signal } = limits;
+    if (serverName !== undefined) {
+      const { requireServerName } = await import('./greeting/server-name.ts');
+      soFar = await requireServerName(client, serverName, soFar, limits);
+    }
     using deadline = new Deadline('no TLS handshake', limitMs, signal);
     await hearGreeting(client, () => serveTls(client, settings, deadline.signal), signal);
     return soFar;

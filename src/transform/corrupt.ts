@@ -5,27 +5,24 @@ import type { Random } from './random.ts';
  * Replaces bytes with other ones. Which ones, and with what, depends only on the seed and the position in the
  * stream.
  */
-export class Corrupt extends Transform {
+export class ByteCorruption {
   readonly #share: number;
   readonly #random: Random;
   /** How many bytes pass before the next one is replaced. */
   #untouched: number;
 
-  /**
-   * @param share how likely each byte is to be replaced, from 0 to 1
-   * @param options of the stream: object mode on the readable side keeps datagrams apart
-   */
-  constructor(share: number, random: Random, options?: TransformOptions) {
-    super(options);
+  /** @param share how likely each byte is to be replaced, from 0 to 1 */
+  constructor(share: number, random: Random) {
     this.#share = share;
     this.#random = random;
     this.#untouched = this.#drawUntouched();
   }
 
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+  /** The next bytes of the stream: the same buffer where none of them is replaced. */
+  apply(chunk: Buffer): Buffer {
     if (this.#untouched >= chunk.length) {
       this.#untouched -= chunk.length;
-      return done(null, chunk);
+      return chunk;
     }
     const changed = Buffer.from(chunk);
     let at = this.#untouched;
@@ -34,7 +31,7 @@ export class Corrupt extends Transform {
       at += 1 + this.#drawUntouched();
     }
     this.#untouched = at - changed.length;
-    done(null, changed);
+    return changed;
   }
 
   /** The gap between two replaced bytes is geometrically distributed. */
@@ -42,5 +39,23 @@ export class Corrupt extends Transform {
     if (this.#share <= 0) return Infinity;
     if (this.#share >= 1) return 0;
     return Math.floor(Math.log(1 - this.#random()) / Math.log(1 - this.#share));
+  }
+}
+
+/** A stream whose bytes are replaced as ByteCorruption says. */
+export class Corrupt extends Transform {
+  readonly #corruption: ByteCorruption;
+
+  /**
+   * @param share how likely each byte is to be replaced, from 0 to 1
+   * @param options of the stream: object mode on the readable side keeps datagrams apart
+   */
+  constructor(share: number, random: Random, options?: TransformOptions) {
+    super(options);
+    this.#corruption = new ByteCorruption(share, random);
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    done(null, this.#corruption.apply(chunk));
   }
 }

@@ -129,7 +129,7 @@ const groups: readonly (readonly [words: readonly string[], headings: readonly s
   [['connect', 'time', 'limits'], ['Time limits and tries:']],
   [['listen', 'proxy'], ['TLS and PROXY headers:']],
   [['proxy', 'targets'], ['Several targets:']],
-  [['proxy', 'socks'], ['SOCKS, HTTP CONNECT and PROXY headers:']],
+  [['proxy', 'socks'], ['SOCKS, HTTP and PROXY headers:']],
   // An option's name finds its group.
   [['connect', '--idle'], ['Time limits and tries:']],
   [['connect', '-z'], ['Port check:']],

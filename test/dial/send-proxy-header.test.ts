@@ -72,3 +72,22 @@ test('what was received of a client is handed on, with its values in version 2',
   t.like(decoded, { header: { ends: received.ends, values: received.values } });
   t.deepEqual(read(createProxyHeader(1, other, received)).ends, received.ends);
 });
+
+test("a header of version 2 has each type once: what is given, then what the client's header has", (t) => {
+  const received = {
+    ...{ version: 2, command: 'proxy', ends: { family: 'unknown' } },
+    values: [
+      { type: 'authority', name: 'old' },
+      { type: 'alpn', protocol: 'h2' },
+    ],
+  } as const;
+  const client = socketOf(['192.0.2.1', 1], ['192.0.2.2', 2]);
+  const valuesOf = (bytes: Buffer) => {
+    const decoded = decodeProxyHeader(bytes);
+    return 'needBytes' in decoded ? [] : decoded.header.values;
+  };
+  const given = [{ type: 'authority', name: 'new' }] as const;
+  const known = { ...received, ends: { family: 'unix', source: '', destination: '' } } as const;
+  t.deepEqual(valuesOf(createProxyHeader(2, client, known, given)), [given[0], received.values[1]]);
+  t.is(createProxyHeader(1, client, known, given).toString(), 'PROXY UNKNOWN\r\n');
+});

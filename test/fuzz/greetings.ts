@@ -13,6 +13,7 @@ export interface Greetings {
   readonly hello: readonly Buffer[];
   readonly telnet: readonly Buffer[];
   readonly http: readonly Buffer[];
+  readonly forward: readonly Buffer[];
   readonly datagrams: readonly Buffer[];
 }
 
@@ -68,6 +69,27 @@ export async function makeGreetings(port: number): Promise<Greetings> {
       request(`CONNECT localhost:${port} HTTP/1.1`, 'Proxy-Authorization: Basic YTpi'),
       request(`CONNECT [::1]:${port} HTTP/1.1`),
       request(`CONNECT ${'x'.repeat(24_000)}:1 HTTP/1.1`),
+    ],
+    forward: [
+      request(`GET http://127.0.0.1:${port}/ HTTP/1.1`, 'Connection: close, X', 'X: 1'),
+      Buffer.concat([
+        request(`POST http://localhost:${port}/ HTTP/1.1`, `Content-Length: ${data.length}`),
+        data,
+      ]),
+      Buffer.concat([
+        request(
+          `PUT http://127.0.0.1:${port}/ HTTP/1.1`,
+          'Transfer-Encoding: chunked',
+          'Expect: 100-continue',
+        ),
+        Buffer.from('5\r\nhello\r\n0\r\nX-End: 1\r\n\r\n'),
+      ]),
+      Buffer.concat([
+        request(`GET http://127.0.0.1:${port}/ HTTP/1.1`),
+        request(`CONNECT 127.0.0.1:${port} HTTP/1.1`),
+        data,
+      ]),
+      Buffer.concat(new Array<Buffer>(20).fill(request(`HEAD http://127.0.0.1:${port}/ HTTP/1.1`))),
     ],
     proxy: [
       Buffer.concat([encodeProxyV1(ends), data]),

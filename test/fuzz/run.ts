@@ -31,6 +31,7 @@ export const serverGroups: Readonly<Record<string, readonly string[]>> = {
   proxy: ['proxy', 'proxy-streams', 'proxy-tap', 'proxy-rate', 'proxy-workers'],
   'proxy with a greeting': [
     'proxy-socks',
+    'proxy-http',
     'proxy-http-connect',
     'proxy-either',
     'proxy-tls-in',

@@ -101,6 +101,7 @@ const servers: Readonly<Record<string, FuzzedServer>> = {
     greetings: ['plain'],
   },
   'proxy-socks': { args: () => named('--socks'), greetings: ['socks'], dialsAnywhere: true },
+  'proxy-http': { args: () => named('--http'), greetings: ['connect', 'forward'], dialsAnywhere: true },
   'proxy-http-connect': { args: () => named('--http-connect'), greetings: ['connect'], dialsAnywhere: true },
   'proxy-either': {
     args: () => named('--socks', '--http-connect'),

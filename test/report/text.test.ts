@@ -179,6 +179,16 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
   ],
   [{ event: 'accepted', id: 1, local: 'a:1', remote: 'b:2' }, 1, 'connection from b:2'],
   [{ event: 'client', id: 1, remote: 'b:2', client: 'c:3' }, 1, 'b:2: its client is c:3'],
+  [
+    {
+      ...{ event: 'client', id: 1, remote: 'b:2', client: 'c:3', alpn: 'h2', authority: 'a.example' },
+      ...{ uniqueId: 'u1', netns: 'blue', tls: 'TLSv1.3', cipher: 'AES', commonName: 'bob', verified: true },
+      ...{ checksum: true, others: ['0xe0'] },
+    },
+    1,
+    'b:2: its client is c:3, asked for a.example, ALPN h2, TLSv1.3, AES, certificate CN=bob verified, ' +
+      'unique id u1, network namespace blue, checksum right, also 0xe0',
+  ],
   [{ event: 'proxied', proxy: 'socks5://p:1080', target: 'h:80' }, 1, 'through socks5://p:1080 to h:80'],
   [
     {
@@ -207,6 +217,7 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
     0,
     'throw-away certificate with SHA-256 fingerprint AB:CD',
   ],
+  [{ event: 'answer', remote: '10.0.0.2:9000', bytes: 1 }, 1, '10.0.0.2:9000: answer of 1 byte'],
   [{ event: 'warning', message: 'nothing is checked' }, 0, 'WARNING: nothing is checked'],
   [{ event: 'refused', remote: 'b:2', reason: 'not allowed' }, 0, 'refused b:2: not allowed'],
   [

@@ -62,7 +62,7 @@ export const limits = {
     in: { proxy: ['server'] },
     ends: streamEnds,
     modes: ['workers', 'names', 'replay-target'],
-    needs: [{ anyOf: ['acceptProxy', 'tlsIn', 'socks', 'httpConnect', 'route'] }],
+    needs: [{ anyOf: ['acceptProxy', 'tlsIn', 'socks', 'httpConnect', 'http', 'route'] }],
     lane: true,
     test: 'cli/proxy/tls.test.ts',
   },

@@ -2,7 +2,8 @@ import { parseProxy, readProxyEnvironment, type ProxyHop } from '../../../src/ad
 import { TnetError } from '../../../src/errors.ts';
 import { parseRoute, routeProtocols } from '../../../src/handlers/relay/targets/target.ts';
 import { anySession, sessions, streamEnds, tcpEnds, type Mode, type OptionTable } from '../row.ts';
-import { file, list, text, toggle, type ValueKind } from '../value-kinds.ts';
+import { parseProxyTlv } from '../proxy-tlv.ts';
+import { choice, file, list, size, text, toggle, type ValueKind } from '../value-kinds.ts';
 
 /** What comes before a client's stream. */
 export const clientHeader = {
@@ -83,6 +84,16 @@ export const proxies = {
     modes: anySession,
     test: 'cli/proxy/header.test.ts',
   },
+  proxyTlv: {
+    flags: '--proxy-tlv <name=value>',
+    help: 'add to a PROXY header of version 2: alpn, authority, unique-id, netns, or a type such as 0xE0, =VALUE; or crc32c',
+    value: list(parseProxyTlv, 'authority=x'),
+    in: { connect: ['client'], echo: ['client'] },
+    ends: streamEnds,
+    modes: anySession,
+    needs: [{ anyOf: ['sendProxy'] }],
+    test: 'cli/proxy-tlv.test.ts',
+  },
 } as const satisfies OptionTable;
 
 /** What a proxy speaks itself, before it relays. */
@@ -97,6 +108,17 @@ export const protocols = {
     modes: ['workers', 'names'],
     lane: true,
     test: 'cli/proxy/header.test.ts',
+  },
+  proxyTlv: {
+    flags: '--proxy-tlv <name=value>',
+    help: 'add to a PROXY header of version 2: alpn, authority, unique-id, netns, or a type such as 0xE0, =VALUE; or crc32c',
+    value: list(parseProxyTlv, 'authority=x'),
+    config: true,
+    in: { proxy: ['server', 'target'] },
+    ends: streamEnds,
+    modes: ['workers', 'names'],
+    needs: [{ anyOf: ['sendProxy'] }],
+    test: 'cli/proxy-tlv.test.ts',
   },
   socks: {
     flags: '--socks',
@@ -120,16 +142,51 @@ export const protocols = {
     turnsOn: 'names',
     test: 'cli/proxy/protocols.test.ts',
   },
+  http: {
+    flags: '--http',
+    help: 'be an HTTP proxy: CONNECT, and requests for http:// addresses, as http_proxy wants it',
+    value: toggle,
+    config: true,
+    in: { proxy: ['server'] },
+    ends: streamEnds,
+    modes: ['workers', 'names'],
+    turnsOn: 'names',
+    excludes: { httpConnect: '' },
+    test: 'cli/proxy/http.test.ts',
+  },
+  maxBody: {
+    flags: '--max-body <size>',
+    help: 'refuse requests of --http whose body is longer (413)',
+    value: size,
+    config: true,
+    in: { proxy: ['server'] },
+    ends: streamEnds,
+    modes: ['workers', 'names'],
+    needs: [{ anyOf: ['http'] }],
+    test: 'cli/proxy/http.test.ts',
+  },
   authFile: {
     flags: '--auth-file <file>',
-    help: 'ask clients for a user and password of this htpasswd file',
+    help: 'ask clients for a user and password of this file, written by htpasswd or htdigest',
     value: text((path) => path, '/nowhere/file', 'file'),
     config: true,
     in: { proxy: ['server'] },
     ends: streamEnds,
     modes: ['workers', 'names'],
-    needs: [{ anyOf: ['socks', 'httpConnect'] }],
+    needs: [{ anyOf: ['socks', 'httpConnect', 'http'] }],
     test: 'cli/proxy/socks.test.ts',
+  },
+  authScheme: {
+    flags: '--auth-scheme <scheme>',
+    help: 'how HTTP clients authenticate: basic, digest, or any that the file is good for',
+    value: choice(['any', 'basic', 'digest']),
+    default: { value: 'any', text: 'any' },
+    config: true,
+    in: { proxy: ['server'] },
+    ends: streamEnds,
+    modes: ['workers', 'names'],
+    needs: [{ anyOf: ['authFile'] }, { anyOf: ['httpConnect', 'http'] }],
+    test: 'cli/proxy/http-auth.test.ts',
   },
   route: {
     flags: '--route <match=target>',

@@ -243,14 +243,27 @@ export const programs = {
     turnsOn: 'program',
     test: 'cli/listen/exec.test.ts',
   },
+} as const satisfies OptionTable;
+
+/** Who may reach a program. */
+export const exposure = {
   insecureExec: {
     flags: '--insecure-exec',
     help: 'let -e and -c serve other machines without --allow',
+    helpIn: { proxy: 'let other machines reach a program, file or device without --allow' },
     value: toggle,
-    in: { listen: ['server'] },
+    config: true,
+    in: { listen: ['server'], proxy: ['server'] },
     ends: anyEnd,
     modes: ['program', 'receive', 'send', 'many', 'workers'],
-    needs: [{ anyOf: ['exec', 'shExec'] }],
+    needs: [
+      { anyOf: ['exec', 'shExec'], in: 'listen' },
+      {
+        anyOf: ['program target'],
+        in: 'proxy',
+        called: 'with a target that is a program, a file or a device',
+      },
+    ],
     test: 'cli/listen/exec.test.ts',
   },
 } as const satisfies OptionTable;

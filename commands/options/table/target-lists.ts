@@ -11,7 +11,7 @@ export const targetLists = {
     in: { proxy: ['server'] },
     ends: streamEnds,
     modes: ['workers', 'names'],
-    needs: [{ anyOf: ['socks', 'httpConnect'] }],
+    needs: [{ anyOf: ['socks', 'httpConnect', 'http'] }],
     test: 'cli/proxy/target-lists.test.ts',
   },
   denyTarget: {
@@ -22,7 +22,7 @@ export const targetLists = {
     in: { proxy: ['server'] },
     ends: streamEnds,
     modes: ['workers', 'names'],
-    needs: [{ anyOf: ['socks', 'httpConnect'] }],
+    needs: [{ anyOf: ['socks', 'httpConnect', 'http'] }],
     test: 'cli/proxy/target-lists.test.ts',
   },
 } as const satisfies OptionTable;

@@ -1,7 +1,7 @@
 import { tlsVersions } from '../../../src/dial/tls-versions.ts';
 import type { StarttlsProtocol } from '../../../src/protocol/starttls/dialogue.ts';
 import { anySession, streamEnds, type Mode, type OptionTable } from '../row.ts';
-import { choice, file, list, text, toggle, word } from '../value-kinds.ts';
+import { choice, file, files, list, text, toggle, word } from '../value-kinds.ts';
 
 const starttlsNames: readonly StarttlsProtocol[] = [
   'smtp',
@@ -65,9 +65,12 @@ export const tls = {
   },
   tlsCert: {
     flags: '--tls-cert <file>',
-    help: 'the certificate (PEM), with its chain',
-    helpIn: { connect: 'show this certificate (PEM)', proxy: 'the certificate that clients see, in PEM' },
-    value: file,
+    help: 'the certificate (PEM), with its chain; repeat to choose by the name that a client asks for',
+    helpIn: {
+      connect: 'show this certificate (PEM)',
+      proxy: 'the certificate that clients see, in PEM; repeat to choose by the name that they ask for',
+    },
+    value: files,
     config: true,
     in: { connect: ['client'], listen: ['server'], echo: ['server', 'client'], proxy: ['server'] },
     ends: streamEnds,
@@ -79,7 +82,7 @@ export const tls = {
   tlsKey: {
     flags: '--tls-key <file>',
     help: 'the key of --tls-cert; default: in the same file',
-    value: file,
+    value: files,
     config: true,
     in: { connect: ['client'], listen: ['server'], echo: ['server', 'client'], proxy: ['server'] },
     ends: streamEnds,
@@ -137,13 +140,43 @@ export const tls = {
     needs: [{ anyOf: ['tlsIn'] }],
     test: 'cli/proxy/tls.test.ts',
   },
-  tlsServername: {
-    flags: '--tls-servername <name>',
-    help: 'ask for this name and check the certificate for it',
-    helpIn: { proxy: 'ask targets for this name, and verify it' },
+  tlsClientOptional: {
+    flags: '--tls-client-optional',
+    help: 'admit clients without a certificate, too; one that is shown is still checked',
+    value: toggle,
+    config: true,
+    in: { listen: ['server'], echo: ['server'], proxy: ['server'] },
+    ends: streamEnds,
+    modes: [...anySession, 'workers', 'names', 'replay-target'],
+    needs: [
+      { anyOf: ['tlsCa'], in: 'listen' },
+      { anyOf: ['tlsCa'], in: 'echo' },
+      { anyOf: ['tlsClientCa'], in: 'proxy' },
+    ],
+    test: 'cli/tls-names.test.ts',
+  },
+  tlsClientServername: {
+    flags: '--tls-client-servername <name>',
+    help: 'refuse clients that do not ask for this name',
     value: word,
     config: true,
-    in: { connect: ['client'], echo: ['client'], proxy: ['target'] },
+    in: { proxy: ['server'] },
+    ends: streamEnds,
+    modes: ['workers', 'names', 'replay-target'],
+    needs: [{ anyOf: ['tlsIn'] }],
+    test: 'cli/tls-names.test.ts',
+  },
+  tlsServername: {
+    flags: '--tls-servername <name>',
+    help: 'refuse clients that do not ask for this name',
+    helpIn: {
+      connect: 'ask for this name and check the certificate for it',
+      echo: 'refuse clients that do not ask for this name; with --ping, ask for it',
+      proxy: 'ask targets for this name, and verify it',
+    },
+    value: word,
+    config: true,
+    in: { connect: ['client'], listen: ['server'], echo: ['server', 'client'], proxy: ['target'] },
     ends: streamEnds,
     modes: withTargets,
     implies,

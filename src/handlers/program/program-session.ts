@@ -77,12 +77,16 @@ export async function runProgramSession(options: ProgramSessionOptions): Promise
   };
   // The program may be blocked writing to a connection that no longer takes anything, and read nothing meanwhile.
   let broken: Error | undefined;
-  const watch = limitBreak(remote, deliveryMs, (error) => {
-    broken = error;
-    endProgram();
-    up.stop('aborted');
-    down.stop('aborted');
-  });
+  const watch = limitBreak(
+    remote,
+    () => deliveryMs,
+    (error) => {
+      broken = error;
+      endProgram();
+      up.stop('aborted');
+      down.stop('aborted');
+    },
+  );
   if (signal?.aborted) interrupt();
   else signal?.addEventListener('abort', interrupt, { once: true });
 

@@ -37,7 +37,7 @@ export interface Outcome {
 export async function join(
   { client, target, early, records }: Ends,
   entry: OpenConnection,
-  { pair: { values }, createFaults, datagrams }: RelayOptions,
+  { pair: { values }, createFaults, liveFaults, datagrams }: RelayOptions,
 ): Promise<Outcome> {
   let cut: Cut | undefined;
   const cutOff = (how: Cut) => {
@@ -45,21 +45,36 @@ export async function join(
     relay.stop(how.reason, how.error);
   };
   const faults = createFaults?.(entry.id, () => cutOff({ reason: 'limit', closing: 'close' }));
+  const live = liveFaults?.open(entry.id, {
+    close(direction) {
+      // What has come through is delivered first.
+      void relay[direction].ended.then(() => cutOff({ reason: 'limit', closing: 'close' }));
+    },
+    reset: () => cutOff({ reason: 'limit', closing: 'reset' }),
+  });
   const { timeout, halfClosed } = values;
   // With a UDP end, the session is watched instead: see createDatagramSessions().
   const idle = datagrams ? undefined : values.idle;
   const limits = watchLimits({ idle, timeout, halfClosed, resetAfter: faults?.resetAfterMs }, cutOff);
   const session = datagrams?.watch(() => relay, cutOff);
   const transforms = datagrams ? datagrams.frame(faults) : faults;
-  const upTransforms = [...records.map(({ sent }) => sent), ...(transforms?.up ?? [])];
+  const upTransforms = [
+    ...records.map(({ sent }) => sent),
+    ...(transforms?.up ?? []),
+    ...(live ? [live.up] : []),
+  ];
   if (early) (upTransforms[0] ?? target).write(early);
   const relay: Relay = startRelay({
     client,
     target,
     upTransforms,
-    downTransforms: [...(transforms?.down ?? []), ...records.map(({ received }) => received)],
+    downTransforms: [
+      ...(transforms?.down ?? []),
+      ...(live ? [live.down] : []),
+      ...records.map(({ received }) => received),
+    ],
     onActivity: session?.onActivity ?? limits?.onActivity,
-    holdMs: faults?.holdMs,
+    holdMs: () => (faults?.holdMs ?? 0) + (live?.holdMs() ?? 0),
   });
   entry.moved = () => ({ sentBytes: relay.down.bytes, receivedBytes: relay.up.bytes });
   const endsInOrder = datagrams?.ends.client === true && datagrams.ends.target;
@@ -69,6 +84,7 @@ export async function join(
   limits?.start(relay);
   const { up, down, broken, error, hasLeft, restMs } = await relay.ended;
   limits?.clear();
+  live?.close();
   session?.clear();
   const hasAnswered = relay.down.bytesRead > 0;
   if (cut) return { ...cut, hasAnswered, client: cut.closing, target: cut.closing };

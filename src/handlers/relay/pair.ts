@@ -1,7 +1,10 @@
+import type { ProxyValue } from '../../protocol/proxy-protocol/header.ts';
 import type { TlsRules } from '../../dial/tls-files.ts';
 import type { ProxyHop } from '../../address/proxy-url.ts';
 import type { Endpoint } from '../../address/endpoint.ts';
+import type { GroupValues } from '../../net/groups.ts';
 import type { SocketValues } from '../../net/socket-values.ts';
+import type { LiveFaults } from './faults/live-faults.ts';
 import type { Spread } from '../../quantities.ts';
 import type { ServeValues } from '../../serve/service.ts';
 import type { Route, Target } from './targets/target.ts';
@@ -13,6 +16,11 @@ export interface Pair {
   readonly values: PairValues;
   /** Whether its connections have faults. */
   readonly isFaulty: boolean;
+  /**
+   * Faults that may be exchanged while connections are open, of which those of `values` are part: see
+   * createLiveFaults(). Its clients are served in JavaScript. Default: none; the faults of a connection stay.
+   */
+  readonly liveFaults?: LiveFaults;
   /** What keeps the clients in JavaScript: the first option that the engine cannot do alone. */
   readonly slowOption: string | undefined;
 }
@@ -28,10 +36,13 @@ export interface PairValues
     TlsValues,
     RouteToTargetValues,
     SocketValues,
+    Omit<GroupValues, 'multicastLoop'>,
     BalanceValues,
     LimitValues,
     FaultValues,
     ReplayValues {
+  /** Clients of other machines may reach targets that are programs, files and devices. */
+  readonly insecureExec?: boolean;
   /** Between UDP and a stream. */
   readonly framing?: 'chunk' | 'length';
 }
@@ -51,10 +62,18 @@ export interface RouteToTargetValues {
 /** What a proxy speaks itself, before it relays. */
 export interface ProtocolValues {
   readonly sendProxy?: 1 | 2;
+  /** What headers of version 2 say beyond the addresses. */
+  readonly proxyTlv?: readonly ProxyValue[];
   readonly socks?: boolean;
   readonly httpConnect?: boolean;
-  /** The path of a htpasswd file. */
+  /** CONNECT, and requests for `http://` addresses. */
+  readonly http?: boolean;
+  /** The longest body of such a request, in bytes. */
+  readonly maxBody?: number;
+  /** The path of a file of users, see readUsers(). */
   readonly authFile?: string;
+  /** How HTTP clients authenticate. */
+  readonly authScheme?: 'basic' | 'digest' | 'any';
   /** What clients may name; see src/access/target-list.ts for what an entry may be. */
   readonly allowTarget?: readonly string[];
   readonly denyTarget?: readonly string[];
@@ -64,10 +83,15 @@ export interface ProtocolValues {
 /** TLS of a proxy: with its clients, with its targets, or both. Files are named by their paths. */
 export interface TlsValues {
   readonly tlsIn?: boolean;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
+  /** The certificates that clients see, chosen by the name that they ask for, and their keys. */
+  readonly tlsCert?: readonly string[];
+  readonly tlsKey?: readonly string[];
   /** Clients must show a certificate issued by one of these authorities. */
   readonly tlsClientCa?: string;
+  /** A client may also show none. */
+  readonly tlsClientOptional?: boolean;
+  /** The name that clients have to ask for. */
+  readonly tlsClientServername?: string;
   readonly tlsOut?: boolean;
   readonly tlsCa?: string;
   readonly tlsServername?: string;

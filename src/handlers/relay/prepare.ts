@@ -10,9 +10,14 @@ import type { LanelessService, RelayOptions, RelayService } from './service.ts';
 import { checkLoops } from './targets/loop-check.ts';
 import { createTargetRules, type TargetRules } from './targets/rules.ts';
 import { findDatagramEnds, type DatagramEnds } from './targets/target.ts';
-import { prepareTargetDialing, prepareTuner, type TargetKinds } from './targets/target-dial.ts';
+import { prepareTargetDialing, prepareTuner, relayed, type TargetKinds } from './targets/target-dial.ts';
 import { createDirectUpstream, type TargetDialing, type Upstream } from './targets/upstream.ts';
-import type { ReadGreeting } from '../../serve/greeting/greeting.ts';
+import { defaultGreetingMs, type ReadGreeting } from '../../serve/greeting/greeting.ts';
+import type { Gate } from '../../serve/greeting/gate.ts';
+import type { Users } from '../../serve/greeting/users.ts';
+import { TnetError } from '../../errors.ts';
+import type { HttpFront } from './http/front.ts';
+import type { HttpFrontOptions } from './http/options.ts';
 import { setFlagsFromString } from 'node:v8';
 
 /**
@@ -30,15 +35,18 @@ export async function prepareRelays(pairs: readonly Pair[], host: ProxyHost): Pr
 /**
  * Prepares a pair. What a pair does not use is not loaded. Opens no listening socket.
  *
- * @throws TnetError TNET_E_ADDRESS for a name where -n forbids one, TNET_E_CONFIG for a htpasswd file,
+ * @throws TnetError TNET_E_PROGRAM, TNET_E_ADDRESS for a name where -n forbids one, TNET_E_CONFIG for a htpasswd file,
  *   TNET_E_USAGE for a certificate, TNET_E_ACCESS for an access list, TNET_E_RECORDING for a recording
  */
 export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelayService> {
   const { listen, values } = pair;
+  await requirePrograms(pair);
   const upstreams: Upstream[] = [];
   const ends = findDatagramEnds(listen, pair.targets);
+  const groups = ends && (await import('./datagrams/groups.ts')).findGroups(pair);
   const dial = await prepareTargetDialing(values, host, {
-    transport: ends?.target ? 'datagram' : 'stream',
+    isDatagram: ends?.target,
+    group: groups?.target,
     webSocket: findWebSockets(pair),
   });
   const create = async (targets: Pair['targets']) => {
@@ -48,23 +56,34 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     upstreams.push(upstream);
     return upstream;
   };
-  const takesRequests = values.socks === true || values.httpConnect === true;
+  const takesRequests = values.socks === true || values.httpConnect === true || values.http === true;
+  const entry = await prepareEntry(values, host);
+  const requests = takesRequests ? { dial, rules: await prepareRules(pair, host) } : undefined;
+  const createHead = await prepareHead(pair);
   const options: RelayOptions = {
     pair,
     upstream: await createOwnUpstream(pair, host, create),
     routes: await createRoutes(pair, create),
-    requests: takesRequests ? { dial, rules: await prepareRules(pair, host) } : undefined,
+    requests,
+    http:
+      values.http && requests
+        ? await prepareHttp(pair, host, { requests, createHead, gate: entry.gate })
+        : undefined,
     createFaults: await prepareFaults(pair),
-    createHead: await prepareHead(pair),
+    liveFaults: pair.liveFaults,
+    createHead,
     datagrams: await prepareDatagrams(pair),
   };
   const own = await prepareService(listen, values, host, {
     tune: await prepareTuner(values),
+    group: groups?.listen,
     tls: values.tlsIn ? await readTls(pair, host) : undefined,
-    readers: await prepareReaders(pair),
+    readers: await prepareReaders(pair, entry),
     handle: createRelay(options, host),
+    local: { ...relayed, appends: false },
     reloadLists: options.requests?.rules.reload,
     close() {
+      options.http?.close();
       for (const upstream of upstreams) upstream.close();
     },
   });
@@ -79,6 +98,14 @@ function findWebSockets({ listen, targets, values }: Pair): TargetKinds['webSock
   return listen.kind === 'ws' ? 'clients' : 'targets';
 }
 
+/** @throws TnetError TNET_E_PROGRAM for a target that is not there */
+async function requirePrograms({ targets, values }: Pair): Promise<void> {
+  for (const target of [...targets, ...(values.route ?? []).flatMap((route) => route.targets)]) {
+    if (target.kind !== 'exec' && target.kind !== 'pty') continue;
+    (await import('../../dial/local/program.ts')).requireProgram(target);
+  }
+}
+
 /** @throws TnetError TNET_E_ACCESS */
 async function prepareRules({ listen, values }: Pair, { own }: ProxyHost): Promise<TargetRules> {
   const { allowTarget: allow, denyTarget: deny } = values;
@@ -89,9 +116,11 @@ async function prepareRules({ listen, values }: Pair, { own }: ProxyHost): Promi
 
 async function readTls({ listen, values }: Pair, host: ProxyHost): Promise<TlsServerSettings> {
   const { readServerTls } = await import('../../serve/tls-server.ts');
-  const { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa, tlsAlpn: alpn } = values;
+  const { tlsCert: certs, tlsKey: keys, tlsClientCa: clientCa, tlsAlpn: alpn } = values;
+  const { tlsClientOptional: clientOptional, tlsClientServername: serverName } = values;
   const { tlsMin: minVersion, tlsCiphers: ciphers } = values;
-  return readServerTls({ cert, key, clientCa, alpn, minVersion, ciphers }, listen, host);
+  const files = { certs, keys, clientCa, clientOptional, serverName, alpn, minVersion, ciphers };
+  return readServerTls(files, listen, host);
 }
 
 async function createRoutes(
@@ -109,16 +138,17 @@ async function prepareFaults({
   targets,
   values,
   isFaulty,
+  liveFaults,
 }: Pair): Promise<RelayOptions['createFaults']> {
-  if (!isFaulty) return undefined;
+  if (!isFaulty || liveFaults) return undefined;
   const createFaults = await loadFaults(findDatagramEnds(listen, targets));
   return (connection, onDrop) => createFaults(values, connection, onDrop);
 }
 
-async function prepareHead({ values: { sendProxy } }: Pair): Promise<RelayOptions['createHead']> {
+async function prepareHead({ values: { sendProxy, proxyTlv } }: Pair): Promise<RelayOptions['createHead']> {
   if (!sendProxy) return undefined;
   const { createProxyHeader } = await import('../../dial/send-proxy-header.ts');
-  return (client, { header }) => createProxyHeader(sendProxy, client, header);
+  return (client, { header }) => createProxyHeader(sendProxy, client, header, proxyTlv);
 }
 
 async function prepareDatagrams({ listen, targets, values }: Pair): Promise<RelayOptions['datagrams']> {
@@ -160,28 +190,63 @@ async function createUpstream(pair: Pair, dialing: TargetDialing): Promise<Upstr
   return createDirectUpstream(target, dialing);
 }
 
-/**
- * The readers of what a pair's clients say after PROXY header and TLS: SOCKS or HTTP CONNECT, or first bytes to be
- * routed by. Each is loaded only when the pair needs it. None: the target is dialled at once.
- *
- * @throws TnetError TNET_E_CONFIG when the htpasswd file cannot be read
- */
-export async function prepareReaders({ values, targets }: Pair): Promise<ReadGreeting[]> {
-  const readers: ReadGreeting[] = [];
-  if (values.socks ?? values.httpConnect) readers.push(await prepareRequests(values));
-  if (values.route) {
-    const { createRouteReader } = await import('../../serve/greeting/route.ts');
-    readers.push(createRouteReader(values.route, { mayBeSilent: targets.length > 0 }));
-  }
-  return readers;
+/** Who may ask for targets. */
+interface Entry {
+  readonly users: Users | undefined;
+  readonly gate: Gate | undefined;
 }
 
-async function prepareRequests({ socks, httpConnect, authFile }: Pair['values']): Promise<ReadGreeting> {
-  const { readUsers } = await import('../../serve/greeting/users.ts');
-  const users = authFile === undefined ? undefined : await readUsers(authFile);
-  if (!httpConnect) return (await import('../../serve/greeting/requests.ts')).createSocksReader(users);
-  if (!socks) return (await import('../../serve/greeting/requests.ts')).createConnectReader(users);
-  return (await import('../../serve/greeting/requests.ts')).createSocksOrConnectReader(users);
+/** @throws TnetError TNET_E_CONFIG when the file of users cannot be read, or not be used as it is asked for */
+async function prepareEntry(
+  { authFile, authScheme = 'any' }: Pair['values'],
+  { nonceKey }: ProxyHost,
+): Promise<Entry> {
+  if (authFile === undefined) return { users: undefined, gate: undefined };
+  const [{ readUsers }, { createGate }, { createDigestGate }] = await Promise.all([
+    import('../../serve/greeting/users.ts'),
+    import('../../serve/greeting/gate.ts'),
+    import('../../serve/greeting/digest-gate.ts'),
+  ]);
+  const users = await readUsers(authFile);
+  if (authScheme === 'digest' && 'obstacle' in users.digest)
+    throw new TnetError('TNET_E_CONFIG', users.digest.obstacle, { subject: authFile });
+  const isOffered = authScheme !== 'basic' && !('obstacle' in users.digest);
+  const digest =
+    isOffered && !('obstacle' in users.digest) ? createDigestGate(users.digest, nonceKey) : undefined;
+  return { users, gate: createGate(users, digest, authScheme !== 'digest') };
+}
+
+async function prepareHttp(
+  { values }: Pair,
+  host: ProxyHost,
+  own: Pick<HttpFrontOptions, 'requests' | 'createHead' | 'gate'>,
+): Promise<HttpFront> {
+  const { HttpFront } = await import('./http/front.ts');
+  const { maxBody: maxBodyBytes, handshakeLimit: headMs = defaultGreetingMs } = values;
+  return new HttpFront({ ...own, maxBodyBytes, headMs, host });
+}
+
+/**
+ * The readers of what a pair's clients say after PROXY header and TLS: SOCKS or HTTP, or first bytes to be routed by.
+ * Each is loaded only when the pair needs it. None: the target is dialled at once.
+ */
+async function prepareReaders({ values, targets }: Pair, { users, gate }: Entry): Promise<ReadGreeting[]> {
+  const { socks, httpConnect, http, route } = values;
+  const readers: ReadGreeting[] = [];
+  if (socks ?? httpConnect ?? http) {
+    const { createSocksReader, createConnectReader, createHttpReader, createSocksOrHttpReader } =
+      await import('../../serve/greeting/requests.ts');
+    const readHttp = http ? createHttpReader(gate) : httpConnect ? createConnectReader(gate) : undefined;
+    const readSocks = socks ? createSocksReader(users) : undefined;
+    const read =
+      readSocks && readHttp ? createSocksOrHttpReader(readSocks, readHttp) : (readSocks ?? readHttp);
+    if (read) readers.push(read);
+  }
+  if (route) {
+    const { createRouteReader } = await import('../../serve/greeting/route.ts');
+    readers.push(createRouteReader(route, { mayBeSilent: targets.length > 0 }));
+  }
+  return readers;
 }
 
 /**

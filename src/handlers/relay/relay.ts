@@ -7,12 +7,13 @@ import {
   socketOf,
 } from '../../net/connection.ts';
 import { Socket } from '../../net/index.ts';
+import { localEndOf } from '../../net/local-end.ts';
 import { type RecordedEnding, toRecordedEnd, type RecordedConnection } from '../../record/record-format.ts';
 import type { ConnectionRecord } from '../../record/recording.ts';
 import type { Greeted, Handler, HandlerEnding } from '../../serve/service.ts';
 import { sourceHost, formatSource, type Greeting } from '../../serve/greeting/greeting.ts';
 import { closeUnserved } from '../../serve/serve-client.ts';
-import { refuse } from '../../serve/ledger.ts';
+import { refuse, tellExit } from '../../serve/ledger.ts';
 import type { Closing } from './cut.ts';
 import type { ProxyHost } from './host.ts';
 import { join, type Outcome } from './join.ts';
@@ -28,16 +29,19 @@ export function createRelay(options: RelayOptions, host: ProxyHost, open = openT
     if (greeting.request?.command === 'udp-associate') return associate(greeted, options, host);
     const isOwn = host.loops?.connections.has(socketOf(client) ?? client);
     if (isOwn && (await isOwn)) return leadBack(greeted, options, host);
+    if (greeting.isHttp) return serveHttp(greeted, options, host);
     const opened = await open(greeted, options, host);
     if (!opened) return { reason: 'aborted', failed: true, close: () => closeUnserved(client) };
     const { id } = entry;
     const { socket: target } = opened;
     greeted.guard.watch(target);
     if (!socketOf(target)) host.loops?.connections.add(target);
+    tellExit(target, id, host);
     entry.target = opened.target;
     if (host.hears?.('connected') !== false) {
-      const local = formatLocal(target, opened.target);
-      host.emit({ event: 'connected', id, local, remote: opened.target });
+      const isLocal = localEndOf(target) !== undefined;
+      const local = isLocal ? {} : { local: formatLocal(target, opened.target) };
+      host.emit({ event: 'connected', id, ...local, remote: opened.target });
     }
     const records = openRecords(greeted, opened, host);
     const outcome = await join({ client, target, early: greeting.early, records }, entry, options);
@@ -47,6 +51,30 @@ export function createRelay(options: RelayOptions, host: ProxyHost, open = openT
       refused: errorCode(outcome.error) === 'ECONNREFUSED',
     });
     return conclude(client, target, outcome);
+  };
+}
+
+/**
+ * Serves a client that speaks HTTP. It is joined to a server of our own, so that everything that a relay does with a
+ * target applies: limits, faults, recordings, counts, and how a break is passed on.
+ */
+async function serveHttp(greeted: Greeted, options: RelayOptions, host: ProxyHost): Promise<HandlerEnding> {
+  const { client, greeting, entry } = greeted;
+  const session = options.http?.open(greeted);
+  if (!session) throw new Error('the pair does not serve HTTP');
+  const { outer: target } = session.end;
+  const records = openRecords(greeted, { socket: target, target: 'HTTP' }, host);
+  const joined = join({ client, target, early: greeting.early, records }, entry, options);
+  session.begin();
+  const outcome = await joined;
+  for (const record of records) record.closed(toRecordedEnding(outcome));
+  target.destroy();
+  const { reason, error, isCut } = outcome;
+  return {
+    ...conclude(client, target, outcome),
+    reason: session.isDone && !error && !isCut ? 'eof' : reason,
+    failed: isCut === true || session.hasFailed,
+    ...(session.brokenTarget !== undefined && { subject: session.brokenTarget }),
   };
 }
 
@@ -102,7 +130,7 @@ function conclude(client: Connection, target: Connection, outcome: Outcome): Han
  */
 async function openTarget(
   { client, greeting, listener, entry: { id, remote } }: Greeted,
-  { requests, routes, upstream, createHead }: RelayOptions,
+  { pair, requests, routes, upstream, createHead }: RelayOptions,
   host: ProxyHost,
 ): Promise<OpenUpstream | undefined> {
   let head: Buffer | undefined;
@@ -115,7 +143,12 @@ async function openTarget(
     return undefined;
   }
   const clientHost = sourceHost(greeting.header) ?? client.remoteAddress ?? '';
-  const asked = { id, clientHost, listener, head };
+  const describe = async () => {
+    const { describeConnection, protocolOf } = await import('../program/environment.ts');
+    const protocol = protocolOf(pair.listen, client, pair.values.tlsIn);
+    return describeConnection(client, { id, protocol, path: listener, header: greeting.header });
+  };
+  const asked = { id, clientHost, listener, head, describe };
   if (greeting.request && requests && client instanceof Socket) {
     const { openRequested } = await import('./request.ts');
     return openRequested(client, greeting.request, requests, asked);
@@ -185,7 +218,7 @@ export function describeRelayed(
     local: toRecordedEnd(remoteAddress, remotePort, ''),
     remote: toRecordedEnd(localAddress, localPort, address),
     role: 'relayed',
-    transport: socketOf(client) ? 'tcp' : 'udp',
+    transport: client.readableObjectMode ? 'udp' : 'tcp',
     target,
     ...(notes.length > 0 && { note: notes.join('; ') }),
   };

@@ -4,6 +4,8 @@ import type { RoutePattern } from '../../serve/greeting/route-match.ts';
 import type { LaneOffer, Service } from '../../serve/service.ts';
 import type { DatagramSessions } from './datagrams/session.ts';
 import type { Faults } from './faults/faults.ts';
+import type { HttpFront } from './http/front.ts';
+import type { LiveFaults } from './faults/live-faults.ts';
 import type { Pair } from './pair.ts';
 import type { RequestRules } from './request.ts';
 import type { Upstream } from './targets/upstream.ts';
@@ -17,8 +19,12 @@ export interface RelayOptions {
   readonly routes: ReadonlyMap<RoutePattern, Upstream> | undefined;
   /** How to connect to what clients ask for; undefined: they cannot ask. */
   readonly requests: RequestRules | undefined;
+  /** Serves HTTP clients that ask for more than CONNECT; undefined: there are none. */
+  readonly http: HttpFront | undefined;
   /** Draws the faults of a connection; undefined when none has any. */
   readonly createFaults: ((connection: number, onDrop: () => void) => Faults) | undefined;
+  /** The faults of a pair that may be exchanged while connections are open; undefined: none may. */
+  readonly liveFaults: LiveFaults | undefined;
   /**
    * Creates what is sent to a target first; undefined: nothing. Throws a ProtocolError for what cannot be
    * expressed.

@@ -133,13 +133,17 @@ export function createAnswerBind(
   const answer = (datagram: Buffer) =>
     answerDatagram(service, datagram, { at: new Date(), random: Math.random(), quotes });
   return async (asked, host) => {
-    const { tuneDatagrams } = asked;
+    const { tuneDatagrams, group } = asked;
     const tuneAnswers = (socket: DatagramSocket) => {
       // As far as the system lets it grow: a burst must not be lost while an answer is on its way.
       socket.setRecvBufferSize(receiveBufferBytes);
       tuneDatagrams?.(socket);
     };
-    const socket = await bindEndpoint(asked.listen as UdpEndpoint, { ...host, tuneDatagrams: tuneAnswers });
+    const socket = await bindEndpoint(asked.listen as UdpEndpoint, {
+      ...host,
+      tuneDatagrams: tuneAnswers,
+      group,
+    });
     return new AnswerListener(socket, asked, host, { answer, rate });
   };
 }

@@ -89,6 +89,11 @@ export function encodeBasic({ user, password }: ProxyCredentials): string {
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }
 
+/** The value of Proxy-Authenticate that asks for Basic in UTF-8 (RFC 7617). @param realm printable ASCII */
+export function basicChallenge(realm: string): string {
+  return `Basic realm=${quote(realm)}, charset="UTF-8"`;
+}
+
 /** Reads a Proxy-Authorization value; undefined when it is not Basic or not what RFC 7617 describes. */
 export function decodeBasic(value: string): ProxyCredentials | undefined {
   const [, encoded] = /^basic +(\S+)[ \t]*$/i.exec(value) ?? [];

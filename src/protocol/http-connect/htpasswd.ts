@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { violation } from '../protocol-error.ts';
+import { hashSecret, type DigestAlgorithm } from './digest-server.ts';
 
 const ROUNDS = 1000;
 const ALPHABET = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -58,14 +59,35 @@ const forms = {
   bcrypt: /^\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}$/,
   sha: /^\{SHA\}[A-Za-z0-9+/]{27}=$/,
   md5: /^(\$apr1\$|\$1\$)([^$]{0,8})\$[./A-Za-z0-9]{22}$/,
+  plain: /^\{PLAIN\}/,
 };
 
-/** The users of a htpasswd file and their hashes. */
+/**
+ * The users of a file and what it has of their passwords: a hash as htpasswd writes it, or `{PLAIN}` and the password.
+ * Those of htdigest are `{DIGEST}realm:hash`, where a user may have a hash of each kind, with a comma between them.
+ */
 export type HtpasswdUsers = ReadonlyMap<string, string>;
 
+const digestLine = /^([^:]+):([^:]*):([0-9a-f]{32}|[0-9a-f]{64})$/i;
+const digestForm = /^\{DIGEST\}([^:]*):(.*)$/;
+
+/** The hash functions of Digest for which an entry has a secret, see hashSecret(). */
+function readSecrets(
+  hash: string,
+): { realm: string; secrets: ReadonlyMap<DigestAlgorithm, string> } | undefined {
+  const [, realm, secrets] = digestForm.exec(hash) ?? [];
+  if (realm === undefined || secrets === undefined) return undefined;
+  return { realm, secrets: new Map(secrets.split(',').map((one) => [algorithmOf(one), one])) };
+}
+
+function algorithmOf(secret: string): DigestAlgorithm {
+  return secret.length === 32 ? 'MD5' : 'SHA-256';
+}
+
 /**
- * Reads a htpasswd file: `user:hash` a line, blank lines and lines starting with `#` left out. bcrypt, `$apr1$`, `$1$`
- * and `{SHA}` are taken; crypt(3)'s DES and a plain password are refused rather than guessed at.
+ * Reads a file of users: `user:hash` a line as htpasswd writes it, `user:realm:hash` as htdigest does (MD5, and SHA-256
+ * in the same form), or `user:{PLAIN}password`; blank lines and lines starting with `#` left out. bcrypt, `$apr1$`, `$1$`
+ * and `{SHA}` are taken; crypt(3)'s DES and a plain password without its mark are refused rather than guessed at.
  * @throws ProtocolError TNET_E_PROTOCOL that names the line, `bad-line`, `bad-hash` or `user-twice`.
  */
 export function parseHtpasswd(text: string): HtpasswdUsers {
@@ -74,7 +96,9 @@ export function parseHtpasswd(text: string): HtpasswdUsers {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;
     const fail = (reason: string, what: string) => violation('htpasswd', reason, `line ${index + 1} ${what}`);
-    const [, user, hash = ''] = /^([^:]+):([^:]+)(?::.*)?$/.exec(line) ?? [];
+    if (addSecret(users, line)) continue;
+    const [, user, hash = ''] =
+      splitUser(raw.replace(/\r$/, '')) ?? /^([^:]+):([^:]+)(?::.*)?$/.exec(line) ?? [];
     if (user === undefined) throw fail('bad-line', 'is not user:hash');
     if (!Object.values(forms).some((form) => form.test(hash))) {
       throw fail('bad-hash', 'has a hash that is not bcrypt, apr1 or {SHA}');
@@ -83,6 +107,68 @@ export function parseHtpasswd(text: string): HtpasswdUsers {
     users.set(user, hash);
   }
   return users;
+}
+
+/** A plain password may have colons, and blanks at its end. */
+function splitUser(line: string): RegExpExecArray | null {
+  return /^\s*([^:]+):(\{PLAIN\}.*)$/.exec(line);
+}
+
+/** Takes a line of htdigest; false: it is none, or the user is there already with such a hash. */
+function addSecret(users: Map<string, string>, line: string): boolean {
+  const [, user, realm, secret] = digestLine.exec(line) ?? [];
+  if (user === undefined || realm === undefined || secret === undefined) return false;
+  const before = users.get(user);
+  const known = readSecrets(before ?? '');
+  if (before !== undefined && (known?.realm !== realm || known.secrets.has(algorithmOf(secret))))
+    return false;
+  users.set(user, before === undefined ? `{DIGEST}${realm}:${secret}` : `${before},${secret}`);
+  return true;
+}
+
+/** What a file of users has for Digest (RFC 7616). */
+export interface DigestUsers {
+  readonly realm: string;
+  /** Those for which every user has a secret, the stronger one first. */
+  readonly algorithms: readonly DigestAlgorithm[];
+  /** See hashSecret(); undefined for an unknown user. */
+  secretOf(user: string, algorithm: DigestAlgorithm): string | undefined;
+}
+
+/** The realm of users that have none. */
+export const defaultRealm = 'tnet';
+
+/** What users have for Digest, or why they cannot use it. */
+export function findDigestUsers(users: HtpasswdUsers): DigestUsers | { readonly obstacle: string } {
+  const realms = new Set<string>();
+  let algorithms: readonly DigestAlgorithm[] = ['SHA-256', 'MD5'];
+  for (const [user, hash] of users) {
+    if (forms.plain.test(hash)) continue;
+    const found = readSecrets(hash);
+    const named = JSON.stringify(user);
+    if (!found) {
+      const obstacle = `Digest needs {PLAIN}password or user:realm:HASH of htdigest, and ${named} has a hash of htpasswd`;
+      return { obstacle };
+    }
+    realms.add(found.realm);
+    algorithms = algorithms.filter((one) => found.secrets.has(one));
+  }
+  const [realm = defaultRealm, ...others] = realms;
+  if (others.length > 0) return { obstacle: 'Digest has one realm, and the users have several' };
+  if (!/^[\x20-\x7e]*$/.test(realm))
+    return { obstacle: 'the realm of Digest has printable ASCII characters only' };
+  if (algorithms.length === 0)
+    return { obstacle: 'Digest needs hashes of one kind, MD5 or SHA-256, for all users' };
+  return {
+    realm,
+    algorithms,
+    secretOf(user, algorithm) {
+      const hash = users.get(user);
+      if (hash === undefined) return undefined;
+      if (!forms.plain.test(hash)) return readSecrets(hash)?.secrets.get(algorithm);
+      return hashSecret(algorithm, user, realm, hash.slice('{PLAIN}'.length));
+    },
+  };
 }
 
 function isSame(left: string, right: string): boolean {
@@ -103,10 +189,16 @@ export async function verifyHtpasswd(
 ): Promise<boolean> {
   const hash = users.get(user);
   const costliest = findCostliest(users);
-  const isRight = hash !== undefined && (await isPasswordOf(hash, password, compareBcrypt));
+  const asked = { user, password };
+  const isRight = hash !== undefined && (await isPasswordOf(hash, asked, compareBcrypt));
   if (hash === undefined || costOf(hash) < costOf(costliest))
-    await isPasswordOf(costliest, password, compareBcrypt);
+    await isPasswordOf(costliest, asked, compareBcrypt);
   return isRight;
+}
+
+/** Of the same length for each password. */
+function digestOf(password: string): string {
+  return createHash('sha256').update(password).digest('hex');
 }
 
 /** Compared with when there is no user at all. */
@@ -128,10 +220,22 @@ function findCostliest(users: HtpasswdUsers): string {
 /** In an order only: {SHA}, then MD5, then bcrypt by its cost, whose step is twice the time. */
 function costOf(hash: string): number {
   if (forms.bcrypt.test(hash)) return 10 + Number(hash.slice(4, 6));
-  return forms.sha.test(hash) ? 0 : 1;
+  return forms.md5.test(hash) ? 1 : 0;
 }
 
-async function isPasswordOf(hash: string, password: string, compareBcrypt?: CompareBcrypt): Promise<boolean> {
+async function isPasswordOf(
+  hash: string,
+  { user, password }: { readonly user: string; readonly password: string },
+  compareBcrypt?: CompareBcrypt,
+): Promise<boolean> {
+  if (forms.plain.test(hash)) return isSame(digestOf(hash.slice('{PLAIN}'.length)), digestOf(password));
+  const found = readSecrets(hash);
+  if (found) {
+    const { realm, secrets } = found;
+    return [...secrets].every(([algorithm, secret]) =>
+      isSame(secret.toLowerCase(), hashSecret(algorithm, user, realm, password)),
+    );
+  }
   if (forms.bcrypt.test(hash)) return (await compareBcrypt?.(password, hash)) ?? false;
   if (forms.sha.test(hash)) {
     return isSame(hash, `{SHA}${createHash('sha1').update(password).digest('base64')}`);

@@ -8,10 +8,12 @@ import {
   isToken,
   type HttpHeader,
 } from './head.ts';
-import { decodeBasic, type ProxyCredentials } from './credentials.ts';
+import { basicChallenge, decodeBasic, type ProxyCredentials } from './credentials.ts';
 
 /** What a client asks for. From here on the connection is the caller's: answer with `encodeConnectReply()`. */
 export interface ConnectRequest extends Authority {
+  /** The host and port as the client wrote them. */
+  readonly target: string;
   readonly headers: readonly HttpHeader[];
   /** From Proxy-Authorization, when there is exactly one and it is Basic (RFC 7617). Not verified. */
   readonly credentials: ProxyCredentials | undefined;
@@ -50,17 +52,17 @@ export class HttpConnectServer {
     const bytes = this.#state.queue.peek();
     const line = this.#head.readStartLine(bytes);
     if (line === undefined) return undefined;
-    const { authority, minor } = this.#readRequestLine(line);
+    const { authority, target, minor } = this.#readRequestLine(line);
     const head = this.#head.readHeaders(bytes);
     if (!head) return undefined;
     this.#checkHeaders(head.headers, minor);
     this.#state.queue.drop(head.headBytes);
     const authorizations = findHeaders(head.headers, 'proxy-authorization');
     const credentials = authorizations.length === 1 ? decodeBasic(authorizations[0] ?? '') : undefined;
-    return { ...authority, headers: head.headers, credentials, rest: this.#state.finish() };
+    return { ...authority, target, headers: head.headers, credentials, rest: this.#state.finish() };
   }
 
-  #readRequestLine(line: string): { authority: Authority; minor: string } {
+  #readRequestLine(line: string): { authority: Authority; target: string; minor: string } {
     const [, method, target = '', major, minor = ''] = requestLine.exec(line) ?? [];
     if (method === undefined || !isToken(method)) {
       throw this.#head.malformed('bad-request-line', 'the request line cannot be read');
@@ -76,7 +78,7 @@ export class HttpConnectServer {
     }
     const authority = decodeAuthority(target);
     if (!authority) throw this.#head.malformed('bad-target', 'the target of CONNECT is not host:port');
-    return { authority, minor };
+    return { authority, target, minor };
   }
 
   /** RFC 9112 section 3.2: one Host from HTTP/1.1 on. A body would be mistaken for the stream and is refused. */
@@ -115,22 +117,26 @@ export type ConnectStatus = keyof typeof connectReplies;
 
 /**
  * The whole answer to a CONNECT request. 200 opens the tunnel and has no body (RFC 9110 section 9.3.6); every other
- * one has a line of text and says that the connection is closed after it. 407 asks for Basic in UTF-8 (RFC 7617).
+ * one has a line of text and says that the connection is closed after it.
  * @param realm what the user is asked to log in to; for 407 only.
+ * @param challenges the values of Proxy-Authenticate; for 407 only. Default: Basic.
  * @throws ProtocolError TNET_E_PROTOCOL_INPUT for a realm that is not printable ASCII.
  */
-export function encodeConnectReply(status: ConnectStatus, realm = 'tnet'): Buffer {
+export function encodeConnectReply(
+  status: ConnectStatus,
+  realm = 'tnet',
+  challenges: readonly string[] = [basicChallenge(realm)],
+): Buffer {
   const phrase = connectReplies[status];
   if (status === 200) return Buffer.from(`HTTP/1.1 200 ${phrase}\r\n\r\n`);
   if (!/^[\x20-\x7e]*$/.test(realm)) {
     throw badInput('http-connect', 'bad-realm', 'a realm has printable ASCII characters only');
   }
-  const quoted = realm.replaceAll(/["\\]/g, '\\$&');
   const body = `${status} ${phrase}\n`;
   return Buffer.from(
     [
       `HTTP/1.1 ${status} ${phrase}`,
-      ...(status === 407 ? [`Proxy-Authenticate: Basic realm="${quoted}", charset="UTF-8"`] : []),
+      ...(status === 407 ? challenges.map((challenge) => `Proxy-Authenticate: ${challenge}`) : []),
       ...(status === 405 ? ['Allow: CONNECT'] : []),
       'Content-Type: text/plain',
       `Content-Length: ${body.length}`,

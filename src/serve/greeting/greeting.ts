@@ -41,6 +41,8 @@ export interface Greeting {
   readonly header?: ProxyHeader;
   /** What it asks to be connected to, by SOCKS or CONNECT. */
   readonly request?: TargetRequest;
+  /** It speaks HTTP, and its first request is still to be read. */
+  readonly isHttp?: boolean;
   /** The files that it is about to send. */
   readonly files?: FilesStart;
   /** The pattern that its first bytes match; absent: none of them. */

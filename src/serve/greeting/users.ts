@@ -4,7 +4,12 @@ import { Worker } from 'node:worker_threads';
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { errorCode, TnetError } from '../../errors.ts';
-import { parseHtpasswd, verifyHtpasswd } from '../../protocol/http-connect/htpasswd.ts';
+import {
+  findDigestUsers,
+  parseHtpasswd,
+  verifyHtpasswd,
+  type DigestUsers,
+} from '../../protocol/http-connect/htpasswd.ts';
 
 /** Work that waits for its turn. */
 type Work = () => Promise<void>;
@@ -122,6 +127,8 @@ export interface Users {
    * @param client the address of the client that asks
    */
   isRight(user: string, password: string, client: string): Promise<boolean>;
+  /** What they have for Digest, or why they cannot use it. */
+  readonly digest: DigestUsers | { readonly obstacle: string };
 }
 
 /**
@@ -151,7 +158,7 @@ const turns = new Turns();
 const bcrypt = new BcryptThread();
 
 /**
- * Reads a htpasswd file: bcrypt, apr1 and {SHA}.
+ * Reads a file of users, see parseHtpasswd().
  *
  * @throws TnetError TNET_E_CONFIG that names the file and the line
  */
@@ -161,6 +168,7 @@ export async function readUsers(file: string): Promise<Users> {
     const compare = (password: string, hash: string) => bcrypt.compare(password, hash);
     const remembered = new Remembered();
     return {
+      digest: findDigestUsers(users),
       async isRight(user, password, client) {
         if (remembered.has(user, password)) return true;
         const isRight = await turns.take(client, () => verifyHtpasswd(users, user, password, compare));

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readDescriptorLimit } from '../../net/descriptors.ts';
 import { detachHandle, type DetachedHandle } from '../../net/hand-over.ts';
 import type { Socket } from '../../net/index.ts';
@@ -78,6 +79,7 @@ export class Dispatcher {
   readonly #workers = new Map<number, Worker>();
   readonly #waiting: Parcel[] = [];
   readonly #asked = new Map<number, () => void>();
+  readonly #nonceKey = randomBytes(32).toString('base64');
   #lastAsk = 0;
   #pauseMs = youngMs;
   #isClosing = false;
@@ -110,12 +112,16 @@ export class Dispatcher {
         this.#workers.values(),
         ({ onServing }) => new Promise<void>((resolve) => onServing.push(resolve)),
       );
-      this.broadcast({ type: 'serve', certificates: this.#options.certificates() });
+      this.broadcast(this.#serveMessage());
       await Promise.all(waiting);
     } finally {
       this.#isHeld = false;
       this.#dispatch();
     }
+  }
+
+  #serveMessage(): ToWorker {
+    return { type: 'serve', certificates: this.#options.certificates(), nonceKey: this.#nonceKey };
   }
 
   /** Sends a message to all workers. */
@@ -191,7 +197,7 @@ export class Dispatcher {
     const served = new Promise<void>((resolve) => worker.onServing.push(resolve));
     process.onExit((status, signal) => this.#replace(worker, status, signal));
     process.send({ type: 'own', addresses: this.#options.own() });
-    process.send({ type: 'serve', certificates: this.#options.certificates() });
+    process.send(this.#serveMessage());
     return served;
   }
 

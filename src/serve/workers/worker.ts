@@ -8,8 +8,8 @@ import type { ServeHost, Service } from '../service.ts';
 
 /** Messages from the accepting process to a worker. A client comes with its connection. */
 export type ToWorker =
-  /** Take the pairs, at the start and at each reload, with the throw-away certificates made so far. */
-  | { readonly type: 'serve'; readonly certificates: readonly HostCertificate[] }
+  /** Take the pairs, at the start and at each reload, with the throw-away certificates made so far, and a secret. */
+  | { readonly type: 'serve'; readonly certificates: readonly HostCertificate[]; readonly nonceKey: string }
   /** What has been bound, all of it. */
   | { readonly type: 'own'; readonly addresses: readonly string[] }
   /** Read the access lists again. */
@@ -74,7 +74,7 @@ export class ServeWorker {
   readonly #prepare: (host: ServeHost) => Promise<readonly Service[]>;
   readonly #ledger: WorkerLedger;
   readonly #stopping = new AbortController();
-  readonly #host: ServeHost;
+  #host: ServeHost;
   readonly #own: OwnAddresses;
   readonly #certificates: ThrowawayCertificates;
   #services = new Map<string, Service>();
@@ -107,6 +107,7 @@ export class ServeWorker {
     switch (message.type) {
       case 'serve':
         this.#certificates.take(message.certificates);
+        this.#host = { ...this.#host, nonceKey: Buffer.from(message.nonceKey, 'base64') };
         return void this.#serve();
       case 'own':
         return this.#own.replace(message.addresses);

@@ -164,7 +164,10 @@ for (const [words, message] of [
   [['-u', '--rate', 'fast', '8124'], /a rate is a number with a time/],
   [['-u', '-m', '1', '8124'], /-m does not go with a UDP server: UDP has no connections/],
   [['-i', '1s', 'udp://127.0.0.1:8124'], /-i does not go with a UDP server: UDP has no connections/],
-  [['-u', '--tls', '8124'], /--tls needs a connection, and UDP has none/],
+  [
+    ['-u', '--tls', '8124'],
+    /--tls does not go with this address: DTLS, which is TLS for datagrams, is not supported/,
+  ],
   [['-u', '-U', '/tmp/never'], /Node has no Unix datagram sockets/],
 ] as const) {
   test(`echo ${words.join(' ')} is a usage error`, async (t) => {

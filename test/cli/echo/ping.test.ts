@@ -279,8 +279,14 @@ for (const [words, message] of [
     /--service does not go with --ping: it is a server's, and --ping is a client/,
   ],
   [['-p', '7'], /-p does not go with --ping: it is a server's, and --ping is a client/],
-  [['-u', '--tls', '127.0.0.1:7'], /--tls needs a connection, and UDP has none/],
-  [['--tls-insecure', 'udp://127.0.0.1:7'], /--tls needs a connection, and UDP has none/],
+  [
+    ['-u', '--tls', '127.0.0.1:7'],
+    /--tls does not go with this address: DTLS, which is TLS for datagrams, is not supported/,
+  ],
+  [
+    ['--tls-insecure', 'udp://127.0.0.1:7'],
+    /--tls does not go with this address: DTLS, which is TLS for datagrams, is not supported/,
+  ],
   [['--accept-proxy', '127.0.0.1:7'], /--accept-proxy does not go with --ping: it is a server's/],
 ] as const) {
   test(`echo --ping ${words.join(' ')} is a usage error`, async (t) => {

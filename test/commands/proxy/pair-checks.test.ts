@@ -20,6 +20,7 @@ const refused: readonly (readonly [
   ['0', 'a:1', { httpConnect: true }, '<targets>', /makes no sense with <httpConnect>/],
   ['[::]:0', '', { socks: true }, '<socks>', /give <authFile> or <allow>, or listen on loopback/],
   ['0.0.0.0:0', '', { httpConnect: true }, '<httpConnect>', /may be reached from other machines/],
+  ['0.0.0.0:0', '', { http: true }, '<http>', /may be reached from other machines/],
   ['/tmp/x.sock', 'a:1', { allow: ['10.0.0.0/8'] }, '<allow>', /a Unix socket has none/],
   ['/tmp/x.sock', 'a:1', { deny: ['10.0.0.0/8'] }, '<deny>', /a Unix socket has none/],
   ['0', 'a:1', { route: ['sni:a=udp://b:1'] }, '<route>', /leads to a stream, not to UDP/],

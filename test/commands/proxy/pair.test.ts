@@ -121,8 +121,14 @@ test('an option keeps a pair out of the express lane unless its row says that th
     const { sample, entry } = row.value;
     const written = sample === undefined ? true : entry ? [sample] : sample;
     // Options that need others are told of by those.
-    if (row.needs || !('proxy' in row.in) || ['socks', 'httpConnect', 'replay', 'tlsIn'].includes(key))
+    if (
+      row.needs ||
+      !('proxy' in row.in) ||
+      ['socks', 'httpConnect', 'http', 'replay', 'tlsIn'].includes(key)
+    )
       continue;
+    // Those of UDP have no lane to keep a pair out of.
+    if (Array.isArray(row.ends) && !row.ends.includes('stream')) continue;
     const { slowOption } = pairOf({ [key]: written });
     t.is(slowOption, row.lane ? undefined : longNameOf(row), key);
     seen.push(key);

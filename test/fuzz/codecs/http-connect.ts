@@ -99,6 +99,7 @@ export const httpConnectTargets: CodecTarget[] = [
     seeds: [
       'a:$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/\n# x\n\nb:{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE=\r\n',
       `c:$2y$05$${'a'.repeat(53)}\n`,
+      `d:realm:${'0a'.repeat(16)}\nd:realm:${'0a'.repeat(32)}\ne:{PLAIN}a:b \n`,
     ].map(latin1),
     run: runText((text) => [...parseHtpasswd(text)]),
   },

@@ -1,6 +1,7 @@
 import type { CodecTarget } from '../../helpers/protocol/codec-target.ts';
 import { fileTransferTargets } from './file-transfer.ts';
 import { httpConnectTargets } from './http-connect.ts';
+import { httpForwardTargets } from './http-forward.ts';
 import { peekTargets } from './peeks.ts';
 import { proxyProtocolTargets } from './proxy-protocol.ts';
 import { socksTargets } from './socks.ts';
@@ -13,6 +14,7 @@ export const codecTargets: readonly CodecTarget[] = [
   ...telnetTargets,
   ...socksTargets,
   ...httpConnectTargets,
+  ...httpForwardTargets,
   ...proxyProtocolTargets,
   ...peekTargets,
   ...starttlsTargets,

@@ -8,7 +8,7 @@ import { encodeProxyV1, encodeProxyV2 } from '../../../src/protocol/proxy-protoc
 import { greet, type ReadGreeting, SaidNothing, nameSource } from '../../../src/serve/greeting/greeting.ts';
 import {
   createConnectReader,
-  createSocksOrConnectReader,
+  createSocksOrHttpReader,
   createSocksReader,
 } from '../../../src/serve/greeting/requests.ts';
 import { readProxyHeader } from '../../../src/serve/greeting/proxy-header.ts';
@@ -49,7 +49,7 @@ const v1 = encodeProxyV1(ends);
 const v2 = encodeProxyV2({ command: 'proxy', ends, values: [] });
 const connect = Buffer.from('CONNECT a.example:81 HTTP/1.1\r\nHost: a.example:81\r\n\r\n');
 const socks4 = Buffer.from([4, 1, 0, 80, 127, 0, 0, 1, 0]);
-const both = createSocksOrConnectReader(undefined);
+const both = createSocksOrHttpReader(createSocksReader(undefined), createConnectReader(undefined));
 const routes = [{ kind: 'proto', name: 'ssh' }] as const;
 
 const greetings: readonly (readonly [string, readonly ReadGreeting[], Buffer, object])[] = [

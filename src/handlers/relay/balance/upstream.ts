@@ -99,7 +99,7 @@ export class BalancedUpstream implements Upstream {
 
   async #race(
     members: readonly Member[],
-    { id, head, listener }: UpstreamRequest,
+    { id, head, listener, describe }: UpstreamRequest,
     deadline: number,
     begun?: BegunAttempt,
   ): Promise<OpenUpstream | undefined> {
@@ -118,7 +118,7 @@ export class BalancedUpstream implements Upstream {
         return connectTarget(
           member.endpoint,
           { ...this.#dialing, ...limits },
-          { head, tlsHost: member.host, judge, listener },
+          { head, tlsHost: member.host, judge, listener, describe },
         );
       },
       onFailed: (member, error, tookMs) => this.#failed(member, error, { id, tookMs }),

@@ -38,6 +38,8 @@ const knownOfService = new Set<string>([
   'greetingMs',
   'handle',
   'close',
+  // Of ends that are no sockets, and never come here.
+  'local',
   // Asked for by the engine: ./questions.ts.
   'rate',
   'takeRate',
@@ -55,12 +57,16 @@ const knownOfHost = new Set<string>([
   'own',
   // For TLS with clients, which by itself keeps clients out of the lane.
   'certificates',
+  'nonceKey',
   // With targets that are not names, a relay to itself is refused at the start.
   'loops',
 ] satisfies (keyof ProxyHost)[]);
 
 /** The names by which users know a part. */
-const partNames: Readonly<Record<string, string>> = { recordings: '--tap or --output' };
+const partNames: Readonly<Record<string, string>> = {
+  recordings: '--tap or --output',
+  liveFaults: 'the exchange of faults',
+};
 
 /**
  * Why the clients of a service cannot take the express lane, as the end of a sentence; undefined when they can.

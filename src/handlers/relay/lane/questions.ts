@@ -1,3 +1,4 @@
+import { describeValues } from '../../../serve/greeting/header-values.ts';
 import { closeSync } from 'node:fs';
 import type { SocketEnds } from '../../../dial/send-proxy-header.ts';
 import type { ExpressLane, LaneEvent } from '../../../flow/express-lane.ts';
@@ -121,7 +122,13 @@ export class LaneQuestions {
     asked.greeting = { header };
     asked.skipped = headerBytes;
     const { id, remote } = entry.open;
-    host.emit({ event: 'client', id, remote, client: formatSource(header) });
+    host.emit({
+      event: 'client',
+      id,
+      remote,
+      client: formatSource(header),
+      ...describeValues(header.values),
+    });
     this.#whenKnown(asked, judgeHeader(header, toEnds(asked), service), (reason) => {
       if (reason === undefined) return this.#choose(entry, asked);
       refuse(host, formatSource(header), reason);

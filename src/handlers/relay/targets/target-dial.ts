@@ -1,6 +1,7 @@
 import type { ProxyHop } from '../../../address/proxy-url.ts';
-import type { DialOptions } from '../../../dial/dial-options.ts';
+import type { DialOptions, LocalOptions } from '../../../dial/dial-options.ts';
 import { toTuning, type SocketValues } from '../../../net/socket-values.ts';
+import type { GroupValues } from '../../../net/groups.ts';
 import type { ProxyHost } from '../host.ts';
 import { defaultConnectMs, type TlsValues, type RouteToTargetValues } from '../pair.ts';
 import type { TargetDialing } from './upstream.ts';
@@ -13,6 +14,9 @@ export interface TargetDialValues extends TlsValues, RouteToTargetValues, Socket
   readonly waitConnect?: number;
 }
 
+/** How an end of this machine is used by a relay: a serial line with no end must not keep others from it. */
+export const relayed: LocalOptions = { appends: true, quietMs: 1_000 };
+
 /**
  * How a pair's targets are dialled, including those of its routes and those that its SOCKS and CONNECT clients
  * name.
@@ -22,7 +26,7 @@ export interface TargetDialValues extends TlsValues, RouteToTargetValues, Socket
 export async function prepareTargetDialing(
   values: TargetDialValues,
   host: ProxyHost,
-  { transport = 'stream', webSocket }: TargetKinds = {},
+  { isDatagram = false, group, webSocket }: TargetKinds = {},
 ): Promise<TargetDialing> {
   const { waitConnect: timeoutMs = defaultConnectMs, via, proxyPasswordFile, proxyCa, source } = values;
   return {
@@ -32,17 +36,20 @@ export async function prepareTargetDialing(
       proxies: via && (await import('../../../dial/proxy-passwords.ts')).addPasswords(via, proxyPasswordFile),
       proxyTls: via && (await readProxyTls(via, proxyCa, host)),
       source: source === undefined ? undefined : { address: source },
+      local: relayed,
       tls: values.tlsOut ? (await import('./target-tls.ts')).readTargetTls(values, host) : undefined,
       webSocket: webSocket && (await readWebSocket(values, webSocket)),
-      ...(await prepareTuners(values, transport)),
+      group,
+      ...(await prepareTuners(values, isDatagram)),
     },
   };
 }
 
 /** What is known of a pair's targets. */
 export interface TargetKinds {
-  /** Default: stream. */
-  readonly transport?: 'stream' | 'datagram';
+  /** Default false. */
+  readonly isDatagram?: boolean | undefined;
+  readonly group?: GroupValues | undefined;
   /**
    * Some are WebSockets. `clients`: so is the listener, for which then the origins are. Default: none are.
    */
@@ -68,9 +75,9 @@ async function readProxyTls(
 
 async function prepareTuners(
   values: SocketValues,
-  transport: 'stream' | 'datagram',
+  isDatagram: boolean,
 ): Promise<Pick<DialOptions, 'tune' | 'tuneDatagrams'>> {
-  if (transport === 'stream') return { tune: await prepareTuner(values) };
+  if (!isDatagram) return { tune: await prepareTuner(values) };
   const tuning = toTuning({ tos: values.tos, ttl: values.ttl });
   if (!tuning) return {};
   const { createDatagramTuner } = await import('../../../net/socket-tuning.ts');

@@ -29,6 +29,11 @@ export function formatTarget(target: Target): string {
   return target.kind === 'srv' ? `srv://${target.name}` : formatTargetEndpoint(target);
 }
 
+const targetKinds: readonly Target['kind'][] = [
+  ...(['tcp', 'tls', 'udp', 'unix', 'ws', 'srv'] as const),
+  ...(['exec', 'pty', 'file', 'serial', 'stdio'] as const),
+];
+
 /**
  * Reads a target that can be connected to.
  *
@@ -38,7 +43,7 @@ export function parseTarget(text: string): Target {
   const [, name] = /^srv:\/\/(.*)$/i.exec(text) ?? [];
   const target: Target =
     name === undefined ? parseEndpoint(text) : { kind: 'srv', name: checkService(name, text) };
-  if (['tcp', 'tls', 'udp', 'unix', 'ws', 'srv'].includes(target.kind)) return target;
+  if (targetKinds.includes(target.kind)) return target;
   const reason = target.kind === 'fd' ? ': it is one connection, and a proxy opens one for each client' : '';
   throw new TnetError('TNET_E_USAGE', `cannot connect to ${formatTarget(target)}${reason}`);
 }

@@ -34,6 +34,8 @@ export interface UpstreamRequest {
   readonly listener: string;
   /** What is sent to the target before anything else, including TLS. */
   readonly head?: Buffer | undefined;
+  /** The client in the environment of a target that is a program. */
+  readonly describe?: (() => Promise<Readonly<Record<string, string>>>) | undefined;
 }
 
 /** How targets are connected to. */
@@ -78,7 +80,7 @@ export interface Upstream {
 }
 
 /** The options of one connection to a target. */
-export interface ConnectOptions extends Pick<DialOptions, 'tlsHost'> {
+export interface ConnectOptions extends Pick<DialOptions, 'tlsHost'>, Pick<UpstreamRequest, 'describe'> {
   /** What is sent to the target before anything else. */
   readonly head?: Buffer | undefined;
   /** Judges the target. Default: any may be connected to. */
@@ -92,11 +94,12 @@ export function createDirectUpstream(target: Endpoint, dialing: TargetDialing): 
   const { host } = dialing;
   return {
     choose: chooserOf(target, dialing),
-    async open({ id, head, listener }) {
+    async open({ id, head, listener, describe }) {
       const subject = formatTargetEndpoint(target);
       try {
         const judge = judgeTarget(dialing, listener);
-        return { socket: await connectTarget(target, dialing, { head, judge, listener }), target: subject };
+        const own = { head, judge, listener, describe };
+        return { socket: await connectTarget(target, dialing, own), target: subject };
       } catch (error) {
         if (!host.signal.aborted) host.fail(subject, error, id);
         return undefined;
@@ -158,12 +161,15 @@ function judgeLoops({ loops }: ProxyHost, listener: string): JudgeTarget | undef
  *
  * @throws as dial() does
  */
-export function connectTarget(
+export async function connectTarget(
   target: Endpoint,
   dialing: TargetDialing,
   own: ConnectOptions,
 ): Promise<Connection> {
-  return dial(target, createDialOptions(dialing, own));
+  const options = createDialOptions(dialing, own);
+  if (target.kind !== 'exec' && target.kind !== 'pty') return dial(target, options);
+  const environment = await own.describe?.();
+  return dial(target, { ...options, local: { ...options.local, ...(environment && { environment }) } });
 }
 
 /** The options with which a target is dialled. */
