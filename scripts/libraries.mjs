@@ -12,6 +12,15 @@ const libraries = {
   chalk: "export { default, Chalk, chalkStderr } from 'chalk'",
   ora: "module.exports = require('ora').default",
   'prom-client': "export { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'",
+  // Its frames and their compression; the servers and clients of the package are not used.
+  ws: `module.exports = { ${[
+    ['Receiver', 'receiver'],
+    ['Sender', 'sender'],
+    ['PerMessageDeflate', 'permessage-deflate'],
+    ['extension', 'extension'],
+  ]
+    .map(([name, file]) => `${name}: require('./node_modules/ws/lib/${file}.js')`)
+    .join(', ')} }`,
 };
 
 /** What the libraries bring and tnet never reaches. */
@@ -21,6 +30,9 @@ const unused = {
     // prom-client asks it for the current span, for exemplars alone.
     onResolve({ filter: /^@opentelemetry\/api$/ }, ({ path }) => ({ path, namespace: 'unused' }));
     onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = {}' }));
+    // ws does without them, and would take them from wherever they are installed.
+    onResolve({ filter: /^(?:bufferutil|utf-8-validate)$/ }, ({ path }) => ({ path, namespace: 'absent' }));
+    onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: "throw new Error('it is not there')" }));
     // ora colours by the chalk that tnet has.
     onResolve({ filter: /^chalk$/ }, ({ importer }) =>
       /[\\/]ora[\\/]/.test(importer) ? { path: 'chalk', namespace: 'shared' } : undefined,

@@ -59,7 +59,11 @@ export const errorTable = {
   },
   TNET_E_TRUNCATED: {
     exit: exitCodes.failed,
-    meaning: 'A TLS peer ended the connection without ending TLS first: its data may be cut short.',
+    meaning: 'A peer ended the connection, but not TLS or the WebSocket: its data may be cut short.',
+  },
+  TNET_E_WEBSOCKET: {
+    exit: exitCodes.failed,
+    meaning: 'The peer closed a WebSocket with an error, broke its protocol or a limit, or answers no ping.',
   },
   TNET_E_FRAMING: {
     exit: exitCodes.failed,

@@ -17,7 +17,7 @@ import {
   type ClientRun,
 } from './dial-options.ts';
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
-import { endOf, checkOptions } from '../options/check.ts';
+import { endOf, checkOptions, factsOf } from '../options/check.ts';
 import type { Goals } from './goals.ts';
 import type { Sources } from './send-files.ts';
 import { createContext, type Context } from '../context.ts';
@@ -75,8 +75,12 @@ async function runConnect(operands: string[], flags: ConnectOptions, command: Ca
   const goals = isCheck ? (await import('./goals.ts')).readGoals(words, options) : undefined;
   const targets = goals?.targets;
   const endpoint = targets ? undefined : applyUdp(readTarget(words, options), options);
-  const ends = Array.from(targets ?? [endpoint], (one) => endOf(one?.kind ?? ''));
-  checkOptions('connect', connectLayout, { ...asked, ends: { client: ends } });
+  const kinds = Array.from(targets ?? [endpoint], (one) => one?.kind ?? '');
+  checkOptions('connect', connectLayout, {
+    ...asked,
+    ends: { client: kinds.map(endOf) },
+    facts: factsOf('client', kinds),
+  });
   checkSides(targets ?? (endpoint ? [endpoint] : []), options);
   const program = await readProgram(options);
   const sources = options.sendFile && (await (await import('./send-files.ts')).readSources(options));

@@ -1,4 +1,4 @@
-import { formatTargetEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
+import { formatTargetEndpoint, isSecure, type Endpoint } from '../../src/address/endpoint.ts';
 import type { DialObserver, DialOptions } from '../../src/dial/dial-options.ts';
 import { dial, listProxies } from '../../src/dial/dial.ts';
 import type { Patience } from '../../src/dial/patience.ts';
@@ -21,6 +21,7 @@ import { isPatient, type WaitOptions } from './options.ts';
 import { formatProxy, type ProxyHop } from '../../src/address/proxy-url.ts';
 import { addPasswords } from '../../src/dial/proxy-passwords.ts';
 import type { proxies } from '../options/table/proxies.ts';
+import type { websocket } from '../options/table/websocket.ts';
 
 /** The flags that say how a connection is opened. */
 export type DialFlags = ReportFlags &
@@ -28,6 +29,7 @@ export type DialFlags = ReportFlags &
   ClientSecureFlags &
   ProxyFlags &
   SocketFlags &
+  TableFlags<typeof websocket, 'connect'> &
   Pick<
     TableFlags<typeof address & typeof checks, 'connect'>,
     'ipv4' | 'ipv6' | 'numeric' | 'source' | 'sourcePort' | 'check'
@@ -122,6 +124,7 @@ export async function readDialOptions(run: ClientRun, endpoint: Endpoint): Promi
     head: options.sendProxy,
     headValues: requireVersion2(options.proxyTlv, options.sendProxy),
     tls: await readTls(run, endpoint),
+    webSocket: endpoint.kind === 'ws' ? await readWebSocket(options) : undefined,
     patience: isPatient(options) ? readPatience(options, hasOwnLimit) : undefined,
     timeoutMs: options.waitConnect,
     signal: interruption.signal,
@@ -134,9 +137,14 @@ async function readTls(
   { context, options }: ClientRun,
   endpoint: Endpoint,
 ): Promise<TlsClientSettings | undefined> {
-  if (!options.tls && endpoint.kind !== 'tls') return undefined;
+  if (!options.tls && !isSecure(endpoint)) return undefined;
   const { readClientSecure } = await import('../options/tls.ts');
   return readClientSecure(options, endpoint, formatTargetEndpoint(endpoint), context.reporter);
+}
+
+async function readWebSocket(options: DialFlags): Promise<DialOptions['webSocket']> {
+  const { readClientSettings } = await import('../../src/dial/websocket-settings.ts');
+  return readClientSettings(options);
 }
 
 /** TLS with the proxies, where they speak it. */

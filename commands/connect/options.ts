@@ -10,6 +10,7 @@ import { progress, reports, timing } from '../options/table/reports.ts';
 import { dialogue, endOfData, lines, programs } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
 import { tls } from '../options/table/tls.ts';
+import { websocket } from '../options/table/websocket.ts';
 
 /** The flags that make a connect try again. */
 export type WaitOptions = Pick<ConnectOptions, 'retry' | 'retryDelay' | 'wait' | 'stable' | 'waitConnect'>;
@@ -38,6 +39,7 @@ export const connectLayout = [
   ['Dialogue and programs:', dialogue, programs],
   ['Files:', sendingFiles],
   ['TLS:', tls],
+  ['WebSocket:', websocket],
   ['Proxies:', proxies],
   ['Recording:', recording],
   ['Multicast and broadcast:', groups],

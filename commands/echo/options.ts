@@ -1,6 +1,6 @@
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import { givenOptions, type Called } from '../options/called.ts';
-import { endOf, checkOptions } from '../options/check.ts';
+import { endOf, checkOptions, factsOf } from '../options/check.ts';
 import type { FlagsOf, Layout } from '../options/row.ts';
 import { address } from '../options/table/address.ts';
 import { bind } from '../options/table/bind.ts';
@@ -15,6 +15,7 @@ import { draining, monitoring, processes } from '../options/table/serving.ts';
 import { measuring, service } from '../options/table/service.ts';
 import { socket } from '../options/table/socket.ts';
 import { tls } from '../options/table/tls.ts';
+import { websocket } from '../options/table/websocket.ts';
 
 /** The options of `tnet echo`, in the order of its help. */
 export const echoLayout = [
@@ -24,6 +25,7 @@ export const echoLayout = [
   ['Clients:', clients, access],
   ['Time limits and tries:', limits, draining, tries],
   ['TLS, proxies and PROXY headers:', clientHeader, proxies, tls],
+  ['WebSocket:', websocket],
   ['Multicast and broadcast:', groups],
   ['Socket options:', socket],
   ['Reports:', reports, monitoring, processes],
@@ -49,7 +51,10 @@ export function checkEchoOptions(
     given: givenOptions(command),
     role,
     modes: isAnswering ? { answers: 'a UDP server' } : {},
-    facts: options.service === 'qotd' ? ['service qotd'] : [],
+    facts: [
+      ...(options.service === 'qotd' ? ['service qotd'] : []),
+      ...factsOf(role, endpoints?.map(({ kind }) => kind) ?? []),
+    ],
     ends: endpoints && { [role]: endpoints.map(({ kind }) => endOf(kind)) },
   });
 }

@@ -8,7 +8,7 @@ import { createContext, type Context } from '../context.ts';
 import { exitStatus } from '../output.ts';
 import { isWorker } from '../is-worker.ts';
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
-import { endOf, checkOptions } from '../options/check.ts';
+import { endOf, checkOptions, factsOf } from '../options/check.ts';
 import { applyUdp, readServerAddresses, toPlainEndpoint } from '../options/server-address.ts';
 import { readProgram, requireGuard } from '../options/exec.ts';
 import { createRecorder, type Recorder } from '../options/recording.ts';
@@ -45,7 +45,12 @@ async function runListen(words: string[], asked: ListenOptions, command: Called)
   checkOptions('listen', listenLayout, { given });
   const endpoints = readServerAddresses(words, asked).map((endpoint) => applyUdp(endpoint, asked));
   const options = endpoints.reduce((flags, endpoint) => fitToEnd(endpoint, flags), asked);
-  checkOptions('listen', listenLayout, { given, ends: { server: endpoints.map(({ kind }) => endOf(kind)) } });
+  const kinds = endpoints.map(({ kind }) => kind);
+  checkOptions('listen', listenLayout, {
+    given,
+    ends: { server: kinds.map(endOf) },
+    facts: factsOf('server', kinds),
+  });
   const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
   const program = await readProgram(options);
   if (program) requireGuard(endpoints.map(toPlainEndpoint), options);
@@ -65,7 +70,8 @@ async function runListen(words: string[], asked: ListenOptions, command: Called)
   const prepare = async (host: ServeHost) => {
     const chooseHandler = await createHandlers(server, endpoints);
     const tls = await readTls(options, endpoints, host);
-    const values = { ...options, maxConnections: countPlaces(options, tls !== undefined) };
+    const isGreeted = tls !== undefined || kinds.includes('ws');
+    const values = { ...options, maxConnections: countPlaces(options, isGreeted) };
     const onlyFirst = options.keepOpen ? undefined : first.signal;
     const readers = await readersFor(options);
     return Promise.all(
@@ -116,10 +122,10 @@ const greetedAtOnce = 64;
  */
 function countPlaces(
   { keepOpen, maxConnections, acceptProxy, receive }: ListenOptions,
-  isSecure: boolean,
+  isGreeted: boolean,
 ): number | undefined {
   if (keepOpen) return maxConnections;
-  return acceptProxy || isSecure || receive !== undefined ? greetedAtOnce : 1;
+  return acceptProxy || isGreeted || receive !== undefined ? greetedAtOnce : 1;
 }
 
 /** What is done with the clients of each endpoint. A room is one for all. */

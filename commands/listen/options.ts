@@ -12,6 +12,7 @@ import { draining, monitoring, processes } from '../options/table/serving.ts';
 import { dialogue, endOfData, exposure, lines, programs } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
 import { tls } from '../options/table/tls.ts';
+import { websocket } from '../options/table/websocket.ts';
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { errorCode, TnetError } from '../../src/errors.ts';
 
@@ -24,6 +25,7 @@ export const listenLayout = [
   ['Lines and programs:', lines, dialogue, programs, exposure],
   ['Files:', receivingFiles],
   ['TLS and PROXY headers:', clientHeader, tls],
+  ['WebSocket:', websocket],
   ['Recording:', recording],
   ['Multicast and broadcast:', groups],
   ['Socket options:', socket],

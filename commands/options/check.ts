@@ -64,6 +64,11 @@ export function endOf(kind: string): readonly End[] {
   return ends[kind] ?? [];
 }
 
+/** What an option may need of the ends of a role: that one is a WebSocket. */
+export function factsOf(role: 'client' | 'server', kinds: readonly string[]): readonly string[] {
+  return kinds.includes('ws') ? [`ws ${role}`] : [];
+}
+
 /**
  * Finds an option that would be ignored, or that cannot be done: with what is given, by its row. What is known of all
  * comes first, and last what an option lacks.
@@ -154,7 +159,8 @@ function findLacking(given: Given, asked: Asked, command: keyof OptionRow['in'])
       const isMeant = need.in === undefined || need.in === command;
       // What depends on the ends is not known before they are.
       const isKnown =
-        asked.ends !== undefined || !need.anyOf.some((one) => one === 'datagram' || one === 'unix');
+        asked.ends !== undefined ||
+        !need.anyOf.some((one) => one === 'datagram' || one === 'unix' || one.startsWith('ws '));
       if (isMeant && isKnown && !need.anyOf.some((one) => there.has(one)))
         return { option, kind: 'need', need };
     }

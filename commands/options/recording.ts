@@ -1,8 +1,7 @@
 import { fstatSync } from 'node:fs';
 import type { WriteStream } from 'node:tty';
 import type { Duplex, Writable } from 'node:stream';
-import type { Connection } from '../../src/net/connection.ts';
-import { Socket } from '../../src/net/index.ts';
+import { socketOf, type Connection } from '../../src/net/connection.ts';
 import type { ProxyHeader } from '../../src/protocol/proxy-protocol/header.ts';
 import { toRecordedEnd } from '../../src/record/record-format.ts';
 import { formatSource, sourceHost } from '../../src/serve/greeting/greeting.ts';
@@ -47,7 +46,7 @@ export class Recorder {
     const { localAddress, localPort, remoteAddress, remotePort } = socket;
     const [localPath, remotePath] = role === 'dialled' ? ['', server] : [server, ''];
     const notes = [
-      socket instanceof Socket && socket.secureLayer ? 'TLS, recorded in the clear' : undefined,
+      socketOf(socket)?.secureLayer ? 'TLS, recorded in the clear' : undefined,
       presentedNote(header),
     ].filter((note) => note !== undefined);
     const record = this.#recording.open({

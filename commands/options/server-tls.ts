@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../src/address/endpoint.ts';
+import { isSecure, type Endpoint } from '../../src/address/endpoint.ts';
 import type { ServeHost } from '../../src/serve/service.ts';
 import type { TlsServerSettings } from '../../src/serve/tls-server.ts';
 import type { TableFlags } from './row.ts';
@@ -14,7 +14,7 @@ export async function readTls(
   endpoints: readonly Endpoint[],
   host: ServeHost,
 ): Promise<TlsServerSettings | undefined> {
-  const secure = endpoints.find(({ kind }) => flags.tls === true || kind === 'tls');
+  const secure = endpoints.find((endpoint) => flags.tls === true || isSecure(endpoint));
   if (!secure) return undefined;
   const { readServerTls } = await import('../../src/serve/tls-server.ts');
   const { tlsCert: certs, tlsKey: keys, tlsCa: clientCa, tlsAlpn: alpn } = flags;

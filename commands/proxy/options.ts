@@ -15,6 +15,7 @@ import { exposure } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
 import { targetLists } from '../options/table/target-lists.ts';
 import { tls } from '../options/table/tls.ts';
+import { websocket } from '../options/table/websocket.ts';
 
 /** The options of `tnet proxy`, in the order of its help. */
 export const proxyLayout = [
@@ -22,6 +23,7 @@ export const proxyLayout = [
   ['Several targets:', balance],
   ['TLS:', tls],
   ['SOCKS, HTTP and PROXY headers:', protocols, clientHeader, proxies],
+  ['WebSocket:', websocket],
   ['Access:', access, targetLists, exposure],
   ['Limits:', clients, admission, limits],
   ['What is seen:', tap, recording, live, monitoring],

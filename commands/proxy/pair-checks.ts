@@ -11,7 +11,7 @@ import {
   isDatagramTarget,
   type Target,
 } from '../../src/handlers/relay/targets/target.ts';
-import { endOf, findRefusal, type Asked, type Refusal, describeNeed } from '../options/check.ts';
+import { endOf, factsOf, findRefusal, type Asked, type Refusal, describeNeed } from '../options/check.ts';
 import { requireVersion2 } from '../options/proxy-tlv.ts';
 import type { OptionRow } from '../options/row.ts';
 import { pairRows, processRows } from './options.ts';
@@ -63,6 +63,8 @@ function describePair(pair: ReadPair): Pick<Asked, 'ends' | 'facts'> {
   // A route to UDP is refused as such.
   const routes = (pair.values.route ?? []).flatMap((route) => route.targets);
   const streams = [...pair.targets, ...routes.filter((target) => !isDatagramTarget(target))];
+  const kinds = [...pair.targets, ...routes].map(({ kind }) => kind);
+  facts.push(...factsOf('server', [pair.listen.kind]), ...factsOf('client', kinds));
   return { ends: { server: [endOf(pair.listen.kind)], target: streams.map(endOfTarget) }, facts };
 }
 
@@ -117,7 +119,7 @@ function describeEnd(
 }
 
 const listenKinds: readonly Endpoint['kind'][] = [
-  ...(['tcp', 'udp', 'unix', 'fd', 'unix-dgram', 'unix-seqpacket', 'vsock'] as const),
+  ...(['tcp', 'udp', 'unix', 'ws', 'fd', 'unix-dgram', 'unix-seqpacket', 'vsock'] as const),
   ...(['exec', 'pty', 'file', 'serial', 'stdio'] as const),
 ];
 
@@ -128,9 +130,14 @@ function checkEnds(pair: ReadPair, name: NamePart): void {
     throw refuse(name('listen'), `cannot listen on ${formatEndpoint(listen)}`);
   if (targets.some(({ kind }) => kind === 'tls'))
     throw refuseTargets('tls:// has to be before all targets or before none');
+  if (!values.tlsOut && targets.some((target) => target.kind === 'ws' && target.isSecure))
+    throw refuseTargets('wss:// has to be before all targets or before none');
   if (targets.some(isDatagramTarget) && !targets.every(isDatagramTarget))
     throw refuseTargets('udp:// has to be before all targets or before none');
   const server = (['socks', 'httpConnect', 'http'] as const).find((one) => values[one] === true);
+  const reader = server ?? (values.route ? 'route' : undefined);
+  if (reader && listen.kind === 'ws')
+    throw refuse(name(reader), 'is for clients of a plain stream, and makes no sense with a WebSocket');
   if (server && targets.length > 0)
     throw refuseTargets(`makes no sense with ${name(server)}: clients name it`);
   const isReplayServer = values.replay !== undefined && !isReplayClient(pair);

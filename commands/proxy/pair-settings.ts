@@ -79,6 +79,24 @@ export interface PairSettings {
   readonly proxyPasswordFile?: string;
   /** trust the authorities in this PEM file only for https:// proxies */
   readonly proxyCa?: string;
+  /** offer, or require, one of these sub-protocols, separated by commas */
+  readonly wsProtocol?: string;
+  /** send this field with the request: 'Name: value', or @FILE with one a line; may be repeated */
+  readonly header?: readonly string[];
+  /** log in with the user:password of this file */
+  readonly wsPasswordFile?: string;
+  /** ask clients for a user and password of this htpasswd file */
+  readonly wsAuthFile?: string;
+  /** let the pages of this origin in, * for all; may be repeated; default: no page of a browser */
+  readonly wsOrigin?: readonly string[];
+  /** a line is a text message; default: bytes in binary messages */
+  readonly wsText?: boolean;
+  /** compress messages (permessage-deflate) where the other end agrees */
+  readonly wsDeflate?: boolean;
+  /** ask the other end for a sign of life this often: one that gives none is gone */
+  readonly wsPing?: string | number;
+  /** the longest message that is taken (default: 16M) */
+  readonly wsMax?: string | number;
   /** serve only these: CIDR, HOST or ./FILE, with commas */
   readonly allow?: readonly string[];
   /** turn these away: CIDR, HOST or ./FILE, with commas */

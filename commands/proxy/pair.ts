@@ -1,7 +1,7 @@
 import { parseEndpoint } from '../../src/address/parse.ts';
 import { loopbacks, requireFamily, toFamily } from '../../src/address/host-rules.ts';
 import { hideUserInfo, TnetError } from '../../src/errors.ts';
-import type { Endpoint } from '../../src/address/endpoint.ts';
+import { hasHost, isSecure, type Endpoint } from '../../src/address/endpoint.ts';
 import type { Pair, PairValues } from '../../src/handlers/relay/pair.ts';
 import { parseTarget, type Target } from '../../src/handlers/relay/targets/target.ts';
 import { type Mode, longNameOf } from '../options/row.ts';
@@ -64,24 +64,31 @@ function findSlowOption(given: ReadonlySet<string>): string | undefined {
   return slow && longNameOf(slow[1]);
 }
 
-/** `tls://` before an address is another way to write --tls-in or --tls-out. */
+/** `tls://` or `wss://` before an address is another way to write --tls-in or --tls-out. */
 function unwrapTls({
   listen,
   targets,
   values,
 }: Pick<Pair, 'listen' | 'targets' | 'values'>): Pick<Pair, 'listen' | 'targets' | 'values'> {
-  const isSecure = ({ kind }: Target) => kind === 'tls';
   // When only some targets are secure, the rest stay as they are, for checkPair() to refuse.
-  const allSecure = targets.length > 0 && targets.every(isSecure);
+  const allSecure =
+    targets.length > 0 && targets.every((target) => target.kind !== 'srv' && isSecure(target));
+  const isOut = allSecure || values.tlsOut === true;
   return {
     listen: listen.kind === 'tls' ? { ...listen, kind: 'tcp', host: listen.host ?? '127.0.0.1' } : listen,
-    targets: allSecure ? targets.map((target) => ({ ...target, kind: 'tcp' }) as Target) : targets,
+    targets: targets.map((target) => unwrapTarget(target, { allSecure, isOut })),
     values: {
       ...values,
-      ...(listen.kind === 'tls' && { tlsIn: true }),
+      ...(isSecure(listen) && { tlsIn: true }),
       ...(allSecure && { tlsOut: true }),
     },
   };
+}
+
+/** What TLS makes a WebSocket secure is reported as that. */
+function unwrapTarget(target: Target, { allSecure, isOut }: { allSecure: boolean; isOut: boolean }): Target {
+  if (target.kind === 'ws' && isOut) return { ...target, isSecure: true };
+  return target.kind === 'tls' && allSecure ? { ...target, kind: 'tcp' } : target;
 }
 
 function readValues(values: Readonly<Record<string, unknown>>, name: NamePart): PairOptions {
@@ -110,7 +117,7 @@ function at<Value>(place: string, read: () => Value): Value {
 
 /** A relay is for this machine unless a host is named: exposing the target has to be explicit. */
 function bindLoopback(endpoint: Endpoint, family: 4 | 6 | undefined): Endpoint {
-  if ((endpoint.kind !== 'tcp' && endpoint.kind !== 'udp') || endpoint.host !== undefined) return endpoint;
+  if (!hasHost(endpoint) || endpoint.host !== undefined) return endpoint;
   return { ...endpoint, host: loopbacks[family ?? 4] };
 }
 

@@ -69,6 +69,11 @@ export function isServedHere({ kind }: Endpoint): boolean {
   return ['udp', 'unix-dgram', 'unix-seqpacket', 'vsock'].includes(kind);
 }
 
+/** Whether an address itself asks for TLS. */
+export function isSecure(endpoint: Endpoint): boolean {
+  return endpoint.kind === 'tls' || (endpoint.kind === 'ws' && endpoint.isSecure);
+}
+
 /** The endpoint as the user would write it: `127.0.0.1:80`, `[::1]:80`, `/tmp/x.sock`, `unix:@name`, `-`. */
 export function formatEndpoint(endpoint: Endpoint): string {
   switch (endpoint.kind) {

@@ -7,6 +7,7 @@ import type { Socket } from '../net/index.ts';
 import type { ProxyValue } from '../protocol/proxy-protocol/header.ts';
 import type { Patience, Retry } from './patience.ts';
 import type { TlsClientSettings } from './tls-client.ts';
+import type { WebSocketClientSettings } from './websocket-settings.ts';
 
 /** How a connection is opened, for all parts that open one. What is absent is not done, or left to the system. */
 export interface DialOptions {
@@ -41,6 +42,8 @@ export interface DialOptions {
   readonly tls?: TlsClientSettings | undefined;
   /** The name that the certificate must be for when `tls` names none. Default: the endpoint's host. */
   readonly tlsHost?: string | undefined;
+  /** How a WebSocket begins, and how its messages are made. Default: in the simplest way. */
+  readonly webSocket?: WebSocketClientSettings | undefined;
   /** Checks the connection before it counts as open; an error means that the check failed and has closed it. */
   readonly prove?: ((connection: Connection, timeoutMs: number | undefined) => Promise<unknown>) | undefined;
   /** Retry. Then `timeoutMs` is ignored: retrying has limits of its own. */

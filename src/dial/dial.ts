@@ -63,8 +63,11 @@ async function dialOnce(
   using deadline = new Deadline(`no answer from ${name}`, timeoutMs, signal);
   let socket;
   if (!isStream(endpoint) || endpoint.kind === 'vsock') {
-    const { dialOther } = await import('./dial-other.ts');
-    const connection = await dialOther(endpoint, { ...options, timeoutMs }, deadline);
+    const own = { ...options, timeoutMs };
+    const connection =
+      endpoint.kind === 'ws'
+        ? await (await import('./websocket.ts')).dialWebSocket(endpoint, own, deadline, dial)
+        : await (await import('./dial-other.ts')).dialOther(endpoint, own, deadline);
     if (endpoint.kind !== 'vsock' || !(connection instanceof Socket)) {
       if (prove) await prove(connection, timeoutMs);
       return connection;

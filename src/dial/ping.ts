@@ -1,7 +1,6 @@
 import { TnetError, formatLimit } from '../errors.ts';
-import { Socket } from '../net/index.ts';
 import type { EchoCheck, Reply } from '../protocol/echo-check/echo-check.ts';
-import type { Connection } from '../net/connection.ts';
+import { socketOf, type Connection } from '../net/connection.ts';
 
 export interface PingerOptions {
   readonly connection: Connection;
@@ -105,7 +104,7 @@ class Pinger {
     const { check, count, onReply } = this.#options;
     const replies = check.receive(chunk, performance.now());
     this.#idleTimer?.refresh();
-    if (replies.length > 0 || this.#options.connection instanceof Socket) this.#quitTimer?.refresh();
+    if (replies.length > 0 || socketOf(this.#options.connection)) this.#quitTimer?.refresh();
     for (const reply of replies) onReply?.(reply);
     const { sent, received } = check.counts;
     if (sent === count && received === sent) this.#endOwnSide();
@@ -121,7 +120,7 @@ class Pinger {
     if (this.#isStopped) return;
     this.#durationMs = performance.now() - this.#startedAt;
     const { connection } = this.#options;
-    if (!(connection instanceof Socket)) return this.#end();
+    if (!socketOf(connection)) return this.#end();
     clearTimeout(this.#quitTimer);
     this.#quitTimer = setTimeout(() => this.#end(), lastLookMs);
     connection.end();

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { errorCode, isReset } from '../errors.ts';
+import { socketOf } from '../net/connection.ts';
 import { Socket } from '../net/index.ts';
 import { isTcp } from '../net/held-errors.ts';
 import { descriptorOf, waitAcknowledged } from '../net/tuning.ts';
@@ -65,9 +66,10 @@ function isGiven(breaker: Duplex): boolean {
 }
 
 async function isGone(reader: Duplex, timeoutMs: number): Promise<boolean> {
-  if (!(reader instanceof Socket) || reader.bytesWritten === 0) return false;
-  if (reader.destroyed) return isReset(reader.errored);
-  return (await waitAcknowledged(reader, { timeoutMs })) === 'closed';
+  const socket = socketOf(reader);
+  if (!socket || socket.bytesWritten === 0) return false;
+  if (socket.destroyed) return isReset(socket.errored);
+  return (await waitAcknowledged(socket, { timeoutMs })) === 'closed';
 }
 
 /** A watch for the break of a connection. */

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { errorCode } from '../errors.ts';
-import { flushMark } from '../net/connection.ts';
+import { flushMark, socketOf } from '../net/connection.ts';
 import { Socket } from '../net/index.ts';
 import {
   descriptorOf,
@@ -35,6 +35,7 @@ export class Delivery {
   readonly #remote: Duplex;
   readonly #socket: Socket | undefined;
   readonly #out: Flow;
+  /** What is written is what goes over the socket. */
   readonly #isPlain: boolean;
   readonly #isTcp: boolean;
   #takenBytes = 0;
@@ -48,9 +49,9 @@ export class Delivery {
    */
   constructor(remote: Duplex, out: Flow, hasTransforms: boolean) {
     this.#remote = remote;
-    this.#socket = remote instanceof Socket ? remote : undefined;
+    this.#socket = socketOf(remote);
     this.#out = out;
-    this.#isPlain = !hasTransforms && this.#socket?.secureLayer === undefined;
+    this.#isPlain = !hasTransforms && remote instanceof Socket && remote.secureLayer === undefined;
     this.#isTcp = this.#socket?.remoteAddress !== undefined;
   }
 
@@ -73,6 +74,8 @@ export class Delivery {
     const code = errorCode(error);
     if (code === 'ETIMEDOUT') return undefined;
     if (code !== 'EPIPE') return error;
+    // A WebSocket's peer that has closed it is gone in order.
+    if (this.#socket !== this.#remote) return undefined;
     return this.#isTcp && !this.#mayHaveProbed ? createResetError(error) : undefined;
   }
 
@@ -127,7 +130,8 @@ export class Delivery {
     let last: number | undefined;
     for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, 50)) {
       const startedAt = performance.now();
-      const isDone = socket.writableLength === 0 && (!fin || socket.writableFinished);
+      const { writableLength, writableFinished } = this.#remote;
+      const isDone = writableLength + socket.writableLength === 0 && (!fin || writableFinished);
       const row = await watch.ask();
       // After both our end and the peer's, a connection disappears in order; not before.
       if (!row) return last !== undefined && last !== tcpStates.lastAck ? 'lost' : 'taken';

@@ -21,6 +21,13 @@ export interface Connection extends Duplex {
   readonly peerName?: string | undefined;
   /** Who the peer of a Unix socket is, where the connection knows it. */
   readonly credentials?: Credentials | undefined;
+  /** The socket under it, where a protocol above a socket is the connection: a WebSocket's. It is not to be used. */
+  readonly carrier?: Socket | undefined;
+}
+
+/** The socket that a connection is, or that carries it; undefined for a datagram peer. */
+export function socketOf(connection: Connection): Socket | undefined {
+  return connection instanceof Socket ? connection : connection.carrier;
 }
 
 /**
@@ -32,15 +39,17 @@ export const cutDeliveryMs = 500;
 /** Ends a connection so that the peer sees a break (see resetSocket); a datagram peer is only released. */
 export async function resetConnection(connection: Connection, withinMs?: number): Promise<void> {
   localEndOf(connection)?.hangUp?.();
-  if (connection instanceof Socket) await resetSocket(connection, withinMs);
-  else connection.destroy();
+  const socket = socketOf(connection);
+  if (socket) await resetSocket(socket, withinMs);
+  if (socket !== connection) connection.destroy();
 }
 
 /** Breaks a connection off at once: what the peer has not taken is lost. */
 export function breakConnection(connection: Connection): void {
   localEndOf(connection)?.hangUp?.();
-  if (connection instanceof Socket) resetNow(connection);
-  else connection.destroy();
+  const socket = socketOf(connection);
+  if (socket) resetNow(socket);
+  if (socket !== connection) connection.destroy();
 }
 
 /** How long a peer may take to take our last bytes, and then to end its own side. */
@@ -50,12 +59,14 @@ const lingerMs = 200;
 /**
  * Closes a connection when its session is over, and returns at once.
  *
- * Over TLS an orderly end is announced (close_notify), after what waits to be sent: without it the peer has to
- * assume that what it got was cut short. With an `error` it was cut short, so no close_notify is sent.
+ * Over TLS an orderly end is announced (close_notify), and on a WebSocket too (a close frame), after what waits to be
+ * sent: without it the peer has to assume that what it got was cut short. With an `error` it was cut short, so nothing
+ * is announced.
  */
 export function closeConnection(connection: Connection, error?: Error): void {
   const isTold = connection.destroyed || connection.writableFinished;
-  if (error || isTold || !(connection instanceof Socket) || !connection.secureLayer) {
+  const announces = connection instanceof Socket ? connection.secureLayer : connection.carrier;
+  if (error || isTold || !announces) {
     connection.destroy();
     return;
   }

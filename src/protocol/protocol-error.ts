@@ -16,6 +16,7 @@ export type ProtocolName =
   | 'socks5'
   | 'http'
   | 'http-connect'
+  | 'websocket'
   | 'htpasswd'
   | 'proxy-protocol'
   | 'file-transfer'

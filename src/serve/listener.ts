@@ -4,7 +4,7 @@ import { breakConnection, formatRemote } from '../net/connection.ts';
 import type { Server, Socket } from '../net/index.ts';
 import { countPlaces } from '../net/server-state.ts';
 import { refuse, tooManyNew } from './ledger.ts';
-import { backlog, formatBound, serve } from './serve.ts';
+import { backlog, formatListener, serve } from './serve.ts';
 import { serveClient } from './serve-client.ts';
 import type { BoundListener, Lane, ServeHost, Service } from './service.ts';
 
@@ -33,7 +33,7 @@ export class Listener implements BoundListener {
     this.#server = server;
     this.#service = service;
     this.#host = host;
-    this.address = formatBound(server);
+    this.address = formatListener(server, service.listen);
   }
 
   /** Binds a service's address; `key` names the listener over a reload. @throws as serve() does */

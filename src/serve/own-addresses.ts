@@ -1,5 +1,5 @@
 import type { Destination } from '../dial/dial-options.ts';
-import type { Endpoint } from '../address/endpoint.ts';
+import { hasHost, type Endpoint } from '../address/endpoint.ts';
 import { parseEndpoint } from '../address/parse.ts';
 import { findNearKind, plainAddress } from '../address/address.ts';
 import { isOfThisMachine } from '../net/listener-path.ts';
@@ -53,7 +53,7 @@ export function arrivesAt(
   { transport, address, port }: Destination,
   isOnlyV6 = false,
 ): boolean {
-  if (bound.kind !== 'tcp' && bound.kind !== 'tls' && bound.kind !== 'udp') return false;
+  if (!hasHost(bound)) return false;
   if ((bound.kind === 'udp') !== (transport === 'datagram') || bound.port !== port || port === 0)
     return false;
   const host = plainAddress(bound.host ?? '::');

@@ -58,6 +58,7 @@ export async function serveClient(
       leave(entry, host, { reason: 'aborted', failed: true });
       await closeUnserved(client);
     } else {
+      if (greeting.stream) guard.watch(greeting.stream);
       const ending = await service.handle({
         client: greeting.stream ?? client,
         greeting,

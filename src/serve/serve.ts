@@ -33,7 +33,7 @@ export interface ServeOptions {
  * @throws the system's error (`EADDRINUSE`, `EACCES`, …), or TnetError TNET_E_PATH_IN_USE.
  */
 export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<Server> {
-  if (endpoint.kind === 'tcp') refuseNumericForm(endpoint.host ?? '');
+  if (endpoint.kind === 'tcp' || endpoint.kind === 'ws') refuseNumericForm(endpoint.host ?? '');
   if (options.numericOnly) requireNumericHost(endpoint);
   if (endpoint.kind === 'fd') requirePassedSocket(endpoint.fd);
   if (options.mode !== undefined || options.owner) requireSocketFile(endpoint);
@@ -63,7 +63,8 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
       owner: options.owner,
       backlog,
     });
-  else if (endpoint.kind === 'tcp') server.listen(await listenOptions(endpoint, options.family));
+  else if (endpoint.kind === 'tcp' || endpoint.kind === 'ws')
+    server.listen(await listenOptions(endpoint, options.family));
   else if (endpoint.kind === 'fd') server.listen({ fd: endpoint.fd, backlog });
   else if (endpoint.kind === 'unix-seqpacket' || endpoint.kind === 'vsock') {
     const { openMessageServer } = await import('./message-server.ts');
@@ -106,7 +107,7 @@ function explainDescriptorError(fd: number, error: unknown): unknown {
   return new TnetError('TNET_E_DESCRIPTOR', message, { subject: `fd:${fd}`, cause: error });
 }
 
-async function listenOptions(endpoint: Extract<Endpoint, { kind: 'tcp' }>, family: 4 | 6 | undefined) {
+async function listenOptions(endpoint: Extract<Endpoint, { kind: 'tcp' | 'ws' }>, family: 4 | 6 | undefined) {
   const anyAddress = family === 4 ? '0.0.0.0' : family === 6 ? '::' : undefined;
   const isName = endpoint.host !== undefined && isIP(endpoint.host) === 0;
   // A name may have addresses of both families; the server uses the first.
@@ -115,7 +116,14 @@ async function listenOptions(endpoint: Extract<Endpoint, { kind: 'tcp' }>, famil
   return { host, port: endpoint.port, ipv6Only: family === 6, backlog };
 }
 
-/** What a server has really bound, as the user would write it. */
+/** What a server of an endpoint has really bound, as the user would write it. */
+export function formatListener(server: Server, endpoint: Endpoint): string {
+  const bound = formatBound(server);
+  if (endpoint.kind !== 'ws') return bound;
+  return `${endpoint.isSecure ? 'wss' : 'ws'}://${bound}${endpoint.path}`;
+}
+
+/** The address that a server has really bound, as the user would write it. */
 export function formatBound(server: { address(): AddressInfo | string | null }): string {
   const address = server.address();
   if (typeof address === 'string') return formatPath(address);

@@ -8,6 +8,7 @@ import type { GroupValues } from '../net/groups.ts';
 import type { ConnectionGuard } from '../net/guard.ts';
 import type { Server, Socket } from '../net/index.ts';
 import type { UnixOwner } from '../net/unix-listener.ts';
+import type { WebSocketValues } from '../dial/websocket-settings.ts';
 import type { Rate } from '../quantities.ts';
 import { defaultGreetingMs, type Greeting, type ReadGreeting, type TakeRate } from './greeting/greeting.ts';
 import type { Books, ConnectionEnding, OpenConnection } from './ledger.ts';
@@ -182,7 +183,7 @@ export interface ServeHost extends Books {
  * What the options common to all servers say about their listeners. What is absent was not asked for, or has its
  * default.
  */
-export interface ServeValues {
+export interface ServeValues extends WebSocketValues {
   readonly mode?: number;
   readonly owner?: UnixOwner;
   readonly retryBind?: boolean;
@@ -224,9 +225,12 @@ export async function prepareService(
   const first = [
     acceptProxy && (await import('./greeting/proxy-header.ts')).readProxyHeader,
     tls && (await import('./tls-server.ts')).createTlsReader(tls),
+    listen.kind === 'ws' &&
+      (await (await import('./greeting/websocket.ts')).createWebSocketReader(listen, values)),
   ];
   return {
-    listen,
+    // What a flag makes secure is reported as that.
+    listen: listen.kind === 'ws' && tls ? { ...listen, isSecure: true } : listen,
     binding: { mode, owner, retry: values.retryBind === true },
     pauseMs: pause,
     access: await readAccess(values, numericOnly),

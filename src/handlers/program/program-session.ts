@@ -1,8 +1,7 @@
 import { Writable, type Duplex, type Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode } from '../../errors.ts';
-import { Socket } from '../../net/index.ts';
-import { deliveryMs } from '../../net/connection.ts';
+import { deliveryMs, socketOf } from '../../net/connection.ts';
 import { waitAcknowledged } from '../../net/tuning.ts';
 import { limitBreak } from '../../flow/break.ts';
 import type { Ending } from '../../flow/flow.ts';
@@ -178,7 +177,8 @@ async function awaitPeer(
     signal?.addEventListener('abort', () => resolve(), { once: true });
   });
   const lingered = async () => {
-    if (remote instanceof Socket) await waitAcknowledged(remote, { signal: stop.signal });
+    const socket = socketOf(remote);
+    if (socket) await waitAcknowledged(socket, { signal: stop.signal });
     await delay(lingerMs, undefined, { signal: stop.signal });
   };
   const ways = [isOver, lingered()];

@@ -11,7 +11,7 @@ import type { LanelessService, RelayOptions, RelayService } from './service.ts';
 import { checkLoops } from './targets/loop-check.ts';
 import { createTargetRules, type TargetRules } from './targets/rules.ts';
 import { findDatagramEnds, type DatagramEnds } from './targets/target.ts';
-import { prepareTargetDialing, prepareTuner, relayed } from './targets/target-dial.ts';
+import { prepareTargetDialing, prepareTuner, relayed, type TargetKinds } from './targets/target-dial.ts';
 import { createDirectUpstream, type TargetDialing, type Upstream } from './targets/upstream.ts';
 import { defaultGreetingMs, type ReadGreeting } from '../../serve/greeting/greeting.ts';
 import type { Gate } from '../../serve/greeting/gate.ts';
@@ -45,7 +45,11 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
   const upstreams: Upstream[] = [];
   const ends = findDatagramEnds(listen, pair.targets);
   const groups = ends && (await import('./datagrams/groups.ts')).findGroups(pair);
-  const dial = await prepareTargetDialing(values, host, { isDatagram: ends?.target, group: groups?.target });
+  const dial = await prepareTargetDialing(values, host, {
+    isDatagram: ends?.target,
+    group: groups?.target,
+    webSocket: findWebSockets(pair),
+  });
   const create = async (targets: Pair['targets']) => {
     // When another process serves the clients, it alone manages the targets.
     if (host.handOver && !isServedHere(listen)) return idleUpstream;
@@ -86,6 +90,13 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
   });
   const service: LanelessService = { ...options, ...own };
   return { ...service, lane: await prepareLane(service, host) };
+}
+
+/** See TargetKinds. */
+function findWebSockets({ listen, targets, values }: Pair): TargetKinds['webSocket'] {
+  const all = [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
+  if (!all.some(({ kind }) => kind === 'ws')) return undefined;
+  return listen.kind === 'ws' ? 'clients' : 'targets';
 }
 
 /** @throws TnetError TNET_E_PROGRAM for a target that is not there */

@@ -1,5 +1,11 @@
 import { errorCode } from '../../errors.ts';
-import { closeConnection, resetConnection, type Connection, formatLocal } from '../../net/connection.ts';
+import {
+  closeConnection,
+  resetConnection,
+  type Connection,
+  formatLocal,
+  socketOf,
+} from '../../net/connection.ts';
 import { Socket } from '../../net/index.ts';
 import { localEndOf } from '../../net/local-end.ts';
 import { type RecordedEnding, toRecordedEnd, type RecordedConnection } from '../../record/record-format.ts';
@@ -21,7 +27,7 @@ export function createRelay(options: RelayOptions, host: ProxyHost, open = openT
   return async (greeted) => {
     const { client, greeting, entry } = greeted;
     if (greeting.request?.command === 'udp-associate') return associate(greeted, options, host);
-    const isOwn = host.loops?.connections.has(client);
+    const isOwn = host.loops?.connections.has(socketOf(client) ?? client);
     if (isOwn && (await isOwn)) return leadBack(greeted, options, host);
     if (greeting.isHttp) return serveHttp(greeted, options, host);
     const opened = await open(greeted, options, host);
@@ -29,7 +35,7 @@ export function createRelay(options: RelayOptions, host: ProxyHost, open = openT
     const { id } = entry;
     const { socket: target } = opened;
     greeted.guard.watch(target);
-    if (!(target instanceof Socket)) host.loops?.connections.add(target);
+    if (!socketOf(target)) host.loops?.connections.add(target);
     tellExit(target, id, host);
     entry.target = opened.target;
     if (host.hears?.('connected') !== false) {
@@ -129,7 +135,8 @@ async function openTarget(
 ): Promise<OpenUpstream | undefined> {
   let head: Buffer | undefined;
   try {
-    head = client instanceof Socket ? createHead?.(client, greeting) : undefined;
+    const socket = socketOf(client);
+    head = socket && createHead?.(socket, greeting);
   } catch (error) {
     host.ledger.refuse('handshake');
     host.fail(remote, error, id);
@@ -203,7 +210,7 @@ export function describeRelayed(
 ): RecordedConnection {
   const { localAddress, localPort, remoteAddress, remotePort } = client;
   const notes = [
-    client instanceof Socket && client.secureLayer ? 'TLS, recorded in the clear' : undefined,
+    socketOf(client)?.secureLayer ? 'TLS, recorded in the clear' : undefined,
     greeting.header && `PROXY header from ${formatSource(greeting.header)}`,
   ].filter((note) => note !== undefined);
   return {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Socket } from '../../net/index.ts';
+import type { Socket } from '../../net/index.ts';
 import { waitAcknowledged } from '../../net/tuning.ts';
 import { InputOffer, type InputClaim } from './input-offer.ts';
 import type { Duplex, Readable, Writable } from 'node:stream';
@@ -8,7 +8,7 @@ import { LineLabel } from '../../transform/lines.ts';
 import { Broadcast, type Branch } from './broadcast.ts';
 import type { Ending } from '../../flow/flow.ts';
 import { startFlow } from '../../flow/start-flow.ts';
-import type { Connection } from '../../net/connection.ts';
+import { socketOf, type Connection } from '../../net/connection.ts';
 import { releasePlace } from '../../net/server-state.ts';
 
 /** The first client that takes it gets the input; the output gets what comes from all of them. */
@@ -24,8 +24,9 @@ export function createPlainRoom(
   return {
     join(_id, _remote, client) {
       // A UDP peer has no end by which a mere check could be recognized.
-      const claim = client instanceof Socket ? offer?.offer(watchTaking(client)) : undefined;
-      const claimed = client instanceof Socket ? claim?.stream : offer?.takeWhole();
+      const socket = socketOf(client);
+      const claim = socket ? offer?.offer(watchTaking(socket)) : undefined;
+      const claimed = socket ? claim?.stream : offer?.takeWhole();
       const leave = () => {
         if (claimed && offer?.isTakenBy(claimed)) closeInput();
       };
@@ -207,7 +208,8 @@ export class HalfClosedClients {
   }
 
   add(client: Connection, stop: AbortController): void {
-    if (client instanceof Socket) releasePlace(client);
+    const socket = socketOf(client);
+    if (socket) releasePlace(socket);
     this.#clients.set(client, stop);
     const [oldest] = this.#clients.values();
     if (this.#clients.size > this.#most) oldest?.abort();

@@ -1,4 +1,10 @@
-import { overLimit, violation, type ProtocolErrorDetails, badInput } from '../protocol-error.ts';
+import {
+  overLimit,
+  violation,
+  type ProtocolErrorDetails,
+  type ProtocolName,
+  badInput,
+} from '../protocol-error.ts';
 import { bytesToIp, ipToBytes } from '../../address/address.ts';
 
 /** The longest request or status line, in bytes with its end. RFC 9112 section 3 asks for 8000 at least. */
@@ -54,14 +60,18 @@ export class HeadReader {
   readonly #details: ProtocolErrorDetails;
   readonly #tooLarge: ProtocolErrorDetails;
   readonly #longLine: ProtocolErrorDetails;
+  readonly #protocol: ProtocolName;
 
+  /** @param protocol the protocol that errors name */
   constructor(
     details: {
       malformed?: ProtocolErrorDetails;
       tooLarge?: ProtocolErrorDetails;
       longLine?: ProtocolErrorDetails;
     } = {},
+    protocol: ProtocolName = 'http-connect',
   ) {
+    this.#protocol = protocol;
     this.#longLine = details.longLine ?? {};
     this.#details = details.malformed ?? {};
     this.#tooLarge = details.tooLarge ?? {};
@@ -69,7 +79,7 @@ export class HeadReader {
 
   /** An error about the head's form. */
   malformed(reason: string, message: string): Error {
-    return violation('http-connect', reason, message, this.#details);
+    return violation(this.#protocol, reason, message, this.#details);
   }
 
   /** The start line, or undefined while it is not whole. */
@@ -78,7 +88,7 @@ export class HeadReader {
     if (end < 0) {
       if (bytes.length < START_LINE_LIMIT_BYTES) return undefined;
       const sentence = `the first line is longer than ${START_LINE_LIMIT_BYTES} bytes`;
-      throw overLimit('http-connect', 'line-too-long', sentence, this.#longLine);
+      throw overLimit(this.#protocol, 'line-too-long', sentence, this.#longLine);
     }
     const line = bytes.toString('latin1', 0, bytes[end - 1] === CR ? end - 1 : end);
     if (forbidden.test(line)) throw this.malformed('bad-start-line', 'the first line contains control bytes');
@@ -92,12 +102,12 @@ export class HeadReader {
     if (headBytes === undefined) {
       if (bytes.length < HEAD_LIMIT_BYTES) return undefined;
       const sentence = `the head is longer than ${HEAD_LIMIT_BYTES} bytes`;
-      throw overLimit('http-connect', 'head-too-long', sentence, this.#tooLarge);
+      throw overLimit(this.#protocol, 'head-too-long', sentence, this.#tooLarge);
     }
     const [, ...lines] = head.toString('latin1', 0, headBytes).split(/\r?\n/).slice(0, -2);
     if (lines.length > HEADER_COUNT_LIMIT) {
       const sentence = `there are more than ${HEADER_COUNT_LIMIT} header fields`;
-      throw overLimit('http-connect', 'too-many-headers', sentence, this.#tooLarge);
+      throw overLimit(this.#protocol, 'too-many-headers', sentence, this.#tooLarge);
     }
     return { headers: lines.map((line) => this.#readHeader(line)), headBytes };
   }

@@ -116,6 +116,8 @@ test('a row names only options, modes, ends and facts that there are', (t) => {
     'UDP and a stream',
     'program target',
     'service qotd',
+    'ws client',
+    'ws server',
   ];
   for (const command of commands) {
     const rows = rowsOf(command, layouts[command]);
@@ -301,6 +303,7 @@ for (const [command, args, message] of [
 const lists: Readonly<Record<string, readonly string[]>> = {
   connect: [
     '--expect',
+    '--header',
     '--proxy-tlv',
     '--send',
     '--send-file',
@@ -309,6 +312,7 @@ const lists: Readonly<Record<string, readonly string[]>> = {
     '--tls-key',
     '--tls-pin',
     '--via',
+    '--ws-origin',
   ],
   listen: [
     '--allow',
@@ -319,10 +323,12 @@ const lists: Readonly<Record<string, readonly string[]>> = {
     '--tls-alpn',
     '--tls-cert',
     '--tls-key',
+    '--ws-origin',
   ],
   echo: [
     '--allow',
     '--deny',
+    '--header',
     '--multicast-source',
     '--proxy-tlv',
     '--tls-alpn',
@@ -330,12 +336,14 @@ const lists: Readonly<Record<string, readonly string[]>> = {
     '--tls-key',
     '--tls-pin',
     '--via',
+    '--ws-origin',
   ],
   proxy: [
     '--allow',
     '--allow-target',
     '--deny',
     '--deny-target',
+    '--header',
     '--multicast-source',
     '--pair',
     '--proxy-tlv',
@@ -345,6 +353,7 @@ const lists: Readonly<Record<string, readonly string[]>> = {
     '--tls-key',
     '--tls-pin',
     '--via',
+    '--ws-origin',
   ],
   isip: ['--in'],
 };

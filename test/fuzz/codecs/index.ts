@@ -7,6 +7,7 @@ import { proxyProtocolTargets } from './proxy-protocol.ts';
 import { socksTargets } from './socks.ts';
 import { starttlsTargets } from './starttls.ts';
 import { telnetTargets } from './telnet.ts';
+import { webSocketTargets } from './websocket.ts';
 
 /** Every codec of src/protocol, for the property tests and the fuzzer. */
 export const codecTargets: readonly CodecTarget[] = [
@@ -17,5 +18,6 @@ export const codecTargets: readonly CodecTarget[] = [
   ...proxyProtocolTargets,
   ...peekTargets,
   ...starttlsTargets,
+  ...webSocketTargets,
   ...fileTransferTargets,
 ];

@@ -6,9 +6,10 @@ import type { ProxyHost } from '../host.ts';
 import { defaultConnectMs, type TlsValues, type RouteToTargetValues } from '../pair.ts';
 import type { TargetDialing } from './upstream.ts';
 import type { Socket } from '../../../net/index.ts';
+import type { WebSocketValues } from '../../../dial/websocket-settings.ts';
 
 /** A pair's settings for dialling its targets. */
-export interface TargetDialValues extends TlsValues, RouteToTargetValues, SocketValues {
+export interface TargetDialValues extends TlsValues, RouteToTargetValues, SocketValues, WebSocketValues {
   /** Limit for DNS, connecting, proxies and TLS together, in milliseconds. */
   readonly waitConnect?: number;
 }
@@ -25,7 +26,7 @@ export const relayed: LocalOptions = { appends: true, quietMs: 1_000 };
 export async function prepareTargetDialing(
   values: TargetDialValues,
   host: ProxyHost,
-  { isDatagram = false, group }: { isDatagram?: boolean | undefined; group?: GroupValues | undefined } = {},
+  { isDatagram = false, group, webSocket }: TargetKinds = {},
 ): Promise<TargetDialing> {
   const { waitConnect: timeoutMs = defaultConnectMs, via, proxyPasswordFile, proxyCa, source } = values;
   return {
@@ -37,10 +38,30 @@ export async function prepareTargetDialing(
       source: source === undefined ? undefined : { address: source },
       local: relayed,
       tls: values.tlsOut ? (await import('./target-tls.ts')).readTargetTls(values, host) : undefined,
+      webSocket: webSocket && (await readWebSocket(values, webSocket)),
       group,
       ...(await prepareTuners(values, isDatagram)),
     },
   };
+}
+
+/** What is known of a pair's targets. */
+export interface TargetKinds {
+  /** Default false. */
+  readonly isDatagram?: boolean | undefined;
+  readonly group?: GroupValues | undefined;
+  /**
+   * Some are WebSockets. `clients`: so is the listener, for which then the origins are. Default: none are.
+   */
+  readonly webSocket?: 'targets' | 'clients' | undefined;
+}
+
+async function readWebSocket(
+  values: WebSocketValues,
+  ends: TargetKinds['webSocket'],
+): Promise<DialOptions['webSocket']> {
+  const { readClientSettings } = await import('../../../dial/websocket-settings.ts');
+  return readClientSettings(values, ends === 'clients' ? [] : values.wsOrigin);
 }
 
 async function readProxyTls(
