@@ -9,7 +9,7 @@ import { recording } from '../options/table/recording.ts';
 import { progress, reports, timing } from '../options/table/reports.ts';
 import { dialogue, endOfData, lines, programs } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
-import { tls } from '../options/table/tls.ts';
+import { tls, tlsProtocol } from '../options/table/tls.ts';
 import { websocket } from '../options/table/websocket.ts';
 
 /** The flags that make a connect try again. */
@@ -38,7 +38,7 @@ export const connectLayout = [
   ['Lines, telnet and the terminal:', lines],
   ['Dialogue and programs:', dialogue, programs],
   ['Files:', sendingFiles],
-  ['TLS:', tls],
+  ['TLS:', tls, tlsProtocol],
   ['WebSocket:', websocket],
   ['Proxies:', proxies],
   ['Recording:', recording],

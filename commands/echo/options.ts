@@ -14,7 +14,7 @@ import { reports } from '../options/table/reports.ts';
 import { draining, monitoring, processes } from '../options/table/serving.ts';
 import { measuring, service } from '../options/table/service.ts';
 import { socket } from '../options/table/socket.ts';
-import { tls } from '../options/table/tls.ts';
+import { tls, tlsProtocol } from '../options/table/tls.ts';
 import { websocket } from '../options/table/websocket.ts';
 
 /** The options of `tnet echo`, in the order of its help. */
@@ -24,7 +24,8 @@ export const echoLayout = [
   ['Address:', address, bind],
   ['Clients:', clients, access],
   ['Time limits and tries:', limits, draining, tries],
-  ['TLS, proxies and PROXY headers:', clientHeader, proxies, tls],
+  ['TLS:', tls, tlsProtocol],
+  ['Proxies and PROXY headers:', clientHeader, proxies],
   ['WebSocket:', websocket],
   ['Multicast and broadcast:', groups],
   ['Socket options:', socket],

@@ -11,7 +11,7 @@ import { progress, reports } from '../options/table/reports.ts';
 import { draining, monitoring, processes } from '../options/table/serving.ts';
 import { dialogue, endOfData, exposure, lines, programs } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
-import { tls } from '../options/table/tls.ts';
+import { tls, tlsProtocol } from '../options/table/tls.ts';
 import { websocket } from '../options/table/websocket.ts';
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { errorCode, TnetError } from '../../src/errors.ts';
@@ -24,7 +24,7 @@ export const listenLayout = [
   ['The end of data:', endOfData],
   ['Lines and programs:', lines, dialogue, programs, exposure],
   ['Files:', receivingFiles],
-  ['TLS and PROXY headers:', clientHeader, tls],
+  ['TLS and PROXY headers:', clientHeader, tls, tlsProtocol],
   ['WebSocket:', websocket],
   ['Recording:', recording],
   ['Multicast and broadcast:', groups],

@@ -2,7 +2,7 @@ import { isSecure, type Endpoint } from '../../src/address/endpoint.ts';
 import type { ServeHost } from '../../src/serve/service.ts';
 import type { TlsServerSettings } from '../../src/serve/tls-server.ts';
 import type { TableFlags } from './row.ts';
-import type { tls } from './table/tls.ts';
+import type { tls, tlsProtocol } from './table/tls.ts';
 
 /**
  * What TLS is to be with clients, where the flags or one of the addresses ask for it.
@@ -10,7 +10,7 @@ import type { tls } from './table/tls.ts';
  * @throws TnetError TNET_E_USAGE for files that cannot be used
  */
 export async function readTls(
-  flags: TableFlags<typeof tls, 'listen'>,
+  flags: TableFlags<typeof tls & typeof tlsProtocol, 'listen'>,
   endpoints: readonly Endpoint[],
   host: ServeHost,
 ): Promise<TlsServerSettings | undefined> {

@@ -1,5 +1,5 @@
 import type { TableFlags } from './row.ts';
-import type { tls } from './table/tls.ts';
+import type { tls, tlsProtocol } from './table/tls.ts';
 import type { Endpoint } from '../../src/address/endpoint.ts';
 import {
   openKeylog,
@@ -13,7 +13,7 @@ import { TnetError } from '../../src/errors.ts';
 import type { Reporter } from '../../src/report/reporter.ts';
 
 /** The TLS flags of a client. */
-export type ClientSecureFlags = TableFlags<typeof tls, 'connect'>;
+export type ClientSecureFlags = TableFlags<typeof tls & typeof tlsProtocol, 'connect'>;
 
 /**
  * What the flags make of a client's TLS: files read, pins parsed, warnings said. `name` is what reports call the peer.

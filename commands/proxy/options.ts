@@ -14,7 +14,7 @@ import { monitoring, processes, serving } from '../options/table/serving.ts';
 import { exposure } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
 import { targetLists } from '../options/table/target-lists.ts';
-import { tls } from '../options/table/tls.ts';
+import { tls, tlsProtocol } from '../options/table/tls.ts';
 import { websocket } from '../options/table/websocket.ts';
 
 /** The options of `tnet proxy`, in the order of its help. */
@@ -22,6 +22,7 @@ export const proxyLayout = [
   ['What is served:', serving],
   ['Several targets:', balance],
   ['TLS:', tls],
+  ['TLS versions and protocols:', tlsProtocol],
   ['SOCKS, HTTP and PROXY headers:', protocols, clientHeader, proxies],
   ['WebSocket:', websocket],
   ['Access:', access, targetLists, exposure],

@@ -43,16 +43,16 @@ export interface PairSettings {
   readonly tlsClientServername?: string;
   /** ask targets for this name, and verify it */
   readonly tlsServername?: string;
+  /** do not verify the certificates of targets */
+  readonly tlsInsecure?: boolean;
+  /** the SHA-256 of a target's key or certificate; may be repeated */
+  readonly tlsPin?: readonly string[];
   /** an ALPN protocol to offer or accept; may be repeated */
   readonly tlsAlpn?: readonly string[];
   /** the oldest version of TLS to speak (default: 1.2) */
   readonly tlsMin?: '1.0' | '1.1' | '1.2' | '1.3';
   /** the cipher suites, as openssl-ciphers(1) writes them */
   readonly tlsCiphers?: string;
-  /** do not verify the certificates of targets */
-  readonly tlsInsecure?: boolean;
-  /** the SHA-256 of a target's key or certificate; may be repeated */
-  readonly tlsPin?: readonly string[];
   /** begin each connection to a target with a PROXY header: 1 or 2 */
   readonly sendProxy?: 1 | 2 | '1' | '2';
   /** add to a PROXY header of version 2: alpn, authority, unique-id, netns, or a type such as 0xE0, =VALUE; or crc32c */
@@ -73,7 +73,7 @@ export interface PairSettings {
   readonly route?: readonly string[];
   /** read a PROXY header, version 1 or 2, from each client */
   readonly acceptProxy?: boolean;
-  /** reach targets through [socks4|socks4a|socks5|http|https]://[user@]host:port, or env: the one in ALL_PROXY or HTTPS_PROXY; repeat for a chain */
+  /** reach targets through a proxy, socks5://[user@]host:port (socks4, socks4a, http, https too), or env: the one in ALL_PROXY or HTTPS_PROXY; repeat for a chain */
   readonly via?: readonly string[];
   /** the password of -x, or one per line for each user; default: $TNET_PROXY_PASSWORD */
   readonly proxyPasswordFile?: string;

@@ -123,7 +123,9 @@ async function dialThrough(
         await startTls(opened, proxyTls?.(hop) ?? createDefaultSettings(), proxy, deadline.signal);
       },
       signal: deadline.signal,
-      judge: judge && ((address, isName) => judge({ transport: 'stream', address, port, isName })),
+      judge:
+        judge &&
+        ((address, isName) => judge({ transport: 'stream', address, port, ...(isName && { isName }) })),
       onHop: (proxy, target) => observer?.hop?.(proxy, target),
     },
   );

@@ -77,7 +77,7 @@ export type LaneEvent =
       readonly remote: LaneName | undefined;
       readonly local: LaneName | undefined;
       /** Of the process of a Unix client, where the system tells. */
-      readonly credentials: Credentials | undefined;
+      readonly credentials?: Credentials | undefined;
     }
   /** A client that the access lists refused: it was reset. Undefined: it has no address. */
   | { readonly type: 'denied'; readonly remote: LaneName | undefined }
@@ -368,7 +368,7 @@ function addArrival(rows: Float64Array, at: number, lane: RunningLane, batch: La
   lane.connections++;
   const [remote, local] = [readName(rows, at, 0), readName(rows, at, 1)];
   const credentials = remote ? undefined : readCredentials(rows, at);
-  batch.push({ type: 'accepted', id: rows[at + 2] ?? 0, remote, local, credentials });
+  batch.push({ type: 'accepted', id: rows[at + 2] ?? 0, remote, local, ...(credentials && { credentials }) });
 }
 
 function addConnectionEvents(rows: Float64Array, at: number, lane: RunningLane, batch: LaneEvent[]): void {

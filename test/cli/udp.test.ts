@@ -195,8 +195,6 @@ test.serial('--send-only ends when everything is sent', async (t) => {
 });
 
 const faults: [words: string[], message: RegExp][] = [
-  [['connect', '-u', '-U', '/tmp/s'], /no Unix datagram sockets.*\(TNET_E_UNSUPPORTED\)/],
-  [['listen', '-u', '-U', '/tmp/s'], /no Unix datagram sockets.*\(TNET_E_UNSUPPORTED\)/],
   [['connect', '--wait-reply=1s', '127.0.0.1', '9'], /--wait-reply goes with -u/],
   [['connect', '-u', '--wait', '1s', '127.0.0.1', '9'], /needs a connection, and UDP has none/],
   [

@@ -40,10 +40,10 @@ const readVia = (written: string): ProxyHop =>
 export const proxies = {
   via: {
     flags: '-x, --via <proxy>',
-    help: 'go through [socks4|socks4a|socks5|http|https]://[user@]host:port, or env: the one in ALL_PROXY or HTTPS_PROXY; repeat for a chain',
+    help: 'go through a proxy, socks5://[user@]host:port (socks4, socks4a, http, https too), or env: the one in ALL_PROXY or HTTPS_PROXY; repeat for a chain',
     helpIn: {
       proxy:
-        'reach targets through [socks4|socks4a|socks5|http|https]://[user@]host:port, or env: the one in ALL_PROXY or HTTPS_PROXY; repeat for a chain',
+        'reach targets through a proxy, socks5://[user@]host:port (socks4, socks4a, http, https too), or env: the one in ALL_PROXY or HTTPS_PROXY; repeat for a chain',
     },
     value: list(readVia, 'socks5://127.0.0.1:1'),
     config: true,

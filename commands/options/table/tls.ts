@@ -183,31 +183,6 @@ export const tls = {
     needs: [{ anyOf: ['tlsOut'], in: 'proxy' }],
     test: 'cli/connect/tls.test.ts',
   },
-  tlsAlpn: {
-    flags: '--tls-alpn <protocol>',
-    help: 'accept this protocol; may be repeated',
-    helpIn: {
-      connect: 'offer this protocol; may be repeated',
-      proxy: 'an ALPN protocol to offer or accept; may be repeated',
-    },
-    value: list((protocol) => protocol, 'x'),
-    ...ofEitherSide,
-    test: 'cli/connect/tls.test.ts',
-  },
-  tlsMin: {
-    flags: '--tls-min <version>',
-    help: 'the oldest version of TLS to speak (default: 1.2)',
-    value: choice(tlsVersions),
-    ...ofEitherSide,
-    test: 'cli/tls-rules.test.ts',
-  },
-  tlsCiphers: {
-    flags: '--tls-ciphers <list>',
-    help: 'the cipher suites, as openssl-ciphers(1) writes them',
-    value: text((written) => written, 'ECDHE+AESGCM'),
-    ...ofEitherSide,
-    test: 'cli/tls-rules.test.ts',
-  },
   tlsInsecure: {
     flags: '--tls-insecure',
     help: 'do not check the certificate',
@@ -243,5 +218,34 @@ export const tls = {
     modes: anySession,
     implies,
     test: 'cli/connect/starttls.test.ts',
+  },
+} as const satisfies OptionTable;
+
+/** Which TLS is spoken, whatever the certificates. */
+export const tlsProtocol = {
+  tlsAlpn: {
+    flags: '--tls-alpn <protocol>',
+    help: 'accept this protocol; may be repeated',
+    helpIn: {
+      connect: 'offer this protocol; may be repeated',
+      proxy: 'an ALPN protocol to offer or accept; may be repeated',
+    },
+    value: list((protocol) => protocol, 'x'),
+    ...ofEitherSide,
+    test: 'cli/connect/tls.test.ts',
+  },
+  tlsMin: {
+    flags: '--tls-min <version>',
+    help: 'the oldest version of TLS to speak (default: 1.2)',
+    value: choice(tlsVersions),
+    ...ofEitherSide,
+    test: 'cli/tls-rules.test.ts',
+  },
+  tlsCiphers: {
+    flags: '--tls-ciphers <list>',
+    help: 'the cipher suites, as openssl-ciphers(1) writes them',
+    value: text((written) => written, 'ECDHE+AESGCM'),
+    ...ofEitherSide,
+    test: 'cli/tls-rules.test.ts',
   },
 } as const satisfies OptionTable;

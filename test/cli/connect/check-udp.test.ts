@@ -150,7 +150,7 @@ for (const [args, line] of [
   [['-z', '-u', '--tls-insecure', '127.0.0.1', '1'], /DTLS, which is TLS for datagrams, is not supported/],
   [['-z', '-u', '--banner', '127.0.0.1', '1'], /--banner needs a connection, and UDP has none/],
   [['-z', '-u', '--wait', '1', '127.0.0.1', '1'], /--wait needs a connection, and UDP has none/],
-  [['-z', '-u', 'tls://127.0.0.1:1'], /-u goes with HOST PORT or PORT/],
+  [['-z', '-u', 'tls://127.0.0.1:1'], /-u goes with HOST PORT, PORT or a path/],
 ] as const) {
   test.serial(`tnet connect ${args.join(' ')} is refused in one line`, async (t) => {
     const { code, stderr } = await runCli(t, ['connect', ...args]);

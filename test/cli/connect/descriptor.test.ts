@@ -175,7 +175,7 @@ for (const [words, said] of [
   [['connect', '-z', 'fd:9'], /fd:9: it is connected already: there is nothing to check or to wait for/],
   [['connect', '-4', 'fd:9'], /-4 does not go with fd:9: it is open already/],
   [['connect', '-s', '127.0.0.1', 'fd:9'], /-s does not go with fd:9: it is open already/],
-  [['connect', '-u', 'fd:9'], /-u goes with HOST PORT or PORT/],
+  [['connect', '-u', 'fd:9'], /-u goes with HOST PORT, PORT or a path/],
   [
     ['proxy', '0', 'fd:9'],
     /cannot connect to fd:9: it is one connection, and a proxy opens one for each client/,

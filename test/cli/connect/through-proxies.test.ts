@@ -229,7 +229,7 @@ test.serial('-w covers the whole chain: a proxy that never answers is exit 124',
 test.serial('a proxy that cannot be used is exit 2 before anything is opened', async (t) => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['-x', 'socks5://ada:s3cret@h:1'], /^tnet connect: socks5:\/\/…@h:1: no password on the command line/],
-    [['-x', 'ftp://h:1'], /unknown proxy protocol ftp: use socks4, socks4a, socks5 or http/],
+    [['-x', 'ftp://h:1'], /unknown proxy protocol ftp: use socks4, socks4a, socks5, http or https/],
     [['-x', 'socks5://ada@h:1'], /the proxy user needs a password: in TNET_PROXY_PASSWORD/],
     [['-x', 'h:1', '--proxy-password-file', '/nowhere'], /needs a -x that names a user/],
     [['-x', 'http://ada@h:1', '--proxy-password-file', '/nowhere'], /\/nowhere: cannot be read \(ENOENT\)/],
