@@ -13,6 +13,7 @@ import { ThrowawayCertificates } from '../src/serve/throwaway-certificates.ts';
 import { subjectOf, type Context } from './context.ts';
 import { exitStatus } from './output.ts';
 import { announceReady, checkReadyFlags, type ReadyFlags } from './ready.ts';
+import type { ServiceManager } from './notify.ts';
 import type { TableFlags } from './options/row.ts';
 import { readFamily, type ServerAddressFlags } from './options/server-address.ts';
 import type { live } from './options/table/recording.ts';
@@ -78,6 +79,8 @@ export class ServerRun<S extends Service = Service> {
   #failure: unknown;
   /** Hands clients to worker processes, if there are any. */
   #dispatcher: Dispatcher | undefined;
+  /** Told how the server is doing, where systemd started it. */
+  #manager: ServiceManager | undefined;
 
   constructor(context: Context, flags: ServerFlags, kind: ServerKind<S>) {
     this.#context = context;
@@ -138,6 +141,7 @@ export class ServerRun<S extends Service = Service> {
     this.#reloading = new Promise((resolve) => (started = resolve));
     try {
       checkReadyFlags(this.#flags);
+      if (process.env['NOTIFY_SOCKET'] !== undefined) await this.#findManager();
       const services = await prepare(this.host);
       if (!signal.aborted && this.#flags.workers !== undefined) await this.#startWorkers(this.#flags.workers);
       if (!signal.aborted && metrics) await this.#serveMetrics(metrics);
@@ -156,6 +160,7 @@ export class ServerRun<S extends Service = Service> {
       if (this.interruption.status !== undefined) return;
       void this.#listeners.over?.then((endings) => this.#finish(endings));
       announceReady(this.addresses, this.#flags);
+      if (!this.stopping.aborted) this.#manager?.ready();
       this.#isReady = !this.stopping.aborted;
     } catch (error) {
       // What was under way when a signal came, or when it was stopped, has failed because of it.
@@ -217,6 +222,7 @@ export class ServerRun<S extends Service = Service> {
     await Promise.allSettled([this.#binding]);
     await this.#listeners.stop();
     await this.#ledger.idle();
+    this.#manager?.stopping();
     this.#closeRest();
   }
 
@@ -239,6 +245,11 @@ export class ServerRun<S extends Service = Service> {
     };
     // A reload that waits for an address would block the next one, which may not have it.
     this.#onHangup(reload, () => waiting.abort());
+  }
+
+  async #findManager(): Promise<void> {
+    const { findServiceManager } = await import('./notify.ts');
+    this.#manager = findServiceManager((subject, error) => this.#context.reporter.fail(subject, error));
   }
 
   async #startWorkers(count: number): Promise<void> {
@@ -314,6 +325,7 @@ export class ServerRun<S extends Service = Service> {
     const { status = exitCodes.sigterm } = this.interruption;
     this.#context.exit(status);
     this.#isReady = false;
+    this.#manager?.stopping();
     this.#stopping.abort();
     for (const stop of this.#reloads.splice(0)) stop();
     await Promise.allSettled([this.#reloading, this.#binding]);
@@ -377,7 +389,8 @@ export class ServerRun<S extends Service = Service> {
   #onHangup(reload: () => Promise<void>, giveUp?: () => void): void {
     const stop = onHangup(() => {
       giveUp?.();
-      this.#reloading = this.#reloading.then(reload);
+      const manager = this.#manager;
+      this.#reloading = this.#reloading.then(manager ? () => manager.reload(reload) : reload);
     });
     this.#reloads.push(stop);
   }
@@ -390,6 +403,7 @@ export class ServerRun<S extends Service = Service> {
   #release(): void {
     this.#closeRest();
     for (const stop of this.#reloads.splice(0)) stop();
+    this.#manager?.stopping();
     process.off('SIGUSR1', this.#tellTotals);
     this.interruption[Symbol.dispose]();
   }

@@ -21,5 +21,6 @@ NAPI_MODULE_INIT() {
   if (!add_option_functions(&all) || !add_process_functions(&all)) return NULL;
   if (!add_scan_functions(&all)) return NULL;
   if (!add_pty_functions(&all) || !add_serial_functions(&all)) return NULL;
+  if (!add_message_functions(&all) || !add_watch_functions(&all)) return NULL;
   return exports;
 }

@@ -19,5 +19,7 @@ bool add_process_functions(const struct exports *exports);
 bool add_pty_functions(const struct exports *exports);
 bool add_scan_functions(const struct exports *exports);
 bool add_serial_functions(const struct exports *exports);
+bool add_message_functions(const struct exports *exports);
+bool add_watch_functions(const struct exports *exports);
 
 #endif

@@ -302,6 +302,7 @@ void accept_connection(struct loop *loop, struct lane *lane, int fd, const struc
   connection->lane = lane;
   connection->taken_client = connection->taken_target = -1;
   fill_name(&connection->peer, peer);
+  if (peer->ss_family == AF_UNIX) ask_credentials(&connection->peer, fd);
   if (!is_welcome(lane, &connection->peer)) {
     reset_socket(loop, fd, 0);
     tell_connection(loop, connection, NOTIFY_DENIED); /* and never counted */

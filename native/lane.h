@@ -27,7 +27,7 @@ enum { TARGETS_MOST = 4, FIRST_BYTES_MOST = 1024 };
 struct name {
   uint8_t family; /* 4, 6, or 0 for a Unix socket */
   uint16_t port;
-  uint32_t words[4]; /* host byte order */
+  uint32_t words[4]; /* host byte order; of a Unix client its process, user and group, if the system tells */
   uint32_t scope;
 };
 
@@ -169,6 +169,7 @@ bool is_welcome(const struct lane *lane, const struct name *client);
 /* socket_name.c */
 void fill_name(struct name *name, const struct sockaddr_storage *address);
 void ask_name(struct name *name, int fd);
+void ask_credentials(struct name *name, int fd);
 bool ask_original(struct sockaddr_storage *address, int fd);
 bool is_same_name(const struct name *one, const struct name *other);
 

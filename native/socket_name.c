@@ -32,6 +32,16 @@ void ask_name(struct name *name, int fd) {
   fill_name(name, &address);
 }
 
+/* Who has connected to a Unix socket. Source: unix(7), SO_PEERCRED. */
+void ask_credentials(struct name *name, int fd) {
+  struct ucred peer;
+  socklen_t length = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return;
+  name->words[0] = (uint32_t)peer.pid;
+  name->words[1] = peer.uid;
+  name->words[2] = peer.gid;
+}
+
 /* Where an accepted connection was going before a rule of this machine (DNAT, REDIRECT) had it come here; false where the
    system knows nothing of it. */
 bool ask_original(struct sockaddr_storage *address, int fd) {

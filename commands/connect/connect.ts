@@ -62,10 +62,15 @@ async function runConnect(operands: string[], flags: ConnectOptions, command: Ca
   };
   const asked = { given, modes };
   // A wrong option may be the reason why an address cannot be read.
-  const isDatagram = options.udp === true || words.some((word) => word.startsWith('udp://'));
+  const datagram =
+    options.udp && options.unix !== undefined
+      ? 'unix-dgram'
+      : options.udp === true || words.some((word) => word.startsWith('udp://'))
+        ? 'udp'
+        : undefined;
   checkOptions('connect', connectLayout, {
     ...asked,
-    ...(isDatagram && { ends: { client: [endOf('udp')] } }),
+    ...(datagram && { ends: { client: [endOf(datagram)] } }),
   });
   const goals = isCheck ? (await import('./goals.ts')).readGoals(words, options) : undefined;
   const targets = goals?.targets;
@@ -117,8 +122,8 @@ async function converse(
   const local = nameClient(socket, endpoint);
   context.reporter.emit({ event: 'connected', id: 1, ...(local !== undefined && { local }), remote });
   timing?.connected(remote);
-  if (endpoint.kind === 'udp') {
-    const { watchDatagrams } = await import('../../src/serve/datagram-listener.ts');
+  if (endpoint.kind === 'udp' || endpoint.kind === 'unix-dgram' || endpoint.kind === 'unix-seqpacket') {
+    const { watchDatagrams } = await import('../../src/serve/watch-datagrams.ts');
     watchDatagrams(socket, remote, { emit: (event) => context.reporter.emit(event) });
   }
   if (program) {

@@ -103,7 +103,7 @@ async function prepareEcho(
 ): Promise<Service> {
   const handle = createServiceHandler(service, quotes, { idleMs: options.idle, timeoutMs: options.timeout });
   const limit = rate === 'none' ? undefined : rate;
-  if (endpoint.kind !== 'udp') {
+  if (endpoint.kind !== 'udp' && endpoint.kind !== 'unix-dgram') {
     const values = { ...options, ...(limit && { rate: limit }) };
     const prepared = await prepareService(toPlainEndpoint(endpoint), values, host, {
       handle,
@@ -115,7 +115,12 @@ async function prepareEcho(
     const limits = { idleMs: options.idle, timeoutMs: options.timeout };
     return { ...prepared, lane: prepareEchoLane(prepared, host, limits) };
   }
-  const { createAnswerBind } = await import('../../src/handlers/services/answers.ts');
+  const { createAnswer, createAnswerBind } = await import('../../src/handlers/services/answers.ts');
+  if (endpoint.kind === 'unix-dgram') {
+    const { createUnixAnswerBind } = await import('../../src/handlers/services/unix-answers.ts');
+    const bind = createUnixAnswerBind(createAnswer(service, quotes), limit);
+    return prepareService(endpoint, options, host, { handle, bind });
+  }
   const bind = createAnswerBind(service, quotes, rate === undefined ? chooseRate(service) : limit);
   return prepareService(endpoint, options, host, { handle, bind, ...tuners });
 }

@@ -45,7 +45,8 @@ export function checkEchoOptions(
   endpoints: readonly Endpoint[] | undefined,
 ): void {
   const role = options.ping ? 'client' : 'server';
-  const isAnswering = role === 'server' && endpoints?.some(({ kind }) => kind === 'udp');
+  const isAnswering =
+    role === 'server' && endpoints?.some(({ kind }) => kind === 'udp' || kind === 'unix-dgram');
   checkOptions('echo', echoLayout, {
     given: givenOptions(command),
     role,

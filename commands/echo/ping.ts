@@ -6,7 +6,7 @@ import { parsePath, parseWords } from '../../src/address/parse.ts';
 import { runPing, type PingEnding } from '../../src/dial/ping.ts';
 import { TnetError, formatLimit } from '../../src/errors.ts';
 import { exitCodes } from '../../src/exit-codes.ts';
-import { maxDatagramBytes } from '../../src/net/datagram-peer.ts';
+import { maxDatagramBytes, maxUnixMessageBytes } from '../../src/net/datagram-peer.ts';
 import { DatagramCheck, StreamCheck } from '../../src/protocol/echo-check/checks.ts';
 import {
   noiseBytes,
@@ -69,7 +69,8 @@ async function ping(run: PingRun, endpoint: Endpoint, connection: Connection): P
   reporter.emit({ event: 'connected', id: 1, ...(local !== undefined && { local }), remote });
   const { size, rate, count = Infinity, interval = defaultIntervalMs, quit, idle, verbose } = options;
   const maker = new PayloadMaker(randomBytes(4).readUInt32BE(), size, randomBytes(noiseBytes(size)));
-  const check = endpoint.kind === 'udp' ? new DatagramCheck(maker) : new StreamCheck(maker);
+  const isDatagram = endpoint.kind === 'udp' || endpoint.kind === 'unix-dgram';
+  const check = isDatagram ? new DatagramCheck(maker) : new StreamCheck(maker);
   const roundTrips = new RoundTrips();
   const screen = new PingScreen(options, check);
   const ending = await runPing({
@@ -178,9 +179,15 @@ function readTarget(words: readonly string[], { unix, udp }: EchoOptions): Endpo
   return parseWords(words, udp ? 'udp' : 'tcp');
 }
 
+/** The longest payload where it has to be one message. */
+const mostBytes: Readonly<Partial<Record<Endpoint['kind'], number>>> = {
+  udp: maxDatagramBytes,
+  'unix-dgram': maxUnixMessageBytes,
+};
+
 /** @throws TnetError TNET_E_USAGE */
 function checkSize({ kind }: Endpoint, size: number): void {
-  const most = kind === 'udp' ? maxDatagramBytes : maxPayloadBytes;
+  const most = mostBytes[kind] ?? maxPayloadBytes;
   if (size >= payloadHeaderBytes && size <= most) return;
   throw new TnetError('TNET_E_USAGE', `--size is from ${payloadHeaderBytes} to ${most} bytes here`);
 }

@@ -50,8 +50,8 @@ const ends: Readonly<Partial<Record<string, readonly End[]>>> = {
   ws: ['stream', 'ip'],
   udp: ['datagram', 'ip'],
   unix: ['stream', 'unix'],
-  'unix-seqpacket': ['stream', 'unix'],
-  'unix-dgram': ['datagram', 'unix'],
+  'unix-seqpacket': ['packet', 'stream', 'unix'],
+  'unix-dgram': ['packet', 'datagram', 'unix'],
   vsock: ['stream', 'local'],
   exec: ['stream', 'local'],
   pty: ['stream', 'local'],
@@ -181,7 +181,8 @@ export function checkOptions(command: CommandName, layout: Layout, asked: Asked)
   if (refusal) throw new TnetError('TNET_E_USAGE', describe(refusal, rows, asked));
 }
 
-function describe(refusal: Refusal, rows: ReadonlyMap<string, OptionRow>, { role }: Asked): string {
+function describe(refusal: Refusal, rows: ReadonlyMap<string, OptionRow>, asked: Asked): string {
+  const { role } = asked;
   const nameOf = (option: string) => shortNameOf(rows.get(option) ?? { flags: option });
   const flagsOf = (option: string) => rows.get(option)?.flags ?? option;
   const flag = nameOf(refusal.option);
@@ -200,7 +201,8 @@ function describe(refusal: Refusal, rows: ReadonlyMap<string, OptionRow>, { role
     }
     case 'end':
       if (refusal.reason !== undefined) return `${flag} does not go with this address: ${refusal.reason}`;
-      if (refusal.end === 'datagram') return `${flag} needs a connection, and UDP has none`;
+      if (refusal.end === 'datagram') return `${flag} needs a connection, and ${datagramsOf(asked)} none`;
+      if (refusal.end === 'packet') return `${flag} needs a stream, and this socket keeps messages apart`;
       return refusal.end === 'unix'
         ? `a Unix socket has no ${flag}`
         : `${flag} does not apply to this address`;
@@ -209,6 +211,14 @@ function describe(refusal: Refusal, rows: ReadonlyMap<string, OptionRow>, { role
       return `${flag} goes ${need}`;
     }
   }
+}
+
+/** How a sentence goes on about what sends datagrams. */
+function datagramsOf({ ends = {} }: Asked): string {
+  const all = Object.values(ends).flat();
+  return all.some((end) => end.includes('datagram') && end.includes('ip')) || all.length === 0
+    ? 'UDP has'
+    : 'Unix datagrams have';
 }
 
 /** `with -k`, or what the row says. */

@@ -2,9 +2,12 @@ import type { ValueKind } from './value-kinds.ts';
 
 /** What a connection's end can be: it carries a stream or datagrams, between IP addresses or on this machine. */
 /** `local`: on this machine, but no socket: a program, a file, a serial line. */
-export type End = 'stream' | 'datagram' | 'ip' | 'unix' | 'local';
+/** `packet`: a Unix socket that keeps messages apart, of datagrams or of packets. */
+export type End = 'stream' | 'datagram' | 'ip' | 'unix' | 'local' | 'packet';
 
-export const anyEnd: readonly End[] = ['stream', 'datagram', 'ip', 'unix', 'local'];
+export const anyEnd: readonly End[] = ['stream', 'datagram', 'ip', 'unix', 'local', 'packet'];
+/** Every connection with an end of its own, also one of packets. */
+export const connectedEnds: readonly End[] = ['stream', 'ip', 'unix', 'local', 'packet'];
 export const streamEnds: readonly End[] = ['stream', 'ip', 'unix', 'local'];
 export const ipEnds: readonly End[] = ['stream', 'datagram', 'ip'];
 export const tcpEnds: readonly End[] = ['stream', 'ip'];

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../src/address/endpoint.ts';
+import { isUnixKind, type Endpoint } from '../../src/address/endpoint.ts';
 import { refuseAddressFlags, toFamily, refuseNumericForm } from '../../src/address/host-rules.ts';
 import { parsePath, parsePort, parseWords } from '../../src/address/parse.ts';
 import { TnetError } from '../../src/errors.ts';
@@ -53,7 +53,11 @@ export function readServerAddresses(words: readonly string[], options: ServerAdd
       : [toFamily(readServerAddress(words, options), readFamily(options))];
   refuseAddressFlags(endpoints, addressFlags(options));
   const hasList = (options.allow ?? options.deny) !== undefined;
-  if (hasList && !options.acceptProxy && endpoints.some(({ kind }) => kind === 'unix')) {
+  if (
+    hasList &&
+    !options.acceptProxy &&
+    endpoints.some((endpoint) => isUnixKind(endpoint) || endpoint.kind === 'vsock')
+  ) {
     throw new TnetError(
       'TNET_E_USAGE',
       '--allow and --deny judge IP addresses, and a Unix socket has none; use --mode',
@@ -114,9 +118,9 @@ function takeActivatedSockets(
 }
 
 /**
- * The endpoint as a UDP one when -u is given.
+ * The endpoint as one of datagrams when -u is given: UDP, or a Unix socket of datagrams.
  *
- * @throws TnetError TNET_E_UNSUPPORTED for a Unix path, TNET_E_USAGE for what cannot be UDP
+ * @throws TnetError TNET_E_USAGE for what cannot be either
  */
 export function applyUdp(
   endpoint: Endpoint,
@@ -124,12 +128,6 @@ export function applyUdp(
 ): Endpoint {
   if (!udp || endpoint.kind === 'udp') return endpoint;
   if (endpoint.kind === 'tcp') return { ...endpoint, kind: 'udp' };
-  if (endpoint.kind === 'unix') {
-    throw new TnetError(
-      'TNET_E_UNSUPPORTED',
-      'Node has no Unix datagram sockets, and the native addon offers none: use -U without -u',
-      { subject: '-u' },
-    );
-  }
-  throw new TnetError('TNET_E_USAGE', '-u goes with HOST PORT or PORT');
+  if (endpoint.kind === 'unix' || endpoint.kind === 'unix-dgram') return { ...endpoint, kind: 'unix-dgram' };
+  throw new TnetError('TNET_E_USAGE', '-u goes with HOST PORT, PORT or a path');
 }

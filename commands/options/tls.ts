@@ -28,8 +28,9 @@ export function readClientSecure(
 ): TlsClientSettings {
   const pins = (flags.tlsPin ?? []).map(parsePin);
   const verify = flags.tlsInsecure !== true;
-  if (verify && (endpoint.kind === 'unix' || endpoint.kind === 'fd') && flags.tlsServername === undefined) {
-    const what = endpoint.kind === 'fd' ? 'a descriptor' : 'a Unix socket';
+  const nameless = { unix: 'a Unix socket', vsock: 'vsock', fd: 'a descriptor' } as const;
+  const what = nameless[endpoint.kind as keyof typeof nameless] as string | undefined;
+  if (verify && what !== undefined && flags.tlsServername === undefined) {
     const message = `${what} has no name that its certificate could be for: name one with --tls-servername`;
     throw new TnetError('TNET_E_USAGE', message);
   }

@@ -1,4 +1,4 @@
-import { formatEndpoint, type Endpoint, hasHost } from '../../src/address/endpoint.ts';
+import { formatEndpoint, type Endpoint, hasHost, isUnixKind } from '../../src/address/endpoint.ts';
 import { isForeignName } from '../../src/address/host-rules.ts';
 import { isIP } from '../../src/address/ip.ts';
 import { TnetError } from '../../src/errors.ts';
@@ -55,7 +55,7 @@ function describePair(pair: ReadPair): Pick<Asked, 'ends' | 'facts'> {
   const ends = findDatagramEnds(pair.listen, pair.targets);
   const facts = [
     isBalanced(pair) ? ['balanced'] : [],
-    pair.listen.kind === 'unix' ? ['LISTEN is a path'] : [],
+    isUnixKind(pair.listen) ? ['LISTEN is a path'] : [],
     findLocalTarget(pair) ? ['program target'] : [],
     ends?.client && ends.target ? ['two UDP ends'] : [],
     ends && ends.client !== ends.target ? ['UDP and a stream'] : [],
@@ -81,10 +81,10 @@ function replayMode(pair: ReadPair, name: NamePart): Asked['modes'] {
 
 function refuseFirst(rows: ReadonlyMap<string, OptionRow>, asked: Asked, name: NamePart): void {
   const refusal = findRefusal('proxy', rows, asked);
-  if (refusal) throw refuse(name(refusal.option), describe(refusal, name));
+  if (refusal) throw refuse(name(refusal.option), describe(refusal, name, asked));
 }
 
-function describe(refusal: Refusal, name: NamePart): string {
+function describe(refusal: Refusal, name: NamePart, asked: Asked): string {
   switch (refusal.kind) {
     case 'role':
       return 'makes no sense here';
@@ -95,7 +95,7 @@ function describe(refusal: Refusal, name: NamePart): string {
       return `makes no sense with ${called}${refusal.reason && `: ${refusal.reason}`}`;
     }
     case 'end':
-      return refusal.reason ?? describeEnd(refusal);
+      return refusal.reason ?? describeEnd(refusal, asked);
     case 'need': {
       const need = describeNeed(refusal, name);
       return `makes sense only ${need}`;
@@ -103,8 +103,14 @@ function describe(refusal: Refusal, name: NamePart): string {
   }
 }
 
-function describeEnd({ end, role }: Extract<Refusal, { readonly kind: 'end' }>): string {
+function describeEnd(
+  { end, role }: Extract<Refusal, { readonly kind: 'end' }>,
+  { ends = {} }: Asked,
+): string {
   if (end === 'local') return 'makes no sense with a program, a file or a device';
+  if (end === 'packet') return 'it needs a stream, and a socket here keeps messages apart';
+  if (end === 'datagram' && Object.values(ends).flat(2).includes('packet'))
+    return 'it needs a connection, and datagrams have none';
   if (end !== 'datagram') return 'makes no sense with a Unix socket';
   if (role === 'relay') return 'it needs a stream, and both ends are UDP';
   return role === 'target'
@@ -113,7 +119,7 @@ function describeEnd({ end, role }: Extract<Refusal, { readonly kind: 'end' }>):
 }
 
 const listenKinds: readonly Endpoint['kind'][] = [
-  ...(['tcp', 'udp', 'unix', 'ws', 'fd'] as const),
+  ...(['tcp', 'udp', 'unix', 'ws', 'fd', 'unix-dgram', 'unix-seqpacket', 'vsock'] as const),
   ...(['exec', 'pty', 'file', 'serial', 'stdio'] as const),
 ];
 
@@ -143,7 +149,7 @@ function checkEnds(pair: ReadPair, name: NamePart): void {
 
 /** The lists judge IP addresses: a Unix client has one only when a PROXY header says so. */
 function checkAccess({ listen, values }: ReadPair, name: NamePart): void {
-  if (listen.kind !== 'unix' || values.acceptProxy) return;
+  if ((!isUnixKind(listen) && listen.kind !== 'vsock') || values.acceptProxy) return;
   const given = (['allow', 'deny'] as const).find((key) => values[key] !== undefined);
   if (given) throw refuse(name(given), 'judges IP addresses, and a Unix socket has none; use --mode');
 }

@@ -1,3 +1,4 @@
+import { isServedHere } from '../../src/address/endpoint.ts';
 import { refuseAddressFlags } from '../../src/address/host-rules.ts';
 import { parseEndpoint } from '../../src/address/parse.ts';
 import { hideUserInfo, errorCode, TnetError } from '../../src/errors.ts';
@@ -66,7 +67,7 @@ async function runProxy(
     let loops: LoopWatch | undefined;
     (await import('../workers.ts')).runWorker(context, options, async (host) => {
       loops ??= host.own && new LoopWatch(host.own);
-      const streams = (await read()).filter((pair) => pair.listen.kind !== 'udp');
+      const streams = (await read()).filter((pair) => !isServedHere(pair.listen));
       return Promise.all(streams.map((pair) => prepareRelay(pair, { ...host, loops })));
     });
     return;

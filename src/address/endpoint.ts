@@ -44,6 +44,9 @@ export interface SerialSettings {
   readonly flow?: 'none' | 'rtscts' | 'xonxoff';
 }
 
+/** The CID of this machine itself. Source: vsock(7), VMADDR_CID_LOCAL. */
+export const localCid = 1;
+
 /** Whether an endpoint is a port of a host. */
 export function hasHost(
   endpoint: Endpoint,
@@ -54,6 +57,21 @@ export function hasHost(
 /** Whether an address itself asks for TLS. */
 export function isSecure(endpoint: Endpoint): boolean {
   return endpoint.kind === 'tls' || (endpoint.kind === 'ws' && endpoint.isSecure);
+}
+
+/** Whether an endpoint is a Unix socket, of whichever kind. */
+export function isUnixKind(
+  endpoint: Endpoint,
+): endpoint is Extract<Endpoint, { kind: 'unix' | 'unix-dgram' | 'unix-seqpacket' }> {
+  return ['unix', 'unix-dgram', 'unix-seqpacket'].includes(endpoint.kind);
+}
+
+/**
+ * Whether the clients of a listener are served by the process that accepts them: they cannot be handed over to another
+ * one.
+ */
+export function isServedHere({ kind }: Endpoint): boolean {
+  return ['udp', 'unix-dgram', 'unix-seqpacket', 'vsock'].includes(kind);
 }
 
 /** The endpoint as the user would write it: `127.0.0.1:80`, `[::1]:80`, `/tmp/x.sock`, `unix:@name`, `-`. */

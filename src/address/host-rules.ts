@@ -57,6 +57,9 @@ export function requireFamily(host: string | undefined, family: Family | undefin
 /** Why flags about IP addresses and names mean nothing for an end. */
 const withoutAddress: Readonly<Partial<Record<string, string>>> = {
   unix: 'a Unix socket has no IP address',
+  'unix-dgram': 'a Unix socket has no IP address',
+  'unix-seqpacket': 'a Unix socket has no IP address',
+  vsock: 'it has no IP address',
   fd: 'it is open already',
   stdio: 'it has no IP address',
 };

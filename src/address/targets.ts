@@ -144,7 +144,7 @@ function parseWholeAddress(word: string, protocol: ServiceProtocol): TargetGroup
   const other = parseOther(word);
   if (other) return { endpoint: other };
   const [, host, ports] = /^(\[[^\]]*\]|[^:/]*):([^:/]+)$/.exec(word) ?? [];
-  if (ports === undefined || !/[,-]/.test(ports) || host === 'unix' || host === 'fd') {
+  if (ports === undefined || !/[,-]/.test(ports) || /^(?:unix(?:-[a-z]+)?|fd)$/.test(host ?? '')) {
     const written = parseEndpoint(word, protocol);
     const endpoint: Endpoint = written.kind === 'tcp' ? { ...written, kind: protocol } : written;
     if (endpoint.kind === protocol && endpoint.port === 0)

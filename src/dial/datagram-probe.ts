@@ -43,7 +43,7 @@ export async function probeDatagram(
   else send();
   try {
     await answer.promise;
-    return peer.remoteAddress;
+    return peer.remoteAddress ?? '';
   } finally {
     clearInterval(again);
     clearTimeout(timer);

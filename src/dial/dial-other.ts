@@ -14,6 +14,9 @@ const kinds: { readonly [Name in OtherKind]?: () => Promise<DialKind<Name>> } = 
   serial: async () => (await import('./local/serial-end.ts')).dialSerial,
   file: async () => (await import('./local/file-end.ts')).dialFile,
   stdio: async () => (await import('./local/stdio-end.ts')).dialStdio,
+  'unix-dgram': async () => (await import('./dial-messages.ts')).dialUnixDatagram,
+  'unix-seqpacket': async () => (await import('./dial-messages.ts')).dialUnixPackets,
+  vsock: async () => (await import('./dial-messages.ts')).dialVsock,
 };
 
 /**

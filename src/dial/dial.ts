@@ -4,7 +4,7 @@ import { formatProxy, type ProxyHop } from '../address/proxy-url.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 import { Deadline } from '../net/deadline.ts';
 import { connectTcp, type RaceOptions } from '../net/happy-eyeballs.ts';
-import type { Socket } from '../net/index.ts';
+import { Socket } from '../net/index.ts';
 import { explainSource } from '../net/own-side.ts';
 import type { DialOptions } from './dial-options.ts';
 import { awaitDescriptor } from '../net/descriptors.ts';
@@ -12,7 +12,7 @@ import { dialPath } from './dial-direct.ts';
 import type { Patience, Retry } from './patience.ts';
 import type { Target } from './proxy-chain.ts';
 
-type StreamEndpoint = Extract<Endpoint, { kind: 'unix' | 'tcp' | 'tls' | 'fd' }>;
+type StreamEndpoint = Extract<Endpoint, { kind: 'unix' | 'tcp' | 'tls' | 'fd' | 'vsock' }>;
 
 /**
  * Opens a connection to an endpoint, as the options say: by a race over its addresses, through proxies, with a
@@ -61,17 +61,20 @@ async function dialOnce(
   }
   const name = formatTargetEndpoint(endpoint);
   using deadline = new Deadline(`no answer from ${name}`, timeoutMs, signal);
-  if (!isStream(endpoint)) {
+  let socket;
+  if (!isStream(endpoint) || endpoint.kind === 'vsock') {
     const own = { ...options, timeoutMs };
     const connection =
       endpoint.kind === 'ws'
         ? await (await import('./websocket.ts')).dialWebSocket(endpoint, own, deadline, dial)
         : await (await import('./dial-other.ts')).dialOther(endpoint, own, deadline);
-    if (prove) await prove(connection, timeoutMs);
-    return connection;
-  }
-  let socket;
-  if (endpoint.kind === 'fd') {
+    if (endpoint.kind !== 'vsock' || !(connection instanceof Socket)) {
+      if (prove) await prove(connection, timeoutMs);
+      return connection;
+    }
+    // A stream like any other.
+    socket = connection;
+  } else if (endpoint.kind === 'fd') {
     const { dialDescriptor } = await import('./dial-descriptor.ts');
     socket = tune(dialDescriptor(endpoint.fd, options), options);
   } else if (endpoint.kind === 'unix')

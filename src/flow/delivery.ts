@@ -154,8 +154,7 @@ export class Delivery {
     if (this.#watchedAt === undefined) return;
     if (!this.#mayHaveProbed && startedAt - this.#watchedAt >= probeMs) this.#probe();
     const { destroyed, writableEnded, writableLength } = this.#remote;
-    if (!destroyed && !writableEnded && writableLength === 0)
-      this.#remote.write(this.#socket ? Buffer.alloc(0) : flushMark);
+    if (!destroyed && !writableEnded && writableLength === 0) this.#remote.write(flushMark);
     // Asking takes long when the system has many connections: no more than half the time is spent on it.
     const waitMs = Math.max(lookMs, performance.now() - startedAt);
     this.#timer = setTimeout(

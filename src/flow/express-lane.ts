@@ -2,6 +2,7 @@ import { loadNativeAddon, type NativeAddon } from '../native/addon.ts';
 import { formatLaneAddress } from './lane-address.ts';
 import { createErrnoError, listenToEngine } from './native-flow.ts';
 import { deliveryMs } from '../net/connection.ts';
+import type { Credentials } from '../native/messages.ts';
 import type { Prefix } from '../address/prefix.ts';
 
 /** Where an express lane's connections go. Addresses are numeric: names are looked up beforehand. */
@@ -75,6 +76,8 @@ export type LaneEvent =
       readonly id: number;
       readonly remote: LaneName | undefined;
       readonly local: LaneName | undefined;
+      /** Of the process of a Unix client, where the system tells. */
+      readonly credentials: Credentials | undefined;
     }
   /** A client that the access lists refused: it was reset. Undefined: it has no address. */
   | { readonly type: 'denied'; readonly remote: LaneName | undefined }
@@ -364,7 +367,8 @@ function addArrival(rows: Float64Array, at: number, lane: RunningLane, batch: La
   if (!(what & accepted)) return;
   lane.connections++;
   const [remote, local] = [readName(rows, at, 0), readName(rows, at, 1)];
-  batch.push({ type: 'accepted', id: rows[at + 2] ?? 0, remote, local });
+  const credentials = remote ? undefined : readCredentials(rows, at);
+  batch.push({ type: 'accepted', id: rows[at + 2] ?? 0, remote, local, credentials });
 }
 
 function addConnectionEvents(rows: Float64Array, at: number, lane: RunningLane, batch: LaneEvent[]): void {
@@ -398,6 +402,12 @@ function addRefusals(row: Float64Array, lane: RunningLane, batch: LaneEvent[]): 
     batch.push({ type: 'refused', id, target, errno: row[refusalsAt + target] ?? 0 });
   }
   lane.toldRefusals.set(id, refusals);
+}
+
+function readCredentials(rows: Float64Array, rowAt: number): Credentials | undefined {
+  const at = rowAt + namesAt + 2;
+  const pid = rows[at] ?? 0;
+  return pid > 0 ? { pid, uid: rows[at + 1] ?? 0, gid: rows[at + 2] ?? 0 } : undefined;
 }
 
 function readName(rows: Float64Array, rowAt: number, nth: number): LaneName | undefined {

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { debuglog } from 'node:util';
+import type { MessageCalls } from './messages.ts';
 
 /**
  * The kinds of descriptors that `describe` tells apart, by number.
@@ -17,7 +18,7 @@ export type NumberOption = 'rcvbuf' | 'sndbuf' | 'ttl' | 'tos' | 'linger' | 'nod
  * The addon's functions. They check no arguments: a descriptor is an integer, an array has the length that is asked.
  * A failing system call throws an Error with `errno` (negative, as Node's) and `syscall`.
  */
-export interface NativeAddon {
+export interface NativeAddon extends MessageCalls {
   /**
    * Registers the listener for endings: rows of `id, errno, side (1 source, 2 sink), bytesRead, bytesSent, restMs
    * (-1 for none), oppositeRead (-1 for none)`. Once.

@@ -1,5 +1,6 @@
-import { formatEndpoint, formatHostPort, type Endpoint, hasHost } from '../address/endpoint.ts';
+import { formatEndpoint, formatHostPort, hasHost, type Endpoint } from '../address/endpoint.ts';
 import type { Duplex } from 'node:stream';
+import type { Credentials } from '../native/messages.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Socket } from './index.ts';
 import { guarded } from './guard.ts';
@@ -16,6 +17,10 @@ export interface Connection extends Duplex {
   readonly remotePort?: number | undefined;
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
+  /** What the peer is called where it has no IP address, if it has a name. */
+  readonly peerName?: string | undefined;
+  /** Who the peer of a Unix socket is, where the connection knows it. */
+  readonly credentials?: Credentials | undefined;
   /** The socket under it, where a protocol above a socket is the connection: a WebSocket's. It is not to be used. */
   readonly carrier?: Socket | undefined;
 }
@@ -165,8 +170,8 @@ export const flushMark = Buffer.alloc(0);
 
 /** The peer's address of an accepted or opened socket; a Unix client has none of its own. */
 export function formatRemote(socket: Connection, server: string): string {
-  const { remoteAddress, remotePort } = socket;
-  return remoteAddress === undefined ? server : formatHostPort(remoteAddress, remotePort ?? 0);
+  const { remoteAddress, remotePort, peerName } = socket;
+  return remoteAddress === undefined ? (peerName ?? server) : formatHostPort(remoteAddress, remotePort ?? 0);
 }
 
 /** Our own address of a connection that we opened; undefined where there is none, as on a Unix socket. */

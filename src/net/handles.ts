@@ -20,6 +20,11 @@ export interface PeerName {
 
 export type OnConnection = (error: number, handle?: AcceptedHandle) => void;
 
+/** A pipe's handle: any descriptor that is read, written and accepted on like a stream. */
+export interface PipeHandle extends ListeningHandle {
+  open(fd: number): number;
+}
+
 /** A bound or listening handle. Methods that return a number give 0 or a negated errno. */
 export interface ListeningHandle {
   readonly fd: number;

@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { endianness, networkInterfaces } from 'node:os';
 import { plainAddress, findNearKind } from '../address/address.ts';
-import type { Endpoint } from '../address/endpoint.ts';
+import { localCid, type Endpoint } from '../address/endpoint.ts';
 import { parseBlock, wholeAddress } from '../address/prefix.ts';
 import { isLoopbackName } from '../address/host-rules.ts';
 
@@ -66,7 +66,16 @@ export function isOfThisMachine(text: string): boolean {
 }
 
 /** What only this machine reaches, whatever it is called. */
-const localKinds: readonly Endpoint['kind'][] = ['unix', 'exec', 'pty', 'file', 'serial', 'stdio'];
+const localKinds: readonly Endpoint['kind'][] = [
+  'unix',
+  'unix-dgram',
+  'unix-seqpacket',
+  'exec',
+  'pty',
+  'file',
+  'serial',
+  'stdio',
+];
 
 /**
  * Whether a listener can be reached only from this machine, as far as its address tells. A passed descriptor is
@@ -74,6 +83,8 @@ const localKinds: readonly Endpoint['kind'][] = ['unix', 'exec', 'pty', 'file', 
  */
 export function isLocalListener(listen: Endpoint): boolean {
   if (localKinds.includes(listen.kind)) return true;
+  // The host of a virtual machine and its guests are other machines.
+  if (listen.kind === 'vsock') return listen.cid === localCid;
   if (listen.kind === 'fd' && findListenerPath(listen.fd) !== undefined) return true;
   const host = (listen.kind === 'fd' ? findListenerHost(listen.fd) : hostOf(listen)) ?? '';
   const address = wholeAddress(host);

@@ -11,7 +11,7 @@ import {
   type ServerOptions,
 } from './server-state.ts';
 import { makeCallable } from './callable.ts';
-import type { ServerInternals } from './handles.ts';
+import type { ListeningHandle, ServerInternals } from './handles.ts';
 import { startLongTimer } from './deadline.ts';
 import type { Socket } from './socket.ts';
 import {
@@ -238,6 +238,23 @@ function bind(server: ServerClass, args: BindArguments, opened?: UnixListener): 
   }
   base._listen2.apply(server as unknown as ServerInternals, args);
   if (fields._handle) installAcceptor(server, fields._handle, chooseBacklog(args[3]));
+}
+
+/**
+ * Lets a server accept on a handle that is bound already, which belongs to the server from now on, with the file of its
+ * socket. Emits 'listening' as listen() does.
+ */
+export function listenOn(
+  server: ServerClass,
+  { handle, unix }: { readonly handle: ListeningHandle; readonly unix?: UnixListener | undefined },
+  backlog?: number,
+): void {
+  internals(server)._handle = handle;
+  if (unix) {
+    server[kState].unix = unix;
+    keepUnixListener(unix);
+  }
+  bind(server, [null, -1, -1, backlog]);
 }
 
 /** node:net passes 0 for a backlog that was not given, and means its default. Source: setupListenHandle() in node:net. */

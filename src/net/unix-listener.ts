@@ -47,17 +47,21 @@ export interface UnixListener {
   readonly isBoundInPlace: boolean;
 }
 
-interface UnixListenRequest extends UnixListenOptions {
+export interface UnixListenRequest extends UnixListenOptions {
   readonly path: string;
   readonly backlog: number;
   readonly replacing?: Inode | undefined;
+  /** Binds a handle to a name; a number is a negated errno. Default: a stream socket of node:net. */
+  readonly bind?: ((name: string) => ListeningHandle | number) | undefined;
 }
 
-const createServerHandle = (
+const createStreamHandle = (
   net as unknown as {
     _createServerHandle: (path: string, port: -1, addressType: -1) => ListeningHandle | number;
   }
 )._createServerHandle;
+
+const bindStream = (name: string): ListeningHandle | number => createStreamHandle(name, -1, -1);
 
 /**
  * Binds, listens, sets the mode and publishes the path, in this order, so that once the path is visible, clients
@@ -69,10 +73,10 @@ const createServerHandle = (
  */
 export function openUnixListener(request: UnixListenRequest): UnixListener | undefined {
   if (!process.getBuiltinModule('node:worker_threads').isMainThread) return openInPlace(request);
-  const { path, mode, backlog } = request;
+  const { path, mode, backlog, bind = bindStream } = request;
   const name = passingName(path);
   if (name === undefined) return undefined;
-  const handle = createServerHandle(name, -1, -1);
+  const handle = bind(name);
   if (typeof handle === 'number') return undefined;
   const original = readSettings(name);
   try {
@@ -138,9 +142,9 @@ export function changeUnixFile(
  * has to be the name that libuv has bound.
  */
 function openInPlace(request: UnixListenRequest): UnixListener | undefined {
-  const { path, backlog, replacing } = request;
+  const { path, backlog, replacing, bind = bindStream } = request;
   if (replacing) removeOwnPath(path, replacing);
-  const handle = createServerHandle(path, -1, -1);
+  const handle = bind(path);
   if (typeof handle === 'number') return undefined;
   // No client can connect before the socket listens.
   const inode = statPath(path);

@@ -94,7 +94,16 @@ export type Event =
       readonly outcome?: string;
       readonly durationMs: number;
     }
-  | { readonly event: 'accepted'; readonly id: number; readonly local: string; readonly remote: string }
+  /** `pid`, `uid` and `gid` are those of a Unix client's process, where the system tells. */
+  | {
+      readonly event: 'accepted';
+      readonly id: number;
+      readonly local: string;
+      readonly remote: string;
+      readonly pid?: number;
+      readonly uid?: number;
+      readonly gid?: number;
+    }
   /** A PROXY header has named the client of a connection. */
   | {
       readonly event: 'client';
@@ -171,6 +180,9 @@ export type Event =
   /** A UDP service has taken a datagram; `sentBytes` is the size of its answer, if there is one. */
   | {
       readonly event: 'datagram';
+      readonly pid?: number;
+      readonly uid?: number;
+      readonly gid?: number;
       readonly remote: string;
       readonly receivedBytes: number;
       readonly sentBytes?: number;

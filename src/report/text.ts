@@ -67,6 +67,10 @@ export function renderEvent(event: Event): Sentence {
   }
 }
 
+function renderCredentials({ pid, uid, gid }: Extract<Event, { event: 'accepted' | 'datagram' }>): string {
+  return pid === undefined ? '' : ` (pid ${pid}, uid ${uid ?? ''}, gid ${gid ?? ''})`;
+}
+
 function describe(event: Event): string {
   switch (event.event) {
     case 'listening':
@@ -92,7 +96,7 @@ function describe(event: Event): string {
     case 'timing':
       return renderTiming(event);
     case 'accepted':
-      return `connection from ${event.remote}`;
+      return `connection from ${event.remote}${renderCredentials(event)}`;
     case 'client':
       return renderClient(event);
     case 'proxied':
@@ -120,7 +124,7 @@ function describe(event: Event): string {
     case 'datagram': {
       const answer =
         event.sentBytes === undefined ? 'no answer' : `answered with ${renderCount(event.sentBytes, 'byte')}`;
-      return `${event.remote}: datagram of ${renderCount(event.receivedBytes, 'byte')}, ${answer}`;
+      return `${event.remote}${renderCredentials(event)}: datagram of ${renderCount(event.receivedBytes, 'byte')}, ${answer}`;
     }
     case 'file-started':
       return renderFileStart(event);

@@ -3,13 +3,15 @@ import { type Endpoint, formatHostPort } from '../address/endpoint.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 import { isIP } from '../address/ip.ts';
 import { errorCode } from '../errors.ts';
-import { type Connection, formatRemote } from '../net/connection.ts';
+import { formatRemote } from '../net/connection.ts';
 import { bindDatagram, type DatagramSocket } from '../net/datagram.ts';
-import { maxDatagramBytes, type DatagramPeer, type LostDatagrams } from '../net/datagram-peer.ts';
-import { DatagramServer } from '../net/datagram-server.ts';
+import type { DatagramPeer } from '../net/datagram-peer.ts';
+import { DatagramServer, type DatagramServerOptions } from '../net/datagram-server.ts';
 import { joinOwnGroup } from '../net/groups.ts';
 import { lookupFirst } from '../net/lookup.ts';
-import { refuse, tooManyNew, type Books } from './ledger.ts';
+import type { UnixFileSettings } from '../net/unix-listener.ts';
+import { refuse, tooManyNew } from './ledger.ts';
+import { watchDatagrams } from './watch-datagrams.ts';
 import { formatBound } from './serve.ts';
 import { serveClient } from './serve-client.ts';
 import type { BoundListener, ServeHost, Service } from './service.ts';
@@ -19,36 +21,65 @@ export type UdpEndpoint = Extract<Endpoint, { kind: 'udp' }>;
 /** How many refused senders are remembered, so that each is reported once and not for every datagram. */
 const rememberedRefusals = 1024;
 
-/** A bound UDP address with the service for its clients: each sender has a session of its own. */
+/** What a listener uses of the server of its peers, whoever they are. */
+interface Peers {
+  maxPeers: number | undefined;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  close(): void;
+}
+
+/** What binds the address of a listener, and the server of the peers that come there. */
+interface BoundPeers {
+  readonly server: Peers;
+  /** What has really been bound, as it is reported. */
+  readonly address: string;
+  /** Gives the file of a Unix socket the mode and owner that a service asks for. */
+  readonly changeFile?: (settings: UnixFileSettings) => void;
+}
+
+/** The options of the peers' server that do not depend on the kind of address. */
+type PeerOptions = Pick<DatagramServerOptions<unknown>, 'onlyFirst' | 'admit' | 'onPeer'> & {
+  readonly onRefused: (remote: string, reason: string) => void;
+};
+
+/** A bound address of datagrams with the service for its clients: each sender has a session of its own. */
 export class DatagramListener implements BoundListener {
   readonly #host: ServeHost;
-  readonly #server: DatagramServer;
+  readonly #server: Peers;
+  readonly #changeFile: BoundPeers['changeFile'];
   #service: Service;
   readonly #refused = new Set<string>();
   readonly address: string;
 
-  private constructor(server: DatagramServer, service: Service, host: ServeHost) {
+  private constructor({ server, address, changeFile }: BoundPeers, service: Service, host: ServeHost) {
     this.#server = server;
+    this.#changeFile = changeFile;
     this.#service = service;
     this.#host = host;
-    this.address = formatBound(server);
-    server.on('error', (error) => host.fail(this.address, error));
+    this.address = address;
+    server.on('error', (error: Error) => host.fail(this.address, error));
     this.#applyLimit();
   }
 
-  /** Binds a service's address. @throws as bindEndpoint() does */
+  /** Binds a service's address. @throws as bindEndpoint() or bindUnixPeers() does */
   static async open(service: Service, host: ServeHost): Promise<DatagramListener> {
-    const onPeer = (peer: DatagramPeer): void => listener.#accept(peer);
-    const { tuneDatagrams, group } = service;
-    const socket = await bindEndpoint(service.listen as UdpEndpoint, { ...host, tuneDatagrams, group });
-    const server: DatagramServer = new DatagramServer(socket, {
+    const options: PeerOptions = {
       onlyFirst: service.onlyFirst !== undefined,
       admit: (address) => listener.#judge(address),
-      onRefused: ({ address, port }, reason) => listener.#refuse(formatHostPort(address, port), reason),
-      onPeer,
-    });
-    const listener: DatagramListener = new DatagramListener(server, service, host);
+      onRefused: (remote, reason) => listener.#refuse(remote, reason),
+      onPeer: (peer) => listener.#accept(peer),
+    };
+    const { listen } = service;
+    const bound =
+      listen.kind === 'unix-dgram'
+        ? await (await import('./unix-datagram-peers.ts')).bindUnixPeers(listen, service.binding, options)
+        : await bindUdpPeers(service, host, options);
+    const listener: DatagramListener = new DatagramListener(bound, service, host);
     return listener;
+  }
+
+  changeFile({ binding: { mode, owner } }: Service = this.#service): void {
+    this.#changeFile?.({ mode, owner });
   }
 
   replaceService(service: Service): void {
@@ -99,15 +130,17 @@ export class DatagramListener implements BoundListener {
   }
 }
 
-/** Reports what a datagram peer loses or truncates, and who answers for a group; other connections do none of it. */
-export function watchDatagrams(peer: Connection, remote: string, { emit }: Pick<Books, 'emit'>): void {
-  peer.on('lost', (lost: LostDatagrams) => emit({ event: 'datagrams-lost', remote, ...lost }));
-  peer.on('cut', (bytes: number) =>
-    emit({ event: 'datagram-cut', remote, bytes, limitBytes: maxDatagramBytes }),
-  );
-  peer.on('answer', (address: string, port: number, bytes: number) =>
-    emit({ event: 'answer', remote: formatHostPort(address, port), bytes }),
-  );
+async function bindUdpPeers(
+  { listen, tuneDatagrams, group }: Service,
+  host: ServeHost,
+  options: PeerOptions,
+): Promise<BoundPeers> {
+  const socket = await bindEndpoint(listen as UdpEndpoint, { ...host, tuneDatagrams, group });
+  const server = new DatagramServer(socket, {
+    ...options,
+    onRefused: ({ address, port }, reason) => options.onRefused(formatHostPort(address, port), reason),
+  });
+  return { server, address: formatBound(server) };
 }
 
 /** How a UDP socket is bound. */

@@ -148,6 +148,8 @@ export class Listener implements BoundListener {
     const reason = this.#findRefusal(client, service);
     if (reason !== undefined) return this.#refuse(client, reason);
     const { handOver } = this.#host;
+    const { kind } = service.listen;
+    if (kind === 'unix-seqpacket' || kind === 'vsock') return void this.#serveOther(client, kind);
     if (!handOver) return void serveClient(client, this.address, service, this.#host);
     handOver(client, formatRemote(client, this.address), { key: this.#key, address: this.address });
   }
@@ -165,6 +167,21 @@ export class Listener implements BoundListener {
     if (acceptProxy) return undefined;
     if (rate && !rate.take(client.remoteAddress ?? '', performance.now())) return tooManyNew;
     return undefined;
+  }
+
+  /** A client of a kind that only this process can serve. */
+  async #serveOther(client: Socket, kind: 'unix-seqpacket' | 'vsock'): Promise<void> {
+    const service = this.#service;
+    const { acceptOther } = await import('./message-client.ts');
+    let connection;
+    try {
+      connection = acceptOther(client, kind);
+    } catch (error) {
+      this.#host.fail(this.address, error);
+      client.on('error', () => undefined).destroy();
+      return;
+    }
+    await serveClient(connection, this.address, service, this.#host);
   }
 
   #refuse(client: Socket, reason: string): void {

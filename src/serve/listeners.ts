@@ -1,4 +1,4 @@
-import { formatEndpoint, hasHost, type Endpoint } from '../address/endpoint.ts';
+import { formatEndpoint, hasHost, isUnixKind, type Endpoint } from '../address/endpoint.ts';
 import { Listener } from './listener.ts';
 import { ServeError, type BoundListener, type LoneEnding, type ServeHost, type Service } from './service.ts';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -23,11 +23,14 @@ const otherListeners: Readonly<Partial<Record<Endpoint['kind'], () => Promise<Op
   file: openLone,
   serial: openLone,
   stdio: openLone,
-  udp: async () => {
-    const { DatagramListener } = await import('./datagram-listener.ts');
-    return (service, host) => DatagramListener.open(service, host);
-  },
+  udp: openDatagrams,
+  'unix-dgram': openDatagrams,
 };
+
+async function openDatagrams(): Promise<OpenListener> {
+  const { DatagramListener } = await import('./datagram-listener.ts');
+  return (service, host) => DatagramListener.open(service, host);
+}
 
 /** A set of services on their listeners, which can be replaced by another one while it runs. */
 export class Listeners<S extends Service = Service> {
@@ -99,15 +102,15 @@ export class Listeners<S extends Service = Service> {
    * ServeError
    */
   #changeFiles(wanted: ReadonlyMap<string, S>): void {
-    const changed: Listener[] = [];
+    const changed: BoundListener[] = [];
     for (const [key, service] of wanted) {
       const kept = this.#listeners.get(key);
-      if (!(kept instanceof Listener)) continue;
+      if (!kept?.changeFile) continue;
       try {
         changed.push(kept);
         kept.changeFile(service);
       } catch (error) {
-        for (const listener of changed) listener.changeFile();
+        for (const listener of changed) listener.changeFile?.();
         throw new ServeError(kept.address, error);
       }
     }
@@ -226,7 +229,7 @@ export async function retryBind<Bound>(
 async function explain(error: unknown, { listen, binding }: Service): Promise<unknown> {
   const { explainBind } = await import('../net/own-side.ts');
   const advice = binding.retry ? '' : '; --retry-bind waits until it is free';
-  if (listen.kind === 'unix') return explainBind(error, { kind: 'unix', path: listen.path }, advice);
+  if (isUnixKind(listen)) return explainBind(error, { kind: 'unix', path: listen.path }, advice);
   if (!hasHost(listen)) return error;
   return explainBind(error, { kind: listen.kind === 'udp' ? 'udp' : 'tcp', port: listen.port }, advice);
 }

@@ -1,4 +1,5 @@
 import { resetConnection, type Connection, formatLocal, formatRemote } from '../net/connection.ts';
+import { credentialsOf } from '../net/credentials.ts';
 import { ConnectionGuard, guarded } from '../net/guard.ts';
 import { Socket } from '../net/index.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
@@ -31,7 +32,13 @@ export async function serveClient(
     const { id, remote } = entry;
     tune(client, entry, service, host);
     if (!service.entered && host.hears?.('accepted') !== false)
-      host.emit({ event: 'accepted', id, local: formatLocal(client, listener), remote });
+      host.emit({
+        event: 'accepted',
+        id,
+        local: formatLocal(client, listener),
+        remote,
+        ...credentialsOf(client),
+      });
     // Until its handler sets its own.
     entry.breakOff = () => void client.destroy();
     const says = service.readers.length > 0 && client instanceof Socket;

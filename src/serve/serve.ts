@@ -1,6 +1,4 @@
 import { once } from 'node:events';
-import { existsSync, lstatSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { errorCode, TnetError } from '../errors.ts';
 import { createFault } from '../net/guard.ts';
 import { type Socket, Server, type AddressInfo } from '../net/index.ts';
@@ -9,6 +7,7 @@ import { isIP } from '../address/ip.ts';
 import { findListenerPath } from '../net/listener-path.ts';
 import { lookupFirst } from '../net/lookup.ts';
 import { requirePassedSocket } from './descriptor.ts';
+import { explainPathError, requireSocketFile } from './socket-file.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 import { formatEndpoint, formatHostPort, formatPath, type Endpoint } from '../address/endpoint.ts';
 
@@ -67,7 +66,11 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
   else if (endpoint.kind === 'tcp' || endpoint.kind === 'ws')
     server.listen(await listenOptions(endpoint, options.family));
   else if (endpoint.kind === 'fd') server.listen({ fd: endpoint.fd, backlog });
-  else {
+  else if (endpoint.kind === 'unix-seqpacket' || endpoint.kind === 'vsock') {
+    const { openMessageServer } = await import('./message-server.ts');
+    named.set(server, await openMessageServer(server, endpoint, { ...options, backlog }));
+    return server;
+  } else {
     const subject = formatEndpoint(endpoint);
     throw new TnetError(
       'TNET_E_UNSUPPORTED',
@@ -87,18 +90,6 @@ export async function serve(endpoint: Endpoint, options: ServeOptions): Promise<
   return server;
 }
 
-/** @throws TnetError TNET_E_USAGE for an endpoint without a file that could have a mode or an owner */
-function requireSocketFile(endpoint: Endpoint): void {
-  const message =
-    process.platform === 'win32'
-      ? '--mode and --owner: named pipes have no permissions as Unix sockets do'
-      : endpoint.kind === 'unix' && endpoint.path.startsWith('\0')
-        ? '--mode and --owner are for files, and an abstract socket has none'
-        : undefined;
-  if (message !== undefined)
-    throw new TnetError('TNET_E_USAGE', message, { subject: formatEndpoint(endpoint) });
-}
-
 /**
  * As many as Linux allows by default (net.core.somaxconn; listen(2)): with Node's 511, a thousand clients at once
  * lose some of their handshakes, and each of those takes a second longer.
@@ -108,19 +99,8 @@ export const backlog = 4096;
 /** Servers on a descriptor from outside: node:net does not know the path of a Unix socket that it did not bind. */
 const adopted = new WeakMap<object, number>();
 
-/** EADDRINUSE on a path does not say who has it. */
-function explainPathError(path: string, error: unknown): unknown {
-  // libuv reports EACCES for a folder that does not exist.
-  if (errorCode(error) === 'EACCES' && !path.startsWith('\0') && !existsSync(dirname(path))) {
-    return new TnetError('TNET_E_ADDRESS', 'its folder does not exist', { subject: path, cause: error });
-  }
-  if (errorCode(error) !== 'EADDRINUSE' || path.startsWith('\0')) return error;
-  const isSocket = lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
-  const message = isSocket
-    ? 'another server is listening on this path'
-    : 'the path is taken by a file that is not a socket';
-  return new TnetError('TNET_E_PATH_IN_USE', message, { subject: path, cause: error });
-}
+/** What servers are bound to of which node:net does not know it. */
+const named = new WeakMap<object, string>();
 
 function explainDescriptorError(fd: number, error: unknown): unknown {
   const message = `the descriptor is not a listening socket (${errorCode(error) ?? 'ERROR'})`;
@@ -152,7 +132,7 @@ export function formatBound(server: { address(): AddressInfo | string | null }):
     return `${scheme}${formatHostPort(address.address, address.port)}`;
   }
   const fd = adopted.get(server);
-  if (fd === undefined) return '(closed)';
+  if (fd === undefined) return named.get(server) ?? '(closed)';
   const path = findListenerPath(fd);
   return path === undefined ? `fd:${fd}` : formatPath(path);
 }

@@ -133,6 +133,8 @@ export interface BoundListener {
   readonly address: string;
   /** Uses another service from the next client on. */
   replaceService(service: Service): void;
+  /** Gives the file of a Unix socket the mode and owner of a service, by default its own. @throws the system's error */
+  changeFile?(service?: Service): void;
   /** Reads the access lists again, if there are any. @throws TnetError TNET_E_ACCESS; the old ones stay in force */
   reloadAccess(): Promise<AccessList | undefined>;
   /**

@@ -75,7 +75,9 @@ test('what was received of a client is handed on, with its values in version 2',
 
 test("a header of version 2 has each type once: what is given, then what the client's header has", (t) => {
   const received = {
-    ...{ version: 2, command: 'proxy', ends: { family: 'unknown' } },
+    version: 2,
+    command: 'proxy',
+    ends: { family: 'unknown' },
     values: [
       { type: 'authority', name: 'old' },
       { type: 'alpn', protocol: 'h2' },

@@ -2,7 +2,7 @@ import { requirePassedOutput } from '../../../src/serve/descriptor.ts';
 import { readCount } from '../../../src/quantities.ts';
 import { TnetError } from '../../../src/errors.ts';
 import { isWorker } from '../../is-worker.ts';
-import { anyEnd, sessions, streamEnds, type Mode, type Need, type OptionTable } from '../row.ts';
+import { anyEnd, connectedEnds, sessions, type Mode, type Need, type OptionTable } from '../row.ts';
 import { readOwner } from '../owner.ts';
 import { file, text, toggle, time } from '../value-kinds.ts';
 
@@ -28,7 +28,7 @@ export const bind = {
     value: text(readFileMode, '0600'),
     config: true,
     in: { listen: ['server'], echo: ['server'], proxy: ['server'] },
-    ends: streamEnds,
+    ends: anyEnd,
     modes: [...sessions, ...proxied],
     needs: needsSocketFile('it sets the permissions of a Unix socket'),
     lane: true,
@@ -41,7 +41,7 @@ export const bind = {
     value: text(readOwner, '0:0'),
     config: true,
     in: { listen: ['server'], echo: ['server'], proxy: ['server'] },
-    ends: streamEnds,
+    ends: anyEnd,
     modes: [...sessions, ...proxied],
     needs: needsSocketFile('it sets the owner of a Unix socket'),
     lane: true,
@@ -64,7 +64,7 @@ export const bind = {
     value: time,
     config: true,
     in: { listen: ['server'], echo: ['server'], proxy: ['server'] },
-    ends: streamEnds,
+    ends: connectedEnds,
     modes: [...sessions, ...proxied],
     needs: [{ anyOf: ['keepOpen'], called: 'with -k', in: 'listen' }],
     test: 'cli/listen/bind.test.ts',

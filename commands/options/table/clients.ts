@@ -1,4 +1,4 @@
-import { anyEnd, sessions, streamEnds, type OptionTable } from '../row.ts';
+import { anyEnd, connectedEnds, sessions, type OptionTable } from '../row.ts';
 import { count, entries, rate, time, text, toggle } from '../value-kinds.ts';
 
 /** How many clients a server takes. */
@@ -33,7 +33,7 @@ export const clients = {
     value: toggle,
     config: true,
     in: { listen: ['server'], echo: ['server'], proxy: ['server'] },
-    ends: streamEnds,
+    ends: connectedEnds,
     modes: [...sessions, 'workers', 'names', 'replay-target'],
     needs: [{ anyOf: ['maxConnections'] }],
     because: { datagram: 'UDP clients cannot wait: those beyond -m are always turned away' },

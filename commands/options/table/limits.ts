@@ -1,6 +1,14 @@
 import { TnetError } from '../../../src/errors.ts';
 import { readCount } from '../../../src/quantities.ts';
-import { anyEnd, anySession, checking, sessions, streamEnds, type OptionTable } from '../row.ts';
+import {
+  anyEnd,
+  anySession,
+  checking,
+  connectedEnds,
+  sessions,
+  streamEnds,
+  type OptionTable,
+} from '../row.ts';
 import { text, toggle, time } from '../value-kinds.ts';
 
 /** How long things may take. */
@@ -35,7 +43,7 @@ export const limits = {
     value: time,
     config: true,
     in: { proxy: ['server', 'target'] },
-    ends: streamEnds,
+    ends: connectedEnds,
     modes: ['workers', 'names', 'replay-clients', 'replay-target'],
     test: 'cli/proxy/ends.test.ts',
   },
@@ -75,7 +83,7 @@ export const tries = {
     help: 'try until the server accepts, at most this long',
     value: time,
     in: { connect: ['client'], echo: ['client'] },
-    ends: streamEnds,
+    ends: connectedEnds,
     modes: anySession,
     test: 'cli/connect/wait.test.ts',
   },
@@ -84,7 +92,7 @@ export const tries = {
     help: 'a connection counts once it has stayed open this long',
     value: time,
     in: { connect: ['client'], echo: ['client'] },
-    ends: streamEnds,
+    ends: connectedEnds,
     modes: anySession,
     test: 'cli/connect/wait.test.ts',
   },
@@ -93,7 +101,7 @@ export const tries = {
     help: 'try again n times when connecting fails, or forever',
     value: text(readRetries, '1'),
     in: { connect: ['client'], echo: ['client'] },
-    ends: streamEnds,
+    ends: connectedEnds,
     modes: anySession,
     test: 'cli/connect/wait.test.ts',
   },
@@ -102,7 +110,7 @@ export const tries = {
     help: 'the first wait between tries; then twice as long each',
     value: time,
     in: { connect: ['client'], echo: ['client'] },
-    ends: streamEnds,
+    ends: connectedEnds,
     modes: anySession,
     needs: [{ anyOf: ['retry', 'wait'] }],
     test: 'cli/connect/wait.test.ts',

@@ -1,6 +1,6 @@
 import { defaultEscape, parseEscape } from '../../../src/transform/escape-keys.ts';
 import { parseExpect, unescapeText, choice, list, positiveSize, text, toggle, time } from '../value-kinds.ts';
-import { anyEnd, checking, streamEnds, streams, type Mode, type OptionTable } from '../row.ts';
+import { anyEnd, checking, connectedEnds, streamEnds, streams, type Mode, type OptionTable } from '../row.ts';
 import type { Step } from '../../../src/transform/dialogue.ts';
 
 /** Of a session on standard input. */
@@ -63,7 +63,7 @@ export const endOfData = {
     help: "after the peer's end, go on sending also from a terminal",
     value: toggle,
     in: both,
-    ends: streamEnds,
+    ends: connectedEnds,
     modes: withInput,
     excludes: { endWithPeer: '' },
     test: 'cli/ends.test.ts',

@@ -1,7 +1,7 @@
 import { TnetError } from '../../../src/errors.ts';
 import type { SocketTuning } from '../../../src/net/socket-tuning.ts';
 import { readCount, readSizeBytes, readTimeMs } from '../../../src/quantities.ts';
-import { anyEnd, anySession, ipEnds, streamEnds, tcpEnds, type Mode, type OptionTable } from '../row.ts';
+import { anySession, ipEnds, streamEnds, tcpEnds, type End, type Mode, type OptionTable } from '../row.ts';
 import { text, toggle, type ValueKind } from '../value-kinds.ts';
 
 /** A proxy's are for both its sides, as far as each is of a kind that has them. */
@@ -12,8 +12,9 @@ const both = {
   proxy: ['relay'],
 } as const;
 /** What packets have, and what every socket has: of a proxy, those of its connections only. */
+const socketEnds: readonly End[] = ['stream', 'datagram', 'ip', 'unix', 'local'];
 const packetEnds = { client: ipEnds, server: ipEnds, relay: tcpEnds } as const;
-const bufferEnds = { client: anyEnd, server: anyEnd, relay: streamEnds } as const;
+const bufferEnds = { client: socketEnds, server: socketEnds, relay: streamEnds } as const;
 const sessionsAndRelays: readonly Mode[] = [
   ...anySession,
   'answers',

@@ -1,3 +1,4 @@
+import { isServedHere } from '../../address/endpoint.ts';
 import { requireNumericHost } from '../../address/host-rules.ts';
 import type { RoutePattern } from '../../serve/greeting/route-match.ts';
 import { prepareService } from '../../serve/service.ts';
@@ -51,7 +52,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
   });
   const create = async (targets: Pair['targets']) => {
     // When another process serves the clients, it alone manages the targets.
-    if (host.handOver && listen.kind !== 'udp') return idleUpstream;
+    if (host.handOver && !isServedHere(listen)) return idleUpstream;
     const upstream = await createUpstream({ ...pair, targets }, dial);
     upstreams.push(upstream);
     return upstream;

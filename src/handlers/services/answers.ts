@@ -112,12 +112,17 @@ class AnswerListener implements BoundListener {
 }
 
 /** The answer to a datagram; undefined: none. */
-type Answer = (datagram: Buffer) => Buffer | undefined;
+export type Answer = (datagram: Buffer) => Buffer | undefined;
 
 interface AnswerOptions {
   readonly answer: Answer;
   /** Datagrams that one address may send; more are dropped. Undefined: no limit. */
   readonly rate: Rate | undefined;
+}
+
+/** What a small service answers. */
+export function createAnswer(service: ServiceName, quotes: readonly Buffer[]): Answer {
+  return (datagram) => answerDatagram(service, datagram, { at: new Date(), random: Math.random(), quotes });
 }
 
 /**
@@ -130,8 +135,7 @@ export function createAnswerBind(
   quotes: readonly Buffer[],
   rate: Rate | undefined,
 ): NonNullable<Service['bind']> {
-  const answer = (datagram: Buffer) =>
-    answerDatagram(service, datagram, { at: new Date(), random: Math.random(), quotes });
+  const answer = createAnswer(service, quotes);
   return async (asked, host) => {
     const { tuneDatagrams, group } = asked;
     const tuneAnswers = (socket: DatagramSocket) => {

@@ -89,12 +89,18 @@ class EchoConnections {
     else if (event.type === 'denied') refuseDenied(event.remote, this.#options);
   }
 
-  #accepted({ id, remote, local }: EventOf<'accepted'>): void {
+  #accepted({ id, remote, local, credentials }: EventOf<'accepted'>): void {
     const { ledger, emit, hears } = this.#options.host;
     const entry = ledger.enter(this.#name(remote));
     this.#entries.set(id, entry);
     if (hears?.('accepted') !== false)
-      emit({ event: 'accepted', id: entry.id, local: this.#name(local), remote: entry.remote });
+      emit({
+        event: 'accepted',
+        id: entry.id,
+        local: this.#name(local),
+        remote: entry.remote,
+        ...credentials,
+      });
     entry.moved = () => this.#read(id);
     entry.breakOff = () => this.lane?.cutConnection(id);
   }

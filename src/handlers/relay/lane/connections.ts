@@ -81,7 +81,7 @@ export class ExpressConnections {
     }
   }
 
-  #accepted({ id, remote, local }: EventOf<'accepted'>): void {
+  #accepted({ id, remote, local, credentials }: EventOf<'accepted'>): void {
     const { ledger, emit, signal } = this.#host;
     const { rate, acceptProxy } = this.#service;
     if (rate && !acceptProxy && !rate.take(remote?.address ?? '', performance.now())) {
@@ -94,7 +94,7 @@ export class ExpressConnections {
     const entry: LaneEntry = { open, asked, refusals: [], isJoined: false, chosen: undefined };
     this.#entries.set(id, entry);
     if (this.#hears('accepted'))
-      emit({ event: 'accepted', id: open.id, local: this.#name(local), remote: open.remote });
+      emit({ event: 'accepted', id: open.id, local: this.#name(local), remote: open.remote, ...credentials });
     if (!asked) this.#attempt(entry, 0);
     if (signal.aborted) this.#lane?.stopConnection(id);
   }

@@ -1,6 +1,6 @@
 import { lstatSync, readlinkSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { formatEndpoint, hasHost, type Endpoint } from '../../../address/endpoint.ts';
+import { formatEndpoint, hasHost, isUnixKind, type Endpoint } from '../../../address/endpoint.ts';
 import { TnetError } from '../../../errors.ts';
 import { isIP } from '../../../address/ip.ts';
 import { arrivesAt, parseBound } from '../../../serve/own-addresses.ts';
@@ -57,8 +57,10 @@ function listTargets({ targets, values }: Leg): readonly Target[] {
 }
 
 function leadsTo(target: Target, listen: Endpoint, isOnlyV6: boolean): boolean {
-  if (target.kind === 'unix') return listen.kind === 'unix' && isSamePath(target.path, listen.path);
-  if (target.kind === 'srv' || !hasHost(target)) return false;
+  if (target.kind === 'srv') return false;
+  if (isUnixKind(target))
+    return isUnixKind(listen) && target.kind === listen.kind && isSamePath(target.path, listen.path);
+  if (!hasHost(target)) return false;
   const { kind, host = 'localhost', port } = target;
   const transport = kind === 'udp' ? 'datagram' : 'stream';
   return listAddresses(host).some((address) => arrivesAt(listen, { transport, address, port }, isOnlyV6));

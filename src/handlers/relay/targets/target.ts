@@ -7,20 +7,27 @@ import type { RoutePattern } from '../../../serve/greeting/route-match.ts';
 /** Where clients are connected to: an address, or a service that DNS lists (`srv://_http._tcp.example.com`). */
 export type Target = Endpoint | { readonly kind: 'srv'; readonly name: string };
 
-/** Whether a target is reached by UDP. */
+/** Whether a target is reached by datagrams. */
 export function isDatagramTarget(target: Target): boolean {
-  return target.kind === 'udp' || (target.kind === 'srv' && /\._udp\./i.test(target.name));
+  return (
+    target.kind === 'udp' ||
+    target.kind === 'unix-dgram' ||
+    (target.kind === 'srv' && /\._udp\./i.test(target.name))
+  );
 }
 
-/** Which ends of a pair are UDP. Its targets are all of one kind, which checkPair() ensures. */
+/** Which ends of a pair carry datagrams. Its targets are all of one kind, which checkPair() ensures. */
 export interface DatagramEnds {
   readonly client: boolean;
   readonly target: boolean;
 }
 
-/** Undefined when no end of a pair is UDP. */
+/** Undefined when no end of a pair carries datagrams. */
 export function findDatagramEnds(listen: Endpoint, targets: readonly Target[]): DatagramEnds | undefined {
-  const ends = { client: listen.kind === 'udp', target: targets.some(isDatagramTarget) };
+  const ends = {
+    client: listen.kind === 'udp' || listen.kind === 'unix-dgram',
+    target: targets.some(isDatagramTarget),
+  };
   return ends.client || ends.target ? ends : undefined;
 }
 
@@ -30,7 +37,7 @@ export function formatTarget(target: Target): string {
 }
 
 const targetKinds: readonly Target['kind'][] = [
-  ...(['tcp', 'tls', 'udp', 'unix', 'ws', 'srv'] as const),
+  ...(['tcp', 'tls', 'udp', 'unix', 'ws', 'unix-dgram', 'unix-seqpacket', 'vsock', 'srv'] as const),
   ...(['exec', 'pty', 'file', 'serial', 'stdio'] as const),
 ];
 
