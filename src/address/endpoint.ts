@@ -54,11 +54,6 @@ export function hasHost(
   return ['tcp', 'tls', 'udp', 'ws'].includes(endpoint.kind);
 }
 
-/** Whether an address itself asks for TLS. */
-export function isSecure(endpoint: Endpoint): boolean {
-  return endpoint.kind === 'tls' || (endpoint.kind === 'ws' && endpoint.isSecure);
-}
-
 /** Whether an endpoint is a Unix socket, of whichever kind. */
 export function isUnixKind(
   endpoint: Endpoint,
@@ -72,6 +67,11 @@ export function isUnixKind(
  */
 export function isServedHere({ kind }: Endpoint): boolean {
   return ['udp', 'unix-dgram', 'unix-seqpacket', 'vsock'].includes(kind);
+}
+
+/** Whether an address itself asks for TLS. */
+export function isSecure(endpoint: Endpoint): boolean {
+  return endpoint.kind === 'tls' || (endpoint.kind === 'ws' && endpoint.isSecure);
 }
 
 /** The endpoint as the user would write it: `127.0.0.1:80`, `[::1]:80`, `/tmp/x.sock`, `unix:@name`, `-`. */

@@ -37,7 +37,7 @@ export function formatTarget(target: Target): string {
 }
 
 const targetKinds: readonly Target['kind'][] = [
-  ...(['tcp', 'tls', 'udp', 'unix', 'ws', 'unix-dgram', 'unix-seqpacket', 'vsock', 'srv'] as const),
+  ...(['tcp', 'tls', 'udp', 'unix', 'unix-dgram', 'unix-seqpacket', 'ws', 'vsock', 'srv'] as const),
   ...(['exec', 'pty', 'file', 'serial', 'stdio'] as const),
 ];
 
