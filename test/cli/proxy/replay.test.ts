@@ -223,7 +223,6 @@ for (const [args, message] of [
     /--tls-in: makes no sense with - as LISTEN/,
   ],
   [['--replay', 'FILE', '--balance', 'least', '1'], /--balance: makes no sense with --replay/],
-  [['-', '2'], /LISTEN: cannot listen on -/],
 ] as const) {
   test.serial(`proxy ${args.join(' ')} is an error in one line, with status 2`, async (t) => {
     const file = join(tempDir(t), 'FILE');
