@@ -280,3 +280,17 @@ for (const [heading, columns] of capabilities) {
     }
   });
 }
+
+test('docs/endpoints.md names a test that is there, or a reason, for each kind and command', (t) => {
+  const [table = ''] = /^\| kind +\| connect [^]*?\n\n/m.exec(readDoc('docs/endpoints.md')) ?? [];
+  const rows = table.trim().split('\n').slice(2);
+  t.is(rows.length, 14);
+  for (const row of rows) {
+    const [, kind, ...cells] = row.split(/(?<!\\)\|/).map((cell) => cell.trim());
+    for (const cell of cells.slice(0, -1)) {
+      const [, file] = /^`([^`]+\.test\.ts)`/.exec(cell) ?? [];
+      if (file === undefined) t.regex(cell, /^(?:refused|not tested): ./, kind);
+      else t.true(existsSync(new URL(file, import.meta.url)), `${kind}: ${file}`);
+    }
+  }
+});

@@ -53,6 +53,10 @@ async function runListen(words: string[], asked: ListenOptions, command: Called)
   });
   const metrics = options.metrics === undefined ? undefined : parseEndpoint(options.metrics);
   const program = await readProgram(options);
+  if (!program && endpoints.some(({ kind }) => kind === 'stdio'))
+    throw new TnetError('TNET_E_USAGE', 'standard input and output would be joined to themselves', {
+      subject: '-',
+    });
   if (program) requireGuard(endpoints.map(toPlainEndpoint), options);
   prepareOutputDir(options);
   const tuners = await readTuners(options, endpoints);

@@ -32,7 +32,6 @@ for (const [text, code] of [
   ['srv://', 'TNET_E_ADDRESS'],
   ['srv://a b', 'TNET_E_ADDRESS'],
   ['srv://-x', 'TNET_E_ADDRESS'],
-  ['-', 'TNET_E_USAGE'],
   ['fd:3', 'TNET_E_USAGE'],
   ['127.0.0.1:99999', 'TNET_E_ADDRESS'],
   ['', 'TNET_E_ADDRESS'],
