@@ -14,12 +14,13 @@ import { monitoring, processes, serving } from '../options/table/serving.ts';
 import { exposure } from '../options/table/session.ts';
 import { socket } from '../options/table/socket.ts';
 import { targetLists } from '../options/table/target-lists.ts';
+import { telnet } from '../options/table/telnet.ts';
 import { tls, tlsProtocol } from '../options/table/tls.ts';
 import { websocket } from '../options/table/websocket.ts';
 
 /** The options of `tnet proxy`, in the order of its help. */
 export const proxyLayout = [
-  ['What is served:', serving],
+  ['What is served:', serving, telnet],
   ['Several targets:', balance],
   ['TLS:', tls],
   ['TLS versions and protocols:', tlsProtocol],

@@ -57,6 +57,7 @@ function describePair(pair: ReadPair): Pick<Asked, 'ends' | 'facts'> {
     isBalanced(pair) ? ['balanced'] : [],
     isUnixKind(pair.listen) ? ['LISTEN is a path'] : [],
     findLocalTarget(pair) ? ['program target'] : [],
+    pair.targets.length > 0 && pair.targets.every(({ kind }) => kind === 'pty') ? ['pty target'] : [],
     ends?.client && ends.target ? ['two UDP ends'] : [],
     ends && ends.client !== ends.target ? ['UDP and a stream'] : [],
   ].flat();

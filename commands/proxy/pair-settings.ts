@@ -7,6 +7,8 @@ export interface PairSettings {
   readonly listen: string;
   /** where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path */
   readonly targets?: readonly string[];
+  /** speak telnet with clients of a pty:, which gets the size of their window */
+  readonly telnetIn?: boolean;
   /** choose among targets; default: round-robin */
   readonly balance?: 'round-robin' | 'least' | 'first' | 'hash';
   /** connect to each target this often, and use those that accept */

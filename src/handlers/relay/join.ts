@@ -32,12 +32,12 @@ export interface Outcome {
 
 /**
  * Relays until both directions are over or a limit ends it. Recordings hold what the client has sent, before any
- * fault, and what it gets, after all of them. Closes neither side.
+ * fault, and what it gets, after all of them, without telnet. Closes neither side.
  */
 export async function join(
   { client, target, early, records }: Ends,
   entry: OpenConnection,
-  { pair: { values }, createFaults, liveFaults, datagrams }: RelayOptions,
+  { pair: { values }, createFaults, createTelnet, liveFaults, datagrams }: RelayOptions,
 ): Promise<Outcome> {
   let cut: Cut | undefined;
   const cutOff = (how: Cut) => {
@@ -58,7 +58,9 @@ export async function join(
   const limits = watchLimits({ idle, timeout, halfClosed, resetAfter: faults?.resetAfterMs }, cutOff);
   const session = datagrams?.watch(() => relay, cutOff);
   const transforms = datagrams ? datagrams.frame(faults) : faults;
+  const telnet = createTelnet?.(client, target);
   const upTransforms = [
+    ...(telnet ? [telnet.decoder] : []),
     ...records.map(({ sent }) => sent),
     ...(transforms?.up ?? []),
     ...(live ? [live.up] : []),
@@ -72,6 +74,7 @@ export async function join(
       ...(transforms?.down ?? []),
       ...(live ? [live.down] : []),
       ...records.map(({ received }) => received),
+      ...(telnet ? [telnet.encoder] : []),
     ],
     onActivity: session?.onActivity ?? limits?.onActivity,
     holdMs: () => (faults?.holdMs ?? 0) + (live?.holdMs() ?? 0),

@@ -64,6 +64,8 @@ export interface ProtocolValues {
   readonly sendProxy?: 1 | 2;
   /** What headers of version 2 say beyond the addresses. */
   readonly proxyTlv?: readonly ProxyValue[];
+  /** Clients speak telnet, and their windows are that of the target's terminal. */
+  readonly telnetIn?: boolean;
   readonly socks?: boolean;
   readonly httpConnect?: boolean;
   /** CONNECT, and requests for `http://` addresses. */

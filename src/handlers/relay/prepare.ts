@@ -73,6 +73,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     createFaults: await prepareFaults(pair),
     liveFaults: pair.liveFaults,
     createHead,
+    createTelnet: values.telnetIn ? (await import('./telnet.ts')).createTelnet : undefined,
     datagrams: await prepareDatagrams(pair),
   };
   const own = await prepareService(listen, values, host, {

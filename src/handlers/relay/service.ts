@@ -1,4 +1,5 @@
 import type { SocketEnds } from '../../dial/send-proxy-header.ts';
+import type { Connection } from '../../net/connection.ts';
 import type { Greeting } from '../../serve/greeting/greeting.ts';
 import type { RoutePattern } from '../../serve/greeting/route-match.ts';
 import type { LaneOffer, Service } from '../../serve/service.ts';
@@ -8,6 +9,7 @@ import type { HttpFront } from './http/front.ts';
 import type { LiveFaults } from './faults/live-faults.ts';
 import type { Pair } from './pair.ts';
 import type { RequestRules } from './request.ts';
+import type { TelnetStreams } from '../../transform/telnet-streams.ts';
 import type { Upstream } from './targets/upstream.ts';
 
 /** Where the clients of a relay are connected to, and the faults of their connections. */
@@ -30,6 +32,8 @@ export interface RelayOptions {
    * expressed.
    */
   readonly createHead: ((client: SocketEnds, greeting: Greeting) => Buffer) | undefined;
+  /** What is between a client that speaks telnet and its target; undefined: clients speak no telnet. */
+  readonly createTelnet: ((client: Connection, target: Connection) => TelnetStreams) | undefined;
   /** Undefined when no end is UDP. */
   readonly datagrams: DatagramSessions | undefined;
 }

@@ -1,5 +1,5 @@
 import { telnetOptions, type TelnetCommand, type TelnetOptionName, type TelnetVerb } from './codes.ts';
-import type { TelnetNewline } from './nvt.ts';
+import type { TelnetLineFeed, TelnetNewline } from './nvt.ts';
 import {
   type TelnetStatus,
   type TelnetWindowSize,
@@ -36,6 +36,8 @@ export interface TelnetCodecOptions {
   readonly timingMark?: 'will' | 'wont';
   /** How CR LF of the peer is handed on. Default `crlf`: as it came. */
   readonly newline?: TelnetNewline;
+  /** What a lone LF is in what is sent. Default `newline`: it is sent as CR LF. */
+  readonly lineFeed?: TelnetLineFeed;
 }
 
 /** What {@link TelnetCodec.receive} finds, in the order of the bytes. */

@@ -6,8 +6,14 @@ const NUL = 0;
 const CR_BYTE = Buffer.from([CR]);
 const EMPTY = Buffer.alloc(0);
 
-/** How the end of a line is shown to the program: as it came (`crlf`), or CR LF made one LF (`lf`). */
-export type TelnetNewline = 'crlf' | 'lf';
+/**
+ * How the end of a line is shown to the program: as it came (`crlf`), or CR LF made one LF (`lf`), or one CR (`cr`), as
+ * the return key of a terminal is.
+ */
+export type TelnetNewline = 'crlf' | 'lf' | 'cr';
+
+/** What a lone LF of the program is: the end of a line, or as on a terminal the same column of the next one. */
+export type TelnetLineFeed = 'newline' | 'down';
 
 /**
  * Undoes the end-of-line rule of the network virtual terminal (RFC 854 "The NVT printer and keyboard"): CR NUL is a
@@ -39,7 +45,8 @@ export class NvtDecoder {
         if (isAfterCr && byte !== LF) out[length++] = CR;
         if (byte === CR) continue;
       }
-      if (!isAfterCr || byte !== NUL) out[length++] = byte;
+      const isDropped = isAfterCr && (byte === NUL || (byte === LF && this.#newline === 'cr'));
+      if (!isDropped) out[length++] = byte;
     }
     return out.subarray(0, length);
   }
@@ -70,8 +77,13 @@ export function escapeIac(bytes: Buffer): Buffer {
  * byte or `flush()`, since only that tells CR LF from CR NUL.
  */
 export class NvtEncoder {
+  readonly #lineFeed: TelnetLineFeed;
   /** A CR of the program that is not sent yet. */
   #isCrHeld = false;
+
+  constructor(lineFeed: TelnetLineFeed = 'newline') {
+    this.#lineFeed = lineFeed;
+  }
 
   /** How many bytes are held back: 0 or 1. */
   get bufferedBytes(): number {
@@ -80,11 +92,12 @@ export class NvtEncoder {
 
   /** Encodes data for a peer without BINARY. */
   encode(bytes: Buffer): Buffer {
-    if (!this.#isCrHeld && !bytes.includes(CR) && !bytes.includes(LF)) return escapeIac(bytes);
+    const isNewline = this.#lineFeed === 'newline';
+    if (!this.#isCrHeld && !bytes.includes(CR) && !(isNewline && bytes.includes(LF))) return escapeIac(bytes);
     const out = Buffer.allocUnsafe(bytes.length * 2 + 2);
     let length = 0;
     for (const byte of bytes) {
-      if (this.#isCrHeld || byte === LF) {
+      if (this.#isCrHeld || (isNewline && byte === LF)) {
         out[length++] = CR;
         if (byte !== LF) out[length++] = NUL;
       }

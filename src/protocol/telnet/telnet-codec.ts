@@ -38,7 +38,7 @@ export class TelnetCodec {
   readonly #parser: TelnetParser;
   readonly #negotiator: Negotiator;
   readonly #decoder: NvtDecoder;
-  readonly #encoder = new NvtEncoder();
+  readonly #encoder: NvtEncoder;
   readonly #terminalTypes: TerminalTypeCycle;
   #windowSize: TelnetWindowSize | undefined;
   /** Timing marks asked for and not answered yet. */
@@ -55,6 +55,7 @@ export class TelnetCodec {
     );
     if (windowSize) encodeWindowSize(windowSize);
     this.#windowSize = windowSize;
+    this.#encoder = new NvtEncoder(options.lineFeed);
     this.#decoder = new NvtDecoder(options.newline ?? 'crlf');
     this.#negotiator = new Negotiator((side, option) => this.#accepts(side, option));
     this.#parser = new TelnetParser({

@@ -115,6 +115,7 @@ test('a row names only options, modes, ends and facts that there are', (t) => {
     'two UDP ends',
     'UDP and a stream',
     'program target',
+    'pty target',
     'service qotd',
     'ws client',
     'ws server',

@@ -25,6 +25,21 @@ for (const [what, input, encoded] of rows) {
   });
 }
 
+const downRows: typeof rows = [
+  ['a lone LF stays one for a terminal', latin1('a\nb\r\n'), latin1('a\nb\r\n')],
+  ['CR goes out as CR NUL, and 255 twice, for a terminal', hex('0d61ff0a0d'), hex('0d0061ffff0a0d00')],
+];
+
+for (const [what, input, encoded] of downRows) {
+  test(`${what}, cut anywhere`, (t) => {
+    for (let cut = 0; cut <= input.length; cut += 1) {
+      const codec = new TelnetCodec({ role: 'server', lineFeed: 'down' });
+      const parts = cutAt(input, [cut]).map((chunk) => codec.encode(chunk));
+      t.deepEqual(Buffer.concat([...parts, codec.flush()]), encoded);
+    }
+  });
+}
+
 test('a key is sent at once when it is flushed', (t) => {
   const codec = new TelnetCodec({ role: 'client' });
   t.is(codec.encode(latin1('\r')).length, 0);
