@@ -13,7 +13,7 @@ export const telnet = {
     in: { proxy: ['server'] },
     ends: streamEnds,
     modes: ['workers'],
-    needs: [{ anyOf: ['pty target'], called: 'with a target that is a pty:' }],
+    needs: [{ anyOf: ['pty target'], called: 'with a target of the kind pty' }],
     excludes: {
       socks: noNames,
       httpConnect: noNames,

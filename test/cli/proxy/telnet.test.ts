@@ -94,8 +94,8 @@ peerTest('tnet connect --telnet is a client of it', async (t) => {
 });
 
 for (const [target, flags, message] of [
-  ['127.0.0.1:1', [], /--telnet-in: makes sense only with a target that is a pty:/],
-  ['exec:cat', [], /--telnet-in: makes sense only with a target that is a pty:/],
+  ['127.0.0.1:1', [], /--telnet-in: makes sense only with a target of the kind pty/],
+  ['exec:cat', [], /--telnet-in: makes sense only with a target of the kind pty/],
 ] as const) {
   test(`--telnet-in is refused with ${target}`, async (t) => {
     const run = await runCli(t, ['proxy', '0', target, '--telnet-in', ...flags]);
