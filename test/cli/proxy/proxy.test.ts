@@ -38,7 +38,6 @@ for (const [args, message] of [
   [['-L', '3='], /TARGET: no target is given/],
   [['1'], /TARGET: no target is given/],
   [[], /name where to listen/],
-  [['1', '-'], /TARGET: cannot connect to -/],
   [['--config', 'x', '1', '2'], /not both/],
   [['--config', '/dev/null'], /\/dev\/null: not JSON: /],
   [['--config', '/nonexistent'], /\/nonexistent: the file cannot be read \(ENOENT\)/],
