@@ -29,9 +29,16 @@ async function joinLines(t: ExecutionContext) {
   const fd = openSync(far, constants.O_RDWR | constants.O_NOCTTY);
   const device = new ReadStream(fd);
   device.on('error', () => undefined);
-  t.teardown(() => device.destroy());
   const write = createWriteStream('', { fd: openSync(far, constants.O_WRONLY | constants.O_NOCTTY) });
-  t.teardown(() => write.destroy());
+  // With the cable gone, no read or close of a terminal waits.
+  t.teardown(async () => {
+    if (cable.exitCode === null && cable.signalCode === null) {
+      cable.kill();
+      await once(cable, 'exit');
+    }
+    device.destroy();
+    write.destroy();
+  });
   return { near, cable, device, write };
 }
 
