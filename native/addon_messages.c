@@ -105,24 +105,6 @@ static napi_value vsock_remote(napi_env env, napi_callback_info info) {
   return vsock_name(env, info, getpeername);
 }
 
-/* listenSocket(fd, backlog) */
-static napi_value listen_socket(napi_env env, napi_callback_info info) {
-  struct arguments arguments;
-  int32_t fd, backlog;
-  if (!get_arguments(env, info, &arguments) || !get_int(&arguments, 0, &fd) || !get_int(&arguments, 1, &backlog)) return NULL;
-  return listen(fd, backlog) == 0 ? NULL : throw_errno(env, "listen", errno);
-}
-
-/* acceptSocket(fd) → the descriptor of a connection, or -1 when none waits. */
-static napi_value accept_socket(napi_env env, napi_callback_info info) {
-  struct arguments arguments;
-  int32_t fd;
-  if (!get_arguments(env, info, &arguments) || !get_int(&arguments, 0, &fd)) return NULL;
-  int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (client < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) return throw_errno(env, "accept", errno);
-  return make_number(env, client);
-}
-
 /* takeError(fd): throws what a connect in progress, or the connection, has failed with. */
 static napi_value take_error(napi_env env, napi_callback_info info) {
   struct arguments arguments;
@@ -296,8 +278,6 @@ bool add_message_functions(const struct exports *exports) {
       {"connectVsock", connect_vsock},
       {"vsockLocal", vsock_local},
       {"vsockRemote", vsock_remote},
-      {"listenSocket", listen_socket},
-      {"acceptSocket", accept_socket},
       {"takeError", take_error},
       {"endSending", end_sending},
       {"tellsSenders", tells_senders},

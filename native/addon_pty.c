@@ -78,18 +78,9 @@ static napi_value socket_pair(napi_env env, napi_callback_info info) {
   return result == 0 ? NULL : throw_errno(env, "socketpair", errno);
 }
 
-/* shutDown(fd): the peer of a socket sees the end. */
-static napi_value shut_down(napi_env env, napi_callback_info info) {
-  struct arguments arguments;
-  int32_t fd;
-  if (!get_arguments(env, info, &arguments) || !get_int(&arguments, 0, &fd)) return NULL;
-  return shutdown(fd, SHUT_WR) == 0 ? NULL : throw_errno(env, "shutdown", errno);
-}
-
 bool add_pty_functions(const struct exports *exports) {
   return add_function(exports, "openTerminal", open_terminal) &&
          add_function(exports, "resizeTerminal", resize_terminal) &&
          add_function(exports, "endCharacter", end_character) &&
-         add_function(exports, "socketPair", socket_pair) &&
-         add_function(exports, "shutDown", shut_down);
+         add_function(exports, "socketPair", socket_pair);
 }

@@ -121,8 +121,6 @@ export interface NativeAddon extends MessageCalls {
   endCharacter(fd: number): number;
   /** Fills `fds` with two connected Unix stream sockets, which do not block. The caller closes both. */
   socketPair(fds: Int32Array): void;
-  /** Half-closes a socket. */
-  shutDown(fd: number): void;
   /**
    * Makes a serial line ours alone, and sets it: every byte as it is, and as `asked` says: bits a second, bits of a
    * character (5 to 8), parity (0 none, 1 even, 2 odd), stop bits, flow control (0 none, 1 RTS/CTS, 2 XON/XOFF); -1

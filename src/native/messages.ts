@@ -34,12 +34,9 @@ export interface MessageCalls {
   connectVsock(fd: number, cid: number, port: number): number;
   vsockLocal(fd: number): readonly [cid: number, port: number];
   vsockRemote(fd: number): readonly [cid: number, port: number];
-  listenSocket(fd: number, backlog: number): void;
-  /** -1 when no connection waits. */
-  acceptSocket(fd: number): number;
   /** Throws what a connect in progress has failed with. */
   takeError(fd: number): void;
-  /** Half-closes. */
+  /** Half-closes a socket of any kind. */
   endSending(fd: number): void;
   /** From now on each message comes with its sender's credentials. */
   tellsSenders(fd: number): void;

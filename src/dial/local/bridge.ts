@@ -81,7 +81,7 @@ export class Bridge {
     if (this.#isEnded) return;
     this.#isEnded = true;
     try {
-      this.#addon.shutDown(this.#far);
+      this.#addon.endSending(this.#far);
     } catch {
       // The reader has gone first.
     }
