@@ -3,7 +3,10 @@ import type { Readable } from 'node:stream';
 /** What a stream has given so far, and a wait for more. */
 export interface Reading {
   readonly text: () => string;
-  /** Waits until the text so far matches, and gives the match. */
+  /**
+   * Waits until the text so far matches, and gives the match. Rejects when the stream ends without it, and before AVA would
+   * give up, so that what has come instead is seen.
+   */
   readonly until: (pattern: RegExp) => Promise<RegExpExecArray>;
 }
 
@@ -18,14 +21,23 @@ export function readText(stream: Readable): Reading {
   });
   const until = (pattern: RegExp) =>
     new Promise<RegExpExecArray>((resolve, reject) => {
-      const look = () => {
-        const match = pattern.exec(text);
-        if (!match) return;
+      const give = (match: RegExpExecArray) => {
         looks.delete(look);
+        clearTimeout(timer);
         resolve(match);
       };
+      const fail = (what: string) => {
+        looks.delete(look);
+        clearTimeout(timer);
+        reject(new Error(`${what} ${String(pattern)}:\n${text}`));
+      };
+      const look = () => {
+        const match = pattern.exec(text);
+        if (match) give(match);
+      };
+      const timer = setTimeout(() => fail('in 50 s the stream has not given'), 50_000).unref();
       looks.add(look);
-      stream.once('close', () => reject(new Error(`the stream ended without ${String(pattern)}:\n${text}`)));
+      stream.once('close', () => fail('the stream ended without'));
       look();
     });
   return { text: () => text, until };

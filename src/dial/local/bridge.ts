@@ -6,10 +6,10 @@ import { Socket } from '../../net/index.ts';
 
 /** What happens on the way to a device, and back. Each is called once. */
 export interface BridgeEvents {
-  /** All that was written has been given to the device, or cannot be. */
-  readonly onInputOver: (ending: NativeEnding) => void;
-  /** The device has ended, or our reader is gone. */
-  readonly onOutputOver: (ending: NativeEnding) => void;
+  /** Nothing more is written to the device: it has been given all that our user wrote up to its end, or not. */
+  readonly onInputOver: (isWhole: boolean) => void;
+  /** Nothing more is read of the device: it has ended, or our user has closed the socket. */
+  readonly onOutputOver: (by: 'device' | 'user') => void;
   /** Both are over: nothing uses the device any more. */
   readonly onOver: () => void;
 }
@@ -55,12 +55,14 @@ export class Bridge {
     this.#output = startNativeFlow(
       addon,
       { source: own, sink: other, halfClose: true, lastWordsMs: 0 },
-      (ending) => leave(() => events.onOutputOver(ending)),
+      // Only a close of the socket, or endOutput() after the device's last word, stops it.
+      ({ side, error }) =>
+        leave(() => events.onOutputOver(side === 'sink' || error?.code === 'ECANCELED' ? 'user' : 'device')),
     );
     this.#input = startNativeFlow(
       addon,
       { source: other, sink: own, halfClose: false, lastWordsMs: 0 },
-      (ending) => leave(() => events.onInputOver(ending)),
+      (ending) => leave(() => events.onInputOver(!this.isCut && isWhole(ending))),
     );
   }
 
@@ -92,6 +94,14 @@ export class Bridge {
   stopInput(): void {
     this.#addon.stop(this.#input);
   }
+}
+
+/**
+ * Whether the flow's source has been read to its end. A socket that is closed before all that came was read breaks the
+ * far side (ECONNRESET), behind the last byte that was written.
+ */
+function isWhole({ side, error }: NativeEnding): boolean {
+  return !error || (side === 'source' && error.code !== 'ECANCELED');
 }
 
 /**

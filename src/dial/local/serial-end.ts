@@ -45,13 +45,14 @@ export const dialSerial: DialKind<'serial'> = (endpoint, { local }) => {
   const releaseNow = () => release(true);
   process.on('exit', releaseNow);
   const bridge = new Bridge(addon, fd, {
-    onInputOver({ error }) {
-      if (!error && !bridge.isCut) whenSent(addon, fd, Infinity, watchQuiet);
+    onInputOver(isWhole) {
+      if (isWhole) whenSent(addon, fd, Infinity, watchQuiet);
     },
-    onOutputOver({ side }) {
+    onOutputOver(by) {
       clearTimeout(timer);
       bridge.endOutput();
-      if (side !== 'sink') bridge.stopInput();
+      // A user that has closed after its end has still to be sent.
+      if (by === 'device') bridge.stopInput();
     },
     onOver() {
       // What was read of a stream that is cut off has a limit: a line may be held up by its flow control.

@@ -54,15 +54,17 @@ export const dialTerminal: DialKind<'pty'> = async (endpoint, { local }) => {
   });
   let isOpen = true;
   const bridge = new Bridge(addon, ours, {
-    onInputOver({ error }) {
+    onInputOver(isWhole) {
       if (bridge.isCut) end();
-      else if (!error) typeEnd(firstWaitMs);
+      else if (isWhole) typeEnd(firstWaitMs);
     },
-    onOutputOver({ side }) {
-      if (side === 'sink' && bridge.isCut) end();
-      else if (side === 'sink') drain();
+    onOutputOver(by) {
+      // A user that has closed after its end is still read by the program.
+      const isInOrder = by === 'user' && !bridge.isCut;
+      if (isInOrder) drain();
+      else if (by === 'user') end();
       bridge.endOutput();
-      bridge.stopInput();
+      if (!isInOrder) bridge.stopInput();
     },
     onOver() {
       void exited.then(() => {

@@ -2,6 +2,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, createWriteStream, existsSync, openSync, watch } from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { ReadStream } from 'node:tty';
 import test, { type ExecutionContext } from 'ava';
 import { loadNativeAddon } from '../../../src/native/addon.ts';
@@ -77,20 +78,43 @@ lineTest('a speed without a name of its own is set', async (t) => {
   await cli.exit;
 });
 
+/** What the device gets, up to `length` bytes, or in 30 s what there is of them. */
+function receive(device: Readable, length: number): Promise<Buffer> {
+  return new Promise<Buffer>((resolve) => {
+    const chunks: Buffer[] = [];
+    let missing = length;
+    const give = () => {
+      clearTimeout(timer);
+      resolve(Buffer.concat(chunks));
+    };
+    const timer = setTimeout(give, 30_000);
+    device.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      missing -= chunk.length;
+      if (missing <= 0) give();
+    });
+  });
+}
+
 lineTest('--send-only ends when the line has sent everything', async (t) => {
   const { near, device } = await joinLines(t);
   const bytes = payload(60_000);
-  let got = Buffer.alloc(0);
-  const all = new Promise<void>((resolve) => {
-    device.on('data', (chunk: Buffer) => {
-      got = Buffer.concat([got, chunk]);
-      if (got.length >= bytes.length) resolve();
-    });
-  });
+  const received = receive(device, bytes.length);
   const { code } = await runCli(t, ['connect', '--send-only', `serial:${near}@115200`], bytes);
   t.is(code, 0);
-  await all;
-  sameBytes(t, got, bytes);
+  sameBytes(t, await received, bytes);
+});
+
+lineTest('--send-only waits for a device that is slow to read, and has answered before', async (t) => {
+  const { near, device, write } = await joinLines(t);
+  const bytes = payload(200_000);
+  const cli = startCli(t, ['connect', '-v', '--send-only', `serial:${near}@115200`]);
+  await cli.said(/connected to serial:/);
+  write.write('ready');
+  cli.stdin.end(bytes);
+  await cli.said(/200000 bytes out in/);
+  sameBytes(t, await receive(device, bytes.length), bytes);
+  t.is((await cli.exit).code, 0);
 });
 
 lineTest('a line is for one process, and one that is taken is refused', async (t) => {

@@ -1,10 +1,14 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'ava';
 import { loadNativeAddon } from '../../../src/native/addon.ts';
 import { collect, payload, sameBytes } from '../../helpers/bytes.ts';
 import { runCli, startCli } from '../../helpers/cli.ts';
 import { readText } from '../../helpers/lines.ts';
 import { connectPeer, startPeerServer } from '../../helpers/peers.ts';
+import { tempDir } from '../../helpers/temp.ts';
 import { openScreen, showingStatus, tnetCommand } from '../../helpers/tmux.ts';
 
 const addonTest = loadNativeAddon() ? test.serial : test.serial.skip;
@@ -59,6 +63,20 @@ addonTest('a raw terminal loses no byte in either direction', async (t) => {
   cli.stdin.end(bytes);
   sameBytes(t, await output, Buffer.concat([Buffer.from('ready\n'), bytes]));
   t.is((await cli.exit).code, 3);
+});
+
+addonTest('--send-only is over when a program has read everything that it is slow to read', async (t) => {
+  const folder = tempDir(t);
+  const [gate, found] = [join(folder, 'gate'), join(folder, 'found')];
+  execFileSync('mkfifo', [gate]);
+  const bytes = Buffer.from(`${'x'.repeat(999)}\n`.repeat(150));
+  const program = `pty:sh -c "read word < ${gate}; wc -c > ${found}; exit 5"`;
+  const cli = startCli(t, ['connect', '-v', '--send-only', program]);
+  cli.stdin.end(bytes);
+  await cli.said(/150000 bytes out in/);
+  await writeFile(gate, 'go\n');
+  t.is((await cli.exit).code, 5);
+  t.is(Number(await readFile(found)), bytes.length);
 });
 
 addonTest('SIGTERM hangs the terminal up', async (t) => {
