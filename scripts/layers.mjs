@@ -4,6 +4,7 @@
  */
 export const layers = [
   'commands',
+  'src/control',
   'src/handlers',
   'src/serve',
   'src/dial',

@@ -40,6 +40,14 @@ export const errorTable = {
     exit: exitCodes.usage,
     meaning: 'A configuration file is wrong; its subject says where.',
   },
+  TNET_E_UNKNOWN_NAME: {
+    exit: exitCodes.usage,
+    meaning: 'Nothing has the name or number that was given.',
+  },
+  TNET_E_NAME_TAKEN: {
+    exit: exitCodes.usage,
+    meaning: 'Something else has the name already.',
+  },
   TNET_E_RECORDING: {
     exit: exitCodes.usage,
     meaning: 'A recording cannot be read, or is none that can be replayed.',

@@ -76,12 +76,12 @@ export class LiveFaults {
   /**
    * Adds a fault behind the others, or before the one of that name.
    *
-   * @throws TnetError TNET_E_USAGE when its name is taken or its settings cannot be
+   * @throws TnetError TNET_E_NAME_TAKEN, or TNET_E_USAGE when its settings cannot be
    */
   add(fault: PairFault, { before }: { readonly before?: string } = {}): FaultChange {
     checkPairFault(fault);
     if (this.#faults.some(({ name }) => name === fault.name))
-      throw new TnetError('TNET_E_USAGE', 'another fault has this name', { subject: fault.name });
+      throw new TnetError('TNET_E_NAME_TAKEN', 'another fault has this name', { subject: fault.name });
     const at = before === undefined ? this.#faults.length : this.#indexOf(before);
     return this.#use(this.#faults.toSpliced(at, 0, fault), fault.name);
   }
@@ -89,7 +89,7 @@ export class LiveFaults {
   /**
    * Gives a fault other settings, in its place. What is not named stays as it is; its direction may change as well.
    *
-   * @throws TnetError TNET_E_USAGE when no fault has the name, or the settings cannot be
+   * @throws TnetError TNET_E_UNKNOWN_NAME, or TNET_E_USAGE when the settings cannot be
    */
   change(name: string, settings: Partial<Omit<PairFault, 'name'>>): FaultChange {
     const at = this.#indexOf(name);
@@ -101,7 +101,7 @@ export class LiveFaults {
   /**
    * Removes a fault. What it holds goes on at once.
    *
-   * @throws TnetError TNET_E_USAGE when no fault has the name
+   * @throws TnetError TNET_E_UNKNOWN_NAME
    */
   remove(name: string): FaultChange {
     return this.#use(this.#faults.toSpliced(this.#indexOf(name), 1), name);
@@ -130,7 +130,8 @@ export class LiveFaults {
 
   #indexOf(name: string): number {
     const at = this.#faults.findIndex((fault) => fault.name === name);
-    if (at < 0) throw new TnetError('TNET_E_USAGE', 'the pair has no fault of this name', { subject: name });
+    if (at < 0)
+      throw new TnetError('TNET_E_UNKNOWN_NAME', 'the pair has no fault of this name', { subject: name });
     return at;
   }
 

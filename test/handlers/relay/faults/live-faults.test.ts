@@ -329,11 +329,16 @@ test('which connections a fault hits is drawn once: a higher toxicity adds some,
   t.is(openOne(live, 3).up.faults.length, few[3]!);
 });
 
-const wrong: [what: string, act: (live: LiveFaults) => unknown, message: RegExp][] = [
-  ['a name that is taken', (live) => live.add({ name: 'x', fault: { kind: 'blackhole' } }), /another fault/],
+const wrong: [what: string, act: (live: LiveFaults) => unknown, message: RegExp, code?: string][] = [
+  [
+    'a name that is taken',
+    (live) => live.add({ name: 'x', fault: { kind: 'blackhole' } }),
+    /another fault/,
+    'TNET_E_NAME_TAKEN',
+  ],
   ['an empty name', (live) => live.add({ name: '', fault: { kind: 'blackhole' } }), /at least one character/],
-  ['a change of nothing', (live) => live.change('y', {}), /no fault of this name/],
-  ['a removal of nothing', (live) => live.remove('y'), /no fault of this name/],
+  ['a change of nothing', (live) => live.change('y', {}), /no fault of this name/, 'TNET_E_UNKNOWN_NAME'],
+  ['a removal of nothing', (live) => live.remove('y'), /no fault of this name/, 'TNET_E_UNKNOWN_NAME'],
   ['a toxicity over 1', (live) => live.change('x', { toxicity: 2 }), /from 0 to 1/],
   [
     'a negative time',
@@ -341,12 +346,12 @@ const wrong: [what: string, act: (live: LiveFaults) => unknown, message: RegExp]
     /^expected a number from 0 to \d+$/,
   ],
 ];
-for (const [what, act, message] of wrong) {
+for (const [what, act, message, code = 'TNET_E_USAGE'] of wrong) {
   test(`${what} is refused, and nothing changes`, (t) => {
     const live = new LiveFaults();
     live.add({ name: 'x', fault: { kind: 'latency', delayMs: 1 } });
     const before = live.list;
-    t.throws(() => act(live), { code: 'TNET_E_USAGE', message });
+    t.throws(() => act(live), { code, message });
     t.deepEqual(live.list, before);
   });
 }
