@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { endianness, networkInterfaces } from 'node:os';
 import { plainAddress, findNearKind } from '../address/address.ts';
-import { localCid, type Endpoint } from '../address/endpoint.ts';
+import { isLocalEnd, isUnixKind, localCid, type Endpoint } from '../address/endpoint.ts';
 import { readSocketInode, readSocketTable } from './descriptor-tables.ts';
 import { parseBlock, wholeAddress } from '../address/prefix.ts';
 import { isLoopbackName } from '../address/host-rules.ts';
@@ -56,24 +56,12 @@ export function isOfThisMachine(text: string): boolean {
     .some((one) => one !== undefined && plainAddress(one.address) === plain);
 }
 
-/** What only this machine reaches, whatever it is called. */
-const localKinds: readonly Endpoint['kind'][] = [
-  'unix',
-  'unix-dgram',
-  'unix-seqpacket',
-  'exec',
-  'pty',
-  'file',
-  'serial',
-  'stdio',
-];
-
 /**
  * Whether a listener can be reached only from this machine, as far as its address tells. A passed descriptor is
  * judged by what it is bound to.
  */
 export function isLocalListener(listen: Endpoint): boolean {
-  if (localKinds.includes(listen.kind)) return true;
+  if (isUnixKind(listen) || isLocalEnd(listen)) return true;
   // The host of a virtual machine and its guests are other machines.
   if (listen.kind === 'vsock') return listen.cid === localCid;
   if (listen.kind === 'fd' && findListenerPath(listen.fd) !== undefined) return true;
