@@ -178,7 +178,12 @@ async function createOwnUpstream(
 }
 
 /** For a process that hands its clients over: it dials no target. */
-const idleUpstream: Upstream = { open: () => Promise.resolve(undefined), close: () => undefined };
+const idleUpstream: Upstream = {
+  targets: [],
+  setEnabled: () => false,
+  open: () => Promise.resolve(undefined),
+  close: () => undefined,
+};
 
 async function createUpstream(pair: Pair, dialing: TargetDialing): Promise<Upstream> {
   if (isBalanced(pair)) {
