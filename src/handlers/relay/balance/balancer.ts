@@ -63,11 +63,11 @@ export class Balancer {
 
   /**
    * Whether new clients may be given to a member, by its name, or to all of a target, as it was written. That holds
-   * also for addresses that are found later. False: there is neither.
+   * also for addresses that are found later. False: there is neither, as far as any are known.
    */
   setEnabled(name: string, isEnabled: boolean): boolean {
     const meant = this.#targets.filter((target) => target.name === name || target.written === name);
-    if (meant.length === 0) return false;
+    if (meant.length === 0 && this.#targets.length > 0) return false;
     for (const target of meant) this.#enabled.delete(target.name);
     this.#enabled.set(name, isEnabled);
     this.#applyEnabled();
