@@ -73,6 +73,7 @@ export function checkFault(fault: Fault): void {
       subject: 'kind',
     });
   const settings: Readonly<Record<string, unknown>> = { ...fault };
+  checkNames(settings, known);
   for (const [name, [least, most]] of Object.entries(known)) {
     const value = settings[name];
     if (value === undefined && isOptional(fault.kind, name)) continue;
@@ -84,6 +85,17 @@ export function checkFault(fault: Fault): void {
         `expected a number from ${least}${limit < Infinity ? ` to ${limit}` : ' on'}`,
         { subject: name },
       );
+  }
+}
+
+/** @throws TnetError TNET_E_USAGE for a setting that the kind of fault has not */
+function checkNames({ kind, ...settings }: Readonly<Record<string, unknown>>, known: object): void {
+  for (const [name, value] of Object.entries(settings)) {
+    if (value === undefined || Object.hasOwn(known, name)) continue;
+    const isFrom = kind === 'reset' && name === 'from';
+    if (isFrom && (value === 'start' || value === 'first-byte')) continue;
+    const message = isFrom ? 'expected start or first-byte' : 'this kind of fault has no such setting';
+    throw new TnetError('TNET_E_USAGE', message, { subject: name });
   }
 }
 
