@@ -1,0 +1,110 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import test, { type ExecutionContext } from 'ava';
+import type { ControlAnswer, ControlRequest } from '../../../src/control/request.ts';
+import { answerToxiproxy } from '../../../src/control/toxiproxy/routes.ts';
+import { FakeSteered } from '../../helpers/fake-steered.ts';
+import { toxiproxyCalls, withoutPorts, withPorts } from '../../helpers/toxiproxy-calls.ts';
+
+function start(t: ExecutionContext) {
+  const steered = new FakeSteered();
+  t.teardown(() => steered.close());
+  const answer = answerToxiproxy(steered);
+  const ask = (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers = {},
+  ): Promise<ControlAnswer | undefined> => {
+    const request: ControlRequest = {
+      method,
+      path: path.split('/').slice(1).map(decodeURIComponent),
+      query: new URLSearchParams(),
+      headers,
+      text: body === undefined ? '' : JSON.stringify(body),
+      body,
+    };
+    return answer(request);
+  };
+  return { steered, ask };
+}
+
+async function findPorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => net.createServer().listen(0));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
+}
+
+test('every call of toxiproxy is answered as it answers it', async (t) => {
+  const { ask } = start(t);
+  const ports = await findPorts(9);
+  for (const { method, path, body, status, answer } of toxiproxyCalls) {
+    const found = await ask(method, path, withPorts(body, ports));
+    const title = `${method} ${path} ${JSON.stringify(body)}`;
+    t.is(found?.status, status, `${title}: ${JSON.stringify(found?.body)}`);
+    if (answer !== undefined) t.deepEqual(withoutPorts(found?.body, ports), answer, title);
+  }
+});
+
+test('a path that toxiproxy has not is not answered here', async (t) => {
+  const { ask } = start(t);
+  for (const path of ['/', '/v1/pairs', '/proxies/a/b/c/d', '/proxies/a/other', '/nothing'])
+    t.is(await ask('GET', path), undefined, path);
+});
+
+test('a page of a browser is turned away', async (t) => {
+  const { ask } = start(t);
+  const answer = await ask('GET', '/proxies', undefined, { 'user-agent': 'Mozilla/5.0 (X11; Linux)' });
+  t.is(answer?.status, 403);
+});
+
+test('a name may hold what a path cannot', async (t) => {
+  const { ask } = start(t);
+  const name = 'a/b ü%';
+  const path = `/proxies/${encodeURIComponent(name)}`;
+  await ask('POST', '/proxies', { name, listen: '127.0.0.1:0', upstream: 'localhost:1' });
+  t.is((await ask('POST', `${path}/toxics`, { type: 'latency', name: 'x/y' }))?.status, 200);
+  t.is((await ask('DELETE', `${path}/toxics/x%2Fy`))?.status, 204);
+  t.is((await ask('DELETE', path))?.status, 204);
+});
+
+test('a pair with what toxiproxy has not is shown with it, and keeps it when it is changed', async (t) => {
+  const { ask, steered } = start(t);
+  await steered.addPair('mine', { listen: '127.0.0.1:0', targets: ['a:1', 'b:2'], idle: '5s', tlsOut: true });
+  steered.pair('mine').faults.add({ name: 'odd', fault: { kind: 'corrupt', share: 0.1 } });
+  const shown = (await ask('GET', '/proxies/mine'))?.body;
+  t.like(shown, {
+    upstream: 'a:1,b:2',
+    settings: { idle: '5s', tlsOut: true },
+    toxics: [{ type: 'corrupt', stream: 'both', attributes: { share: 0.1 } }],
+  });
+  await ask('POST', '/proxies/mine/toxics', { type: 'latency' });
+  await ask('DELETE', '/proxies/mine/toxics/latency_downstream');
+  t.deepEqual((await ask('PATCH', '/proxies/mine', shown))?.body, shown);
+  const changed = await ask('PATCH', '/proxies/mine', {
+    upstream: 'c:3',
+    settings: { idle: null, balance: 'first' },
+  });
+  t.like(changed?.body, { upstream: 'c:3', settings: { tlsOut: true, balance: 'first' } });
+  t.is(steered.pair('mine').faults.list.length, 1);
+});
+
+test('a proxy of other settings than toxiproxy has is made through the same call', async (t) => {
+  const { ask, steered } = start(t);
+  const body = { name: 'socks', listen: '127.0.0.1:0', settings: { socks: true } };
+  t.is((await ask('POST', '/proxies', body))?.status, 201);
+  t.like(steered.pair('socks').settings, { listen: '127.0.0.1:0', targets: [], socks: true });
+});
+
+test('a replaced proxy keeps nothing of the one before', async (t) => {
+  const { ask, steered } = start(t);
+  await steered.addPair('mine', { listen: '127.0.0.1:0', targets: ['a:1'], idle: '5s' });
+  const { address } = steered.pair('mine');
+  steered.pair('mine').faults.add({ name: 'odd', fault: { kind: 'blackhole' } });
+  await ask('POST', '/populate', [{ name: 'mine', listen: address, upstream: 'b:2' }]);
+  const { settings, faults } = steered.pair('mine');
+  t.deepEqual(settings, { listen: '127.0.0.1:0', targets: ['b:2'] });
+  t.deepEqual(faults.list, []);
+});
