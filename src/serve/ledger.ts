@@ -33,6 +33,8 @@ const nothingMoved: Moved = { sentBytes: 0, receivedBytes: 0 };
 export interface OpenConnection {
   readonly id: number;
   readonly remote: string;
+  /** The name of the service that the client came to, if it has one. */
+  readonly service: string | undefined;
   /** What the client is connected to; undefined until that is decided. */
   target: string | undefined;
   readonly startedAt: number;
@@ -69,13 +71,14 @@ export class Ledger {
   /** Called when the last open connection is gone. */
   readonly #onIdle: (() => void)[] = [];
 
-  /** Enters a connection. Numbers count from 1, unless the connection already has one. */
-  enter(remote: string, given?: number): OpenConnection {
+  /** Enters a connection to the service of that name. Numbers count from 1, unless the connection already has one. */
+  enter(remote: string, service?: string, given?: number): OpenConnection {
     this.#connections++;
     const id = given ?? this.#connections;
     const entry: OpenConnection = {
       id,
       remote,
+      service,
       target: undefined,
       startedAt: performance.now(),
       moved: undefined,
@@ -137,9 +140,10 @@ export class Ledger {
 
   /** The open connections with what each has carried up to now. */
   list(): CarriedConnection[] {
-    return Array.from(this.open, ({ id, remote, target, startedAt, moved }) => ({
+    return Array.from(this.open, ({ id, remote, service, target, startedAt, moved }) => ({
       id,
       remote,
+      service,
       target,
       startedAt,
       ...(moved?.() ?? nothingMoved),
