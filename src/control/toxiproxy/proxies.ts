@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Steered, SteeredPair, WrittenSettings } from '../steered.ts';
 import { toToxiproxyError, type ToxiproxyError } from './errors.ts';
 import { isSamePlace, targetsOf, toListen, toTargets, writtenListen } from './places.ts';
@@ -17,16 +18,22 @@ export interface ShownProxy {
   readonly settings?: WrittenSettings;
 }
 
+/** What of a steered proxy this interface needs. */
+export type ToxiproxySteered = Pick<
+  Steered,
+  'pairs' | 'pair' | 'addPair' | 'changePair' | 'setEnabled' | 'removePair'
+>;
+
 /** How connections fare when their proxy is taken down, replaced or led elsewhere. */
 const cutting = { cut: true } as const;
 
 /** The proxies of toxiproxy's interface: the pairs of a proxy that is steered. */
 export class Proxies {
-  readonly #steered: Steered;
+  readonly #steered: ToxiproxySteered;
   /** What each pair had bound last, which it binds again when it is enabled. */
   readonly #bound = new WeakMap<object, string>();
 
-  constructor(steered: Steered) {
+  constructor(steered: ToxiproxySteered) {
     this.#steered = steered;
   }
 
@@ -54,7 +61,10 @@ export class Proxies {
   async update(name: string, body: unknown): Promise<ShownProxy> {
     const pair = this.#steered.pair(name);
     const { enabled: isEnabled = pair.isEnabled, settings, ...place } = readChange(body);
-    const changes = { ...settings, ...(await this.#findMoves(pair, place)) };
+    const others = Object.entries(settings).filter(
+      ([key, value]) => !isDeepStrictEqual(pair.settings[key] ?? null, value),
+    );
+    const changes = { ...Object.fromEntries(others), ...(await this.#findMoves(pair, place)) };
     if (pair.isEnabled && !isEnabled) await this.#steered.setEnabled(name, false, cutting);
     if (Object.keys(changes).length > 0) await this.#steered.changePair(name, changes, cutting);
     if (!this.#steered.pair(name).isEnabled && isEnabled) await this.#steered.setEnabled(name, true);

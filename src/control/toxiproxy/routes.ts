@@ -1,9 +1,8 @@
 import type { AnswerControl, ControlAnswer, ControlRequest } from '../request.ts';
-import type { Steered } from '../steered.ts';
 import { TnetError } from '../../errors.ts';
 import type { LiveFaults, PairFault } from '../../handlers/relay/faults/live-faults.ts';
 import { answerError, toxicNotFound, ToxiproxyError } from './errors.ts';
-import { Proxies } from './proxies.ts';
+import { Proxies, type ToxiproxySteered } from './proxies.ts';
 import { readToxic, readToxicChange, showToxic, showToxics } from './toxics.ts';
 
 /** The version of toxiproxy whose interface this is. */
@@ -27,7 +26,7 @@ const ok = (body: object): ControlAnswer => ({ status: 200, body });
  *
  * @returns answers every path of toxiproxy, with its statuses and its form of errors
  */
-export function answerToxiproxy(steered: Steered): AnswerControl {
+export function answerToxiproxy(steered: ToxiproxySteered): AnswerControl {
   const proxies = new Proxies(steered);
   const routes = createRoutes(steered, proxies);
   return async (request) => {
@@ -55,7 +54,7 @@ function isPath(path: readonly string[], parts: Route[0]): boolean {
   );
 }
 
-function createRoutes(steered: Steered, proxies: Proxies): readonly Route[] {
+function createRoutes(steered: ToxiproxySteered, proxies: Proxies): readonly Route[] {
   const faultsOf = (proxy: string) => steered.pair(proxy).faults;
   const update: Answer = async ({ body }, proxy = '') => ok(await proxies.update(proxy, body));
   const updateToxic: Answer = ({ body }, proxy = '', toxic = '') => {

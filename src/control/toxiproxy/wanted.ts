@@ -56,6 +56,14 @@ function readChanges(fields: Fields): WantedChange {
     listen: readText(fields, 'listen'),
     upstream: readText(fields, 'upstream'),
     enabled: readFlag(fields, 'enabled'),
-    settings: fields.settings === undefined ? {} : readFields(fields.settings, 'settings'),
+    settings: readSettings(fields),
   };
+}
+
+/** Of a setting, null takes away what there was. */
+function readSettings({ settings }: Fields): WrittenSettings {
+  if (settings === undefined) return {};
+  if (typeof settings !== 'object' || Array.isArray(settings))
+    throw badBody('expected an object as settings');
+  return settings as WrittenSettings;
 }

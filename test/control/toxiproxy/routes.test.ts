@@ -1,15 +1,14 @@
-import { once } from 'node:events';
-import net from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type { ControlAnswer, ControlRequest } from '../../../src/control/request.ts';
 import { answerToxiproxy } from '../../../src/control/toxiproxy/routes.ts';
-import { FakeSteered } from '../../helpers/fake-steered.ts';
+import type { ToxiproxySteered } from '../../../src/control/toxiproxy/proxies.ts';
+import { startProxy } from '../../helpers/proxied.ts';
 import { toxiproxyCalls, withoutPorts, withPorts } from '../../helpers/toxiproxy-calls.ts';
+import { findPorts } from '../../helpers/toxiproxy-world.ts';
 
-function start(t: ExecutionContext) {
-  const steered = new FakeSteered();
-  t.teardown(() => steered.close());
-  const answer = answerToxiproxy(steered);
+async function start(t: ExecutionContext) {
+  const { proxy: steered } = await startProxy(t, []);
+  const answer = answerToxiproxy(steered as unknown as ToxiproxySteered);
   const ask = (
     method: string,
     path: string,
@@ -29,16 +28,8 @@ function start(t: ExecutionContext) {
   return { steered, ask };
 }
 
-async function findPorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => net.createServer().listen(0));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
-}
-
 test('every call of toxiproxy is answered as it answers it', async (t) => {
-  const { ask } = start(t);
+  const { ask } = await start(t);
   const ports = await findPorts(9);
   for (const { method, path, body, status, answer } of toxiproxyCalls) {
     const found = await ask(method, path, withPorts(body, ports));
@@ -49,19 +40,19 @@ test('every call of toxiproxy is answered as it answers it', async (t) => {
 });
 
 test('a path that toxiproxy has not is not answered here', async (t) => {
-  const { ask } = start(t);
+  const { ask } = await start(t);
   for (const path of ['/', '/v1/pairs', '/proxies/a/b/c/d', '/proxies/a/other', '/nothing'])
     t.is(await ask('GET', path), undefined, path);
 });
 
 test('a page of a browser is turned away', async (t) => {
-  const { ask } = start(t);
+  const { ask } = await start(t);
   const answer = await ask('GET', '/proxies', undefined, { 'user-agent': 'Mozilla/5.0 (X11; Linux)' });
   t.is(answer?.status, 403);
 });
 
 test('a name may hold what a path cannot', async (t) => {
-  const { ask } = start(t);
+  const { ask } = await start(t);
   const name = 'a/b ü%';
   const path = `/proxies/${encodeURIComponent(name)}`;
   await ask('POST', '/proxies', { name, listen: '127.0.0.1:0', upstream: 'localhost:1' });
@@ -71,13 +62,18 @@ test('a name may hold what a path cannot', async (t) => {
 });
 
 test('a pair with what toxiproxy has not is shown with it, and keeps it when it is changed', async (t) => {
-  const { ask, steered } = start(t);
-  await steered.addPair('mine', { listen: '127.0.0.1:0', targets: ['a:1', 'b:2'], idle: '5s', tlsOut: true });
+  const { ask, steered } = await start(t);
+  await steered.addPair('mine', {
+    listen: '127.0.0.1:0',
+    targets: ['a:1', 'b:2'],
+    idle: '5s',
+    balance: 'least',
+  });
   steered.pair('mine').faults.add({ name: 'odd', fault: { kind: 'corrupt', share: 0.1 } });
   const shown = (await ask('GET', '/proxies/mine'))?.body;
   t.like(shown, {
     upstream: 'a:1,b:2',
-    settings: { idle: '5s', tlsOut: true },
+    settings: { idle: '5s', balance: 'least' },
     toxics: [{ type: 'corrupt', stream: 'both', attributes: { share: 0.1 } }],
   });
   await ask('POST', '/proxies/mine/toxics', { type: 'latency' });
@@ -85,21 +81,21 @@ test('a pair with what toxiproxy has not is shown with it, and keeps it when it 
   t.deepEqual((await ask('PATCH', '/proxies/mine', shown))?.body, shown);
   const changed = await ask('PATCH', '/proxies/mine', {
     upstream: 'c:3',
-    settings: { idle: null, balance: 'first' },
+    settings: { idle: null, balance: null, tlsOut: true },
   });
-  t.like(changed?.body, { upstream: 'c:3', settings: { tlsOut: true, balance: 'first' } });
+  t.like(changed?.body, { upstream: 'c:3', settings: { tlsOut: true } });
   t.is(steered.pair('mine').faults.list.length, 1);
 });
 
 test('a proxy of other settings than toxiproxy has is made through the same call', async (t) => {
-  const { ask, steered } = start(t);
+  const { ask, steered } = await start(t);
   const body = { name: 'socks', listen: '127.0.0.1:0', settings: { socks: true } };
   t.is((await ask('POST', '/proxies', body))?.status, 201);
   t.like(steered.pair('socks').settings, { listen: '127.0.0.1:0', targets: [], socks: true });
 });
 
 test('a replaced proxy keeps nothing of the one before', async (t) => {
-  const { ask, steered } = start(t);
+  const { ask, steered } = await start(t);
   await steered.addPair('mine', { listen: '127.0.0.1:0', targets: ['a:1'], idle: '5s' });
   const { address } = steered.pair('mine');
   steered.pair('mine').faults.add({ name: 'odd', fault: { kind: 'blackhole' } });
