@@ -21,7 +21,7 @@ export interface ShownProxy {
 /** What of a steered proxy this interface needs. */
 export type ToxiproxySteered = Pick<
   Steered,
-  'pairs' | 'pair' | 'addPair' | 'changePair' | 'setEnabled' | 'removePair'
+  'pairs' | 'pair' | 'addPair' | 'changePair' | 'setEnabled' | 'removePair' | 'moved'
 >;
 
 /** How connections fare when their proxy is taken down, replaced or led elsewhere. */

@@ -2,6 +2,7 @@ import type { AnswerControl, ControlAnswer, ControlRequest } from '../request.ts
 import { TnetError } from '../../errors.ts';
 import type { LiveFaults, PairFault } from '../../handlers/relay/faults/live-faults.ts';
 import { answerError, toxicNotFound, ToxiproxyError } from './errors.ts';
+import { showMetrics } from './metrics.ts';
 import { Proxies, type ToxiproxySteered } from './proxies.ts';
 import { readToxic, readToxicChange, showToxic, showToxics } from './toxics.ts';
 
@@ -112,6 +113,7 @@ function createRoutes(steered: ToxiproxySteered, proxies: Proxies): readonly Rou
         },
       },
     ],
+    [['metrics'], { GET: () => showMetrics(steered, Object.values(proxies.list())) }],
     [['version'], { GET: () => ok({ version: toxiproxyVersion }) }],
   ];
 }

@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { ControlAnswer, ControlRequest } from '../../../src/control/request.ts';
 import { answerToxiproxy } from '../../../src/control/toxiproxy/routes.ts';
 import type { ToxiproxySteered } from '../../../src/control/toxiproxy/proxies.ts';
-import { startProxy } from '../../helpers/proxied.ts';
+import { echo, exchange, startProxy, startServer } from '../../helpers/proxied.ts';
 import { toxiproxyCalls, withoutPorts, withPorts } from '../../helpers/toxiproxy-calls.ts';
 import { findPorts } from '../../helpers/toxiproxy-world.ts';
 
@@ -103,4 +103,23 @@ test('a replaced proxy keeps nothing of the one before', async (t) => {
   const { settings, faults } = steered.pair('mine');
   t.deepEqual(settings, { listen: '127.0.0.1:0', targets: ['b:2'] });
   t.deepEqual(faults.list, []);
+});
+
+test('the bytes of each proxy are counted under the names of toxiproxy', async (t) => {
+  const { ask, steered } = await start(t);
+  const upstream = await startServer(t, echo);
+  const { address = '' } = await steered.addPair('a"b', { listen: '127.0.0.1:0', targets: [upstream] });
+  await exchange(t, address, Buffer.from('hello'));
+  await exchange(t, address, Buffer.from('again'));
+  const found = await ask('GET', '/metrics');
+  t.regex(found?.headers?.['content-type'] ?? '', /^text\/plain; version=0\.0\.4/);
+  const labels = `listener="${address}",proxy="a\\"b",upstream="${upstream}"`;
+  t.deepEqual(
+    (found?.body as string).split('\n').filter((line) => line !== '' && !line.startsWith('#')),
+    ['received', 'sent'].flatMap((what) =>
+      ['upstream', 'downstream'].map(
+        (direction) => `toxiproxy_proxy_${what}_bytes_total{direction="${direction}",${labels}} 10`,
+      ),
+    ),
+  );
 });
