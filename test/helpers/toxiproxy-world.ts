@@ -4,7 +4,7 @@ import net from 'node:net';
 import type { ExecutionContext } from 'ava';
 import { Toxiproxy, type Proxy, type ToxicAttributeTypes, type ToxicDirection } from 'toxiproxy-node-client';
 import { startCli } from './cli.ts';
-import { connectPeer } from './peers.ts';
+import { connectPeer, toTarget } from './peers.ts';
 import { findProgram } from './programs.ts';
 import { startEcho } from './proxy.ts';
 
@@ -86,14 +86,23 @@ export async function timeOf(work: () => Promise<unknown>): Promise<number> {
 }
 
 /** How a connection ends for who only reads: its bytes, and the code of what broke it. */
-export async function readToEnd(socket: net.Socket): Promise<{ bytes: Buffer; end: string; ms: number }> {
+export async function readToEnd(socket: net.Socket): Promise<{ bytes: Buffer; end: string }> {
   const chunks: Buffer[] = [];
-  const startedAt = performance.now();
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
   const end = await new Promise<string>((resolve) => {
     socket.once('end', () => resolve('end'));
     socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'error'));
     socket.once('close', () => resolve('close'));
   });
-  return { bytes: Buffer.concat(chunks), end, ms: performance.now() - startedAt };
+  return { bytes: Buffer.concat(chunks), end };
+}
+
+/** Connects, sends something, and reads to the end. `ms` is from before the connection was there. */
+export async function visit(t: ExecutionContext, address: string, sent: string | Buffer = '') {
+  const startedAt = performance.now();
+  const socket = net.connect({ ...toTarget(address), allowHalfOpen: true });
+  t.teardown(() => socket.destroy());
+  if (sent.length > 0) socket.write(sent);
+  const read = await readToEnd(socket);
+  return { ...read, ms: performance.now() - startedAt };
 }

@@ -85,10 +85,11 @@ export function showToxic({ name, direction = 'both', toxicity = 1, fault }: Pai
   return { ...showFault(fault), name, stream: streams[direction], toxicity };
 }
 
-/** Those of `upstream` come first, as toxiproxy lists them. */
+/** Those of `upstream` come first, as toxiproxy lists them; with one of `both`, all stand in the order in which they act. */
 export function showToxics(faults: readonly PairFault[]): Toxic[] {
   const toxics = faults.map(showToxic);
-  return (['upstream', 'both', 'downstream'] as const).flatMap((stream) =>
+  if (toxics.some(({ stream }) => stream === 'both')) return toxics;
+  return (['upstream', 'downstream'] as const).flatMap((stream) =>
     toxics.filter((toxic) => toxic.stream === stream),
   );
 }

@@ -1,9 +1,13 @@
+import { once } from 'node:events';
+import { join } from 'node:path';
+import tls from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import type { ControlAnswer, ControlRequest } from '../../../src/control/request.ts';
 import { answerToxiproxy } from '../../../src/control/toxiproxy/routes.ts';
 import type { ToxiproxySteered } from '../../../src/control/toxiproxy/proxies.ts';
 import { echo, exchange, startProxy, startServer } from '../../helpers/proxied.ts';
 import { toxiproxyCalls, withoutPorts, withPorts } from '../../helpers/toxiproxy-calls.ts';
+import { tempDir } from '../../helpers/temp.ts';
 import { findPorts } from '../../helpers/toxiproxy-world.ts';
 
 async function start(t: ExecutionContext) {
@@ -122,4 +126,37 @@ test('the bytes of each proxy are counted under the names of toxiproxy', async (
       ),
     ),
   );
+});
+
+test('TLS clients, Unix sockets, faults and seeds of tnet are had by the same calls', async (t) => {
+  const { ask } = await start(t);
+  const path = join(tempDir(t), 'echo');
+  const upstream = await startServer(t, echo);
+  const inner = { name: 'inner', listen: path, upstream, settings: { seed: 7, slice: true } };
+  t.is((await ask('POST', '/proxies', inner))?.status, 201);
+  const outer = { name: 'outer', listen: 'tls://127.0.0.1:0', upstream: path };
+  const made = (await ask('POST', '/proxies', outer))?.body as { listen: string };
+  const damage = { type: 'corrupt', stream: 'upstream', attributes: { share: 1 } };
+  t.is((await ask('POST', '/proxies/inner/toxics', damage))?.status, 200);
+  const socket = tls.connect({ port: Number(made.listen.split(':').at(-1)), rejectUnauthorized: false });
+  t.teardown(() => socket.destroy());
+  socket.write('hello');
+  const [bytes] = (await once(socket, 'data')) as [Buffer];
+  t.not(bytes.toString(), 'hello'.slice(0, bytes.length));
+  t.like((await ask('GET', '/proxies/inner'))?.body, {
+    toxics: [
+      { name: 'slice', type: 'slicer', stream: 'both' },
+      { name: 'corrupt_upstream', type: 'corrupt' },
+    ],
+  });
+});
+
+test('a proxy of datagrams has the faults of its settings, and takes no toxic', async (t) => {
+  const { ask } = await start(t);
+  const body = { name: 'dns', listen: 'udp://127.0.0.1:0', upstream: 'udp://127.0.0.1:9' };
+  const made = await ask('POST', '/proxies', { ...body, settings: { loss: 0.1 } });
+  t.like(made?.body, { upstream: 'udp://127.0.0.1:9', settings: { loss: 0.1 }, toxics: [] });
+  t.is((await ask('POST', '/proxies/dns/toxics', { type: 'latency' }))?.status, 400);
+  t.is((await ask('PATCH', '/proxies/dns', { settings: { loss: null, latency: '5ms' } }))?.status, 200);
+  t.like((await ask('GET', '/proxies/dns'))?.body, { settings: { latency: '5ms' } });
 });

@@ -108,6 +108,7 @@ const made: readonly PairFault[] = [
 
 test('faults that were made elsewhere are shown with what toxiproxy has no word for', (t) => {
   t.deepEqual(showToxics(made), [
+    { attributes: { latency: 50, jitter: 0 }, name: 'latency', type: 'latency', stream: 'both', toxicity: 1 },
     {
       attributes: { timeout: 9_000, from: 'start' },
       name: 'reset',
@@ -115,10 +116,24 @@ test('faults that were made elsewhere are shown with what toxiproxy has no word 
       stream: 'upstream',
       toxicity: 1,
     },
-    { attributes: { latency: 50, jitter: 0 }, name: 'latency', type: 'latency', stream: 'both', toxicity: 1 },
-    { attributes: {}, name: 'dead', type: 'blackhole', stream: 'both', toxicity: 1 },
     { attributes: { rate: 65.536 }, name: 'narrow', type: 'bandwidth', stream: 'downstream', toxicity: 1 },
+    { attributes: {}, name: 'dead', type: 'blackhole', stream: 'both', toxicity: 1 },
   ]);
+});
+
+test('toxics of upstream are listed first, each stream in its order', (t) => {
+  const live = new LiveFaults();
+  for (const [name, stream] of Object.entries({
+    a: 'downstream',
+    b: 'upstream',
+    c: 'downstream',
+    d: 'upstream',
+  }))
+    live.add(readToxic({ type: 'latency', name, stream }));
+  t.deepEqual(
+    showToxics(live.list).map(({ name }) => name),
+    ['b', 'd', 'a', 'c'],
+  );
 });
 
 test('a change of a fault that was made elsewhere leaves what it does not name as it is', (t) => {
