@@ -14,7 +14,7 @@ import type { RelayService } from '../../../src/handlers/relay/service.ts';
 import { setTargetEnabled } from '../../../src/handlers/relay/targets/states.ts';
 import { roundMs } from '../../../src/quantities.ts';
 import type { Event } from '../../../src/report/events.ts';
-import type { OpenConnection, Totals } from '../../../src/serve/ledger.ts';
+import type { Moved, OpenConnection, Totals } from '../../../src/serve/ledger.ts';
 import type { Listeners } from '../../../src/serve/listeners.ts';
 import { ServeError } from '../../../src/serve/service.ts';
 import type { NamedPair } from '../config-file.ts';
@@ -172,6 +172,11 @@ export class Steering implements Steered {
     throw new TnetError('TNET_E_UNKNOWN_NAME', 'there is no open connection of this number', {
       subject: String(id),
     });
+  }
+
+  moved(name: string): Moved {
+    tellLanes();
+    return this.#options.host.ledger.movedBy(this.pair(name).name);
   }
 
   totals(): Totals {

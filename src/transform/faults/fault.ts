@@ -7,6 +7,7 @@ import { TnetError } from '../../errors.ts';
 export type Fault =
   /** Each chunk, and the end, comes so much later. The order stays, whatever the jitter. */
   | { readonly kind: 'latency'; readonly delayMs: number; readonly jitterMs?: number }
+  /** With 0 nothing passes: it is held until the fault is changed or removed. */
   | { readonly kind: 'bandwidth'; readonly bytesPerSecond: number }
   /** Cut into pieces of about so many bytes, each written on its own, with a pause between two. */
   | {
@@ -48,7 +49,7 @@ export interface ConnectionActions {
 const limits: Readonly<Record<FaultKind, Readonly<Record<string, readonly [least: number, most: number]>>>> =
   {
     latency: { delayMs: [0, Infinity], jitterMs: [0, Infinity] },
-    bandwidth: { bytesPerSecond: [1, Infinity] },
+    bandwidth: { bytesPerSecond: [0, Infinity] },
     slice: { bytes: [1, Infinity], variationBytes: [0, Infinity], delayMs: [0, Infinity] },
     'slow-close': { delayMs: [0, Infinity] },
     limit: { bytes: [0, Infinity] },
