@@ -105,6 +105,10 @@ export const errorTable = {
     exit: exitCodes.failed,
     meaning: 'A client of a proxy asked for a target that it may not reach.',
   },
+  TNET_E_DISABLED: {
+    exit: exitCodes.failed,
+    meaning: 'A client of a proxy could not be served: its targets have been disabled.',
+  },
   TNET_E_FILE: {
     exit: exitCodes.failed,
     meaning: 'A file was not transferred: it was cut off, refused, or did not arrive as it was sent.',

@@ -20,38 +20,55 @@ import { join, type Outcome } from './join.ts';
 import type { RelayOptions } from './service.ts';
 import { createLoopError } from './targets/rules.ts';
 import { formatTarget } from './targets/target.ts';
-import type { OpenUpstream } from './targets/upstream.ts';
+import type { Experience, OpenUpstream } from './targets/upstream.ts';
 
 /** Connects clients to their targets and joins the two. `open` connects a client to its target; default: as the options say. */
 export function createRelay(options: RelayOptions, host: ProxyHost, open = openTarget): Handler {
   return async (greeted) => {
-    const { client, greeting, entry } = greeted;
+    const { client, greeting } = greeted;
     if (greeting.request?.command === 'udp-associate') return associate(greeted, options, host);
     const isOwn = host.loops?.connections.has(socketOf(client) ?? client);
     if (isOwn && (await isOwn)) return leadBack(greeted, options, host);
     if (greeting.isHttp) return serveHttp(greeted, options, host);
     const opened = await open(greeted, options, host);
     if (!opened) return { reason: 'aborted', failed: true, close: () => closeUnserved(client) };
-    const { id } = entry;
-    const { socket: target } = opened;
-    greeted.guard.watch(target);
-    if (!socketOf(target)) host.loops?.connections.add(target);
-    tellExit(target, id, host);
-    entry.target = opened.target;
-    if (host.hears?.('connected') !== false) {
-      const isLocal = localEndOf(target) !== undefined;
-      const local = isLocal ? {} : { local: formatLocal(target, opened.target) };
-      host.emit({ event: 'connected', id, ...local, remote: opened.target });
+    let experience: Experience = { answered: false, refused: false };
+    try {
+      const outcome = await relayTo(opened, greeted, options, host);
+      experience = {
+        answered: outcome.hasAnswered,
+        refused: errorCode(outcome.error) === 'ECONNREFUSED',
+      };
+      return conclude(client, opened.socket, outcome);
+    } finally {
+      opened.release?.(experience);
     }
-    const records = openRecords(greeted, opened, host);
-    const outcome = await join({ client, target, early: greeting.early, records }, entry, options);
-    for (const record of records) record.closed(toRecordedEnding(outcome));
-    opened.release?.({
-      answered: outcome.hasAnswered,
-      refused: errorCode(outcome.error) === 'ECONNREFUSED',
-    });
-    return conclude(client, target, outcome);
   };
+}
+
+/** Joins a client to its target, and records the connection. */
+async function relayTo(
+  opened: OpenUpstream,
+  greeted: Greeted,
+  options: RelayOptions,
+  host: ProxyHost,
+): Promise<Outcome> {
+  const { client, greeting, entry } = greeted;
+  const { id } = entry;
+  const { socket: target } = opened;
+  greeted.guard.watch(target);
+  if (!socketOf(target)) host.loops?.connections.add(target);
+  tellExit(target, id, host);
+  entry.target = opened.target;
+  if (host.hears?.('connected') !== false) {
+    const isLocal = localEndOf(target) !== undefined;
+    const local = isLocal ? {} : { local: formatLocal(target, opened.target) };
+    host.emit({ event: 'connected', id, ...local, remote: opened.target });
+  }
+  const records = openRecords(greeted, opened, host);
+  const outcome = await join({ client, target, early: greeting.early, records }, entry, options);
+  for (const record of records) record.closed(toRecordedEnding(outcome));
+  return outcome;
 }
 
 /**

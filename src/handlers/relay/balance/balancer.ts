@@ -10,6 +10,8 @@ export interface Member {
   readonly endpoint: Endpoint;
   /** The name by which it was found, if any. */
   readonly host: string | undefined;
+  /** New clients may be given to it. */
+  isEnabled: boolean;
   /** Connections to it that are open or being made. */
   open: number;
   /** Attempts that another target has overtaken and that have not ended yet: it may not answer at all. */
@@ -24,6 +26,12 @@ export interface Member {
   ejectedUntil: number;
 }
 
+/** What a member is made of. */
+export interface MemberTarget extends Pick<Member, 'name' | 'endpoint' | 'host'> {
+  /** The target as the user wrote it, which may have several addresses. Default: the name. */
+  readonly written?: string;
+}
+
 export interface BalancerOptions {
   readonly way: BalanceAlgorithm;
   readonly fall: number;
@@ -36,30 +44,56 @@ export class Balancer {
   members: readonly Member[] = [];
   readonly #options: BalancerOptions;
   #turn = 0;
+  #targets: readonly MemberTarget[] = [];
+  /** What was said of members, by their names and as their targets were written. */
+  readonly #enabled = new Map<string, boolean>();
 
   constructor(options: BalancerOptions) {
     this.#options = options;
   }
 
   /** Replaces the members; one that stays (by name) keeps what is known about it. */
-  setMembers(targets: readonly Pick<Member, 'name' | 'endpoint' | 'host'>[]): void {
+  setMembers(targets: readonly MemberTarget[]): void {
     const known = new Map(this.members.map((member) => [member.name, member]));
     const unique = new Map(targets.map((target) => [target.name, target]));
-    this.members = [...unique.values()].map((target) => known.get(target.name) ?? createMember(target));
+    this.#targets = [...unique.values()];
+    this.members = this.#targets.map((target) => known.get(target.name) ?? createMember(target));
+    this.#applyEnabled();
+  }
+
+  /**
+   * Whether new clients may be given to a member, by its name, or to all of a target, as it was written. That holds
+   * also for addresses that are found later. False: there is neither, as far as any are known.
+   */
+  setEnabled(name: string, isEnabled: boolean): boolean {
+    const meant = this.#targets.filter((target) => target.name === name || target.written === name);
+    if (meant.length === 0 && this.#targets.length > 0) return false;
+    for (const target of meant) this.#enabled.delete(target.name);
+    this.#enabled.set(name, isEnabled);
+    this.#applyEnabled();
+    return true;
+  }
+
+  #applyEnabled(): void {
+    this.members.forEach((member, index) => {
+      const written = this.#targets[index]?.written ?? member.name;
+      member.isEnabled = this.#enabled.get(member.name) ?? this.#enabled.get(written) ?? true;
+    });
   }
 
   /**
    * The members in the order in which to try them for a client: usable ones as the balancing method orders them,
-   * then those in doubt, then the others, as a last resort.
+   * then those in doubt, then the others, as a last resort. Disabled ones are not among them.
    *
    * @param client the input of a hash
    * @param now on performance.now()'s clock
    */
   order(client: string, now: number): Member[] {
-    const usable = this.members.filter((member) => isUsable(member, now));
+    const members = this.members.filter(({ isEnabled }) => isEnabled);
+    const usable = members.filter((member) => isUsable(member, now));
     const sure = usable.filter(({ doubts }) => doubts === 0);
     const doubtful = usable.filter(({ doubts }) => doubts > 0);
-    const others = this.members.filter((member) => !usable.includes(member));
+    const others = members.filter((member) => !usable.includes(member));
     const turn = this.#turn++;
     return [sure, doubtful, others].flatMap((group) => this.#arrange(group, client, turn));
   }
@@ -119,9 +153,9 @@ export function isUsable({ isUp, ejectedUntil }: Member, now: number): boolean {
   return isUp && ejectedUntil <= now;
 }
 
-function createMember({ name, endpoint, host }: Pick<Member, 'name' | 'endpoint' | 'host'>): Member {
+function createMember({ name, endpoint, host }: MemberTarget): Member {
   return {
-    ...{ name, endpoint, host },
+    ...{ name, endpoint, host, isEnabled: true },
     ...{ open: 0, doubts: 0, isUp: true, contraryChecks: 0, refusals: 0, ejectedUntil: 0 },
   };
 }

@@ -12,11 +12,13 @@ import type { ProxyHost } from '../host.ts';
 import {
   connectTarget,
   createDialOptions,
+  disabledError,
   judgeTarget,
   type ChosenTarget,
   type TargetDialing,
   type Experience,
   type OpenUpstream,
+  type TargetState,
   type Upstream,
   type UpstreamRequest,
 } from '../targets/upstream.ts';
@@ -64,13 +66,30 @@ export class BalancedUpstream implements Upstream {
     });
   }
 
+  get targets(): readonly TargetState[] {
+    const now = performance.now();
+    const isChecked = this.#pair.values.health !== undefined;
+    return this.#balancer.members.map((member) => ({
+      address: member.name,
+      isEnabled: member.isEnabled,
+      isUp: !isUsable(member, now) ? false : isChecked || undefined,
+      connections: member.open,
+    }));
+  }
+
+  setEnabled(address: string, isEnabled: boolean): boolean {
+    return this.#balancer.setEnabled(address, isEnabled);
+  }
+
   async open(request: UpstreamRequest): Promise<OpenUpstream | undefined> {
     const { timeoutMs } = this.#dialing;
     const deadline = performance.now() + timeoutMs;
     await this.#awaitNames(timeoutMs);
     const members = this.#balancer.order(request.clientHost, performance.now());
-    if (members.length === 0) this.#host.fail(this.#name(), noAddressError(), request.id);
-    return this.#race(members, request, deadline);
+    if (members.length > 0) return this.#race(members, request, deadline);
+    const isDisabled = this.#balancer.members.length > 0;
+    this.#host.fail(this.#name(), isDisabled ? disabledError() : noAddressError(), request.id);
+    return undefined;
   }
 
   choose(request: UpstreamRequest): ChosenTarget | undefined {
@@ -187,7 +206,11 @@ export class BalancedUpstream implements Upstream {
       const found = await resolveTarget(target, this.#pair.values, this.#host.family);
       refreshMs = found.refreshMs;
       this.#resolved.set(target, found.targets);
-      this.#balancer.setMembers(this.#pair.targets.flatMap((each) => this.#resolved.get(each) ?? []));
+      this.#balancer.setMembers(
+        this.#pair.targets.flatMap((each) =>
+          (this.#resolved.get(each) ?? []).map((one) => ({ ...one, written: formatTarget(each) })),
+        ),
+      );
       this.#known.resolve(undefined);
     } catch (error) {
       this.#host.fail(formatTarget(target), error);

@@ -52,6 +52,8 @@ export async function createReplayUpstream(values: ReplayValues, host: ProxyHost
   const scripts = await readScripts(values);
   let next = 0;
   return {
+    targets: [],
+    setEnabled: () => false,
     open({ id }) {
       const script = scripts[next++ % scripts.length];
       if (!script) throw new Error('a recording has a connection');

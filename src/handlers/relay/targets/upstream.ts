@@ -3,6 +3,7 @@ import type { DialOptions } from '../../../dial/dial-options.ts';
 import { dial } from '../../../dial/dial.ts';
 import { formatTargetEndpoint, type Endpoint } from '../../../address/endpoint.ts';
 import { isForeignName, refuseNumericForm } from '../../../address/host-rules.ts';
+import { TnetError } from '../../../errors.ts';
 import { findCandidates, type Candidate } from '../../../net/candidates.ts';
 import { failureFields } from '../../../report/sentences.ts';
 import type { BegunAttempt } from './race.ts';
@@ -69,8 +70,29 @@ export interface ChosenTarget {
   readonly goOn: ((begun: BegunAttempt) => Promise<OpenUpstream | undefined>) | undefined;
 }
 
+/** A target of an upstream as it is now. */
+export interface TargetState {
+  /** As it is reported. */
+  readonly address: string;
+  /** New clients may be given to it. */
+  readonly isEnabled: boolean;
+  /** Whether it passed its checks, or refused no clients; undefined when nothing is known about it. */
+  readonly isUp: boolean | undefined;
+  /** Connections to it that are open or being made. */
+  readonly connections: number;
+}
+
 /** Where a pair's clients are connected to. */
 export interface Upstream {
+  /** Its targets, in their order: those that its names currently resolve to. None where a recording is the target. */
+  readonly targets: readonly TargetState[];
+  /**
+   * Whether new clients may be given to a target. Connections to it go on.
+   *
+   * @param address as it is reported, or as it was written: then every address that the name resolves to is meant
+   * @returns false: there is no such target
+   */
+  setEnabled(address: string, isEnabled: boolean): boolean;
   /** Chooses what open() would dial first. Undefined when that is not a single address yet: then call open(). */
   choose?(request: UpstreamRequest): ChosenTarget | Promise<ChosenTarget | undefined> | undefined;
   /** Connects to a target. Undefined when none accepted; then each one's failure has been reported. */
@@ -92,16 +114,29 @@ export interface ConnectOptions extends Pick<DialOptions, 'tlsHost'>, Pick<Upstr
 /** An upstream of one target. */
 export function createDirectUpstream(target: Endpoint, dialing: TargetDialing): Upstream {
   const { host } = dialing;
+  const address = formatTargetEndpoint(target);
+  const state = { address, isEnabled: true, isUp: undefined, connections: 0 };
   return {
-    choose: chooserOf(target, dialing),
+    get targets() {
+      return [{ ...state }];
+    },
+    setEnabled(name, isEnabled) {
+      if (name !== address) return false;
+      state.isEnabled = isEnabled;
+      return true;
+    },
+    choose: chooserOf(target, dialing, state),
     async open({ id, head, listener, describe }) {
-      const subject = formatTargetEndpoint(target);
+      state.connections++;
       try {
+        if (!state.isEnabled) throw disabledError();
         const judge = judgeTarget(dialing, listener);
         const own = { head, judge, listener, describe };
-        return { socket: await connectTarget(target, dialing, own), target: subject };
+        const socket = await connectTarget(target, dialing, own);
+        return { socket, target: address, release: () => state.connections-- };
       } catch (error) {
-        if (!host.signal.aborted) host.fail(subject, error, id);
+        state.connections--;
+        if (!host.signal.aborted) host.fail(address, error, id);
         return undefined;
       }
     },
@@ -109,8 +144,17 @@ export function createDirectUpstream(target: Endpoint, dialing: TargetDialing): 
   };
 }
 
+/** The error for a client whose targets have all been disabled. */
+export function disabledError(): TnetError {
+  return new TnetError('TNET_E_DISABLED', 'new clients are kept from it: it has been disabled');
+}
+
 /** For a name: its address, if it has only one. Clients that arrive while it is looked up get the same answer. */
-function chooserOf(target: Endpoint, dialing: TargetDialing): Upstream['choose'] {
+function chooserOf(
+  target: Endpoint,
+  dialing: TargetDialing,
+  state: { readonly isEnabled: boolean; connections: number },
+): Upstream['choose'] {
   if (target.kind !== 'tcp' || !isForeignName(target.host)) return undefined;
   const { host, port } = target;
   const { family } = dialing.host;
@@ -126,17 +170,25 @@ function chooserOf(target: Endpoint, dialing: TargetDialing): Upstream['choose']
     }
   };
   return async ({ id, listener }) => {
+    if (!state.isEnabled) return undefined; // open() reports why
     lookup ??= lookUp();
     const [found, ...others] = (await lookup) ?? [];
     if (!found || others.length > 0) return undefined;
     const address = { address: found.address, port };
     if (judgeTarget(dialing, listener)?.({ transport: 'stream', ...address })) return undefined;
     const name = formatTargetEndpoint(target);
+    const release = () => {
+      state.connections--;
+    };
+    state.connections++;
     return {
       ...{ name, endpoint: target, address },
       taken: () => undefined,
-      release: () => undefined,
-      failed: (error) => dialing.host.fail(name, error, id),
+      release,
+      failed(error) {
+        release();
+        dialing.host.fail(name, error, id);
+      },
       goOn: undefined,
     };
   };

@@ -146,3 +146,23 @@ test('hash gives a client the same order every time, whatever order the members 
     }),
   );
 });
+
+test('a disabled member is not even a last resort, and stays disabled when it leaves and comes back', (t) => {
+  const balancer = balancerOf('first', 'a', 'b');
+  const all = [...balancer.members];
+  t.true(balancer.setEnabled('a', false));
+  t.false(balancer.setEnabled('c', false));
+  all[1]!.isUp = false;
+  t.deepEqual(
+    balancer.order('c', 0).map(({ name }) => name),
+    ['b'],
+  );
+  balancer.setMembers([all[1]!]);
+  balancer.setMembers(all);
+  t.deepEqual(
+    balancer.members.map(({ isEnabled }) => isEnabled),
+    [false, true],
+  );
+  t.true(balancer.setEnabled('a', true));
+  t.is(firsts(balancer, 1), 'a');
+});
