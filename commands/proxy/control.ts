@@ -21,6 +21,8 @@ export interface ControlSettings {
   readonly endpoint: Endpoint;
   /** Other machines reach it. */
   readonly isPublic: boolean;
+  /** Whoever may change anything is this user, or has the token. */
+  readonly isTrusted: boolean;
   readonly token: string | undefined;
   readonly access: AccessList | undefined;
 }
@@ -54,6 +56,7 @@ export async function readControl(address: string, options: ProxyOptions): Promi
   return {
     endpoint,
     isPublic,
+    isTrusted: endpoint.kind === 'unix' || tokenFile !== undefined,
     token: tokenFile === undefined ? undefined : await readToken(tokenFile),
     access:
       allow &&

@@ -162,9 +162,22 @@ function checkAccess({ listen, values }: ReadPair, name: NamePart): void {
   if (given) throw refuse(name(given), 'judges IP addresses, and a Unix socket has none; use --mode');
 }
 
-function findLocalTarget({ targets, values }: ReadPair): Target | undefined {
-  const all = [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
-  return all.find(isLocalEnd);
+function findLocalTarget(pair: ReadPair): Target | undefined {
+  return listTargets(pair).find(isLocalEnd);
+}
+
+function listTargets({ targets, values }: ReadPair): Target[] {
+  return [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
+}
+
+/**
+ * Ends by which whoever names them does what this process may do here: run programs, and use its files, devices and
+ * descriptors.
+ */
+export function listOwnEnds(pair: ReadPair): string[] {
+  const targets = listTargets(pair).filter(isLocalEnd).map(formatTarget);
+  const { listen } = pair;
+  return isLocalEnd(listen) || listen.kind === 'fd' ? [formatEndpoint(listen), ...targets] : targets;
 }
 
 /** A server that connects any client to anything must not be offered to a network by mistake. */
