@@ -6,6 +6,7 @@ import { parseEndpoint } from '../../src/address/parse.ts';
 import { Control } from '../../src/control/control.ts';
 import { formatControlUrl, serveControl, type ControlServer } from '../../src/control/server.ts';
 import type { Steered } from '../../src/control/steered.ts';
+import { answerToxiproxy } from '../../src/control/toxiproxy/routes.ts';
 import { EventFeeds } from '../../src/control/v1/event-feeds.ts';
 import { createOwnInterface } from '../../src/control/v1/routes.ts';
 import { errorCode, TnetError } from '../../src/errors.ts';
@@ -94,7 +95,7 @@ export async function startControl(
     token,
     isPublic,
     host: endpoint.kind === 'tcp' ? endpoint.host : undefined,
-    interfaces: [createOwnInterface({ steered, feeds })],
+    interfaces: [createOwnInterface({ steered, feeds }), answerToxiproxy(steered)],
     isEnding,
     report: (fault) => reporter.fail(subject, fault),
   });

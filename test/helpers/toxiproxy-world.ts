@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import net from 'node:net';
 import type { ExecutionContext } from 'ava';
 import { Toxiproxy, type Proxy, type ToxicAttributeTypes, type ToxicDirection } from 'toxiproxy-node-client';
-import { startCli } from './cli.ts';
+import { startControlled } from './control.ts';
 import { connectPeer, toTarget } from './peers.ts';
 import { findProgram } from './programs.ts';
 import { startEcho } from './proxy.ts';
@@ -16,8 +16,8 @@ export interface ToxiproxyServer {
 
 /** `tnet proxy --control` without a pair. */
 export async function startControl(t: ExecutionContext): Promise<ToxiproxyServer> {
-  const cli = startCli(t, ['proxy', '--control', '127.0.0.1:0']);
-  const [, url = ''] = await cli.said(/(http:\/\/127\.0\.0\.1:\d+)/);
+  const { address } = await startControlled(t);
+  const url = `http://${address}`;
   return { url, client: new Toxiproxy(url) };
 }
 
