@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+
+/** What the ways of balancing know of a member. */
+export interface Candidate {
+  readonly name: string;
+  /** Connections to it that are open or being made. */
+  readonly open: number;
+  /** How far its turn is due; see takeTurns(). */
+  turn: number;
+}
+
+/** How much of the clients a candidate is to get, compared with the others: over 0. */
+export type WeightOf<One> = (candidate: One) => number;
+
+/**
+ * The candidates in the order in which their turns are due. The first one's turn is taken: it comes as often as its
+ * weight says, spread as evenly as can be. Source: nginx, ngx_http_upstream_get_peer().
+ */
+export function takeTurns<One extends Candidate>(candidates: readonly One[], weightOf: WeightOf<One>): One[] {
+  let total = 0;
+  for (const candidate of candidates) {
+    const weight = weightOf(candidate);
+    total += weight;
+    candidate.turn += weight;
+  }
+  const ordered = sortBy(candidates, ({ turn }) => -turn);
+  if (ordered[0]) ordered[0].turn -= total;
+  return ordered;
+}
+
+/** Those with the fewest connections for their weight first; among equals, those whose turn it is. */
+export function byLoad<One extends Candidate>(candidates: readonly One[], weightOf: WeightOf<One>): One[] {
+  const loads = new Map(candidates.map((candidate) => [candidate, candidate.open / weightOf(candidate)]));
+  const loadOf = (candidate: One) => loads.get(candidate) ?? 0;
+  const least = Math.min(...loads.values());
+  const idlest = candidates.filter((candidate) => loadOf(candidate) === least);
+  const others = candidates.filter((candidate) => loadOf(candidate) !== least);
+  return [...takeTurns(idlest, weightOf), ...sortBy(others, loadOf)];
+}
+
+/**
+ * Rendezvous hashing: each client has an order of its own. Whoever leaves affects only its own clients, and a weight
+ * that grows only draws clients to it. Source: Schindelhauer and Schomaker, "Weighted distributed hash tables".
+ */
+export function byHash<One extends Candidate>(
+  candidates: readonly One[],
+  client: string,
+  weightOf: WeightOf<One>,
+): One[] {
+  return sortBy(candidates, (candidate) => Math.log(draw(client, candidate.name)) / -weightOf(candidate));
+}
+
+/** A number between 0 and 1, of which neither is drawn. */
+function draw(client: string, name: string): number {
+  const hash = createHash('sha1').update(`${client}\0${name}`).digest();
+  return (hash.readUIntBE(0, 6) + 0.5) / 2 ** 48;
+}
+
+function sortBy<One>(candidates: readonly One[], rank: (candidate: One) => number): One[] {
+  const ranked = candidates.map((candidate) => ({ candidate, rank: rank(candidate) }));
+  return ranked.sort((a, b) => a.rank - b.rank).map(({ candidate }) => candidate);
+}
