@@ -1,4 +1,11 @@
-import { formatEndpoint, type Endpoint, hasHost, isUnixKind } from '../../src/address/endpoint.ts';
+import {
+  formatEndpoint,
+  type Endpoint,
+  hasHost,
+  isLocalEnd,
+  isUnixKind,
+  localEnds,
+} from '../../src/address/endpoint.ts';
 import { isForeignName } from '../../src/address/host-rules.ts';
 import { isIP } from '../../src/address/ip.ts';
 import { TnetError } from '../../src/errors.ts';
@@ -123,7 +130,7 @@ function describeEnd(
 
 const listenKinds: readonly Endpoint['kind'][] = [
   ...(['tcp', 'udp', 'unix', 'ws', 'fd', 'unix-dgram', 'unix-seqpacket', 'vsock'] as const),
-  ...(['exec', 'pty', 'file', 'serial', 'stdio'] as const),
+  ...localEnds,
 ];
 
 function checkEnds(pair: ReadPair, name: NamePart): void {
@@ -157,10 +164,9 @@ function checkAccess({ listen, values }: ReadPair, name: NamePart): void {
   if (given) throw refuse(name(given), 'judges IP addresses, and a Unix socket has none; use --mode');
 }
 
-/** A target that is no peer, but something of this machine: a program, a file, a device, our own stdin and stdout. */
 function findLocalTarget({ targets, values }: ReadPair): Target | undefined {
   const all = [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
-  return all.find(({ kind }) => ['exec', 'pty', 'file', 'serial', 'stdio'].includes(kind));
+  return all.find(isLocalEnd);
 }
 
 /** A server that connects any client to anything must not be offered to a network by mistake. */

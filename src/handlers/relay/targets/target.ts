@@ -1,4 +1,4 @@
-import { formatTargetEndpoint, type Endpoint } from '../../../address/endpoint.ts';
+import { formatTargetEndpoint, localEnds, type Endpoint } from '../../../address/endpoint.ts';
 import { hideUserInfo, TnetError } from '../../../errors.ts';
 import { parseEndpoint } from '../../../address/parse.ts';
 import { sniffedProtocols } from '../../../protocol/sniff.ts';
@@ -41,7 +41,7 @@ export function formatTarget(target: Target): string {
 
 const targetKinds: readonly Target['kind'][] = [
   ...(['tcp', 'tls', 'udp', 'unix', 'unix-dgram', 'unix-seqpacket', 'ws', 'vsock', 'srv'] as const),
-  ...(['exec', 'pty', 'file', 'serial', 'stdio'] as const),
+  ...localEnds,
 ];
 
 /**
