@@ -1,4 +1,4 @@
-import { leaveInOrder } from '../../../net/connection.ts';
+import { leaveInOrder, type Connection } from '../../../net/connection.ts';
 import { errorCode, formatLimit, TnetError } from '../../../errors.ts';
 import type { ProxyHost } from '../host.ts';
 import { raceTargets, staggerMs, type BegunAttempt } from '../targets/race.ts';
@@ -133,7 +133,7 @@ export class Connector {
       },
       onLate: (member, connection) => {
         this.taken(member);
-        this.released(member);
+        this.#releaseAfter(connection, member);
         void leaveInOrder(connection);
       },
       isStopped: () => host.signal.aborted,
@@ -147,9 +147,15 @@ export class Connector {
     const release = ({ answered, refused }: Experience) => {
       if (isDatagram && answered) this.taken(member);
       if (isDatagram && refused) this.#refused(member);
-      this.released(member);
+      this.#releaseAfter(connection, member);
     };
     return { socket: connection, target: member.name, release };
+  }
+
+  /** Its place is free once the connection is closed, so that the target never has one more than it may have. */
+  #releaseAfter(connection: Connection, member: Member): void {
+    if (connection.closed) this.released(member);
+    else connection.once('close', () => this.released(member));
   }
 
   /** A connection to it, or an attempt, is over. */

@@ -106,6 +106,23 @@ test('a target as it was written is all the addresses of its name', async (t) =>
   t.true(listTargets(service).every(({ isEnabled }) => isEnabled));
 });
 
+test('a client that waits for room is given a target that is enabled meanwhile', async (t) => {
+  const [one, two] = [await startTarget(t), await startTarget(t)];
+  const { service, open } = await prepare(t, [`${one},max=1`, two], { balance: 'first' });
+  setTargetEnabled(service, two, false);
+  t.is((await open())?.target, one);
+  const waiting = open();
+  setTargetEnabled(service, two, true);
+  t.is((await waiting)?.target, two);
+  t.deepEqual(
+    listTargets(service).map(({ connections, settings }) => [connections, settings]),
+    [
+      [1, { max: 1 }],
+      [1, {}],
+    ],
+  );
+});
+
 test('whether a target is up is what its checks say, or that it refused clients', async (t) => {
   const down = `127.0.0.1:${await closedPort()}`;
   const up = await startTarget(t);
