@@ -30,6 +30,7 @@ function createPairProperties(): Readonly<Record<string, JsonSchema>> {
       [key, { description: helpIn?.proxy ?? help, ...value.schema }] as const,
   );
   return {
+    name: { description: 'what the pair is called; default: its listen address', type: 'string' },
     listen: {
       description: 'where to listen: PORT (loopback), HOST:PORT, udp://HOST:PORT, /path, fd:N',
       type: 'string',

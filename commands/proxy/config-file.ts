@@ -1,7 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { TnetError } from '../../src/errors.ts';
 import type { Pair } from '../../src/handlers/relay/pair.ts';
+import type { WrittenSettings } from '../../src/control/steered.ts';
 import { readPair, type ReadPairOptions, type WrittenPair } from './pair.ts';
+
+/** A pair with its name, and with what it was read from. */
+export interface NamedPair {
+  /** Unique among those that were read with it. Default: its listen address as written. */
+  readonly name: string;
+  /** As written, without the name, and with what the command line says. */
+  readonly settings: WrittenSettings;
+  readonly pair: Pair;
+}
 
 /** What the command line says about the pairs of a file. */
 export interface SharedOptions extends Pick<ReadPairOptions, 'family' | 'modes'> {
@@ -15,12 +25,12 @@ export interface SharedOptions extends Pick<ReadPairOptions, 'family' | 'modes'>
  * @throws TnetError TNET_E_CONFIG whose subject says where: `file: /pairs/0/latency`. The system's error when the
  *   file cannot be read.
  */
-export async function readConfigFile(path: string, shared: SharedOptions): Promise<Pair[]> {
+export async function readConfigFile(path: string, shared: SharedOptions): Promise<NamedPair[]> {
   return readConfig(await readFile(path, 'utf8'), path, shared);
 }
 
 /** Reads a configuration from its text; see readConfigFile(). */
-export function readConfig(text: string, path: string, { values = {}, ...options }: SharedOptions): Pair[] {
+export function readConfig(text: string, path: string, shared: SharedOptions): NamedPair[] {
   const config = parseJson(text, path);
   const fail = (place: string, message: string) =>
     new TnetError('TNET_E_CONFIG', message, { subject: `${path}: ${place || '/'}` });
@@ -33,9 +43,7 @@ export function readConfig(text: string, path: string, { values = {}, ...options
   const { pairs } = config;
   if (!Array.isArray(pairs) || pairs.length === 0)
     throw fail('/pairs', 'expected a list of at least one pair');
-  return pairs.map((pair: unknown, index) =>
-    readSettings(pair, `/pairs/${index}`, { ...options, values, fail }),
-  );
+  return readAll(pairs, (index) => `/pairs/${index}`, { ...shared, fail });
 }
 
 /**
@@ -44,28 +52,64 @@ export function readConfig(text: string, path: string, { values = {}, ...options
  * @param pairs one, or a list
  * @throws TnetError TNET_E_CONFIG whose subject says where: `/latency`, or `/1/latency` in a list
  */
-export function readPairSettings(pairs: unknown): Pair[] {
+export function readPairSettings(pairs: unknown, shared: SharedOptions = {}): NamedPair[] {
   const fail = (place: string, message: string) =>
     new TnetError('TNET_E_CONFIG', message, { subject: place || '/' });
   const list: readonly unknown[] = Array.isArray(pairs) ? pairs : [pairs];
-  return list.map((pair, index) => readSettings(pair, Array.isArray(pairs) ? `/${index}` : '', { fail }));
+  return readAll(list, (index) => (Array.isArray(pairs) ? `/${index}` : ''), { ...shared, fail });
+}
+
+interface ReadOptions extends SharedOptions {
+  readonly fail: (place: string, message: string) => TnetError;
+}
+
+/** Reads pairs that are served side by side; `place` says where each stands. @throws what `fail` gives */
+function readAll(
+  pairs: readonly unknown[],
+  place: (index: number) => string,
+  options: ReadOptions,
+): NamedPair[] {
+  const names = pairs.map((pair, index) =>
+    readName(pair, (part) => options.fail(`${place(index)}/name`, part)),
+  );
+  const taken = new Set<string>();
+  for (const [index, name] of names.entries()) {
+    if (name === undefined) continue;
+    if (taken.has(name)) throw options.fail(`${place(index)}/name`, 'another pair has this name');
+    taken.add(name);
+  }
+  return pairs.map((one, index) => {
+    const { listen, targets, values } = toWritten(one, options.values ?? {}, (part) =>
+      options.fail(`${place(index)}${part}`, 'expected a string'),
+    );
+    const name = names[index] ?? findFreeName(listen, taken);
+    taken.add(name);
+    const pair = readSettings({ listen, targets, values }, place(index), options);
+    return { name, settings: { listen, targets, ...values }, pair: { ...pair, name } };
+  });
+}
+
+/** Undefined: the pair has none of its own. */
+function readName(pair: unknown, fail: (message: string) => TnetError): string | undefined {
+  if (!isObject(pair) || pair['name'] === undefined) return undefined;
+  const { name } = pair;
+  if (typeof name !== 'string') throw fail('expected a string');
+  if (name === '' || name.length > 200 || /[\0-\x1f\x7f]/.test(name))
+    throw fail('expected a name of 1 to 200 characters, none of them a control character');
+  return name;
+}
+
+/** Several pairs may listen on a free port of one address. */
+export function findFreeName(wanted: string, taken: ReadonlySet<string>): string {
+  let name = wanted;
+  for (let nth = 2; taken.has(name); nth++) name = `${wanted} ${nth}`;
+  return name;
 }
 
 /** Reads one pair; `place` is where it stands. @throws what `fail` gives */
-function readSettings(
-  pair: unknown,
-  place: string,
-  {
-    values = {},
-    fail,
-    ...options
-  }: SharedOptions & { readonly fail: (place: string, message: string) => TnetError },
-): Pair {
+function readSettings(written: WrittenPair, place: string, { fail, family, modes }: ReadOptions): Pair {
   try {
-    return readPair(
-      toWritten(pair, values, (part) => fail(`${place}${part}`, 'expected a string')),
-      { ...options, name: (part) => `${place}/${part}` },
-    );
+    return readPair(written, { family, modes, name: (part) => `${place}/${part}` });
   } catch (error) {
     if (!(error instanceof TnetError) || error.code === 'TNET_E_CONFIG') throw error;
     throw fail(error.subject ?? place, error.message);
@@ -78,7 +122,8 @@ function toWritten(
   fail: (part: string) => TnetError,
 ): WrittenPair {
   if (!isObject(pair)) throw fail('');
-  const { listen, targets = [], ...values } = pair;
+  const { listen, targets = [], ...others } = pair;
+  const values = Object.fromEntries(Object.entries(others).filter(([name]) => name !== 'name'));
   if (typeof listen !== 'string') throw fail('/listen');
   if (!Array.isArray(targets)) throw fail('/targets');
   targets.forEach((target, index) => {

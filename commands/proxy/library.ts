@@ -1,33 +1,47 @@
 import { EventEmitter } from 'node:events';
-import { TnetError } from '../../src/errors.ts';
-import { tellLanes } from '../../src/flow/express-lane.ts';
-import { prepareRelays } from '../../src/handlers/relay/prepare.ts';
+import type {
+  SteeredConnection,
+  SteeredPair,
+  SteeredTarget,
+  SteeringChange,
+  StopOptions,
+  WrittenSettings,
+} from '../../src/control/steered.ts';
+import { errorCode } from '../../src/errors.ts';
+import type { LiveFaults, PairFault } from '../../src/handlers/relay/faults/live-faults.ts';
+import type { ProxyHost } from '../../src/handlers/relay/host.ts';
 import type { RelayService } from '../../src/handlers/relay/service.ts';
 import { checkBoundLoops } from '../../src/handlers/relay/targets/loop-check.ts';
 import { LoopWatch } from '../../src/handlers/relay/targets/rules.ts';
 import type { Event } from '../../src/report/events.ts';
 import { failureFields } from '../../src/report/sentences.ts';
-import { Ledger, type Totals } from '../../src/serve/ledger.ts';
+import { Ledger, type Moved, type Totals } from '../../src/serve/ledger.ts';
 import { Listeners } from '../../src/serve/listeners.ts';
 import { OwnAddresses } from '../../src/serve/own-addresses.ts';
-import { ServeError, type ServeHost } from '../../src/serve/service.ts';
+import { ServeError } from '../../src/serve/service.ts';
 import { ThrowawayCertificates } from '../../src/serve/throwaway-certificates.ts';
-import { roundMs } from '../../src/quantities.ts';
-import { readPairSettings } from './config-file.ts';
+import type { Fault } from '../../src/transform/faults/fault.ts';
+import { readPairSettings, type NamedPair } from './config-file.ts';
 import type { PairSettings } from './pair-settings.ts';
+import { Steering } from './steering/steering.ts';
 
-export type { PairSettings, Event, Totals };
+export type {
+  Event,
+  Fault,
+  LiveFaults,
+  Moved,
+  PairFault,
+  PairSettings,
+  SteeredConnection as ProxiedConnection,
+  SteeredPair,
+  SteeredTarget,
+  SteeringChange,
+  StopOptions,
+  Totals,
+};
 
-/** One open connection of a proxy. `sentBytes` went to the client, `receivedBytes` came from it. */
-export interface ProxiedConnection {
-  readonly id: number;
-  readonly remote: string;
-  /** What it is connected to; undefined until that is decided. */
-  readonly target: string | undefined;
-  readonly ageMs: number;
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
-}
+/** Settings to change: null takes one away. */
+export type ChangedSettings = { readonly [Name in keyof PairSettings]?: PairSettings[Name] | null };
 
 /** How a proxy is closed. */
 export interface CloseOptions {
@@ -47,20 +61,17 @@ export interface ProxyEvents {
 export class Proxy extends EventEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #ledger = new Ledger();
   readonly #cutting = new AbortController();
-  readonly #host: ServeHost;
-  readonly #loops: LoopWatch;
   readonly #listeners: Listeners<RelayService>;
-  /** Changes of the pairs, one after the other. */
-  #changing: Promise<void> = Promise.resolve();
+  readonly #steering: Steering;
   #closed: Promise<void> | undefined;
 
   constructor() {
     super();
     const own = new OwnAddresses();
     const emit = (event: Event) => void this.emit('event', event);
-    this.#loops = new LoopWatch(own);
-    this.#host = {
+    const host: ProxyHost = {
       own,
+      loops: new LoopWatch(own),
       certificates: new ThrowawayCertificates((fingerprint) =>
         emit({ event: 'throwaway-certificate', fingerprint }),
       ),
@@ -71,7 +82,16 @@ export class Proxy extends EventEmitter<ProxyEvents> implements AsyncDisposable 
         emit({ event: 'error', ...(id !== undefined && { id }), subject, ...failureFields(error) }),
       signal: this.#cutting.signal,
     };
-    this.#listeners = new Listeners<RelayService>(this.#host, checkBoundLoops);
+    this.#listeners = new Listeners<RelayService>(host, checkBoundLoops);
+    this.#steering = new Steering({
+      host,
+      listeners: this.#listeners,
+      read: readOwnPair,
+      listen: (onEvent) => {
+        this.on('event', onEvent);
+        return () => void this.off('event', onEvent);
+      },
+    });
   }
 
   /** What has been bound, in the order of the pairs: `127.0.0.1:40123`, or a path. */
@@ -79,54 +99,122 @@ export class Proxy extends EventEmitter<ProxyEvents> implements AsyncDisposable 
     return this.#listeners.addresses;
   }
 
-  /** The connections that are open now. */
-  get connections(): readonly ProxiedConnection[] {
-    tellLanes();
-    const now = performance.now();
-    return this.#ledger.list().map(({ startedAt, ...connection }) => ({
-      ...connection,
-      ageMs: roundMs(now - startedAt),
-    }));
+  /** Its pairs, in the order in which they were added. */
+  get pairs(): readonly SteeredPair[] {
+    return this.#steering.pairs;
   }
 
-  /** What has been done so far, by all pairs. */
+  /** The connections that are open now. */
+  get connections(): readonly SteeredConnection[] {
+    return this.#steering.connections();
+  }
+
+  /** What has been done since the start, or since resetTotals(), by all pairs. */
   get totals(): Totals {
-    tellLanes();
-    return this.#ledger.sum();
+    return this.#steering.totals();
   }
 
   /**
-   * Serves these pairs from now on. An address that is served already stays bound: its open connections go on as
-   * they are, and its next ones are served by the new settings. When one cannot be read or bound, all stays as it
-   * was.
+   * What the connections of a pair have moved since the start, those that are over included.
+   *
+   * @throws TnetError TNET_E_UNKNOWN_NAME
+   */
+  moved(name: string): Moved {
+    return this.#steering.moved(name);
+  }
+
+  /** Makes the totals count from now on. */
+  resetTotals(): void {
+    this.#steering.resetTotals();
+  }
+
+  /**
+   * Serves these pairs from now on, and no other. A pair with the name of one that is there (by default its listen
+   * address) stays bound, if that is as it was: its open connections go on as they are, and its next ones are served by
+   * the new settings. When one cannot be read or bound, all stays as it was.
    *
    * @throws TnetError TNET_E_CONFIG, whose subject says which setting; TNET_E_LOOP; or what kept an address from
    *   being bound: the system's error (`EADDRINUSE`, …) or a TnetError
    */
-  setPairs(pairs: PairSettings | readonly PairSettings[]): Promise<void> {
-    const change = async () => {
-      if (this.#closed) throw new TnetError('TNET_E_USAGE', 'the proxy has been closed');
-      const read = readPairSettings(pairs);
-      const services = await prepareRelays(read, { ...this.#host, loops: this.#loops });
-      try {
-        await this.#listeners.serve(services);
-      } catch (error) {
-        throw error instanceof ServeError ? error.cause : error;
-      }
-    };
-    const changed = this.#changing.then(change);
-    this.#changing = changed.catch(() => undefined);
-    return changed;
+  async setPairs(pairs: PairSettings | readonly PairSettings[]): Promise<void> {
+    try {
+      await this.#steering.setPairs(readPairSettings(pairs));
+    } catch (error) {
+      throw error instanceof ServeError ? error.cause : error;
+    }
+  }
+
+  /**
+   * The pair of that name.
+   *
+   * @throws TnetError TNET_E_UNKNOWN_NAME
+   */
+  pair(name: string): SteeredPair {
+    return this.#steering.pair(name);
+  }
+
+  /**
+   * Adds a pair and binds it, unless it is not enabled.
+   *
+   * @throws TnetError TNET_E_NAME_TAKEN, or as setPairs() does
+   */
+  addPair(
+    name: string,
+    settings: PairSettings,
+    options?: { readonly isEnabled?: boolean },
+  ): Promise<SteeredPair> {
+    return this.#steering.addPair(name, { ...settings }, options);
+  }
+
+  /**
+   * Gives a pair other settings: those named replace what it had, and null takes one away. The next clients are served
+   * by them, and faults are changed at once, also on open connections. When it listens elsewhere, that is bound before
+   * the old address is given up.
+   *
+   * @throws TnetError TNET_E_UNKNOWN_NAME, or as setPairs() does; then nothing has changed
+   */
+  changePair(name: string, settings: ChangedSettings, options?: StopOptions): Promise<SteeringChange> {
+    return this.#steering.changePair(name, { ...settings }, options);
+  }
+
+  /** Removes a pair. Its connections go on, or are reset with `cut`. @throws TnetError TNET_E_UNKNOWN_NAME */
+  removePair(name: string, options?: StopOptions): Promise<SteeringChange> {
+    return this.#steering.removePair(name, options);
+  }
+
+  /**
+   * Stops accepting the clients of a pair, or binds again what it had bound. Its connections go on, or are reset with
+   * `cut`.
+   *
+   * @throws TnetError TNET_E_UNKNOWN_NAME, or as setPairs() does
+   */
+  setEnabled(name: string, isEnabled: boolean, options?: StopOptions): Promise<SteeringChange> {
+    return this.#steering.setEnabled(name, isEnabled, options);
+  }
+
+  /**
+   * Gives a target of a pair no new clients, or gives it some again. Connections to it go on, or are reset with `cut`.
+   *
+   * @throws TnetError TNET_E_UNKNOWN_NAME
+   */
+  setTargetEnabled(
+    name: string,
+    target: string,
+    isEnabled: boolean,
+    options?: StopOptions,
+  ): Promise<SteeringChange> {
+    return this.#steering.setTargetEnabled(name, target, isEnabled, options);
   }
 
   /** Resets an open connection, on both sides. False: there is none of this number. */
   reset(id: number): boolean {
-    for (const entry of this.#ledger.open) {
-      if (entry.id !== id) continue;
-      entry.breakOff?.();
+    try {
+      this.#steering.reset(id);
       return true;
+    } catch (error) {
+      if (errorCode(error) === 'TNET_E_UNKNOWN_NAME') return false;
+      throw error;
     }
-    return false;
   }
 
   /**
@@ -143,7 +231,7 @@ export class Proxy extends EventEmitter<ProxyEvents> implements AsyncDisposable 
   }
 
   async #close({ drainMs = 0 }: CloseOptions): Promise<void> {
-    await this.#changing;
+    await this.#steering.end();
     await this.#listeners.stop({ takesWaiting: drainMs > 0 });
     const isIdle = this.#ledger.idle();
     if (drainMs > 0) {
@@ -156,6 +244,12 @@ export class Proxy extends EventEmitter<ProxyEvents> implements AsyncDisposable 
     this.#listeners.cut();
     await isIdle;
   }
+}
+
+function readOwnPair(settings: WrittenSettings): NamedPair {
+  const [pair] = readPairSettings(settings);
+  if (!pair) throw new Error('one was given');
+  return pair;
 }
 
 /**

@@ -3,6 +3,8 @@
  * have units, as text: '200ms', '64k'. Written by scripts/write-config-schema.mjs.
  */
 export interface PairSettings {
+  /** what the pair is called; default: its listen address */
+  readonly name?: string;
   /** where to listen: PORT (loopback), HOST:PORT, udp://HOST:PORT, /path, fd:N */
   readonly listen: string;
   /** where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path; of several: HOST:PORT,weight=3,max=10,backup */

@@ -12,7 +12,7 @@ import { splitTargets } from '../../src/handlers/relay/targets/settings.ts';
 import { createContext } from '../context.ts';
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
 import { readFamily, addressFlags } from '../options/server-address.ts';
-import { readConfigFile, type SharedOptions } from './config-file.ts';
+import { findFreeName, readConfigFile, type NamedPair, type SharedOptions } from './config-file.ts';
 import { isWorker } from '../is-worker.ts';
 import { nameFlag, proxyLayout, writtenValues, type ProxyOptions } from './options.ts';
 import { checkProcess } from './pair-checks.ts';
@@ -62,21 +62,23 @@ async function runProxy(
   const words = listen === undefined ? [] : [listen, ...targets];
   checkProcess(givenOptions(command), nameFlag);
   const family = readFamily(options);
-  const read = createPairReader(words, options, {
+  const shared: SharedOptions = {
     values: writtenValues(command),
     family,
     modes: options.workers === undefined ? {} : { workers: '--workers' },
-  });
+  };
+  const read = createPairReader(words, options, shared);
   if (options.workers !== undefined && isWorker()) {
     let loops: LoopWatch | undefined;
     (await import('../workers.ts')).runWorker(context, options, async (host) => {
       loops ??= host.own && new LoopWatch(host.own);
-      const streams = (await read()).filter((pair) => !isServedHere(pair.listen));
-      return Promise.all(streams.map((pair) => prepareRelay(pair, { ...host, loops })));
+      const streams = (await read()).filter(({ pair }) => !isServedHere(pair.listen));
+      return Promise.all(streams.map(({ pair }) => prepareRelay(pair, { ...host, loops })));
     });
     return;
   }
-  const pairs = await read();
+  const named = await read();
+  const pairs = named.map(({ pair }) => pair);
   if (pairs.some(isReplayClient) && (pairs.length > 1 || options.config !== undefined)) {
     throw new TnetError('TNET_E_USAGE', 'LISTEN can be - on the command line only, and with no other pair');
   }
@@ -88,11 +90,19 @@ async function runProxy(
   const replayed = first && isReplayClient(first) ? `--replay ${first.values.replay ?? ''}` : undefined;
   // For a user: a script knows what it has asked for.
   const told = context.reporter.isSeen ? pairs.map((await import('./describe-pair.ts')).describePair) : [];
+  const steering =
+    options.control === undefined
+      ? undefined
+      : await (await import('./steered-run.ts')).prepareSteering(options.control, options, { named, read });
   const run = new ServerRun<RelayService>(context, options, {
     name: 'proxy',
+    steered: steering?.serving,
     checkBound: (bound) => checkBoundLoops(bound, family),
     live: (addresses) => nameLive(replayed ?? addresses.join(' '), told),
-    close: () => views.close(),
+    async close() {
+      await views.close();
+      await steering?.close();
+    },
   });
   if (first && replayed !== undefined) {
     const { replayClients } = await import('../../src/handlers/relay/replay/clients.ts');
@@ -102,10 +112,17 @@ async function runProxy(
     }, metrics);
   }
   const loops = new LoopWatch(run.own);
+  steering?.begin(run, { ...run.host, loops, recordings }, { context, shared });
   const prepare = (host: ServeHost, some: readonly Pair[]) =>
     prepareRelays(some, { ...host, loops, recordings });
   if (options.config !== undefined)
-    run.reloadOnHangup(options.config, async (host) => prepare(host, await read()));
+    run.reloadOnHangup(options.config, async (host) => {
+      const readAgain = await read();
+      return prepare(
+        host,
+        readAgain.map(({ pair }) => pair),
+      );
+    });
   if (!options.live) for (const line of told) context.reporter.note(line);
   await run.start((host) => prepare(host, pairs), metrics);
 }
@@ -134,7 +151,7 @@ function createPairReader(
   words: readonly string[],
   options: ProxyOptions,
   shared: SharedOptions,
-): () => Promise<Pair[]> {
+): () => Promise<NamedPair[]> {
   const { config } = options;
   if (config === undefined) {
     const pairs = readPairs(words, options, shared);
@@ -157,19 +174,24 @@ function createPairReader(
 }
 
 /** @throws TnetError TNET_E_USAGE for flags about IP addresses and names when no pair has any */
-function checkAddressFlags(pairs: readonly Pair[], { ipv4, ipv6, numeric }: ProxyOptions): void {
+function checkAddressFlags(
+  pairs: readonly NamedPair[],
+  { ipv4, ipv6, numeric, control }: ProxyOptions,
+): void {
+  // Pairs may come.
+  if (control !== undefined) return;
   // Clients may bring names, and lists may have them.
   if (
-    pairs.some(
-      ({ values: { socks, httpConnect, http, allow, deny } }) =>
-        socks ?? httpConnect ?? http ?? allow ?? deny,
-    )
+    pairs.some(({ pair: { values } }) => {
+      const { socks, httpConnect, http, allow, deny } = values;
+      return socks ?? httpConnect ?? http ?? allow ?? deny;
+    })
   )
     return;
-  const ends = pairs.flatMap(({ listen, targets, values: { route = [] } }) => [
+  const ends = pairs.flatMap(({ pair: { listen, targets, values } }) => [
     listen,
     ...targets,
-    ...route.flatMap((one) => one.targets),
+    ...(values.route ?? []).flatMap((one) => one.targets),
   ]);
   refuseAddressFlags(ends, addressFlags({ ipv4, ipv6, numeric }));
 }
@@ -183,16 +205,22 @@ function readPairs(
   words: readonly string[],
   options: ProxyOptions,
   { values = {}, ...shared }: SharedOptions,
-): Pair[] {
+): NamedPair[] {
   const [listen, ...targets] = words;
   const pairs = options.pair?.map(splitPair) ?? [];
   if (listen !== undefined && pairs.length > 0) {
     throw new TnetError('TNET_E_USAGE', 'name the pairs as LISTEN TARGET or with -L, not both');
   }
   if (listen !== undefined) pairs.push({ listen, targets });
-  if (pairs.length === 0)
+  if (pairs.length === 0 && options.control === undefined)
     throw new TnetError('TNET_E_USAGE', 'name where to listen and a target: LISTEN TARGET');
-  return pairs.map((pair) => readPair({ ...pair, values }, { ...shared, name: nameFlag }));
+  const taken = new Set<string>();
+  return pairs.map((one) => {
+    const name = findFreeName(one.listen, taken);
+    taken.add(name);
+    const pair = readPair({ ...one, values }, { ...shared, name: nameFlag });
+    return { name, settings: { ...one, ...values }, pair: { ...pair, name } };
+  });
 }
 
 function splitPair(word: string): { listen: string; targets: string[] } {

@@ -100,6 +100,7 @@ export class Reporter {
   write: (line: string) => void;
   readonly #options: Omit<ReporterOptions, 'write'>;
   readonly #repeats: Repeats;
+  readonly #hearers = new Set<(event: Event) => void>();
   /** Attempts that failed: the resulting error may report them too, and each should be reported once. */
   #attempts: AttemptFailed[] = [];
 
@@ -111,11 +112,23 @@ export class Reporter {
 
   /** Whether events of this name are reported anywhere: one that is not need not be created. */
   hears(name: EventName): boolean {
+    return this.#hearers.size > 0 || this.#prints(name);
+  }
+
+  /** Calls back for every event, before it is printed. @returns a function that ends this */
+  listen(onEvent: (event: Event) => void): () => void {
+    const hear = (event: Event) => onEvent(event);
+    this.#hearers.add(hear);
+    return () => void this.#hearers.delete(hear);
+  }
+
+  #prints(name: EventName): boolean {
     const { json, verbosity, isTerminal, quiet } = this.#options;
     return json || isSaid(name, verbosity) || (isTerminal === true && quiet?.includes(name) === true);
   }
 
   emit(event: Event): void {
+    for (const hear of this.#hearers) hear(event);
     if (this.#options.json) {
       const object = JSON.stringify({ time: new Date().toISOString(), ...event });
       this.write(`${escapeJson(object)}${this.lineEnd}`);
@@ -131,7 +144,7 @@ export class Reporter {
   /** An attempt that is not shown is held for the failure that may follow, but not for ever. */
   #hold(attempt: AttemptFailed): void {
     this.#attempts.push(attempt);
-    if (this.#attempts.length > attemptsMost && !this.hears('attempt-failed')) this.#attempts.shift();
+    if (this.#attempts.length > attemptsMost && !this.#prints('attempt-failed')) this.#attempts.shift();
   }
 
   /**
@@ -155,7 +168,7 @@ export class Reporter {
 
   /** Reports an event as -v asks for. */
   #tell(event: Event): void {
-    if (!this.hears(event.event)) return;
+    if (!this.#prints(event.event)) return;
     const { name, verbosity, isTerminal, quiet } = this.#options;
     const { text, from, fromOnTerminal = from, rows } = renderEvent(event);
     const isQuiet = verbosity < (isTerminal ? fromOnTerminal : from);

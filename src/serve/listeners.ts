@@ -37,6 +37,8 @@ export class Listeners<S extends Service = Service> {
   readonly #host: ServeHost;
   readonly #checkBound: CheckBound<S>;
   #listeners = new Map<string, BoundListener>();
+  /** Which listener each service is offered at. */
+  #serving = new Map<S, BoundListener>();
   /** Settles when no client can come any more, and none is served. Undefined: clients may always come. */
   over: Promise<readonly LoneEnding[]> | undefined;
 
@@ -50,10 +52,16 @@ export class Listeners<S extends Service = Service> {
     return [...this.#listeners.values()].map(({ address }) => address);
   }
 
+  /** What has been bound for a service; undefined: it is not served. */
+  addressOf(service: S): string | undefined {
+    return this.#serving.get(service)?.address;
+  }
+
   /**
    * Serves these from now on. An address that is served already stays bound and takes its new settings for its next
-   * clients; one that is no longer named is closed, and its connections go on. When one cannot be bound, all stays
-   * as it was. It may wait for an address in use; what is being served stays as it is meanwhile.
+   * clients; one that is no longer named is closed, and its connections go on. A service that is served already may be
+   * among them, and is not disturbed. When one cannot be bound, all stays as it was. It may wait for an address in use;
+   * what is being served stays as it is meanwhile. Settles when the addresses that were given up are free.
    *
    * @param signal aborts the waiting
    * @throws ServeError
@@ -76,7 +84,7 @@ export class Listeners<S extends Service = Service> {
       this.#changeFiles(wanted);
     } catch (error) {
       for (const listener of opened.values()) void this.#close(listener);
-      for (const service of services) service.close();
+      for (const service of services) if (!this.#serving.has(service)) service.close();
       throw error;
     }
     for (const listener of opened.values()) {
@@ -84,17 +92,23 @@ export class Listeners<S extends Service = Service> {
       if (listener instanceof Listener) listener.announceLane();
     }
     const next = new Map<string, BoundListener>();
+    const serving = new Map<S, BoundListener>();
     for (const [key, service] of wanted) {
       const kept = this.#listeners.get(key);
-      kept?.replaceService(service);
+      if (kept && this.#serving.get(service) !== kept) kept.replaceService(service);
       const listener = kept ?? opened.get(key);
-      if (listener) next.set(key, listener);
+      if (!listener) continue;
+      next.set(key, listener);
+      serving.set(service, listener);
     }
-    for (const [key, listener] of this.#listeners) if (!next.has(key)) void this.#close(listener);
+    const left = [...this.#listeners].filter(([key]) => !next.has(key));
     this.#listeners = next;
+    this.#serving = serving;
     const overs = [...next.values()].map(({ over }) => over);
     this.over = overs.every((one) => one !== undefined) ? Promise.all(overs) : undefined;
+    const closed = left.map(([, listener]) => this.#close(listener));
     for (const listener of opened.values()) listener.start?.();
+    await Promise.all(closed);
   }
 
   /**
@@ -170,6 +184,7 @@ export class Listeners<S extends Service = Service> {
   async stop(how?: Parameters<BoundListener['close']>[0]): Promise<void> {
     const listeners = [...this.#listeners.values()];
     this.#listeners.clear();
+    this.#serving.clear();
     await Promise.all(listeners.map((listener) => this.#close(listener, how)));
   }
 
@@ -179,11 +194,17 @@ export class Listeners<S extends Service = Service> {
   }
 }
 
-/** A name for each service's listener that stays the same over a reload. Port 0 may occur several times. */
+/**
+ * A name for each service's listener that stays the same over a reload. Port 0 may occur several times: with the names of
+ * the services, each keeps its port when another one is gone.
+ */
 export function nameListeners<S extends Service>(services: readonly S[]): Map<string, S> {
   const named = new Map<string, S>();
   for (const service of services) {
-    const address = formatEndpoint(service.listen);
+    const { listen, name } = service;
+    const isAnyPort = 'port' in listen && listen.port === 0;
+    const address =
+      isAnyPort && name !== undefined ? `${formatEndpoint(listen)} ${name}` : formatEndpoint(listen);
     let key = address;
     for (let nth = 2; named.has(key); nth++) key = `${address} ${nth}`;
     named.set(key, service);

@@ -25,7 +25,7 @@ export async function serveClient(
   let isServed = false;
   // A client that leaves while it is greeted must not be an uncaught error.
   client.on('error', () => undefined);
-  const entry = service.entered ?? host.ledger.enter(formatRemote(client, listener));
+  const entry = service.entered ?? host.ledger.enter(formatRemote(client, listener), service.name);
   const guard = new ConnectionGuard((error) => leave(entry, host, { reason: 'aborted', error }));
   guard.watch(client);
   await guard.run(async () => {

@@ -53,6 +53,8 @@ export type Handler = (client: Greeted) => Promise<HandlerEnding>;
  * one.
  */
 export interface Service {
+  /** Tells it from the others, if it has a name. Its connections are entered in the ledger with it. */
+  readonly name?: string | undefined;
   readonly listen: Endpoint;
   readonly binding: Binding;
   /** No client is accepted for this long after each one. Undefined: no pause. */

@@ -12,6 +12,8 @@ import type { Route, Target } from './targets/target.ts';
 
 /** Where to listen, where to connect, and how: parsed and checked for consistency by the caller. */
 export interface Pair {
+  /** Tells it from the others, in the ledger. */
+  readonly name?: string;
   readonly listen: Endpoint;
   readonly targets: readonly Target[];
   readonly values: PairValues;

@@ -24,12 +24,17 @@ import { setFlagsFromString } from 'node:v8';
 /**
  * Prepares pairs that are served side by side.
  *
+ * @param kept what is served beside them already, and goes on
  * @throws as prepareRelay() does, or TnetError TNET_E_LOOP
  */
-export async function prepareRelays(pairs: readonly Pair[], host: ProxyHost): Promise<RelayService[]> {
-  checkLoops(pairs, host.family);
+export async function prepareRelays(
+  pairs: readonly Pair[],
+  host: ProxyHost,
+  kept: readonly RelayService[] = [],
+): Promise<RelayService[]> {
+  checkLoops([...kept.map(({ pair }) => pair), ...pairs], host.family);
   const services = await Promise.all(pairs.map((pair) => prepareRelay(pair, host)));
-  limitYoungGeneration(services);
+  limitYoungGeneration([...kept, ...services]);
   return services;
 }
 
@@ -77,6 +82,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
     datagrams: await prepareDatagrams(pair),
   };
   const own = await prepareService(listen, values, host, {
+    name: pair.name,
     tune: await prepareTuner(values),
     group: groups?.listen,
     tls: values.tlsIn ? await readTls(pair, host) : undefined,

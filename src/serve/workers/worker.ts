@@ -54,8 +54,8 @@ class WorkerLedger extends Ledger {
     this.#send = send;
   }
 
-  override enter(remote: string): OpenConnection {
-    return super.enter(remote, this.nextId);
+  override enter(remote: string, service?: string): OpenConnection {
+    return super.enter(remote, service, this.nextId);
   }
 
   override leave(entry: OpenConnection, carried: Carried): void {

@@ -1,57 +1,12 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import test, { type ExecutionContext } from 'ava';
-import { createProxy, type Event, type PairSettings } from '../../../commands/proxy/library.ts';
-import { errorCode } from '../../../src/errors.ts';
+import test from 'ava';
+import { createProxy, type PairSettings } from '../../../commands/proxy/library.ts';
 import { collect } from '../../helpers/bytes.ts';
 import { pattern } from '../../helpers/net/sockets.ts';
+import { connect, echo, endOf, exchange, startProxy, startServer } from '../../helpers/proxied.ts';
 import { tempDir } from '../../helpers/temp.ts';
 import { join } from 'node:path';
-
-/** A server on a free port; `serve` has each of its connections. */
-async function startServer(t: ExecutionContext, serve: (socket: net.Socket) => void): Promise<string> {
-  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
-    socket.on('error', () => undefined);
-    serve(socket);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => server.close());
-  return `127.0.0.1:${(server.address() as net.AddressInfo).port}`;
-}
-
-const echo = (socket: net.Socket) => void socket.pipe(socket);
-
-async function startProxy(t: ExecutionContext, pairs: PairSettings | readonly PairSettings[]) {
-  const events: Event[] = [];
-  const proxy = await createProxy(pairs, (event) => events.push(event));
-  t.teardown(() => proxy.close());
-  return { proxy, events };
-}
-
-function connect(t: ExecutionContext, address = ''): net.Socket {
-  const [, port] = /:(\d+)$/.exec(address) ?? [];
-  const socket = port === undefined ? net.connect(address) : net.connect(Number(port), '127.0.0.1');
-  // What broke it is looked at when it has closed, and may come before that.
-  socket.on('error', () => undefined);
-  t.teardown(() => socket.destroy());
-  return socket;
-}
-
-/** Sends some bytes, and gives all that comes back. */
-async function exchange(t: ExecutionContext, address: string | undefined, bytes: Buffer): Promise<Buffer> {
-  const socket = connect(t, address);
-  socket.end(bytes);
-  return collect(socket);
-}
-
-/** The error code by which a socket ends, or `end`. */
-async function endOf(socket: net.Socket): Promise<string | undefined> {
-  socket.resume();
-  // once() would reject with the error.
-  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
-  return socket.errored ? errorCode(socket.errored) : 'end';
-}
 
 test('a proxy in this process relays every byte, and tells what its command would', async (t) => {
   const target = await startServer(t, echo);

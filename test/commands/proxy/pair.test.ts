@@ -98,7 +98,7 @@ test('settings of the command line hold for the pairs of a file that have none o
   const text = '{"pairs":[{"listen":"1","targets":["2"],"idle":5},{"listen":"2","targets":["2"]}]}';
   const pairs = readConfig(text, 'f', { values: { idle: '7s' } });
   t.deepEqual(
-    pairs.map(({ values }) => values.idle),
+    pairs.map(({ pair }) => pair.values.idle),
     [5000, 7000],
   );
 });

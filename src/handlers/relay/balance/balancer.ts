@@ -77,11 +77,11 @@ export class Balancer {
 
   /**
    * Whether new clients may be given to a member, by its name, or to all of a target, as it was written. That holds
-   * also for addresses that are found later. False: there is neither.
+   * also for addresses that are found later. False: there is neither, as far as any are known.
    */
   setEnabled(name: string, isEnabled: boolean, now: number): boolean {
     const meant = this.members.filter((member) => member.name === name || member.written === name);
-    if (meant.length === 0) return false;
+    if (meant.length === 0 && this.members.length > 0) return false;
     for (const member of meant) this.#enabled.delete(member.name);
     this.#enabled.set(name, isEnabled);
     for (const member of meant) {

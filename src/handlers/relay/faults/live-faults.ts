@@ -184,3 +184,29 @@ function checkPairFault({ name, fault, toxicity = 1 }: PairFault): void {
     throw new TnetError('TNET_E_USAGE', 'expected a number from 0 to 1', { subject: 'toxicity' });
   checkFault(fault);
 }
+
+/** The faults of a pair that are not exchanged: its settings say what they are, for the connections that come. */
+export class FixedFaults extends LiveFaults {
+  override add(): never {
+    throw fixedError();
+  }
+
+  override change(): never {
+    throw fixedError();
+  }
+
+  override remove(): never {
+    throw fixedError();
+  }
+
+  override clear(): FaultChange {
+    return { connections: 0 };
+  }
+}
+
+function fixedError(): TnetError {
+  return new TnetError(
+    'TNET_E_UNSUPPORTED',
+    'the faults of datagrams are settings of the pair, and hold for the sessions that come',
+  );
+}

@@ -89,7 +89,7 @@ export class ExpressConnections {
       this.#lane?.stopConnection(id);
       return;
     }
-    const open = ledger.enter(this.#name(remote));
+    const open = ledger.enter(this.#name(remote), this.#service.name);
     const asked = this.#questions && { id, remote, local };
     const entry: LaneEntry = { open, asked, refusals: [], isJoined: false, chosen: undefined };
     this.#entries.set(id, entry);

@@ -29,6 +29,7 @@ export async function prepareLane(service: LanelessService, host: ProxyHost): Pr
  */
 const knownOfService = new Set<string>([
   'pair',
+  'name',
   'listen',
   // Done before there is a lane.
   'binding',

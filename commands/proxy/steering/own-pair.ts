@@ -1,0 +1,68 @@
+import type { SteeredPair, SteeredTarget, WrittenSettings } from '../../../src/control/steered.ts';
+import { TnetError } from '../../../src/errors.ts';
+import { FixedFaults, type LiveFaults } from '../../../src/handlers/relay/faults/live-faults.ts';
+import type { RelayService } from '../../../src/handlers/relay/service.ts';
+import { listTargets, setTargetEnabled } from '../../../src/handlers/relay/targets/states.ts';
+import { formatTarget } from '../../../src/handlers/relay/targets/target.ts';
+import type { Listeners } from '../../../src/serve/listeners.ts';
+import { isFaultSetting, type PairState } from './state.ts';
+
+/** A pair as those who steer it see it: the same object as long as the pair is there. */
+export class OwnPair implements SteeredPair {
+  readonly name: string;
+  /** What holds. */
+  state: PairState;
+  readonly #listeners: Listeners<RelayService>;
+
+  constructor(name: string, state: PairState, listeners: Listeners<RelayService>) {
+    this.name = name;
+    this.state = state;
+    this.#listeners = listeners;
+  }
+
+  get isEnabled(): boolean {
+    return this.state.isEnabled;
+  }
+
+  get address(): string | undefined {
+    const { service } = this.state;
+    return service && this.#listeners.addressOf(service);
+  }
+
+  get settings(): WrittenSettings {
+    const { settings, faults } = this.state;
+    if (faults instanceof FixedFaults) return settings;
+    return Object.fromEntries(Object.entries(settings).filter(([name]) => !isFaultSetting(name)));
+  }
+
+  get faults(): LiveFaults {
+    return this.state.faults;
+  }
+
+  get targets(): readonly SteeredTarget[] {
+    const { service, pair, disabledTargets } = this.state;
+    if (service) return listTargets(service);
+    return pair.targets.map(formatTarget).map((address) => ({
+      address,
+      isEnabled: !disabledTargets.has(address),
+      isUp: undefined,
+      connections: 0,
+    }));
+  }
+
+  /** @throws TnetError TNET_E_UNKNOWN_NAME */
+  setTargetEnabled(address: string, isEnabled: boolean): void {
+    const { service } = this.state;
+    const isThere = service
+      ? setTargetEnabled(service, address, isEnabled)
+      : this.targets.some((target) => target.address === address);
+    if (!isThere)
+      throw new TnetError('TNET_E_UNKNOWN_NAME', 'the pair has no target of this address', {
+        subject: address,
+      });
+    const disabledTargets = new Set(this.state.disabledTargets);
+    if (isEnabled) disabledTargets.delete(address);
+    else disabledTargets.add(address);
+    this.state = { ...this.state, disabledTargets };
+  }
+}
