@@ -47,6 +47,7 @@ export function checkPair(
   checkAccess(pair, name);
   checkExposure(pair, name);
   checkRoutes(pair.values, name);
+  checkSettings(pair, name);
   requireVersion2(pair.values.proxyTlv, pair.values.sendProxy);
   checkNames(pair, name);
   checkGroups(pair, name);
@@ -60,8 +61,9 @@ export function checkProcess(given: ReadonlySet<string>, name: NamePart): void {
 /** What the rows are asked about. */
 function describePair(pair: ReadPair): Pick<Asked, 'ends' | 'facts'> {
   const ends = findDatagramEnds(pair.listen, pair.targets);
+  const routed = (pair.values.route ?? []).map(({ targets }) => ({ targets, values: pair.values }));
   const facts = [
-    isBalanced(pair) ? ['balanced'] : [],
+    isBalanced(pair) || routed.some(isBalanced) ? ['balanced'] : [],
     isUnixKind(pair.listen) ? ['LISTEN is a path'] : [],
     findLocalTarget(pair) ? ['program target'] : [],
     pair.targets.length > 0 && pair.targets.every(({ kind }) => kind === 'pty') ? ['pty target'] : [],
@@ -208,6 +210,26 @@ function checkRoutes({ route, tlsIn }: PairValues, name: NamePart): void {
   if (targets.some(isDatagramTarget)) throw refuse(name('route'), 'a route leads to a stream, not to UDP');
   if (targets.some(({ kind }) => kind === 'tls'))
     throw refuse(name('route'), `instead of tls://, use ${name('tlsOut')} here`);
+}
+
+/** What is said of single targets has to make a difference among those that share the clients. */
+function checkSettings({ targets, values }: ReadPair, name: NamePart): void {
+  const groups = [
+    { targets, subject: name('targets') },
+    ...(values.route ?? []).map((route) => ({ targets: route.targets, subject: name('route') })),
+  ];
+  for (const { targets: group, subject } of groups) {
+    const shared = group.find(({ settings }) => settings?.weight ?? settings?.backup);
+    const setting = shared?.settings?.weight === undefined ? 'backup' : 'weight';
+    if (shared && group.length === 1)
+      throw refuse(subject, `${setting} makes sense only with several targets`);
+    if (shared && group.every(({ settings }) => settings?.backup))
+      throw refuse(subject, 'at least one target must not be a backup');
+    if (values.balance === 'first' && group.some(({ settings }) => settings?.weight !== undefined))
+      throw refuse(subject, `weight makes no sense with ${name('balance')} first: the order decides`);
+  }
+  if (values.balance === 'first' && values.slowStart !== undefined)
+    throw refuse(name('slowStart'), `makes no sense with ${name('balance')} first: the order decides`);
 }
 
 /**
