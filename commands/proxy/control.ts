@@ -10,7 +10,7 @@ import { answerToxiproxy } from '../../src/control/toxiproxy/routes.ts';
 import { EventFeeds } from '../../src/control/v1/event-feeds.ts';
 import { createOwnInterface } from '../../src/control/v1/routes.ts';
 import { errorCode, TnetError } from '../../src/errors.ts';
-import { isLocalListener } from '../../src/net/listener-path.ts';
+import { findListenerPath, isLocalListener } from '../../src/net/listener-path.ts';
 import { explainBind } from '../../src/net/own-side.ts';
 import { ServeError } from '../../src/serve/service.ts';
 import type { Context } from '../context.ts';
@@ -64,6 +64,12 @@ export async function readControl(address: string, options: ProxyOptions): Promi
   };
 }
 
+/** The name by which browsers may come; undefined: they cannot. */
+function findHost(endpoint: Endpoint): string | undefined {
+  if (endpoint.kind === 'tcp') return endpoint.host ?? loopbacks[4];
+  return endpoint.kind === 'fd' && findListenerPath(endpoint.fd) === undefined ? loopbacks[4] : undefined;
+}
+
 async function readToken(path: string): Promise<string> {
   const fail = (message: string, cause?: unknown) =>
     new TnetError('TNET_E_CONFIG', message, { subject: path, cause });
@@ -97,7 +103,7 @@ export async function startControl(
   const control = new Control({
     token,
     isPublic,
-    host: endpoint.kind === 'tcp' ? endpoint.host : undefined,
+    host: findHost(endpoint),
     interfaces: [createOwnInterface({ steered, feeds }), answerToxiproxy(steered)],
     isEnding,
     report: (fault) => reporter.fail(subject, fault),
