@@ -1,4 +1,5 @@
 import type { LiveFaults } from '../handlers/relay/faults/live-faults.ts';
+import type { TargetSettings } from '../handlers/relay/targets/settings.ts';
 import type { Event } from '../report/events.ts';
 import type { Moved, Totals } from '../serve/ledger.ts';
 
@@ -28,6 +29,8 @@ export interface SteeredTarget {
   readonly isUp: boolean | undefined;
   /** How many connections to it are open. */
   readonly connections: number;
+  /** What is said of it after its address. */
+  readonly settings: TargetSettings;
 }
 
 /** An open connection. `sentBytes` went to the client, `receivedBytes` came from it. */

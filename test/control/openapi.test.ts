@@ -73,7 +73,11 @@ test('docs/control.yaml names every error of the control address with its status
 
 test('what the routes answer is what docs/control.yaml says', async (t) => {
   const { ask } = createSteeredWorld(t);
-  const settings = { listen: '127.0.0.1:0', targets: ['127.0.0.1:9', '127.0.0.1:8'], health: '1h' };
+  const settings = {
+    listen: '127.0.0.1:0',
+    targets: ['127.0.0.1:9,weight=3', '127.0.0.1:8,max=2,backup'],
+    health: '1h',
+  };
   const fault = { kind: 'latency', delayMs: 5, jitterMs: 1 };
   const cases: [name: string, method: string, path: string, body: unknown, status: number][] = [
     ['addPair', 'POST', '/v1/pairs', { name: 'web', settings }, 201],

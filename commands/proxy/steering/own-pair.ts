@@ -42,11 +42,12 @@ export class OwnPair implements SteeredPair {
   get targets(): readonly SteeredTarget[] {
     const { service, pair, disabledTargets } = this.state;
     if (service) return listTargets(service);
-    return pair.targets.map(formatTarget).map((address) => ({
-      address,
-      isEnabled: !disabledTargets.has(address),
+    return pair.targets.map((target) => ({
+      address: formatTarget(target),
+      isEnabled: !disabledTargets.has(formatTarget(target)),
       isUp: undefined,
       connections: 0,
+      settings: target.settings ?? {},
     }));
   }
 

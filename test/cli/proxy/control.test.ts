@@ -28,7 +28,7 @@ test('proxy --control alone starts with no pair, takes some, and ends by SIGTERM
   const { address } = added.body as { readonly address: string };
   t.deepEqual(added.body, {
     ...{ name: 'web one', isEnabled: true, address, settings, faults: [] },
-    targets: [{ address: target, isEnabled: true, isUp: null, connections: 0 }],
+    targets: [{ address: target, isEnabled: true, isUp: null, connections: 0, settings: {} }],
   });
   t.deepEqual((await ask('GET', added.headers.location!)).body, added.body);
   t.is((await exchange(t, address, 'hello')).bytes.toString(), 'hello');

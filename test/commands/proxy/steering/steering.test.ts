@@ -135,7 +135,9 @@ test('a change that cannot be read or served changes nothing, and names the sett
   await t.throwsAsync(added, { code: 'TNET_E_LOOP' });
   t.is(proxy.pairs.length, 1);
   t.is((await exchange(t, web.address, Buffer.from('still'))).toString(), 'still');
-  t.deepEqual(web.targets, [{ address: target, isEnabled: true, isUp: undefined, connections: 0 }]);
+  t.deepEqual(web.targets, [
+    { address: target, isEnabled: true, isUp: undefined, connections: 0, settings: {} },
+  ]);
 });
 
 test('a target that is disabled gets no new clients, also when the settings change', async (t) => {
