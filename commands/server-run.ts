@@ -29,6 +29,21 @@ export type ServerFlags = ReadyFlags &
   TableFlags<typeof processes & typeof draining, 'listen'> &
   Partial<Pick<TableFlags<typeof serving & typeof live, 'proxy'>, 'config' | 'live'>>;
 
+/** What decides what is served while the server runs. */
+export interface SteeredServing<S extends Service> {
+  /**
+   * Serves what there is to serve by now, on the run's listeners.
+   *
+   * @param signal aborts waiting for addresses in use
+   * @throws as Listeners.serve() does
+   */
+  readonly serve: (signal: AbortSignal) => Promise<readonly S[]>;
+  /** What has been bound besides, which is announced after the services' addresses. */
+  readonly addresses: () => readonly string[];
+  /** Changes nothing any more. Settles when the change under way has been made. */
+  readonly end: () => Promise<void>;
+}
+
 /** What is different about one server. */
 export interface ServerKind<S extends Service> {
   /** The second word of the metrics' names. */
@@ -38,6 +53,8 @@ export interface ServerKind<S extends Service> {
   readonly checkBound?: CheckBound<S>;
   /** The names in a live view. */
   readonly live?: (addresses: readonly string[]) => LiveNames;
+  /** Serves, in place of what is prepared for start() or a reload; services may come and go. Default: nothing does. */
+  readonly steered?: SteeredServing<S> | undefined;
   /** Ends everything besides connections, before the totals are reported. */
   readonly close?: () => Promise<void>;
 }
@@ -64,7 +81,7 @@ export class ServerRun<S extends Service = Service> {
   readonly #cutting = new AbortController();
   readonly #stopping = new AbortController();
   readonly #certificates: ThrowawayCertificates;
-  readonly #listeners: Listeners<S>;
+  readonly listeners: Listeners<S>;
   /** Binding under way: #end has to close what it has bound by then. */
   #binding: Promise<void> = Promise.resolve();
   /** Whether new clients are accepted. */
@@ -114,7 +131,7 @@ export class ServerRun<S extends Service = Service> {
       handOver:
         flags.workers === undefined ? undefined : (...client) => this.#dispatcher?.handOver(...client),
     };
-    this.#listeners = new Listeners<S>(this.host, kind.checkBound);
+    this.listeners = new Listeners<S>(this.host, kind.checkBound);
     process.on('SIGUSR1', this.#tellTotals);
     this.interruption = catchInterruption(kind.limit);
     this.interruption.signal.addEventListener('abort', () => void this.#end());
@@ -127,7 +144,7 @@ export class ServerRun<S extends Service = Service> {
 
   /** What has been bound, in the order of the services. */
   get addresses(): readonly string[] {
-    return this.#listeners.addresses;
+    return this.listeners.addresses;
   }
 
   /**
@@ -142,24 +159,23 @@ export class ServerRun<S extends Service = Service> {
     try {
       checkReadyFlags(this.#flags);
       if (process.env['NOTIFY_SOCKET'] !== undefined) await this.#findManager();
-      const services = await prepare(this.host);
+      const { steered } = this.#kind;
+      const prepared = steered ? [] : await prepare(this.host);
       if (!signal.aborted && this.#flags.workers !== undefined) await this.#startWorkers(this.#flags.workers);
       if (!signal.aborted && metrics) await this.#serveMetrics(metrics);
       if (signal.aborted) {
-        for (const service of services) service.close();
+        for (const service of prepared) service.close();
         return;
       }
-      if (
-        this.#flags.config === undefined &&
-        services.some(({ access, reloadLists }) => access ?? reloadLists)
-      )
-        this.#onHangup(() => this.#reloadAccess());
-      this.#binding = this.#listeners.serve(services, this.stopping);
-      await this.#binding;
+      this.#reloadLists(prepared);
+      const bound = steered ? steered.serve(this.stopping) : this.listeners.serve(prepared, this.stopping);
+      this.#binding = bound.then(() => undefined);
+      const services = await bound;
       // A signal may have arrived meanwhile, so that nothing is bound any more.
       if (this.interruption.status !== undefined) return;
-      void this.#listeners.over?.then((endings) => this.#finish(endings));
-      announceReady(this.addresses, this.#flags);
+      if (services) this.#reloadLists(services);
+      else void this.listeners.over?.then((endings) => this.#finish(endings));
+      announceReady([...this.addresses, ...(steered?.addresses() ?? [])], this.#flags);
       if (!this.stopping.aborted) this.#manager?.ready();
       this.#isReady = !this.stopping.aborted;
     } catch (error) {
@@ -174,6 +190,13 @@ export class ServerRun<S extends Service = Service> {
     if (this.#flags.live) await this.#show(this.addresses);
   }
 
+  /** Without a file to reload, SIGHUP reads the lists of services again, if they have any. */
+  #reloadLists(services: readonly S[]): void {
+    if (this.#flags.config !== undefined) return;
+    if (services.some(({ access, reloadLists }) => access ?? reloadLists))
+      this.#onHangup(() => this.#reloadAccess());
+  }
+
   /** All clients that there can be have been served: that was the command, and its status is theirs. */
   async #finish(endings: readonly LoneEnding[]): Promise<void> {
     if (this.interruption.signal.aborted) return;
@@ -182,7 +205,7 @@ export class ServerRun<S extends Service = Service> {
     else if (status !== 0) this.#context.exit(status);
     this.#isReady = false;
     this.#stopping.abort();
-    await this.#listeners.stop();
+    await this.listeners.stop();
     await this.#kind.close?.();
     this.#release();
     this.#dispatcher?.close();
@@ -218,9 +241,9 @@ export class ServerRun<S extends Service = Service> {
   async #stop(): Promise<void> {
     // At once: a client that sees what the first one gets must be refused by now. And again for what is bound by
     // then.
-    await this.#listeners.stop();
+    await this.listeners.stop();
     await Promise.allSettled([this.#binding]);
-    await this.#listeners.stop();
+    await this.listeners.stop();
     await this.#ledger.idle();
     this.#manager?.stopping();
     this.#closeRest();
@@ -233,11 +256,12 @@ export class ServerRun<S extends Service = Service> {
       waiting = new AbortController();
       const signal = AbortSignal.any([this.interruption.signal, waiting.signal]);
       try {
-        const services = await prepare(this.host);
+        const { steered } = this.#kind;
+        const services = steered ? await steered.serve(signal) : await prepare(this.host);
         const dispatcher = this.#dispatcher;
         // Accepted clients are kept waiting for the workers: no address is waited for meanwhile.
-        if (dispatcher) await dispatcher.reload(() => this.#listeners.serve(services));
-        else await this.#listeners.serve(services, signal);
+        if (dispatcher) await dispatcher.reload(() => this.listeners.serve(services));
+        else if (!steered) await this.listeners.serve(services, signal);
         this.#context.reporter.emit({ event: 'reloaded', file, pairs: services.length });
       } catch (error) {
         if (!this.interruption.signal.aborted) this.#report(error);
@@ -263,7 +287,7 @@ export class ServerRun<S extends Service = Service> {
       start: startWorker,
       ledger: this.#ledger,
       emit: this.host.emit,
-      takeRate: (key, client) => this.#listeners.takeRate(key, client),
+      takeRate: (key, client) => this.listeners.takeRate(key, client),
       own: () => this.own.list,
       certificates: () => this.#certificates.list,
     });
@@ -302,7 +326,7 @@ export class ServerRun<S extends Service = Service> {
 
   async #reloadAccess(): Promise<void> {
     try {
-      const counts = await this.#listeners.reloadAccess();
+      const counts = await this.listeners.reloadAccess();
       this.#dispatcher?.broadcast({ type: 'reload-access' });
       this.#context.reporter.emit({ event: 'access-reloaded', ...counts });
     } catch (error) {
@@ -314,9 +338,9 @@ export class ServerRun<S extends Service = Service> {
   async #abandon(): Promise<void> {
     this.#isReady = false;
     this.#stopping.abort();
-    await this.#listeners.stop();
+    await this.listeners.stop();
     this.#cutting.abort();
-    this.#listeners.cut();
+    this.listeners.cut();
     this.#release();
     this.#dispatcher?.close();
   }
@@ -328,12 +352,12 @@ export class ServerRun<S extends Service = Service> {
     this.#manager?.stopping();
     this.#stopping.abort();
     for (const stop of this.#reloads.splice(0)) stop();
-    await Promise.allSettled([this.#reloading, this.#binding]);
+    await Promise.allSettled([this.#reloading, this.#binding, this.#kind.steered?.end()]);
     const isPatient = status === exitCodes.sigterm || status === exitCodes.sighup;
     const limitMs = isPatient ? (this.#flags.drain ?? 0) : 0;
     // A client that has connected, or that a lane has accepted and not reported yet, is one of those that are served to
     // the end.
-    await this.#listeners.stop({ takesWaiting: limitMs > 0 });
+    await this.listeners.stop({ takesWaiting: limitMs > 0 });
     const { open } = this.#ledger;
     if (open.size > 0 && limitMs > 0) {
       this.host.emit({ event: 'draining', open: open.size, limitMs });
@@ -342,7 +366,7 @@ export class ServerRun<S extends Service = Service> {
     const { unended } = this.#ledger;
     this.#cutting.abort();
     if (unended > 0) this.host.emit({ event: 'cut', connections: unended });
-    this.#listeners.cut();
+    this.listeners.cut();
     this.#dispatcher?.cut();
     await this.#waitUntilIdle(cutMs);
     await this.#close();
@@ -393,6 +417,11 @@ export class ServerRun<S extends Service = Service> {
       this.#reloading = this.#reloading.then(manager ? () => manager.reload(reload) : reload);
     });
     this.#reloads.push(stop);
+  }
+
+  /** Closes something besides the connections at the end, when they are over. */
+  closeLater(close: () => void): void {
+    this.#closers.push(close);
   }
 
   #closeRest(): void {

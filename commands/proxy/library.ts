@@ -15,7 +15,7 @@ import { checkBoundLoops } from '../../src/handlers/relay/targets/loop-check.ts'
 import { LoopWatch } from '../../src/handlers/relay/targets/rules.ts';
 import type { Event } from '../../src/report/events.ts';
 import { failureFields } from '../../src/report/sentences.ts';
-import { Ledger, type Totals } from '../../src/serve/ledger.ts';
+import { Ledger, type Moved, type Totals } from '../../src/serve/ledger.ts';
 import { Listeners } from '../../src/serve/listeners.ts';
 import { OwnAddresses } from '../../src/serve/own-addresses.ts';
 import { ServeError } from '../../src/serve/service.ts';
@@ -29,6 +29,7 @@ export type {
   Event,
   Fault,
   LiveFaults,
+  Moved,
   PairFault,
   PairSettings,
   SteeredConnection as ProxiedConnection,
@@ -111,6 +112,15 @@ export class Proxy extends EventEmitter<ProxyEvents> implements AsyncDisposable 
   /** What has been done since the start, or since resetTotals(), by all pairs. */
   get totals(): Totals {
     return this.#steering.totals();
+  }
+
+  /**
+   * What the connections of a pair have moved since the start, those that are over included.
+   *
+   * @throws TnetError TNET_E_UNKNOWN_NAME
+   */
+  moved(name: string): Moved {
+    return this.#steering.moved(name);
   }
 
   /** Makes the totals count from now on. */

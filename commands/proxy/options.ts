@@ -4,6 +4,7 @@ import { address } from '../options/table/address.ts';
 import { balance } from '../options/table/balance.ts';
 import { bind } from '../options/table/bind.ts';
 import { access, admission, clients } from '../options/table/clients.ts';
+import { control } from '../options/table/control.ts';
 import { datagrams, faults } from '../options/table/faults.ts';
 import { groups } from '../options/table/groups.ts';
 import { limits } from '../options/table/limits.ts';
@@ -30,6 +31,7 @@ export const proxyLayout = [
   ['Limits:', clients, admission, limits],
   ['What is seen:', tap, recording, live, monitoring],
   ['Faults on purpose:', faults],
+  ['Steering:', control],
   ['Replay:', replay],
   ['Datagrams:', datagrams, groups],
   ['Addresses and start:', bind, processes, address],

@@ -58,11 +58,12 @@ async function runProxy(
   const words = listen === undefined ? [] : [listen, ...targets];
   checkProcess(givenOptions(command), nameFlag);
   const family = readFamily(options);
-  const read = createPairReader(words, options, {
+  const shared: SharedOptions = {
     values: writtenValues(command),
     family,
     modes: options.workers === undefined ? {} : { workers: '--workers' },
-  });
+  };
+  const read = createPairReader(words, options, shared);
   if (options.workers !== undefined && isWorker()) {
     let loops: LoopWatch | undefined;
     (await import('../workers.ts')).runWorker(context, options, async (host) => {
@@ -85,11 +86,19 @@ async function runProxy(
   const replayed = first && isReplayClient(first) ? `--replay ${first.values.replay ?? ''}` : undefined;
   // For a user: a script knows what it has asked for.
   const told = context.reporter.isSeen ? pairs.map((await import('./describe-pair.ts')).describePair) : [];
+  const steering =
+    options.control === undefined
+      ? undefined
+      : await (await import('./steered-run.ts')).prepareSteering(options.control, options, { named, read });
   const run = new ServerRun<RelayService>(context, options, {
     name: 'proxy',
+    steered: steering?.serving,
     checkBound: (bound) => checkBoundLoops(bound, family),
     live: (addresses) => nameLive(replayed ?? addresses.join(' '), told),
-    close: () => views.close(),
+    async close() {
+      await views.close();
+      await steering?.close();
+    },
   });
   if (first && replayed !== undefined) {
     const { replayClients } = await import('../../src/handlers/relay/replay/clients.ts');
@@ -99,6 +108,7 @@ async function runProxy(
     }, metrics);
   }
   const loops = new LoopWatch(run.own);
+  steering?.begin(run, { ...run.host, loops, recordings }, { context, shared });
   const prepare = (host: ServeHost, some: readonly Pair[]) =>
     prepareRelays(some, { ...host, loops, recordings });
   if (options.config !== undefined)
@@ -160,7 +170,12 @@ function createPairReader(
 }
 
 /** @throws TnetError TNET_E_USAGE for flags about IP addresses and names when no pair has any */
-function checkAddressFlags(pairs: readonly NamedPair[], { ipv4, ipv6, numeric }: ProxyOptions): void {
+function checkAddressFlags(
+  pairs: readonly NamedPair[],
+  { ipv4, ipv6, numeric, control }: ProxyOptions,
+): void {
+  // Pairs may come.
+  if (control !== undefined) return;
   // Clients may bring names, and lists may have them.
   if (
     pairs.some(({ pair: { values } }) => {
@@ -193,7 +208,7 @@ function readPairs(
     throw new TnetError('TNET_E_USAGE', 'name the pairs as LISTEN TARGET or with -L, not both');
   }
   if (listen !== undefined) pairs.push({ listen, targets });
-  if (pairs.length === 0)
+  if (pairs.length === 0 && options.control === undefined)
     throw new TnetError('TNET_E_USAGE', 'name where to listen and a target: LISTEN TARGET');
   const taken = new Set<string>();
   return pairs.map((one) => {

@@ -1,6 +1,6 @@
 import type { LiveFaults } from '../handlers/relay/faults/live-faults.ts';
 import type { Event } from '../report/events.ts';
-import type { Totals } from '../serve/ledger.ts';
+import type { Moved, Totals } from '../serve/ledger.ts';
 
 /** The settings of a pair as they are written in a configuration file: docs/proxy-config.schema.json. */
 export type WrittenSettings = Readonly<Record<string, unknown>>;
@@ -92,6 +92,8 @@ export interface Steered {
   connections(): readonly SteeredConnection[];
   /** Resets a connection on both sides. @throws TnetError TNET_E_UNKNOWN_NAME */
   reset(id: number): void;
+  /** What the connections of a pair have moved since the start, those that are over included. */
+  moved(name: string): Moved;
   /** What has been done since the start, or since resetTotals(). */
   totals(): Totals;
   resetTotals(): void;

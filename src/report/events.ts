@@ -293,6 +293,8 @@ export type Event =
   | { readonly event: 'lane'; readonly address: string; readonly express: boolean; readonly reason?: string }
   /** A server's metrics are served at `url`. */
   | { readonly event: 'metrics'; readonly url: string }
+  /** What a running proxy is steered by is served at `url`, or at the path of a Unix socket. */
+  | { readonly event: 'control'; readonly url: string }
   /** A proxy has reloaded its configuration file. */
   | { readonly event: 'reloaded'; readonly file: string; readonly pairs: number }
   /** A target is used again: its checks succeed, or a client was connected to it. */

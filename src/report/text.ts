@@ -152,6 +152,8 @@ function describe(event: Event): string {
       return `${renderTaken(event)}${renderState(event)}, ${renderTotals(event)}`;
     case 'lane':
       return renderLane(event);
+    case 'control':
+      return `steered at ${event.url}`;
     case 'metrics':
       return `metrics at ${event.url}`;
     case 'reloaded':

@@ -29,6 +29,13 @@ export interface Moved {
 
 const nothingMoved: Moved = { sentBytes: 0, receivedBytes: 0 };
 
+function sumOf(parts: readonly Moved[]): Moved {
+  return {
+    sentBytes: parts.reduce((sum, { sentBytes }) => sum + sentBytes, 0),
+    receivedBytes: parts.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0),
+  };
+}
+
 /** One open connection, as the ledger knows it. */
 export interface OpenConnection {
   readonly id: number;
@@ -61,6 +68,8 @@ export class Ledger {
   readonly open = new Set<OpenConnection>();
   /** What the open connections served by workers have moved, by worker, as each last reported. */
   readonly elsewhere = new Map<number, Moved>();
+  /** What connections that are over had moved, by the name of their service. */
+  readonly #movedBefore = new Map<string, Moved>();
   readonly #refused = new Map<string, number>();
   #connections = 0;
   #failed = 0;
@@ -94,6 +103,9 @@ export class Ledger {
     this.open.delete(entry);
     this.#sentBytes += carried.sentBytes;
     this.#receivedBytes += carried.receivedBytes;
+    const { service } = entry;
+    if (service !== undefined)
+      this.#movedBefore.set(service, sumOf([this.#movedBefore.get(service) ?? nothingMoved, carried]));
     if (carried.failed) this.#failed++;
     if (carried.isProbe) this.#probes++;
     if (this.open.size > 0) return;
@@ -129,13 +141,15 @@ export class Ledger {
 
   /** What the open connections have moved up to now, all together. */
   get moving(): Moved {
-    let { sentBytes, receivedBytes } = nothingMoved;
     const here = Array.from(this.open, ({ moved }) => moved?.() ?? nothingMoved);
-    for (const one of [...here, ...this.elsewhere.values()]) {
-      sentBytes += one.sentBytes;
-      receivedBytes += one.receivedBytes;
-    }
-    return { sentBytes, receivedBytes };
+    return sumOf([...here, ...this.elsewhere.values()]);
+  }
+
+  /** What the connections of a service of that name have moved up to now, those that are over included. */
+  movedBy(service: string): Moved {
+    const here = [...this.open].filter((entry) => entry.service === service);
+    const moving = here.map(({ moved }) => moved?.() ?? nothingMoved);
+    return sumOf([this.#movedBefore.get(service) ?? nothingMoved, ...moving]);
   }
 
   /** The open connections with what each has carried up to now. */

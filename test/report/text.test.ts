@@ -303,6 +303,7 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
     0,
     'worker 1 (process 7) ended by SIGKILL, 2 connections lost; another is started',
   ],
+  [{ event: 'control', url: 'http://h/' }, 0, 'steered at http://h/'],
   [{ event: 'metrics', url: 'http://h/metrics' }, 0, 'metrics at http://h/metrics'],
   [{ event: 'reloaded', file: 'tnet.json', pairs: 2 }, 0, 'tnet.json: reloaded, 2 pairs'],
   [{ event: 'target-up', target: 'h:80' }, 0, 'h:80: up'],

@@ -14,7 +14,7 @@ import type { RelayService } from '../../../src/handlers/relay/service.ts';
 import { setTargetEnabled } from '../../../src/handlers/relay/targets/states.ts';
 import { roundMs } from '../../../src/quantities.ts';
 import type { Event } from '../../../src/report/events.ts';
-import type { OpenConnection, Totals } from '../../../src/serve/ledger.ts';
+import type { Moved, OpenConnection, Totals } from '../../../src/serve/ledger.ts';
 import type { Listeners } from '../../../src/serve/listeners.ts';
 import { ServeError } from '../../../src/serve/service.ts';
 import type { NamedPair } from '../config-file.ts';
@@ -29,6 +29,8 @@ export interface SteeringOptions {
   readonly listeners: Listeners<RelayService>;
   /** Reads the settings of a pair, as a configuration file has them. @throws TnetError TNET_E_CONFIG */
   readonly read: (settings: WrittenSettings) => NamedPair;
+  /** What a pair that is added has unless it says otherwise. Default: nothing. */
+  readonly defaults?: WrittenSettings | undefined;
   /** See Steered. */
   readonly listen: (onEvent: (event: Event) => void) => () => void;
 }
@@ -74,9 +76,10 @@ export class Steering implements Steered {
    * settings for both are the same; it is enabled. Its open connections go on as they are.
    *
    * @param signal aborts waiting for addresses in use
+   * @returns what serves them
    * @throws ServeError for an address that cannot be bound, or what prepareRelays() throws
    */
-  setPairs(pairs: readonly NamedPair[], signal?: AbortSignal): Promise<void> {
+  setPairs(pairs: readonly NamedPair[], signal?: AbortSignal): Promise<readonly RelayService[]> {
     return this.#inTurn(async () => {
       const known = new Map(this.#pairs.map((pair) => [pair.name, pair]));
       const next = pairs.map((read) => {
@@ -85,6 +88,7 @@ export class Steering implements Steered {
         return { pair: pair ?? this.#create(read.name, state), state };
       });
       await this.#serve(next, signal);
+      return this.#pairs.flatMap(({ state }) => state.service ?? []);
     });
   }
 
@@ -94,7 +98,7 @@ export class Steering implements Steered {
     { isEnabled = true }: { readonly isEnabled?: boolean } = {},
   ): Promise<SteeredPair> {
     return this.#change(async () => {
-      const read = this.#options.read({ ...settings, name });
+      const read = this.#options.read({ ...this.#options.defaults, ...settings, name });
       if (this.#pairs.some((one) => one.name === read.name))
         throw new TnetError('TNET_E_NAME_TAKEN', 'another pair has this name', { subject: name });
       const state = { ...createState(read), isEnabled };
@@ -168,6 +172,11 @@ export class Steering implements Steered {
     throw new TnetError('TNET_E_UNKNOWN_NAME', 'there is no open connection of this number', {
       subject: String(id),
     });
+  }
+
+  moved(name: string): Moved {
+    tellLanes();
+    return this.#options.host.ledger.movedBy(this.pair(name).name);
   }
 
   totals(): Totals {

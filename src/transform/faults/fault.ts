@@ -7,6 +7,7 @@ import { TnetError } from '../../errors.ts';
 export type Fault =
   /** Each chunk, and the end, comes so much later. The order stays, whatever the jitter. */
   | { readonly kind: 'latency'; readonly delayMs: number; readonly jitterMs?: number }
+  /** With 0 nothing passes: it is held until the fault is changed or removed. */
   | { readonly kind: 'bandwidth'; readonly bytesPerSecond: number }
   /** Cut into pieces of about so many bytes, each written on its own, with a pause between two. */
   | {
@@ -48,7 +49,7 @@ export interface ConnectionActions {
 const limits: Readonly<Record<FaultKind, Readonly<Record<string, readonly [least: number, most: number]>>>> =
   {
     latency: { delayMs: [0, Infinity], jitterMs: [0, Infinity] },
-    bandwidth: { bytesPerSecond: [1, Infinity] },
+    bandwidth: { bytesPerSecond: [0, Infinity] },
     slice: { bytes: [1, Infinity], variationBytes: [0, Infinity], delayMs: [0, Infinity] },
     'slow-close': { delayMs: [0, Infinity] },
     limit: { bytes: [0, Infinity] },
@@ -73,6 +74,7 @@ export function checkFault(fault: Fault): void {
       subject: 'kind',
     });
   const settings: Readonly<Record<string, unknown>> = { ...fault };
+  checkNames(settings, known);
   for (const [name, [least, most]] of Object.entries(known)) {
     const value = settings[name];
     if (value === undefined && isOptional(fault.kind, name)) continue;
@@ -84,6 +86,17 @@ export function checkFault(fault: Fault): void {
         `expected a number from ${least}${limit < Infinity ? ` to ${limit}` : ' on'}`,
         { subject: name },
       );
+  }
+}
+
+/** @throws TnetError TNET_E_USAGE for a setting that the kind of fault has not */
+function checkNames({ kind, ...settings }: Readonly<Record<string, unknown>>, known: object): void {
+  for (const [name, value] of Object.entries(settings)) {
+    if (value === undefined || Object.hasOwn(known, name)) continue;
+    const isFrom = kind === 'reset' && name === 'from';
+    if (isFrom && (value === 'start' || value === 'first-byte')) continue;
+    const message = isFrom ? 'expected start or first-byte' : 'this kind of fault has no such setting';
+    throw new TnetError('TNET_E_USAGE', message, { subject: name });
   }
 }
 

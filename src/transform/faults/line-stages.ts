@@ -53,6 +53,7 @@ export class BandwidthStage extends Stage<Of<'bandwidth'>> {
   #startedAt: number | undefined;
 
   protected override waitMs(first: Held, now: number): number | undefined {
+    if (this.settings.bytesPerSecond === 0) return Infinity;
     this.#startedAt ??= Math.max(this.#freeAt, now - makeGoodMs);
     const leftMs = this.#dueAt(first) - now;
     return leftMs > roundingMs ? leftMs : undefined;

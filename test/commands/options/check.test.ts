@@ -342,6 +342,7 @@ const lists: Readonly<Record<string, readonly string[]>> = {
   proxy: [
     '--allow',
     '--allow-target',
+    '--control-allow',
     '--deny',
     '--deny-target',
     '--header',

@@ -126,6 +126,19 @@ for (const fault of holding) {
   });
 }
 
+test('a line of 0 bytes a second holds everything, and goes on by the rate that it is given', async (t) => {
+  const live = new LiveFaults();
+  live.add({ name: 'stopped', fault: { kind: 'bandwidth', bytesPerSecond: 0 } });
+  const { up } = openOne(live);
+  const out = watch(up);
+  up.end('abcdef');
+  await turns();
+  t.is(out.text(), '');
+  live.change('stopped', { fault: { kind: 'bandwidth', bytesPerSecond: 1_000_000 } });
+  await once(up, 'end');
+  t.is(out.text(), 'abcdef');
+});
+
 test('what waits before a full line does not overtake what the line holds when it is removed', async (t) => {
   const live = new LiveFaults();
   live.add({ name: 'slow', fault: { kind: 'latency', delayMs: long } });
@@ -365,7 +378,7 @@ test('settings that come from outside are checked one by one', (t) => {
     { kind: 'latency', delayMs: Number.NaN },
     { kind: 'latency', delayMs: 1, jitterMs: -1 },
     { kind: 'latency', delayMs: 2 ** 31 },
-    { kind: 'bandwidth', bytesPerSecond: 0 },
+    { kind: 'bandwidth', bytesPerSecond: -1 },
     { kind: 'slice', bytes: 0 },
     { kind: 'limit', bytes: 1.5 },
     { kind: 'corrupt', share: 1.1 },

@@ -1,0 +1,84 @@
+import type { ProxyHost } from '../../src/handlers/relay/host.ts';
+import { isReplayClient } from '../../src/handlers/relay/pair.ts';
+import type { RelayService } from '../../src/handlers/relay/service.ts';
+import type { ControlServer } from '../../src/control/server.ts';
+import type { WrittenSettings } from '../../src/control/steered.ts';
+import { TnetError } from '../../src/errors.ts';
+import type { Context } from '../context.ts';
+import type { ServerRun, SteeredServing } from '../server-run.ts';
+import { readPairSettings, type NamedPair, type SharedOptions } from './config-file.ts';
+import { readControl, startControl } from './control.ts';
+import type { ProxyOptions } from './options.ts';
+import { Steering } from './steering/steering.ts';
+
+/** A run of `tnet proxy --control`: it serves what its steering says. */
+export interface SteeredRun {
+  readonly serving: SteeredServing<RelayService>;
+  /** Ends what is read from it. */
+  readonly close: () => Promise<void>;
+  /** To be called before the run is started. */
+  readonly begin: (
+    run: ServerRun<RelayService>,
+    host: ProxyHost,
+    options: { readonly context: Context; readonly shared: SharedOptions },
+  ) => void;
+}
+
+/** The pairs that a command line or a file names. */
+export interface GivenPairs {
+  /** As they were read first. */
+  readonly named: readonly NamedPair[];
+  /** Reads them again. */
+  readonly read: () => Promise<readonly NamedPair[]>;
+}
+
+/** @throws as readControl() does */
+export async function prepareSteering(
+  address: string,
+  options: ProxyOptions,
+  { named, read }: GivenPairs,
+): Promise<SteeredRun> {
+  const settings = await readControl(address, options);
+  let steering: Steering;
+  let start: () => Promise<ControlServer>;
+  let server: ControlServer | undefined;
+  return {
+    serving: {
+      async serve(signal) {
+        const services = await steering.setPairs(server ? await read() : named, signal);
+        server ??= await start();
+        return services;
+      },
+      addresses: () => (server ? [server.address] : []),
+      end: () => steering.end(),
+    },
+    async close() {
+      await server?.close();
+    },
+    begin(run, host, { context, shared: { values, ...shared } }) {
+      const { reporter } = context;
+      steering = new Steering({
+        host,
+        listeners: run.listeners,
+        read: (written) => readAddedPair(written, shared),
+        defaults: values,
+        listen: (onEvent) => reporter.listen(onEvent),
+      });
+      start = async () => {
+        const started = await startControl(steering, settings, context, () => run.stopping.aborted);
+        run.own.add(started.address);
+        run.closeLater(() => void started.close());
+        return started;
+      };
+    },
+  };
+}
+
+/** A pair that comes while the proxy runs. @throws TnetError TNET_E_CONFIG */
+function readAddedPair(settings: WrittenSettings, shared: SharedOptions): NamedPair {
+  const [named] = readPairSettings(settings, shared);
+  if (!named) throw new Error('one was given');
+  if (isReplayClient(named.pair))
+    throw new TnetError('TNET_E_CONFIG', 'LISTEN can be - on the command line only', { subject: '/listen' });
+  return named;
+}

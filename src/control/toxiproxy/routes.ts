@@ -1,0 +1,145 @@
+import type { AnswerControl, ControlAnswer, ControlRequest } from '../request.ts';
+import { TnetError } from '../../errors.ts';
+import type { LiveFaults, PairFault } from '../../handlers/relay/faults/live-faults.ts';
+import { answerError, toxicNotFound, ToxiproxyError } from './errors.ts';
+import { showMetrics } from './metrics.ts';
+import { Proxies, type ToxiproxySteered } from './proxies.ts';
+import { readToxic, readToxicChange, showToxic, showToxics } from './toxics.ts';
+
+/** The version of toxiproxy whose interface this is. */
+const toxiproxyVersion = '2.12.0';
+
+type Answer = (request: ControlRequest, ...names: string[]) => ControlAnswer | Promise<ControlAnswer>;
+
+/** What can be done to a path, by method. */
+type Methods = Readonly<Record<string, Answer>>;
+
+/** A path by its parts; undefined is any name. */
+type Route = readonly [path: readonly (string | undefined)[], methods: Methods];
+
+const done: ControlAnswer = { status: 204 };
+const ok = (body: object): ControlAnswer => ({ status: 200, body });
+
+/**
+ * toxiproxy's HTTP interface, over the pairs of a proxy that is steered, so that its clients work unchanged. What
+ * toxiproxy has not goes through it as well: addresses of every kind as `listen` and `upstream`, a pair's other settings
+ * as `settings`, `corrupt` and `blackhole` as toxics, `both` as their stream.
+ *
+ * @returns answers every path of toxiproxy, with its statuses and its form of errors
+ */
+export function answerToxiproxy(steered: ToxiproxySteered): AnswerControl {
+  const proxies = new Proxies(steered);
+  const routes = createRoutes(steered, proxies);
+  return async (request) => {
+    const { path, method, headers } = request;
+    const route = routes.find(([parts]) => isPath(path, parts));
+    if (!route) return undefined;
+    // A page of a browser has no business here.
+    if (headers['user-agent']?.startsWith('Mozilla/'))
+      return { status: 403, headers: { 'content-type': 'text/plain' }, body: 'User agent not allowed\n' };
+    const [parts, methods] = route;
+    const answer = Object.hasOwn(methods, method) ? methods[method] : undefined;
+    if (!answer) return { status: 405, headers: { allow: Object.keys(methods).join(', ') } };
+    const names = path.filter((_part, index) => parts[index] === undefined);
+    try {
+      return await answer(request, ...names);
+    } catch (error) {
+      return answerError(error);
+    }
+  };
+}
+
+function isPath(path: readonly string[], parts: Route[0]): boolean {
+  return (
+    path.length === parts.length && parts.every((part, index) => part === undefined || part === path[index])
+  );
+}
+
+function createRoutes(steered: ToxiproxySteered, proxies: Proxies): readonly Route[] {
+  const faultsOf = (proxy: string) => steered.pair(proxy).faults;
+  const update: Answer = async ({ body }, proxy = '') => ok(await proxies.update(proxy, body));
+  const updateToxic: Answer = ({ body }, proxy = '', toxic = '') => {
+    const faults = faultsOf(proxy);
+    faults.change(toxic, readToxicChange(findToxic(faults, toxic), body));
+    return ok(showToxic(findToxic(faults, toxic)));
+  };
+  return [
+    [
+      ['proxies'],
+      {
+        GET: () => ok(proxies.list()),
+        POST: async ({ body }) => ({ status: 201, body: await proxies.create(body) }),
+      },
+    ],
+    [
+      ['proxies', undefined],
+      {
+        GET: (_request, proxy = '') => ok(proxies.show(proxy)),
+        POST: update,
+        PATCH: update,
+        DELETE: async (_request, proxy = '') => {
+          await proxies.remove(proxy);
+          return done;
+        },
+      },
+    ],
+    [
+      ['proxies', undefined, 'toxics'],
+      {
+        GET: (_request, proxy = '') => ok(showToxics(faultsOf(proxy).list)),
+        POST: ({ body }, proxy = '') => ok(showToxic(addToxic(faultsOf(proxy), body))),
+      },
+    ],
+    [
+      ['proxies', undefined, 'toxics', undefined],
+      {
+        GET: (_request, proxy = '', toxic = '') => ok(showToxic(findToxic(faultsOf(proxy), toxic))),
+        POST: updateToxic,
+        PATCH: updateToxic,
+        DELETE: (_request, proxy = '', toxic = '') => {
+          const faults = faultsOf(proxy);
+          faults.remove(findToxic(faults, toxic).name);
+          return done;
+        },
+      },
+    ],
+    [['populate'], { POST: ({ body }) => populate(proxies, body) }],
+    [
+      ['reset'],
+      {
+        POST: async () => {
+          await proxies.reset();
+          return done;
+        },
+      },
+    ],
+    [['metrics'], { GET: () => showMetrics(steered, Object.values(proxies.list())) }],
+    [['version'], { GET: () => ok({ version: toxiproxyVersion }) }],
+  ];
+}
+
+async function populate(proxies: Proxies, body: unknown): Promise<ControlAnswer> {
+  const { proxies: made, error } = await proxies.populate(body);
+  const { message, status } = error ?? { status: 201 };
+  return { status, body: { ...(error && { error: message, status }), proxies: made } };
+}
+
+/** @throws ToxiproxyError 400, 409 */
+function addToxic(faults: LiveFaults, body: unknown): PairFault {
+  const fault = readToxic(body);
+  try {
+    faults.add(fault);
+  } catch (error) {
+    if (error instanceof TnetError && error.code === 'TNET_E_NAME_TAKEN')
+      throw new ToxiproxyError(409, 'toxic already exists');
+    throw error;
+  }
+  return fault;
+}
+
+/** @throws ToxiproxyError 404 */
+function findToxic({ list }: LiveFaults, name: string): PairFault {
+  const found = list.find((fault) => fault.name === name);
+  if (!found) throw toxicNotFound();
+  return found;
+}

@@ -1,0 +1,8 @@
+import type { Steered } from '../steered.ts';
+import type { EventFeeds } from './event-feeds.ts';
+
+/** What the routes work with. */
+export interface ControlContext {
+  readonly steered: Steered;
+  readonly feeds: EventFeeds;
+}

@@ -1,0 +1,108 @@
+import { once } from 'node:events';
+import { spawn } from 'node:child_process';
+import net from 'node:net';
+import type { ExecutionContext } from 'ava';
+import { Toxiproxy, type Proxy, type ToxicAttributeTypes, type ToxicDirection } from 'toxiproxy-node-client';
+import { startCli } from './cli.ts';
+import { connectPeer, toTarget } from './peers.ts';
+import { findProgram } from './programs.ts';
+import { startEcho } from './proxy.ts';
+
+/** A server of toxiproxy's interface. */
+export interface ToxiproxyServer {
+  readonly url: string;
+  readonly client: Toxiproxy;
+}
+
+/** `tnet proxy --control` without a pair. */
+export async function startControl(t: ExecutionContext): Promise<ToxiproxyServer> {
+  const cli = startCli(t, ['proxy', '--control', '127.0.0.1:0']);
+  const [, url = ''] = await cli.said(/(http:\/\/127\.0\.0\.1:\d+)/);
+  return { url, client: new Toxiproxy(url) };
+}
+
+/** Where toxiproxy itself is installed; undefined: it is not. */
+export const realToxiproxy = findProgram('toxiproxy-server');
+
+/** toxiproxy itself, on a free port. */
+export async function startRealToxiproxy(t: ExecutionContext): Promise<ToxiproxyServer> {
+  const [port = 0] = await findPorts(1);
+  const child = spawn(realToxiproxy ?? '', ['-host', '127.0.0.1', '-port', String(port), '-proxy-metrics'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  child.stderr.resume();
+  await once(child.stdout, 'data');
+  child.stdout.resume();
+  const url = `http://127.0.0.1:${port}`;
+  for (;;) {
+    const socket = net.connect(port, '127.0.0.1');
+    const isThere = await new Promise((resolve) => {
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    });
+    socket.destroy();
+    if (isThere) return { url, client: new Toxiproxy(url) };
+  }
+}
+
+/** Ports that were free a moment ago. */
+export async function findPorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => net.createServer().listen(0));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
+}
+
+let proxies = 0;
+
+/** A proxy of its own on a free port, before an echo server unless it says otherwise. */
+export async function makeProxy(
+  t: ExecutionContext,
+  { client }: ToxiproxyServer,
+  upstream?: string,
+): Promise<Proxy> {
+  const name = `proxy ${++proxies}`;
+  return client.createProxy({ name, listen: '127.0.0.1:0', upstream: upstream ?? (await startEcho(t)) });
+}
+
+export const connectTo = (t: ExecutionContext, proxy: Proxy) => connectPeer(t, proxy.listen);
+
+export function addToxic(
+  proxy: Proxy,
+  type: Parameters<Proxy['addToxic']>[0]['type'],
+  attributes: ToxicAttributeTypes,
+  options: { readonly stream?: ToxicDirection; readonly toxicity?: number; readonly name?: string } = {},
+) {
+  const { stream = 'downstream', toxicity = 1, name = `${type} ${stream}` } = options;
+  return proxy.addToxic<ToxicAttributeTypes>({ name, type, stream, toxicity, attributes });
+}
+
+/** Milliseconds that something takes. */
+export async function timeOf(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}
+
+/** How a connection ends for who only reads: its bytes, and the code of what broke it. */
+export async function readToEnd(socket: net.Socket): Promise<{ bytes: Buffer; end: string }> {
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const end = await new Promise<string>((resolve) => {
+    socket.once('end', () => resolve('end'));
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'error'));
+    socket.once('close', () => resolve('close'));
+  });
+  return { bytes: Buffer.concat(chunks), end };
+}
+
+/** Connects, sends something, and reads to the end. `ms` is from before the connection was there. */
+export async function visit(t: ExecutionContext, address: string, sent: string | Buffer = '') {
+  const startedAt = performance.now();
+  const socket = net.connect({ ...toTarget(address), allowHalfOpen: true });
+  t.teardown(() => socket.destroy());
+  if (sent.length > 0) socket.write(sent);
+  const read = await readToEnd(socket);
+  return { ...read, ms: performance.now() - startedAt };
+}
