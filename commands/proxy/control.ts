@@ -7,6 +7,7 @@ import { Control } from '../../src/control/control.ts';
 import { formatControlUrl, serveControl, type ControlServer } from '../../src/control/server.ts';
 import type { Steered } from '../../src/control/steered.ts';
 import { createPageInterface, pagePaths } from '../../src/control/page/page.ts';
+import { answerToxiproxy } from '../../src/control/toxiproxy/routes.ts';
 import { EventFeeds } from '../../src/control/v1/event-feeds.ts';
 import { createOwnInterface } from '../../src/control/v1/routes.ts';
 import { TapFeeds } from '../../src/control/v1/tap-feeds.ts';
@@ -105,7 +106,11 @@ export async function startControl(
     isPublic,
     host: endpoint.kind === 'tcp' ? endpoint.host : undefined,
     open: pagePaths,
-    interfaces: [createOwnInterface({ steered, feeds, taps }), createPageInterface({ token, isPublic })],
+    interfaces: [
+      createOwnInterface({ steered, feeds, taps }),
+      answerToxiproxy(steered),
+      createPageInterface({ token, isPublic }),
+    ],
     isEnding,
     report: (fault) => reporter.fail(subject, fault),
   });

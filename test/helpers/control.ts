@@ -39,7 +39,7 @@ export async function askControl(
   response.setEncoding('utf8');
   let text = '';
   for await (const part of response) text += String(part);
-  const isJson = response.headers['content-type'] === 'application/json';
+  const isJson = text !== '' && response.headers['content-type'] === 'application/json';
   return {
     status: response.statusCode ?? 0,
     headers: response.headers,
