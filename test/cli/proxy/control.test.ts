@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test from 'ava';
@@ -388,17 +389,30 @@ test('a body that is too long is refused, whether its length is told or not', as
   t.is((await ask('GET', '/v1/totals')).status, 200);
 });
 
-testWith('curl')('the curl commands of docs/control.md do what they say', async (t) => {
-  const target = await startNamed(t, 'hello');
-  const { address } = await startControlled(t);
-  const json = ['-H', 'content-type: application/json'];
-  const settings = { listen: '127.0.0.1:0', targets: [target] };
-  const { stdout } = await run('curl', [
-    '-sS',
-    ...json,
-    '-d',
-    JSON.stringify({ name: 'web', settings }),
-    `http://${address}/v1/pairs`,
-  ]);
-  t.like(JSON.parse(stdout), { name: 'web', settings });
+testWith('curl')('the commands of docs/control.md work one after the other', async (t) => {
+  const target = await startEcho(t);
+  const { cli, address } = await startControlled(t);
+  const page = readFileSync(new URL('../../../docs/control.md', import.meta.url), 'utf8');
+  const blocks = [...page.matchAll(/```sh\n([^]*?)```/g)].map(([, block = '']) => block);
+  const commands = blocks.flatMap((block) => block.replaceAll('\\\n', ' ').trim().split('\n'));
+  t.is(commands.shift(), 'tnet proxy --control 127.0.0.1:8474');
+  t.true(commands.length >= 10);
+  let client: Socket | undefined;
+  for (const command of commands) {
+    const isEndless = command.startsWith('curl -N');
+    const own = command
+      .replace(/^curl /, `curl -sS -w '%{http_code}' --fail-with-body --max-time ${isEndless ? 0.5 : 20} `)
+      .replaceAll('127.0.0.1:8474', address)
+      .replaceAll('127.0.0.1:5432', target);
+    // What was open before is listed and reset.
+    const { stdout } = await run('sh', ['-c', `${own}${isEndless ? ' || true' : ''}`]);
+    t.regex(stdout, /20[01]$/, command);
+    if (!client && command.includes('"db"')) {
+      client = await connectPeer(t, await cli.address());
+      client.on('error', () => undefined).write('hello');
+      await once(client, 'data');
+    }
+  }
+  if (!client!.closed) await new Promise((resolve) => client!.once('close', resolve));
+  t.true(client!.closed);
 });
