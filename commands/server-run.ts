@@ -169,7 +169,8 @@ export class ServerRun<S extends Service = Service> {
       }
       this.#reloadLists(prepared);
       const bound = steered ? steered.serve(this.stopping) : this.listeners.serve(prepared, this.stopping);
-      this.#binding = bound.then(() => undefined);
+      // Its failure is that of the start.
+      this.#binding = Promise.allSettled([bound]).then(() => undefined);
       const services = await bound;
       // A signal may have arrived meanwhile, so that nothing is bound any more.
       if (this.interruption.status !== undefined) return;

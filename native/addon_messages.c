@@ -2,6 +2,8 @@
 #include "addon.h"
 #include "js_value.h"
 
+#include <sys/socket.h> /* older kernel headers want it before vm_sockets.h */
+
 #include <errno.h>
 #include <linux/sockios.h>
 #include <linux/vm_sockets.h>
@@ -10,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 
 enum { DATAGRAM, PACKET, VSOCK, STREAM };

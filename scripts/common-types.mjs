@@ -23,7 +23,9 @@ export function writeCommonTypes(entry, specifier, file) {
     .filter(({ name }) => name !== 'default')
     .map((symbol) => {
       const target = symbol.flags & SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
-      const word = target.flags & SymbolFlags.Value ? 'import' : 'type';
+      // A class of which only the type is exported has no value to be had.
+      const isOnlyType = symbol.declarations.some(ts.isTypeOnlyImportOrExportDeclaration);
+      const word = target.flags & SymbolFlags.Value && !isOnlyType ? 'import' : 'type';
       return `  export ${word} ${symbol.name} = entry.${symbol.name};\n`;
     });
   writeFileSync(

@@ -36,7 +36,8 @@ function createPairProperties(): Readonly<Record<string, JsonSchema>> {
       type: 'string',
     },
     targets: {
-      description: 'where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path',
+      description:
+        'where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path; of several: HOST:PORT,weight=3,max=10,backup',
       type: 'array',
       items: { type: 'string' },
     },

@@ -83,7 +83,7 @@ export const errorTable = {
   },
   TNET_E_EXPECT: {
     exit: exitCodes.failed,
-    meaning: 'The peer did not answer as a step of the dialogue, or --wait-http, expected.',
+    meaning: 'The peer did not answer as a step of the dialogue, --wait-http or --health-http expected.',
   },
   TNET_E_OPEN: {
     exit: exitCodes.failed,

@@ -20,6 +20,7 @@ const expected: Readonly<Record<string, string | RegExp>> = {
   'check-addresses.sh': '10.1.2.3\nfd00::1\n',
   'echo-server.mjs': 'every byte comes back\n',
   'slow-network.mjs': /^[ℹ#] pass 1\n[^]*^[ℹ#] fail 0\n/m,
+  'cut-network.mjs': /^[ℹ#] pass 2\n[^]*^[ℹ#] fail 0\n/m,
 };
 
 /** A place that has `tnet` as an installed one is: in the PATH, and as a package. */

@@ -26,7 +26,7 @@ import { readProgram } from '../options/exec.ts';
 import { createRecorder } from '../options/recording.ts';
 import { readRunLimit, catchInterruption, type Interruption } from '../signals.ts';
 import { fitToEnd, isPlainSession, openStdio, runClientSession, type StdioEnding } from '../session-run.ts';
-import { awaitStatus, localEndOf } from '../../src/net/local-end.ts';
+import { awaitStatus, hangUpOnAbort, localEndOf } from '../../src/net/local-end.ts';
 
 /** `tnet connect [options] ADDRESS`: nc's and telnet's client. */
 export const connectCommand: CommandDefinition = {
@@ -155,11 +155,8 @@ async function takeStatus(
   { failure }: StdioEnding,
   { signal, status: interrupted }: Interruption,
 ): Promise<void> {
-  const { exited, hangUp } = localEndOf(program) ?? {};
-  const interrupt = () => hangUp?.();
-  if (signal.aborted) interrupt();
-  else signal.addEventListener('abort', interrupt, { once: true });
-  const exit = await exited;
+  hangUpOnAbort(program, signal);
+  const exit = await localEndOf(program)?.exited;
   if (exit) context.reporter.emit({ event: 'program-ended', id: 1, ...exit });
   const status = await awaitStatus(program);
   if (interrupted !== undefined || status === 0) return;

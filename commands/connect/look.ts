@@ -1,9 +1,7 @@
 import { formatEndpoint, type Endpoint } from '../../src/address/endpoint.ts';
 import type { Seen } from '../../src/dial/check.ts';
 import type { DialOptions } from '../../src/dial/dial-options.ts';
-import { TnetError } from '../../src/errors.ts';
 import type { Connection } from '../../src/net/connection.ts';
-import { hasStatus } from '../../src/protocol/http-status.ts';
 import type { Step } from '../../src/transform/dialogue.ts';
 import { readSteps } from './dialogue.ts';
 import type { ClientRun } from './dial-options.ts';
@@ -64,14 +62,10 @@ export function createProof(
   const { waitHttp } = options;
   if (question && waitHttp) {
     return async (connection, timeoutMs) => {
-      const { askHttp } = await import('../../src/dial/http-check.ts');
+      const { askHttp, requireStatus } = await import('../../src/dial/http-check.ts');
       const status = await askHttp(connection, question, { timeoutMs, signal });
       statuses.set(endpoint, status);
-      if (hasStatus(waitHttp, status)) return;
-      const subject = goals.names.get(endpoint) ?? formatEndpoint(endpoint);
-      throw new TnetError('TNET_E_EXPECT', `answered with status ${status}, not ${waitHttp.text}`, {
-        subject,
-      });
+      requireStatus(waitHttp, status, goals.names.get(endpoint) ?? formatEndpoint(endpoint));
     };
   }
   const steps = readSteps(options);

@@ -12,7 +12,7 @@ import { EventFeeds } from '../../src/control/v1/event-feeds.ts';
 import { createOwnInterface } from '../../src/control/v1/routes.ts';
 import { TapFeeds } from '../../src/control/v1/tap-feeds.ts';
 import { errorCode, TnetError } from '../../src/errors.ts';
-import { isLocalListener } from '../../src/net/listener-path.ts';
+import { findListenerPath, isLocalListener } from '../../src/net/listener-path.ts';
 import { explainBind } from '../../src/net/own-side.ts';
 import type { LiveTaps } from '../../src/record/live-taps.ts';
 import { ServeError } from '../../src/serve/service.ts';
@@ -24,6 +24,8 @@ export interface ControlSettings {
   readonly endpoint: Endpoint;
   /** Other machines reach it. */
   readonly isPublic: boolean;
+  /** Whoever may change anything is this user, or has the token. */
+  readonly isTrusted: boolean;
   readonly token: string | undefined;
   readonly access: AccessList | undefined;
 }
@@ -57,11 +59,18 @@ export async function readControl(address: string, options: ProxyOptions): Promi
   return {
     endpoint,
     isPublic,
+    isTrusted: endpoint.kind === 'unix' || tokenFile !== undefined,
     token: tokenFile === undefined ? undefined : await readToken(tokenFile),
     access:
       allow &&
       (await (await import('../../src/access/access-list.ts')).createAccessList({ allow, numericOnly })),
   };
+}
+
+/** The name by which browsers may come; undefined: they cannot. */
+function findHost(endpoint: Endpoint): string | undefined {
+  if (endpoint.kind === 'tcp') return endpoint.host ?? loopbacks[4];
+  return endpoint.kind === 'fd' && findListenerPath(endpoint.fd) === undefined ? loopbacks[4] : undefined;
 }
 
 async function readToken(path: string): Promise<string> {
@@ -104,7 +113,7 @@ export async function startControl(
   const control = new Control({
     token,
     isPublic,
-    host: endpoint.kind === 'tcp' ? endpoint.host : undefined,
+    host: findHost(endpoint),
     open: pagePaths,
     interfaces: [
       createOwnInterface({ steered, feeds, taps }),

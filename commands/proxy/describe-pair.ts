@@ -1,5 +1,6 @@
 import { formatEndpoint } from '../../src/address/endpoint.ts';
 import type { Pair } from '../../src/handlers/relay/pair.ts';
+import { formatSettings } from '../../src/handlers/relay/targets/settings.ts';
 import { formatTarget } from '../../src/handlers/relay/targets/target.ts';
 import type { Rate, Spread } from '../../src/quantities.ts';
 import { formatSize } from '../../src/report/table.ts';
@@ -16,6 +17,8 @@ const told = [
   'http',
   'balance',
   'health',
+  'healthHttp',
+  'slowStart',
   'maxConnections',
   'rate',
 ];
@@ -34,7 +37,10 @@ export function describePair({
     const flag = nameFlag(name).replace(/^--/, '');
     return [value === true ? flag : `${flag} ${formatValue(name, value)}`];
   });
-  const to = targets.length > 0 ? targets.map(formatTarget).join(', ') : 'where clients ask for';
+  const to =
+    targets.length > 0
+      ? targets.map((target) => formatTarget(target) + formatSettings(target.settings)).join(', ')
+      : 'where clients ask for';
   return [`${formatEndpoint(listen)} -> ${to}`, ...parts].join('; ');
 }
 

@@ -1,4 +1,11 @@
-import { formatEndpoint, type Endpoint, hasHost, isUnixKind } from '../../src/address/endpoint.ts';
+import {
+  formatEndpoint,
+  type Endpoint,
+  hasHost,
+  isLocalEnd,
+  isUnixKind,
+  localEnds,
+} from '../../src/address/endpoint.ts';
 import { isForeignName } from '../../src/address/host-rules.ts';
 import { isIP } from '../../src/address/ip.ts';
 import { TnetError } from '../../src/errors.ts';
@@ -40,6 +47,7 @@ export function checkPair(
   checkAccess(pair, name);
   checkExposure(pair, name);
   checkRoutes(pair.values, name);
+  checkSettings(pair, name);
   requireVersion2(pair.values.proxyTlv, pair.values.sendProxy);
   checkNames(pair, name);
   checkGroups(pair, name);
@@ -53,8 +61,9 @@ export function checkProcess(given: ReadonlySet<string>, name: NamePart): void {
 /** What the rows are asked about. */
 function describePair(pair: ReadPair): Pick<Asked, 'ends' | 'facts'> {
   const ends = findDatagramEnds(pair.listen, pair.targets);
+  const routed = (pair.values.route ?? []).map(({ targets }) => ({ targets, values: pair.values }));
   const facts = [
-    isBalanced(pair) ? ['balanced'] : [],
+    isBalanced(pair) || routed.some(isBalanced) ? ['balanced'] : [],
     isUnixKind(pair.listen) ? ['LISTEN is a path'] : [],
     findLocalTarget(pair) ? ['program target'] : [],
     pair.targets.length > 0 && pair.targets.every(({ kind }) => kind === 'pty') ? ['pty target'] : [],
@@ -121,7 +130,7 @@ function describeEnd(
 
 const listenKinds: readonly Endpoint['kind'][] = [
   ...(['tcp', 'udp', 'unix', 'ws', 'fd', 'unix-dgram', 'unix-seqpacket', 'vsock'] as const),
-  ...(['exec', 'pty', 'file', 'serial', 'stdio'] as const),
+  ...localEnds,
 ];
 
 function checkEnds(pair: ReadPair, name: NamePart): void {
@@ -155,10 +164,22 @@ function checkAccess({ listen, values }: ReadPair, name: NamePart): void {
   if (given) throw refuse(name(given), 'judges IP addresses, and a Unix socket has none; use --mode');
 }
 
-/** A target that is no peer, but something of this machine: a program, a file, a device, our own stdin and stdout. */
-function findLocalTarget({ targets, values }: ReadPair): Target | undefined {
-  const all = [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
-  return all.find(({ kind }) => ['exec', 'pty', 'file', 'serial', 'stdio'].includes(kind));
+function findLocalTarget(pair: ReadPair): Target | undefined {
+  return listTargets(pair).find(isLocalEnd);
+}
+
+function listTargets({ targets, values }: ReadPair): Target[] {
+  return [...targets, ...(values.route ?? []).flatMap((route) => route.targets)];
+}
+
+/**
+ * Ends by which whoever names them does what this process may do here: run programs, and use its files, devices and
+ * descriptors.
+ */
+export function listOwnEnds(pair: ReadPair): string[] {
+  const targets = listTargets(pair).filter(isLocalEnd).map(formatTarget);
+  const { listen } = pair;
+  return isLocalEnd(listen) || listen.kind === 'fd' ? [formatEndpoint(listen), ...targets] : targets;
 }
 
 /** A server that connects any client to anything must not be offered to a network by mistake. */
@@ -189,6 +210,26 @@ function checkRoutes({ route, tlsIn }: PairValues, name: NamePart): void {
   if (targets.some(isDatagramTarget)) throw refuse(name('route'), 'a route leads to a stream, not to UDP');
   if (targets.some(({ kind }) => kind === 'tls'))
     throw refuse(name('route'), `instead of tls://, use ${name('tlsOut')} here`);
+}
+
+/** What is said of single targets has to make a difference among those that share the clients. */
+function checkSettings({ targets, values }: ReadPair, name: NamePart): void {
+  const groups = [
+    { targets, subject: name('targets') },
+    ...(values.route ?? []).map((route) => ({ targets: route.targets, subject: name('route') })),
+  ];
+  for (const { targets: group, subject } of groups) {
+    const shared = group.find(({ settings }) => settings?.weight ?? settings?.backup);
+    const setting = shared?.settings?.weight === undefined ? 'backup' : 'weight';
+    if (shared && group.length === 1)
+      throw refuse(subject, `${setting} makes sense only with several targets`);
+    if (shared && group.every(({ settings }) => settings?.backup))
+      throw refuse(subject, 'at least one target must not be a backup');
+    if (values.balance === 'first' && group.some(({ settings }) => settings?.weight !== undefined))
+      throw refuse(subject, `weight makes no sense with ${name('balance')} first: the order decides`);
+  }
+  if (values.balance === 'first' && values.slowStart !== undefined)
+    throw refuse(name('slowStart'), `makes no sense with ${name('balance')} first: the order decides`);
 }
 
 /**

@@ -7,7 +7,7 @@ export interface PairSettings {
   readonly name?: string;
   /** where to listen: PORT (loopback), HOST:PORT, udp://HOST:PORT, /path, fd:N */
   readonly listen: string;
-  /** where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path */
+  /** where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path; of several: HOST:PORT,weight=3,max=10,backup */
   readonly targets?: readonly string[];
   /** speak telnet with clients of a pty:, which gets the size of their window */
   readonly telnetIn?: boolean;
@@ -15,12 +15,20 @@ export interface PairSettings {
   readonly balance?: 'round-robin' | 'least' | 'first' | 'hash';
   /** connect to each target this often, and use those that accept */
   readonly health?: string | number;
+  /** ask each target for this path, as /healthz, and use those that answer well */
+  readonly healthHttp?: string;
+  /** what is a good answer: 200, 2xx, 200,3xx (default: 2xx,3xx) */
+  readonly healthStatus?: string;
+  /** ask for this host (default: the target's) */
+  readonly healthHost?: string;
   /** failures in a row after which a target is down (3) */
   readonly healthFall?: number;
   /** successes in a row after which it is up again (2) */
   readonly healthRise?: number;
   /** leave out a target for this long after it refused clients (10s) */
   readonly eject?: string | number;
+  /** give a target that is back its share little by little, over this long */
+  readonly slowStart?: string | number;
   /** look up names again this often where DNS gives no TTL (30s) */
   readonly resolve?: string | number;
   /** ask this name server */

@@ -8,6 +8,7 @@ import type { RelayService } from '../../src/handlers/relay/service.ts';
 import type { LoopWatch } from '../../src/handlers/relay/targets/rules.ts';
 import type { LiveNames } from '../../src/report/live-table.ts';
 import type { ServeHost } from '../../src/serve/service.ts';
+import { splitTargets } from '../../src/handlers/relay/targets/settings.ts';
 import { createContext } from '../context.ts';
 import { givenOptions, type Called, type CommandDefinition } from '../options/called.ts';
 import { readFamily, addressFlags } from '../options/server-address.ts';
@@ -34,7 +35,10 @@ export const proxyCommand: CommandDefinition = {
   },
   operands: [
     ['[listen]', 'where to listen: PORT (loopback), HOST:PORT, udp://HOST:PORT, /path, fd:N'],
-    ['[target...]', 'where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path'],
+    [
+      '[target...]',
+      'where to connect: PORT, HOST:PORT, udp://HOST:PORT, /path; of several: HOST:PORT,weight=3,max=10,backup',
+    ],
   ],
   layout: proxyLayout,
   run: runProxy,
@@ -224,5 +228,5 @@ function splitPair(word: string): { listen: string; targets: string[] } {
   if (at < 1)
     throw new TnetError('TNET_E_USAGE', 'expected LISTEN=TARGET', { subject: `-L ${hideUserInfo(word)}` });
   const targets = word.slice(at + 1);
-  return { listen: word.slice(0, at), targets: targets === '' ? [] : targets.split(',') };
+  return { listen: word.slice(0, at), targets: targets === '' ? [] : splitTargets(targets) };
 }

@@ -1,5 +1,5 @@
 import type { ProxyHost } from '../../src/handlers/relay/host.ts';
-import { isReplayClient } from '../../src/handlers/relay/pair.ts';
+import { isReplayClient, type Pair } from '../../src/handlers/relay/pair.ts';
 import type { RelayService } from '../../src/handlers/relay/service.ts';
 import type { ControlServer } from '../../src/control/server.ts';
 import type { WrittenSettings } from '../../src/control/steered.ts';
@@ -10,6 +10,7 @@ import type { ServerRun, SteeredServing } from '../server-run.ts';
 import { readPairSettings, type NamedPair, type SharedOptions } from './config-file.ts';
 import { readControl, startControl } from './control.ts';
 import type { ProxyOptions } from './options.ts';
+import { listOwnEnds } from './pair-checks.ts';
 import { Steering } from './steering/steering.ts';
 
 /** A run of `tnet proxy --control`: it serves what its steering says. */
@@ -63,7 +64,11 @@ export async function prepareSteering(
       steering = new Steering({
         host: { ...host, recordings: [...recordings, taps] },
         listeners: run.listeners,
-        read: (written) => readAddedPair(written, shared),
+        read(written, before) {
+          const named = readAddedPair(written, shared);
+          if (!settings.isTrusted) refuseOwnEnds(named.pair, before);
+          return named;
+        },
         defaults: values,
         listen: (onEvent) => reporter.listen(onEvent),
       });
@@ -89,4 +94,18 @@ function readAddedPair(settings: WrittenSettings, shared: SharedOptions): NamedP
   if (isReplayClient(named.pair))
     throw new TnetError('TNET_E_CONFIG', 'LISTEN can be - on the command line only', { subject: '/listen' });
   return named;
+}
+
+/**
+ * Every user of this machine reaches loopback, and must not run programs as the user of the proxy.
+ *
+ * @param before what the pair was: what it had, it may keep
+ * @throws TnetError TNET_E_EXPOSED
+ */
+function refuseOwnEnds(pair: Pair, before: Pair | undefined): void {
+  const had = before ? listOwnEnds(before) : [];
+  const subject = listOwnEnds(pair).find((end) => !had.includes(end));
+  if (subject === undefined) return;
+  const message = 'needs --control-token-file, or a path as --control: every user of this machine reaches it';
+  throw new TnetError('TNET_E_EXPOSED', message, { subject });
 }

@@ -61,6 +61,19 @@ export function isUnixKind(
   return ['unix', 'unix-dgram', 'unix-seqpacket'].includes(endpoint.kind);
 }
 
+/** The ends that are no peer, but something of this machine: a program, a file, a device, our own stdin and stdout. */
+export const localEnds = [
+  'exec',
+  'pty',
+  'file',
+  'serial',
+  'stdio',
+] as const satisfies readonly Endpoint['kind'][];
+
+export function isLocalEnd({ kind }: { readonly kind: string }): boolean {
+  return (localEnds as readonly string[]).includes(kind);
+}
+
 /**
  * Whether the clients of a listener are served by the process that accepts them: they cannot be handed over to another
  * one.

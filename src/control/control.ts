@@ -2,6 +2,7 @@ import type { TnetError } from '../errors.ts';
 import { admit, admitPath, type AdmissionRules, type RequestHead } from './admission.ts';
 import { answerError, Problem } from './problem.ts';
 import type { AnswerControl, ControlAnswer, ControlRequest } from './request.ts';
+import { isToxiproxyTarget, toToxiproxyAnswer } from './toxiproxy/errors.ts';
 
 /** What answers the requests to a control address. */
 export interface ControlOptions extends AdmissionRules {
@@ -39,7 +40,8 @@ export class Control {
       }
       throw new Problem('NOT_FOUND', 'there is no such path', { subject: `/${request.path.join('/')}` });
     } catch (error) {
-      return answerError(error, this.#options.report);
+      const answered = answerError(error, this.#options.report);
+      return isToxiproxyTarget(head.target) ? toToxiproxyAnswer(answered) : answered;
     }
   }
 }

@@ -49,6 +49,7 @@ const statuses: Partial<Readonly<Record<TnetErrorCode, number>>> = {
   TNET_E_UNKNOWN_NAME: 404,
   TNET_E_NAME_TAKEN: 409,
   TNET_E_PATH_IN_USE: 409,
+  TNET_E_EXPOSED: 403,
   TNET_E_INTERNAL: 500,
 };
 

@@ -37,7 +37,8 @@ const mostClients = 128;
 /** Requests come whole within these times, and answers are taken, or the client is cut off. */
 const limits = {
   requestTimeout: 30_000,
-  keepAliveTimeout: 5_000,
+  // A client that keeps a connection for its next request, and is late, would find it reset.
+  keepAliveTimeout: 60_000,
   connectionsCheckingInterval: 1_000,
   maxHeaderSize: 16 * 1024,
 };

@@ -282,14 +282,14 @@ function toFamily(family: number | 'IPv4' | 'IPv6' | undefined): number {
 }
 
 /**
- * Whether a server is there: connects as a client would, TLS and its certificate included, and closes again in
- * order. Never rejects.
+ * Why a server is not there; undefined: it is. Connects as a client would, TLS and its certificate included, and closes
+ * again in order. Never rejects.
  */
-export async function isThere(endpoint: Endpoint, options: DialOptions): Promise<boolean> {
+export async function findFailure(endpoint: Endpoint, options: DialOptions): Promise<unknown> {
   try {
     void leaveInOrder(await dial(endpoint, options));
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }

@@ -1,10 +1,12 @@
 import { formatTargetEndpoint, type Endpoint } from '../address/endpoint.ts';
-import { TnetError, errorCode, formatLimit } from '../errors.ts';
+import { TnetError, errorCode } from '../errors.ts';
 import { leaveInOrder } from '../net/connection.ts';
+import { Deadline } from '../net/deadline.ts';
 import { lookupAll } from '../net/lookup.ts';
 import { requireNumericHost } from '../address/host-rules.ts';
 import type { DialOptions } from './dial-options.ts';
 import { dial } from './dial.ts';
+import { rejectOn } from './dial-direct.ts';
 import { tryPatiently } from './patience.ts';
 
 /** What is waited for in place of a connection: nobody listens any more, or a host name has an address. */
@@ -72,21 +74,9 @@ async function lookUp(
 ): Promise<Met> {
   const host = hostOf(endpoint);
   if (numericOnly) requireNumericHost({ kind: 'tcp', host, port: 0 });
-  const late = Promise.withResolvers<never>();
-  const onAbort = () => late.reject(signal?.reason as Error);
-  const message = `the address was not found within ${formatLimit(timeoutMs ?? 0)}`;
-  const timer =
-    timeoutMs === undefined
-      ? undefined
-      : setTimeout(() => late.reject(new TnetError('TNET_E_TIMEOUT', message)), timeoutMs);
-  signal?.addEventListener('abort', onAbort, { once: true });
-  try {
-    const [first] = await Promise.race([lookupAll(host, { family }), late.promise]);
-    return { address: first?.address };
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
-  }
+  using deadline = new Deadline('the address was not found', timeoutMs, signal);
+  const [first] = await Promise.race([lookupAll(host, { family }), rejectOn(deadline.signal)]);
+  return { address: first?.address };
 }
 
 function hostOf(endpoint: Endpoint): string {

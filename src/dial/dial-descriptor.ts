@@ -1,5 +1,6 @@
-import { fstatSync, readFileSync, readlinkSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { TnetError, errorCode } from '../errors.ts';
+import { readDescriptorFlags, readSocketInode, readSocketTable } from '../net/descriptor-tables.ts';
 import { restoreBlocking, type PeerName } from '../net/handles.ts';
 import { SocketClass, type Socket } from '../net/socket.ts';
 import type { DialOptions } from './dial-options.ts';
@@ -21,24 +22,17 @@ export function dialDescriptor(fd: number, { proxies = [], observer }: DialOptio
   if (fault !== undefined) throw refuse(fd, fault);
   observer?.attempt?.(subject);
   const options = { fd, allowHalfOpen: true, dataBeforeError: true, manualStart: true };
-  const isBlocking = (readFlags(fd) & nonBlocking) === 0;
+  const isBlocking = readDescriptorFlags(fd)?.isNonBlocking === false;
   let socket: Socket;
   try {
     socket = isBlocking ? new SharedSocket(options) : new SocketClass(options);
   } catch (error) {
-    throw refuse(
-      fd,
-      `the descriptor is not a connected stream socket (${errorCode(error) ?? 'ERROR'})`,
-      error,
-    );
+    throw refuse(fd, `${notConnected} (${errorCode(error) ?? 'ERROR'})`, error);
   }
   const code = findPeerError(socket);
   if (code !== undefined) {
     socket.destroy();
-    throw refuse(
-      fd,
-      code === notConnectedCode ? unconnected : `the descriptor is not a connected stream socket (${code})`,
-    );
+    throw refuse(fd, code === notConnectedCode ? unconnected : `${notConnected} (${code})`);
   }
   return socket.setNoDelay(true);
 }
@@ -63,9 +57,9 @@ function refuse(fd: number, message: string, cause?: unknown): TnetError {
 /** Why a descriptor is no connection, as far as the system tells without touching it. */
 function findFault(fd: number): string | undefined {
   try {
-    if (!fstatSync(fd).isSocket()) return 'the descriptor is not a connected stream socket (ENOTSOCK)';
+    if (!fstatSync(fd).isSocket()) return `${notConnected} (ENOTSOCK)`;
   } catch {
-    return 'the descriptor is not a connected stream socket (EBADF)';
+    return `${notConnected} (EBADF)`;
   }
   if (fd <= 2) return 'standard input and output are used as such: pass the connection as another descriptor';
   return findFaultInTables(fd);
@@ -79,42 +73,17 @@ const tcpListen = '0A';
 
 /** What the tables of Linux say about a socket; undefined where they say nothing. */
 function findFaultInTables(fd: number): string | undefined {
-  let inode: string | undefined;
-  try {
-    inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1];
-  } catch {
-    return undefined;
-  }
-  const unix = readRows('unix').find((row) => row[6] === inode);
+  const inode = readSocketInode(fd);
+  if (inode === undefined) return undefined;
+  const unix = readSocketTable('unix').find((row) => row[6] === inode);
   if (unix) {
     const [, , , flags = '', type = '', state = ''] = unix;
     if (Number.parseInt(type, 16) !== streamType) return notConnected;
     if (Number.parseInt(flags, 16) & acceptsFlag) return listening;
     return Number.parseInt(state, 16) === connectedState ? undefined : unconnected;
   }
-  const tcp = [...readRows('tcp'), ...readRows('tcp6')].find((row) => row[9] === inode);
+  const tcp = [...readSocketTable('tcp'), ...readSocketTable('tcp6')].find((row) => row[9] === inode);
   return tcp?.[3] === tcpListen ? listening : undefined;
-}
-
-function readRows(table: string): string[][] {
-  try {
-    const lines = readFileSync(`/proc/self/net/${table}`, 'latin1').split('\n');
-    return lines.map((line) => line.trim().split(/\s+/));
-  } catch {
-    return [];
-  }
-}
-
-/** Source: fcntl.h of Linux. */
-const nonBlocking = 0o4000;
-
-function readFlags(fd: number): number {
-  try {
-    const text = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
-    return Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(text)?.[1] ?? '', 8) || 0;
-  } catch {
-    return nonBlocking;
-  }
 }
 
 /** The code with which the system refuses to name a TCP socket's peer; a Unix socket's is not asked for. */

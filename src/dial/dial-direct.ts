@@ -5,10 +5,10 @@ import type { DatagramPeer } from '../net/datagram-peer.ts';
 import { Deadline } from '../net/deadline.ts';
 import { explainSource } from '../net/own-side.ts';
 import { lookupFirst } from '../net/lookup.ts';
+import { awaitPlace } from './backlog.ts';
 import type { DialOptions } from './dial-options.ts';
 import { refuseNumericForm, requireNumericHost } from '../address/host-rules.ts';
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Socket } from '../net/index.ts';
 
 /**
@@ -45,7 +45,8 @@ export async function dialDatagram(
   }
 }
 
-function rejectOn(signal: AbortSignal): Promise<never> {
+/** Rejects with the signal's reason when it aborts; settles in no other way. */
+export function rejectOn(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     const abort = () => reject(signal.reason as Error);
     if (signal.aborted) abort();
@@ -53,13 +54,8 @@ function rejectOn(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** The first wait for a place in a full backlog, and the longest one: each is twice as long as the one before. */
-const firstWaitMs = 5;
-const longestWaitMs = 200;
-
 /**
- * Connects to a Unix socket. One whose backlog is full answers EAGAIN at once, whereas TCP makes a client wait: the
- * server listens but has not accepted yet, so the connect is repeated until there is room, or the signal ends it.
+ * Connects to a Unix socket, when its server has a place for it.
  *
  * @throws the system's error, or the signal's reason
  */
@@ -72,19 +68,16 @@ export async function dialPath(
     throw new TnetError('TNET_E_USAGE', 'a proxy reaches hosts and ports, not Unix sockets');
   const subject = formatPath(path);
   observer?.attempt?.(subject);
-  for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2, longestWaitMs)) {
-    signal.throwIfAborted();
+  return awaitPlace(async () => {
     try {
       const socket = connect({ allowHalfOpen: true, dataBeforeError: true, path });
-      // The connect succeeds or fails at once: only a full backlog is worth waiting for.
+      // The connect succeeds or fails at once.
       await once(socket, 'connect');
       return socket;
     } catch (error) {
-      if (errorCode(error) !== 'EAGAIN') {
-        observer?.attemptFailed?.(subject, error as Error);
-        throw error;
-      }
+      if (errorCode(error) === 'EAGAIN') return undefined;
+      observer?.attemptFailed?.(subject, error as Error);
+      throw error;
     }
-    await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-  }
+  }, signal);
 }

@@ -1,15 +1,14 @@
-import { closeSync } from 'node:fs';
 import { formatEndpoint, type Endpoint } from '../address/endpoint.ts';
 import { errorCode, TnetError } from '../errors.ts';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Deadline } from '../net/deadline.ts';
 import type { DatagramPeer } from '../net/datagram-peer.ts';
 import type { Socket } from '../net/index.ts';
 import { socketKinds } from '../native/messages.ts';
-import { calling, nameBytes, requireMessages } from '../net/message-calls.ts';
+import { nameBytes, openMessageSocket, requireMessages } from '../net/message-calls.ts';
 import { PacketConnection } from '../net/packet-connection.ts';
 import { connectUnixDatagram } from '../net/unix-datagrams.ts';
 import { connectVsock } from '../net/vsock.ts';
+import { awaitPlace } from './backlog.ts';
 import type { DialOptions } from './dial-options.ts';
 
 type OfKind<Name extends Endpoint['kind']> = Extract<Endpoint, { kind: Name }>;
@@ -22,35 +21,24 @@ export function dialUnixDatagram(
   return attempt(endpoint, options, () => Promise.resolve(connectUnixDatagram(endpoint.path)));
 }
 
-/** The first wait for a place in a full backlog, and the longest one. */
-const firstWaitMs = 5;
-const longestWaitMs = 200;
-
 /** Connects to a server of Unix packets; while its backlog is full, until the limit. */
 export function dialUnixPackets(
   endpoint: OfKind<'unix-seqpacket'>,
   options: DialOptions,
   { signal }: Deadline,
 ): Promise<PacketConnection> {
-  return attempt(endpoint, options, async () => {
-    for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2, longestWaitMs)) {
-      signal.throwIfAborted();
-      const connection = connectPackets(endpoint);
-      if (connection) return connection;
-      await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-    }
-  });
+  return attempt(endpoint, options, () => awaitPlace(() => connectPackets(endpoint), signal));
 }
 
 /** Undefined when the server has no place in its backlog now. @throws the system's error */
 function connectPackets(endpoint: OfKind<'unix-seqpacket'>): PacketConnection | undefined {
   const addon = requireMessages(formatEndpoint(endpoint));
-  const fd = calling(() => addon.openSocket(socketKinds.packet));
   try {
-    calling(() => addon.connectUnix(fd, nameBytes(endpoint.path)));
-    return new PacketConnection(addon, fd);
+    return openMessageSocket(addon, socketKinds.packet, (fd) => {
+      addon.connectUnix(fd, nameBytes(endpoint.path));
+      return new PacketConnection(addon, fd);
+    });
   } catch (error) {
-    closeSync(fd);
     if (errorCode(error) === 'EAGAIN') return undefined;
     throw error;
   }
@@ -62,16 +50,7 @@ export function dialVsock(
   options: DialOptions,
   { signal }: Deadline,
 ): Promise<Socket> {
-  return attempt(endpoint, options, async () => {
-    const socket = await connectVsock(endpoint, signal);
-    try {
-      options.tune?.(socket);
-      return socket;
-    } catch (error) {
-      socket.destroy();
-      throw error;
-    }
-  });
+  return attempt(endpoint, options, () => connectVsock(endpoint, signal));
 }
 
 async function attempt<Opened>(

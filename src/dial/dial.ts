@@ -62,7 +62,7 @@ async function dialOnce(
   const name = formatTargetEndpoint(endpoint);
   using deadline = new Deadline(`no answer from ${name}`, timeoutMs, signal);
   let socket;
-  if (!isStream(endpoint) || endpoint.kind === 'vsock') {
+  if (!isStream(endpoint)) {
     const own = { ...options, timeoutMs };
     const connection =
       endpoint.kind === 'ws'
@@ -73,7 +73,7 @@ async function dialOnce(
       return connection;
     }
     // A stream like any other.
-    socket = connection;
+    socket = tune(connection, options);
   } else if (endpoint.kind === 'fd') {
     const { dialDescriptor } = await import('./dial-descriptor.ts');
     socket = tune(dialDescriptor(endpoint.fd, options), options);
@@ -99,7 +99,8 @@ async function dialOnce(
   return socket;
 }
 
-function isStream(endpoint: Endpoint): endpoint is StreamEndpoint {
+/** Whether an endpoint is dialled here; the others are loaded when they are needed. */
+function isStream(endpoint: Endpoint): endpoint is Exclude<StreamEndpoint, { kind: 'vsock' }> {
   return ['unix', 'tcp', 'tls', 'fd'].includes(endpoint.kind);
 }
 

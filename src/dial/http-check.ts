@@ -1,6 +1,7 @@
 import { request, type IncomingMessage } from 'node:http';
 import { TnetError, formatLimit } from '../errors.ts';
 import type { Connection } from '../net/connection.ts';
+import { hasStatus, type Statuses } from '../protocol/http-status.ts';
 
 /** A request that shows whether a server is ready. */
 export interface HttpQuestion {
@@ -63,6 +64,14 @@ export async function askHttp(
     asking.destroy();
     connection.on('error', () => undefined).destroy();
   }
+}
+
+/** @throws TnetError TNET_E_EXPECT for an answer with another status */
+export function requireStatus(wanted: Statuses, status: number, subject?: string): void {
+  if (hasStatus(wanted, status)) return;
+  throw new TnetError('TNET_E_EXPECT', `answered with status ${status}, not ${wanted.text}`, {
+    ...(subject !== undefined && { subject }),
+  });
 }
 
 /** A body that breaks off, or has no end, changes nothing. */

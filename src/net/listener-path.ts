@@ -1,7 +1,8 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { endianness, networkInterfaces } from 'node:os';
 import { plainAddress, findNearKind } from '../address/address.ts';
-import { localCid, type Endpoint } from '../address/endpoint.ts';
+import { isLocalEnd, isUnixKind, localCid, type Endpoint } from '../address/endpoint.ts';
+import { readSocketInode, readSocketTable } from './descriptor-tables.ts';
 import { parseBlock, wholeAddress } from '../address/prefix.ts';
 import { isLoopbackName } from '../address/host-rules.ts';
 
@@ -12,7 +13,7 @@ import { isLoopbackName } from '../address/host-rules.ts';
  */
 export function findListenerPath(fd: number): string | undefined {
   try {
-    const inode = readInode(fd);
+    const inode = readSocketInode(fd);
     if (inode === undefined) return undefined;
     const table = readFileSync('/proc/self/net/unix', 'utf8');
     const [, path] = new RegExp(` ${inode} (.+)$`, 'm').exec(table) ?? [];
@@ -28,24 +29,14 @@ export function findListenerPath(fd: number): string | undefined {
  * proc_pid_net(5): the rows of /proc/net/tcp have the address in the second column and the inode in the tenth.
  */
 function findListenerHost(fd: number): string | undefined {
-  try {
-    const inode = readInode(fd);
-    if (inode === undefined) return undefined;
-    for (const name of ['tcp', 'tcp6']) {
-      const rows = readFileSync(`/proc/self/net/${name}`, 'latin1')
-        .split('\n')
-        .map((row) => row.trim().split(/\s+/));
-      const [digits] = rows.find((row) => row[9] === inode)?.[1]?.split(':') ?? [];
-      if (digits !== undefined) return formatRow(Buffer.from(digits, 'hex'));
-    }
-    return undefined;
-  } catch {
-    return undefined;
+  const inode = readSocketInode(fd);
+  if (inode === undefined) return undefined;
+  for (const name of ['tcp', 'tcp6'] as const) {
+    const row = readSocketTable(name).find((columns) => columns[9] === inode);
+    const [digits] = row?.[1]?.split(':') ?? [];
+    if (digits !== undefined) return formatRow(Buffer.from(digits, 'hex'));
   }
-}
-
-function readInode(fd: number): string | undefined {
-  return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1];
+  return undefined;
 }
 
 /** The kernel prints an address in words of 32 bits, each as this machine stores it. */
@@ -65,24 +56,12 @@ export function isOfThisMachine(text: string): boolean {
     .some((one) => one !== undefined && plainAddress(one.address) === plain);
 }
 
-/** What only this machine reaches, whatever it is called. */
-const localKinds: readonly Endpoint['kind'][] = [
-  'unix',
-  'unix-dgram',
-  'unix-seqpacket',
-  'exec',
-  'pty',
-  'file',
-  'serial',
-  'stdio',
-];
-
 /**
  * Whether a listener can be reached only from this machine, as far as its address tells. A passed descriptor is
  * judged by what it is bound to.
  */
 export function isLocalListener(listen: Endpoint): boolean {
-  if (localKinds.includes(listen.kind)) return true;
+  if (isUnixKind(listen) || isLocalEnd(listen)) return true;
   // The host of a virtual machine and its guests are other machines.
   if (listen.kind === 'vsock') return listen.cid === localCid;
   if (listen.kind === 'fd' && findListenerPath(listen.fd) !== undefined) return true;

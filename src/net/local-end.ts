@@ -29,6 +29,13 @@ export function localEndOf(connection: Duplex): LocalEnd | undefined {
   return ends.get(connection);
 }
 
+/** Breaks the end off when the signal aborts, or has been. Nothing is done to a peer. */
+export function hangUpOnAbort(connection: Duplex, signal: AbortSignal): void {
+  const hangUp = () => ends.get(connection)?.hangUp?.();
+  if (signal.aborted) hangUp();
+  else signal.addEventListener('abort', hangUp, { once: true });
+}
+
 /** The status of a program once it has exited by itself; 0 for one that was made to end, and for what is no program. */
 export async function awaitStatus(connection: Duplex): Promise<number> {
   const { exited, wasEnded } = ends.get(connection) ?? {};

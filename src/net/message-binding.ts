@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import type { NativeAddon } from '../native/addon.ts';
 import { socketKinds } from '../native/messages.ts';
 import type { ListeningHandle } from './handles.ts';
-import { calling, nameBytes } from './message-calls.ts';
+import { nameBytes, openMessageSocket } from './message-calls.ts';
 import { openPipe } from './pipe-handle.ts';
 import {
   changeUnixFile,
@@ -97,34 +97,21 @@ export async function bindUnixInPlace(
 
 /** Binds a socket of Unix packets; a handle that accepts. @throws the system's error */
 export function bindPackets(addon: NativeAddon, name: string): ListeningHandle {
-  return bindSocket(addon, socketKinds.packet, name, (fd) => openPipe(addon, fd, 'server'));
+  return openMessageSocket(addon, socketKinds.packet, (fd) => {
+    bindMessages(addon, fd, name);
+    return openPipe(addon, fd, 'server');
+  });
 }
 
 /** Binds a socket of Unix datagrams, whose handle is no more than its descriptor. @throws the system's error */
 export function bindDatagrams(addon: NativeAddon, name: string): ListeningHandle {
-  return bindSocket(
-    addon,
-    socketKinds.datagram,
-    name,
-    (fd) => ({ fd, listen: () => 0, close: () => closeSync(fd) }) as unknown as ListeningHandle,
-  );
+  return openMessageSocket(addon, socketKinds.datagram, (fd) => {
+    bindMessages(addon, fd, name);
+    return { fd, listen: () => 0, close: () => closeSync(fd) } as unknown as ListeningHandle;
+  });
 }
 
-function bindSocket(
-  addon: NativeAddon,
-  kind: number,
-  name: string,
-  wrap: (fd: number) => ListeningHandle,
-): ListeningHandle {
-  const fd = calling(() => addon.openSocket(kind));
-  try {
-    calling(() => {
-      addon.tellsSenders(fd);
-      addon.bindUnix(fd, nameBytes(name));
-    });
-    return wrap(fd);
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
+function bindMessages(addon: NativeAddon, fd: number, name: string): void {
+  addon.tellsSenders(fd);
+  addon.bindUnix(fd, nameBytes(name));
 }

@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { TnetError } from '../errors.ts';
 import { loadNativeAddon, nativeStatus, type NativeAddon } from '../native/addon.ts';
@@ -28,6 +29,26 @@ export function calling<Result>(call: () => Result): Result {
     return call();
   } catch (error) {
     throw withCode(error);
+  }
+}
+
+/**
+ * Opens a socket that keeps messages apart, and makes something of it.
+ *
+ * @param kind one of socketKinds
+ * @throws what `use` throws, or the system's error; then nothing stays open
+ */
+export function openMessageSocket<Opened>(
+  addon: NativeAddon,
+  kind: number,
+  use: (fd: number) => Opened,
+): Opened {
+  const fd = calling(() => addon.openSocket(kind));
+  try {
+    return calling(() => use(fd));
+  } catch (error) {
+    closeSync(fd);
+    throw error;
   }
 }
 

@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import { formatEndpoint } from '../address/endpoint.ts';
 import { TnetError } from '../errors.ts';
 import type { NativeAddon } from '../native/addon.ts';
@@ -6,7 +5,7 @@ import { socketKinds, type ReceivedMessage } from '../native/messages.ts';
 import { DatagramPeer, maxUnixMessageBytes, type DatagramChannel } from './datagram-peer.ts';
 import type { DatagramCarrier } from './datagram-server.ts';
 import { guarded } from './guard.ts';
-import { calling, nameBytes, requireMessages } from './message-calls.ts';
+import { calling, nameBytes, openMessageSocket, requireMessages } from './message-calls.ts';
 import { WatchedDescriptor } from './watched-descriptor.ts';
 
 type Done = (error: Error | null) => void;
@@ -92,29 +91,16 @@ export class UnixDatagramSocket {
  */
 export function connectUnixDatagram(path: string): DatagramPeer {
   const addon = requireMessages(formatEndpoint({ kind: 'unix-dgram', path }));
-  const fd = openDatagramSocket(addon, (opened) => {
+  const fd = openMessageSocket(addon, socketKinds.datagram, (opened) => {
+    addon.tellsSenders(opened);
     addon.bindUnix(opened, nameBytes(''));
     addon.connectUnix(opened, nameBytes(path));
+    return opened;
   });
   return joinSocket(
     (listeners) => new UnixDatagramSocket(addon, fd, listeners),
     (socket) => ({ send: (bytes, done) => socket.send(bytes, undefined, done) }),
   );
-}
-
-/** Opens a socket that hears who sends, and prepares it. @throws what `prepare` throws; then nothing stays open */
-export function openDatagramSocket(addon: NativeAddon, prepare: (fd: number) => void): number {
-  const fd = calling(() => addon.openSocket(socketKinds.datagram));
-  try {
-    calling(() => {
-      addon.tellsSenders(fd);
-      prepare(fd);
-    });
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
 }
 
 function joinSocket(

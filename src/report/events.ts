@@ -300,7 +300,13 @@ export type Event =
   /** A target is used again: its checks succeed, or a client was connected to it. */
   | { readonly event: 'target-up'; readonly target: string }
   /** A target is left out, because of its checks or of clients that it refused. */
-  | { readonly event: 'target-down'; readonly target: string }
+  | {
+      readonly event: 'target-down';
+      readonly target: string;
+      /** Why its last check failed; absent when clients were refused. */
+      readonly code?: string;
+      readonly message?: string;
+    }
   /** A worker process of a proxy has started serving. */
   | { readonly event: 'worker-started'; readonly worker: number; readonly pid: number }
   /** A worker process has died, and `connections` with it; it is replaced by another one. */

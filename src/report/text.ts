@@ -161,7 +161,7 @@ function describe(event: Event): string {
     case 'target-up':
       return `${event.target}: up`;
     case 'target-down':
-      return `${event.target}: down, left out`;
+      return `${event.target}: down, left out${event.message === undefined ? '' : `: ${event.message}`}`;
     case 'worker-started':
       return `worker ${event.worker} serves, process ${event.pid}`;
     case 'worker-ended':

@@ -1,5 +1,6 @@
-import { fstatSync, readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
+import { fstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { TnetError } from '../errors.ts';
+import { readDescriptorFlags } from '../net/descriptor-tables.ts';
 
 /**
  * Checks a descriptor that another process is supposed to have passed to this one as a server's socket. Node opens
@@ -44,7 +45,10 @@ function refuse(fd: number, message: string, cause?: unknown): TnetError {
 function isOwnPipe(fd: number): boolean {
   const pipe = readLink(`/proc/self/fd/${fd}`);
   if (!pipe?.startsWith('pipe:')) return false;
-  return findAll('self', pipe).some((end) => isReader(end)) && findAll(process.ppid, pipe).length === 0;
+  return (
+    findAll('self', pipe).some((end) => readDescriptorFlags(Number(end))?.isReadOnly === true) &&
+    findAll(process.ppid, pipe).length === 0
+  );
 }
 
 function findAll(process: number | 'self', target: string): string[] {
@@ -54,12 +58,6 @@ function findAll(process: number | 'self', target: string): string[] {
   } catch {
     return [];
   }
-}
-
-function isReader(fd: string): boolean {
-  const [, flags = '0'] =
-    /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1')) ?? [];
-  return (Number.parseInt(flags, 8) & 3) === 0;
 }
 
 function readLink(path: string): string | undefined {

@@ -1,7 +1,7 @@
 import { formatEndpoint } from '../address/endpoint.ts';
 import { dial } from '../dial/dial.ts';
 import type { Connection } from '../net/connection.ts';
-import { awaitStatus, localEndOf } from '../net/local-end.ts';
+import { awaitStatus, hangUpOnAbort, localEndOf } from '../net/local-end.ts';
 import { serveClient } from './serve-client.ts';
 import type { BoundListener, LoneEnding, ServeHost, Service } from './service.ts';
 
@@ -47,10 +47,7 @@ export class LoneListener implements BoundListener {
 
   /** A program may go on after its connection is over, unless everything has to end. */
   #awaitExit(): Promise<number> {
-    const { hangUp } = localEndOf(this.#client) ?? {};
-    const { signal } = this.#host;
-    if (signal.aborted) hangUp?.();
-    else signal.addEventListener('abort', () => hangUp?.(), { once: true });
+    hangUpOnAbort(this.#client, this.#host.signal);
     return awaitStatus(this.#client);
   }
 

@@ -6,7 +6,8 @@ import { parseProxy } from '../../src/address/proxy-url.ts';
 import { awaitDescriptor } from '../../src/net/descriptors.ts';
 import type { Destination } from '../../src/dial/dial-options.ts';
 import { dial } from '../../src/dial/dial.ts';
-import { isThere } from '../../src/dial/check.ts';
+import { findFailure } from '../../src/dial/check.ts';
+import { errorCode } from '../../src/errors.ts';
 import { createContext, readOwnCertificate } from '../../src/dial/tls-files.ts';
 import { payload, collect, sameBytes } from '../helpers/bytes.ts';
 import { createAuthority } from '../helpers/certificates.ts';
@@ -169,13 +170,13 @@ test('a connection counts once it has proved itself, and each try has to', async
   t.is(proofs, 3);
 });
 
-test('isThere() leaves a server that it found in order, and finds none where nobody listens', async (t) => {
+test('findFailure() leaves a server that it found in order, and says why none is found', async (t) => {
   const peer = await startPeerServer(t, 'tcp');
   const endpoint = toEndpoint(peer.words);
-  t.true(await isThere(endpoint, {}));
+  t.is(await findFailure(endpoint, {}), undefined);
   t.is((await collect(await peer.accept())).length, 0);
   peer.server.close();
-  t.false(await isThere(endpoint, {}));
+  t.is(errorCode(await findFailure(endpoint, {})), 'ECONNREFUSED');
 });
 
 const exhausted = () => Object.assign(new Error('no descriptor'), { code: 'EMFILE' });

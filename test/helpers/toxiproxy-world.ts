@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import net from 'node:net';
 import type { ExecutionContext } from 'ava';
 import { Toxiproxy, type Proxy, type ToxicAttributeTypes, type ToxicDirection } from 'toxiproxy-node-client';
-import { startCli } from './cli.ts';
+import { startControlled } from './control.ts';
 import { connectPeer, toTarget } from './peers.ts';
 import { findProgram } from './programs.ts';
 import { startEcho } from './proxy.ts';
@@ -16,8 +17,8 @@ export interface ToxiproxyServer {
 
 /** `tnet proxy --control` without a pair. */
 export async function startControl(t: ExecutionContext): Promise<ToxiproxyServer> {
-  const cli = startCli(t, ['proxy', '--control', '127.0.0.1:0']);
-  const [, url = ''] = await cli.said(/(http:\/\/127\.0\.0\.1:\d+)/);
+  const { address } = await startControlled(t);
+  const url = `http://${address}`;
   return { url, client: new Toxiproxy(url) };
 }
 
@@ -45,13 +46,21 @@ export async function startRealToxiproxy(t: ExecutionContext): Promise<Toxiproxy
   }
 }
 
-/** Ports that were free a moment ago. */
+/** Ports that were free a moment ago, and that no system chooses by itself: they are below its range. */
 export async function findPorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => net.createServer().listen(0));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = randomInt(12_000, 32_000);
+    const server = net.createServer().listen(port);
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('listening', () => resolve(true)).once('error', () => resolve(false));
+    });
+    if (!isFree) continue;
+    await once(server.close(), 'close');
+    // Those of the calls' upstream stay as they are.
+    if (port < 20_000 || port > 20_002) ports.add(port);
+  }
+  return [...ports];
 }
 
 let proxies = 0;

@@ -73,3 +73,18 @@ test('programs get every event', (t) => {
   t.is(lines.length, 100);
   t.is((JSON.parse(lines[99]!) as { id: number }).id, 99);
 });
+
+test('a listener hears every event, also those that are not printed, until it is taken away', (t) => {
+  const { reporter, lines } = report();
+  const heard: string[] = [];
+  t.false(reporter.hears('attempt'));
+  const stop = reporter.listen(({ event }) => heard.push(event));
+  t.true(reporter.hears('attempt'));
+  reporter.emit({ event: 'attempt', address: 'h:80' });
+  reporter.fail('h:80', failure('E_ONE'));
+  t.deepEqual(heard, ['attempt', 'error']);
+  stop();
+  reporter.fail('h:81', failure('E_ONE'));
+  t.deepEqual(heard, ['attempt', 'error']);
+  t.deepEqual(lines, ['x: h:80: it broke (E_ONE)', 'x: h:81: it broke (E_ONE)']);
+});

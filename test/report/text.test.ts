@@ -308,6 +308,16 @@ const sentences: readonly (readonly [event: Event, from: Verbosity, text: string
   [{ event: 'reloaded', file: 'tnet.json', pairs: 2 }, 0, 'tnet.json: reloaded, 2 pairs'],
   [{ event: 'target-up', target: 'h:80' }, 0, 'h:80: up'],
   [{ event: 'target-down', target: 'h:80' }, 0, 'h:80: down, left out'],
+  [
+    {
+      event: 'target-down',
+      target: 'h:80',
+      code: 'TNET_E_EXPECT',
+      message: 'answered with status 503, not 2xx',
+    },
+    0,
+    'h:80: down, left out: answered with status 503, not 2xx',
+  ],
   [{ event: 'hint', subject: 'h:1080', message: 'try this' }, 0, 'h:1080: try this'],
   [{ event: 'cut', connections: 2 }, 0, 'cut 2 connections that had not ended'],
   [{ event: 'draining', open: 1, limitMs: 10000 }, 0, 'waiting for 1 connection, at most 10 s'],

@@ -8,6 +8,7 @@ import type {
 } from '../../../src/control/steered.ts';
 import { TnetError } from '../../../src/errors.ts';
 import { tellLanes } from '../../../src/flow/express-lane.ts';
+import type { Pair } from '../../../src/handlers/relay/pair.ts';
 import type { ProxyHost } from '../../../src/handlers/relay/host.ts';
 import { prepareRelays } from '../../../src/handlers/relay/prepare.ts';
 import type { RelayService } from '../../../src/handlers/relay/service.ts';
@@ -27,8 +28,13 @@ import { subtractTotals } from './subtract-totals.ts';
 export interface SteeringOptions {
   readonly host: ProxyHost;
   readonly listeners: Listeners<RelayService>;
-  /** Reads the settings of a pair, as a configuration file has them. @throws TnetError TNET_E_CONFIG */
-  readonly read: (settings: WrittenSettings) => NamedPair;
+  /**
+   * Reads the settings of a pair, as a configuration file has them.
+   *
+   * @param before what it was, if it is there
+   * @throws TnetError TNET_E_CONFIG, or TNET_E_EXPOSED for what may not be asked for
+   */
+  readonly read: (settings: WrittenSettings, before?: Pair) => NamedPair;
   /** What a pair that is added has unless it says otherwise. Default: nothing. */
   readonly defaults?: WrittenSettings | undefined;
   /** See Steered. */
@@ -115,7 +121,7 @@ export class Steering implements Steered {
         throw new TnetError('TNET_E_CONFIG', 'a pair keeps its name', { subject: '/name' });
       const before = pair.state;
       const given = Object.entries({ ...before.settings, ...settings }).filter(([, value]) => value !== null);
-      const read = this.#options.read({ ...Object.fromEntries(given), name });
+      const read = this.#options.read({ ...Object.fromEntries(given), name }, before.pair);
       if (read.pair.values.seed !== before.pair.values.seed)
         throw new TnetError('TNET_E_CONFIG', 'a pair keeps its seed', { subject: '/seed' });
       const state = { ...createState(read, before, true), isEnabled: before.isEnabled };

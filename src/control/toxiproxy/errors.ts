@@ -50,6 +50,17 @@ export function answerError(error: unknown): ControlAnswer {
   return { status, body: { error: message, status } };
 }
 
+/** Whether the target of a request is a path of toxiproxy's interface. */
+export function isToxiproxyTarget(target: string): boolean {
+  return /^\/(?:proxies|populate|reset|version|metrics)(?:[/?#]|$)/.test(target);
+}
+
+/** An error of the control address itself, in the form that toxiproxy's clients know. */
+export function toToxiproxyAnswer({ status, headers, body }: ControlAnswer): ControlAnswer {
+  const { message = '' } = body as { readonly message?: string };
+  return { status, ...(headers && { headers }), body: { error: message, status } };
+}
+
 /** The host and port that an error of the system is about. */
 function placeOf(error: unknown): string | undefined {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;

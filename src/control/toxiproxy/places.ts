@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { formatHostPort } from '../../address/endpoint.ts';
+import { splitTargets } from '../../handlers/relay/targets/settings.ts';
 import type { WrittenSettings } from '../steered.ts';
 
 /**
@@ -11,9 +12,9 @@ export function toListen(text: string): string {
   return /^:\d+$/.test(text) ? `[::]${text}` : text;
 }
 
-/** More than one target, which toxiproxy has not, is written with commas. */
+/** More than one target, which toxiproxy has not, is written with commas, each with its settings. */
 export function toTargets(upstream: string): string[] {
-  return upstream.split(',').filter((target) => target !== '');
+  return splitTargets(upstream).filter((target) => target !== '');
 }
 
 export function targetsOf({ targets }: WrittenSettings): string[] {

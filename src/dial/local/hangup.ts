@@ -1,6 +1,8 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { basename } from 'node:path';
+import { shell } from '../../address/command-words.ts';
+import { readDescriptorFlags } from '../../net/descriptor-tables.ts';
 
 /** SIGHUP in the masks of proc_pid_status(5). */
 const hangupBit = 1n;
@@ -33,13 +35,8 @@ function isNamedNohup(): boolean {
 }
 
 function hasStdinOfNohup(): boolean {
-  const [, flags = '0'] = /^flags:\s*([0-7]+)$/m.exec(read('/proc/self/fdinfo/0')) ?? [];
-  const isWriteOnly = (Number.parseInt(flags, 8) & accessMode) === writeOnly;
-  return isWriteOnly && isNullDevice();
+  return readDescriptorFlags(0)?.isWriteOnly === true && isNullDevice();
 }
-
-const accessMode = 3;
-const writeOnly = 1;
 
 function isNullDevice(): boolean {
   try {
@@ -63,5 +60,5 @@ function read(file: string): string {
  */
 export function inheritIgnored(words: readonly string[]): readonly string[] {
   if (!isHangupIgnored()) return words;
-  return ['/bin/sh', '-c', `trap '' HUP; exec "$@"`, 'sh', ...words];
+  return [...shell, `trap '' HUP; exec "$@"`, 'sh', ...words];
 }

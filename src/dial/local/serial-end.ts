@@ -1,9 +1,10 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { formatEndpoint, type Endpoint, type SerialSettings } from '../../address/endpoint.ts';
 import { errorCode, ExplainedError, TnetError } from '../../errors.ts';
 import type { NativeAddon } from '../../native/addon.ts';
 import { guarded } from '../../net/guard.ts';
 import { setLocalEnd } from '../../net/local-end.ts';
+import { rejectOn } from '../dial-direct.ts';
 import type { DialKind } from '../dial-kind.ts';
 import { Bridge, requireAddon } from './bridge.ts';
 
@@ -21,17 +22,29 @@ const mostSpeedError = 0.02;
 /** Room for the system's settings of a line, whatever the architecture. */
 const settingsBytes = 64;
 
+/** The lines of this process whose connection is over, by device number: settles when the line is free. */
+const leaving = new Map<number, Promise<void>>();
+
 /**
- * Opens a serial line, alone, and sets it. Its modem lines stay as they are, and its settings are given back at the
+ * Opens a serial line, alone, and sets it. One that this process is about to give back, once it has sent everything, is
+ * waited for. Its modem lines stay as they are, and its settings are given back at the
  * end. A line has no end of data to send: what was written is sent to the last bit, and the line stays open for what
  * comes; with `quietMs`, until nothing has come for that long. It ends when the device goes away.
  *
  * @throws the system's error (`ENOENT`, `EACCES`, `EBUSY`, …), TnetError TNET_E_UNSUPPORTED, TNET_E_ADDRESS
  */
-export const dialSerial: DialKind<'serial'> = (endpoint, { local }) => {
+export const dialSerial: DialKind<'serial'> = async (endpoint, { local }, { signal }) => {
   const addon = requireAddon(formatEndpoint(endpoint), 'a serial line');
+  // Of several that wait, one has it next.
+  for (let left = findLeaving(endpoint.path); left; left = findLeaving(endpoint.path))
+    await Promise.race([left, rejectOn(signal)]);
   const line = openLine(addon, endpoint);
   const { fd } = line;
+  const { rdev: device } = fstatSync(fd);
+  const freed = Promise.withResolvers<undefined>();
+  const leave = () => {
+    if (!isOver) leaving.set(device, freed.promise);
+  };
   let drops = false;
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;
@@ -40,6 +53,8 @@ export const dialSerial: DialKind<'serial'> = (endpoint, { local }) => {
     isOver = true;
     addon.releaseSerial(fd, line.found, isCut ? 1 : 0);
     closeSync(fd);
+    leaving.delete(device);
+    freed.resolve(undefined);
   };
   // The process ends in a hurry.
   const releaseNow = () => release(true);
@@ -50,7 +65,7 @@ export const dialSerial: DialKind<'serial'> = (endpoint, { local }) => {
     },
     onOutputOver(by) {
       clearTimeout(timer);
-      bridge.endOutput();
+      endOutput();
       // A user that has closed after its end has still to be sent.
       if (by === 'device') bridge.stopInput();
     },
@@ -60,7 +75,12 @@ export const dialSerial: DialKind<'serial'> = (endpoint, { local }) => {
       else whenSent(addon, fd, bridge.isCut ? cutMs : Infinity, (isSent) => release(!isSent));
     },
   });
+  const endOutput = () => {
+    leave();
+    bridge.endOutput();
+  };
   bridge.socket.once('close', () => {
+    leave();
     if (bridge.isCut)
       setTimeout(
         guarded(() => bridge.stopInput()),
@@ -71,16 +91,22 @@ export const dialSerial: DialKind<'serial'> = (endpoint, { local }) => {
     const { quietMs } = local ?? {};
     if (quietMs === undefined || isOver) return;
     const before = bridge.bytesRead;
-    const look = () => (bridge.bytesRead === before ? bridge.endOutput() : watchQuiet());
+    const look = () => (bridge.bytesRead === before ? endOutput() : watchQuiet());
     timer = setTimeout(guarded(look), quietMs);
   };
   setLocalEnd(bridge.socket, {
     hangUp() {
       drops = true;
+      leave();
     },
   });
-  return Promise.resolve(bridge.socket);
+  return bridge.socket;
 };
+
+function findLeaving(path: string): Promise<void> | undefined {
+  const { rdev } = statSync(path, { throwIfNoEntry: false }) ?? {};
+  return rdev === undefined ? undefined : leaving.get(rdev);
+}
 
 /** Calls back when the line has sent everything or is gone, or with false when the limit is over. */
 function whenSent(addon: NativeAddon, fd: number, limitMs: number, then: (isSent: boolean) => void): void {

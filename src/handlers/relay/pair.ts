@@ -1,6 +1,7 @@
 import type { ProxyValue } from '../../protocol/proxy-protocol/header.ts';
 import type { TlsRules } from '../../dial/tls-files.ts';
 import type { ProxyHop } from '../../address/proxy-url.ts';
+import { parseStatuses, type Statuses } from '../../protocol/http-status.ts';
 import type { Endpoint } from '../../address/endpoint.ts';
 import type { GroupValues } from '../../net/groups.ts';
 import type { SocketValues } from '../../net/socket-values.ts';
@@ -115,9 +116,16 @@ export interface TlsValues {
 export interface BalanceValues {
   readonly balance?: 'round-robin' | 'least' | 'first' | 'hash';
   readonly health?: number;
+  /** What a check asks for, a path and a query; undefined: it only connects. */
+  readonly healthHttp?: string;
+  readonly healthStatus?: Statuses;
+  /** The Host header of a check. */
+  readonly healthHost?: string;
   readonly healthFall?: number;
   readonly healthRise?: number;
   readonly eject?: number;
+  /** How long the share of a target that is used again grows to what it is. */
+  readonly slowStart?: number;
   readonly resolve?: number;
   /** An IP address, with or without a port, as node:dns takes it. */
   readonly dnsServer?: string;
@@ -161,6 +169,7 @@ export interface ReplayValues {
 export const defaultConnectMs = 30_000;
 export const defaultFall = 3;
 export const defaultRise = 2;
+export const defaultHealthStatus = parseStatuses('2xx,3xx');
 export const defaultEjectMs = 10_000;
 export const defaultResolveMs = 30_000;
 /** How long a session without a datagram lasts, since UDP has no end. */
@@ -170,7 +179,7 @@ export const defaultSessionIdleMs = 60_000;
 export function isBalanced({ targets, values }: Pick<Pair, 'targets' | 'values'>): boolean {
   return (
     targets.length > 1 ||
-    targets.some(({ kind }) => kind === 'srv') ||
+    targets.some(({ kind, settings }) => kind === 'srv' || settings !== undefined) ||
     values.balance !== undefined ||
     values.health !== undefined ||
     values.resolve !== undefined ||

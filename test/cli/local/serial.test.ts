@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ReadStream } from 'node:tty';
 import test, { type ExecutionContext } from 'ava';
+import { dial } from '../../../src/dial/dial.ts';
 import { loadNativeAddon } from '../../../src/native/addon.ts';
 import { payload, sameBytes } from '../../helpers/bytes.ts';
 import { runCli, startCli } from '../../helpers/cli.ts';
@@ -149,6 +150,22 @@ lineTest('each client of a proxy has the line in turn, and an answer may come af
     await once(client, 'end');
   }
   t.pass();
+});
+
+lineTest('a line whose connection has been closed is waited for until it has sent everything', async (t) => {
+  const { near, device } = await joinLines(t);
+  const bytes = payload(200_000);
+  const first = await dial({ kind: 'serial', path: near, baud: 115_200 });
+  first.end(bytes);
+  await once(first, 'finish');
+  first.destroy();
+  await once(first, 'close');
+  const opening = dial({ kind: 'serial', path: near, baud: 115_200 });
+  const received = receive(device, bytes.length + 7);
+  const second = await opening;
+  second.end('second?');
+  sameBytes(t, await received, Buffer.concat([bytes, Buffer.from('second?')]));
+  second.destroy();
 });
 
 lineTest('a line can be the client of a proxy, of listen and of echo', async (t) => {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { loadNativeAddon } from '../../../src/native/addon.ts';
 import { collect, payload, sameBytes } from '../../helpers/bytes.ts';
 import { runCli, startCli } from '../../helpers/cli.ts';
@@ -33,22 +33,40 @@ addonTest('a program on a terminal has it as its controlling terminal, with a si
   t.is(code, 7);
 });
 
+/** Runs a program on a terminal, and gives it input once it has printed what it begins with. */
+async function answerProgram(
+  t: ExecutionContext,
+  program: string,
+  { begin, input }: { readonly begin: RegExp; readonly input: string },
+) {
+  const cli = startCli(t, ['connect', program]);
+  const printed = readText(cli.stdout);
+  await printed.until(begin);
+  const output = collect(cli.stdout);
+  cli.stdin.end(input);
+  return { stdout: String(await output), code: (await cli.exit).code };
+}
+
 addonTest('the end of the input is typed, and the program still answers', async (t) => {
-  const { code, stdout } = await runCli(t, ['connect', 'pty:sh -c "stty -echo; cat; echo end"'], 'a line\n');
-  t.is(stdout.toString(), 'a line\r\nend\r\n');
+  const { code, stdout } = await answerProgram(t, 'pty:sh -c "stty -echo; echo ready; cat; echo end"', {
+    begin: /ready\r\n/,
+    input: 'a line\n',
+  });
+  t.is(stdout, 'a line\r\nend\r\n');
   t.is(code, 0);
 });
 
 addonTest('the end of the input comes after a line that is not complete, and to every program', async (t) => {
-  const program = 'pty:sh -c "stty -echo; cat; cat; echo end"';
-  const { code, stdout } = await runCli(t, ['connect', program], 'not complete');
-  t.is(stdout.toString(), 'not completeend\r\n');
+  const program = 'pty:sh -c "stty -echo; echo ready; cat; cat; echo end"';
+  const { code, stdout } = await answerProgram(t, program, { begin: /ready\r\n/, input: 'not complete' });
+  t.is(stdout, 'not completeend\r\n');
   t.is(code, 0);
 });
 
 addonTest('an interactive shell runs the lines of a pipe and ends with its status', async (t) => {
-  const { code, stdout } = await runCli(t, ['connect', 'pty:sh -i'], 'echo $((40 + 2))\nexit 11\n');
-  t.regex(stdout.toString(), /^42\r$/m);
+  const input = 'echo $((40 + 2))\nexit 11\n';
+  const { code, stdout } = await answerProgram(t, 'pty:sh -i', { begin: /[#$] $/, input });
+  t.regex(stdout, /^42\r$/m);
   t.is(code, 11);
 });
 

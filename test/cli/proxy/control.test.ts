@@ -416,3 +416,25 @@ testWith('curl')('the commands of docs/control.md work one after the other', asy
   if (!client!.closed) await new Promise((resolve) => client!.once('close', resolve));
   t.true(client!.closed);
 });
+
+test('over loopback without a token, no pair gets a program, a file or a descriptor that it did not have', async (t) => {
+  const target = await startEcho(t);
+  const { ask } = await startControlled(t, '-L', `127.0.0.1:0=${target}`, '-L', '127.0.0.2:0=exec:cat');
+  const change = (path: string, settings: object) =>
+    ask('PATCH', `/v1/pairs/${path}`, { body: { settings } });
+  const add = (settings: object) => ask('POST', '/v1/pairs', { body: { name: 'new', settings } });
+  const listen = '127.0.0.1:0';
+  for (const [asked, subject] of [
+    [add({ listen, targets: ['exec:id'] }), 'exec:id'],
+    [add({ listen, targets: ['sh:id'] }), 'sh:id'],
+    [add({ listen, targets: [target], route: ['proto:http=file:/etc/passwd'] }), 'file:/etc/passwd'],
+    [add({ listen: 'fd:9', targets: [target] }), 'fd:9'],
+    [change(listen, { targets: ['pty:sh'] }), 'pty:sh'],
+    [change('127.0.0.2:0', { targets: ['exec:id'] }), 'exec:id'],
+  ] as const) {
+    const { status, body } = await asked;
+    t.is(status, 403, subject);
+    t.like(body, { code: 'TNET_E_EXPOSED' }, subject);
+  }
+  t.is((await change('127.0.0.2:0', { idle: '1m' })).status, 200);
+});

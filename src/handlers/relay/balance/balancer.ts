@@ -1,15 +1,25 @@
-import { createHash } from 'node:crypto';
 import type { Endpoint } from '../../../address/endpoint.ts';
+import type { TargetSettings } from '../targets/settings.ts';
+import { byHash, byLoad, Turns, type Candidate } from './ways.ts';
 
 export type BalanceAlgorithm = 'round-robin' | 'least' | 'first' | 'hash';
 
-/** One target among several, with what is known about it. */
-export interface Member {
+/** What a member is made of. */
+export interface MemberTarget {
   /** As the user would write it; identifies the member. */
   readonly name: string;
   readonly endpoint: Endpoint;
   /** The name by which it was found, if any. */
   readonly host: string | undefined;
+  /** The target as the user wrote it, which may have several addresses. Default: the name. */
+  readonly written?: string;
+  readonly settings?: TargetSettings | undefined;
+}
+
+/** One target among several, with what is known about it. Times are on performance.now()'s clock. */
+export interface Member extends Omit<MemberTarget, 'written'>, Candidate {
+  written: string;
+  settings: TargetSettings;
   /** New clients may be given to it. */
   isEnabled: boolean;
   /** Connections to it that are open or being made. */
@@ -22,14 +32,10 @@ export interface Member {
   contraryChecks: number;
   /** Clients in a row that it did not accept. */
   refusals: number;
-  /** It is left out until this time, on performance.now()'s clock, because it refused clients. */
+  /** It is left out until this time because it refused clients. */
   ejectedUntil: number;
-}
-
-/** What a member is made of. */
-export interface MemberTarget extends Pick<Member, 'name' | 'endpoint' | 'host'> {
-  /** The target as the user wrote it, which may have several addresses. Default: the name. */
-  readonly written?: string;
+  /** When it came into use, if the others were in use then. */
+  usedSince: number;
 }
 
 export interface BalancerOptions {
@@ -37,14 +43,18 @@ export interface BalancerOptions {
   readonly fall: number;
   readonly rise: number;
   readonly ejectMs: number;
+  /** How long the weight of a member that comes into use grows to what it is. Default 0: it is that at once. */
+  readonly slowStartMs?: number | undefined;
 }
+
+/** The part of its weight with which a member begins that starts slowly: it has to get clients to be known at all. */
+const leastShare = 0.01;
 
 /** Chooses among members. Knows no sockets: its caller reports what happened to them. */
 export class Balancer {
   members: readonly Member[] = [];
   readonly #options: BalancerOptions;
-  #turn = 0;
-  #targets: readonly MemberTarget[] = [];
+  readonly #turns = new Turns();
   /** What was said of members, by their names and as their targets were written. */
   readonly #enabled = new Map<string, boolean>();
 
@@ -52,68 +62,111 @@ export class Balancer {
     this.#options = options;
   }
 
-  /** Replaces the members; one that stays (by name) keeps what is known about it. */
-  setMembers(targets: readonly MemberTarget[]): void {
+  /**
+   * Replaces the members; one that stays (by name) keeps what is known about it.
+   *
+   * @param now when those that are new come into use. Default: they are in use from the start
+   */
+  setMembers(targets: readonly MemberTarget[], now = -Infinity): void {
     const known = new Map(this.members.map((member) => [member.name, member]));
-    const unique = new Map(targets.map((target) => [target.name, target]));
-    this.#targets = [...unique.values()];
-    this.members = this.#targets.map((target) => known.get(target.name) ?? createMember(target));
-    this.#applyEnabled();
+    const unique = new Map<string, MemberTarget>();
+    for (const target of targets) if (!unique.has(target.name)) unique.set(target.name, target);
+    this.members = [...unique.values()].map((target) => toMember(target, known, now));
+    for (const member of this.members) this.#applyEnabled(member);
   }
 
   /**
    * Whether new clients may be given to a member, by its name, or to all of a target, as it was written. That holds
    * also for addresses that are found later. False: there is neither, as far as any are known.
    */
-  setEnabled(name: string, isEnabled: boolean): boolean {
-    const meant = this.#targets.filter((target) => target.name === name || target.written === name);
-    if (meant.length === 0 && this.#targets.length > 0) return false;
-    for (const target of meant) this.#enabled.delete(target.name);
+  setEnabled(name: string, isEnabled: boolean, now: number): boolean {
+    const meant = this.members.filter((member) => member.name === name || member.written === name);
+    if (meant.length === 0 && this.members.length > 0) return false;
+    for (const member of meant) this.#enabled.delete(member.name);
     this.#enabled.set(name, isEnabled);
-    this.#applyEnabled();
+    for (const member of meant) {
+      if (isEnabled && !member.isEnabled) member.usedSince = now;
+      this.#applyEnabled(member);
+    }
     return true;
   }
 
-  #applyEnabled(): void {
-    this.members.forEach((member, index) => {
-      const written = this.#targets[index]?.written ?? member.name;
-      member.isEnabled = this.#enabled.get(member.name) ?? this.#enabled.get(written) ?? true;
-    });
+  #applyEnabled(member: Member): void {
+    member.isEnabled = this.#enabled.get(member.name) ?? this.#enabled.get(member.written) ?? true;
   }
 
   /**
    * The members in the order in which to try them for a client: usable ones as the balancing method orders them,
-   * then those in doubt, then the others, as a last resort. Disabled ones are not among them.
+   * then those in doubt, then backups, then the others, as a last resort. Disabled ones are not among them, nor is
+   * one without room. As long as there is one that only lacks room, none of those that come after its kind is.
    *
    * @param client the input of a hash
    * @param now on performance.now()'s clock
+   * @param tried those that this client is not to be given again
    */
-  order(client: string, now: number): Member[] {
-    const members = this.members.filter(({ isEnabled }) => isEnabled);
-    const usable = members.filter((member) => isUsable(member, now));
-    const sure = usable.filter(({ doubts }) => doubts === 0);
-    const doubtful = usable.filter(({ doubts }) => doubts > 0);
-    const others = members.filter((member) => !usable.includes(member));
-    const turn = this.#turn++;
-    return [sure, doubtful, others].flatMap((group) => this.#arrange(group, client, turn));
+  order(client: string, now: number, tried?: ReadonlySet<Member>): Member[] {
+    const ordered: Member[] = [];
+    for (const tier of this.#tiers(now)) {
+      const left = tried ? tier.filter((member) => !tried.has(member)) : tier;
+      const free = left.filter(hasRoom);
+      if (free.length > 0) ordered.push(...this.#arrange(free, client, now, ordered.length === 0));
+      if (free.length < left.length) break;
+    }
+    return ordered;
   }
 
-  #arrange(members: readonly Member[], client: string, turn: number): Member[] {
+  /** Whether there is a member that lacks nothing but room. */
+  hasFull(tried?: ReadonlySet<Member>): boolean {
+    return this.members.some((member) => member.isEnabled && !hasRoom(member) && !tried?.has(member));
+  }
+
+  /** Whether a client that has tried none would be given a member. */
+  hasFree(now: number): boolean {
+    const first = this.#tiers(now).find((tier) => tier.length > 0);
+    return first?.some(hasRoom) ?? false;
+  }
+
+  /** Those that are tried before all others, and so on. */
+  #tiers(now: number): Member[][] {
+    const tiers: Member[][] = [[], [], [], [], [], []];
+    for (const member of this.members) {
+      if (!member.isEnabled) continue;
+      const { doubts, settings } = member;
+      const place = isUsable(member, now)
+        ? (settings.backup ? 2 : 0) + (doubts > 0 ? 1 : 0)
+        : settings.backup
+          ? 5
+          : 4;
+      tiers[place]?.push(member);
+    }
+    return tiers;
+  }
+
+  #arrange(members: readonly Member[], client: string, now: number, isFirst: boolean): Member[] {
+    const weightOf = (member: Member) => this.#weigh(member, now);
     switch (this.#options.way) {
       case 'first':
         return [...members];
       case 'hash':
-        return sortBy(members, (member) => -weigh(client, member.name));
+        return byHash(members, client, weightOf);
       case 'least':
-        return sortBy(rotate(members, turn), ({ open }) => open);
+        return byLoad(members, this.#turns, weightOf);
       case 'round-robin':
-        return rotate(members, turn);
+        return isFirst ? this.#turns.take(members, weightOf) : this.#turns.order(members, weightOf);
     }
   }
 
+  #weigh({ settings: { weight = 1 }, usedSince, ejectedUntil }: Member, now: number): number {
+    const { slowStartMs = 0 } = this.#options;
+    const usedMs = now - Math.max(usedSince, ejectedUntil > 0 ? ejectedUntil : -Infinity);
+    if (slowStartMs === 0 || usedMs >= slowStartMs) return weight;
+    return weight * Math.max(leastShare, usedMs / slowStartMs);
+  }
+
   /** A client was connected to it. Returns whether it had been left out before. */
-  taken(member: Member): boolean {
+  taken(member: Member, now: number): boolean {
     const wasEjected = member.ejectedUntil > 0;
+    if (wasEjected) member.usedSince = now;
     member.refusals = 0;
     member.ejectedUntil = 0;
     return wasEjected;
@@ -133,7 +186,7 @@ export class Balancer {
   }
 
   /** An active check has ended. Returns whether that changed `isUp`. */
-  checked(member: Member, accepted: boolean): boolean {
+  checked(member: Member, accepted: boolean, now: number): boolean {
     if (accepted === member.isUp) {
       member.contraryChecks = 0;
       return false;
@@ -143,7 +196,10 @@ export class Balancer {
     if (member.contraryChecks < needed) return false;
     member.isUp = accepted;
     member.contraryChecks = 0;
-    if (accepted) this.taken(member);
+    if (accepted) {
+      this.taken(member, now);
+      member.usedSince = now;
+    }
     return true;
   }
 }
@@ -153,24 +209,20 @@ export function isUsable({ isUp, ejectedUntil }: Member, now: number): boolean {
   return isUp && ejectedUntil <= now;
 }
 
-function createMember({ name, endpoint, host }: MemberTarget): Member {
+/** Whether it may have one more connection. */
+export function hasRoom({ open, settings: { max = Infinity } }: Member): boolean {
+  return open < max;
+}
+
+function toMember(
+  { name, endpoint, host, written = name, settings = {} }: MemberTarget,
+  known: ReadonlyMap<string, Member>,
+  now: number,
+): Member {
+  const member = known.get(name);
+  if (member) return Object.assign(member, { written, settings });
   return {
-    ...{ name, endpoint, host, isEnabled: true },
-    ...{ open: 0, doubts: 0, isUp: true, contraryChecks: 0, refusals: 0, ejectedUntil: 0 },
+    ...{ name, endpoint, host, written, settings, isEnabled: true, open: 0, turn: undefined, doubts: 0 },
+    ...{ isUp: true, contraryChecks: 0, refusals: 0, ejectedUntil: 0, usedSince: now },
   };
-}
-
-function rotate(members: readonly Member[], turn: number): Member[] {
-  const from = members.length === 0 ? 0 : turn % members.length;
-  return [...members.slice(from), ...members.slice(0, from)];
-}
-
-/** Rendezvous hashing: a member that leaves affects only its own clients. */
-function weigh(client: string, name: string): number {
-  return createHash('sha1').update(`${client}\0${name}`).digest().readUInt32BE(0);
-}
-
-function sortBy(members: readonly Member[], rank: (member: Member) => number): Member[] {
-  const ranked = members.map((member) => ({ member, rank: rank(member) }));
-  return ranked.sort((a, b) => a.rank - b.rank).map(({ member }) => member);
 }

@@ -1,6 +1,5 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { startRelay } from '../../../flow/relay.ts';
-import { resetConnection } from '../../../net/connection.ts';
 import { guarded } from '../../../net/guard.ts';
 import { Socket } from '../../../net/index.ts';
 import {
@@ -13,7 +12,7 @@ import { fieldValues, toPairs } from '../../../protocol/http-forward/fields.ts';
 import { overLimit, refusal, violation } from '../../../protocol/protocol-error.ts';
 import { errorCode, formatLimit, TnetError } from '../../../errors.ts';
 import { formatHostPort } from '../../../address/endpoint.ts';
-import { formatLocal, type Connection } from '../../../net/connection.ts';
+import { formatLocal, resetConnection, type Connection } from '../../../net/connection.ts';
 import type { Greeted } from '../../../serve/service.ts';
 import { connectNamed } from '../request.ts';
 import { exchange, type Refusal, type RequestClient } from './exchange.ts';
@@ -166,20 +165,28 @@ export class HttpSession implements RequestClient {
     else {
       const denial = await this.#judge(method, url, rawHeaders);
       if (!denial) return false;
-      const error = refusal('http', 'bad-credentials', denial.message, { status: 407 });
-      const headers = denial.challenges.flatMap((challenge) => ['Proxy-Authenticate', challenge]);
-      this.refuse(request, response, { status: 407, error, headers, isQuiet: denial.isAsking });
+      this.refuse(request, response, denial);
     }
     return true;
   }
 
-  #judge(method: string, url: string, rawHeaders: readonly string[]) {
+  /** Why the client may not ask, and how it can authenticate; undefined: it may. */
+  async #judge(method: string, url: string, rawHeaders: readonly string[]): Promise<Refusal | undefined> {
     const { gate } = this.options;
     if (!gate) return undefined;
     const path = /^http:\/\/[^/?]*(.*)$/i.exec(url)?.[1];
     const uris = path === undefined ? [url] : [url, path === '' ? '/' : path];
     const values = fieldValues(rawHeaders, 'proxy-authorization');
-    return gate.judge({ method, uris, values, client: this.#greeted.client.remoteAddress ?? '' });
+    const denial = await gate.judge({
+      method,
+      uris,
+      values,
+      client: this.#greeted.client.remoteAddress ?? '',
+    });
+    if (!denial) return undefined;
+    const error = refusal('http', 'bad-credentials', denial.message, { status: 407 });
+    const headers = denial.challenges.flatMap((challenge) => ['Proxy-Authenticate', challenge]);
+    return { status: 407, error, headers, isQuiet: denial.isAsking };
   }
 
   refuse(
@@ -225,16 +232,12 @@ export class HttpSession implements RequestClient {
     const target = decodeAuthority(url);
     const denial = await this.#judge('CONNECT', url, rawHeaders);
     if (denial) {
-      const error = refusal('http', 'bad-credentials', denial.message, { status: 407 });
-      const headers = denial.challenges.flatMap((challenge) => ['Proxy-Authenticate', challenge]);
-      this.#answer({ status: 407, error, headers, isQuiet: denial.isAsking });
+      this.#answer(denial);
       return;
     }
     if (!target) {
-      this.#answer({
-        status: 400,
-        error: violation('http', 'bad-target', 'the target of CONNECT is not host:port'),
-      });
+      const error = violation('http', 'bad-target', 'the target of CONNECT is not host:port');
+      this.#answer({ status: 400, error });
       return;
     }
     let socket;

@@ -23,6 +23,8 @@ export interface RaceOptions<Target> {
   readonly targets: readonly Target[];
   /** Whether a target is left out at the moment. */
   readonly isLastResort: (target: Target) => boolean;
+  /** Whether a target whose turn has come is not to be tried after all. */
+  readonly isSkipped: (target: Target) => boolean;
   /**
    * Connects to a target; rejects when that fails, at the latest after its time limit, or when the signal is
    * aborted.
@@ -50,7 +52,8 @@ export interface RaceOptions<Target> {
 export function raceTargets<Target>(
   options: RaceOptions<Target>,
 ): Promise<{ readonly target: Target; readonly connection: Connection } | undefined> {
-  const { targets, isLastResort, connect, onFailed, onOvertaken, onLate, isStopped, closing } = options;
+  const { targets, isLastResort, isSkipped, connect, onFailed, onOvertaken, onLate, isStopped, closing } =
+    options;
   let { begun } = options;
   return new Promise((resolve) => {
     const running = new Map<Target, { over: Promise<void>; stop: () => void }>();
@@ -70,6 +73,7 @@ export function raceTargets<Target>(
     };
     const startNext = () => {
       clearTimeout(timer);
+      if (!begun) while (next < targets.length && isSkipped(targets[next] as Target)) next++;
       const target = isWon || isStopped() ? undefined : targets[next++];
       if (target === undefined) {
         if (running.size === 0 && !isWon) resolve(undefined);

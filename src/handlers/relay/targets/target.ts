@@ -1,11 +1,14 @@
-import { formatTargetEndpoint, type Endpoint } from '../../../address/endpoint.ts';
+import { formatTargetEndpoint, localEnds, type Endpoint } from '../../../address/endpoint.ts';
 import { hideUserInfo, TnetError } from '../../../errors.ts';
 import { parseEndpoint } from '../../../address/parse.ts';
 import { sniffedProtocols } from '../../../protocol/sniff.ts';
+import { explainSettings, splitSettings, splitTargets, type TargetSettings } from './settings.ts';
 import type { RoutePattern } from '../../../serve/greeting/route-match.ts';
 
 /** Where clients are connected to: an address, or a service that DNS lists (`srv://_http._tcp.example.com`). */
-export type Target = Endpoint | { readonly kind: 'srv'; readonly name: string };
+export type Target = (Endpoint | { readonly kind: 'srv'; readonly name: string }) & {
+  readonly settings?: TargetSettings;
+};
 
 /** Whether a target is reached by datagrams. */
 export function isDatagramTarget(target: Target): boolean {
@@ -31,28 +34,36 @@ export function findDatagramEnds(listen: Endpoint, targets: readonly Target[]): 
   return ends.client || ends.target ? ends : undefined;
 }
 
-/** The target as the user would write it. */
+/** The target as the user would write it, without its settings. */
 export function formatTarget(target: Target): string {
   return target.kind === 'srv' ? `srv://${target.name}` : formatTargetEndpoint(target);
 }
 
 const targetKinds: readonly Target['kind'][] = [
   ...(['tcp', 'tls', 'udp', 'unix', 'unix-dgram', 'unix-seqpacket', 'ws', 'vsock', 'srv'] as const),
-  ...(['exec', 'pty', 'file', 'serial', 'stdio'] as const),
+  ...localEnds,
 ];
 
 /**
- * Reads a target that can be connected to.
+ * Reads a target that can be connected to, with its settings: `HOST:PORT,weight=3,max=10,backup`.
  *
  * @throws TnetError TNET_E_ADDRESS, or TNET_E_USAGE for an endpoint that cannot be connected to
  */
 export function parseTarget(text: string): Target {
-  const [, name] = /^srv:\/\/(.*)$/i.exec(text) ?? [];
-  const target: Target =
-    name === undefined ? parseEndpoint(text) : { kind: 'srv', name: checkService(name, text) };
+  const { address, settings } = splitSettings(text);
+  const target: Target = { ...parseAddress(address), ...(settings && { settings }) };
   if (targetKinds.includes(target.kind)) return target;
   const reason = target.kind === 'fd' ? ': it is one connection, and a proxy opens one for each client' : '';
   throw new TnetError('TNET_E_USAGE', `cannot connect to ${formatTarget(target)}${reason}`);
+}
+
+function parseAddress(text: string): Target {
+  const [, name] = /^srv:\/\/(.*)$/i.exec(text) ?? [];
+  try {
+    return name === undefined ? parseEndpoint(text) : { kind: 'srv', name: checkService(name, text) };
+  } catch (error) {
+    throw explainSettings(text) ?? error;
+  }
 }
 
 function checkService(name: string, text: string): string {
@@ -72,7 +83,7 @@ export interface Route extends RoutePattern {
 
 /**
  * Reads a route: `sni:a.example=TARGET`, `alpn:h2=TARGET`, `proto:ssh=TARGET`, with several targets separated by
- * commas.
+ * commas, each with its settings.
  *
  * @throws TnetError TNET_E_USAGE or TNET_E_ADDRESS
  */
@@ -91,6 +102,6 @@ export function parseRoute(text: string): Route {
   return {
     kind: kind as Route['kind'],
     name: kind === 'alpn' ? name : protocol,
-    targets: targets.split(',').map(parseTarget),
+    targets: splitTargets(targets).map(parseTarget),
   };
 }

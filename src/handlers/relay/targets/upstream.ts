@@ -8,6 +8,7 @@ import { findCandidates, type Candidate } from '../../../net/candidates.ts';
 import { failureFields } from '../../../report/sentences.ts';
 import type { BegunAttempt } from './race.ts';
 import type { JudgeTarget } from './rules.ts';
+import type { TargetSettings } from './settings.ts';
 import type { ProxyHost } from '../host.ts';
 
 /** How a connection to a target went, which over UDP shows only after the dial. */
@@ -80,6 +81,8 @@ export interface TargetState {
   readonly isUp: boolean | undefined;
   /** Connections to it that are open or being made. */
   readonly connections: number;
+  /** Its settings among the others. */
+  readonly settings: TargetSettings;
 }
 
 /** Where a pair's clients are connected to. */
@@ -115,7 +118,7 @@ export interface ConnectOptions extends Pick<DialOptions, 'tlsHost'>, Pick<Upstr
 export function createDirectUpstream(target: Endpoint, dialing: TargetDialing): Upstream {
   const { host } = dialing;
   const address = formatTargetEndpoint(target);
-  const state = { address, isEnabled: true, isUp: undefined, connections: 0 };
+  const state = { address, isEnabled: true, isUp: undefined, connections: 0, settings: {} };
   return {
     get targets() {
       return [{ ...state }];

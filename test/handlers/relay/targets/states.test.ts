@@ -55,7 +55,7 @@ const unknown = { answered: true, refused: false };
 test('a single target counts its connections, and is given no client while it is disabled', async (t) => {
   const target = await startTarget(t);
   const { service, open, failures } = await prepare(t, [target]);
-  const state = { address: target, isEnabled: true, isUp: undefined, connections: 0 };
+  const state = { address: target, isEnabled: true, isUp: undefined, connections: 0, settings: {} };
   t.deepEqual(listTargets(service), [state]);
   const [first, second] = [await open(), await open()];
   t.is(listTargets(service)[0]!.connections, 2);
@@ -106,6 +106,23 @@ test('a target as it was written is all the addresses of its name', async (t) =>
   t.true(listTargets(service).every(({ isEnabled }) => isEnabled));
 });
 
+test('a client that waits for room is given a target that is enabled meanwhile', async (t) => {
+  const [one, two] = [await startTarget(t), await startTarget(t)];
+  const { service, open } = await prepare(t, [`${one},max=1`, two], { balance: 'first' });
+  setTargetEnabled(service, two, false);
+  t.is((await open())?.target, one);
+  const waiting = open();
+  setTargetEnabled(service, two, true);
+  t.is((await waiting)?.target, two);
+  t.deepEqual(
+    listTargets(service).map(({ connections, settings }) => [connections, settings]),
+    [
+      [1, { max: 1 }],
+      [1, {}],
+    ],
+  );
+});
+
 test('whether a target is up is what its checks say, or that it refused clients', async (t) => {
   const down = `127.0.0.1:${await closedPort()}`;
   const up = await startTarget(t);
@@ -132,7 +149,9 @@ test('a target that several routes lead to is one target, with the connections o
   const [route] = service.routes!.values();
   const opened = await route!.open({ id: 2, clientHost: '127.0.0.1', listener: '' });
   t.teardown(() => opened?.socket.destroy());
-  t.deepEqual(listTargets(service), [{ address: target, isEnabled: true, isUp: undefined, connections: 2 }]);
+  t.deepEqual(listTargets(service), [
+    { address: target, isEnabled: true, isUp: undefined, connections: 2, settings: {} },
+  ]);
   t.true(setTargetEnabled(service, target, false));
   t.is(await open(), undefined);
   t.is(await route!.open({ id: 3, clientHost: '127.0.0.1', listener: '' }), undefined);

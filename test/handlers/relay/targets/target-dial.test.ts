@@ -4,7 +4,7 @@ import tls from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import { parseProxy } from '../../../../src/address/proxy-url.ts';
 import type { Endpoint } from '../../../../src/address/endpoint.ts';
-import { isThere } from '../../../../src/dial/check.ts';
+import { findFailure } from '../../../../src/dial/check.ts';
 import { nativeStatus } from '../../../../src/native/addon.ts';
 import type { Connection } from '../../../../src/net/connection.ts';
 import { Socket } from '../../../../src/net/index.ts';
@@ -143,13 +143,13 @@ test('clients and health checks go on from the TLS session of the connection bef
   t.deepEqual(reused, [false, true]);
   let wasReused: boolean | undefined;
   const options = createDialOptions(plan, {});
-  const found = await isThere(target, {
+  const failure = await findFailure(target, {
     ...options,
     prove: (socket) => {
       wasReused = isReused(socket);
       return Promise.resolve();
     },
   });
-  t.true(found);
+  t.is(failure, undefined);
   t.true(wasReused);
 });
