@@ -10,6 +10,7 @@ import { build } from 'esbuild';
 import { buildNative } from './build-native.mjs';
 import { writeCommonTypes } from './common-types.mjs';
 import { buildLibraries, separateLibraries } from './libraries.mjs';
+import { embedPage } from './embed-page.mjs';
 import { buildParts, partFiles } from './parts.mjs';
 
 const root = new URL('..', import.meta.url);
@@ -44,7 +45,7 @@ const inputs = await buildParts({
     'performance.now': 'monotonicMs',
   },
   inject: [path('scripts/monotonic.mjs')],
-  plugins: [separateLibraries],
+  plugins: [separateLibraries, embedPage],
   logLevel: 'warning',
 });
 

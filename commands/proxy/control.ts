@@ -6,12 +6,15 @@ import { parseEndpoint } from '../../src/address/parse.ts';
 import { Control } from '../../src/control/control.ts';
 import { formatControlUrl, serveControl, type ControlServer } from '../../src/control/server.ts';
 import type { Steered } from '../../src/control/steered.ts';
+import { createPageInterface, pagePaths } from '../../src/control/page/page.ts';
 import { answerToxiproxy } from '../../src/control/toxiproxy/routes.ts';
 import { EventFeeds } from '../../src/control/v1/event-feeds.ts';
 import { createOwnInterface } from '../../src/control/v1/routes.ts';
+import { TapFeeds } from '../../src/control/v1/tap-feeds.ts';
 import { errorCode, TnetError } from '../../src/errors.ts';
 import { findListenerPath, isLocalListener } from '../../src/net/listener-path.ts';
 import { explainBind } from '../../src/net/own-side.ts';
+import type { LiveTaps } from '../../src/record/live-taps.ts';
 import { ServeError } from '../../src/serve/service.ts';
 import type { Context } from '../context.ts';
 import type { ProxyOptions } from './options.ts';
@@ -85,6 +88,12 @@ async function readToken(path: string): Promise<string> {
   );
 }
 
+/** What is steered, and what passes in it. */
+export interface SteeredParts {
+  readonly steered: Steered;
+  readonly taps: LiveTaps;
+}
+
 /**
  * Binds the control address of a proxy, and says where.
  *
@@ -93,18 +102,24 @@ async function readToken(path: string): Promise<string> {
  * @throws ServeError
  */
 export async function startControl(
-  steered: Steered,
+  { steered, taps: live }: SteeredParts,
   { endpoint, isPublic, token, access }: ControlSettings,
   { reporter }: Context,
   isEnding: () => boolean,
 ): Promise<ControlServer> {
   const feeds = new EventFeeds(steered);
+  const taps = new TapFeeds(live);
   const subject = formatEndpoint(endpoint);
   const control = new Control({
     token,
     isPublic,
     host: findHost(endpoint),
-    interfaces: [createOwnInterface({ steered, feeds }), answerToxiproxy(steered)],
+    open: pagePaths,
+    interfaces: [
+      createOwnInterface({ steered, feeds, taps }),
+      answerToxiproxy(steered),
+      createPageInterface({ token, isPublic }),
+    ],
     isEnding,
     report: (fault) => reporter.fail(subject, fault),
   });
@@ -120,6 +135,7 @@ export async function startControl(
       ...server,
       close() {
         feeds.close();
+        taps.close();
         return server.close();
       },
     };

@@ -4,6 +4,7 @@ import type { RelayService } from '../../src/handlers/relay/service.ts';
 import type { ControlServer } from '../../src/control/server.ts';
 import type { WrittenSettings } from '../../src/control/steered.ts';
 import { TnetError } from '../../src/errors.ts';
+import { LiveTaps } from '../../src/record/live-taps.ts';
 import type { Context } from '../context.ts';
 import type { ServerRun, SteeredServing } from '../server-run.ts';
 import { readPairSettings, type NamedPair, type SharedOptions } from './config-file.ts';
@@ -58,8 +59,10 @@ export async function prepareSteering(
     },
     begin(run, host, { context, shared: { values, ...shared } }) {
       const { reporter } = context;
+      const taps = new LiveTaps();
+      const { recordings = [] } = host;
       steering = new Steering({
-        host,
+        host: { ...host, recordings: [...recordings, taps] },
         listeners: run.listeners,
         read(written, before) {
           const named = readAddedPair(written, shared);
@@ -70,7 +73,12 @@ export async function prepareSteering(
         listen: (onEvent) => reporter.listen(onEvent),
       });
       start = async () => {
-        const started = await startControl(steering, settings, context, () => run.stopping.aborted);
+        const started = await startControl(
+          { steered: steering, taps },
+          settings,
+          context,
+          () => run.stopping.aborted,
+        );
         run.own.add(started.address);
         run.closeLater(() => void started.close());
         return started;

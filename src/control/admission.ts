@@ -12,6 +12,8 @@ export interface AdmissionRules {
   readonly isPublic: boolean;
   /** The host of the address as it was given; undefined for a Unix socket, which no browser reaches. */
   readonly host: string | undefined;
+  /** Paths that anyone may read, by whatever name: they show nothing of the proxy. Default: there are none. */
+  readonly open?: readonly string[];
 }
 
 /** The first lines of a request. */
@@ -28,23 +30,41 @@ const mostBytes = 1024 * 1024;
  * Refuses a request before its body is read. What a page of a browser could be made to send on behalf of another site is
  * refused, whatever the token: its names for this machine (DNS rebinding), its origin, and forms.
  *
+ * @returns whether it brought the token
  * @throws Problem
  */
-export function admit({ method, target, headers }: RequestHead, rules: AdmissionRules): void {
+export function admit({ method, target, headers }: RequestHead, rules: AdmissionRules): boolean {
   const isWrite = !readMethods.includes(method);
   checkOrigin(headers, isWrite);
-  const isKnown = rules.token !== undefined && hasToken(headers, rules.token);
+  const { token, isPublic, open = [] } = rules;
+  const isKnown = token !== undefined && hasToken(headers, token);
+  const isOpen = !isWrite && open.includes(target);
   // Who has the token has not been led here by a name.
-  if (!isKnown) checkHost(headers, rules);
-  if (rules.token !== undefined && !isKnown && (isWrite || rules.isPublic))
-    throw new Problem(
-      'UNAUTHORIZED',
-      'the token of --control-token-file is needed: Authorization: Bearer TOKEN',
-      {
-        headers: { 'www-authenticate': 'Bearer realm="tnet"' },
-      },
-    );
+  if (!isKnown && !isOpen) checkHost(headers, rules);
+  // A wrong one is not taken for none: whoever has mistyped it is told.
+  const needsToken = isWrite || (isPublic && !isOpen) || headers.authorization !== undefined;
+  if (token !== undefined && !isKnown && needsToken) throw unauthorized();
   checkBody(headers, isToxiproxyTarget(target) && !isOfBrowser(headers));
+  return isKnown;
+}
+
+/**
+ * Refuses to show the bytes of connections to someone who has not brought the token, where there is one.
+ *
+ * @throws Problem
+ */
+export function admitPath(path: readonly string[], { token }: AdmissionRules, isKnown: boolean): void {
+  const [interfaceName, collection, , view] = path;
+  const isSecret = interfaceName === 'v1' && collection === 'connections' && view !== undefined;
+  if (token !== undefined && !isKnown && isSecret) throw unauthorized();
+}
+
+function unauthorized(): Problem {
+  return new Problem(
+    'UNAUTHORIZED',
+    'the token of --control-token-file is needed: Authorization: Bearer TOKEN',
+    { headers: { 'www-authenticate': 'Bearer realm="tnet"' } },
+  );
 }
 
 /** @throws Problem when the request comes from a page of elsewhere */

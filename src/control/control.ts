@@ -1,5 +1,5 @@
 import type { TnetError } from '../errors.ts';
-import { admit, type AdmissionRules, type RequestHead } from './admission.ts';
+import { admit, admitPath, type AdmissionRules, type RequestHead } from './admission.ts';
 import { answerError, Problem } from './problem.ts';
 import type { AnswerControl, ControlAnswer, ControlRequest } from './request.ts';
 import { isToxiproxyTarget, toToxiproxyAnswer } from './toxiproxy/errors.ts';
@@ -29,10 +29,11 @@ export class Control {
    */
   async answer(head: RequestHead, readText: () => Promise<string>): Promise<ControlAnswer> {
     try {
-      admit(head, this.#options);
+      const isKnown = admit(head, this.#options);
       if (head.method !== 'GET' && head.method !== 'HEAD' && this.#options.isEnding())
         throw new Problem('UNAVAILABLE', 'the proxy is ending');
       const request = readRequest(head, await readText());
+      admitPath(request.path, this.#options, isKnown);
       for (const answer of this.#options.interfaces) {
         const answered = await answer(request);
         if (answered) return answered;

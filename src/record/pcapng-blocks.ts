@@ -3,7 +3,7 @@ import type { ScriptBuilder } from './script.ts';
 
 /** Packets begin with an IPv4 or IPv6 header. Source: the link-layer types of tcpdump.org, LINKTYPE_RAW. */
 const linkTypeRaw = 101;
-const blockTypes = { section: 0x0a0d0d0a, interface: 1, enhancedPacket: 6 } as const;
+const blockTypes = { section: 0x0a0d0d0a, interface: 1, statistics: 5, enhancedPacket: 6 } as const;
 const byteOrderMagic = 0x1a2b3c4d;
 /** Option codes of draft-ietf-opsawg-pcapng, sections 3.5, 4.1, 4.2 and 4.3. */
 const optionCodes = { end: 0, comment: 1, packetFlags: 2, interfaceName: 2, application: 4 } as const;
@@ -45,6 +45,14 @@ export function encodePacketBlock(
       encodeOption(optionCodes.packetFlags, flags),
     ]),
   );
+}
+
+/** The statistics of the interface, without any: a file that grows by them tells its reader that it still goes on. */
+export function encodeStatistics(atMicros: number): Buffer {
+  const body = Buffer.alloc(12);
+  body.writeUInt32LE(Math.floor(atMicros / 2 ** 32), 4);
+  body.writeUInt32LE(atMicros % 2 ** 32, 8);
+  return encodeBlock(blockTypes.statistics, body, nothing);
 }
 
 function encodeBlock(type: number, body: Buffer, options: Buffer): Buffer {

@@ -25,8 +25,14 @@ export interface ConnectionRecordOptions {
   readonly hasEnded: (direction: RecordedDirection) => boolean;
 }
 
+/** Where the bytes of connections go, beside their ends. */
+export interface Recorder {
+  /** Begins the record of a connection. */
+  open(options: ConnectionRecordOptions): ConnectionRecord;
+}
+
 /** The bytes of any number of connections, each with its direction, time and id, in a file or another sink. */
-export class Recording {
+export class Recording implements Recorder {
   readonly #sink: RecordSink;
   readonly #format: RecordFormat;
 
@@ -36,7 +42,6 @@ export class Recording {
     this.#write(format.begin());
   }
 
-  /** Begins the record of a connection. */
   open({ connection, hasEnded }: ConnectionRecordOptions): ConnectionRecord {
     const format = this.#format;
     const write = (bytes: Buffer) => this.#write(bytes);

@@ -108,6 +108,8 @@ test('what the routes answer is what docs/control.yaml says', async (t) => {
     ['listConnections', 'GET', '/v1/connections', undefined, 200],
     ['showConnection', 'GET', '/v1/connections/1', undefined, 404],
     ['resetConnection', 'DELETE', '/v1/connections/1', undefined, 404],
+    ['tapConnection', 'GET', '/v1/connections/1/tap', undefined, 404],
+    ['recordConnection', 'GET', '/v1/connections/1/recording?durationMs=0', undefined, 400],
     ['showTotals', 'GET', '/v1/totals', undefined, 200],
     ['resetTotals', 'POST', '/v1/totals/reset', undefined, 200],
     ['removePair', 'DELETE', '/v1/pairs/web?cut=true', undefined, 200],

@@ -38,6 +38,9 @@ const shapes = [
   ...[
     '/v1/connections',
     '/v1/connections/N',
+    '/v1/connections/N/tap',
+    '/v1/connections/N/recording',
+    '/page.js',
     '/v1/totals',
     '/v1/totals/reset',
     '/v1/events',

@@ -5,11 +5,14 @@ import { Control, type ControlOptions } from '../../src/control/control.ts';
 import type { ControlAnswer } from '../../src/control/request.ts';
 import { answerToxiproxy } from '../../src/control/toxiproxy/routes.ts';
 import { EventFeeds } from '../../src/control/v1/event-feeds.ts';
+import { createPageInterface, pagePaths } from '../../src/control/page/page.ts';
 import { createOwnInterface } from '../../src/control/v1/routes.ts';
+import { TapFeeds } from '../../src/control/v1/tap-feeds.ts';
 import type { TnetError } from '../../src/errors.ts';
 import type { ProxyHost } from '../../src/handlers/relay/host.ts';
 import type { RelayService } from '../../src/handlers/relay/service.ts';
 import type { Event } from '../../src/report/events.ts';
+import { LiveTaps } from '../../src/record/live-taps.ts';
 import { Ledger } from '../../src/serve/ledger.ts';
 import { Listeners } from '../../src/serve/listeners.ts';
 
@@ -32,7 +35,11 @@ export function createSteeredWorld(
     for (const hear of hearers) hear(event);
   };
   const ending = new AbortController();
-  const host: ProxyHost = { ledger: new Ledger(), emit, fail: () => undefined, signal: ending.signal };
+  const live = new LiveTaps();
+  const host: ProxyHost = {
+    ...{ ledger: new Ledger(), emit, fail: () => undefined, signal: ending.signal },
+    recordings: [live],
+  };
   const listeners = new Listeners<RelayService>(host);
   const steering = new Steering({
     host,
@@ -51,12 +58,18 @@ export function createSteeredWorld(
   });
   const faults: TnetError[] = [];
   const feeds = new EventFeeds(steering);
+  const taps = new TapFeeds(live);
   const control = new Control({
     isPublic: false,
+    open: pagePaths,
     host: '127.0.0.1',
     isEnding: () => false,
     ...rules,
-    interfaces: [createOwnInterface({ steered: steering, feeds }), answerToxiproxy(steering)],
+    interfaces: [
+      createOwnInterface({ steered: steering, feeds, taps }),
+      answerToxiproxy(steering),
+      createPageInterface({ isPublic: false, ...rules }),
+    ],
     report: (fault) => faults.push(fault),
   });
   const ask: SteeredWorld['ask'] = (method, target, body, headers = {}) => {

@@ -22,7 +22,7 @@ export const connectionRoutes: readonly ControlRoute<ControlContext>[] = [
     name: 'showConnection',
     answer: ({ parts: { id = '' } }, { steered }) => ({
       status: 200,
-      body: showConnection(find(steered, id)),
+      body: showConnection(findConnection(steered, id)),
     }),
   },
   {
@@ -30,7 +30,7 @@ export const connectionRoutes: readonly ControlRoute<ControlContext>[] = [
     path: '/v1/connections/{id}',
     name: 'resetConnection',
     answer({ parts: { id = '' } }, { steered }) {
-      steered.reset(find(steered, id).id);
+      steered.reset(findConnection(steered, id).id);
       return { status: 200, body: { connections: 1 } };
     },
   },
@@ -51,7 +51,7 @@ export const connectionRoutes: readonly ControlRoute<ControlContext>[] = [
   },
 ];
 
-function find(steered: Steered, written: string): SteeredConnection {
+export function findConnection(steered: Steered, written: string): SteeredConnection {
   const found = steered.connections().find(({ id }) => String(id) === written);
   if (found) return found;
   throw new TnetError('TNET_E_UNKNOWN_NAME', 'there is no open connection of this number', {

@@ -5,6 +5,7 @@ import type { ControlContext } from './context.ts';
 import { eventRoutes } from './events.ts';
 import { faultRoutes } from './faults.ts';
 import { pairRoutes } from './pairs.ts';
+import { tapRoutes } from './taps.ts';
 import { targetRoutes } from './targets.ts';
 
 /** Every operation of the control address under /v1/. docs/control.yaml describes them. */
@@ -13,6 +14,7 @@ export const routes: readonly ControlRoute<ControlContext>[] = [
   ...faultRoutes,
   ...targetRoutes,
   ...connectionRoutes,
+  ...tapRoutes,
   ...eventRoutes,
 ];
 

@@ -1,4 +1,4 @@
-import type { Recording } from '../../record/recording.ts';
+import type { Recorder } from '../../record/recording.ts';
 import type { ServeHost } from '../../serve/service.ts';
 import type { LoopWatch } from './targets/rules.ts';
 
@@ -7,5 +7,5 @@ export interface ProxyHost extends ServeHost {
   /** Detects relays that lead back to themselves. Default: they are not detected. */
   readonly loops?: LoopWatch;
   /** Where the bytes of every connection are recorded or shown. Default: nowhere. */
-  readonly recordings?: readonly Recording[];
+  readonly recordings?: readonly Recorder[];
 }

@@ -1,0 +1,172 @@
+import { Readable } from 'node:stream';
+import { TnetError } from '../../errors.ts';
+import { createPcapngFormat } from '../../record/pcapng-format.ts';
+import { encodeStatistics } from '../../record/pcapng-blocks.ts';
+import { formatEnd, nowMicros, type RecordedConnection } from '../../record/record-format.ts';
+import type { LiveTaps, OpenTap, TapListener } from '../../record/live-taps.ts';
+import { escapeJson } from '../../transform/escape-controls.ts';
+import { Problem } from '../problem.ts';
+
+/** How much may wait for a reader, in bytes: of a tap, which then misses some, and of a recording, which is cut off. */
+const mostWaiting = { tap: 1024 * 1024, recording: 8 * 1024 * 1024 };
+const mostReaders = 32;
+/** A reader that is gone is noticed when something is sent to it, and one that is silent is cut off by the server. */
+const pingMs = 15_000;
+
+/** `up` is from the client to the target. */
+const ways = { sent: 'up', received: 'down' } as const;
+
+/** What is being read of single connections, each by one reader. */
+export class TapFeeds {
+  readonly #taps: Pick<LiveTaps, 'tap'>;
+  /** With what ends each: nothing is sent to it any more. */
+  readonly #open = new Map<Readable, () => void>();
+
+  constructor(taps: Pick<LiveTaps, 'tap'>) {
+    this.#taps = taps;
+  }
+
+  /**
+   * What passes in a connection from now on, as Server-Sent Events. A reader that does not keep up misses some, and is
+   * told how much. The caller destroys it.
+   *
+   * @throws Problem when there are too many, TnetError TNET_E_UNKNOWN_NAME
+   */
+  open(id: number): Readable {
+    const missed = { up: 0, down: 0 };
+    const tellMissed = () => {
+      if (missed.up + missed.down === 0) return;
+      feed.push(formatEvent({ event: 'missed', ...missed }));
+      missed.up = missed.down = 0;
+    };
+    const feed = this.#createFeed(mostWaiting.tap, tellMissed);
+    const send = (event: object) => {
+      tellMissed();
+      feed.push(formatEvent(event));
+    };
+    const tap = this.#tap(
+      id,
+      { feed, ping: () => ': ping\n\n' },
+      {
+        data({ direction, bytes, offset, atMicros }) {
+          const way = ways[direction];
+          // Once it has missed some, it misses all until it has caught up.
+          const limit = mostWaiting.tap / (missed.up + missed.down > 0 ? 2 : 1);
+          if (feed.readableLength + bytes.length * 2 > limit) missed[way] += bytes.length;
+          else
+            send({
+              ...{ event: 'data', direction: way, offset, atMs: atMicros / 1000 },
+              base64: bytes.toString('base64'),
+            });
+        },
+        ended: (direction, atMicros) =>
+          send({ event: 'end', direction: ways[direction], atMs: atMicros / 1000 }),
+        closed: (reason, atMicros) => {
+          send({ event: 'close', reason, atMs: atMicros / 1000 });
+          this.#end(feed);
+        },
+      },
+    );
+    send(describe(tap));
+    return feed;
+  }
+
+  /**
+   * What passes in a connection from now on until it is over, as a pcapng file. A reader that does not keep up is cut
+   * off. The caller destroys it.
+   *
+   * @param durationMs it ends after that time as well. Default: it does not
+   * @throws Problem when there are too many, TnetError TNET_E_UNKNOWN_NAME
+   */
+  record(id: number, durationMs?: number): Readable {
+    const format = createPcapngFormat();
+    const feed = this.#createFeed(mostWaiting.recording);
+    const send = (bytes: Buffer) => {
+      feed.push(bytes);
+      if (feed.readableLength > mostWaiting.recording) feed.destroy();
+    };
+    const tap = this.#tap(
+      id,
+      { feed, ping: () => encodeStatistics(nowMicros()) },
+      {
+        data: (chunk) => send(format.data(connection, chunk)),
+        ended: (direction, atMicros) => send(format.ended(connection, direction, atMicros)),
+        closed: (ending, atMicros) => {
+          send(format.closed(connection, ending, atMicros));
+          this.#end(feed);
+        },
+      },
+    );
+    const connection = describeLate(tap);
+    if (durationMs !== undefined) {
+      const timer = setTimeout(() => this.#end(feed), durationMs).unref();
+      feed.once('close', () => clearTimeout(timer));
+    }
+    send(Buffer.concat([format.begin(), format.opened(connection, nowMicros())]));
+    for (const direction of tap.ended) send(format.ended(connection, direction, nowMicros()));
+    return feed;
+  }
+
+  /** Ends all of them. */
+  close(): void {
+    for (const feed of this.#open.keys()) this.#end(feed);
+  }
+
+  #createFeed(highWaterMark: number, read = (): void => undefined): Readable {
+    if (this.#open.size >= mostReaders)
+      throw new Problem('TOO_MANY_REQUESTS', `at most ${mostReaders} may tap or record at a time`, {
+        headers: { 'retry-after': '10' },
+      });
+    return new Readable({ read, highWaterMark });
+  }
+
+  #tap(id: number, { feed, ping }: Fed, listener: TapListener): OpenTap {
+    const tap = this.#taps.tap(id, listener);
+    if (!tap)
+      throw new TnetError('TNET_E_UNKNOWN_NAME', 'no bytes of this connection pass here, or not yet', {
+        subject: String(id),
+      });
+    const pings = setInterval(() => feed.push(ping()), pingMs).unref();
+    this.#open.set(feed, () => {
+      tap.stop();
+      clearInterval(pings);
+    });
+    feed.once('close', () => this.#stop(feed));
+    return tap;
+  }
+
+  #end(feed: Readable): void {
+    if (this.#stop(feed)) feed.push(null);
+  }
+
+  #stop(feed: Readable): boolean {
+    this.#open.get(feed)?.();
+    return this.#open.delete(feed);
+  }
+}
+
+/** A stream that is filled, and what is sent in it now and then. */
+interface Fed {
+  readonly feed: Readable;
+  readonly ping: () => string | Buffer;
+}
+
+/** The first event of a tap. */
+function describe({ connection: { id, local, remote, target, note }, before, ended }: OpenTap): object {
+  return {
+    ...{ event: 'open', id, client: formatEnd(local), address: formatEnd(remote), target, note },
+    offsets: { up: before.sent, down: before.received },
+    ended: ended.map((direction) => ways[direction]),
+  };
+}
+
+/** A recording cannot show what passed before it: it says how much that was. */
+function describeLate({ connection, before: { sent, received } }: OpenTap): RecordedConnection {
+  if (sent + received === 0) return connection;
+  const late = `recorded after ${sent} bytes from the client and ${received} from the target`;
+  return { ...connection, note: connection.note === undefined ? late : `${connection.note}; ${late}` };
+}
+
+function formatEvent(event: object): string {
+  return `data: ${escapeJson(JSON.stringify(event))}\n\n`;
+}
