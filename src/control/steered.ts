@@ -1,5 +1,5 @@
 import type { LiveFaults } from '../handlers/relay/faults/live-faults.ts';
-import type { TargetSettings } from '../handlers/relay/targets/settings.ts';
+import type { TargetSettings } from '../handlers/relay/targets/target-settings.ts';
 import type { Event } from '../report/events.ts';
 import type { Moved, Totals } from '../serve/ledger.ts';
 

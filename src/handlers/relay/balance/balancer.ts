@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../../address/endpoint.ts';
-import type { TargetSettings } from '../targets/settings.ts';
+import type { TargetSettings } from '../targets/target-settings.ts';
 import { byHash, byLoad, Turns, type Candidate } from './ways.ts';
 
 export type BalanceAlgorithm = 'round-robin' | 'least' | 'first' | 'hash';

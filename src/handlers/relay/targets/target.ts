@@ -2,7 +2,8 @@ import { formatTargetEndpoint, localEnds, type Endpoint } from '../../../address
 import { hideUserInfo, TnetError } from '../../../errors.ts';
 import { parseEndpoint } from '../../../address/parse.ts';
 import { sniffedProtocols } from '../../../protocol/sniff.ts';
-import { explainSettings, splitSettings, splitTargets, type TargetSettings } from './settings.ts';
+import { explainSettings, splitSettings, splitTargets } from './settings.ts';
+import type { TargetSettings } from './target-settings.ts';
 import type { RoutePattern } from '../../../serve/greeting/route-match.ts';
 
 /** Where clients are connected to: an address, or a service that DNS lists (`srv://_http._tcp.example.com`). */

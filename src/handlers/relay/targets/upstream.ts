@@ -8,7 +8,7 @@ import { findCandidates, type Candidate } from '../../../net/candidates.ts';
 import { failureFields } from '../../../report/sentences.ts';
 import type { BegunAttempt } from './race.ts';
 import type { JudgeTarget } from './rules.ts';
-import type { TargetSettings } from './settings.ts';
+import type { TargetSettings } from './target-settings.ts';
 import type { ProxyHost } from '../host.ts';
 
 /** How a connection to a target went, which over UDP shows only after the dial. */

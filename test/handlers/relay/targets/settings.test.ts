@@ -1,11 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { formatEndpoint } from '../../../../src/address/endpoint.ts';
-import {
-  formatSettings,
-  splitTargets,
-  type TargetSettings,
-} from '../../../../src/handlers/relay/targets/settings.ts';
+import { formatSettings, splitTargets } from '../../../../src/handlers/relay/targets/settings.ts';
+import type { TargetSettings } from '../../../../src/handlers/relay/targets/target-settings.ts';
 import { formatTarget, parseRoute, parseTarget } from '../../../../src/handlers/relay/targets/target.ts';
 
 for (const [text, address, settings] of [
