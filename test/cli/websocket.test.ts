@@ -13,6 +13,7 @@ import { openPackageClient, startPackageServer } from '../helpers/net/websockets
 import { startEcho } from '../helpers/proxy.ts';
 import { findProgram, testWith } from '../helpers/programs.ts';
 import { startSshd } from '../helpers/sshd.ts';
+import { chromium, startBrowser } from '../helpers/chromium.ts';
 import { tempDir } from '../helpers/temp.ts';
 
 let authority: Authority | undefined;
@@ -470,10 +471,7 @@ asyncio.run(main())`;
   sameBytes(t, Buffer.concat(heard), sent);
 });
 
-const browser = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome'].find(
-  (name) => findProgram(name) !== undefined,
-);
-if (browser === undefined) console.log('skipped: Chromium is not installed');
+if (chromium === undefined) console.log('skipped: Chromium is not installed');
 
 const page = (address: string) => `<script>
 const report = (text) => fetch('/report', { method: 'POST', body: text });
@@ -497,7 +495,7 @@ socket.onclose = (event) => {
 };
 </script>`;
 
-(browser === undefined ? test.serial.skip : test.serial)(
+(chromium === undefined ? test.serial.skip : test.serial)(
   "Chromium's WebSocket is served where --ws-origin names the page, and refused elsewhere",
   async (t) => {
     t.timeout(120_000);
@@ -518,13 +516,10 @@ socket.onclose = (event) => {
     const visit = async (to: string) => {
       address = to;
       const report = new Promise<string>((resolve) => reports.push(resolve));
-      const flags = ['--headless', '--no-sandbox', '--disable-gpu', `--user-data-dir=${tempDir(t)}`];
-      const child = spawn(browser!, [...flags, `${origin}/`], { stdio: 'ignore' });
-      t.teardown(() => child.kill('SIGKILL'));
+      const browser = startBrowser(t, `${origin}/`);
+      browser.stderr.resume();
       const said = await report;
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
+      await browser.close();
       return said;
     };
     t.is(await visit(await startEchoServer(t, '--ws-origin', origin, '--ws-deflate')), 'true 1000 true');

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import type { ExecutionContext } from 'ava';
 import { WebSocket } from 'ws';
 import { findProgram } from './programs.ts';
@@ -51,27 +52,39 @@ interface Message {
   readonly error?: { readonly message: string };
 }
 
-/** Starts a browser with one page, until the test is over. */
-export async function openPage(t: ExecutionContext, url: string, look: PageLook = {}): Promise<BrowserPage> {
-  const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--hide-scrollbars', '--lang=en'];
-  const child = spawn(
-    chromium!,
-    [...flags, '--remote-debugging-port=0', `--user-data-dir=${tempDir(t)}`, 'about:blank'],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, TZ: 'UTC' } },
-  );
-  t.teardown(async () => {
+const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--hide-scrollbars', '--lang=en'];
+
+/** Starts a browser until the test is over, or `close` is called. It writes to stderr. */
+export function startBrowser(
+  t: ExecutionContext,
+  ...words: readonly string[]
+): { readonly stderr: Readable; readonly close: () => Promise<void> } {
+  const child = spawn(chromium!, [...flags, `--user-data-dir=${tempDir(t)}`, ...words], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, TZ: 'UTC' },
+  });
+  const close = async () => {
     // Its helpers have it as well, and may live on for a moment.
     child.stderr.destroy();
     if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
+    // What is started may be a script, with the browser as its child.
+    process.kill(-child.pid!, 'SIGKILL');
     await once(child, 'exit');
-  });
+  };
+  t.teardown(close);
+  return { stderr: child.stderr, close };
+}
+
+/** Starts a browser with one page, until the test is over. */
+export async function openPage(t: ExecutionContext, url: string, look: PageLook = {}): Promise<BrowserPage> {
+  const { stderr } = startBrowser(t, '--remote-debugging-port=0', 'about:blank');
   let address: string | undefined;
-  for await (const line of createInterface({ input: child.stderr })) {
+  for await (const line of createInterface({ input: stderr })) {
     address = /^DevTools listening on (ws:\S+)/.exec(line)?.[1];
     if (address !== undefined) break;
   }
-  child.stderr.resume();
+  stderr.resume();
   if (address === undefined) throw new Error('Chromium has not said where it listens');
   const socket = new WebSocket(address, { perMessageDeflate: false });
   t.teardown(() => socket.terminate());
