@@ -517,6 +517,7 @@ socket.onclose = (event) => {
       address = to;
       const report = new Promise<string>((resolve) => reports.push(resolve));
       const browser = startBrowser(t, `${origin}/`);
+      browser.stdout.resume();
       browser.stderr.resume();
       const said = await report;
       await browser.close();

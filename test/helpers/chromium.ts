@@ -54,18 +54,19 @@ interface Message {
 
 const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--hide-scrollbars', '--lang=en'];
 
-/** Starts a browser until the test is over, or `close` is called. It writes to stderr. */
+/** Starts a browser until the test is over, or `close` is called. Its output has to be read. */
 export function startBrowser(
   t: ExecutionContext,
   ...words: readonly string[]
-): { readonly stderr: Readable; readonly close: () => Promise<void> } {
+): { readonly stdout: Readable; readonly stderr: Readable; readonly close: () => Promise<void> } {
   const child = spawn(chromium!, [...flags, `--user-data-dir=${tempDir(t)}`, ...words], {
     detached: true,
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, TZ: 'UTC' },
   });
   const close = async () => {
-    // Its helpers have it as well, and may live on for a moment.
+    // Its helpers have them as well, and may live on for a moment.
+    child.stdout.destroy();
     child.stderr.destroy();
     if (child.exitCode !== null || child.signalCode !== null) return;
     // What is started may be a script, with the browser as its child.
@@ -73,12 +74,13 @@ export function startBrowser(
     await once(child, 'exit');
   };
   t.teardown(close);
-  return { stderr: child.stderr, close };
+  return { stdout: child.stdout, stderr: child.stderr, close };
 }
 
 /** Starts a browser with one page, until the test is over. */
 export async function openPage(t: ExecutionContext, url: string, look: PageLook = {}): Promise<BrowserPage> {
-  const { stderr } = startBrowser(t, '--remote-debugging-port=0', 'about:blank');
+  const { stdout, stderr } = startBrowser(t, '--remote-debugging-port=0', 'about:blank');
+  stdout.resume();
   let address: string | undefined;
   for await (const line of createInterface({ input: stderr })) {
     address = /^DevTools listening on (ws:\S+)/.exec(line)?.[1];

@@ -7,9 +7,10 @@ import type net from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
-import { payload } from '../../helpers/bytes.ts';
+import { collect, payload } from '../../helpers/bytes.ts';
 import { startCli } from '../../helpers/cli.ts';
-import { findProgram, testWith } from '../../helpers/programs.ts';
+import { chromium, startBrowser } from '../../helpers/chromium.ts';
+import { testWith } from '../../helpers/programs.ts';
 import { tempDir } from '../../helpers/temp.ts';
 
 const run = promisify(execFile);
@@ -103,16 +104,12 @@ testWith('apt-get')('apt-get updates and downloads through the proxy', async (t)
   );
 });
 
-const chromium = ['chromium', 'chromium-browser', 'google-chrome'].find(
-  (name) => findProgram(name) !== undefined,
-);
-if (!chromium) console.log('skipped: chromium is not installed');
+if (!chromium) console.log('skipped: Chromium is not installed');
 (chromium ? test.serial : test.serial.skip)('Chromium loads a page through the proxy', async (t) => {
   const { url, proxy, asked } = await start(t, { '/page': '<title>t</title><p>through the proxy</p>' });
-  const { stdout } = await run(chromium ?? '', [
-    ...['--headless', '--no-sandbox', '--disable-gpu', `--user-data-dir=${tempDir(t)}`],
-    ...[`--proxy-server=${proxy}`, '--proxy-bypass-list=<-loopback>', '--dump-dom', `${url}/page`],
-  ]);
-  t.regex(stdout, /through the proxy/);
+  const words = [`--proxy-server=${proxy}`, '--proxy-bypass-list=<-loopback>', '--dump-dom', `${url}/page`];
+  const browser = startBrowser(t, ...words);
+  browser.stderr.resume();
+  t.regex(String(await collect(browser.stdout)), /through the proxy/);
   t.true(asked.includes('GET /page via 1.1 tnet'));
 });
