@@ -362,14 +362,14 @@ export class ServerRun<S extends Service = Service> {
     const { open } = this.#ledger;
     if (open.size > 0 && limitMs > 0) {
       this.host.emit({ event: 'draining', open: open.size, limitMs });
-      await this.#waitUntilIdle(limitMs);
+      await this.#ledger.idle(limitMs);
     }
     const { unended } = this.#ledger;
     this.#cutting.abort();
     if (unended > 0) this.host.emit({ event: 'cut', connections: unended });
     this.listeners.cut();
     this.#dispatcher?.cut();
-    await this.#waitUntilIdle(cutMs);
+    await this.#ledger.idle(cutMs);
     await this.#close();
   }
 
@@ -378,13 +378,6 @@ export class ServerRun<S extends Service = Service> {
     this.#release();
     await this.#reportTotals();
     this.#dispatcher?.close();
-  }
-
-  async #waitUntilIdle(limitMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const isOver = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)));
-    await Promise.race([this.#ledger.idle(), isOver]);
-    clearTimeout(timer);
   }
 
   readonly #tellTotals = () => void this.#reportTotals();

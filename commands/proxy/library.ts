@@ -233,16 +233,10 @@ export class Proxy extends EventEmitter<ProxyEvents> implements AsyncDisposable 
   async #close({ drainMs = 0 }: CloseOptions): Promise<void> {
     await this.#steering.end();
     await this.#listeners.stop({ takesWaiting: drainMs > 0 });
-    const isIdle = this.#ledger.idle();
-    if (drainMs > 0) {
-      let timer: NodeJS.Timeout | undefined;
-      const isOver = new Promise((resolve) => (timer = setTimeout(resolve, drainMs)));
-      await Promise.race([isIdle, isOver]);
-      clearTimeout(timer);
-    }
+    if (drainMs > 0) await this.#ledger.idle(drainMs);
     this.#cutting.abort();
     this.#listeners.cut();
-    await isIdle;
+    await this.#ledger.idle();
   }
 }
 

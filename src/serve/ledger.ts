@@ -112,9 +112,15 @@ export class Ledger {
     for (const settle of this.#onIdle.splice(0)) settle();
   }
 
-  /** Settles when no connection is open. */
-  idle(): Promise<void> {
-    return new Promise((resolve) => (this.open.size === 0 ? resolve() : this.#onIdle.push(resolve)));
+  /** Settles when no connection is open, or when the limit is over. Default: no limit. */
+  async idle(limitMs?: number): Promise<void> {
+    if (this.open.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const settle = () => resolve(undefined);
+    this.#onIdle.push(settle);
+    const timer = limitMs === undefined ? undefined : setTimeout(settle, limitMs);
+    await promise;
+    clearTimeout(timer);
   }
 
   /** Counts datagrams that belong to no connection, and what they carried. Those that were dropped carried nothing. */
