@@ -7,6 +7,7 @@ import {
   type TelnetVerb,
 } from '../../src/protocol/telnet/codes.ts';
 import type { CommandOutcome } from '../../src/transform/escape-keys.ts';
+import { ownValue } from '../../src/own-value.ts';
 
 /** What the command mode can do to a session. */
 export interface ConsoleActions {
@@ -110,7 +111,7 @@ const commands: readonly ConsoleCommand[] = [
     help: 'turn an option of telnet on, or off',
     run([name = ''], { telnet }) {
       if (!telnet) return noTelnet;
-      const option = { binary: 'both', echo: 'peer', 'suppress-go-ahead': 'peer' }[name];
+      const option = ownValue({ binary: 'both', echo: 'peer', 'suppress-go-ahead': 'peer' }, name);
       if (option === undefined) return { wrong: 'toggle binary, echo or suppress-go-ahead' };
       telnet.toggle(findOption(name) ?? 0, option === 'both' ? ['local', 'remote'] : ['remote']);
       return 'session';

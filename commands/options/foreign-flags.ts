@@ -1,3 +1,5 @@
+import { ownValue } from '../../src/own-value.ts';
+
 /**
  * Flags of nc, ncat, socat and telnet that tnet does not have, with what to use. Never a silent different meaning.
  * The key is the flag as it was typed; `*` means any command.
@@ -87,5 +89,5 @@ const hints: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 /** What to use instead of a flag that another program has. @param command '' before a command */
 export function findForeignFlag(command: string, flag: string): string | undefined {
   const name = /^-[^-]/.test(flag) ? flag.slice(0, 2) : flag.replace(/=.*/s, '');
-  return hints[command]?.[name] ?? hints['*']?.[name];
+  return ownValue(hints[command] ?? {}, name) ?? ownValue(hints['*'] ?? {}, name);
 }

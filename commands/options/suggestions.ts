@@ -2,6 +2,7 @@ import { TnetError, hideUserInfo } from '../../src/errors.ts';
 import { commandTable } from '../command-table.ts';
 import { findForeignFlag } from './foreign-flags.ts';
 import { longNameOf, rowsOf, shortNameOf, type CommandName } from './row.ts';
+import { ownValue } from '../../src/own-value.ts';
 
 /** Words that people try for a command, with what does that. */
 const otherNames: Readonly<Record<string, string>> = {
@@ -34,7 +35,8 @@ const otherNames: Readonly<Record<string, string>> = {
 /** The error for a word in the place of a command that is not one. */
 export function refuseCommand(word: string): TnetError {
   const shown = `unknown command '${hideUserInfo(word)}'`;
-  const meant = otherNames[word] ?? findNearest(word, [...commandTable.map(({ name }) => name), 'help']);
+  const meant =
+    ownValue(otherNames, word) ?? findNearest(word, [...commandTable.map(({ name }) => name), 'help']);
   const advice =
     meant === undefined
       ? 'tnet --help lists the commands; to connect, use: tnet connect HOST PORT'

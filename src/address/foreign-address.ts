@@ -1,3 +1,5 @@
+import { ownValue } from '../own-value.ts';
+
 /** Kinds of address that tnet does not have, and what to do instead. The key is the part before the colon. */
 const otherKinds: Readonly<Record<string, string>> = {
   telnet: 'for telnet, use: tnet connect -t HOST 23',
@@ -29,10 +31,10 @@ export function explainForeignAddress(text: string): string | undefined {
     return `a socat address; ${translation}`;
   }
   const [, name = '', slashes, after = ''] = /^([a-z][a-z0-9-]*):(\/\/)?(.*)$/s.exec(text) ?? [];
-  const port = webPorts[name];
+  const port = ownValue(webPorts, name);
   if (port !== undefined && slashes !== undefined) return explainUrl(name, after, port);
   // `ssh:80` is a port of a host of that name.
-  return /^\d+$/.test(after) ? undefined : otherKinds[name];
+  return /^\d+$/.test(after) ? undefined : ownValue(otherKinds, name);
 }
 
 function explainUrl(scheme: string, after: string, port: number): string {

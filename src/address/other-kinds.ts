@@ -1,6 +1,7 @@
 import { TnetError, hideUserInfo } from '../errors.ts';
 import { shell, splitCommandWords } from './command-words.ts';
 import type { OtherEndpoint, SerialSettings } from './endpoint.ts';
+import { ownValue } from '../own-value.ts';
 
 /** Reads the part after `NAME:`; `text` is the whole, for messages. */
 type ReadKind = (rest: string, text: string) => OtherEndpoint;
@@ -25,7 +26,7 @@ const readers: Readonly<Record<string, ReadKind>> = {
  */
 export function parseOther(text: string): OtherEndpoint | undefined {
   const [, name = '', rest = ''] = /^([a-z]+):(.*)$/s.exec(text) ?? [];
-  const read = portLike.test(rest) ? undefined : readers[name];
+  const read = portLike.test(rest) ? undefined : ownValue(readers, name);
   if (!read) return undefined;
   try {
     return read(rest, text);

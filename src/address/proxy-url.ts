@@ -1,6 +1,7 @@
 import { TnetError, hideUserInfo } from '../errors.ts';
 import { formatHostPort } from './endpoint.ts';
 import { parseEndpoint } from './parse.ts';
+import { ownValue } from '../own-value.ts';
 
 export type ProxyProtocol = 'socks4' | 'socks4a' | 'socks5' | 'http' | 'https';
 
@@ -92,7 +93,7 @@ function splitUrl(text: string, defaultScheme = 'socks5'): UrlParts {
 }
 
 function readProtocol(scheme: string, text: string): ProxyProtocol {
-  const protocol = otherNames[scheme] ?? scheme;
+  const protocol = ownValue(otherNames, scheme) ?? scheme;
   if (isProtocol(protocol)) return protocol;
   const message = `unknown proxy protocol ${scheme}: use socks4, socks4a, socks5, http or https`;
   throw new TnetError('TNET_E_USAGE', message, { subject: hideUserInfo(text) });

@@ -1,3 +1,5 @@
+import { ownValue } from '../own-value.ts';
+
 /** What carries a service. */
 export type ServiceProtocol = 'tcp' | 'udp';
 
@@ -90,7 +92,7 @@ export function useServiceList(read: () => string): void {
 /** The port of a service name, from the machine's list first, or undefined. */
 export function findService(name: string, protocol: ServiceProtocol = 'tcp'): number | undefined {
   const listed = listServices(protocol).find((line) => line.name === name || line.aliases.includes(name));
-  return listed?.port ?? wellKnown[protocol][name.toLowerCase()];
+  return listed?.port ?? ownValue(wellKnown[protocol], name.toLowerCase());
 }
 
 /** The service name of a port, or undefined. The list is read once. */

@@ -3,6 +3,7 @@ import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os';
 import { isIP } from '../address/ip.ts';
 import { parseBlock, wholeAddress, type Block } from '../address/prefix.ts';
 import { TnetError } from '../errors.ts';
+import { ownValue } from '../own-value.ts';
 
 /** How multicast groups and broadcast addresses are used, by the names under which users give it. */
 export interface GroupValues {
@@ -62,7 +63,7 @@ export function findInterface(
   interfaces: Interfaces = networkInterfaces(),
 ): string {
   const name = isIP(written) === 0 ? written : findOwner(written, interfaces);
-  const own = name === undefined ? undefined : interfaces[name];
+  const own = name === undefined ? undefined : ownValue(interfaces, name);
   if (name === undefined || !own) {
     const names = Object.keys(interfaces).join(', ');
     const message =

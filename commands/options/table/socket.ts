@@ -3,6 +3,7 @@ import type { SocketTuning } from '../../../src/net/socket-tuning.ts';
 import { readCount, readSizeBytes, readTimeMs } from '../../../src/quantities.ts';
 import { anySession, ipEnds, streamEnds, tcpEnds, type End, type Mode, type OptionTable } from '../row.ts';
 import { text, toggle, type ValueKind } from '../value-kinds.ts';
+import { ownValue } from '../../../src/own-value.ts';
 
 /** A proxy's are for both its sides, as far as each is of a kind that has them. */
 const both = {
@@ -144,7 +145,7 @@ const typesOfService: Readonly<Record<string, number>> = {
 
 function parseTypeOfService(written: string): number {
   const name = written.toLowerCase();
-  const known = typesOfService[name];
+  const known = ownValue(typesOfService, name);
   if (known !== undefined) return known;
   const selector = /^cs([0-7])$/.exec(name);
   if (selector) return Number(selector[1]) << 5;
