@@ -101,10 +101,8 @@ export class MessageSources {
       return again(expression.expression);
     if (isNothing(expression)) return [];
     if (ts.isIdentifier(expression)) return this.#readName(expression, scope, depth);
-    if (ts.isElementAccessExpression(expression)) {
-      const table = this.#tableOf(expression.expression);
-      return table ? unique(table.flatMap((one) => this.#readMember(one, depth))) : [this.#name(expression)];
-    }
+    if (ts.isElementAccessExpression(expression))
+      return this.#readTable(expression.expression, depth) ?? [this.#name(expression)];
     if (ts.isPropertyAccessExpression(expression)) return this.#readProperty(expression, depth);
     if (ts.isCallExpression(expression)) return this.#readCall(expression, scope, depth);
     return [this.#name(expression)];
@@ -204,6 +202,12 @@ export class MessageSources {
     return [this.#name(expression)];
   }
 
+  /** The texts that a table has; undefined when it is none. */
+  #readTable(expression: ts.Expression, depth: number): string[] | undefined {
+    const table = this.#tableOf(expression);
+    return table && unique(table.flatMap((one) => this.#readMember(one, depth)));
+  }
+
   /** The texts of what a table has under a name, which may be a function that makes them. */
   #readMember(member: ts.Node, depth: number): string[] {
     if (ts.isPropertyAssignment(member)) {
@@ -222,6 +226,7 @@ export class MessageSources {
     const called = ts.isPropertyAccessExpression(callee) ? callee.name.text : callee.getText();
     if (called === 'stringify' && first) return this.read(first, scope, depth + 1).map((text) => `"${text}"`);
     if (ts.isElementAccessExpression(callee)) return this.read(callee, scope, depth);
+    if (called === 'ownValue' && first) return this.#readTable(first, depth) ?? [this.#name(call)];
     if (/^format|^String$|^hide|^name$/.test(called)) return [this.#name(call)];
     const made = this.#functionAt(callee);
     if (!made) {
