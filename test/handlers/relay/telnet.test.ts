@@ -3,6 +3,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { createTelnet } from '../../../src/handlers/relay/telnet.ts';
 import { setLocalEnd } from '../../../src/net/local-end.ts';
+import { collect } from '../../helpers/bytes.ts';
 import { chunksOf, runTransform } from '../../helpers/chunks.ts';
 import { hex, latin1 } from '../../helpers/protocol/hex.ts';
 
@@ -60,5 +61,6 @@ test('a target without a terminal has no size', async (t) => {
 test('other options are refused, and "are you there" is answered', async (t) => {
   const { decoder, client } = openClient();
   await runTransform(decoder, [hex('fffd2d fffb22 fff6')]);
-  t.deepEqual(client.read(), Buffer.concat([hex('fffc2d fffe22'), latin1('\r\n[Yes]\r\n')]));
+  client.end();
+  t.deepEqual(await collect(client), Buffer.concat([hex('fffc2d fffe22'), latin1('\r\n[Yes]\r\n')]));
 });
