@@ -1,6 +1,7 @@
 import type { AnswerControl, ControlAnswer, ControlRequest } from '../request.ts';
 import { TnetError } from '../../errors.ts';
 import type { LiveFaults, PairFault } from '../../handlers/relay/faults/live-faults.ts';
+import { ownValue } from '../../own-value.ts';
 import { answerError, toxicNotFound, ToxiproxyError } from './errors.ts';
 import { showMetrics } from './metrics.ts';
 import { Proxies, type ToxiproxySteered } from './proxies.ts';
@@ -38,7 +39,7 @@ export function answerToxiproxy(steered: ToxiproxySteered): AnswerControl {
     if (headers['user-agent']?.startsWith('Mozilla/'))
       return { status: 403, headers: { 'content-type': 'text/plain' }, body: 'User agent not allowed\n' };
     const [parts, methods] = route;
-    const answer = Object.hasOwn(methods, method) ? methods[method] : undefined;
+    const answer = ownValue(methods, method);
     if (!answer) return { status: 405, headers: { allow: Object.keys(methods).join(', ') } };
     const names = path.filter((_part, index) => parts[index] === undefined);
     try {

@@ -1,5 +1,6 @@
 import type { FaultDirection, PairFault } from '../../handlers/relay/faults/live-faults.ts';
 import type { Fault } from '../../transform/faults/fault.ts';
+import { ownValue } from '../../own-value.ts';
 import { badBody, ToxiproxyError } from './errors.ts';
 import { readFields, readNumber, readText, type Fields } from './fields.ts';
 
@@ -102,7 +103,7 @@ export function readToxic(body: unknown): PairFault {
   const name = readText(fields, 'name') ?? '';
   const toxicity = readToxicity(fields) ?? 1;
   const direction = readDirection(stream);
-  const type = Object.hasOwn(types, typeName) ? types[typeName] : undefined;
+  const type = ownValue(types, typeName);
   if (!type) throw new ToxiproxyError(400, 'invalid toxic type');
   const fault = readFault(type, type.attributes, fields);
   return { name: name === '' ? `${typeName}_${stream}` : name, direction, toxicity, fault };

@@ -1,14 +1,11 @@
 import { Readable } from 'node:stream';
-import type { Event } from '../../report/events.ts';
-import { escapeJson } from '../../transform/escape-controls.ts';
 import { Problem } from '../problem.ts';
 import type { Steered } from '../steered.ts';
+import { formatSentEvent, pingMs, sentPing } from './sent-events.ts';
 
 /** How much may wait for a reader before it is cut off, in bytes. */
 const mostWaiting = 1024 * 1024;
 const mostReaders = 32;
-/** A reader that is gone is noticed when something is sent to it. */
-const pingMs = 15_000;
 
 /** The streams of events that are being read, each for one reader. */
 export class EventFeeds {
@@ -35,8 +32,10 @@ export class EventFeeds {
       feed.push(text);
       if (feed.readableLength > mostWaiting) feed.destroy();
     };
-    const stop = this.#steered.listen((event) => send(formatEvent(event)));
-    const pings = setInterval(() => send(': ping\n\n'), pingMs).unref();
+    const stop = this.#steered.listen((event) =>
+      send(formatSentEvent({ time: new Date().toISOString(), ...event })),
+    );
+    const pings = setInterval(() => send(sentPing), pingMs).unref();
     this.#open.add(feed);
     feed.once('close', () => {
       stop();
@@ -52,8 +51,4 @@ export class EventFeeds {
   close(): void {
     for (const feed of this.#open) feed.push(null);
   }
-}
-
-function formatEvent(event: Event): string {
-  return `data: ${escapeJson(JSON.stringify({ time: new Date().toISOString(), ...event }))}\n\n`;
 }

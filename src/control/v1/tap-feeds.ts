@@ -4,14 +4,12 @@ import { createPcapngFormat } from '../../record/pcapng-format.ts';
 import { encodeStatistics } from '../../record/pcapng-blocks.ts';
 import { formatEnd, nowMicros, type RecordedConnection } from '../../record/record-format.ts';
 import type { LiveTaps, OpenTap, TapListener } from '../../record/live-taps.ts';
-import { escapeJson } from '../../transform/escape-controls.ts';
 import { Problem } from '../problem.ts';
+import { formatSentEvent, pingMs, sentPing } from './sent-events.ts';
 
 /** How much may wait for a reader, in bytes: of a tap, which then misses some, and of a recording, which is cut off. */
 const mostWaiting = { tap: 1024 * 1024, recording: 8 * 1024 * 1024 };
 const mostReaders = 32;
-/** A reader that is gone is noticed when something is sent to it, and one that is silent is cut off by the server. */
-const pingMs = 15_000;
 
 /** `up` is from the client to the target. */
 const ways = { sent: 'up', received: 'down' } as const;
@@ -36,17 +34,17 @@ export class TapFeeds {
     const missed = { up: 0, down: 0 };
     const tellMissed = () => {
       if (missed.up + missed.down === 0) return;
-      feed.push(formatEvent({ event: 'missed', ...missed }));
+      feed.push(formatSentEvent({ event: 'missed', ...missed }));
       missed.up = missed.down = 0;
     };
     const feed = this.#createFeed(mostWaiting.tap, tellMissed);
     const send = (event: object) => {
       tellMissed();
-      feed.push(formatEvent(event));
+      feed.push(formatSentEvent(event));
     };
     const tap = this.#tap(
       id,
-      { feed, ping: () => ': ping\n\n' },
+      { feed, ping: () => sentPing },
       {
         data({ direction, bytes, offset, atMicros }) {
           const way = ways[direction];
@@ -165,8 +163,4 @@ function describeLate({ connection, before: { sent, received } }: OpenTap): Reco
   if (sent + received === 0) return connection;
   const late = `recorded after ${sent} bytes from the client and ${received} from the target`;
   return { ...connection, note: connection.note === undefined ? late : `${connection.note}; ${late}` };
-}
-
-function formatEvent(event: object): string {
-  return `data: ${escapeJson(JSON.stringify(event))}\n\n`;
 }

@@ -1,10 +1,8 @@
+import { longestDelayMs } from '../../quantities.ts';
 import { wrong } from '../fields.ts';
 import type { ControlRoute } from '../route-table.ts';
 import { findConnection } from './connections.ts';
 import type { ControlContext } from './context.ts';
-
-/** The longest time that a timer can wait. */
-const mostMs = 2 ** 31 - 1;
 
 export const tapRoutes: readonly ControlRoute<ControlContext>[] = [
   {
@@ -44,6 +42,6 @@ function readDuration(query: URLSearchParams): number | undefined {
   const written = query.get('durationMs');
   if (written === null) return undefined;
   const durationMs = Number(written);
-  if (/^\d+$/.test(written) && durationMs >= 1 && durationMs <= mostMs) return durationMs;
-  throw wrong('?durationMs', `expected a number from 1 to ${mostMs}`);
+  if (/^\d+$/.test(written) && durationMs >= 1 && durationMs <= longestDelayMs) return durationMs;
+  throw wrong('?durationMs', `expected a number from 1 to ${longestDelayMs}`);
 }

@@ -9,3 +9,8 @@ export interface ProxyHost extends ServeHost {
   /** Where the bytes of every connection are recorded or shown. Default: nowhere. */
   readonly recordings?: readonly Recorder[];
 }
+
+/** A host whose dials end with the signal too. */
+export function withSignal(host: ProxyHost, signal: AbortSignal): ProxyHost {
+  return { ...host, signal: AbortSignal.any([host.signal, signal]) };
+}

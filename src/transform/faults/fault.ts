@@ -1,4 +1,6 @@
 import { TnetError } from '../../errors.ts';
+import { ownValue } from '../../own-value.ts';
+import { longestDelayMs } from '../../quantities.ts';
 
 /**
  * What can be done to one direction of a connection on purpose, and exchanged while bytes flow. Times are in
@@ -59,16 +61,13 @@ const limits: Readonly<Record<FaultKind, Readonly<Record<string, readonly [least
     blackhole: {},
   };
 
-/** The longest time that a timer can wait. */
-const timeMost = 2 ** 31 - 1;
-
 /**
  * Makes sure that a fault can be caused, wherever its settings come from.
  *
  * @throws TnetError TNET_E_USAGE whose subject is the setting
  */
 export function checkFault(fault: Fault): void {
-  const known = Object.hasOwn(limits, fault.kind) ? limits[fault.kind] : undefined;
+  const known = ownValue(limits, fault.kind);
   if (!known)
     throw new TnetError('TNET_E_USAGE', `expected one of ${Object.keys(limits).join(', ')}`, {
       subject: 'kind',
@@ -78,7 +77,7 @@ export function checkFault(fault: Fault): void {
   for (const [name, [least, most]] of Object.entries(known)) {
     const value = settings[name];
     if (value === undefined && isOptional(fault.kind, name)) continue;
-    const limit = name.endsWith('Ms') ? Math.min(most, timeMost) : most;
+    const limit = name.endsWith('Ms') ? Math.min(most, longestDelayMs) : most;
     const isRight = typeof value === 'number' && Number.isFinite(value) && value >= least && value <= limit;
     if (!isRight || (/bytes/i.test(name) && !Number.isInteger(value)))
       throw new TnetError(

@@ -1,6 +1,6 @@
 import { leaveInOrder, type Connection } from '../../../net/connection.ts';
 import { errorCode, formatLimit, TnetError } from '../../../errors.ts';
-import type { ProxyHost } from '../host.ts';
+import { withSignal } from '../host.ts';
 import { raceTargets, staggerMs, type BegunAttempt } from '../targets/race.ts';
 import {
   connectTarget,
@@ -193,11 +193,6 @@ export class Connector {
   wake(): void {
     this.#line.wake();
   }
-}
-
-/** A host whose dials end with the signal too. */
-function withSignal(host: ProxyHost, signal: AbortSignal): ProxyHost {
-  return { ...host, signal: AbortSignal.any([host.signal, signal]) };
 }
 
 function noAddressError(): Error {

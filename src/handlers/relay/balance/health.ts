@@ -1,3 +1,4 @@
+import { withSignal } from '../host.ts';
 import { formatHostPort, hasHost } from '../../../address/endpoint.ts';
 import { findFailure } from '../../../dial/check.ts';
 import type { DialOptions } from '../../../dial/dial-options.ts';
@@ -43,11 +44,7 @@ export class HealthChecks {
     const { sendProxy, healthHttp } = values;
     const head =
       sendProxy && (await import('../../../dial/send-proxy-header.ts')).createLocalHeader(sendProxy);
-    const host = {
-      ...dialing.host,
-      signal: AbortSignal.any([dialing.host.signal, signal]),
-      emit: () => undefined,
-    };
+    const host = { ...withSignal(dialing.host, signal), emit: () => undefined };
     const options = createDialOptions(
       { ...dialing, host, timeoutMs: limitMs },
       { head, tlsHost: member.host },
