@@ -1,5 +1,5 @@
 import type { LiveFaults } from '../handlers/relay/faults/live-faults.ts';
-import type { TargetSettings } from '../handlers/relay/targets/target-settings.ts';
+import type { TargetState } from '../handlers/relay/targets/target-settings.ts';
 import type { Event } from '../report/events.ts';
 import type { Moved, Totals } from '../serve/ledger.ts';
 
@@ -21,17 +21,7 @@ export interface SteeredPair {
   readonly targets: readonly SteeredTarget[];
 }
 
-export interface SteeredTarget {
-  readonly address: string;
-  /** New clients may be given to it. */
-  readonly isEnabled: boolean;
-  /** Whether it passed its checks; undefined when nothing checks it. */
-  readonly isUp: boolean | undefined;
-  /** How many connections to it are open. */
-  readonly connections: number;
-  /** What is said of it after its address. */
-  readonly settings: TargetSettings;
-}
+export type SteeredTarget = TargetState;
 
 /** An open connection. `sentBytes` went to the client, `receivedBytes` came from it. */
 export interface SteeredConnection {

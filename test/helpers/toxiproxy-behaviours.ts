@@ -8,6 +8,7 @@ import {
   connectTo,
   makeProxy,
   readToEnd,
+  sendInPieces,
   timeOf,
   visit,
   type ToxiproxyServer,
@@ -171,12 +172,7 @@ export const behaviours: readonly Behaviour[] = [
       await addToxic(proxy, 'slicer', { average_size: 100, size_variation: 20, delay: 3_000 });
       const socket = await connectTo(t, proxy);
       const sent = payload(2_000);
-      const chunks: Buffer[] = [];
-      socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-      socket.write(sent);
-      const ms = await timeOf(async () => {
-        while (Buffer.concat(chunks).length < sent.length) await once(socket, 'data');
-      });
+      const { chunks, ms } = await sendInPieces(socket, sent);
       sameBytes(t, Buffer.concat(chunks), sent);
       // However the pieces arrive together here, 16 of them have waited for each other.
       t.true(ms >= 15 * 3 * 0.9, shown(ms));

@@ -115,3 +115,17 @@ export async function visit(t: ExecutionContext, address: string, sent: string |
   const read = await readToEnd(socket);
   return { ...read, ms: performance.now() - startedAt };
 }
+
+/** Sends bytes to an echo; in which pieces they came back, and how long that took. */
+export async function sendInPieces(
+  socket: net.Socket,
+  sent: Buffer,
+): Promise<{ readonly chunks: Buffer[]; readonly ms: number }> {
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  socket.write(sent);
+  const ms = await timeOf(async () => {
+    while (Buffer.concat(chunks).length < sent.length) await once(socket, 'data');
+  });
+  return { chunks, ms };
+}

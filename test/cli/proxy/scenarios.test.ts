@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import vm from 'node:vm';
 import test, { type ExecutionContext } from 'ava';
@@ -7,7 +6,7 @@ import { startCli } from '../../helpers/cli.ts';
 import { connectPeer } from '../../helpers/peers.ts';
 import { startProxy as startOwnProxy } from '../../helpers/proxied.ts';
 import { startEcho, startNamed } from '../../helpers/proxy.ts';
-import { readToEnd, startControl, timeOf, visit } from '../../helpers/toxiproxy-world.ts';
+import { readToEnd, sendInPieces, startControl, timeOf, visit } from '../../helpers/toxiproxy-world.ts';
 
 /** Looks at the effect of a scenario, as a client that connects to an address. @returns what was measured */
 type Probe = (t: ExecutionContext, address: string) => Promise<string>;
@@ -67,12 +66,7 @@ const probes: Readonly<Record<string, Probe>> = {
   async 'small pieces'(t, address) {
     const socket = await connectPeer(t, address);
     const sent = payload(2_000);
-    const chunks: Buffer[] = [];
-    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-    socket.write(sent);
-    const ms = await timeOf(async () => {
-      while (Buffer.concat(chunks).length < sent.length) await once(socket, 'data');
-    });
+    const { chunks, ms } = await sendInPieces(socket, sent);
     sameBytes(t, Buffer.concat(chunks), sent);
     // However the pieces arrive together here, 20 of them have waited for each other.
     t.true(ms >= 19 * 5 * 0.9, String(ms));

@@ -6,6 +6,7 @@ import { Balancer, isUsable, type Member, type MemberTarget } from './balancer.t
 import { Connector } from './connector.ts';
 import { HealthChecks } from './health.ts';
 import { defaultEjectMs, defaultFall, defaultRise, type Pair } from '../pair.ts';
+import type { TargetState } from '../targets/target-settings.ts';
 import { resolveTarget } from '../targets/names.ts';
 import { staggerMs } from '../targets/race.ts';
 import type { ProxyHost } from '../host.ts';
@@ -14,7 +15,6 @@ import {
   type ChosenTarget,
   type TargetDialing,
   type OpenUpstream,
-  type TargetState,
   type Upstream,
   type UpstreamRequest,
 } from '../targets/upstream.ts';

@@ -1,5 +1,6 @@
 import type { RelayOptions } from '../service.ts';
-import type { TargetState, Upstream } from './upstream.ts';
+import type { TargetState } from './target-settings.ts';
+import type { Upstream } from './upstream.ts';
 
 type Owner = Pick<RelayOptions, 'upstream' | 'routes'>;
 

@@ -7,3 +7,17 @@ export interface TargetSettings {
   /** It gets clients only while no other target can be used. Default false. */
   readonly backup?: true;
 }
+
+/** A target of an upstream as it is now. */
+export interface TargetState {
+  /** As it is reported. */
+  readonly address: string;
+  /** New clients may be given to it. */
+  readonly isEnabled: boolean;
+  /** Whether it passed its checks, or refused no clients; undefined when nothing is known about it. */
+  readonly isUp: boolean | undefined;
+  /** Connections to it that are open or being made. */
+  readonly connections: number;
+  /** Its settings among the others. */
+  readonly settings: TargetSettings;
+}

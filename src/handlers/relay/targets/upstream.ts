@@ -8,7 +8,7 @@ import { findCandidates, type Candidate } from '../../../net/candidates.ts';
 import { failureFields } from '../../../report/sentences.ts';
 import type { BegunAttempt } from './race.ts';
 import type { JudgeTarget } from './rules.ts';
-import type { TargetSettings } from './target-settings.ts';
+import type { TargetState } from './target-settings.ts';
 import type { ProxyHost } from '../host.ts';
 
 /** How a connection to a target went, which over UDP shows only after the dial. */
@@ -69,20 +69,6 @@ export interface ChosenTarget {
    * other.
    */
   readonly goOn: ((begun: BegunAttempt) => Promise<OpenUpstream | undefined>) | undefined;
-}
-
-/** A target of an upstream as it is now. */
-export interface TargetState {
-  /** As it is reported. */
-  readonly address: string;
-  /** New clients may be given to it. */
-  readonly isEnabled: boolean;
-  /** Whether it passed its checks, or refused no clients; undefined when nothing is known about it. */
-  readonly isUp: boolean | undefined;
-  /** Connections to it that are open or being made. */
-  readonly connections: number;
-  /** Its settings among the others. */
-  readonly settings: TargetSettings;
 }
 
 /** Where a pair's clients are connected to. */
