@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { payload, sameBytes } from '../helpers/bytes.ts';
-import { runCli, startCli } from '../helpers/cli.ts';
+import { closedPort, runCli, startCli } from '../helpers/cli.ts';
 import { readText } from '../helpers/lines.ts';
 import { testWith } from '../helpers/programs.ts';
 import { tempDir } from '../helpers/temp.ts';
@@ -17,16 +17,6 @@ async function bindSocket(t: ExecutionContext, type: 'udp4' | 'udp6' = 'udp4') {
   socket.bind(0, type === 'udp4' ? '127.0.0.1' : '::1');
   await once(socket, 'listening');
   return socket;
-}
-
-async function freePort(t: ExecutionContext): Promise<number> {
-  const socket = dgram.createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  t.true(port > 0);
-  return port;
 }
 
 for (const [title, words] of [
@@ -79,7 +69,7 @@ test.serial('--wait-reply without a reply is status 124', async (t) => {
 });
 
 test.serial('a port where nobody listens is status 1 and a sentence', async (t) => {
-  const port = await freePort(t);
+  const port = await closedPort();
   const { code, stderr } = await runCli(t, ['connect', '-u', '127.0.0.1', String(port)], 'x');
   t.is(code, 1);
   t.is(stderr, `tnet connect: 127.0.0.1:${port}: connection refused (ECONNREFUSED)\n`);
@@ -251,7 +241,7 @@ const servers: [name: string, words: (port: string) => string[]][] = [
 
 for (const [name, words] of servers) {
   testWith(name)(`connect -u and ${name} listening talk both ways`, async (t) => {
-    const port = String(await freePort(t));
+    const port = String(await closedPort());
     const child = spawn(name, words(port), { stdio: ['pipe', 'pipe', 'inherit'] });
     t.teardown(() => child.kill('SIGKILL'));
     const there = readText(child.stdout);

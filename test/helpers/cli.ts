@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
@@ -152,24 +152,37 @@ export async function runCli(
 
 /**
  * A port of 127.0.0.1 on which nobody listens, or the first of several in a row. It is none of those that systems give to
- * connections and to servers on port 0, so that no other test gets it before it is used.
+ * connections and to servers on port 0, and no other call gets it, in this process or another, while this process lives.
  */
 export async function closedPort(count = 1): Promise<number> {
   for (;;) {
     const first = randomInt(12_000, 32_000 - count);
     const ports = Array.from({ length: count }, (_, index) => first + index);
-    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return first;
+    if ((await Promise.all(ports.map(claim))).every(Boolean) && !ports.some(isInUse)) return first;
   }
 }
 
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer().listen(port, '127.0.0.1');
+/** An abstract Unix socket of the port's name is the claim: it is had by one, and goes with its process. */
+async function claim(port: number): Promise<boolean> {
+  if (process.platform !== 'linux') return true;
+  const server = createServer().unref().listen(`\0tnet-test-port-${port}`);
   try {
     await once(server, 'listening');
-    server.close();
-    await once(server, 'close');
     return true;
   } catch {
     return false;
   }
+}
+
+/** A socket in any state counts: a program that does not set SO_REUSEADDR cannot bind a port that is in TIME_WAIT. */
+function isInUse(port: number): boolean {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  return ['tcp', 'tcp6', 'udp', 'udp6']
+    .map((table) => `/proc/net/${table}`)
+    .filter(existsSync)
+    .some((path) =>
+      readFileSync(path, 'latin1')
+        .split('\n')
+        .some((line) => line.trim().split(/\s+/)[1]?.endsWith(local)),
+    );
 }

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import net from 'node:net';
 import type { ExecutionContext } from 'ava';
 import { Toxiproxy, type Proxy, type ToxicAttributeTypes, type ToxicDirection } from 'toxiproxy-node-client';
+import { closedPort } from './cli.ts';
 import { startControlled } from './control.ts';
 import { connectPeer, toTarget } from './peers.ts';
 import { findProgram } from './programs.ts';
@@ -46,17 +46,11 @@ export async function startRealToxiproxy(t: ExecutionContext): Promise<Toxiproxy
   }
 }
 
-/** Ports that were free a moment ago, and that no system chooses by itself: they are below its range. */
+/** Ports on which nobody listens, and that no system chooses by itself. */
 export async function findPorts(count: number): Promise<number[]> {
   const ports = new Set<number>();
   while (ports.size < count) {
-    const port = randomInt(12_000, 32_000);
-    const server = net.createServer().listen(port);
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('listening', () => resolve(true)).once('error', () => resolve(false));
-    });
-    if (!isFree) continue;
-    await once(server.close(), 'close');
+    const port = await closedPort();
     // Those of the calls' upstream stay as they are.
     if (port < 20_000 || port > 20_002) ports.add(port);
   }

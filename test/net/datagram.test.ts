@@ -16,6 +16,7 @@ import {
 } from '../../src/net/datagram-server.ts';
 import { flushMark } from '../../src/net/connection.ts';
 import { payload } from '../helpers/bytes.ts';
+import { closedPort } from '../helpers/cli.ts';
 
 /** A peer on no socket: what it sends is gathered. */
 function createPeer() {
@@ -169,10 +170,7 @@ test('without a limit the peer that was silent for longest makes way', async (t)
 });
 
 test('a connected socket whose peer is not there ends with ECONNREFUSED', async (t) => {
-  const gone = await bindDatagram({ type: 'udp4', address: '127.0.0.1', port: 0 });
-  const { port } = gone.address();
-  gone.close();
-  const peer = await connectDatagram({ address: '127.0.0.1', port });
+  const peer = await connectDatagram({ address: '127.0.0.1', port: await closedPort() });
   peer.write('anybody there?');
   const [error] = (await once(peer, 'error')) as [{ code: string }];
   t.is(error.code, 'ECONNREFUSED');

@@ -2,7 +2,7 @@ import dgram from 'node:dgram';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
-import { runCli } from '../../helpers/cli.ts';
+import { closedPort, runCli } from '../../helpers/cli.ts';
 import { makeNamespace, silentAddress, testInNamespace } from '../../helpers/netns.ts';
 import { testWith } from '../../helpers/programs.ts';
 
@@ -16,15 +16,6 @@ async function bindPeer(
   socket.on('message', (datagram, remote) => take(socket, datagram, remote)).bind(0, '127.0.0.1');
   await once(socket, 'listening');
   return socket.address().port;
-}
-
-async function closedUdpPort(): Promise<number> {
-  const socket = dgram.createSocket('udp4').bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
 }
 
 const echo = (socket: dgram.Socket, datagram: Buffer, { port, address }: dgram.RemoteInfo) =>
@@ -43,7 +34,7 @@ for (const [how, flags, address] of [
     const open = await runCli(t, ['connect', '-z', ...flags, ...address(port)]);
     t.deepEqual([open.code, open.stderr, open.stdout.length], [0, '', 0]);
     t.is(asked[0]?.length, 0);
-    const closed = await runCli(t, ['connect', '-z', ...flags, ...address(await closedUdpPort())]);
+    const closed = await runCli(t, ['connect', '-z', ...flags, ...address(await closedPort())]);
     t.deepEqual([closed.code, closed.stderr], [1, '']);
   });
 }
@@ -63,7 +54,7 @@ test.serial('silence is said in words, with status 124, after a few datagrams', 
 test.serial('-zuv has a line for each port, in the words of nc', async (t) => {
   const open = await bindPeer(t, echo);
   const silent = await bindPeer(t, () => undefined);
-  const closed = await closedUdpPort();
+  const closed = await closedPort();
   const args = ['connect', '-zuv', '-w', '500ms', '127.0.0.1', `${open},${silent},${closed}`];
   const { code, stderr } = await runCli(t, args);
   t.is(code, 0);
@@ -129,7 +120,7 @@ testInNamespace()('a host that is not there is silent, and one without a route h
 
 testWith('ncat')('-z -u agrees with ncat on an open and on a closed port', async (t) => {
   const open = await bindPeer(t, echo);
-  const closed = await closedUdpPort();
+  const closed = await closedPort();
   for (const port of [open, closed]) {
     const peer = spawn('ncat', ['-z', '-u', '-w', '1', '127.0.0.1', String(port)], { stdio: 'ignore' });
     const [theirs] = (await once(peer, 'exit')) as [number];

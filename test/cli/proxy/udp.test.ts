@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { collect, collectUntilClose, payload, sameBytes } from '../../helpers/bytes.ts';
-import { runCli, startCli, type Cli } from '../../helpers/cli.ts';
+import { closedPort, runCli, startCli, type Cli } from '../../helpers/cli.ts';
 import { readText } from '../../helpers/lines.ts';
 import { connectPeer, startPeerServer } from '../../helpers/peers.ts';
 import { testWith } from '../../helpers/programs.ts';
@@ -44,13 +44,6 @@ async function ask(socket: dgram.Socket, port: number, datagram: string | Buffer
   const answer = once(socket, 'message');
   socket.send(datagram, port, '127.0.0.1');
   return ((await answer) as [Buffer])[0];
-}
-
-async function freePort(t: ExecutionContext): Promise<number> {
-  const socket = await bindSocket(t);
-  const { port } = socket.address();
-  socket.close();
-  return port;
 }
 
 test.serial('each UDP client has a session of its own, and answers go to the right one', async (t) => {
@@ -105,7 +98,7 @@ test.serial('a silent session ends without an error, and its client may come aga
 });
 
 test.serial('a target where nobody listens is named, and the client may try again', async (t) => {
-  const target = await freePort(t);
+  const target = await closedPort();
   const { cli, port } = await startUdpProxy(t, `udp://127.0.0.1:${target}`);
   const client = await bindSocket(t);
   client.send('x', port, '127.0.0.1');
@@ -148,7 +141,7 @@ test.serial('access lists and the rate of new clients hold for UDP', async (t) =
 });
 
 test.serial('UDP clients take turns among targets, and one that refuses them is left out', async (t) => {
-  const down = `udp://127.0.0.1:${await freePort(t)}`;
+  const down = `udp://127.0.0.1:${await closedPort()}`;
   const targets = [
     await startServer(t, () => Buffer.from('a')),
     down,
@@ -197,7 +190,7 @@ test.serial('faults act on datagrams and keep them apart', async (t) => {
 
 test.serial('SIGHUP gives a UDP address its new target, and sessions keep theirs', async (t) => {
   const file = join(tempDir(t), 'proxy.json');
-  const port = await freePort(t);
+  const port = await closedPort();
   const write = (target: string) =>
     writeFileSync(
       file,
@@ -300,7 +293,7 @@ for (const [args, message] of [
 }
 
 testWith('socat')('socat speaks UDP through the proxy, as client and as server', async (t) => {
-  const serverPort = await freePort(t);
+  const serverPort = await closedPort();
   const server = spawn('socat', [`UDP4-RECVFROM:${serverPort},bind=127.0.0.1,fork`, 'SYSTEM:tr a-z A-Z'], {
     stdio: 'ignore',
     detached: true,
@@ -320,7 +313,7 @@ testWith('socat')('socat speaks UDP through the proxy, as client and as server',
 
 /** Starts a name server that knows a.example, on a port that is free for UDP and for TCP. */
 async function startDnsmasq(t: ExecutionContext, tries = 10): Promise<number> {
-  const port = await freePort(t);
+  const port = await closedPort();
   const dnsmasq = spawn('dnsmasq', [
     ...['--keep-in-foreground', '--log-facility=-', '--no-resolv', '--no-hosts', '--conf-file=/dev/null'],
     ...['--bind-interfaces', '--listen-address=127.0.0.1', `--port=${port}`, '--pid-file=', '--user=root'],
