@@ -42,6 +42,8 @@ export interface SteeredServing<S extends Service> {
   readonly addresses: () => readonly string[];
   /** Changes nothing any more. Settles when the change under way has been made. */
   readonly end: () => Promise<void>;
+  /** Takes the workers that serve the clients, if there are any, before they are started. */
+  readonly useWorkers: (workers: Dispatcher) => void;
 }
 
 /** What is different about one server. */
@@ -261,7 +263,7 @@ export class ServerRun<S extends Service = Service> {
         const services = steered ? await steered.serve(signal) : await prepare(this.host);
         const dispatcher = this.#dispatcher;
         // Accepted clients are kept waiting for the workers: no address is waited for meanwhile.
-        if (dispatcher) await dispatcher.reload(() => this.listeners.serve(services));
+        if (dispatcher && !steered) await dispatcher.reload(() => this.listeners.serve(services));
         else if (!steered) await this.listeners.serve(services, signal);
         this.#context.reporter.emit({ event: 'reloaded', file, pairs: services.length });
       } catch (error) {
@@ -293,6 +295,7 @@ export class ServerRun<S extends Service = Service> {
       certificates: () => this.#certificates.list,
     });
     this.own.onChange = (addresses) => this.#dispatcher?.broadcast({ type: 'own', addresses });
+    this.#kind.steered?.useWorkers(this.#dispatcher);
     await this.#dispatcher.start();
   }
 
@@ -367,8 +370,9 @@ export class ServerRun<S extends Service = Service> {
     const { unended } = this.#ledger;
     this.#cutting.abort();
     if (unended > 0) this.host.emit({ event: 'cut', connections: unended });
-    this.listeners.cut();
+    // Before the ledger's entries: the workers are told once, and not of each connection.
     this.#dispatcher?.cut();
+    this.listeners.cut();
     await this.#ledger.idle(cutMs);
     await this.#close();
   }

@@ -1,8 +1,8 @@
 import { fork } from 'node:child_process';
 import type { DetachedHandle } from '../src/net/hand-over.ts';
-import type { ServeHost, Service } from '../src/serve/service.ts';
 import type { WorkerProcess } from '../src/serve/workers/dispatcher.ts';
-import { ServeWorker, type FromWorker, type ToWorker } from '../src/serve/workers/worker.ts';
+import type { FromWorker, ToWorker } from '../src/serve/workers/messages.ts';
+import { ServeWorker, type WorkerKind } from '../src/serve/workers/worker.ts';
 import type { Context } from './context.ts';
 import { workerVariable } from './is-worker.ts';
 import { activation, readFamily, type ServerAddressFlags } from './options/server-address.ts';
@@ -35,14 +35,12 @@ const orphanedMs = 1_000;
 /**
  * The life of a worker: it does what the process that started it asks, and ends with it. For its signals see
  * main.ts.
- *
- * @param prepare makes the services ready, at the start and at each reload
  */
 export function runWorker(
   { reporter }: Context,
   flags: Pick<ServerAddressFlags, 'ipv4' | 'ipv6' | 'numeric'>,
-  prepare: (host: ServeHost) => Promise<readonly Service[]>,
-): void {
+  kind: WorkerKind,
+): ServeWorker {
   const worker = new ServeWorker(
     {
       emit: (event) => reporter.emit(event),
@@ -51,7 +49,7 @@ export function runWorker(
       family: readFamily(flags),
       numericOnly: flags.numeric,
     },
-    prepare,
+    kind,
     (message) => {
       if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
     },
@@ -64,4 +62,5 @@ export function runWorker(
     // A worker never outlives the process that started it, whatever holds it.
     setTimeout(() => process.kill(process.pid, 'SIGKILL'), orphanedMs).unref();
   });
+  return worker;
 }

@@ -67,7 +67,7 @@ async function serveEcho(words: string[], options: EchoOptions, command: Called)
     return Promise.all(endpoints.map((endpoint) => prepareEcho(endpoint, options, shared)));
   };
   if (options.workers !== undefined && isWorker()) {
-    (await import('../workers.ts')).runWorker(context, options, prepare);
+    (await import('../workers.ts')).runWorker(context, options, { prepare });
     return;
   }
   const service = options.service === 'echo' ? '' : `--service ${options.service} `;

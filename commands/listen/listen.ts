@@ -92,7 +92,7 @@ async function runListen(words: string[], asked: ListenOptions, command: Called)
     );
   };
   if (!run) {
-    (await import('../workers.ts')).runWorker(context, options, prepare);
+    (await import('../workers.ts')).runWorker(context, options, { prepare });
     return;
   }
   if (options.wait !== undefined) limitFirstClient(context, run, options.wait, first.signal);

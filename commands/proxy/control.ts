@@ -14,7 +14,7 @@ import { TapFeeds } from '../../src/control/v1/tap-feeds.ts';
 import { errorCode, TnetError } from '../../src/errors.ts';
 import { findListenerPath, isLocalListener } from '../../src/net/listener-path.ts';
 import { explainBind } from '../../src/net/own-side.ts';
-import type { LiveTaps } from '../../src/record/live-taps.ts';
+import type { ConnectionTaps } from '../../src/record/connection-taps.ts';
 import { ServeError } from '../../src/serve/service.ts';
 import type { Context } from '../context.ts';
 import type { ProxyOptions } from './options.ts';
@@ -91,7 +91,7 @@ async function readToken(path: string): Promise<string> {
 /** What is steered, and what passes in it. */
 export interface SteeredParts {
   readonly steered: Steered;
-  readonly taps: LiveTaps;
+  readonly taps: ConnectionTaps;
 }
 
 /**
@@ -102,13 +102,13 @@ export interface SteeredParts {
  * @throws ServeError
  */
 export async function startControl(
-  { steered, taps: live }: SteeredParts,
+  { steered, taps: opened }: SteeredParts,
   { endpoint, isPublic, token, access }: ControlSettings,
   { reporter }: Context,
   isEnding: () => boolean,
 ): Promise<ControlServer> {
   const feeds = new EventFeeds(steered);
-  const taps = new TapFeeds(live);
+  const taps = new TapFeeds(opened);
   const subject = formatEndpoint(endpoint);
   const control = new Control({
     token,

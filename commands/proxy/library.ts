@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type {
   SteeredConnection,
-  SteeredPair,
+  SteeredPair as ControlledPair,
   SteeredTarget,
   SteeringChange,
   StopOptions,
@@ -33,12 +33,19 @@ export type {
   PairFault,
   PairSettings,
   SteeredConnection as ProxiedConnection,
-  SteeredPair,
   SteeredTarget,
   SteeringChange,
   StopOptions,
   Totals,
 };
+
+/** A pair of a proxy. Its name is unique in the proxy, and stays. */
+export interface SteeredPair extends ControlledPair {
+  /** Faults that act at once on the connections of the pair that are open, and on those that come. */
+  readonly faults: LiveFaults;
+  /** Its targets with what is known of each, in their order. */
+  readonly targets: readonly SteeredTarget[];
+}
 
 /** Settings to change: null takes one away. */
 export type ChangedSettings = { readonly [Name in keyof PairSettings]?: PairSettings[Name] | null };
@@ -106,12 +113,12 @@ export class Proxy extends EventEmitter<ProxyEvents> implements AsyncDisposable 
 
   /** The connections that are open now. */
   get connections(): readonly SteeredConnection[] {
-    return this.#steering.connections();
+    return this.#steering.sight.connections;
   }
 
   /** What has been done since the start, or since resetTotals(), by all pairs. */
   get totals(): Totals {
-    return this.#steering.totals();
+    return this.#steering.sight.totals;
   }
 
   /**
@@ -120,12 +127,12 @@ export class Proxy extends EventEmitter<ProxyEvents> implements AsyncDisposable 
    * @throws TnetError TNET_E_UNKNOWN_NAME
    */
   moved(name: string): Moved {
-    return this.#steering.moved(name);
+    return this.#steering.sight.moved(name);
   }
 
   /** Makes the totals count from now on. */
   resetTotals(): void {
-    this.#steering.resetTotals();
+    this.#steering.sight.resetTotals();
   }
 
   /**

@@ -69,11 +69,26 @@ async function runProxy(
   };
   const read = createPairReader(words, options, shared);
   if (options.workers !== undefined && isWorker()) {
+    const { runWorker } = await import('../workers.ts');
+    if (options.control !== undefined) {
+      const { SteeredWorker } = await import('./steering/steered-worker.ts');
+      const { reporter } = context;
+      const kind = new SteeredWorker({
+        // The values of the command line are in the settings of its pairs already.
+        shared: { family, modes: shared.modes },
+        listen: (onEvent) => reporter.listen(onEvent),
+        tell: (news) => worker.tell(news),
+      });
+      const worker = runWorker(context, options, kind);
+      return;
+    }
     let loops: LoopWatch | undefined;
-    (await import('../workers.ts')).runWorker(context, options, async (host) => {
-      loops ??= host.own && new LoopWatch(host.own);
-      const streams = (await read()).filter(({ pair }) => !isServedHere(pair.listen));
-      return Promise.all(streams.map(({ pair }) => prepareRelay(pair, { ...host, loops })));
+    runWorker(context, options, {
+      async prepare(host) {
+        loops ??= host.own && new LoopWatch(host.own);
+        const streams = (await read()).filter(({ pair }) => !isServedHere(pair.listen));
+        return Promise.all(streams.map(({ pair }) => prepareRelay(pair, { ...host, loops })));
+      },
     });
     return;
   }

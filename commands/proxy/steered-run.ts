@@ -4,6 +4,7 @@ import type { RelayService } from '../../src/handlers/relay/service.ts';
 import type { ControlServer } from '../../src/control/server.ts';
 import type { WrittenSettings } from '../../src/control/steered.ts';
 import { TnetError } from '../../src/errors.ts';
+import { tapHere, type ConnectionTaps } from '../../src/record/connection-taps.ts';
 import { LiveTaps } from '../../src/record/live-taps.ts';
 import type { Context } from '../context.ts';
 import type { ServerRun, SteeredServing } from '../server-run.ts';
@@ -12,6 +13,7 @@ import { readControl, startControl } from './control.ts';
 import type { ProxyOptions } from './options.ts';
 import { listOwnEnds } from './pair-checks.ts';
 import { Steering } from './steering/steering.ts';
+import type { WorkerGroup } from './steering/worker-group.ts';
 
 /** A run of `tnet proxy --control`: it serves what its steering says. */
 export interface SteeredRun {
@@ -44,25 +46,37 @@ export async function prepareSteering(
   let steering: Steering;
   let start: () => Promise<ControlServer>;
   let server: ControlServer | undefined;
+  let workers: WorkerGroup | undefined;
   return {
     serving: {
       async serve(signal) {
-        const services = await steering.setPairs(server ? await read() : named, signal);
+        // With workers, accepted clients are kept waiting meanwhile: no address is waited for in a reload.
+        const patience = server && workers ? undefined : signal;
+        const services = await steering.setPairs(server ? await read() : named, patience);
         server ??= await start();
         return services;
       },
       addresses: () => (server ? [server.address] : []),
       end: () => steering.end(),
+      useWorkers(dispatcher) {
+        workers = steering.useWorkers(dispatcher);
+      },
     },
     async close() {
+      // The ends of their connections are events.
+      await workers?.settle();
       await server?.close();
     },
     begin(run, host, { context, shared: { values, ...shared } }) {
       const { reporter } = context;
-      const taps = new LiveTaps();
+      const live = new LiveTaps();
+      const here = tapHere(live);
+      const taps: ConnectionTaps = {
+        tap: async (...wanted) => (await here.tap(...wanted)) ?? workers?.taps.tap(...wanted),
+      };
       const { recordings = [] } = host;
       steering = new Steering({
-        host: { ...host, recordings: [...recordings, taps] },
+        host: { ...host, recordings: [...recordings, live] },
         listeners: run.listeners,
         read(written, before) {
           const named = readAddedPair(written, shared);

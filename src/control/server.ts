@@ -151,6 +151,8 @@ async function discard(request: IncomingMessage): Promise<void> {
 
 function send({ status, headers, body }: ControlAnswer, response: ServerResponse, isHead: boolean): void {
   if (body instanceof Readable) {
+    // Its reader may have left while it was made.
+    if (response.closed) return void body.destroy();
     // It may be long, and then there is nothing to keep the connection for.
     response.writeHead(status, { ...commonHeaders, connection: 'close', ...headers });
     response.on('close', () => body.destroy());

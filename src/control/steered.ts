@@ -1,4 +1,5 @@
-import type { LiveFaults } from '../handlers/relay/faults/live-faults.ts';
+import type { FaultOperation } from '../handlers/relay/faults/fault-operation.ts';
+import type { PairFault } from '../handlers/relay/faults/live-faults.ts';
 import type { TargetState } from '../handlers/relay/targets/target-settings.ts';
 import type { Event } from '../report/events.ts';
 import type { Moved, Totals } from '../serve/ledger.ts';
@@ -16,9 +17,7 @@ export interface SteeredPair {
   /** As they were given, without faults. */
   readonly settings: WrittenSettings;
   /** Faults that act at once on the connections of the pair that are open, and on those that come. */
-  readonly faults: LiveFaults;
-  /** Its targets with what is known of each, in their order. */
-  readonly targets: readonly SteeredTarget[];
+  readonly faults: { readonly list: readonly PairFault[] };
 }
 
 export type SteeredTarget = TargetState;
@@ -33,6 +32,18 @@ export interface SteeredConnection {
   readonly ageMs: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;
+}
+
+/** What is known of connections and targets at a moment. */
+export interface SteeredSight {
+  /** The connections that are open. */
+  readonly connections: readonly SteeredConnection[];
+  /** What has been done since the start, or since resetTotals(). */
+  readonly totals: Totals;
+  /** What the connections of a pair have moved since the start, those that are over included. */
+  moved(name: string): Moved;
+  /** The targets of a pair with what is known of each, in their order. @throws TnetError TNET_E_UNKNOWN_NAME */
+  targets(name: string): readonly SteeredTarget[];
 }
 
 /** What a change came to. */
@@ -81,15 +92,18 @@ export interface Steered {
     isEnabled: boolean,
     options?: StopOptions,
   ): Promise<SteeringChange>;
-  /** The connections that are open now. */
-  connections(): readonly SteeredConnection[];
+  /**
+   * Changes the faults of a pair, at once; settles when all processes that serve it have done so.
+   *
+   * Errors: also TNET_E_USAGE when the settings of a fault cannot be, TNET_E_UNSUPPORTED for the faults of datagrams.
+   */
+  changeFaults(name: string, operation: FaultOperation): Promise<SteeringChange>;
+  /** Looks at what connections and targets are doing, in all processes that serve them. */
+  look(): Promise<SteeredSight>;
   /** Resets a connection on both sides. @throws TnetError TNET_E_UNKNOWN_NAME */
   reset(id: number): void;
-  /** What the connections of a pair have moved since the start, those that are over included. */
-  moved(name: string): Moved;
-  /** What has been done since the start, or since resetTotals(). */
-  totals(): Totals;
-  resetTotals(): void;
+  /** Makes the totals count from now on. */
+  resetTotals(): Promise<void>;
   /** Calls back for every event of the proxy (docs/events.md). @returns a function that ends this */
   listen(onEvent: (event: Event) => void): () => void;
 }

@@ -47,6 +47,8 @@ export interface OpenConnection {
   readonly startedAt: number;
   /** What it has moved up to now; undefined while nothing is being moved. */
   moved: (() => Moved) | undefined;
+  /** Where another process serves it: what it had moved when that process last reported. */
+  told: Moved | undefined;
   /** Ends it now, whatever it is doing. */
   breakOff: (() => void) | undefined;
   /** Breaking it off cuts no stream short: what it is doing is completed, or it has no stream of its own. */
@@ -55,7 +57,7 @@ export interface OpenConnection {
 
 /** One open connection at a moment. `sentBytes` went to the client, `receivedBytes` came from it. */
 export interface CarriedConnection
-  extends Omit<OpenConnection, 'moved' | 'breakOff' | 'endsInOrder'>, Moved {}
+  extends Omit<OpenConnection, 'moved' | 'told' | 'breakOff' | 'endsInOrder'>, Moved {}
 
 /** What a connection adds to the sums. */
 export interface Carried extends Moved {
@@ -91,6 +93,7 @@ export class Ledger {
       target: undefined,
       startedAt: performance.now(),
       moved: undefined,
+      told: undefined,
       breakOff: undefined,
       endsInOrder: false,
     };
@@ -154,20 +157,23 @@ export class Ledger {
   /** What the connections of a service of that name have moved up to now, those that are over included. */
   movedBy(service: string): Moved {
     const here = [...this.open].filter((entry) => entry.service === service);
-    const moving = here.map(({ moved }) => moved?.() ?? nothingMoved);
+    const moving = here.map(({ moved, told = nothingMoved }) => moved?.() ?? told);
     return sumOf([this.#movedBefore.get(service) ?? nothingMoved, ...moving]);
   }
 
   /** The open connections with what each has carried up to now. */
   list(): CarriedConnection[] {
-    return Array.from(this.open, ({ id, remote, service, target, startedAt, moved }) => ({
-      id,
-      remote,
-      service,
-      target,
-      startedAt,
-      ...(moved?.() ?? nothingMoved),
-    }));
+    return Array.from(
+      this.open,
+      ({ id, remote, service, target, startedAt, moved, told = nothingMoved }) => ({
+        id,
+        remote,
+        service,
+        target,
+        startedAt,
+        ...(moved?.() ?? told),
+      }),
+    );
   }
 
   /** What has been done up to now, open connections included. */

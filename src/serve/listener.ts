@@ -151,7 +151,8 @@ export class Listener implements BoundListener {
     const { kind } = service.listen;
     if (kind === 'unix-seqpacket' || kind === 'vsock') return void this.#serveOther(client, kind);
     if (!handOver) return void serveClient(client, this.address, service, this.#host);
-    handOver(client, formatRemote(client, this.address), { key: this.#key, address: this.address });
+    const place = { key: this.#key, address: this.address, service: service.name };
+    handOver(client, formatRemote(client, this.address), place);
   }
 
   #findRefusal(

@@ -159,6 +159,16 @@ export interface LoneEnding {
   readonly status: number;
 }
 
+/** Where a client has come to. */
+export interface Place {
+  /** The name of the listener, which stays the same over a reload. */
+  readonly key: string;
+  /** What it has bound, as it is reported. */
+  readonly address: string;
+  /** The name of its service, if it has one. */
+  readonly service: string | undefined;
+}
+
 /** What all parts of a server process share. */
 export interface ServeHost extends Books {
   /** Aborted when everything must end now: what has been read is delivered, and nothing new begins. */
@@ -167,8 +177,7 @@ export interface ServeHost extends Books {
    * Hands an accepted client to another process, in the turn in which it was accepted. Undefined: clients are
    * served here.
    */
-  readonly handOver?:
-    ((client: Socket, remote: string, place: { key: string; address: string }) => void) | undefined;
+  readonly handOver?: ((client: Socket, remote: string, place: Place) => void) | undefined;
   /** What has been bound here. Default: that is not known. */
   readonly own?: OwnAddresses;
   /** Signs the nonces of Digest, in all processes that serve the same clients. Default: each listener has its own. */

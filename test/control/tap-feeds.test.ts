@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import test from 'ava';
 import { errorCode } from '../../src/errors.ts';
 import { TapFeeds } from '../../src/control/v1/tap-feeds.ts';
+import { tapHere } from '../../src/record/connection-taps.ts';
 import { LiveTaps } from '../../src/record/live-taps.ts';
 import { readPcapng } from '../../src/record/pcapng-blocks.ts';
 import type { RecordedConnection } from '../../src/record/record-format.ts';
@@ -54,7 +55,7 @@ test('a tap tells what passes from its beginning on: bytes with their offsets, b
   const taps = new LiveTaps();
   const { record, pass } = openConnection(taps);
   await pass('sent', Buffer.from('before'));
-  const events = readEvents(new TapFeeds(taps).open(7));
+  const events = readEvents(await new TapFeeds(tapHere(taps)).open(7));
   await pass('sent', Buffer.from('question'));
   await pass('received', Buffer.from([0, 255, 10]));
   await end(record, 'sent');
@@ -82,7 +83,7 @@ test('a tap tells what passes from its beginning on: bytes with their offsets, b
 test('a reader of a tap that does not keep up misses bytes and is told how many, and the connection does not wait', async (t) => {
   const taps = new LiveTaps();
   const { record, through, pass } = openConnection(taps);
-  const feed = new TapFeeds(taps).open(7);
+  const feed = await new TapFeeds(tapHere(taps)).open(7);
   const chunk = payload(64 * 1024);
   for (let count = 0; count < 100; count++) await pass(count % 2 ? 'received' : 'sent', chunk);
   t.true(feed.readableLength <= 1024 * 1024 + 4096);
@@ -107,7 +108,7 @@ test('a reader of a tap that does not keep up misses bytes and is told how many,
 test('a reader that has caught up is told what it missed, and goes on', async (t) => {
   const taps = new LiveTaps();
   const { record, pass } = openConnection(taps);
-  const feed = new TapFeeds(taps).open(7);
+  const feed = await new TapFeeds(tapHere(taps)).open(7);
   for (let count = 0; count < 20; count++) await pass('sent', payload(64 * 1024));
   let text = '';
   feed.on('data', (part) => (text += String(part)));
@@ -135,7 +136,7 @@ test('a recording of what passes from now on is a pcapng file that says how much
   const { record, pass } = openConnection(taps);
   await pass('sent', Buffer.from('before'));
   await end(record, 'received');
-  const feed = new TapFeeds(taps).record(7);
+  const feed = await new TapFeeds(tapHere(taps)).record(7);
   const bytes = payload(100_000);
   await pass('sent', bytes);
   await end(record, 'sent');
@@ -148,7 +149,7 @@ test('a recording of what passes from now on is a pcapng file that says how much
 test('a recording ends after its time, and what passes later goes on without it', async (t) => {
   const taps = new LiveTaps();
   const { through, pass } = openConnection(taps);
-  const feed = new TapFeeds(taps).record(7, 20);
+  const feed = await new TapFeeds(tapHere(taps)).record(7, 20);
   const file = Buffer.concat((await feed.toArray()) as Buffer[]);
   t.deepEqual(readRecording(file), [{ id: 7, sent: Buffer.alloc(0), ends: [] }]);
   await pass('sent', Buffer.from('later'));
@@ -158,7 +159,7 @@ test('a recording ends after its time, and what passes later goes on without it'
 test('a reader of a recording that does not keep up is cut off', async (t) => {
   const taps = new LiveTaps();
   const { pass } = openConnection(taps);
-  const feed = new TapFeeds(taps).record(7);
+  const feed = await new TapFeeds(tapHere(taps)).record(7);
   const closed = once(feed, 'close');
   for (let count = 0; count < 140; count++) await pass('sent', payload(64 * 1024));
   await closed;
@@ -166,25 +167,16 @@ test('a reader of a recording that does not keep up is cut off', async (t) => {
   await pass('sent', Buffer.from('later'));
 });
 
-test('a connection that is over, or that nobody has joined, cannot be tapped, and too many readers are refused', (t) => {
+test('a connection that is over, or that nobody has joined, cannot be tapped, and too many readers are refused', async (t) => {
   const taps = new LiveTaps();
-  const feeds = new TapFeeds(taps);
-  const codeOf = (work: () => unknown) => errorCode(t.throws(work));
-  t.is(
-    codeOf(() => feeds.open(7)),
-    'TNET_E_UNKNOWN_NAME',
-  );
+  const feeds = new TapFeeds(tapHere(taps));
+  const codeOf = async (feed: Promise<Readable>) => errorCode(await t.throwsAsync(feed));
+  t.is(await codeOf(feeds.open(7)), 'TNET_E_UNKNOWN_NAME');
   const { record } = openConnection(taps);
-  const open = Array.from({ length: 32 }, () => feeds.open(7));
-  t.is(
-    codeOf(() => feeds.record(7)),
-    'TOO_MANY_REQUESTS',
-  );
+  const open = await Promise.all(Array.from({ length: 32 }, () => feeds.open(7)));
+  t.is(await codeOf(feeds.record(7)), 'TOO_MANY_REQUESTS');
   open[0]?.destroy();
   feeds.close();
   record.closed('eof');
-  t.is(
-    codeOf(() => feeds.open(7)),
-    'TNET_E_UNKNOWN_NAME',
-  );
+  t.is(await codeOf(feeds.open(7)), 'TNET_E_UNKNOWN_NAME');
 });

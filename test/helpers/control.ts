@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import http from 'node:http';
-import type { ExecutionContext } from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { startCli, type Cli } from './cli.ts';
 
 /** What a request to a control address got. */
@@ -62,4 +62,21 @@ export async function startControlled(
   const [, url = ''] = await cli.said(/steered at (\S+)\n/);
   const address = url.replace(/^http:\/\/(.*)\/$/, '$1');
   return { cli, address, ask: (method, path, options) => askControl(address, method, path, options) };
+}
+
+/** How the clients of a steered proxy may be served, as words of its command line. */
+const processes: readonly (readonly [by: string, words: readonly string[]])[] = [
+  ['one process', []],
+  ['two workers', ['--workers', '2']],
+];
+
+/** A test of what is the same, whoever serves the clients. */
+export function testInBoth(
+  title: string,
+  run: (t: ExecutionContext, start: typeof startControlled) => Promise<void>,
+): void {
+  for (const [by, words] of processes) {
+    test(`${title} (served by ${by})`, (t) =>
+      run(t, (_t, ...others) => startControlled(t, ...words, ...others)));
+  }
 }

@@ -1,17 +1,21 @@
 import type { ExecutionContext } from 'ava';
 import { readPairSettings } from '../../commands/proxy/config-file.ts';
+import type { PairSettings, Proxy } from '../../commands/proxy/library.ts';
 import { Steering } from '../../commands/proxy/steering/steering.ts';
 import { Control, type ControlOptions } from '../../src/control/control.ts';
 import type { ControlAnswer } from '../../src/control/request.ts';
+import type { ToxiproxySteered } from '../../src/control/toxiproxy/proxies.ts';
 import { answerToxiproxy } from '../../src/control/toxiproxy/routes.ts';
 import { EventFeeds } from '../../src/control/v1/event-feeds.ts';
 import { createPageInterface, pagePaths } from '../../src/control/page/page.ts';
 import { createOwnInterface } from '../../src/control/v1/routes.ts';
 import { TapFeeds } from '../../src/control/v1/tap-feeds.ts';
 import type { TnetError } from '../../src/errors.ts';
+import { operate } from '../../src/handlers/relay/faults/fault-operation.ts';
 import type { ProxyHost } from '../../src/handlers/relay/host.ts';
 import type { RelayService } from '../../src/handlers/relay/service.ts';
 import type { Event } from '../../src/report/events.ts';
+import { tapHere } from '../../src/record/connection-taps.ts';
 import { LiveTaps } from '../../src/record/live-taps.ts';
 import { Ledger } from '../../src/serve/ledger.ts';
 import { Listeners } from '../../src/serve/listeners.ts';
@@ -58,7 +62,7 @@ export function createSteeredWorld(
   });
   const faults: TnetError[] = [];
   const feeds = new EventFeeds(steering);
-  const taps = new TapFeeds(live);
+  const taps = new TapFeeds(tapHere(live));
   const control = new Control({
     isPublic: false,
     open: pagePaths,
@@ -81,4 +85,27 @@ export function createSteeredWorld(
     return control.answer({ method, target, headers: { ...own, ...headers } }, () => Promise.resolve(text));
   };
   return { steering, feeds, faults, emit, ask };
+}
+
+/** A proxy of `tnet/proxy` as toxiproxy's interface has it. */
+export function toSteered(proxy: Proxy): ToxiproxySteered {
+  return {
+    get pairs() {
+      return proxy.pairs;
+    },
+    pair: (name) => proxy.pair(name),
+    addPair: (name, settings, options) => proxy.addPair(name, settings as unknown as PairSettings, options),
+    changePair: (name, settings, options) => proxy.changePair(name, settings, options),
+    setEnabled: (name, isEnabled, options) => proxy.setEnabled(name, isEnabled, options),
+    removePair: (name, options) => proxy.removePair(name, options),
+    changeFaults: (name, operation) =>
+      new Promise((resolve) => resolve(operate(proxy.pair(name).faults, operation))),
+    look: () =>
+      Promise.resolve({
+        connections: proxy.connections,
+        totals: proxy.totals,
+        moved: (name) => proxy.moved(name),
+        targets: (name) => proxy.pair(name).targets,
+      }),
+  };
 }

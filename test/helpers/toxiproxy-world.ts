@@ -16,8 +16,8 @@ export interface ToxiproxyServer {
 }
 
 /** `tnet proxy --control` without a pair. */
-export async function startControl(t: ExecutionContext): Promise<ToxiproxyServer> {
-  const { address } = await startControlled(t);
+export async function startControl(t: ExecutionContext, ...words: string[]): Promise<ToxiproxyServer> {
+  const { address } = await startControlled(t, ...words);
   const url = `http://${address}`;
   return { url, client: new Toxiproxy(url) };
 }

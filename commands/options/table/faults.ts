@@ -182,9 +182,8 @@ export const faults = {
     config: true,
     in: relay,
     ends: anyEnd,
-    modes: ['names', 'replay-clients', 'replay-target'],
+    modes: ['names', 'replay-clients', 'replay-target', 'workers'],
     needs: [{ anyOf: ['latency', 'slice', 'sliceSize', 'corrupt', 'loss', 'probability'] }],
-    because: { workers: 'which of them gets a connection is not repeatable' },
     test: 'handlers/relay/faults/faults.test.ts',
   },
 } as const satisfies OptionTable;

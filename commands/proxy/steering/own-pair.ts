@@ -39,31 +39,47 @@ export class OwnPair implements SteeredPair {
     return this.state.faults;
   }
 
+  /** Its targets with what this process knows of each, in their order. */
   get targets(): readonly SteeredTarget[] {
-    const { service, pair, disabledTargets } = this.state;
-    if (service) return listTargets(service);
-    return pair.targets.map((target) => ({
-      address: formatTarget(target),
-      isEnabled: !disabledTargets.has(formatTarget(target)),
-      isUp: undefined,
-      connections: 0,
-      settings: target.settings ?? {},
-    }));
+    const { service } = this.state;
+    return service ? listTargets(service) : listWrittenTargets(this.state);
   }
 
-  /** @throws TnetError TNET_E_UNKNOWN_NAME */
-  setTargetEnabled(address: string, isEnabled: boolean): void {
-    const { service } = this.state;
-    const isThere = service
-      ? setTargetEnabled(service, address, isEnabled)
-      : this.targets.some((target) => target.address === address);
-    if (!isThere)
-      throw new TnetError('TNET_E_UNKNOWN_NAME', 'the pair has no target of this address', {
-        subject: address,
-      });
-    const disabledTargets = new Set(this.state.disabledTargets);
+  /**
+   * @param elsewhere does the same in the processes that serve the pair. Default: this one does
+   * @throws TnetError TNET_E_UNKNOWN_NAME
+   */
+  async setTargetEnabled(
+    address: string,
+    isEnabled: boolean,
+    elsewhere?: () => Promise<boolean>,
+  ): Promise<void> {
+    const { service, disabledTargets: before } = this.state;
+    const disabledTargets = new Set(before);
     if (isEnabled) disabledTargets.delete(address);
     else disabledTargets.add(address);
+    // First: a process that is started meanwhile is told so.
     this.state = { ...this.state, disabledTargets };
+    const isThere = elsewhere
+      ? await elsewhere()
+      : service
+        ? setTargetEnabled(service, address, isEnabled)
+        : this.targets.some((target) => target.address === address);
+    if (isThere) return;
+    this.state = { ...this.state, disabledTargets: before };
+    throw new TnetError('TNET_E_UNKNOWN_NAME', 'the pair has no target of this address', {
+      subject: address,
+    });
   }
+}
+
+/** The targets of a pair of which nothing more is known. */
+export function listWrittenTargets({ pair, disabledTargets }: PairState): readonly SteeredTarget[] {
+  return pair.targets.map((target) => ({
+    address: formatTarget(target),
+    isEnabled: !disabledTargets.has(formatTarget(target)),
+    isUp: undefined,
+    connections: 0,
+    settings: target.settings ?? {},
+  }));
 }

@@ -1,28 +1,29 @@
 import type {
   Steered,
-  SteeredConnection,
-  SteeredPair,
+  SteeredSight,
   SteeringChange,
   StopOptions,
   WrittenSettings,
 } from '../../../src/control/steered.ts';
 import { TnetError } from '../../../src/errors.ts';
-import { tellLanes } from '../../../src/flow/express-lane.ts';
+import { operate, type FaultOperation } from '../../../src/handlers/relay/faults/fault-operation.ts';
+import type { LiveFaults } from '../../../src/handlers/relay/faults/live-faults.ts';
 import type { Pair } from '../../../src/handlers/relay/pair.ts';
 import type { ProxyHost } from '../../../src/handlers/relay/host.ts';
 import { prepareRelays } from '../../../src/handlers/relay/prepare.ts';
 import type { RelayService } from '../../../src/handlers/relay/service.ts';
 import { setTargetEnabled } from '../../../src/handlers/relay/targets/states.ts';
-import { roundMs } from '../../../src/quantities.ts';
 import type { Event } from '../../../src/report/events.ts';
-import type { Moved, OpenConnection, Totals } from '../../../src/serve/ledger.ts';
+import type { OpenConnection } from '../../../src/serve/ledger.ts';
 import type { Listeners } from '../../../src/serve/listeners.ts';
 import { ServeError } from '../../../src/serve/service.ts';
 import type { NamedPair } from '../config-file.ts';
-import { applyFaults } from './apply-faults.ts';
+import type { Dispatcher } from '../../../src/serve/workers/dispatcher.ts';
+import { listFaultChanges } from './fault-changes.ts';
 import { OwnPair } from './own-pair.ts';
+import { Sight } from './sight.ts';
 import { createState, disableState, isFaultSetting, type PairState } from './state.ts';
-import { subtractTotals } from './subtract-totals.ts';
+import { isHandedOver, WorkerGroup } from './worker-group.ts';
 
 /** What a steered proxy works with. */
 export interface SteeringOptions {
@@ -54,14 +55,22 @@ export class Steering implements Steered {
   /** Changes, one after the other. */
   #changing: Promise<unknown> = Promise.resolve();
   #isEnding = false;
-  /** What had been done at resetTotals(). */
-  #before: Totals | undefined;
+  /** What this process knows, without asking workers. */
+  readonly sight: Sight;
+  #workers: WorkerGroup | undefined;
 
   constructor(options: SteeringOptions) {
     this.#options = options;
+    this.sight = new Sight(options.host.ledger, (name) => this.pair(name));
   }
 
-  get pairs(): readonly SteeredPair[] {
+  /** Has the clients of streams served by workers, which have not been started yet. */
+  useWorkers(dispatcher: Dispatcher): WorkerGroup {
+    this.#workers = this.sight.workers = new WorkerGroup(dispatcher, () => this.#pairs);
+    return this.#workers;
+  }
+
+  get pairs(): readonly OwnPair[] {
     return this.#pairs;
   }
 
@@ -102,7 +111,7 @@ export class Steering implements Steered {
     name: string,
     settings: WrittenSettings,
     { isEnabled = true }: { readonly isEnabled?: boolean } = {},
-  ): Promise<SteeredPair> {
+  ): Promise<OwnPair> {
     return this.#change(async () => {
       const read = this.#options.read({ ...this.#options.defaults, ...settings, name });
       if (this.#pairs.some((one) => one.name === read.name))
@@ -126,9 +135,11 @@ export class Steering implements Steered {
         throw new TnetError('TNET_E_CONFIG', 'a pair keeps its seed', { subject: '/seed' });
       const state = { ...createState(read, before, true), isEnabled: before.isEnabled };
       await this.#replace(pair, state);
-      const isFaulted = Object.keys(settings).some(isFaultSetting);
-      const faulted = isFaulted ? applyFaults(state, before) : { connections: 0 };
-      return cut ? this.#cutPair(name) : faulted;
+      const changes = Object.keys(settings).some(isFaultSetting) ? listFaultChanges(state, before) : [];
+      const faulted = await Promise.all(changes.map((one) => this.#operate(state.faults, one)));
+      if (cut) return this.#cutPair(name);
+      // All are caused in the same connections.
+      return { connections: Math.max(0, ...faulted.map(({ connections }) => connections)) };
     });
   }
 
@@ -156,21 +167,24 @@ export class Steering implements Steered {
     isEnabled: boolean,
     { cut }: StopOptions = {},
   ): Promise<SteeringChange> {
-    return this.#change(() => {
-      this.pair(name).setTargetEnabled(target, isEnabled);
+    return this.#change(async () => {
+      const pair = this.pair(name);
+      const workers = isHandedOver(pair.state) ? this.#workers : undefined;
+      const elsewhere = workers && (() => workers.setTargetEnabled(pair, target, isEnabled));
+      await pair.setTargetEnabled(target, isEnabled, elsewhere);
       if (!cut || isEnabled) return { connections: 0 };
+      await workers?.refresh();
       return this.#cut((entry) => entry.service === name && entry.target === target);
     });
   }
 
-  connections(): readonly SteeredConnection[] {
-    tellLanes();
-    const now = performance.now();
-    return this.#options.host.ledger.list().map(({ startedAt, service = '', ...connection }) => ({
-      ...connection,
-      pair: service,
-      ageMs: roundMs(now - startedAt),
-    }));
+  async changeFaults(name: string, operation: FaultOperation): Promise<SteeringChange> {
+    return this.#operate(this.pair(name).faults, operation);
+  }
+
+  async look(): Promise<SteeredSight> {
+    await this.#workers?.refresh();
+    return this.sight;
   }
 
   reset(id: number): void {
@@ -180,24 +194,16 @@ export class Steering implements Steered {
     });
   }
 
-  moved(name: string): Moved {
-    tellLanes();
-    return this.#options.host.ledger.movedBy(this.pair(name).name);
-  }
-
-  totals(): Totals {
-    tellLanes();
-    const sum = this.#options.host.ledger.sum();
-    return this.#before ? subtractTotals(sum, this.#before) : sum;
-  }
-
-  resetTotals(): void {
-    tellLanes();
-    this.#before = this.#options.host.ledger.sum();
+  async resetTotals(): Promise<void> {
+    await this.#workers?.refresh();
+    this.sight.resetTotals();
   }
 
   listen(onEvent: (event: Event) => void): () => void {
-    return this.#options.listen(onEvent);
+    const stops = [this.#options.listen(onEvent), this.#workers?.listen(onEvent)];
+    return () => {
+      for (const stop of stops) stop?.();
+    };
   }
 
   #create(name: string, state: PairState): OwnPair {
@@ -251,12 +257,22 @@ export class Steering implements Steered {
       for (const target of state.disabledTargets) if (service) setTargetEnabled(service, target, false);
       states.set(pair, { ...state, service });
     }
-    await listeners.serve(
-      [...states.values()].flatMap(({ service }) => service ?? []),
-      signal,
-    );
-    for (const [pair, state] of states) pair.state = state;
-    this.#pairs = [...states.keys()];
+    const serve = async () => {
+      await listeners.serve(
+        [...states.values()].flatMap(({ service }) => service ?? []),
+        signal,
+      );
+      for (const [pair, state] of states) pair.state = state;
+      this.#pairs = [...states.keys()];
+    };
+    await (this.#workers ? this.#workers.reload(serve) : serve());
+  }
+
+  /** Changes faults, first here: when that fails, nothing has changed. */
+  async #operate(faults: LiveFaults, operation: FaultOperation): Promise<SteeringChange> {
+    const { connections } = operate(faults, operation);
+    const elsewhere = await this.#workers?.changeFaults(faults, operation);
+    return { connections: connections + (elsewhere ?? 0) };
   }
 
   #cutPair(name: string): SteeringChange {

@@ -1,14 +1,17 @@
 import type { ControlAnswer } from '../request.ts';
-import type { Steered } from '../steered.ts';
+import type { SteeredSight } from '../steered.ts';
 import type { ShownProxy } from './proxies.ts';
 
 /**
  * The counters of toxiproxy's `-proxy-metrics`, in the format of Prometheus, at this moment. What a proxy has received is
  * counted once it has been sent on: it and what has been sent are the same here.
  */
-export function showMetrics(steered: Pick<Steered, 'moved'>, proxies: readonly ShownProxy[]): ControlAnswer {
+export function showMetrics(
+  sight: Pick<SteeredSight, 'moved'>,
+  proxies: readonly ShownProxy[],
+): ControlAnswer {
   const samples = proxies.flatMap(({ name, listen, upstream }) => {
-    const { sentBytes, receivedBytes } = steered.moved(name);
+    const { sentBytes, receivedBytes } = sight.moved(name);
     const labels = (direction: string) =>
       Object.entries({ direction, listener: listen, proxy: name, upstream })
         .map(([label, value]) => `${label}="${escape(value)}"`)

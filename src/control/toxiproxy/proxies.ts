@@ -21,7 +21,7 @@ export interface ShownProxy {
 /** What of a steered proxy this interface needs. */
 export type ToxiproxySteered = Pick<
   Steered,
-  'pairs' | 'pair' | 'addPair' | 'changePair' | 'setEnabled' | 'removePair' | 'moved'
+  'pairs' | 'pair' | 'addPair' | 'changePair' | 'setEnabled' | 'removePair' | 'changeFaults' | 'look'
 >;
 
 /** How connections fare when their proxy is taken down, replaced or led elsewhere. */
@@ -98,9 +98,9 @@ export class Proxies {
 
   /** Enables every proxy and removes every toxic. */
   async reset(): Promise<void> {
-    for (const { name, isEnabled, faults } of this.#steered.pairs) {
+    for (const { name, isEnabled } of this.#steered.pairs) {
       if (!isEnabled) await this.#steered.setEnabled(name, true);
-      faults.clear();
+      await this.#steered.changeFaults(name, { clear: true });
     }
   }
 
@@ -138,7 +138,7 @@ export class Proxies {
     const { listen: oldListen, targets: oldTargets } = pair.settings;
     const changes = { ...nothing, listen: oldListen, targets: oldTargets, ...settings, ...moves };
     await this.#steered.changePair(name, changes, cutting);
-    this.#steered.pair(name).faults.clear();
+    await this.#steered.changeFaults(name, { clear: true });
     if (!this.#steered.pair(name).isEnabled && enabled) await this.#steered.setEnabled(name, true);
   }
 

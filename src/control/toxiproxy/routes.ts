@@ -1,7 +1,8 @@
 import type { AnswerControl, ControlAnswer, ControlRequest } from '../request.ts';
 import { TnetError } from '../../errors.ts';
-import type { LiveFaults, PairFault } from '../../handlers/relay/faults/live-faults.ts';
+import type { PairFault } from '../../handlers/relay/faults/live-faults.ts';
 import { ownValue } from '../../own-value.ts';
+import type { SteeredPair } from '../steered.ts';
 import { answerError, toxicNotFound, ToxiproxyError } from './errors.ts';
 import { showMetrics } from './metrics.ts';
 import { Proxies, type ToxiproxySteered } from './proxies.ts';
@@ -59,10 +60,11 @@ function isPath(path: readonly string[], parts: Route[0]): boolean {
 function createRoutes(steered: ToxiproxySteered, proxies: Proxies): readonly Route[] {
   const faultsOf = (proxy: string) => steered.pair(proxy).faults;
   const update: Answer = async ({ body }, proxy = '') => ok(await proxies.update(proxy, body));
-  const updateToxic: Answer = ({ body }, proxy = '', toxic = '') => {
-    const faults = faultsOf(proxy);
-    faults.change(toxic, readToxicChange(findToxic(faults, toxic), body));
-    return ok(showToxic(findToxic(faults, toxic)));
+  const updateToxic: Answer = async ({ body }, proxy = '', toxic = '') => {
+    const present = findToxic(faultsOf(proxy), toxic);
+    const to = readToxicChange(present, body);
+    await steered.changeFaults(proxy, { change: toxic, to });
+    return ok(showToxic({ ...present, ...to }));
   };
   return [
     [
@@ -88,7 +90,7 @@ function createRoutes(steered: ToxiproxySteered, proxies: Proxies): readonly Rou
       ['proxies', undefined, 'toxics'],
       {
         GET: (_request, proxy = '') => ok(showToxics(faultsOf(proxy).list)),
-        POST: ({ body }, proxy = '') => ok(showToxic(addToxic(faultsOf(proxy), body))),
+        POST: async ({ body }, proxy = '') => ok(showToxic(await addToxic(steered, proxy, body))),
       },
     ],
     [
@@ -97,9 +99,9 @@ function createRoutes(steered: ToxiproxySteered, proxies: Proxies): readonly Rou
         GET: (_request, proxy = '', toxic = '') => ok(showToxic(findToxic(faultsOf(proxy), toxic))),
         POST: updateToxic,
         PATCH: updateToxic,
-        DELETE: (_request, proxy = '', toxic = '') => {
-          const faults = faultsOf(proxy);
-          faults.remove(findToxic(faults, toxic).name);
+        DELETE: async (_request, proxy = '', toxic = '') => {
+          const { name } = findToxic(faultsOf(proxy), toxic);
+          await steered.changeFaults(proxy, { remove: name });
           return done;
         },
       },
@@ -114,7 +116,15 @@ function createRoutes(steered: ToxiproxySteered, proxies: Proxies): readonly Rou
         },
       },
     ],
-    [['metrics'], { GET: () => showMetrics(steered, Object.values(proxies.list())) }],
+    [
+      ['metrics'],
+      {
+        GET: async () => {
+          const sight = await steered.look();
+          return showMetrics(sight, Object.values(proxies.list()));
+        },
+      },
+    ],
     [['version'], { GET: () => ok({ version: toxiproxyVersion }) }],
   ];
 }
@@ -126,10 +136,11 @@ async function populate(proxies: Proxies, body: unknown): Promise<ControlAnswer>
 }
 
 /** @throws ToxiproxyError 400, 409 */
-function addToxic(faults: LiveFaults, body: unknown): PairFault {
+async function addToxic(steered: ToxiproxySteered, proxy: string, body: unknown): Promise<PairFault> {
+  steered.pair(proxy);
   const fault = readToxic(body);
   try {
-    faults.add(fault);
+    await steered.changeFaults(proxy, { add: fault });
   } catch (error) {
     if (error instanceof TnetError && error.code === 'TNET_E_NAME_TAKEN')
       throw new ToxiproxyError(409, 'toxic already exists');
@@ -139,7 +150,7 @@ function addToxic(faults: LiveFaults, body: unknown): PairFault {
 }
 
 /** @throws ToxiproxyError 404 */
-function findToxic({ list }: LiveFaults, name: string): PairFault {
+function findToxic({ list }: SteeredPair['faults'], name: string): PairFault {
   const found = list.find((fault) => fault.name === name);
   if (!found) throw toxicNotFound();
   return found;

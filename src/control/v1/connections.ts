@@ -9,28 +9,29 @@ export const connectionRoutes: readonly ControlRoute<ControlContext>[] = [
     method: 'GET',
     path: '/v1/connections',
     name: 'listConnections',
-    answer({ query }, { steered }) {
+    async answer({ query }, { steered }) {
       const name = query.get('pair');
       if (name !== null) steered.pair(name);
-      const connections = steered.connections().filter(({ pair }) => name === null || pair === name);
-      return { status: 200, body: { connections: connections.map(showConnection) } };
+      const { connections } = await steered.look();
+      const wanted = connections.filter(({ pair }) => name === null || pair === name);
+      return { status: 200, body: { connections: wanted.map(showConnection) } };
     },
   },
   {
     method: 'GET',
     path: '/v1/connections/{id}',
     name: 'showConnection',
-    answer: ({ parts: { id = '' } }, { steered }) => ({
+    answer: async ({ parts: { id = '' } }, { steered }) => ({
       status: 200,
-      body: showConnection(findConnection(steered, id)),
+      body: showConnection(await findConnection(steered, id)),
     }),
   },
   {
     method: 'DELETE',
     path: '/v1/connections/{id}',
     name: 'resetConnection',
-    answer({ parts: { id = '' } }, { steered }) {
-      steered.reset(findConnection(steered, id).id);
+    async answer({ parts: { id = '' } }, { steered }) {
+      steered.reset((await findConnection(steered, id)).id);
       return { status: 200, body: { connections: 1 } };
     },
   },
@@ -38,21 +39,23 @@ export const connectionRoutes: readonly ControlRoute<ControlContext>[] = [
     method: 'GET',
     path: '/v1/totals',
     name: 'showTotals',
-    answer: (_, { steered }) => ({ status: 200, body: steered.totals() }),
+    answer: async (_, { steered }) => ({ status: 200, body: (await steered.look()).totals }),
   },
   {
     method: 'POST',
     path: '/v1/totals/reset',
     name: 'resetTotals',
-    answer(_, { steered }) {
-      steered.resetTotals();
-      return { status: 200, body: steered.totals() };
+    async answer(_, { steered }) {
+      await steered.resetTotals();
+      return { status: 200, body: (await steered.look()).totals };
     },
   },
 ];
 
-export function findConnection(steered: Steered, written: string): SteeredConnection {
-  const found = steered.connections().find(({ id }) => String(id) === written);
+/** @throws TnetError TNET_E_UNKNOWN_NAME */
+export async function findConnection(steered: Steered, written: string): Promise<SteeredConnection> {
+  const { connections } = await steered.look();
+  const found = connections.find(({ id }) => String(id) === written);
   if (found) return found;
   throw new TnetError('TNET_E_UNKNOWN_NAME', 'there is no open connection of this number', {
     subject: written,

@@ -1,8 +1,9 @@
 import { TnetError } from '../../errors.ts';
-import type { LiveFaults, PairFault } from '../../handlers/relay/faults/live-faults.ts';
+import type { PairFault } from '../../handlers/relay/faults/live-faults.ts';
 import type { Fault } from '../../transform/faults/fault.ts';
 import { readFields, readObject, readText, within, wrong, type Fields } from '../fields.ts';
 import type { ControlRoute } from '../route-table.ts';
+import type { SteeredPair } from '../steered.ts';
 import type { ControlContext } from './context.ts';
 import { showFault } from './show.ts';
 
@@ -22,8 +23,8 @@ export const faultRoutes: readonly ControlRoute<ControlContext>[] = [
     method: 'POST',
     path: '/v1/pairs/{name}/faults',
     name: 'addFault',
-    answer({ body, parts: { name = '' } }, { steered }) {
-      const { faults } = steered.pair(name);
+    async answer({ body, parts: { name = '' } }, { steered }) {
+      steered.pair(name);
       const fields = readFields(body, ['name', 'before', ...settingNames]);
       const settings = readSettings(fields);
       if (!settings.fault) throw wrong('/fault', 'expected an object');
@@ -33,12 +34,12 @@ export const faultRoutes: readonly ControlRoute<ControlContext>[] = [
         fault: settings.fault,
       };
       const before = readText(fields, 'before');
-      const { connections } = attempt(() => faults.add(fault, { before }));
+      const { connections } = await attempt(steered.changeFaults(name, { add: fault, before }));
       const location = `/v1/pairs/${encodeURIComponent(name)}/faults/${encodeURIComponent(fault.name)}`;
       return {
         status: 201,
         headers: { location },
-        body: { fault: showFault(find(faults, fault.name)), connections },
+        body: { fault: showFault(fault), connections },
       };
     },
   },
@@ -46,9 +47,9 @@ export const faultRoutes: readonly ControlRoute<ControlContext>[] = [
     method: 'DELETE',
     path: '/v1/pairs/{name}/faults',
     name: 'removeFaults',
-    answer: ({ parts: { name = '' } }, { steered }) => ({
+    answer: async ({ parts: { name = '' } }, { steered }) => ({
       status: 200,
-      body: steered.pair(name).faults.clear(),
+      body: await steered.changeFaults(name, { clear: true }),
     }),
   },
   {
@@ -64,21 +65,20 @@ export const faultRoutes: readonly ControlRoute<ControlContext>[] = [
     method: 'PATCH',
     path: '/v1/pairs/{name}/faults/{fault}',
     name: 'changeFault',
-    answer({ body, parts: { name = '', fault = '' } }, { steered }) {
-      const { faults } = steered.pair(name);
-      const present = find(faults, fault).fault;
-      const settings = readSettings(readFields(body, settingNames), present);
-      const { connections } = attempt(() => faults.change(fault, settings));
-      return { status: 200, body: { fault: showFault(find(faults, fault)), connections } };
+    async answer({ body, parts: { name = '', fault = '' } }, { steered }) {
+      const present = find(steered.pair(name).faults, fault);
+      const to = readSettings(readFields(body, settingNames), present.fault);
+      const { connections } = await attempt(steered.changeFaults(name, { change: fault, to }));
+      return { status: 200, body: { fault: showFault({ ...present, ...to }), connections } };
     },
   },
   {
     method: 'DELETE',
     path: '/v1/pairs/{name}/faults/{fault}',
     name: 'removeFault',
-    answer: ({ parts: { name = '', fault = '' } }, { steered }) => ({
+    answer: async ({ parts: { name = '', fault = '' } }, { steered }) => ({
       status: 200,
-      body: steered.pair(name).faults.remove(fault),
+      body: await steered.changeFaults(name, { remove: fault }),
     }),
   },
 ];
@@ -105,16 +105,12 @@ function readSettings(fields: Fields, present?: Fault): Partial<Omit<PairFault, 
   };
 }
 
-function find(faults: LiveFaults, name: string): PairFault {
-  const fault = faults.list.find((one) => one.name === name);
+function find({ list }: SteeredPair['faults'], name: string): PairFault {
+  const fault = list.find((one) => one.name === name);
   if (fault) return fault;
   throw new TnetError('TNET_E_UNKNOWN_NAME', 'the pair has no fault of this name', { subject: name });
 }
 
-function attempt<Result>(change: () => Result): Result {
-  try {
-    return change();
-  } catch (error) {
-    return within('/fault', error);
-  }
+function attempt<Result>(change: Promise<Result>): Promise<Result> {
+  return change.catch((error: unknown) => within('/fault', error));
 }

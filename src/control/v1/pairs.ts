@@ -1,6 +1,7 @@
 import { readBoolean, readFields, readObject, readSwitch, readText, within, wrong } from '../fields.ts';
 import type { ControlRoute } from '../route-table.ts';
 import type { ControlContext } from './context.ts';
+import type { Steered, SteeredPair } from '../steered.ts';
 import { showPair } from './show.ts';
 
 export const pairRoutes: readonly ControlRoute<ControlContext>[] = [
@@ -8,7 +9,10 @@ export const pairRoutes: readonly ControlRoute<ControlContext>[] = [
     method: 'GET',
     path: '/v1/pairs',
     name: 'listPairs',
-    answer: (_, { steered }) => ({ status: 200, body: { pairs: steered.pairs.map(showPair) } }),
+    async answer(_, { steered }) {
+      const sight = await steered.look();
+      return { status: 200, body: { pairs: steered.pairs.map((pair) => showPair(pair, sight)) } };
+    },
   },
   {
     method: 'POST',
@@ -25,14 +29,17 @@ export const pairRoutes: readonly ControlRoute<ControlContext>[] = [
         .addPair(name, settings, { isEnabled: readBoolean(fields, 'isEnabled') ?? true })
         .catch((error: unknown) => within('/settings', error));
       const location = `/v1/pairs/${encodeURIComponent(name)}`;
-      return { status: 201, headers: { location }, body: showPair(pair) };
+      return { status: 201, headers: { location }, body: await show(steered, pair) };
     },
   },
   {
     method: 'GET',
     path: '/v1/pairs/{name}',
     name: 'showPair',
-    answer: ({ parts: { name = '' } }, { steered }) => ({ status: 200, body: showPair(steered.pair(name)) }),
+    answer: async ({ parts: { name = '' } }, { steered }) => ({
+      status: 200,
+      body: await show(steered, steered.pair(name)),
+    }),
   },
   {
     method: 'PATCH',
@@ -53,7 +60,7 @@ export const pairRoutes: readonly ControlRoute<ControlContext>[] = [
         const change = await steered.setEnabled(name, isEnabled, options);
         connections = Math.max(connections, change.connections);
       }
-      return { status: 200, body: { pair: showPair(pair), connections } };
+      return { status: 200, body: { pair: await show(steered, pair), connections } };
     },
   },
   {
@@ -66,3 +73,8 @@ export const pairRoutes: readonly ControlRoute<ControlContext>[] = [
     }),
   },
 ];
+
+/** @throws TnetError TNET_E_UNKNOWN_NAME */
+async function show(steered: Steered, pair: SteeredPair): Promise<object> {
+  return showPair(pair, await steered.look());
+}

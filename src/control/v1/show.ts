@@ -1,12 +1,15 @@
 import type { PairFault } from '../../handlers/relay/faults/live-faults.ts';
-import type { SteeredConnection, SteeredPair, SteeredTarget } from '../steered.ts';
+import type { SteeredConnection, SteeredPair, SteeredSight, SteeredTarget } from '../steered.ts';
 
 /** A pair as it is shown. JSON has no undefined: what is not known is null. */
-export function showPair({ name, isEnabled, address, settings, faults, targets }: SteeredPair): object {
+export function showPair(
+  { name, isEnabled, address, settings, faults }: SteeredPair,
+  sight: Pick<SteeredSight, 'targets'>,
+): object {
   return {
     ...{ name, isEnabled, address: address ?? null, settings },
     faults: faults.list.map(showFault),
-    targets: targets.map(showTarget),
+    targets: sight.targets(name).map(showTarget),
   };
 }
 

@@ -3,7 +3,8 @@ import { TnetError } from '../../errors.ts';
 import { createPcapngFormat } from '../../record/pcapng-format.ts';
 import { encodeStatistics } from '../../record/pcapng-blocks.ts';
 import { formatEnd, nowMicros, type RecordedConnection } from '../../record/record-format.ts';
-import type { LiveTaps, OpenTap, TapListener } from '../../record/live-taps.ts';
+import type { ConnectionTapListener, ConnectionTaps } from '../../record/connection-taps.ts';
+import type { OpenTap } from '../../record/live-taps.ts';
 import { Problem } from '../problem.ts';
 import { formatSentEvent, pingMs, sentPing } from './sent-events.ts';
 
@@ -16,11 +17,11 @@ const ways = { sent: 'up', received: 'down' } as const;
 
 /** What is being read of single connections, each by one reader. */
 export class TapFeeds {
-  readonly #taps: Pick<LiveTaps, 'tap'>;
+  readonly #taps: ConnectionTaps;
   /** With what ends each: nothing is sent to it any more. */
   readonly #open = new Map<Readable, () => void>();
 
-  constructor(taps: Pick<LiveTaps, 'tap'>) {
+  constructor(taps: ConnectionTaps) {
     this.#taps = taps;
   }
 
@@ -30,7 +31,7 @@ export class TapFeeds {
    *
    * @throws Problem when there are too many, TnetError TNET_E_UNKNOWN_NAME
    */
-  open(id: number): Readable {
+  async open(id: number): Promise<Readable> {
     const missed = { up: 0, down: 0 };
     const tellMissed = () => {
       if (missed.up + missed.down === 0) return;
@@ -42,10 +43,15 @@ export class TapFeeds {
       tellMissed();
       feed.push(formatSentEvent(event));
     };
-    const tap = this.#tap(
+    return this.#tap(
       id,
-      { feed, ping: () => sentPing },
+      { feed, ping: () => sentPing, most: mostWaiting.tap },
       {
+        opened: (tap) => send(describe(tap)),
+        missed(direction, bytes) {
+          missed[ways[direction]] += bytes;
+          if (feed.readableLength < mostWaiting.tap / 2) tellMissed();
+        },
         data({ direction, bytes, offset, atMicros }) {
           const way = ways[direction];
           // Once it has missed some, it misses all until it has caught up.
@@ -65,8 +71,6 @@ export class TapFeeds {
         },
       },
     );
-    send(describe(tap));
-    return feed;
   }
 
   /**
@@ -76,17 +80,24 @@ export class TapFeeds {
    * @param durationMs it ends after that time as well. Default: it does not
    * @throws Problem when there are too many, TnetError TNET_E_UNKNOWN_NAME
    */
-  record(id: number, durationMs?: number): Readable {
+  async record(id: number, durationMs?: number): Promise<Readable> {
     const format = createPcapngFormat();
     const feed = this.#createFeed(mostWaiting.recording);
     const send = (bytes: Buffer) => {
       feed.push(bytes);
       if (feed.readableLength > mostWaiting.recording) feed.destroy();
     };
-    const tap = this.#tap(
+    let connection: RecordedConnection;
+    await this.#tap(
       id,
-      { feed, ping: () => encodeStatistics(nowMicros()) },
+      { feed, ping: () => encodeStatistics(nowMicros()), most: mostWaiting.recording },
       {
+        opened(tap) {
+          connection = describeLate(tap);
+          send(Buffer.concat([format.begin(), format.opened(connection, nowMicros())]));
+          for (const direction of tap.ended) send(format.ended(connection, direction, nowMicros()));
+        },
+        missed: () => feed.destroy(),
         data: (chunk) => send(format.data(connection, chunk)),
         ended: (direction, atMicros) => send(format.ended(connection, direction, atMicros)),
         closed: (ending, atMicros) => {
@@ -95,13 +106,10 @@ export class TapFeeds {
         },
       },
     );
-    const connection = describeLate(tap);
     if (durationMs !== undefined) {
       const timer = setTimeout(() => this.#end(feed), durationMs).unref();
       feed.once('close', () => clearTimeout(timer));
     }
-    send(Buffer.concat([format.begin(), format.opened(connection, nowMicros())]));
-    for (const direction of tap.ended) send(format.ended(connection, direction, nowMicros()));
     return feed;
   }
 
@@ -118,19 +126,25 @@ export class TapFeeds {
     return new Readable({ read, highWaterMark });
   }
 
-  #tap(id: number, { feed, ping }: Fed, listener: TapListener): OpenTap {
-    const tap = this.#taps.tap(id, listener);
-    if (!tap)
-      throw new TnetError('TNET_E_UNKNOWN_NAME', 'no bytes of this connection pass here, or not yet', {
-        subject: String(id),
-      });
+  async #tap(id: number, { feed, ping, most }: Fed, listener: ConnectionTapListener): Promise<Readable> {
     const pings = setInterval(() => feed.push(ping()), pingMs).unref();
+    const tap: { stop?: () => void } = {};
     this.#open.set(feed, () => {
-      tap.stop();
+      tap.stop?.();
       clearInterval(pings);
     });
     feed.once('close', () => this.#stop(feed));
-    return tap;
+    const stop = await this.#taps.tap(id, listener, most);
+    if (!stop) {
+      this.#stop(feed);
+      throw new TnetError('TNET_E_UNKNOWN_NAME', 'no bytes of this connection pass here, or not yet', {
+        subject: String(id),
+      });
+    }
+    tap.stop = stop;
+    // Its reader may be gone by now.
+    if (!this.#open.has(feed)) stop();
+    return feed;
   }
 
   #end(feed: Readable): void {
@@ -147,10 +161,13 @@ export class TapFeeds {
 interface Fed {
   readonly feed: Readable;
   readonly ping: () => string | Buffer;
+  /** How many bytes may wait for its reader. */
+  readonly most: number;
 }
 
 /** The first event of a tap. */
-function describe({ connection: { id, local, remote, target, note }, before, ended }: OpenTap): object {
+function describe({ connection, before, ended }: Omit<OpenTap, 'stop'>): object {
+  const { id, local, remote, target, note } = connection;
   return {
     ...{ event: 'open', id, client: formatEnd(local), address: formatEnd(remote), target, note },
     offsets: { up: before.sent, down: before.received },
@@ -159,7 +176,7 @@ function describe({ connection: { id, local, remote, target, note }, before, end
 }
 
 /** A recording cannot show what passed before it: it says how much that was. */
-function describeLate({ connection, before: { sent, received } }: OpenTap): RecordedConnection {
+function describeLate({ connection, before: { sent, received } }: Omit<OpenTap, 'stop'>): RecordedConnection {
   if (sent + received === 0) return connection;
   const late = `recorded after ${sent} bytes from the client and ${received} from the target`;
   return { ...connection, note: connection.note === undefined ? late : `${connection.note}; ${late}` };

@@ -9,12 +9,12 @@ export const tapRoutes: readonly ControlRoute<ControlContext>[] = [
     method: 'GET',
     path: '/v1/connections/{id}/tap',
     name: 'tapConnection',
-    answer({ method, parts: { id: written = '' } }, { steered, taps }) {
-      const { id } = findConnection(steered, written);
+    async answer({ method, parts: { id: written = '' } }, { steered, taps }) {
+      const { id } = await findConnection(steered, written);
       return {
         status: 200,
         headers: { 'content-type': 'text/event-stream' },
-        ...(method !== 'HEAD' && { body: taps.open(id) }),
+        ...(method !== 'HEAD' && { body: await taps.open(id) }),
       };
     },
   },
@@ -22,16 +22,16 @@ export const tapRoutes: readonly ControlRoute<ControlContext>[] = [
     method: 'GET',
     path: '/v1/connections/{id}/recording',
     name: 'recordConnection',
-    answer({ method, query, parts: { id: written = '' } }, { steered, taps }) {
+    async answer({ method, query, parts: { id: written = '' } }, { steered, taps }) {
       const durationMs = readDuration(query);
-      const { id } = findConnection(steered, written);
+      const { id } = await findConnection(steered, written);
       return {
         status: 200,
         headers: {
           'content-type': 'application/x-pcapng',
           'content-disposition': `attachment; filename="connection-${id}.pcapng"`,
         },
-        ...(method !== 'HEAD' && { body: taps.record(id, durationMs) }),
+        ...(method !== 'HEAD' && { body: await taps.record(id, durationMs) }),
       };
     },
   },

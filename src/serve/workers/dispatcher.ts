@@ -5,8 +5,10 @@ import type { Socket } from '../../net/index.ts';
 import type { Event } from '../../report/events.ts';
 import type { LiveConnection, LiveWorker } from '../../report/live-rates.ts';
 import type { Ledger, Moved, OpenConnection } from '../ledger.ts';
+import type { Place } from '../service.ts';
 import type { HostCertificate } from '../throwaway-certificates.ts';
-import type { FromWorker, ToWorker } from './worker.ts';
+import type { FromWorker, ToWorker } from './messages.ts';
+import { OpenQuestions } from './open-questions.ts';
 
 /** A worker's process, as the dispatcher uses it. */
 export interface WorkerProcess {
@@ -31,6 +33,18 @@ export interface DispatcherOptions {
   readonly certificates: () => readonly HostCertificate[];
 }
 
+/** What decides what the workers serve, when that is not what they read themselves; see WorkerKind. */
+export interface WorkerGuide {
+  /** What is to be served by now, as plain data. */
+  readonly state: () => unknown;
+  /** A worker has been started, and has been told nothing yet. */
+  readonly started: (worker: number) => void;
+  /** A worker says something. */
+  readonly hear: (worker: number, told: unknown) => void;
+  /** A worker is gone, with its connections. */
+  readonly gone: (worker: number) => void;
+}
+
 /** What a worker needs besides its connections. */
 const descriptorReserve = 40;
 
@@ -49,8 +63,8 @@ interface Worker {
   readonly process: WorkerProcess;
   readonly startedAt: number;
   isReady: boolean;
-  /** Called when it has taken the pairs, or is gone. */
-  readonly onServing: (() => void)[];
+  /** Called when it has taken a change, or is gone. */
+  readonly onServing: { readonly change: number; readonly settle: () => void }[];
   readonly parcels: Map<number, Parcel>;
   /** How many connections it has been given, and what the ended ones carried. */
   connections: number;
@@ -65,8 +79,6 @@ interface Parcel {
   readonly address: string;
   /** Held here until the worker has it: when that fails, another worker gets it. */
   handle: DetachedHandle | undefined;
-  /** What it had carried when its worker last reported. */
-  moved?: Moved;
 }
 
 /**
@@ -78,15 +90,20 @@ export class Dispatcher {
   readonly #capacity = Math.max(1, Math.floor((readDescriptorLimit() - descriptorReserve) / descriptorsEach));
   readonly #workers = new Map<number, Worker>();
   readonly #waiting: Parcel[] = [];
-  readonly #asked = new Map<number, () => void>();
+  readonly #questions = new OpenQuestions<Worker>();
   readonly #nonceKey = randomBytes(32).toString('base64');
-  #lastAsk = 0;
+  /** The number of the last change of what is served. */
+  #lastChange = 0;
   #pauseMs = youngMs;
   #isClosing = false;
+  /** All connections have been told to end. */
+  #isCut = false;
   /** Accepted connections wait while a reload is in progress. */
   #isHeld = false;
   readonly #timers = new Set<NodeJS.Timeout>();
   #looking: Promise<void> | undefined;
+  /** To be set before start(). Default: the workers read themselves what they serve. */
+  guide: WorkerGuide | undefined;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -108,20 +125,22 @@ export class Dispatcher {
     this.#isHeld = true;
     try {
       await change();
-      const waiting = Array.from(
-        this.#workers.values(),
-        ({ onServing }) => new Promise<void>((resolve) => onServing.push(resolve)),
-      );
-      this.broadcast(this.#serveMessage());
-      await Promise.all(waiting);
+      await Promise.all(Array.from(this.#workers.values(), (worker) => this.#tellToServe(worker)));
     } finally {
       this.#isHeld = false;
       this.#dispatch();
     }
   }
 
-  #serveMessage(): ToWorker {
-    return { type: 'serve', certificates: this.#options.certificates(), nonceKey: this.#nonceKey };
+  /** Settles when a worker has taken what is to be served by now, or is gone. */
+  #tellToServe({ process, onServing }: Worker): Promise<void> {
+    const change = ++this.#lastChange;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    onServing.push({ change, settle: () => resolve(undefined) });
+    const state = this.guide?.state();
+    const known = { certificates: this.#options.certificates(), nonceKey: this.#nonceKey };
+    process.send({ type: 'serve', change, ...known, ...(state !== undefined && { state }) });
+    return promise;
   }
 
   /** Sends a message to all workers. */
@@ -130,17 +149,46 @@ export class Dispatcher {
   }
 
   /** Hands a client that was accepted in this same turn to a worker. */
-  handOver(client: Socket, remote: string, place: { key: string; address: string }): void {
+  handOver(client: Socket, remote: string, { key, address, service }: Place): void {
     const handle = detachHandle(client);
     if (!handle) return;
-    const entry = this.#options.ledger.enter(remote);
-    this.#waiting.push({ entry, client, handle, ...place });
+    const entry = this.#options.ledger.enter(remote, service);
+    const parcel = { entry, client, handle, key, address };
+    entry.breakOff = () => this.#breakOff(parcel);
+    this.#waiting.push(parcel);
     this.#dispatch();
   }
 
-  /** Asks the workers what their open connections have carried, within a time limit. */
-  async refresh(): Promise<void> {
-    await Promise.all(Array.from(this.#workers.values(), (worker) => this.#ask(worker)));
+  /**
+   * Asks the workers what their open connections have carried, within a time limit.
+   *
+   * @param each what each of them has carried, and where it leads
+   */
+  async refresh(each = false): Promise<void> {
+    await Promise.all(Array.from(this.#workers.values(), (worker) => this.#askSum(worker, each)));
+  }
+
+  /**
+   * Asks all workers something that only the kind of server knows.
+   *
+   * @param limitMs how long that may take. Default: no limit
+   * @returns the answers of those that have answered
+   */
+  async ask(question: unknown, limitMs?: number): Promise<unknown[]> {
+    const answers = Array.from(this.#workers.values(), (worker) =>
+      this.#questions.ask(worker, (ask) => worker.process.send({ type: 'ask', ask, question }), limitMs),
+    );
+    return (await Promise.all(answers)).filter((answer) => answer !== undefined);
+  }
+
+  /** Tells a worker something that only the kind of server knows. One that is gone is not told. */
+  tell(worker: number, told: unknown): void {
+    this.#workers.get(worker)?.process.send({ type: 'tell', told });
+  }
+
+  /** The number of the worker that serves a connection; undefined: none does. */
+  workerOf(id: number): number | undefined {
+    return [...this.#workers.values()].find(({ parcels }) => parcels.has(id))?.number;
   }
 
   /**
@@ -149,13 +197,10 @@ export class Dispatcher {
    */
   look(): { readonly connections: readonly LiveConnection[]; readonly workers: readonly LiveWorker[] } {
     const all = [...this.#workers.values()];
-    this.#looking ??= Promise.all(all.map((worker) => this.#ask(worker, true))).then(() => {
+    this.#looking ??= this.refresh(true).then(() => {
       this.#looking = undefined;
     });
     const { ledger } = this.#options;
-    const told = new Map<number, Moved | undefined>();
-    for (const { parcels } of all) for (const [id, { moved }] of parcels) told.set(id, moved);
-    const connections = ledger.list().map((connection) => ({ ...connection, ...told.get(connection.id) }));
     const workers = all.map(({ number, process: { pid }, parcels, carried, ...worker }) => ({
       number,
       pid,
@@ -164,11 +209,12 @@ export class Dispatcher {
       startedAt: worker.startedAt,
       ...add(carried, ledger.elsewhere.get(number)),
     }));
-    return { connections, workers: workers.sort((one, other) => one.number - other.number) };
+    return { connections: ledger.list(), workers: workers.sort((one, other) => one.number - other.number) };
   }
 
   /** Breaks off all connections: what was sent is delivered. */
   cut(): void {
+    this.#isCut = true;
     for (const parcel of this.#waiting.splice(0)) this.#drop(parcel);
     this.broadcast({ type: 'cut' });
   }
@@ -194,11 +240,10 @@ export class Dispatcher {
     };
     this.#workers.set(number, worker);
     process.onMessage((message) => this.#receive(worker, message));
-    const served = new Promise<void>((resolve) => worker.onServing.push(resolve));
     process.onExit((status, signal) => this.#replace(worker, status, signal));
     process.send({ type: 'own', addresses: this.#options.own() });
-    process.send(this.#serveMessage());
-    return served;
+    this.guide?.started(number);
+    return this.#tellToServe(worker);
   }
 
   #receive(worker: Worker, message: FromWorker): void {
@@ -217,7 +262,8 @@ export class Dispatcher {
         worker.carried = add(worker.carried, message);
         // From now on it counts among the ended ones.
         const moving = ledger.elsewhere.get(worker.number);
-        if (moving && parcel.moved) ledger.elsewhere.set(worker.number, add(moving, parcel.moved, -1));
+        const { told } = parcel.entry;
+        if (moving && told) ledger.elsewhere.set(worker.number, add(moving, told, -1));
         this.#end(parcel, message);
         return this.#dispatch();
       }
@@ -226,12 +272,10 @@ export class Dispatcher {
       case 'sum':
         ledger.elsewhere.set(worker.number, message);
         for (const { id, target, sentBytes, receivedBytes } of message.each ?? []) {
-          const parcel = worker.parcels.get(id);
-          if (!parcel) continue;
-          parcel.entry.target = target;
-          parcel.moved = { sentBytes, receivedBytes };
+          const entry = worker.parcels.get(id)?.entry;
+          if (entry) Object.assign(entry, { target, told: { sentBytes, receivedBytes } });
         }
-        return this.#asked.get(message.ask)?.();
+        return this.#questions.settle(message.ask, undefined);
       case 'rate': {
         const { ask, key, client } = message;
         return worker.process.send({ type: 'rate', ask, isAllowed: takeRate(key, client) });
@@ -240,8 +284,13 @@ export class Dispatcher {
         if (!worker.isReady)
           this.#options.emit({ event: 'worker-started', worker: worker.number, pid: worker.process.pid });
         worker.isReady = true;
-        for (const onServing of worker.onServing.splice(0)) onServing();
+        while ((worker.onServing[0]?.change ?? Infinity) <= message.change)
+          worker.onServing.shift()?.settle();
         return this.#dispatch();
+      case 'answer':
+        return this.#questions.settle(message.ask, message.answer);
+      case 'tell':
+        return this.guide?.hear(worker.number, message.told);
     }
   }
 
@@ -265,9 +314,11 @@ export class Dispatcher {
   #replace(worker: Worker, status: number | null, signal: string | null): void {
     const { number, process, startedAt, parcels } = worker;
     const onGone = () => {
-      for (const onServing of worker.onServing.splice(0)) onServing();
+      for (const { settle } of worker.onServing.splice(0)) settle();
     };
     this.#workers.delete(number);
+    this.#questions.giveUp(worker);
+    this.guide?.gone(number);
     this.#options.ledger.elsewhere.delete(number);
     const [kept, lost] = [[...parcels.values()].filter(({ handle }) => handle), [] as Parcel[]];
     for (const parcel of parcels.values()) if (!parcel.handle) lost.push(parcel);
@@ -293,17 +344,22 @@ export class Dispatcher {
     this.#dispatch();
   }
 
-  #ask({ process }: Worker, each = false): Promise<void> {
-    const ask = ++this.#lastAsk;
-    let resolve: () => void = () => undefined;
-    const promise = new Promise<void>((settle) => (resolve = settle));
-    const timer = setTimeout(resolve, answerMs);
-    this.#asked.set(ask, resolve);
-    process.send({ type: 'sum', ask, each });
-    return promise.finally(() => {
-      clearTimeout(timer);
-      this.#asked.delete(ask);
-    });
+  async #askSum(worker: Worker, each: boolean): Promise<void> {
+    const send = (ask: number) => worker.process.send({ type: 'sum', ask, each });
+    await this.#questions.ask(worker, send, answerMs);
+  }
+
+  /** Breaks off a connection, wherever it is by now. */
+  #breakOff(parcel: Parcel): void {
+    if (this.#isCut) return;
+    const { id } = parcel.entry;
+    const at = this.#waiting.indexOf(parcel);
+    if (at >= 0) {
+      this.#waiting.splice(at, 1);
+      return this.#drop(parcel);
+    }
+    for (const { process, parcels } of this.#workers.values())
+      if (parcels.has(id)) process.send({ type: 'break-off', id });
   }
 
   #drop(parcel: Parcel): void {

@@ -1,44 +1,24 @@
-import { type Carried, Ledger, type Moved, type OpenConnection } from '../ledger.ts';
-import { type HostCertificate, ThrowawayCertificates } from '../throwaway-certificates.ts';
+import { type Carried, Ledger, type OpenConnection } from '../ledger.ts';
+import { ThrowawayCertificates } from '../throwaway-certificates.ts';
 import { adoptDetached, type DetachedHandle } from '../../net/hand-over.ts';
 import { nameListeners } from '../listeners.ts';
 import { OwnAddresses } from '../own-addresses.ts';
 import { serveClient } from '../serve-client.ts';
 import type { ServeHost, Service } from '../service.ts';
+import type { FromWorker, ToWorker } from './messages.ts';
 
-/** Messages from the accepting process to a worker. A client comes with its connection. */
-export type ToWorker =
-  /** Take the pairs, at the start and at each reload, with the throw-away certificates made so far, and a secret. */
-  | { readonly type: 'serve'; readonly certificates: readonly HostCertificate[]; readonly nonceKey: string }
-  /** What has been bound, all of it. */
-  | { readonly type: 'own'; readonly addresses: readonly string[] }
-  /** Read the access lists again. */
-  | { readonly type: 'reload-access' }
-  /** Serve a client of the listener `key`, which has bound `address`. */
-  | { readonly type: 'client'; readonly id: number; readonly key: string; readonly address: string }
-  /** Report what the open connections have carried, and with `each`, what each of them has. */
-  | { readonly type: 'sum'; readonly ask: number; readonly each: boolean }
-  /** The answer to 'rate'. */
-  | { readonly type: 'rate'; readonly ask: number; readonly isAllowed: boolean }
-  /** Break off all connections: what was sent is delivered. */
-  | { readonly type: 'cut' };
-
-/** Messages from a worker to the accepting process. */
-export type FromWorker =
-  /** The pairs have been taken: the answer to each 'serve'. */
-  | { readonly type: 'ready' }
-  /** The connection has arrived. */
-  | { readonly type: 'taken'; readonly id: number }
-  | ({ readonly type: 'ended'; readonly id: number } & Carried)
-  | { readonly type: 'refused'; readonly reason: string }
-  | ({ readonly type: 'sum'; readonly ask: number; readonly each?: readonly WorkerConnection[] } & Moved)
-  /** May this client, named by a PROXY header, make another connection to the listener `key`? */
-  | { readonly type: 'rate'; readonly ask: number; readonly key: string; readonly client: string };
-
-/** A connection that a worker serves. */
-export interface WorkerConnection extends Moved {
-  readonly id: number;
-  readonly target: string | undefined;
+/** What is different about a worker of one kind of server. */
+export interface WorkerKind {
+  /**
+   * Makes the services ready, at the start and at each change. One that it gave before and gives again goes on.
+   *
+   * @param state what the accepting process says is to be served; undefined: it says nothing
+   */
+  readonly prepare: (host: ServeHost, state: unknown) => Promise<readonly Service[]>;
+  /** Answers what the accepting process asks. Default: undefined. */
+  readonly answer?: (question: unknown) => unknown;
+  /** Takes what the accepting process says. Default: nothing is done. */
+  readonly hear?: (told: unknown) => void;
 }
 
 type Send = (message: FromWorker) => void;
@@ -48,6 +28,8 @@ class WorkerLedger extends Ledger {
   readonly #send: Send;
   /** The number assigned to the next connection. */
   nextId = 0;
+  /** The open connections by their numbers. */
+  readonly byId = new Map<number, OpenConnection>();
 
   constructor(send: Send) {
     super();
@@ -55,11 +37,14 @@ class WorkerLedger extends Ledger {
   }
 
   override enter(remote: string, service?: string): OpenConnection {
-    return super.enter(remote, service, this.nextId);
+    const entry = super.enter(remote, service, this.nextId);
+    this.byId.set(entry.id, entry);
+    return entry;
   }
 
   override leave(entry: OpenConnection, carried: Carried): void {
     super.leave(entry, carried);
+    this.byId.delete(entry.id);
     this.#send({ type: 'ended', id: entry.id, ...carried });
   }
 
@@ -71,24 +56,27 @@ class WorkerLedger extends Ledger {
 /** Serves the clients that another process accepts. */
 export class ServeWorker {
   readonly #send: Send;
-  readonly #prepare: (host: ServeHost) => Promise<readonly Service[]>;
+  readonly #kind: WorkerKind;
   readonly #ledger: WorkerLedger;
   readonly #stopping = new AbortController();
   #host: ServeHost;
   readonly #own: OwnAddresses;
   readonly #certificates: ThrowawayCertificates;
   #services = new Map<string, Service>();
+  /** As they were prepared. */
+  #prepared: readonly Service[] = [];
+  /** Changes, and answers to questions about what they have made, one after the other. */
+  #changing: Promise<void> = Promise.resolve();
   readonly #asked = new Map<number, (isAllowed: boolean) => void>();
   #lastAsk = 0;
 
-  /** @param prepare prepares the services, at the start and at each reload */
   constructor(
     host: Omit<ServeHost, 'ledger' | 'signal' | 'own' | 'certificates'>,
-    prepare: (host: ServeHost) => Promise<readonly Service[]>,
+    kind: WorkerKind,
     send: Send,
   ) {
     this.#send = send;
-    this.#prepare = prepare;
+    this.#kind = kind;
     this.#ledger = new WorkerLedger(send);
     this.#own = new OwnAddresses(host.family);
     this.#certificates = new ThrowawayCertificates((fingerprint) =>
@@ -106,9 +94,7 @@ export class ServeWorker {
   receive(message: ToWorker, handle: DetachedHandle | undefined): void {
     switch (message.type) {
       case 'serve':
-        this.#certificates.take(message.certificates);
-        this.#host = { ...this.#host, nonceKey: Buffer.from(message.nonceKey, 'base64') };
-        return void this.#serve();
+        return this.#inTurn(() => this.#serve(message));
       case 'own':
         return this.#own.replace(message.addresses);
       case 'reload-access':
@@ -131,8 +117,34 @@ export class ServeWorker {
         this.#asked.get(message.ask)?.(message.isAllowed);
         this.#asked.delete(message.ask);
         return;
+      case 'ask': {
+        const { ask, question } = message;
+        return this.#inTurn(() => this.#send({ type: 'answer', ask, answer: this.#answer(question) }));
+      }
+      case 'tell':
+        return this.#kind.hear?.(message.told);
+      case 'break-off':
+        return this.#ledger.byId.get(message.id)?.breakOff?.();
       case 'cut':
         return this.cut();
+    }
+  }
+
+  /** Says something to the accepting process that only the kind of server knows. */
+  tell(told: unknown): void {
+    this.#send({ type: 'tell', told });
+  }
+
+  #inTurn(work: () => Promise<void> | void): void {
+    this.#changing = this.#changing.then(work);
+  }
+
+  #answer(question: unknown): unknown {
+    try {
+      return this.#kind.answer?.(question);
+    } catch (error) {
+      this.#host.fail('worker', error);
+      return undefined;
     }
   }
 
@@ -147,17 +159,25 @@ export class ServeWorker {
    * The accepting process has prepared the services without an error, so an error here means that a file has
    * changed since.
    */
-  async #serve(): Promise<void> {
+  async #serve({
+    change,
+    certificates,
+    nonceKey,
+    state,
+  }: Extract<ToWorker, { type: 'serve' }>): Promise<void> {
+    this.#certificates.take(certificates);
+    this.#host = { ...this.#host, nonceKey: Buffer.from(nonceKey, 'base64') };
     try {
-      const services = await this.#prepare(this.#host);
-      for (const service of this.#services.values()) service.close();
+      const services = await this.#kind.prepare(this.#host, state);
+      for (const service of this.#prepared) if (!services.includes(service)) service.close();
+      this.#prepared = services;
       this.#services = new Map(
         Array.from(nameListeners(services), ([key, service]) => [key, this.#share(key, service)]),
       );
     } catch (error) {
       this.#host.fail((error as { subject?: string }).subject ?? 'worker', error);
     }
-    this.#send({ type: 'ready' });
+    this.#send({ type: 'ready', change });
   }
 
   /** A client's connection rate is counted in the process that knows all connections. */

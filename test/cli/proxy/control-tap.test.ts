@@ -6,19 +6,19 @@ import net from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { ask as exchange } from '../../helpers/bytes.ts';
-import { askControl, startControlled } from '../../helpers/control.ts';
+import { askControl, startControlled, testInBoth } from '../../helpers/control.ts';
 import { testWith } from '../../helpers/programs.ts';
 import { tempDir } from '../../helpers/temp.ts';
 
 const token = 'a-token-of-many-letters';
 
 /** A steered proxy before an echo server, with a client that has had one answer. */
-async function startTapped(t: ExecutionContext, ...words: string[]) {
+async function startTapped(t: ExecutionContext, start = startControlled, ...words: string[]) {
   const server = net.createServer((socket) => socket.on('error', () => undefined).pipe(socket));
   t.teardown(() => server.close());
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const target = `127.0.0.1:${(server.address() as net.AddressInfo).port}`;
-  const { cli, address } = await startControlled(t, ...words, '127.0.0.1:0', target);
+  const { cli, address } = await start(t, ...words, '127.0.0.1:0', target);
   const client = net.connect(await cli.port(), '127.0.0.1');
   t.teardown(() => client.destroy());
   await exchange(client, 'first', 5);
@@ -33,8 +33,8 @@ async function open(address: string, path: string, headers: http.OutgoingHttpHea
   return response;
 }
 
-test('a connection is tapped over HTTP from then on, and the tap ends with it', async (t) => {
-  const { address, client } = await startTapped(t);
+testInBoth('a connection is tapped over HTTP from then on, and the tap ends with it', async (t, start) => {
+  const { address, client } = await startTapped(t, start);
   const response = await open(address, '/v1/connections/1/tap');
   t.is(response.headers['content-type'], 'text/event-stream');
   const text = response.setEncoding('utf8').toArray();
@@ -79,8 +79,8 @@ testWith('tshark')('a recording of one connection is downloaded, and tshark read
   t.regex(notes.toString(), /recorded after 5 bytes from the client and 5 from the target/);
 });
 
-test('a recording ends after durationMs, and what is no time is refused', async (t) => {
-  const { address } = await startTapped(t);
+testInBoth('a recording ends after durationMs, and what is no time is refused', async (t, start) => {
+  const { address } = await startTapped(t, start);
   const response = await open(address, '/v1/connections/1/recording?durationMs=50');
   const file = Buffer.concat((await response.toArray()) as Buffer[]);
   t.true(response.complete);
@@ -96,20 +96,23 @@ test('a recording ends after durationMs, and what is no time is refused', async 
 });
 
 for (const view of ['tap', 'recording'])
-  test(`${view}: what is no open connection is answered with 404, and HEAD without a body`, async (t) => {
-    const { address } = await startTapped(t);
-    const { status, body } = await askControl(address, 'GET', `/v1/connections/99/${view}`);
-    t.deepEqual([status, body.code], [404, 'TNET_E_UNKNOWN_NAME']);
-    const head = await askControl(address, 'HEAD', `/v1/connections/1/${view}`);
-    t.deepEqual([head.status, head.text], [200, '']);
-    const { headers } = await askControl(address, 'POST', `/v1/connections/1/${view}`, { body: {} });
-    t.is(headers.allow, 'GET');
-  });
+  testInBoth(
+    `${view}: what is no open connection is answered with 404, and HEAD without a body`,
+    async (t, start) => {
+      const { address } = await startTapped(t, start);
+      const { status, body } = await askControl(address, 'GET', `/v1/connections/99/${view}`);
+      t.deepEqual([status, body.code], [404, 'TNET_E_UNKNOWN_NAME']);
+      const head = await askControl(address, 'HEAD', `/v1/connections/1/${view}`);
+      t.deepEqual([head.status, head.text], [200, '']);
+      const { headers } = await askControl(address, 'POST', `/v1/connections/1/${view}`, { body: {} });
+      t.is(headers.allow, 'GET');
+    },
+  );
 
 test('where there is a token, the bytes of a connection are shown to nobody without it', async (t) => {
   const file = join(tempDir(t), 'token');
   writeFileSync(file, token);
-  const { address } = await startTapped(t, '--control-token-file', file);
+  const { address } = await startTapped(t, startControlled, '--control-token-file', file);
   for (const path of ['/v1/connections/1/tap', '/v1/connections/1/recording', '/v1/connections/1/%74ap']) {
     t.is((await askControl(address, 'GET', path)).status, 401, path);
   }
@@ -124,7 +127,7 @@ test('where there is a token, the bytes of a connection are shown to nobody with
 test('a wrong token is refused also where none is needed', async (t) => {
   const file = join(tempDir(t), 'token');
   writeFileSync(file, token);
-  const { address } = await startTapped(t, '--control-token-file', file);
+  const { address } = await startTapped(t, startControlled, '--control-token-file', file);
   const headers = { authorization: 'Bearer another-token' };
   t.is((await askControl(address, 'GET', '/v1/pairs', { headers })).status, 401);
 });
@@ -133,7 +136,7 @@ test('the live page is there, with a strict policy, for everyone who reaches the
   const file = join(tempDir(t), 'token');
   writeFileSync(file, token);
   const words = ['--control', '0.0.0.0:0', '--control-allow', '127.0.0.1', '--control-token-file', file];
-  const { address: bound } = await startTapped(t, ...words);
+  const { address: bound } = await startTapped(t, startControlled, ...words);
   const address = bound.replace('0.0.0.0', '127.0.0.1');
   for (const path of ['/', '/page.css', '/page.js']) {
     const { status, headers, text } = await askControl(address, 'GET', path, {

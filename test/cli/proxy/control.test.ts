@@ -9,7 +9,7 @@ import test from 'ava';
 import { errorCode } from '../../../src/errors.ts';
 import { collectUntilClose } from '../../helpers/bytes.ts';
 import { runCli, startCli } from '../../helpers/cli.ts';
-import { askControl, startControlled } from '../../helpers/control.ts';
+import { askControl, startControlled, testInBoth } from '../../helpers/control.ts';
 import { connectPeer } from '../../helpers/peers.ts';
 import { testWith } from '../../helpers/programs.ts';
 import { exchange, startEcho, startNamed, waitEnd } from '../../helpers/proxy.ts';
@@ -17,9 +17,9 @@ import { tempDir } from '../../helpers/temp.ts';
 
 const run = promisify(execFile);
 
-test('proxy --control alone starts with no pair, takes some, and ends by SIGTERM', async (t) => {
+testInBoth('proxy --control alone starts with no pair, takes some, and ends by SIGTERM', async (t, start) => {
   const target = await startEcho(t);
-  const { cli, ask } = await startControlled(t);
+  const { cli, ask } = await start(t);
   t.deepEqual((await ask('GET', '/v1/pairs')).body, { pairs: [] });
   const settings = { listen: '127.0.0.1:0', targets: [target] };
   const added = await ask('POST', '/v1/pairs', { body: { name: 'web one', settings } });
@@ -36,65 +36,71 @@ test('proxy --control alone starts with no pair, takes some, and ends by SIGTERM
   t.is((await cli.exit).code, 143);
 });
 
-test('a fault is switched on in an open connection of a pair of the command line, and off again', async (t) => {
-  const target = await startEcho(t);
-  const { cli, ask } = await startControlled(t, '127.0.0.1:0', target, '--latency', '1ms');
-  const socket = await connectPeer(t, await cli.address());
-  const echo = async (word: string) => {
-    const startedAt = performance.now();
-    socket.write(word);
-    t.is(String((await once(socket, 'data'))[0]), word);
-    return performance.now() - startedAt;
-  };
-  await echo('first');
-  const faults = '/v1/pairs/127.0.0.1:0/faults';
-  t.deepEqual((await ask('GET', faults)).body.faults, [
-    {
-      name: 'latency',
-      direction: 'both',
-      toxicity: 1,
-      fault: { kind: 'latency', delayMs: 1, jitterMs: 0 },
-      group: 'options',
-    },
-  ]);
-  const slow = { fault: { kind: 'latency', delayMs: 400 }, name: 'slow', direction: 'up' };
-  const added = await ask('POST', faults, { body: slow });
-  t.is(added.status, 201);
-  t.is(added.body.connections, 1);
-  t.true((await echo('slow')) >= 395);
-  const changed = await ask('PATCH', `${faults}/slow`, { body: { fault: { delayMs: 5 }, toxicity: 0.5 } });
-  t.like(changed.body.fault, { name: 'slow', toxicity: 0.5, fault: { kind: 'latency', delayMs: 5 } });
-  t.deepEqual((await ask('DELETE', `${faults}/slow`)).status, 200);
-  t.is((await ask('DELETE', faults)).body.connections, 1);
-  t.deepEqual((await ask('GET', faults)).body, { faults: [] });
-  await echo('last');
-});
+testInBoth(
+  'a fault is switched on in an open connection of a pair of the command line, and off again',
+  async (t, start) => {
+    const target = await startEcho(t);
+    const { cli, ask } = await start(t, '127.0.0.1:0', target, '--latency', '1ms');
+    const socket = await connectPeer(t, await cli.address());
+    const echo = async (word: string) => {
+      const startedAt = performance.now();
+      socket.write(word);
+      t.is(String((await once(socket, 'data'))[0]), word);
+      return performance.now() - startedAt;
+    };
+    await echo('first');
+    const faults = '/v1/pairs/127.0.0.1:0/faults';
+    t.deepEqual((await ask('GET', faults)).body.faults, [
+      {
+        name: 'latency',
+        direction: 'both',
+        toxicity: 1,
+        fault: { kind: 'latency', delayMs: 1, jitterMs: 0 },
+        group: 'options',
+      },
+    ]);
+    const slow = { fault: { kind: 'latency', delayMs: 400 }, name: 'slow', direction: 'up' };
+    const added = await ask('POST', faults, { body: slow });
+    t.is(added.status, 201);
+    t.is(added.body.connections, 1);
+    t.true((await echo('slow')) >= 395);
+    const changed = await ask('PATCH', `${faults}/slow`, { body: { fault: { delayMs: 5 }, toxicity: 0.5 } });
+    t.like(changed.body.fault, { name: 'slow', toxicity: 0.5, fault: { kind: 'latency', delayMs: 5 } });
+    t.deepEqual((await ask('DELETE', `${faults}/slow`)).status, 200);
+    t.is((await ask('DELETE', faults)).body.connections, 1);
+    t.deepEqual((await ask('GET', faults)).body, { faults: [] });
+    await echo('last');
+  },
+);
 
-test('connections are listed and reset, and the totals count from when they are reset', async (t) => {
-  const target = await startEcho(t);
-  const { cli, ask } = await startControlled(t, '127.0.0.1:0', target);
-  const socket = await connectPeer(t, await cli.address());
-  socket.write('hello');
-  await once(socket, 'data');
-  const { connections } = (await ask('GET', '/v1/connections?pair=127.0.0.1:0')).body;
-  t.like(connections, [{ id: 1, pair: '127.0.0.1:0', target, sentBytes: 5, receivedBytes: 5 }]);
-  t.is((await ask('GET', '/v1/connections?pair=none')).status, 404);
-  t.like((await ask('POST', '/v1/totals/reset')).body, { connections: 0, open: 1, sentBytes: 0 });
-  const end = collectUntilClose(socket);
-  t.deepEqual((await ask('DELETE', '/v1/connections/1')).body, { connections: 1 });
-  t.is(((await end).error as NodeJS.ErrnoException).code, 'ECONNRESET');
-  const gone = await ask('DELETE', '/v1/connections/99');
-  t.is(gone.status, 404);
-  t.deepEqual(gone.body, {
-    code: 'TNET_E_UNKNOWN_NAME',
-    message: 'there is no open connection of this number',
-    subject: '99',
-  });
-});
+testInBoth(
+  'connections are listed and reset, and the totals count from when they are reset',
+  async (t, start) => {
+    const target = await startEcho(t);
+    const { cli, ask } = await start(t, '127.0.0.1:0', target);
+    const socket = await connectPeer(t, await cli.address());
+    socket.write('hello');
+    await once(socket, 'data');
+    const { connections } = (await ask('GET', '/v1/connections?pair=127.0.0.1:0')).body;
+    t.like(connections, [{ id: 1, pair: '127.0.0.1:0', target, sentBytes: 5, receivedBytes: 5 }]);
+    t.is((await ask('GET', '/v1/connections?pair=none')).status, 404);
+    t.like((await ask('POST', '/v1/totals/reset')).body, { connections: 0, open: 1, sentBytes: 0 });
+    const end = collectUntilClose(socket);
+    t.deepEqual((await ask('DELETE', '/v1/connections/1')).body, { connections: 1 });
+    t.is(((await end).error as NodeJS.ErrnoException).code, 'ECONNRESET');
+    const gone = await ask('DELETE', '/v1/connections/99');
+    t.is(gone.status, 404);
+    t.deepEqual(gone.body, {
+      code: 'TNET_E_UNKNOWN_NAME',
+      message: 'there is no open connection of this number',
+      subject: '99',
+    });
+  },
+);
 
-test('settings and targets are changed, and a pair is disabled and removed', async (t) => {
+testInBoth('settings and targets are changed, and a pair is disabled and removed', async (t, start) => {
   const [one, other] = [await startNamed(t, 'one'), await startNamed(t, 'other')];
-  const { cli, ask } = await startControlled(
+  const { cli, ask } = await start(
     t,
     '127.0.0.1:0',
     one,
@@ -134,9 +140,9 @@ test('settings and targets are changed, and a pair is disabled and removed', asy
   t.is((await ask('GET', pair)).status, 404);
 });
 
-test('what cannot be done is answered with its reason, and changes nothing', async (t) => {
+testInBoth('what cannot be done is answered with its reason, and changes nothing', async (t, start) => {
   const target = await startEcho(t);
-  const { cli, ask } = await startControlled(t, '127.0.0.1:0', target);
+  const { cli, ask } = await start(t, '127.0.0.1:0', target);
   const address = await cli.address();
   const post = (body: unknown) => ask('POST', '/v1/pairs', { body });
   const pair = '/v1/pairs/127.0.0.1:0';
@@ -198,53 +204,59 @@ test('what cannot be done is answered with its reason, and changes nothing', asy
   t.is((await exchange(t, address, 'still')).bytes.toString(), 'still');
 });
 
-test('events are streamed as --json prints them, and the stream ends with the proxy', async (t) => {
-  const target = await startEcho(t);
-  const { cli, address } = await startControlled(t, '127.0.0.1:0', target, '-v');
-  const request = http.get({ host: '127.0.0.1', port: address.split(':')[1], path: '/v1/events' });
-  const [response] = (await once(request, 'response')) as [http.IncomingMessage];
-  t.is(response.headers['content-type'], 'text/event-stream');
-  response.setEncoding('utf8');
-  await once(response, 'readable');
-  await exchange(t, await cli.address(), 'hello');
-  await cli.said(/eof, 5 bytes in/);
-  cli.child.kill('SIGTERM');
-  let text = '';
-  for await (const part of response) text += String(part);
-  const events = [...text.matchAll(/^data: (.*)$/gm)].map(
-    ([, json]) => JSON.parse(json!) as Record<string, unknown>,
-  );
-  const names = events.map(({ event }) => event);
-  t.deepEqual(
-    names.filter((name) => name === 'accepted' || name === 'connected' || name === 'ended'),
-    ['accepted', 'connected', 'ended'],
-  );
-  t.like(
-    events.find(({ event }) => event === 'ended'),
-    { id: 1, sentBytes: 5, receivedBytes: 5, reason: 'eof' },
-  );
-  t.regex(String(events[0]?.['time']), /^\d{4}-.*Z$/);
-});
+testInBoth(
+  'events are streamed as --json prints them, and the stream ends with the proxy',
+  async (t, start) => {
+    const target = await startEcho(t);
+    const { cli, address } = await start(t, '127.0.0.1:0', target, '-v');
+    const request = http.get({ host: '127.0.0.1', port: address.split(':')[1], path: '/v1/events' });
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    t.is(response.headers['content-type'], 'text/event-stream');
+    response.setEncoding('utf8');
+    await once(response, 'readable');
+    await exchange(t, await cli.address(), 'hello');
+    await cli.said(/eof, 5 bytes in/);
+    cli.child.kill('SIGTERM');
+    let text = '';
+    for await (const part of response) text += String(part);
+    const events = [...text.matchAll(/^data: (.*)$/gm)].map(
+      ([, json]) => JSON.parse(json!) as Record<string, unknown>,
+    );
+    const names = events.map(({ event }) => event);
+    t.deepEqual(
+      names.filter((name) => name === 'accepted' || name === 'connected' || name === 'ended'),
+      ['accepted', 'connected', 'ended'],
+    );
+    t.like(
+      events.find(({ event }) => event === 'ended'),
+      { id: 1, sentBytes: 5, receivedBytes: 5, reason: 'eof' },
+    );
+    t.regex(String(events[0]?.['time']), /^\d{4}-.*Z$/);
+  },
+);
 
-test('a file is reloaded by its pairs: what was added goes, and what stays keeps its port', async (t) => {
-  const [target, file] = [await startEcho(t), join(tempDir(t), 'tnet.json')];
-  const web = { name: 'web', listen: '127.0.0.1:0', targets: [target] };
-  const write = (...pairs: object[]) => writeFileSync(file, JSON.stringify({ pairs }));
-  write(web);
-  const { cli, ask } = await startControlled(t, '--config', file);
-  const { address } = (await ask('GET', '/v1/pairs/web')).body;
-  await ask('POST', '/v1/pairs', {
-    body: { name: 'guest', settings: { listen: '127.0.0.1:0', targets: [target] } },
-  });
-  write({ ...web, idle: '1h' }, { name: 'other', listen: '127.0.0.1:0', targets: [target] });
-  cli.child.kill('SIGHUP');
-  await cli.said(/reloaded, 2 pairs/);
-  const { pairs } = (await ask('GET', '/v1/pairs')).body;
-  t.like(pairs, [
-    { name: 'web', address, settings: { idle: '1h' } },
-    { name: 'other', isEnabled: true },
-  ]);
-});
+testInBoth(
+  'a file is reloaded by its pairs: what was added goes, and what stays keeps its port',
+  async (t, start) => {
+    const [target, file] = [await startEcho(t), join(tempDir(t), 'tnet.json')];
+    const web = { name: 'web', listen: '127.0.0.1:0', targets: [target] };
+    const write = (...pairs: object[]) => writeFileSync(file, JSON.stringify({ pairs }));
+    write(web);
+    const { cli, ask } = await start(t, '--config', file);
+    const { address } = (await ask('GET', '/v1/pairs/web')).body;
+    await ask('POST', '/v1/pairs', {
+      body: { name: 'guest', settings: { listen: '127.0.0.1:0', targets: [target] } },
+    });
+    write({ ...web, idle: '1h' }, { name: 'other', listen: '127.0.0.1:0', targets: [target] });
+    cli.child.kill('SIGHUP');
+    await cli.said(/reloaded, 2 pairs/);
+    const { pairs } = (await ask('GET', '/v1/pairs')).body;
+    t.like(pairs, [
+      { name: 'web', address, settings: { idle: '1h' } },
+      { name: 'other', isEnabled: true },
+    ]);
+  },
+);
 
 test('a path is a Unix socket for this user only, and is gone at the end', async (t) => {
   const path = join(tempDir(t), 'control');
@@ -281,7 +293,6 @@ const usage: [string, string[], RegExp][] = [
     /give --control-token-file and --control-allow/,
   ],
   ['UDP', ['--control', 'udp://127.0.0.1:0'], /listens on TCP or a Unix socket/],
-  ['workers', ['--control', '127.0.0.1:0', '--workers', '2'], /--workers/],
   [
     'a token without the address',
     ['--control-token-file', 'TOKEN', '127.0.0.1:0', '127.0.0.1:9'],

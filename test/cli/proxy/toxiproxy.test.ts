@@ -18,6 +18,7 @@ type Start = (t: ExecutionContext) => Promise<ToxiproxyServer>;
 
 const servers: readonly [name: string, start: Start, isOurs: boolean][] = [
   ['tnet', startControl, true],
+  ['tnet and two workers', (t) => startControl(t, '--workers', '2'), true],
   ...(realToxiproxy === undefined
     ? []
     : [['toxiproxy', startRealToxiproxy, false] as [string, Start, boolean]]),

@@ -194,7 +194,6 @@ test.serial('with 64 descriptors a process, 200 clients are served in turn by wo
 });
 
 for (const [args, message] of [
-  [['0', '1', '--workers', '2', '--seed', '1', '--corrupt', '0.1'], /--seed: makes no sense with --workers/],
   [['0', '--replay', 'a.json', '--workers', '2'], /--replay: makes no sense with --workers/],
   [['0', '1', '--workers', '2', '--tap'], /--tap.*--workers|--workers.*--tap/],
   [['0', '1', '--workers', '2', '-o', 'x.pcapng'], /--output.*--workers|--workers.*--output/],

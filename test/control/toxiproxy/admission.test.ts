@@ -1,7 +1,7 @@
 import test from 'ava';
 import { Control } from '../../../src/control/control.ts';
 import { answerToxiproxy } from '../../../src/control/toxiproxy/routes.ts';
-import type { ToxiproxySteered } from '../../../src/control/toxiproxy/proxies.ts';
+import { toSteered } from '../../helpers/steering.ts';
 import { Proxy } from '../../../commands/proxy/library.ts';
 
 const proxy = '{"name":"a","listen":"127.0.0.1:0","upstream":"127.0.0.1:1","enabled":false}';
@@ -72,7 +72,7 @@ for (const { what, headers, target = '/proxies', text = proxy, token, status, er
       token,
       isPublic: false,
       host: '127.0.0.1',
-      interfaces: [answerToxiproxy(steered as unknown as ToxiproxySteered)],
+      interfaces: [answerToxiproxy(toSteered(steered))],
       isEnding: () => false,
       report: (fault) => t.fail(fault.message),
     });

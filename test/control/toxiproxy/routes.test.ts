@@ -4,7 +4,7 @@ import tls from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import type { ControlAnswer, ControlRequest } from '../../../src/control/request.ts';
 import { answerToxiproxy } from '../../../src/control/toxiproxy/routes.ts';
-import type { ToxiproxySteered } from '../../../src/control/toxiproxy/proxies.ts';
+import { toSteered } from '../../helpers/steering.ts';
 import { echo, exchange, startProxy, startServer } from '../../helpers/proxied.ts';
 import { toxiproxyCalls, withoutPorts, withPorts } from '../../helpers/toxiproxy-calls.ts';
 import { tempDir } from '../../helpers/temp.ts';
@@ -12,7 +12,7 @@ import { findPorts } from '../../helpers/toxiproxy-world.ts';
 
 async function start(t: ExecutionContext) {
   const { proxy: steered } = await startProxy(t, []);
-  const answer = answerToxiproxy(steered as unknown as ToxiproxySteered);
+  const answer = answerToxiproxy(toSteered(steered));
   const ask = (
     method: string,
     path: string,

@@ -59,13 +59,14 @@ const directions: readonly FaultDirection[] = ['up', 'down'];
  * connections, and lowering it takes some of them out again. With the same seed, the draws are the same.
  */
 export class LiveFaults {
-  readonly #seed: number;
+  /** What all draws depend on, besides the number of the connection and the name of the fault. */
+  readonly seed: number;
   #faults: readonly PairFault[] = [];
   readonly #open = new Set<OpenLink>();
 
   /** @param seed default: another one each time */
   constructor({ seed = Math.floor(Math.random() * 2 ** 32) }: { readonly seed?: number | undefined } = {}) {
-    this.#seed = seed;
+    this.seed = seed;
   }
 
   /** The faults, in the order in which bytes pass them. */
@@ -150,7 +151,7 @@ export class LiveFaults {
       const chain = chains[direction];
       if (chain.destroyed) continue;
       const isThere = chain.faults.some((fault) => fault.name === name);
-      const random = createRandom(this.#seed, connection, direction, name);
+      const random = createRandom(this.seed, connection, direction, name);
       if (!wanted || !this.#hits(wanted, direction, connection)) {
         if (!isThere) continue;
         chain.remove(name);
@@ -173,7 +174,7 @@ export class LiveFaults {
     connection: number,
   ): boolean {
     if (direction !== 'both' && direction !== way) return false;
-    return createRandom(this.#seed, connection, 'toxicity', group ?? name)() < toxicity;
+    return createRandom(this.seed, connection, 'toxicity', group ?? name)() < toxicity;
   }
 }
 
