@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import type { DetachedHandle } from '../src/net/hand-over.ts';
-import type { WorkerProcess } from '../src/serve/workers/dispatcher.ts';
+import type { WorkerProcess } from '../src/serve/workers/worker-process.ts';
 import type { FromWorker, ToWorker } from '../src/serve/workers/messages.ts';
 import { ServeWorker, type WorkerKind } from '../src/serve/workers/worker.ts';
 import type { Context } from './context.ts';

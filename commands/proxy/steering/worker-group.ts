@@ -3,7 +3,8 @@ import type { SteeredTarget } from '../../../src/control/steered.ts';
 import type { FaultOperation } from '../../../src/handlers/relay/faults/fault-operation.ts';
 import type { LiveFaults } from '../../../src/handlers/relay/faults/live-faults.ts';
 import type { Event } from '../../../src/report/events.ts';
-import type { Dispatcher, WorkerGuide } from '../../../src/serve/workers/dispatcher.ts';
+import type { Dispatcher } from '../../../src/serve/workers/dispatcher.ts';
+import type { WorkerGuide } from '../../../src/serve/workers/worker-process.ts';
 import { listWrittenTargets, type OwnPair } from './own-pair.ts';
 import type { PairState } from './state.ts';
 import type {

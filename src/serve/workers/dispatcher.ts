@@ -1,24 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { readDescriptorLimit } from '../../net/descriptors.ts';
-import { detachHandle, type DetachedHandle } from '../../net/hand-over.ts';
+import { detachHandle } from '../../net/hand-over.ts';
 import type { Socket } from '../../net/index.ts';
 import type { Event } from '../../report/events.ts';
 import type { LiveConnection, LiveWorker } from '../../report/live-rates.ts';
-import type { Ledger, Moved, OpenConnection } from '../ledger.ts';
+import type { Ledger } from '../ledger.ts';
 import type { Place } from '../service.ts';
 import type { HostCertificate } from '../throwaway-certificates.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 import { OpenQuestions } from './open-questions.ts';
-
-/** A worker's process, as the dispatcher uses it. */
-export interface WorkerProcess {
-  readonly pid: number;
-  send(message: ToWorker, handle?: DetachedHandle): void;
-  onMessage(listener: (message: FromWorker) => void): void;
-  onExit(listener: (status: number | null, signal: string | null) => void): void;
-  /** Lets it end: it has nothing left to do. */
-  disconnect(): void;
-}
+import type { WorkerGuide, WorkerProcess } from './worker-process.ts';
+import { add, createWorker, showWorker, type Parcel, type Worker } from './worker-record.ts';
 
 export interface DispatcherOptions {
   readonly count: number;
@@ -33,18 +25,6 @@ export interface DispatcherOptions {
   readonly certificates: () => readonly HostCertificate[];
 }
 
-/** What decides what the workers serve, when that is not what they read themselves; see WorkerKind. */
-export interface WorkerGuide {
-  /** What is to be served by now, as plain data. */
-  readonly state: () => unknown;
-  /** A worker has been started, and has been told nothing yet. */
-  readonly started: (worker: number) => void;
-  /** A worker says something. */
-  readonly hear: (worker: number, told: unknown) => void;
-  /** A worker is gone, with its connections. */
-  readonly gone: (worker: number) => void;
-}
-
 /** What a worker needs besides its connections. */
 const descriptorReserve = 40;
 
@@ -57,29 +37,6 @@ const descriptorsEach = 8;
 /** A worker that dies sooner than this is restarted after a pause, which doubles each time. */
 const youngMs = 1_000;
 const longestPauseMs = 30_000;
-
-interface Worker {
-  readonly number: number;
-  readonly process: WorkerProcess;
-  readonly startedAt: number;
-  isReady: boolean;
-  /** Called when it has taken a change, or is gone. */
-  readonly onServing: { readonly change: number; readonly settle: () => void }[];
-  readonly parcels: Map<number, Parcel>;
-  /** How many connections it has been given, and what the ended ones carried. */
-  connections: number;
-  carried: Moved;
-}
-
-/** A connection on its way to a worker, or with it. */
-interface Parcel {
-  readonly entry: OpenConnection;
-  readonly client: Socket;
-  readonly key: string;
-  readonly address: string;
-  /** Held here until the worker has it: when that fails, another worker gets it. */
-  handle: DetachedHandle | undefined;
-}
 
 /**
  * Hands accepted connections to worker processes: each to the one that has the fewest. An accepted connection is
@@ -201,14 +158,7 @@ export class Dispatcher {
       this.#looking = undefined;
     });
     const { ledger } = this.#options;
-    const workers = all.map(({ number, process: { pid }, parcels, carried, ...worker }) => ({
-      number,
-      pid,
-      connections: worker.connections,
-      open: parcels.size,
-      startedAt: worker.startedAt,
-      ...add(carried, ledger.elsewhere.get(number)),
-    }));
+    const workers = all.map((worker) => showWorker(worker, ledger.elsewhere.get(worker.number)));
     return { connections: ledger.list(), workers: workers.sort((one, other) => one.number - other.number) };
   }
 
@@ -228,16 +178,7 @@ export class Dispatcher {
 
   #startWorker(number: number): Promise<void> {
     const process = this.#options.start(number);
-    const worker: Worker = {
-      number,
-      process,
-      startedAt: performance.now(),
-      isReady: false,
-      onServing: [],
-      parcels: new Map(),
-      connections: 0,
-      carried: { sentBytes: 0, receivedBytes: 0 },
-    };
+    const worker = createWorker(number, process);
     this.#workers.set(number, worker);
     process.onMessage((message) => this.#receive(worker, message));
     process.onExit((status, signal) => this.#replace(worker, status, signal));
@@ -372,13 +313,6 @@ export class Dispatcher {
     // Destroying the token also frees the place that it took.
     client.destroy();
   }
-}
-
-function add(one: Moved, other: Moved | undefined, sign: 1 | -1 = 1): Moved {
-  return {
-    sentBytes: one.sentBytes + sign * (other?.sentBytes ?? 0),
-    receivedBytes: one.receivedBytes + sign * (other?.receivedBytes ?? 0),
-  };
 }
 
 /** How long a worker may take to report its sums. */
