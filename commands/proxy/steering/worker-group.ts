@@ -36,8 +36,8 @@ export class WorkerGroup implements WorkerGuide {
   readonly #numbers = new WeakMap<object, number>();
   #lastNumber = 0;
   readonly #hearers = new Set<(event: Event) => void>();
-  /** What each worker said last. */
-  #targets: readonly ReadonlyMap<string, readonly SteeredTarget[]>[] = [];
+  /** The targets of each pair, as each worker said last. */
+  readonly #targets = new Map<number, ReadonlyMap<string, readonly SteeredTarget[]>>();
 
   /** @param pairs those that there are by now */
   constructor(dispatcher: Dispatcher, pairs: () => readonly OwnPair[]) {
@@ -78,6 +78,7 @@ export class WorkerGroup implements WorkerGuide {
 
   gone(worker: number): void {
     this.taps.gone(worker);
+    this.#targets.delete(worker);
   }
 
   /** See Dispatcher#reload(). */
@@ -88,7 +89,7 @@ export class WorkerGroup implements WorkerGuide {
   /** Changes the faults of a pair as they have been changed here. @returns how many open connections it applied to */
   async changeFaults(faults: LiveFaults, operation: FaultOperation): Promise<number> {
     const counts = await this.#ask({ ask: 'faults', number: this.#numberOf(faults), operation });
-    return (counts as number[]).reduce((sum, count) => sum + count, 0);
+    return (counts as readonly number[]).reduce((sum, count) => sum + count, 0);
   }
 
   /** @returns false: the pair has no such target */
@@ -100,16 +101,17 @@ export class WorkerGroup implements WorkerGuide {
 
   /** Brings up to date what is known of connections and targets. */
   async refresh(): Promise<void> {
-    const [targets] = await Promise.all([
-      this.#ask({ ask: 'targets' }, answerMs),
+    const question: WorkerQuestion = { ask: 'targets' };
+    const [answers] = await Promise.all([
+      this.#dispatcher.ask(question, answerMs),
       this.#dispatcher.refresh(true),
     ]);
-    this.#targets = (targets as WorkerTargets[]).map((each) => new Map(each));
+    for (const [worker, targets] of answers) this.#targets.set(worker, new Map(targets as WorkerTargets));
   }
 
   /** The targets of a pair, as the workers said last. */
   targets({ name, state }: OwnPair): readonly SteeredTarget[] {
-    const each = this.#targets.flatMap((targets) => {
+    const each = [...this.#targets.values()].flatMap((targets) => {
       const known = targets.get(name);
       return known ? [known] : [];
     });
@@ -138,8 +140,8 @@ export class WorkerGroup implements WorkerGuide {
     return number;
   }
 
-  #ask(question: WorkerQuestion, limitMs?: number): Promise<unknown[]> {
-    return this.#dispatcher.ask(question, limitMs);
+  async #ask(question: WorkerQuestion): Promise<readonly unknown[]> {
+    return [...(await this.#dispatcher.ask(question)).values()];
   }
 
   #tell(worker: number, told: ToldWorker): void {

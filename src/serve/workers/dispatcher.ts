@@ -129,13 +129,17 @@ export class Dispatcher {
    * Asks all workers something that only the kind of server knows.
    *
    * @param limitMs how long that may take. Default: no limit
-   * @returns the answers of those that have answered
+   * @returns what those that have answered said, by their numbers
    */
-  async ask(question: unknown, limitMs?: number): Promise<unknown[]> {
-    const answers = Array.from(this.#workers.values(), (worker) =>
-      this.#questions.ask(worker, (ask) => worker.process.send({ type: 'ask', ask, question }), limitMs),
-    );
-    return (await Promise.all(answers)).filter((answer) => answer !== undefined);
+  async ask(question: unknown, limitMs?: number): Promise<ReadonlyMap<number, unknown>> {
+    const answers = new Map<number, unknown>();
+    const ask = async (worker: Worker) => {
+      const send = (number: number) => worker.process.send({ type: 'ask', ask: number, question });
+      const answer = await this.#questions.ask(worker, send, limitMs);
+      if (answer !== undefined) answers.set(worker.number, answer);
+    };
+    await Promise.all(Array.from(this.#workers.values(), ask));
+    return answers;
   }
 
   /** Tells a worker something that only the kind of server knows. One that is gone is not told. */

@@ -193,6 +193,22 @@ test.serial('with 64 descriptors a process, 200 clients are served in turn by wo
   );
 });
 
+test.serial('with a seed, workers cause the faults of one process in the same connections', async (t) => {
+  const target = await startEcho(t);
+  const faults = ['--corrupt', '0.5', '--probability', '0.5', '--seed', '7'];
+  const seen = [];
+  for (const words of [[], ['--workers', '2']]) {
+    const { address } = await startProxy(t, target, ...words, ...faults);
+    const answers: string[] = [];
+    for (let count = 0; count < 12; count++)
+      answers.push((await exchange(t, address, 'hello')).bytes.toString('hex'));
+    seen.push(answers);
+  }
+  t.deepEqual(seen[1], seen[0]);
+  const whole = seen[0]!.filter((answer) => answer === Buffer.from('hello').toString('hex')).length;
+  t.true(whole > 0 && whole < 12);
+});
+
 for (const [args, message] of [
   [['0', '--replay', 'a.json', '--workers', '2'], /--replay: makes no sense with --workers/],
   [['0', '1', '--workers', '2', '--tap'], /--tap.*--workers|--workers.*--tap/],
