@@ -13,6 +13,7 @@ import type { ProxyHost } from '../../../src/handlers/relay/host.ts';
 import { prepareRelays } from '../../../src/handlers/relay/prepare.ts';
 import type { RelayService } from '../../../src/handlers/relay/service.ts';
 import { setTargetEnabled } from '../../../src/handlers/relay/targets/states.ts';
+import { guarded } from '../../../src/net/guard.ts';
 import { roundMs } from '../../../src/quantities.ts';
 import type { Event } from '../../../src/report/events.ts';
 import type { Moved, OpenConnection, Totals } from '../../../src/serve/ledger.ts';
@@ -21,6 +22,7 @@ import { ServeError } from '../../../src/serve/service.ts';
 import type { NamedPair } from '../config-file.ts';
 import { applyFaults } from './apply-faults.ts';
 import { OwnPair } from './own-pair.ts';
+import { Rates } from './rates.ts';
 import { createState, disableState, isFaultSetting, type PairState } from './state.ts';
 import { subtractTotals } from './subtract-totals.ts';
 
@@ -47,6 +49,9 @@ interface Planned {
   readonly state: PairState;
 }
 
+/** How often what connections have moved is noted, for their rates. */
+const noteMs = 1_000;
+
 /** The pairs of a proxy while it runs: what is served, with which faults, and what becomes of open connections. */
 export class Steering implements Steered {
   readonly #options: SteeringOptions;
@@ -56,9 +61,15 @@ export class Steering implements Steered {
   #isEnding = false;
   /** What had been done at resetTotals(). */
   #before: Totals | undefined;
+  readonly #rates = new Rates();
+  readonly #noting: NodeJS.Timeout;
 
   constructor(options: SteeringOptions) {
     this.#options = options;
+    this.#noting = setInterval(
+      guarded(() => this.#note()),
+      noteMs,
+    ).unref();
   }
 
   get pairs(): readonly SteeredPair[] {
@@ -74,6 +85,7 @@ export class Steering implements Steered {
   /** Makes no more changes. Settles when the one under way has been made. */
   async end(): Promise<void> {
     this.#isEnding = true;
+    clearInterval(this.#noting);
     await this.#changing;
   }
 
@@ -166,11 +178,10 @@ export class Steering implements Steered {
   connections(): readonly SteeredConnection[] {
     tellLanes();
     const now = performance.now();
-    return this.#options.host.ledger.list().map(({ startedAt, service = '', ...connection }) => ({
-      ...connection,
-      pair: service,
-      ageMs: roundMs(now - startedAt),
-    }));
+    return this.#options.host.ledger.list().map((entry) => {
+      const { startedAt, service = '', ...connection } = entry;
+      return { ...connection, pair: service, ageMs: roundMs(now - startedAt), ...this.#rates.of(entry, now) };
+    });
   }
 
   reset(id: number): void {
@@ -198,6 +209,11 @@ export class Steering implements Steered {
 
   listen(onEvent: (event: Event) => void): () => void {
     return this.#options.listen(onEvent);
+  }
+
+  #note(): void {
+    tellLanes();
+    this.#rates.note(this.#options.host.ledger.list());
   }
 
   #create(name: string, state: PairState): OwnPair {
