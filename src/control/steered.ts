@@ -1,7 +1,7 @@
 import type { LiveFaults } from '../handlers/relay/faults/live-faults.ts';
 import type { TargetState } from '../handlers/relay/targets/target-settings.ts';
 import type { Event } from '../report/events.ts';
-import type { DescribedGreeting } from '../serve/greeting/describe-greeting.ts';
+import type { DescribedGreeting } from '../serve/greeting/described-greeting.ts';
 import type { Moved, Totals } from '../serve/ledger.ts';
 
 /** The settings of a pair as they are written in a configuration file: docs/proxy-config.schema.json. */

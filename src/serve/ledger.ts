@@ -3,7 +3,7 @@ import type { EndingReason } from '../flow/flow.ts';
 import { localEndOf } from '../net/local-end.ts';
 import { roundMs } from '../quantities.ts';
 import type { Event, EventName } from '../report/events.ts';
-import type { DescribedGreeting } from './greeting/describe-greeting.ts';
+import type { DescribedGreeting } from './greeting/described-greeting.ts';
 
 /** What a server has done so far, over all its listeners. `sentBytes` went to clients, `receivedBytes` came from them. */
 export interface Totals {

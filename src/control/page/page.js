@@ -373,7 +373,7 @@ function startTap(id) {
   $('tap-log').replaceChildren();
   $('tap').hidden = false;
   setText($('tap-title'), `Tap of connection ${id}`);
-  setText($('tap-state'), 'listening');
+  setText($('tap-state'), 'starting');
   $('tap-record').disabled = false;
   showPaused();
   $('tap-title').focus();
@@ -391,7 +391,8 @@ function startTap(id) {
 function take(event) {
   const { direction, offset, atMs, base64 } = event;
   const say = (note) => tap.waiting.push({ note: atMs ? `${clock(atMs)} ${note}` : note, bytes: [] });
-  if (event.event === 'data')
+  if (event.event === 'open') setText($('tap-state'), 'listening');
+  else if (event.event === 'data')
     tap.waiting.push({
       direction,
       offset,

@@ -1,23 +1,7 @@
 import type { Connection } from '../../net/connection.ts';
 import { Socket } from '../../net/index.ts';
-import { formatSource, type Greeting, type TargetRequest } from './greeting.ts';
-
-/** What a client said before its stream began, as far as it said it. */
-export interface DescribedGreeting {
-  /** The client that a PROXY header names; `unknown` if it names none. */
-  readonly client?: string;
-  /** What was agreed on by TLS. */
-  readonly tls?: {
-    readonly protocol: string;
-    /** The name that the client asked for. */
-    readonly serverName?: string;
-    readonly alpn?: string;
-  };
-  /** What it asks to be connected to, by SOCKS or CONNECT. */
-  readonly request?: Pick<TargetRequest, 'command' | 'host' | 'port'>;
-  /** The pattern of --route that its first bytes match: `sni:db.example.com`. */
-  readonly route?: string;
-}
+import type { DescribedGreeting } from './described-greeting.ts';
+import { formatSource, type Greeting } from './greeting.ts';
 
 /** Undefined for a client that said nothing of this kind. */
 export function describeGreeting(

@@ -233,6 +233,7 @@ test('events are streamed as --json prints them, and the stream ends with the pr
   const target = await startEcho(t);
   const { cli, address } = await startControlled(t, '127.0.0.1:0', target, '-v');
   const request = http.get({ host: '127.0.0.1', port: address.split(':')[1], path: '/v1/events' });
+  request.on('error', () => undefined);
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
   t.is(response.headers['content-type'], 'text/event-stream');
   response.setEncoding('utf8');
