@@ -100,7 +100,7 @@ testPage(
     ]);
     const startedAt = performance.now();
     await exchange(client, 'slow', 4);
-    t.true(performance.now() - startedAt >= 190);
+    t.true(performance.now() - startedAt >= 170);
     await page.press('Tab');
     await page.press('ArrowRight');
     await page.until("document.querySelector('.fault output').textContent === '110 ms'");

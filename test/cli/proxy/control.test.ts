@@ -63,7 +63,7 @@ test('a fault is switched on in an open connection of a pair of the command line
   const added = await ask('POST', faults, { body: slow });
   t.is(added.status, 201);
   t.is(added.body.connections, 1);
-  t.true((await echo('slow')) >= 395);
+  t.true((await echo('slow')) >= 370);
   const changed = await ask('PATCH', `${faults}/slow`, { body: { fault: { delayMs: 5 }, toxicity: 0.5 } });
   t.like(changed.body.fault, { name: 'slow', toxicity: 0.5, fault: { kind: 'latency', delayMs: 5 } });
   t.deepEqual((await ask('DELETE', `${faults}/slow`)).status, 200);
