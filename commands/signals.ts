@@ -1,5 +1,6 @@
 import { flushCompileCache } from 'node:module';
 import { isHangupIgnored } from '../src/dial/local/hangup.ts';
+import { isForBorrower } from '../src/dial/lent-terminal.ts';
 import { exitCodes } from '../src/exit-codes.ts';
 import type { EndingReason } from '../src/flow/flow.ts';
 import { restoreBlocking } from '../src/net/handles.ts';
@@ -43,13 +44,6 @@ export function isEndingSignal(signal: string): signal is EndingSignal {
   return Object.hasOwn(statuses, signal);
 }
 
-/** Whether another program has the terminal: a Ctrl-C reaches its whole process group, us too, and is meant for it. */
-let isTerminalLent = false;
-
-export function lendTerminal(isLent: boolean): void {
-  isTerminalLent = isLent;
-}
-
 /** What a SIGHUP reloads; it ends a command that has nothing to reload. */
 const reloads = new Set<() => void>();
 /**
@@ -89,7 +83,7 @@ export function catchInterruption(limit?: RunLimit): Interruption {
     controller.abort();
   };
   const onSignal = (signal: NodeJS.Signals) => {
-    if (!isEndingSignal(signal) || (signal === 'SIGINT' && isTerminalLent)) return;
+    if (!isEndingSignal(signal) || (signal === 'SIGINT' && isForBorrower(signal))) return;
     endBy(signal);
     interrupt(statuses[signal]);
   };

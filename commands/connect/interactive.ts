@@ -8,6 +8,7 @@ import {
   EscapeKeys,
 } from '../../src/transform/escape-keys.ts';
 import { stopReading } from '../../src/net/handles.ts';
+import { lendTerminal, takeTerminalBack } from '../../src/dial/lent-terminal.ts';
 import { Terminal, type TerminalMode } from '../../src/dial/terminal.ts';
 import type { LineEditor } from '../../src/dial/line-editor.ts';
 import type { TelnetCommand } from '../../src/protocol/telnet/codes.ts';
@@ -15,7 +16,6 @@ import { HoldGate } from '../../src/transform/dialogue.ts';
 import type { TelnetLink } from './telnet.ts';
 import { runConsoleCommand } from './console-commands.ts';
 import type { Context } from '../context.ts';
-import { lendTerminal } from '../signals.ts';
 
 export interface InteractiveOptions {
   readonly context: Context;
@@ -130,27 +130,22 @@ export class Interactive {
   /** Runs a line of the shell, or a shell, at the terminal, which is as it was found. */
   async #runShell(line: string): Promise<void> {
     const { stream } = this.#options;
-    this.#lend(true);
+    lendTerminal();
     stopReading(stream);
     const shell = process.env['SHELL'] || '/bin/sh';
     const child = spawn(shell, line === '' ? [] : ['-c', line], { stdio: 'inherit' });
-    await new Promise<void>((resolve) => {
+    const endedBy = await new Promise<NodeJS.Signals | null>((resolve) => {
       child.once('error', (error) => {
         process.stderr.write(`${shell}: ${error.message}\n`);
-        resolve();
+        resolve(null);
       });
       child.once('close', (_status, signal) => {
         if (signal !== null) process.stderr.write('\n');
-        resolve();
+        resolve(signal);
       });
     });
-    this.#lend(false);
+    takeTerminalBack(endedBy);
     if (!this.keys.writableEnded) stream.resume();
-  }
-
-  #lend(isLent: boolean): void {
-    this.#terminal.isLent = isLent;
-    lendTerminal(isLent);
   }
 
   #describe(): readonly string[] {

@@ -2,6 +2,7 @@ import type { FaultOperation } from '../handlers/relay/faults/fault-operation.ts
 import type { PairFault } from '../handlers/relay/faults/live-faults.ts';
 import type { TargetState } from '../handlers/relay/targets/target-settings.ts';
 import type { Event } from '../report/events.ts';
+import type { DescribedGreeting } from '../serve/greeting/described-greeting.ts';
 import type { Moved, Totals } from '../serve/ledger.ts';
 
 /** The settings of a pair as they are written in a configuration file: docs/proxy-config.schema.json. */
@@ -29,9 +30,14 @@ export interface SteeredConnection {
   readonly pair: string;
   readonly remote: string;
   readonly target: string | undefined;
+  /** What the client said before its stream began; undefined: nothing, or not yet. */
+  readonly greeting: DescribedGreeting | undefined;
   readonly ageMs: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;
+  /** The mean of the last one to two seconds. */
+  readonly sentBytesPerSecond: number;
+  readonly receivedBytesPerSecond: number;
 }
 
 /** What is known of connections and targets at a moment. */

@@ -2,6 +2,7 @@ import type { ReadStream } from 'node:tty';
 import { formatEscape, type EscapeKey } from '../transform/escape-keys.ts';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { isForBorrower } from './lent-terminal.ts';
 import { isTerminal } from '../report/is-terminal.ts';
 
 /**
@@ -41,8 +42,6 @@ export class Terminal {
   readonly #found: string | undefined;
   #mode: TerminalMode = 'own';
   #escape: EscapeKey = 'none';
-  /** Whether another program has the terminal, with its original settings: Ctrl-\ then ends only that program. */
-  isLent = false;
 
   constructor(options: TerminalOptions) {
     this.#options = options;
@@ -113,7 +112,7 @@ export class Terminal {
   };
 
   readonly #onEnd = (signal: NodeJS.Signals) => {
-    if (this.isLent) return;
+    if (isForBorrower('SIGQUIT')) return;
     this.release();
     process.kill(process.pid, signal);
   };

@@ -3,6 +3,7 @@ import type { EndingReason } from '../flow/flow.ts';
 import { localEndOf } from '../net/local-end.ts';
 import { roundMs } from '../quantities.ts';
 import type { Event, EventName } from '../report/events.ts';
+import type { DescribedGreeting } from './greeting/described-greeting.ts';
 
 /** What a server has done so far, over all its listeners. `sentBytes` went to clients, `receivedBytes` came from them. */
 export interface Totals {
@@ -44,6 +45,8 @@ export interface OpenConnection {
   readonly service: string | undefined;
   /** What the client is connected to; undefined until that is decided. */
   target: string | undefined;
+  /** What the client said before its stream began; undefined until it has, or if it says nothing. */
+  greeting: DescribedGreeting | undefined;
   readonly startedAt: number;
   /** What it has moved up to now; undefined while nothing is being moved. */
   moved: (() => Moved) | undefined;
@@ -91,6 +94,7 @@ export class Ledger {
       remote,
       service,
       target: undefined,
+      greeting: undefined,
       startedAt: performance.now(),
       moved: undefined,
       told: undefined,
@@ -163,17 +167,10 @@ export class Ledger {
 
   /** The open connections with what each has carried up to now. */
   list(): CarriedConnection[] {
-    return Array.from(
-      this.open,
-      ({ id, remote, service, target, startedAt, moved, told = nothingMoved }) => ({
-        id,
-        remote,
-        service,
-        target,
-        startedAt,
-        ...(moved?.() ?? told),
-      }),
-    );
+    return Array.from(this.open, ({ id, remote, service, target, greeting, startedAt, ...entry }) => ({
+      ...{ id, remote, service, target, greeting, startedAt },
+      ...(entry.moved?.() ?? entry.told ?? nothingMoved),
+    }));
   }
 
   /** What has been done up to now, open connections included. */

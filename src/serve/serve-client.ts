@@ -4,6 +4,7 @@ import { ConnectionGuard, guarded } from '../net/guard.ts';
 import { Socket } from '../net/index.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import { greet, type Greeting, SaidNothing, formatSource, judgeHeader } from './greeting/greeting.ts';
+import { describeGreeting } from './greeting/describe-greeting.ts';
 import { describeValues } from './greeting/header-values.ts';
 import { leave, refuse, tellExit, type OpenConnection } from './ledger.ts';
 import type { ServeHost, Service } from './service.ts';
@@ -59,6 +60,7 @@ export async function serveClient(
       await closeUnserved(client);
     } else {
       if (greeting.stream) guard.watch(greeting.stream);
+      if (says) entry.greeting = describeGreeting(client, greeting);
       const ending = await service.handle({
         client: greeting.stream ?? client,
         greeting,

@@ -1,52 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import test from 'ava';
-import { parse } from 'yaml';
 import { routes } from '../../src/control/v1/routes.ts';
 import { problems } from '../../src/control/problem.ts';
+import { api, file, schemaOf } from '../helpers/openapi.ts';
 import { createSteeredWorld } from '../helpers/steering.ts';
-
-interface Operation {
-  readonly operationId: string;
-  readonly responses: Readonly<Record<string, object>>;
-}
-interface OpenApi {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: object;
-}
-
-const file = fileURLToPath(new URL('../../docs/control.yaml', import.meta.url));
-const api = parse(readFileSync(file, 'utf8')) as OpenApi;
-
-/** The validator's own, which knows the schemas of OpenAPI 3.1: JSON Schema 2020-12. */
-const { default: Ajv } = createRequire(import.meta.resolve('@seriousme/openapi-schema-validator'))(
-  'ajv/dist/2020.js',
-) as { default: new (options: object) => Ajv };
-interface Ajv {
-  addSchema(schema: object, key: string): void;
-  compile(schema: object): ((value: unknown) => boolean) & { errors?: unknown };
-}
-const ajv = new Ajv({ strict: false });
-ajv.addSchema(api, 'api');
-
-/** A function that checks what an operation answers. */
-function schemaOf(name: string, status: number) {
-  for (const [path, methods] of Object.entries(api.paths)) {
-    for (const [method, { operationId, responses }] of Object.entries(methods)) {
-      if (operationId !== name) continue;
-      const key = String(status) in responses ? String(status) : 'default';
-      const place = [path, method, 'responses', key].map((part) =>
-        part.replaceAll('~', '~0').replaceAll('/', '~1'),
-      );
-      const response = responses[key] as { readonly $ref?: string };
-      const at = response.$ref ?? `#/paths/${place.map(encodeURIComponent).join('/')}`;
-      return ajv.compile({ $ref: `api${at}/content/application~1json/schema` });
-    }
-  }
-  throw new Error(`no operation ${name}`);
-}
 
 test('docs/control.yaml is a document of OpenAPI 3.1', async (t) => {
   const { valid, errors } = await new Validator().validate(file);

@@ -30,7 +30,8 @@ const data: Readonly<Record<string, unknown>> = {
   '/v1/connections': {
     connections: [1, 2].map((id) => ({
       ...{ id, pair: 'database', remote: `127.0.0.1:4000${id}`, target: '10.0.0.1:5432', ageMs: id * 5000 },
-      ...{ sentBytes: id * 123_456, receivedBytes: id * 789 },
+      ...{ sentBytes: id * 123_456, receivedBytes: id * 789, greeting: null },
+      ...{ sentBytesPerSecond: 0, receivedBytesPerSecond: 0 },
     })),
   },
   '/v1/totals': {

@@ -34,6 +34,8 @@ export async function askControl(
     agent: false,
     headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
   });
+  // After the response it is the response that tells; before, once() does.
+  request.on('error', () => undefined);
   request.end(body === undefined || typeof body === 'string' ? body : JSON.stringify(body));
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
   response.setEncoding('utf8');

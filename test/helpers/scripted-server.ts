@@ -15,7 +15,7 @@ export interface ScriptedServer {
 }
 
 /** What has not come by then never will. */
-const patienceMs = 15_000;
+const patienceMs = 50_000;
 
 /** Starts one on a free port of 127.0.0.1; `greet` is called with each client. */
 export async function startScriptedServer(

@@ -29,7 +29,7 @@ test('a long check on a terminal shows a bar, and leaves nothing of it behind', 
   const screen = await openScreen(t);
   // The last one does not answer until the bar has been seen.
   const { path, end } = await startFull(t, 60_000);
-  screen.run(showingStatus(`${tnetCommand} connect -z -w 60s 127.0.0.1 1-19999 ${path}`));
+  screen.run(showingStatus(`${tnetCommand} connect -z -w 60s 127.0.7.3 1-19999 ${path}`));
   await screen.shows(/[█░]{24} \d+ %, \d+ of 20000, \d+ open/);
   end();
   await screen.shows(/status \d!/);

@@ -9,6 +9,7 @@ import type { Event } from '../../../src/report/events.ts';
 import type { ServeHost } from '../../../src/serve/service.ts';
 import type { WorkerKind } from '../../../src/serve/workers/worker.ts';
 import { readPairSettings, type SharedOptions } from '../config-file.ts';
+import { LedgerRates } from './ledger-rates.ts';
 import { OutgoingTap } from './outgoing-tap.ts';
 import type {
   ToldWorker,
@@ -16,8 +17,8 @@ import type {
   WorkerNews,
   WorkerPair,
   WorkerQuestion,
+  WorkerSight,
   WorkerState,
-  WorkerTargets,
 } from './worker-messages.ts';
 
 /** What a worker of a steered proxy works with. */
@@ -44,6 +45,7 @@ export class SteeredWorker implements WorkerKind {
   #pairs: ReadonlyMap<number, ServedPair> = new Map();
   #faults: ReadonlyMap<number, LiveFaults> = new Map();
   #stopHearing: (() => void) | undefined;
+  #rates: LedgerRates | undefined;
 
   constructor(options: SteeredWorkerOptions) {
     this.#options = options;
@@ -55,6 +57,7 @@ export class SteeredWorker implements WorkerKind {
     const allFaults = new Map(
       faults.map((each) => [each.number, this.#faults.get(each.number) ?? createFaults(each)]),
     );
+    this.#rates ??= new LedgerRates(host.ledger);
     this.#loops ??= host.own && new LoopWatch(host.own);
     const next = await Promise.all(
       pairs.map(async (pair) => {
@@ -97,12 +100,16 @@ export class SteeredWorker implements WorkerKind {
           .filter(({ name }) => name === pair)
           .some(({ service }) => setTargetEnabled(service, target, isEnabled));
       }
-      case 'targets':
-        return Array.from(this.#pairs.values(), ({ name, service }) => [
-          name,
-          listTargets(service),
-        ]) satisfies WorkerTargets;
+      case 'look':
+        return this.#look();
     }
+  }
+
+  #look(): WorkerSight {
+    return {
+      targets: Array.from(this.#pairs.values(), ({ name, service }) => [name, listTargets(service)]),
+      rates: this.#rates?.list() ?? [],
+    };
   }
 
   hear(told: unknown): void {

@@ -83,6 +83,7 @@ export class Steering implements Steered {
   /** Makes no more changes. Settles when the one under way has been made. */
   async end(): Promise<void> {
     this.#isEnding = true;
+    this.sight.close();
     await this.#changing;
   }
 

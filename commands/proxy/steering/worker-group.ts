@@ -6,18 +6,19 @@ import type { Event } from '../../../src/report/events.ts';
 import type { Dispatcher } from '../../../src/serve/workers/dispatcher.ts';
 import type { WorkerGuide } from '../../../src/serve/workers/worker-process.ts';
 import { listWrittenTargets, type OwnPair } from './own-pair.ts';
+import type { ConnectionRates } from './rates.ts';
 import type { PairState } from './state.ts';
-import type {
-  ToldWorker,
-  WorkerNews,
-  WorkerQuestion,
-  WorkerState,
-  WorkerTargets,
-} from './worker-messages.ts';
+import type { ToldWorker, WorkerNews, WorkerQuestion, WorkerSight, WorkerState } from './worker-messages.ts';
 import { WorkerTaps } from './worker-taps.ts';
 
 /** How long workers may take to say how their targets are. */
 const answerMs = 1_000;
+
+/** What a worker has said of targets, by pair, and of rates, by connection. */
+interface Seen {
+  readonly targets: ReadonlyMap<string, readonly SteeredTarget[]>;
+  readonly rates: ReadonlyMap<number, ConnectionRates>;
+}
 
 /** Whether other processes serve the clients of a pair, where there are workers. */
 export function isHandedOver({ service, pair }: PairState): boolean {
@@ -36,8 +37,8 @@ export class WorkerGroup implements WorkerGuide {
   readonly #numbers = new WeakMap<object, number>();
   #lastNumber = 0;
   readonly #hearers = new Set<(event: Event) => void>();
-  /** The targets of each pair, as each worker said last. */
-  readonly #targets = new Map<number, ReadonlyMap<string, readonly SteeredTarget[]>>();
+  /** What each worker said last. */
+  readonly #seen = new Map<number, Seen>();
 
   /** @param pairs those that there are by now */
   constructor(dispatcher: Dispatcher, pairs: () => readonly OwnPair[]) {
@@ -78,7 +79,7 @@ export class WorkerGroup implements WorkerGuide {
 
   gone(worker: number): void {
     this.taps.gone(worker);
-    this.#targets.delete(worker);
+    this.#seen.delete(worker);
   }
 
   /** See Dispatcher#reload(). */
@@ -101,21 +102,33 @@ export class WorkerGroup implements WorkerGuide {
 
   /** Brings up to date what is known of connections and targets. */
   async refresh(): Promise<void> {
-    const question: WorkerQuestion = { ask: 'targets' };
+    const question: WorkerQuestion = { ask: 'look' };
     const [answers] = await Promise.all([
       this.#dispatcher.ask(question, answerMs),
       this.#dispatcher.refresh(true),
     ]);
-    for (const [worker, targets] of answers) this.#targets.set(worker, new Map(targets as WorkerTargets));
+    for (const [worker, answer] of answers) {
+      const { targets, rates } = answer as WorkerSight;
+      this.#seen.set(worker, { targets: new Map(targets), rates: new Map(rates) });
+    }
   }
 
   /** The targets of a pair, as the workers said last. */
   targets({ name, state }: OwnPair): readonly SteeredTarget[] {
-    const each = [...this.#targets.values()].flatMap((targets) => {
+    const each = [...this.#seen.values()].flatMap(({ targets }) => {
       const known = targets.get(name);
       return known ? [known] : [];
     });
     return each.length > 0 ? mergeTargets(each) : listWrittenTargets(state);
+  }
+
+  /** The rates of a connection that a worker serves, as it said last; undefined: it has not. */
+  ratesOf(id: number): ConnectionRates | undefined {
+    for (const { rates } of this.#seen.values()) {
+      const known = rates.get(id);
+      if (known) return known;
+    }
+    return undefined;
   }
 
   /** Calls back for every event of the workers. @returns a function that ends this */

@@ -6,6 +6,7 @@ import type { TargetState } from '../../../src/handlers/relay/targets/target-set
 import type { OpenTap } from '../../../src/record/live-taps.ts';
 import type { RecordedDirection, RecordedEnding } from '../../../src/record/record-format.ts';
 import type { Event } from '../../../src/report/events.ts';
+import type { ConnectionRates } from './rates.ts';
 
 /** What the workers of a steered proxy serve, as plain data. */
 export interface WorkerState {
@@ -45,11 +46,16 @@ export type WorkerQuestion =
       readonly target: string;
       readonly isEnabled: boolean;
     }
-  /** The answer is WorkerTargets. */
-  | { readonly ask: 'targets' };
+  /** The answer is WorkerSight. */
+  | { readonly ask: 'look' };
 
-/** The targets of each pair, as a worker knows them. */
-export type WorkerTargets = readonly (readonly [pair: string, targets: readonly TargetState[]])[];
+/** What only a worker knows of what it serves. */
+export interface WorkerSight {
+  /** The targets of each pair. */
+  readonly targets: readonly (readonly [pair: string, targets: readonly TargetState[]])[];
+  /** Those of each open connection, by its number. */
+  readonly rates: readonly (readonly [id: number, rates: ConnectionRates])[];
+}
 
 /** What a worker is told at once. */
 export type ToldWorker =

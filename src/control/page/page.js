@@ -293,9 +293,16 @@ function makePair({ name }, isOnly) {
 const history = 60;
 const mostRows = 200;
 
+/** What a client said before its stream began. */
+function showGreeting({ client, tls, request, route }) {
+  const words = [client && `for ${client}`, tls && `${tls.protocol} ${tls.serverName ?? ''}`.trim()];
+  if (request) words.push(`${request.command} ${request.host}:${request.port}`);
+  return [...words, route].filter(Boolean).join(', ');
+}
+
 function makeConnection({ id, pair, remote }) {
   const cell = (label, ...children) => make('td', { role: 'cell', 'data-label': label }, ...children);
-  const [target, age] = [cell('Target'), cell('Age')];
+  const [client, target, age] = [cell('Client'), cell('Target'), cell('Age')];
   const bytes = { up: make('span', { class: 'up' }), down: make('span', { class: 'down' }) };
   const lines = { up: make('polyline', { class: 'up' }), down: make('polyline', { class: 'down' }) };
   const svg = make(
@@ -305,11 +312,10 @@ function makeConnection({ id, pair, remote }) {
     lines.down,
   );
   const rates = { up: [], down: [] };
-  let last;
   const element = make(
     'tr',
     { role: 'row' },
-    ...[cell('No.', String(id)), cell('Pair', pair), cell('Client', remote), target, age],
+    ...[cell('No.', String(id)), cell('Pair', pair), client, target, age],
     ...[cell('Up', bytes.up), cell('Down', bytes.down), cell('Last minute', svg)],
     cell(
       'Actions',
@@ -331,17 +337,17 @@ function makeConnection({ id, pair, remote }) {
   return {
     element,
     update(now) {
+      setText(client, now.greeting ? `${remote}, ${showGreeting(now.greeting)}` : remote);
       setText(target, now.target ?? 'none yet');
       setText(age, showTime(now.ageMs - (now.ageMs % 1000)));
-      const moved = { up: now.receivedBytes, down: now.sentBytes };
-      const seconds = last && (now.ageMs - last.ageMs) / 1000;
-      if (last && seconds < 0.5) return;
-      for (const way of ['up', 'down']) {
-        const rate = last ? (moved[way] - last[way]) / seconds : 0;
+      for (const [way, name] of [
+        ['up', 'received'],
+        ['down', 'sent'],
+      ]) {
+        const rate = now[`${name}BytesPerSecond`];
         rates[way] = [...rates[way], rate].slice(-history);
-        setText(bytes[way], `${showBytes(moved[way])}, ${showBytes(rate)}/s`);
+        setText(bytes[way], `${showBytes(now[`${name}Bytes`])}, ${showBytes(rate)}/s`);
       }
-      last = { ...moved, ageMs: now.ageMs };
       const most = Math.max(1, ...rates.up, ...rates.down);
       for (const way of ['up', 'down']) {
         const from = history - rates[way].length;
@@ -367,7 +373,7 @@ function startTap(id) {
   $('tap-log').replaceChildren();
   $('tap').hidden = false;
   setText($('tap-title'), `Tap of connection ${id}`);
-  setText($('tap-state'), 'listening');
+  setText($('tap-state'), 'starting');
   $('tap-record').disabled = false;
   showPaused();
   $('tap-title').focus();
@@ -385,7 +391,8 @@ function startTap(id) {
 function take(event) {
   const { direction, offset, atMs, base64 } = event;
   const say = (note) => tap.waiting.push({ note: atMs ? `${clock(atMs)} ${note}` : note, bytes: [] });
-  if (event.event === 'data')
+  if (event.event === 'open') setText($('tap-state'), 'listening');
+  else if (event.event === 'data')
     tap.waiting.push({
       direction,
       offset,

@@ -23,5 +23,5 @@ export function showTarget(target: SteeredTarget): object {
 }
 
 export function showConnection(connection: SteeredConnection): object {
-  return { ...connection, target: connection.target ?? null };
+  return { ...connection, target: connection.target ?? null, greeting: connection.greeting ?? null };
 }

@@ -216,9 +216,9 @@ export class Dispatcher {
         return ledger.refuse(message.reason);
       case 'sum':
         ledger.elsewhere.set(worker.number, message);
-        for (const { id, target, sentBytes, receivedBytes } of message.each ?? []) {
+        for (const { id, target, greeting, sentBytes, receivedBytes } of message.each ?? []) {
           const entry = worker.parcels.get(id)?.entry;
-          if (entry) Object.assign(entry, { target, told: { sentBytes, receivedBytes } });
+          if (entry) Object.assign(entry, { target, greeting, told: { sentBytes, receivedBytes } });
         }
         return this.#questions.settle(message.ask, undefined);
       case 'rate': {

@@ -1,4 +1,4 @@
-import type { Carried, Moved } from '../ledger.ts';
+import type { Carried, Moved, OpenConnection } from '../ledger.ts';
 import type { HostCertificate } from '../throwaway-certificates.ts';
 
 /** Messages from the accepting process to a worker. A client comes with its connection. */
@@ -50,7 +50,4 @@ export type FromWorker =
   | { readonly type: 'tell'; readonly told: unknown };
 
 /** A connection that a worker serves. */
-export interface WorkerConnection extends Moved {
-  readonly id: number;
-  readonly target: string | undefined;
-}
+export interface WorkerConnection extends Pick<OpenConnection, 'id' | 'target' | 'greeting'>, Moved {}

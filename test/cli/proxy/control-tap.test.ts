@@ -29,6 +29,7 @@ async function startTapped(t: ExecutionContext, start = startControlled, ...word
 async function open(address: string, path: string, headers: http.OutgoingHttpHeaders = {}) {
   const [, host, port] = /^(.*):(\d+)$/.exec(address) ?? [];
   const request = http.get({ host, port, path, headers, agent: false });
+  request.on('error', () => undefined);
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
   return response;
 }

@@ -39,6 +39,7 @@ async function readEvents(t: ExecutionContext, address: string, path = '/v1/even
   const [host, port] = address.split(':');
   const request = http.get({ host, port, path, agent: false });
   t.teardown(() => request.destroy());
+  request.on('error', () => undefined);
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
   response.setEncoding('utf8');
   let text = '';
@@ -175,6 +176,18 @@ test('connections are listed with the bytes that their workers have moved, and t
   clients[3]!.end();
   await over;
   t.is((await ask('GET', '/metrics')).text.match(/ 6020\n/g)?.length, 4);
+});
+
+test('the rates of a connection are those of its worker', async (t) => {
+  const { ask, web } = await startWeb(t, [await startEcho(t)]);
+  const [client] = await connectAll(t, web, 2);
+  let rates: number[] = [];
+  while (!rates.every((rate) => rate >= 1000) || rates.length === 0) {
+    await exchange(client!, payload(10_000), 10_000);
+    const { body } = await ask('GET', '/v1/connections/1');
+    rates = [body.sentBytesPerSecond as number, body.receivedBytesPerSecond as number];
+  }
+  t.deepEqual(rates.length, 2);
 });
 
 test('the connections of a target, and those of a pair, are cut in all workers', async (t) => {

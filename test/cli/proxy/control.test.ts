@@ -4,12 +4,14 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import tls from 'node:tls';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { errorCode } from '../../../src/errors.ts';
 import { collectUntilClose } from '../../helpers/bytes.ts';
 import { runCli, startCli } from '../../helpers/cli.ts';
 import { askControl, startControlled, testInBoth } from '../../helpers/control.ts';
+import { schemaOf } from '../../helpers/openapi.ts';
 import { connectPeer } from '../../helpers/peers.ts';
 import { testWith } from '../../helpers/programs.ts';
 import { exchange, startEcho, startNamed, waitEnd } from '../../helpers/proxy.ts';
@@ -63,13 +65,45 @@ testInBoth(
     const added = await ask('POST', faults, { body: slow });
     t.is(added.status, 201);
     t.is(added.body.connections, 1);
-    t.true((await echo('slow')) >= 395);
+    t.true((await echo('slow')) >= 370);
     const changed = await ask('PATCH', `${faults}/slow`, { body: { fault: { delayMs: 5 }, toxicity: 0.5 } });
     t.like(changed.body.fault, { name: 'slow', toxicity: 0.5, fault: { kind: 'latency', delayMs: 5 } });
     t.deepEqual((await ask('DELETE', `${faults}/slow`)).status, 200);
     t.is((await ask('DELETE', faults)).body.connections, 1);
     t.deepEqual((await ask('GET', faults)).body, { faults: [] });
     await echo('last');
+  },
+);
+
+testInBoth(
+  'connections are listed with what their clients said first, as docs/control.yaml describes it',
+  async (t, start) => {
+    const target = await startEcho(t);
+    const port = Number(target.split(':').at(-1));
+    const words = ['--socks', '--accept-proxy', '--tls-in', '127.0.0.1:0'];
+    const { cli, ask } = await start(t, ...words);
+    const raw = await connectPeer(t, await cli.address());
+    raw.write('PROXY TCP4 192.0.2.7 192.0.2.1 4711 443\r\n');
+    const client = tls.connect({ socket: raw, servername: 'db.example.com', rejectUnauthorized: false });
+    client.write(Buffer.from([5, 1, 0]));
+    t.deepEqual((await once(client, 'data'))[0], Buffer.from([5, 0]));
+    client.write(Buffer.from([5, 1, 0, 1, 127, 0, 0, 1, port >> 8, port & 255]));
+    t.is(((await once(client, 'data')) as [Buffer])[0][1], 0);
+    client.write('hello');
+    t.is(String((await once(client, 'data'))[0]), 'hello');
+    const answer = await ask('GET', '/v1/connections');
+    const isAsSaid = schemaOf('listConnections', 200);
+    t.true(isAsSaid(answer.body), JSON.stringify(isAsSaid.errors));
+    const [connection] = answer.body.connections as [Record<string, unknown>];
+    t.deepEqual(connection['greeting'], {
+      client: '192.0.2.7:4711',
+      tls: { protocol: 'TLSv1.3', serverName: 'db.example.com' },
+      request: { command: 'connect', host: '127.0.0.1', port },
+    });
+    t.like(connection, { target, sentBytes: 5, receivedBytes: 5 });
+    const shown = schemaOf('showConnection', 200);
+    t.true(shown((await ask('GET', '/v1/connections/1')).body), JSON.stringify(shown.errors));
+    client.destroy();
   },
 );
 
@@ -210,6 +244,7 @@ testInBoth(
     const target = await startEcho(t);
     const { cli, address } = await start(t, '127.0.0.1:0', target, '-v');
     const request = http.get({ host: '127.0.0.1', port: address.split(':')[1], path: '/v1/events' });
+    request.on('error', () => undefined);
     const [response] = (await once(request, 'response')) as [http.IncomingMessage];
     t.is(response.headers['content-type'], 'text/event-stream');
     response.setEncoding('utf8');
