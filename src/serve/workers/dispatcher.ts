@@ -258,10 +258,8 @@ export class Dispatcher {
   /** The system breaks off a dead worker's connections; those that it had not received yet go to another one. */
   #replace(worker: Worker, status: number | null, signal: string | null): void {
     const { number, process, startedAt, parcels } = worker;
-    const onGone = () => {
-      for (const { settle } of worker.onServing.splice(0)) settle();
-    };
     this.#workers.delete(number);
+    for (const { settle } of worker.onServing.splice(0)) settle();
     this.#questions.giveUp(worker);
     this.guide?.gone(number);
     this.#options.ledger.elsewhere.delete(number);
@@ -269,7 +267,7 @@ export class Dispatcher {
     for (const parcel of parcels.values()) if (!parcel.handle) lost.push(parcel);
     for (const parcel of lost) this.#end(parcel, { sentBytes: 0, receivedBytes: 0, failed: true });
     this.#waiting.unshift(...kept);
-    if (this.#isClosing) return onGone();
+    if (this.#isClosing) return;
     const how = signal === null ? { status: status ?? 0 } : { signal };
     const event = {
       event: 'worker-ended',

@@ -121,6 +121,21 @@ test('workers that replace others serve the pairs as they are by then: faults, d
   ]);
 });
 
+test('a change that a worker does not make is answered when that worker is gone, and its successor makes it', async (t) => {
+  const { ask, web, cli } = await startWeb(t, [await startNamed(t, 'whole')]);
+  const workers = workersOf(cli);
+  for (const pid of workers) process.kill(pid, 'SIGSTOP');
+  const changed = ask('PATCH', '/v1/pairs/web', { body: { settings: { corrupt: 1 } } });
+  const added = ask('POST', '/v1/pairs/web/faults', { body: { ...corrupt, name: 'more' } });
+  for (const pid of workers) process.kill(pid, 'SIGKILL');
+  t.is((await changed).status, 200);
+  t.is((await added).status, 201);
+  await cli.said(/(serves, process[^]*){4}/);
+  for (let count = 0; count < 2; count++)
+    t.not((await collectUntilClose(await connectPeer(t, web))).bytes.toString(), 'whole');
+  t.is((await ask('GET', '/v1/pairs/web/faults')).body.faults.length, 2);
+});
+
 test('a fault is caused in the same connections, and does the same to them, whoever serves them', async (t) => {
   const target = await startEcho(t);
   const seen = await Promise.all(

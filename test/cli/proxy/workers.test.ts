@@ -133,6 +133,22 @@ test.serial('SIGHUP reaches every worker, and connections go on', async (t) => {
   t.is((await collect(held)).toString(), 'b');
 });
 
+test.serial('a reload goes on without a worker that dies before it has taken the pairs', async (t) => {
+  const file = join(tempDir(t), 'proxy.json');
+  const write = (target: string) =>
+    writeFileSync(file, JSON.stringify({ pairs: [{ listen: '127.0.0.1:0', targets: [target] }] }));
+  write(await startNamed(t, 'old'));
+  const cli = startCli(t, ['proxy', '--config', file, '--workers', '2', '-v']);
+  const address = await cli.address();
+  const [first = 0] = workersOf(cli.stderr());
+  process.kill(first, 'SIGSTOP');
+  write(await startNamed(t, 'new'));
+  cli.child.kill('SIGHUP');
+  process.kill(first, 'SIGKILL');
+  await cli.said(/reloaded/);
+  for (let index = 0; index < 4; index++) t.is((await exchange(t, address)).bytes.toString(), 'new');
+});
+
 test.serial('a reload whose address is in use leaves the workers with the old targets, too', async (t) => {
   const file = join(tempDir(t), 'proxy.json');
   const write = (target: string, ...listens: string[]) =>
