@@ -4,7 +4,7 @@ import http from 'node:http';
 import type { Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { errorCode } from '../../../src/errors.ts';
-import { ask as exchange, collectUntilClose, payload } from '../../helpers/bytes.ts';
+import { ask as exchange, collectUntilClose, payload, sameBytes } from '../../helpers/bytes.ts';
 import type { Cli } from '../../helpers/cli.ts';
 import { closedPort } from '../../helpers/cli.ts';
 import { startControlled } from '../../helpers/control.ts';
@@ -252,6 +252,35 @@ test('a worker that is started later is heard, too, and the tap of a connection 
     (await events.have('accepted', 5)).map(({ id }) => id),
     [1, 2, 3, 4, 5],
   );
+});
+
+test('a tap that nobody reads misses bytes of a worker and says how many, and the connection does not wait for it', async (t) => {
+  const { address, web } = await startWeb(t, [await startEcho(t)]);
+  const [client] = await connectAll(t, web, 1);
+  const [host, port] = address.split(':');
+  const request = http.get({ host, port, path: '/v1/connections/1/tap', agent: false });
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+  // More than the system holds for a reader.
+  const sent = payload(16 * 1024 * 1024);
+  const back = collectUntilClose(client!);
+  client!.end(sent);
+  sameBytes(t, (await back).bytes, sent);
+  const text = ((await response.setEncoding('utf8').toArray()) as string[]).join('');
+  const told = { up: 0, down: 0 };
+  const missed = { up: 0, down: 0 };
+  for (const [, json = ''] of text.matchAll(/^data: (.*)\n\n/gm)) {
+    const event = JSON.parse(json) as {
+      event: string;
+      direction: 'up' | 'down';
+      base64: string;
+    } & typeof missed;
+    if (event.event === 'data') told[event.direction] += Buffer.from(event.base64, 'base64').length;
+    if (event.event !== 'missed') continue;
+    missed.up += event.up;
+    missed.down += event.down;
+  }
+  t.deepEqual([told.up + missed.up, told.down + missed.down], [sent.length, sent.length]);
+  t.true(missed.up > 0 && missed.down > 0);
 });
 
 test('a target is up where a worker finds it up, and down where all find it down', async (t) => {
