@@ -72,13 +72,15 @@ const processes: readonly (readonly [by: string, words: readonly string[]])[] = 
   ['two workers', ['--workers', '2']],
 ];
 
-/** A test of what is the same, whoever serves the clients. */
+/** A test of what is the same, whoever serves the clients. @param define default: test() of AVA */
 export function testInBoth(
   title: string,
   run: (t: ExecutionContext, start: typeof startControlled) => Promise<void>,
+  define: (title: string, run: (t: ExecutionContext) => Promise<void>) => void = test,
 ): void {
   for (const [by, words] of processes) {
-    test(`${title} (served by ${by})`, (t) =>
-      run(t, (_t, ...others) => startControlled(t, ...words, ...others)));
+    define(`${title} (served by ${by})`, (t) =>
+      run(t, (_t, ...others) => startControlled(t, ...words, ...others)),
+    );
   }
 }

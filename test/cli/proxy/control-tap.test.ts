@@ -59,26 +59,30 @@ testInBoth('a connection is tapped over HTTP from then on, and the tap ends with
   );
 });
 
-testWith('tshark')('a recording of one connection is downloaded, and tshark reads what passed', async (t) => {
-  t.timeout(60_000);
-  const { address, client } = await startTapped(t);
-  const response = await open(address, '/v1/connections/1/recording');
-  t.is(response.headers['content-type'], 'application/x-pcapng');
-  t.is(response.headers['content-disposition'], 'attachment; filename="connection-1.pcapng"');
-  const parts = response.toArray();
-  await exchange(client, 'second', 6);
-  client.end();
-  const file = join(tempDir(t), 'connection.pcapng');
-  writeFileSync(file, Buffer.concat((await parts) as Buffer[]));
-  const fields = ['-T', 'fields', '-e', 'tcp.payload'];
-  const said = execFileSync('tshark', ['-r', file, '-Y', 'tcp.len > 0', ...fields], { stdio: 'pipe' });
-  const second = Buffer.from('second').toString('hex');
-  t.deepEqual(said.toString().trim().split('\n'), [second, second]);
-  const notes = execFileSync('tshark', ['-r', file, '-T', 'fields', '-e', 'frame.comment'], {
-    stdio: 'pipe',
-  });
-  t.regex(notes.toString(), /recorded after 5 bytes from the client and 5 from the target/);
-});
+testInBoth(
+  'a recording of one connection is downloaded, and tshark reads what passed',
+  async (t, start) => {
+    t.timeout(60_000);
+    const { address, client } = await startTapped(t, start);
+    const response = await open(address, '/v1/connections/1/recording');
+    t.is(response.headers['content-type'], 'application/x-pcapng');
+    t.is(response.headers['content-disposition'], 'attachment; filename="connection-1.pcapng"');
+    const parts = response.toArray();
+    await exchange(client, 'second', 6);
+    client.end();
+    const file = join(tempDir(t), 'connection.pcapng');
+    writeFileSync(file, Buffer.concat((await parts) as Buffer[]));
+    const fields = ['-T', 'fields', '-e', 'tcp.payload'];
+    const said = execFileSync('tshark', ['-r', file, '-Y', 'tcp.len > 0', ...fields], { stdio: 'pipe' });
+    const second = Buffer.from('second').toString('hex');
+    t.deepEqual(said.toString().trim().split('\n'), [second, second]);
+    const notes = execFileSync('tshark', ['-r', file, '-T', 'fields', '-e', 'frame.comment'], {
+      stdio: 'pipe',
+    });
+    t.regex(notes.toString(), /recorded after 5 bytes from the client and 5 from the target/);
+  },
+  testWith('tshark'),
+);
 
 testInBoth('a recording ends after durationMs, and what is no time is refused', async (t, start) => {
   const { address } = await startTapped(t, start);

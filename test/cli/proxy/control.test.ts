@@ -136,7 +136,8 @@ testInBoth('settings and targets are changed, and a pair is disabled and removed
   const [one, other] = [await startNamed(t, 'one'), await startNamed(t, 'other')];
   const { cli, ask } = await start(
     t,
-    '127.0.0.1:0',
+    // Where no other test listens: a closed port must stay closed.
+    '127.0.0.9:0',
     one,
     other,
     '--balance',
@@ -145,7 +146,7 @@ testInBoth('settings and targets are changed, and a pair is disabled and removed
     '9',
   );
   const address = await cli.address();
-  const pair = '/v1/pairs/127.0.0.1:0';
+  const pair = '/v1/pairs/127.0.0.9:0';
   const seen = async () => (await exchange(t, address)).bytes.toString();
   t.is(await seen(), 'one');
   const drained = await ask('PATCH', `${pair}/targets/${encodeURIComponent(one)}`, {
@@ -160,7 +161,7 @@ testInBoth('settings and targets are changed, and a pair is disabled and removed
     body: { settings: { deny: ['127.0.0.1'], maxConnections: null } },
   });
   t.deepEqual(denied.body.pair.settings, {
-    listen: '127.0.0.1:0',
+    listen: '127.0.0.9:0',
     targets: [one, other],
     balance: 'first',
     deny: ['127.0.0.1'],
