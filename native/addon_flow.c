@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { START_FIELDS = 6, ENDING_FIELDS = 7, STATE_FIELDS = 4 };
+enum { START_FIELDS = 6, ENDING_FIELDS = 8, STATE_FIELDS = 4 };
 
 /* Not in a worker thread: what ends one closes the sockets of JavaScript before the engine is stopped, and another thread
    may get their numbers. */
@@ -32,7 +32,12 @@ static double rest_ms(const struct flow *flow, uint64_t now_ns) {
   return now_ns < flow->until_ns ? (double)(flow->until_ns - now_ns) / 1e6 : 0;
 }
 
-/* [id, errno, side, bytesRead, bytesSent, restMs, oppositeRead] for each ending of the batch. */
+/* What was read and not taken of a flow that is handed back. */
+static size_t handed_bytes(const struct flow *flow) {
+  return flow->handed_back ? flow->held_to - flow->held_from : 0;
+}
+
+/* [id, errno, side, bytesRead, bytesSent, restMs, oppositeRead, handedBytes] for each ending of the batch. */
 static void write_ending(double *fields, const struct flow *flow) {
   fields[0] = flow->id;
   fields[1] = flow->error;
@@ -41,15 +46,14 @@ static void write_ending(double *fields, const struct flow *flow) {
   fields[4] = (double)flow->bytes_sent;
   fields[5] = rest_ms(flow, clock_ns());
   fields[6] = (double)flow->opposite_read;
+  fields[7] = flow->handed_back ? (double)handed_bytes(flow) : -1;
 }
 
-static napi_value endings_array(napi_env env, size_t count, double **fields) {
+static napi_value make_array(napi_env env, napi_typedarray_type type, size_t count, void *data) {
   napi_value buffer, array;
-  void *data = NULL;
-  size_t bytes = count * ENDING_FIELDS * sizeof **fields;
-  if (!ok(env, napi_create_arraybuffer(env, bytes, &data, &buffer))) return NULL;
-  if (!ok(env, napi_create_typedarray(env, napi_float64_array, count * ENDING_FIELDS, buffer, 0, &array))) return NULL;
-  *fields = data;
+  size_t bytes = count * (type == napi_float64_array ? sizeof(double) : 1);
+  if (!ok(env, napi_create_arraybuffer(env, bytes, data, &buffer))) return NULL;
+  if (!ok(env, napi_create_typedarray(env, type, count, buffer, 0, &array))) return NULL;
   return array;
 }
 
@@ -59,24 +63,34 @@ static void forget_flow(struct engine *engine, struct flow *flow) {
   (void)send_command(engine, RELEASE_FLOW, flow);
 }
 
-static void hand_out_endings(napi_env env, napi_value listener, struct engine *engine) {
-  struct flow *ended = take_ended(engine);
-  size_t count = 0;
-  for (const struct flow *flow = ended; flow; flow = flow->next_ended) count++;
+static void report_endings(napi_env env, napi_value listener, struct engine *engine, struct flow *ended) {
+  size_t count = 0, length = 0;
+  for (const struct flow *flow = ended; flow; flow = flow->next_ended) {
+    count++;
+    length += handed_bytes(flow);
+  }
   if (count == 0) return;
   double *fields = NULL;
-  napi_value global, array = endings_array(env, count, &fields);
+  uint8_t *bytes = NULL;
+  napi_value global, arguments[2] = {make_array(env, napi_float64_array, count * ENDING_FIELDS, &fields), NULL};
+  if (length > 0) arguments[1] = make_array(env, napi_uint8_array, length, &bytes);
+  bool is_told = arguments[0] && (length == 0 || arguments[1]);
   while (ended) {
     struct flow *next = ended->next_ended;
-    if (fields) write_ending(fields, ended);
-    if (fields) fields += ENDING_FIELDS;
+    if (is_told) {
+      write_ending(fields, ended);
+      fields += ENDING_FIELDS;
+      size_t part = handed_bytes(ended);
+      if (part > 0) memcpy(bytes, ended->held + ended->held_from, part);
+      if (part > 0) bytes += part;
+    }
     forget_flow(engine, ended);
     ended = next;
   }
   count_down(engine, count);
-  if (array && ok(env, napi_get_global(env, &global))) {
+  if (is_told && ok(env, napi_get_global(env, &global))) {
     /* An exception that the listener throws is reported by Node as uncaught. */
-    (void)napi_call_function(env, global, listener, 1, &array, NULL);
+    (void)napi_call_function(env, global, listener, length > 0 ? 2 : 1, arguments, NULL);
   }
 }
 
@@ -84,7 +98,7 @@ static void hand_out(napi_env env, napi_value listener, void *context, void *dat
   (void)data;
   if (!env) return; /* the environment is going away, and destroy_engine may have run */
   delay_at_random(DELAY_NOTIFY_MS);
-  hand_out_endings(env, listener, context);
+  report_endings(env, listener, context, take_ended(context));
   hand_out_lane_notifications(env, context);
 }
 
@@ -202,6 +216,28 @@ static napi_value finish(napi_env env, napi_callback_info info) {
   return command(env, info, FINISH_FLOW);
 }
 
+/* handBack(Float64Array ids, deliver): ends flows with what was read and not taken, unless they have ended, or are breaking;
+   `deliver` is called before this returns. */
+static napi_value hand_back(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  uint8_t *bytes;
+  size_t count;
+  if (!get_arguments(env, info, &arguments) || !get_bytes(&arguments, 0, &bytes, &count)) return NULL;
+  struct engine *engine = arguments.data;
+  const double *ids = (const double *)(void *)bytes;
+  bool was_gathering = engine->gathering;
+  gather_commands(engine, true); /* nothing happens to the first before the last is handed back */
+  for (size_t i = 0; i < count; i++) {
+    struct flow *flow = find_slot(engine, FLOW, ids[i]);
+    if (flow && send_command(engine, HAND_BACK_FLOW, flow) != 0) break;
+  }
+  gather_commands(engine, false);
+  wait_until_obeyed(engine);
+  if (was_gathering) gather_commands(engine, true);
+  report_endings(env, arguments.values[1], engine, take_handed_back(engine));
+  return NULL;
+}
+
 /* read(id, Float64Array): [bytesRead, bytesSent, idleMs, blocked]; the array is left alone for a flow that is over. */
 static napi_value read_state(napi_env env, napi_callback_info info) {
   struct arguments arguments;
@@ -233,7 +269,7 @@ static napi_value describe(napi_env env, napi_callback_info info) {
 bool add_flow_functions(const struct exports *exports) {
   return add_function(exports, "listen", listen_for_endings) &&
          add_function(exports, "start", start) && add_function(exports, "stop", stop) &&
-         add_function(exports, "finish", finish) && add_function(exports, "gather", gather) &&
+         add_function(exports, "finish", finish) && add_function(exports, "handBack", hand_back) && add_function(exports, "gather", gather) &&
          add_function(exports, "read", read_state) &&
          add_function(exports, "describe", describe);
 }

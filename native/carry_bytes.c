@@ -52,11 +52,14 @@ static enum step deliver_held(struct loop *loop, struct flow *flow) {
   return STEP_MOVED;
 }
 
-/* The sink refuses splice: what waits in the pipe goes the slow way, in order. */
-static enum step hold_piped(struct loop *loop, struct flow *flow) {
+/* Holds what waits in the pipe, which is filled only when nothing is held. False with errno: it cannot be had. */
+bool take_back_piped(struct flow *flow) {
   unsigned char *bytes = malloc(flow->piped);
   size_t got = 0;
-  if (!bytes) return break_flow(flow, SIDE_SINK, ENOMEM);
+  if (!bytes) {
+    errno = ENOMEM;
+    return false;
+  }
   while (got < flow->piped) {
     ssize_t part = read(flow->pipe->read_fd, bytes + got, flow->piped - got);
     if (part <= 0) break;
@@ -64,12 +67,19 @@ static enum step hold_piped(struct loop *loop, struct flow *flow) {
   }
   if (got < flow->piped) {
     free(bytes);
-    return break_flow(flow, SIDE_SINK, EIO);
+    errno = EIO;
+    return false;
   }
   flow->held = bytes;
   flow->held_from = 0;
   flow->held_to = got;
   flow->piped = 0;
+  return true;
+}
+
+/* The sink refuses splice: what waits in the pipe goes the slow way, in order. */
+static enum step hold_piped(struct loop *loop, struct flow *flow) {
+  if (!take_back_piped(flow)) return break_flow(flow, SIDE_SINK, errno);
   flow->copies = true;
   return deliver_held(loop, flow);
 }

@@ -16,6 +16,7 @@ struct engine *create_engine(napi_env env) {
   engine->notified_connections_tail = &engine->notified_connections;
   engine->free_slot = UINT32_MAX;
   pthread_mutex_init(&engine->lock, NULL);
+  pthread_cond_init(&engine->on_obeyed, NULL);
   return engine;
 }
 
@@ -150,6 +151,42 @@ struct flow *take_ended(struct engine *engine) {
   return ended;
 }
 
+/* Those that are handed back, out of the list of the ended. */
+struct flow *take_handed_back(struct engine *engine) {
+  struct flow *taken = NULL, **taken_tail = &taken;
+  pthread_mutex_lock(&engine->lock);
+  for (struct flow **link = &engine->ended; *link;) {
+    struct flow *flow = *link;
+    if (!flow->handed_back) {
+      link = &flow->next_ended;
+      continue;
+    }
+    *link = flow->next_ended;
+    if (engine->ended_tail == &flow->next_ended) engine->ended_tail = link;
+    flow->next_ended = NULL;
+    *taken_tail = flow;
+    taken_tail = &flow->next_ended;
+  }
+  pthread_mutex_unlock(&engine->lock);
+  return taken;
+}
+
+/* Until the engine's thread has obeyed all that was sent before. It is never long: a turn of the loop. */
+void wait_until_obeyed(struct engine *engine) {
+  engine->obeyed = false; /* nobody else waits: the JavaScript thread is one */
+  while (send_command(engine, TELL_OBEYED, NULL) != 0) usleep(1000);
+  pthread_mutex_lock(&engine->lock);
+  while (!engine->obeyed) pthread_cond_wait(&engine->on_obeyed, &engine->lock);
+  pthread_mutex_unlock(&engine->lock);
+}
+
+void tell_obeyed(struct engine *engine) {
+  pthread_mutex_lock(&engine->lock);
+  engine->obeyed = true;
+  pthread_cond_signal(&engine->on_obeyed);
+  pthread_mutex_unlock(&engine->lock);
+}
+
 void count_up(struct engine *engine) {
   if (engine->live++ == 0) ok(engine->env, napi_ref_threadsafe_function(engine->env, engine->listener));
 }
@@ -215,6 +252,7 @@ void destroy_engine(void *argument) {
     destroy_loop(engine->loop);
     free_notified(engine); /* every lane and connection has ended now, and those that JavaScript has not let go are in the lists */
   }
+  pthread_cond_destroy(&engine->on_obeyed);
   pthread_mutex_destroy(&engine->lock);
   free(engine->commands);
   free(engine->slots);

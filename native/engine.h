@@ -119,6 +119,7 @@ struct flow {
   /* The ending: set by the engine thread before the flow is reported. */
   int error; /* errno, 0 for an orderly end, ECANCELED when it was stopped */
   enum side side;
+  bool handed_back; /* `held` has what was read and not taken: JavaScript goes on from there */
   int64_t opposite_read; /* what the opposite flow of the connection had read by then; -1: there was none any more */
   struct flow *next_ended;
 };
@@ -178,6 +179,7 @@ void empty_pool(struct loop *loop);
 /* carry_bytes.c */
 enum step deliver(struct loop *loop, struct flow *flow);
 enum step fetch(struct loop *loop, struct flow *flow);
+bool take_back_piped(struct flow *flow);
 
 /* lane.c, for the loop */
 void lane_event(struct loop *loop, struct lane *lane);
@@ -191,6 +193,7 @@ void begin_flow(struct loop *loop, struct flow *flow);
 void begin_lane_flow(struct loop *loop, struct flow *flow, struct end *source, struct end *sink);
 void turn_flow(struct loop *loop, struct flow *flow);
 void finish_flow(struct loop *loop, struct flow *flow);
+void hand_back_flow(struct loop *loop, struct flow *flow);
 void cut_flow(struct loop *loop, struct flow *flow);
 void stop_flow(struct loop *loop, struct flow *flow);
 void expire_flow(struct loop *loop, struct flow *flow);

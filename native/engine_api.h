@@ -10,6 +10,8 @@
 enum operation {
   START_FLOW,
   FINISH_FLOW,
+  HAND_BACK_FLOW,
+  TELL_OBEYED,
   STOP_FLOW,
   RELEASE_FLOW,
   OPEN_LANE,
@@ -52,6 +54,8 @@ struct engine {
   bool woken; /* the engine thread has been told of the commands */
   bool gathering; /* the commands are to be obeyed together, with what is still to come */
   bool told;  /* the JavaScript thread has been told of the endings */
+  bool obeyed; /* TELL_OBEYED has been */
+  pthread_cond_t on_obeyed;
 
   /* The JavaScript thread's. */
   napi_env env;
@@ -74,6 +78,9 @@ size_t take_commands(struct engine *engine, struct command **commands);         
 void report_ended(struct loop *loop, struct flow *flow);                              /* [engine thread] */
 void tell_javascript(struct loop *loop);                                              /* [engine thread] */
 struct flow *take_ended(struct engine *engine);
+struct flow *take_handed_back(struct engine *engine);
+void wait_until_obeyed(struct engine *engine);
+void tell_obeyed(struct engine *engine); /* [engine thread] */
 void count_up(struct engine *engine); /* what runs keeps the process alive */
 void count_down(struct engine *engine, size_t count);
 

@@ -69,8 +69,10 @@ static void let_go(struct loop *loop, struct flow *flow) {
   free_of_limit(flow);
   if (flow->pipe) give_pipe(loop, flow->pipe, flow->piped == 0);
   flow->pipe = NULL;
-  free(flow->held);
-  flow->held = NULL;
+  if (!flow->handed_back) {
+    free(flow->held);
+    flow->held = NULL;
+  }
   if (flow->source) leave_end(loop, flow->source, flow);
   if (flow->sink) leave_end(loop, flow->sink, flow);
 }
@@ -179,6 +181,21 @@ void finish_flow(struct loop *loop, struct flow *flow) {
   if (flow->ended) return;
   flow->source_ended = true;
   queue_flow(loop, flow);
+}
+
+/* Ends it where it stands, for JavaScript to go on with what was read and not taken. Not one that has broken: its last bytes
+   are arriving, and it ends by itself. Of the two flows of a connection, which are told together, both are handed back or
+   neither: a break is noted at an end that they share. */
+void hand_back_flow(struct loop *loop, struct flow *flow) {
+  if (flow->ended || flow->error || (flow->source && flow->source->error) || flow->sink->error) return;
+  if (flow->piped > 0 && !take_back_piped(flow)) {
+    break_flow(flow, SIDE_SINK, errno);
+  } else {
+    flow->handed_back = true;
+    flow->error = ECANCELED;
+    if (flow->source_ended) flow->side = SIDE_SOURCE;
+  }
+  end_flow(loop, flow);
 }
 
 /* Ends it from our side: what was read arrives, within the limit, and its end says that it was stopped. */

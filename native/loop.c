@@ -95,6 +95,12 @@ static bool obey(struct loop *loop, const struct command *command) {
     case FINISH_FLOW:
       finish_flow(loop, command->subject);
       return true;
+    case HAND_BACK_FLOW:
+      hand_back_flow(loop, command->subject);
+      return true;
+    case TELL_OBEYED:
+      tell_obeyed(loop->engine);
+      return true;
     case STOP_FLOW:
       stop_flow(loop, command->subject);
       return true;

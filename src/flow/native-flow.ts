@@ -22,6 +22,8 @@ export interface NativeEnding {
   readonly restMs: number | undefined;
   /** What the opposite flow of the connection had read by then, if there was one. */
   readonly oppositeRead: number | undefined;
+  /** It was handed back: what had been read and not taken. `side` is then the source if that had ended. */
+  readonly handed?: Buffer;
 }
 
 /** The options of a flow in the engine. */
@@ -39,7 +41,8 @@ export interface NativeFlowOptions {
 
 /** Reused for each call. */
 const numbers = new Int32Array(6);
-const rowLength = 7;
+const rowLength = 8;
+const nothing = new Uint8Array();
 const sides = [undefined, 'source', 'sink'] as const;
 
 const running = new Map<number, (ending: NativeEnding) => void>();
@@ -72,6 +75,14 @@ export function startNativeFlow(
   }
 }
 
+/**
+ * Ends flows where they stand, and delivers their endings, with what is handed back, before it returns. One that is
+ * breaking is left alone.
+ */
+export function handBackNativeFlows(addon: NativeAddon, ids: readonly number[]): void {
+  addon.handBack(Float64Array.from(ids), deliverEndings);
+}
+
 /** Makes the engine report endings to this module. Without it nothing can be started. */
 export function listenToEngine(addon: NativeAddon): void {
   if (listening === addon) return;
@@ -90,15 +101,20 @@ function withCode(error: unknown): Error {
   return Object.assign(error as Error, errno === undefined ? {} : { code: getSystemErrorName(errno) });
 }
 
-function deliverEndings(rows: Float64Array): void {
+function deliverEndings(rows: Float64Array, bytes: Uint8Array = nothing): void {
+  let taken = 0;
   for (let at = 0; at < rows.length; at += rowLength) {
     const row = rows.subarray(at, at + rowLength);
-    const [id = 0, errno = 0, side = 0, bytesRead = 0, bytesSent = 0, rest = -1, opposite = -1] = row;
+    const [id = 0, errno = 0, side = 0, bytesRead = 0, bytesSent = 0, rest = -1, opposite = -1, held = -1] =
+      row;
     const onEnded = running.get(id);
     running.delete(id);
     const error = errno === 0 ? undefined : createErrnoError(errno, side === 2 ? 'write' : 'read');
     const restMs = rest < 0 ? undefined : rest;
     const oppositeRead = opposite < 0 ? undefined : opposite;
-    onEnded?.({ error, side: sides[side], bytesRead, bytesSent, restMs, oppositeRead });
+    const handed =
+      held < 0 ? undefined : { handed: Buffer.from(bytes.buffer, bytes.byteOffset + taken, held) };
+    taken += Math.max(held, 0);
+    onEnded?.({ error, side: sides[side], bytesRead, bytesSent, restMs, oppositeRead, ...handed });
   }
 }

@@ -2,8 +2,9 @@ import type { Duplex } from 'node:stream';
 import { errorCode } from '../errors.ts';
 import { deliveryMs } from '../net/connection.ts';
 import { limitBreak, findHasLeft } from './break.ts';
-import type { Ending, Flow } from './flow.ts';
+import type { Ending, Flow, FlowOptions } from './flow.ts';
 import { startFlowPair } from './start-flow.ts';
+import { startSwitchingPair, type SwitchingPair } from './switching-flow.ts';
 
 /**
  * Two connections joined faithfully: half-close carried both ways, FIN for FIN, RST for RST. The only timer is for
@@ -17,6 +18,14 @@ export interface RelayOptions {
   readonly target: Duplex;
   readonly upTransforms?: readonly Duplex[];
   readonly downTransforms?: readonly Duplex[];
+  /**
+   * The transforms are not needed before useTransforms() is called; until then bytes may pass without them. Default:
+   * from the beginning.
+   */
+  readonly later?: {
+    /** See startSwitchingPair(): `up` and `down`. */
+    readonly onSwitch: (goOn: { readonly up: boolean; readonly down: boolean }) => void;
+  };
   readonly onActivity?: () => void;
   /** How long the transforms may hold a byte, in milliseconds: a reset is delayed by as much. Default: 0. */
   readonly holdMs?: (() => number) | undefined;
@@ -39,6 +48,8 @@ export interface Relay {
   readonly down: Flow;
   /** Settles once both directions are over; never rejects. Neither connection is destroyed by the relay. */
   readonly ended: Promise<RelayEnding>;
+  /** Bytes that are read from now on pass the transforms; see RelayOptions.later. */
+  readonly useTransforms: () => void;
   /** Stops both directions at once. */
   stop(reason: 'timeout' | 'aborted' | 'limit', error?: Error): void;
 }
@@ -47,10 +58,12 @@ export interface Relay {
 export function startRelay(options: RelayOptions): Relay {
   const { client, target, onActivity, holdMs = () => 0 } = options;
   const lastWordsMs = deliveryMs;
-  const [up, down] = startFlowPair(
+  const start = options.later ? startLaterPair(options.later) : startPair;
+  const { flows, useTransforms } = start(
     { source: client, sink: target, transforms: options.upTransforms, onActivity, lastWordsMs },
     { source: target, sink: client, transforms: options.downTransforms, onActivity, lastWordsMs },
   );
+  const [up, down] = flows;
   let cut: Break | undefined;
   const stop: Relay['stop'] = (reason, error) => {
     up.stop(reason, error);
@@ -79,7 +92,18 @@ export function startRelay(options: RelayOptions): Relay {
       (await askHasLeft(options, { ...endings, ...found, isSilent: silence() }, limitMs));
     return { ...endings, ...found, hasLeft, restMs: Math.max(0, limitMs - (performance.now() - endedAt)) };
   });
-  return { up, down, ended, stop };
+  return { up, down, ended, useTransforms, stop };
+}
+
+type StartPair = (up: FlowOptions, down: FlowOptions) => SwitchingPair;
+
+const startPair: StartPair = (up, down) => ({
+  flows: startFlowPair(up, down),
+  useTransforms: () => undefined,
+});
+
+function startLaterPair({ onSwitch }: NonNullable<RelayOptions['later']>): StartPair {
+  return (one, other) => startSwitchingPair(one, other, ([up, down]) => onSwitch({ up, down }));
 }
 
 type Break = Required<Pick<RelayEnding, 'broken' | 'error'>>;

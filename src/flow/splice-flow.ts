@@ -2,7 +2,12 @@ import type { Readable, Writable } from 'node:stream';
 import { findBreak } from '../net/patient-socket.ts';
 import type { Ending, Flow, FlowOptions } from './flow.ts';
 import { loadNativeAddon, type NativeAddon } from '../native/addon.ts';
-import { startNativeFlow, type EndDescriptor, type NativeEnding } from './native-flow.ts';
+import {
+  handBackNativeFlows,
+  startNativeFlow,
+  type EndDescriptor,
+  type NativeEnding,
+} from './native-flow.ts';
 import {
   addToCounter,
   findSinkDescriptor,
@@ -65,11 +70,16 @@ function gatherTurn(addon: NativeAddon): void {
 export interface SpliceFlow extends Flow {
   /** Milliseconds since it last moved a byte. */
   readonly idleMs: number;
+  /** Its number in the engine, once it has begun there. */
+  readonly engineId: number | undefined;
+  /** For handBackPair(). */
+  takeBack(): Buffer | undefined;
 }
 
 type StopReason = Parameters<Flow['stop']>[0];
 
 const activityIntervalMs = 100;
+const nothing = Buffer.alloc(0);
 
 /**
  * Starts a flow in the native engine, or returns undefined when that is impossible: no addon, a transform, an end
@@ -99,6 +109,22 @@ export function spliceFlowPair(
   const gate = new Gate(one.addon);
   const whenReady: Ready = (begin) => gate.arrive(begin);
   return [new RunningSpliceFlow(one, first, whenReady), new RunningSpliceFlow(other, second, whenReady)];
+}
+
+/**
+ * Ends the two flows of a connection where they stand, for others to go on with their streams: `ended` then never settles.
+ * Waits for the engine's thread, so that no byte moves after this has returned.
+ *
+ * @returns of each what was read and not taken; undefined: it ends by itself, or has ended, as `ended` says
+ */
+export function handBackPair(
+  one: SpliceFlow,
+  other: SpliceFlow,
+): readonly [Buffer | undefined, Buffer | undefined] {
+  const addon = loadNativeAddon();
+  const ids = [one, other].flatMap(({ engineId }) => engineId ?? []);
+  if (addon && ids.length > 0) handBackNativeFlows(addon, ids);
+  return [one.takeBack(), other.takeBack()];
 }
 
 /** Calls `begin` when the flow may begin. */
@@ -140,6 +166,8 @@ class RunningSpliceFlow implements SpliceFlow {
   #stopped: Pick<Ending, 'reason' | 'error' | 'side'> | undefined;
   /** Functions that release the streams. */
   readonly #releases: readonly (() => void)[];
+  /** What was handed back. */
+  #handed: Buffer | undefined;
   #activityTimer: NodeJS.Timeout | undefined;
   #activityBytes = 0;
 
@@ -200,6 +228,15 @@ class RunningSpliceFlow implements SpliceFlow {
     if (this.#id !== undefined) this.#addon.finish(this.#id);
   }
 
+  get engineId(): number | undefined {
+    return this.#isOver ? undefined : this.#id;
+  }
+
+  takeBack(): Buffer | undefined {
+    if (!this.#isOver && this.#id === undefined) this.#giveBack(this.#taken.head);
+    return this.#handed;
+  }
+
   #read(): Float64Array {
     if (this.#id !== undefined && !this.#isOver) this.#addon.read(this.#id, this.#state);
     return this.#state;
@@ -255,8 +292,13 @@ class RunningSpliceFlow implements SpliceFlow {
     return source.errored ?? (broken?.hasEnded === false ? broken.error : null);
   }
 
-  #settleNative({ error, side, bytesRead, bytesSent, restMs, oppositeRead }: NativeEnding): void {
+  #settleNative({ error, side, bytesRead, bytesSent, restMs, oppositeRead, handed }: NativeEnding): void {
     this.#state.set([bytesRead, bytesSent, 0, 0]);
+    if (handed) {
+      if (side === 'source' && !this.#isFinished) tellSourceEnd(this.#options.source);
+      this.#giveBack(handed);
+      return;
+    }
     const rest = restMs === undefined ? undefined : { restMs };
     if (this.#stopped && error?.code === 'ECANCELED') this.#end({ ...this.#stopped, ...rest });
     else if (error) this.#end({ reason: 'reset', error, side, ...rest });
@@ -266,15 +308,26 @@ class RunningSpliceFlow implements SpliceFlow {
   }
 
   #end(ending: Pick<Ending, 'reason' | 'error' | 'side' | 'restMs' | 'oppositeRead'>): void {
-    this.#isOver = true;
-    this.#arrive();
-    this.#reportActivity();
-    clearInterval(this.#activityTimer);
-    this.#taken.release(ending.reason !== 'eof' && ending.side !== 'source');
+    this.#leave(ending.reason !== 'eof' && ending.side !== 'source');
     if (ending.reason === 'eof') this.#tellStreams();
     for (const release of this.#releases) release();
     const [bytesRead = 0, bytes = 0] = this.#state;
     this.#settle({ ...ending, bytes, unsentBytes: bytesRead - bytes });
+  }
+
+  #giveBack(rest: Buffer = nothing): void {
+    this.#handed = rest;
+    this.#leave(true);
+    for (const release of this.#releases) release();
+  }
+
+  /** @param resume whether JavaScript goes on reading */
+  #leave(resume: boolean): void {
+    this.#isOver = true;
+    this.#arrive();
+    this.#reportActivity();
+    clearInterval(this.#activityTimer);
+    this.#taken.release(resume);
   }
 
   /** The kernel's part of the ends is done; this updates the streams. */

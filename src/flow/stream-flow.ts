@@ -4,13 +4,18 @@ import { flushMark } from '../net/connection.ts';
 import { kBroken } from '../net/patient-socket.ts';
 import type { Ending, Flow, FlowOptions } from './flow.ts';
 
+export interface StreamFlowOptions extends FlowOptions {
+  /** Bytes that the sink is given first, as they are: those that another flow has read from the source. */
+  readonly before?: Buffer;
+}
+
 /**
  * The flow engine on Node streams: every kind of end, with or without transforms.
  *
  * Uses events and not pipeline() or async iteration, because both destroy a duplex socket when one direction ends,
  * and the other direction's bytes with it (nodejs/node#49073).
  */
-export function startStreamFlow(options: FlowOptions): Flow {
+export function startStreamFlow(options: StreamFlowOptions): Flow {
   return new StreamFlow(options);
 }
 
@@ -32,7 +37,7 @@ class StreamFlow implements Flow {
   bytesRead = 0;
   readonly ended: Promise<Ending>;
 
-  readonly #options: FlowOptions;
+  readonly #options: StreamFlowOptions;
   /** What the source's chunks are written to: the first transform, or the sink itself. */
   readonly #head: Writable;
   /** Bytes given to the sink and not yet taken. */
@@ -45,7 +50,7 @@ class StreamFlow implements Flow {
   #settle!: (ending: Ending) => void;
   readonly #cleanups: (() => void)[] = [];
 
-  constructor(options: FlowOptions) {
+  constructor(options: StreamFlowOptions) {
     this.#options = options;
     this.ended = new Promise((resolve) => {
       this.#settle = resolve;
@@ -57,6 +62,7 @@ class StreamFlow implements Flow {
     this.#head = transforms[0] ?? options.sink;
     this.#linkTransforms();
     this.#watchSink();
+    if (options.before?.length && !this.#settled) this.#writeToSink(options.before);
     this.#watchSource();
   }
 

@@ -21,9 +21,10 @@ export type NumberOption = 'rcvbuf' | 'sndbuf' | 'ttl' | 'tos' | 'linger' | 'nod
 export interface NativeAddon extends MessageCalls {
   /**
    * Registers the listener for endings: rows of `id, errno, side (1 source, 2 sink), bytesRead, bytesSent, restMs
-   * (-1 for none), oppositeRead (-1 for none)`. Once.
+   * (-1 for none), oppositeRead (-1 for none), handedBytes (-1: it is not handed back)`, and the bytes of flows that
+   * are handed back, one after the other. Once.
    */
-  listen(listener: (endings: Float64Array) => void): void;
+  listen(listener: (endings: Float64Array, handed?: Uint8Array) => void): void;
   /**
    * Starts a flow: `numbers` are `sourceFd, sinkFd, halfClose, lastWordsMs, sourceLent, sinkLent`. What is lent (1:
    * a Unix socket, 2: TCP) has to be kept open until the ending is reported; everything else is duplicated. `head`
@@ -35,6 +36,12 @@ export interface NativeAddon extends MessageCalls {
   gather(on: boolean): void;
   stop(id: number): void;
   finish(id: number): void;
+  /**
+   * Ends flows where they stand, and reports them to `deliver` before it returns, as the listener of `listen` would
+   * hear of them: with what was read and not taken; the side is the source if that had ended. A flow that has ended, or
+   * is breaking, is left alone; of the two flows of a connection, which are given together, both or neither.
+   */
+  handBack(ids: Float64Array, deliver: (endings: Float64Array, handed?: Uint8Array) => void): void;
   /** Fills `state` with `bytesRead, bytesSent, idleMs, blocked`; leaves it alone when the flow is over. */
   read(id: number, state: Float64Array): void;
   /** Registers the listener for express lanes: express-lane.ts describes the rows. Once, after `listen`. */

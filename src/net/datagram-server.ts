@@ -26,7 +26,7 @@ export interface DatagramCarrier<Sender> {
   judge(sender: Sender): string | undefined;
   /** What a sender's peer needs, except for how it is closed. */
   channelOf(sender: Sender): Omit<DatagramChannel, 'close'>;
-  /** Makes the sender the only one, as far as the system does that. */
+  /** Makes the sender the only one, as far as the system does that. Rejects when it is not there any more. */
   lock(sender: Sender): Promise<void>;
   /** The stream of the only sender, which owns the socket; its datagrams are delivered to it. */
   join(sender: Sender, onClose: () => void): DatagramPeer;
@@ -137,21 +137,25 @@ export class PeerServer<Sender> extends EventEmitter {
     const waiting = [first];
     const hold = { deliver: (datagram: Buffer) => waiting.push(datagram) } as unknown as DatagramPeer;
     this.#peers.set(key, hold);
+    const forget = () => void this.#peers.delete(key);
+    const takeOver = () => this.#carrier.join(sender, forget);
+    // One that has left already, or cannot be reached, is heard all the same: what is sent to it fails.
+    const listenOn = () =>
+      new DatagramPeer({
+        ...this.#carrier.channelOf(sender),
+        close: () => {
+          forget();
+          this.#carrier.close();
+        },
+      });
     this.#carrier
       .lock(sender)
-      .then(
-        () => {
-          const peer = this.#carrier.join(sender, () => this.#peers.delete(key));
-          this.#peers.set(key, peer);
-          this.#options.onPeer(peer);
-          for (const datagram of waiting) peer.deliver(datagram);
-        },
-        (error: unknown) => {
-          this.#isLocked = false;
-          this.#peers.delete(key);
-          this.emit('error', error);
-        },
-      )
+      .then(takeOver, listenOn)
+      .then((peer) => {
+        this.#peers.set(key, peer);
+        this.#options.onPeer(peer);
+        for (const datagram of waiting) peer.deliver(datagram);
+      })
       .catch((error: unknown) => this.emit('error', createFault(error)));
   }
 

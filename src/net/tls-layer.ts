@@ -1,10 +1,11 @@
 import type net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type tls from 'node:tls';
-import { TnetError } from '../errors.ts';
+import { errorCode, TnetError } from '../errors.ts';
 import { kBroken, PatientSocket, tellBreak } from './patient-socket.ts';
 import { LayeredCarrier, takeDescriptor, TlsCarrier, type OuterLayer } from './tls-carrier.ts';
 import { guarded } from './guard.ts';
+import type { WriteCallback } from './held-errors.ts';
 
 /** What setSecure() takes: a client's options of tls.connect(), a server's of tls.TLSSocket. */
 export interface SecureUpgradeOptions extends tls.ConnectionOptions, Omit<tls.TLSSocketOptions, 'server'> {
@@ -118,9 +119,11 @@ function createLayer(
     if (isServer) setImmediate(guarded(tell));
     else tell();
   };
+  let failure: Error | undefined;
   const fail = (error: Error) => {
     flush();
     isEnded = true;
+    failure = error;
     if (owner instanceof PatientSocket) owner.failReading(error);
     else owner.destroy(error);
   };
@@ -158,6 +161,12 @@ function createLayer(
   // Held back while the socket's reader takes nothing, as the socket itself does.
   carrier.on(kBroken, (error: Error) => tellBreak(owner, error));
   carrier.resumeReading();
+  /** Where TLS is gone, its failure is the reason; before that is known, the read side tells, and nothing is answered. */
+  const answer = (done: WriteCallback) => (error?: Error | null) => {
+    const isGone = errorCode(error) === 'ERR_STREAM_DESTROYED';
+    if (!isGone || (isEnded && !failure)) done(error);
+    else if (failure) done(failure);
+  };
   return {
     tls: secure,
     get isEstablished() {
@@ -172,11 +181,11 @@ function createLayer(
       secure.cork();
       const last = chunks.length - 1;
       chunks.forEach(({ chunk, encoding }, index) => {
-        secure.write(chunk as Buffer, encoding, index === last ? done : undefined);
+        secure.write(chunk as Buffer, encoding, index === last ? answer(done) : undefined);
       });
       secure.uncork();
     },
-    end: (done) => void secure.end(done),
+    end: (done) => void secure.end(answer(done)),
     release() {
       isEnded = true;
       carrier.release();

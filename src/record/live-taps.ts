@@ -32,10 +32,12 @@ interface TappedConnection {
   readonly connection: RecordedConnection;
   readonly bytes: Record<RecordedDirection, number>;
   readonly ended: RecordedDirection[];
+  /** Has bytes pass here; undefined: they do from the beginning. */
+  start?: () => void;
   readonly listeners: Set<TapListener>;
 }
 
-/** Lets any open connection be tapped from now on. One that nobody taps costs a count of its bytes. */
+/** Lets any open connection be tapped from now on. The bytes of one that nobody has tapped need not pass here. */
 export class LiveTaps implements Recorder {
   readonly #open = new Map<number, TappedConnection>();
 
@@ -46,6 +48,7 @@ export class LiveTaps implements Recorder {
   tap(id: number, listener: TapListener): OpenTap | undefined {
     const tapped = this.#open.get(id);
     if (!tapped) return undefined;
+    tapped.start?.();
     const { connection, bytes, ended, listeners } = tapped;
     listeners.add(listener);
     return {
@@ -67,6 +70,20 @@ export class LiveTaps implements Recorder {
     return {
       sent: passOn(tapped, 'sent', hasEnded),
       received: passOn(tapped, 'received', hasEnded),
+      later: {
+        arrange: (start) => {
+          tapped.start = start;
+        },
+        begin: ({ sent, received }) => {
+          tapped.bytes.sent = sent.bytes;
+          tapped.bytes.received = received.bytes;
+          for (const [direction, { isOver }] of [
+            ['sent', sent],
+            ['received', received],
+          ] as const)
+            if (isOver) tapped.ended.push(direction);
+        },
+      },
       closed: (ending) => {
         // Another one has the number by now, or this one has been closed.
         if (this.#open.get(connection.id) !== tapped) return;

@@ -17,6 +17,18 @@ export interface ConnectionRecord {
   readonly received: Transform;
   /** Records how the connection ended. */
   closed(ending: RecordedEnding): void;
+  /** Of a record that needs no bytes before it asks for them. Default: it needs all. */
+  readonly later?: LaterRecord;
+}
+
+/** A record that bytes need not pass at first. */
+export interface LaterRecord {
+  /** Gives it a function that has bytes pass from then on. Not called: they all pass. */
+  readonly arrange: (start: () => void) => void;
+  /** Bytes pass from now on. Each direction has moved so many before, or is over. */
+  readonly begin: (
+    before: Readonly<Record<RecordedDirection, { readonly bytes: number; readonly isOver: boolean }>>,
+  ) => void;
 }
 
 export interface ConnectionRecordOptions {

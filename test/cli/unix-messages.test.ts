@@ -2,12 +2,12 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import type { ExecutionContext } from 'ava';
 import test from 'ava';
 import { loadNativeAddon } from '../../src/native/addon.ts';
 import { payload } from '../helpers/bytes.ts';
 import { runCli, startCli, type Cli } from '../helpers/cli.ts';
+import { readText } from '../helpers/lines.ts';
 import { bindDatagramPeer, testMessages } from '../helpers/messages.ts';
 import { testWith } from '../helpers/programs.ts';
 import { tempDir } from '../helpers/temp.ts';
@@ -18,22 +18,6 @@ const kinds = ['unix-dgram', 'unix-seqpacket'] as const;
 /** `test.serial` with the addon and these programs; else a skip, with the reason printed. */
 function testPeer(...programs: string[]) {
   return loadNativeAddon() ? testWith(...programs) : test.serial.skip;
-}
-
-function collect(stream: Readable): { text: () => string; until: (pattern: RegExp) => Promise<string> } {
-  let text = '';
-  let onMore = (): void => undefined;
-  stream.setEncoding('utf8').on('data', (more: string) => {
-    text += more;
-    onMore();
-  });
-  return {
-    text: () => text,
-    async until(pattern) {
-      while (!pattern.test(text)) await new Promise<void>((resolve) => (onMore = resolve));
-      return text;
-    },
-  };
 }
 
 async function runPeer(
@@ -70,7 +54,7 @@ for (const kind of kinds) {
       const server = await startServer(t, ['listen', '-v', '--mode', '0600', `${kind}:${path}`], 'pipe');
       t.is(statSync(path).mode & 0o777, 0o600);
       const client = startCli(t, ['connect', `${kind}:${path}`]);
-      const [atServer, atClient] = [collect(server.stdout), collect(client.stdout)];
+      const [atServer, atClient] = [readText(server.stdout), readText(client.stdout)];
       client.stdin.write('question');
       await atServer.until(/question/);
       server.stdin.write('answer');
@@ -180,16 +164,37 @@ for (const kind of kinds) {
 testMessages('-u with a path is a socket of Unix datagrams', async (t) => {
   const path = join(tempDir(t), 's');
   const server = await startServer(t, ['listen', '-v', '-u', '-U', path]);
-  const heard = collect(server.stdout);
+  const heard = readText(server.stdout);
   const { code } = await runCli(t, ['connect', '-u', '-U', path, '--send-only'], 'over there');
   t.is(code, 0);
-  t.is(await heard.until(/over there/), 'over there');
+  await heard.until(/over there/);
+  t.is(heard.text(), 'over there');
 });
+
+for (const words of [
+  ['listen', '-v'],
+  ['listen', '-k', '-v'],
+]) {
+  testMessages(
+    `${words.join(' ')} has the message of a client that has left before it is read`,
+    async (t) => {
+      const path = join(tempDir(t), 's');
+      const server = await startServer(t, [...words, `unix-dgram:${path}`]);
+      const heard = readText(server.stdout);
+      server.child.kill('SIGSTOP');
+      const { code } = await runCli(t, ['connect', '--send-only', `unix-dgram:${path}`], 'last words');
+      t.is(code, 0);
+      server.child.kill('SIGCONT');
+      await heard.until(/last words/);
+      t.notRegex(server.stderr(), /refused/);
+    },
+  );
+}
 
 testMessages('a client without a name is heard, and what is sent to it is an error', async (t) => {
   const path = join(tempDir(t), 's');
   const server = await startServer(t, ['listen', '-v', `unix-dgram:${path}`], 'pipe');
-  const heard = collect(server.stdout);
+  const heard = readText(server.stdout);
   const addon = loadNativeAddon()!;
   const fd = addon.openSocket(0);
   t.is(addon.sendMessage(fd, Buffer.from('from nobody'), Buffer.from(path)), 1);
@@ -233,7 +238,7 @@ testMessages('a peer of packets that leaves for good is found although stdin is 
 testPeer('logger')('logger is heard, each message whole, and each process is told', async (t) => {
   const path = join(tempDir(t), 'log');
   const server = await startServer(t, ['listen', '-k', '-v', `unix-dgram:${path}`]);
-  const heard = collect(server.stdout);
+  const heard = readText(server.stdout);
   for (const text of ['first words', 'second words'])
     execFileSync('logger', ['-u', path, '-t', 'tnet', text]);
   await heard.until(/<13>[^<]*tnet: first words[^]*<13>[^<]*tnet: second words/);
@@ -244,26 +249,27 @@ testPeer('logger')('logger is heard, each message whole, and each process is tol
 testPeer('logger')('logger is relayed to syslog over UDP, a message a datagram', async (t) => {
   const path = join(tempDir(t), 'log');
   const sink = await startServer(t, ['listen', '-k', '-v', 'udp://127.0.0.1:0']);
-  const heard = collect(sink.stdout);
+  const heard = readText(sink.stdout);
   const [, port] = await sink.said(/listening on udp:\/\/127\.0\.0\.1:(\d+)/);
   await startServer(t, ['proxy', '-v', `unix-dgram:${path}`, `udp://127.0.0.1:${port}`]);
   execFileSync('logger', ['-u', path, '-t', 'tnet', 'over the wire']);
-  t.regex(await heard.until(/over the wire/), /^<13>.*tnet: over the wire/);
+  t.truthy(await heard.until(/^<13>.*tnet: over the wire/));
 });
 
 testPeer('socat')('socat UNIX-SENDTO sends to listen, and UNIX-RECV hears connect', async (t) => {
   const folder = tempDir(t);
   const [ours, theirs] = [join(folder, 'ours'), join(folder, 'theirs')];
   const server = await startServer(t, ['listen', '-k', '-v', `unix-dgram:${ours}`]);
-  const heard = collect(server.stdout);
+  const heard = readText(server.stdout);
   await runPeer(t, 'socat', ['-u', '-', `UNIX-SENDTO:${ours}`], 'from socat');
   await heard.until(/from socat/);
   const socat = spawn('socat', ['-u', `UNIX-RECV:${theirs}`, '-'], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.teardown(() => socat.kill('SIGKILL'));
-  const there = collect(socat.stdout);
+  const there = readText(socat.stdout);
   while ((await runCli(t, ['connect', '-z', `unix-dgram:${theirs}`])).code !== 0);
   t.is((await runCli(t, ['connect', '--send-only', `unix-dgram:${theirs}`], 'to socat')).code, 0);
-  t.is(await there.until(/to socat/), 'to socat');
+  await there.until(/to socat/);
+  t.is(there.text(), 'to socat');
 });
 
 testPeer('socat')('socat with a name of its own gets answers from echo', async (t) => {

@@ -193,7 +193,7 @@ nativeTest('leaves no thread in the way of process.exit() while flows run', asyn
     const { openSync } = require('node:fs');
     import('${root}/src/flow/splice-flow.ts').then(({ spliceFlow }) => {
       const flow = spliceFlow({ source: openSync('/dev/zero'), sink: openSync('/dev/null', 'w') });
-      setTimeout(() => process.exit(flow.bytes > 0 ? 7 : 1), 50);
+      setInterval(() => flow.bytes > 0 && process.exit(7), 10);
     });
   `;
   const failure = (await t.throwsAsync(run(process.execPath, ['-e', script]))) as unknown as { code: number };

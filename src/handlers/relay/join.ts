@@ -51,6 +51,7 @@ export async function join(
       void relay[direction].ended.then(() => cutOff({ reason: 'limit', closing: 'close' }));
     },
     reset: () => cutOff({ reason: 'limit', closing: 'reset' }),
+    needed: () => relay.useTransforms(),
   });
   const { timeout, halfClosed } = values;
   // With a UDP end, the session is watched instead: see createDatagramSessions().
@@ -65,20 +66,34 @@ export async function join(
     ...(transforms?.up ?? []),
     ...(live ? [live.up] : []),
   ];
-  if (early) (upTransforms[0] ?? target).write(early);
+  const downTransforms = [
+    ...(transforms?.down ?? []),
+    ...(live ? [live.down] : []),
+    ...records.map(({ received }) => received),
+    ...(telnet ? [telnet.encoder] : []),
+  ];
+  // Nobody may ever look at the bytes; until then the engine carries them.
+  const later = records.flatMap((record) => record.later ?? []);
+  const isLater = !telnet && !transforms && live?.isIdle !== false && later.length === records.length;
+  if (early) (isLater ? target : (upTransforms[0] ?? target)).write(early);
   const relay: Relay = startRelay({
     client,
     target,
     upTransforms,
-    downTransforms: [
-      ...(transforms?.down ?? []),
-      ...(live ? [live.down] : []),
-      ...records.map(({ received }) => received),
-      ...(telnet ? [telnet.encoder] : []),
-    ],
+    downTransforms,
+    ...(isLater && {
+      later: {
+        onSwitch(goOn) {
+          const sent = { bytes: relay.up.bytesRead + (early?.length ?? 0), isOver: !goOn.up };
+          const received = { bytes: relay.down.bytesRead, isOver: !goOn.down };
+          for (const { begin } of later) begin({ sent, received });
+        },
+      },
+    }),
     onActivity: session?.onActivity ?? limits?.onActivity,
     holdMs: () => (faults?.holdMs ?? 0) + (live?.holdMs() ?? 0),
   });
+  if (isLater) for (const { arrange } of later) arrange(() => relay.useTransforms());
   entry.moved = () => ({ sentBytes: relay.down.bytes, receivedBytes: relay.up.bytes });
   const endsInOrder = datagrams?.ends.client === true && datagrams.ends.target;
   entry.endsInOrder = endsInOrder;
@@ -90,7 +105,10 @@ export async function join(
   live?.close();
   session?.clear();
   const hasAnswered = relay.down.bytesRead > 0;
-  if (cut) return { ...cut, hasAnswered, client: cut.closing, target: cut.closing };
+  // The engine may have carried both to their ends before we heard of it.
+  const wasOver = up.reason === 'eof' && down.reason === 'eof';
+  if (cut && !(cut.isCut && wasOver))
+    return { ...cut, hasAnswered, client: cut.closing, target: cut.closing };
   return {
     reason: error ? 'reset' : up.reason === 'eof' ? down.reason : up.reason,
     // The side that had ended before has left: more data arriving for it is not a failure.

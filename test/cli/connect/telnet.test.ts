@@ -15,8 +15,16 @@ async function exchange(
   t: Parameters<typeof runCli>[0],
   greeting: readonly Buffer[],
   args: readonly string[],
-  stdin: string | Buffer = '',
-  env: Record<string, string> = { TERM: 'xterm' },
+  {
+    stdin = '',
+    env = { TERM: 'xterm' },
+    answer,
+  }: {
+    readonly stdin?: string | Buffer;
+    readonly env?: Record<string, string>;
+    /** The input ends when the server has this: after the end nothing can be answered. */
+    readonly answer?: Buffer;
+  } = {},
 ) {
   const { promise: ended, resolve } = Promise.withResolvers<undefined>();
   const server = await startScriptedServer(t, (socket) => {
@@ -26,21 +34,27 @@ async function exchange(
     socket.end();
   });
   const words = ['connect', '--keep-sending', ...args, '127.0.0.1', String(server.port)];
-  const result = await runCli(t, words, stdin, { env });
+  const cli = startCli(t, words, { env });
+  const stdout = collect(cli.stdout);
+  if (answer) await server.gets(answer);
+  cli.stdin.end(stdin);
+  const result = { ...(await cli.exit), stdout: await stdout, stderr: cli.stderr() };
   await ended;
   return { ...result, sent: server.received() };
 }
 
 test.serial('-t keeps every telnet byte out of stdout and answers the options', async (t) => {
   const greeting = hex('fffd18 fffb01 fffd22 fffa1801fff0 6869 fff1 ffff 0d0a 0d00');
-  const { code, stdout, sent } = await exchange(t, [greeting], ['-t']);
+  const { code, stdout, sent } = await exchange(t, [greeting], ['-t'], { answer: hex('fff0') });
   t.is(code, 0);
   t.deepEqual(stdout, Buffer.concat([Buffer.from('hi'), hex('ff 0d0a 0d')]));
   t.deepEqual(sent, Buffer.concat([hex('fffb18 fffd01 fffc22 fffa1800'), Buffer.from('XTERM'), hex('fff0')]));
 });
 
 test.serial('-t sends lines as telnet does, and doubles a byte 255', async (t) => {
-  const { sent } = await exchange(t, [], ['-t'], Buffer.from('one\ntwo\r\nthree\rfour\xff', 'latin1'));
+  const { sent } = await exchange(t, [], ['-t'], {
+    stdin: Buffer.from('one\ntwo\r\nthree\rfour\xff', 'latin1'),
+  });
   t.deepEqual(sent, Buffer.from('one\r\ntwo\r\nthree\r\0four\xff\xff', 'latin1'));
 });
 
@@ -56,7 +70,10 @@ test.serial('--telnet takes its value after = only, so that the host is the next
 });
 
 test.serial('-t refuses the window and a TERM that cannot be sent', async (t) => {
-  const { sent } = await exchange(t, [hex('fffd1f fffd18')], ['-t'], '', { TERM: 'two words' });
+  const { sent } = await exchange(t, [hex('fffd1f fffd18')], ['-t'], {
+    env: { TERM: 'two words' },
+    answer: hex('fffc18'),
+  });
   t.deepEqual(sent, hex('fffc1f fffc18'));
 });
 
@@ -66,7 +83,7 @@ test.serial('--crlf in gives LF for CRLF behind telnet', async (t) => {
 });
 
 test.serial('-vv tells the negotiation', async (t) => {
-  const { stderr } = await exchange(t, [hex('fffd22')], ['-tvv']);
+  const { stderr } = await exchange(t, [hex('fffd22')], ['-tvv'], { answer: hex('fffc22') });
   t.regex(stderr, /^tnet connect: telnet: received do linemode\ntnet connect: telnet: sent wont linemode$/m);
 });
 
@@ -161,12 +178,14 @@ testWith('telnetd', 'sh')('a script talks to a real telnetd and gets clean bytes
 
 test.serial('--user names the user to a server that asks for it', async (t) => {
   const greeting = hex('fffd27 fffa2701 0055534552 fff0');
-  const { sent } = await exchange(t, [greeting], ['-t', '--user', 'somebody']);
+  const { sent } = await exchange(t, [greeting], ['-t', '--user', 'somebody'], {
+    answer: hex('fff0'),
+  });
   t.deepEqual(
     sent,
     Buffer.concat([hex('fffb27 fffa2700 0055534552 01'), Buffer.from('somebody'), hex('fff0')]),
   );
-  const { sent: refused } = await exchange(t, [greeting], ['-t']);
+  const { sent: refused } = await exchange(t, [greeting], ['-t'], { answer: hex('fffc27') });
   t.deepEqual(refused, hex('fffc27'));
 });
 

@@ -30,12 +30,16 @@ export interface LiveActions {
   /** Closes the connection once everything that came through in this direction has been delivered. */
   readonly close: (direction: FaultDirection) => void;
   readonly reset: () => void;
+  /** The transforms are needed from now on. Default: they are from the beginning. */
+  readonly needed?: () => void;
 }
 
 /** The faults of one connection, as transforms of its two directions. */
 export interface ConnectionFaults {
   readonly up: FaultChain;
   readonly down: FaultChain;
+  /** Whether there is no fault, so that bytes need not pass. */
+  readonly isIdle: boolean;
   /** How long a byte may be held on purpose at this moment, in milliseconds. */
   readonly holdMs: () => number;
   /** The connection is over. */
@@ -45,6 +49,7 @@ export interface ConnectionFaults {
 interface OpenLink {
   readonly connection: number;
   readonly chains: Readonly<Record<FaultDirection, FaultChain>>;
+  readonly needed: () => void;
   /** Runs a function as code of the connection: an exception then ends this connection. */
   readonly inside: <T>(work: () => T) => T;
 }
@@ -116,14 +121,15 @@ export class LiveFaults {
   }
 
   /** Draws the faults of a connection, by its number. Whoever opens it calls close() at its end. */
-  open(connection: number, { close, reset }: LiveActions): ConnectionFaults {
+  open(connection: number, { close, reset, needed = () => undefined }: LiveActions): ConnectionFaults {
     const create = (direction: FaultDirection) => new FaultChain({ close: () => close(direction), reset });
     const chains = { up: create('up'), down: create('down') };
-    const link: OpenLink = { connection, chains, inside: AsyncLocalStorage.snapshot() };
+    const link: OpenLink = { connection, chains, needed, inside: AsyncLocalStorage.snapshot() };
     this.#open.add(link);
     for (const { name } of this.#faults) this.#apply(link, name);
     return {
       ...chains,
+      isIdle: !hasFaults(link),
       holdMs: () => Math.max(chains.up.holdMs, chains.down.holdMs),
       close: () => void this.#open.delete(link),
     };
@@ -139,7 +145,11 @@ export class LiveFaults {
   /** Uses another list, which differs in the fault of that name. */
   #use(faults: readonly PairFault[], name: string, touched = new Set<OpenLink>()): FaultChange {
     this.#faults = faults;
-    for (const link of [...this.#open]) if (link.inside(() => this.#apply(link, name))) touched.add(link);
+    for (const link of [...this.#open]) {
+      if (!link.inside(() => this.#apply(link, name))) continue;
+      touched.add(link);
+      if (hasFaults(link)) link.inside(link.needed);
+    }
     return { connections: touched.size };
   }
 
@@ -176,6 +186,10 @@ export class LiveFaults {
     if (direction !== 'both' && direction !== way) return false;
     return createRandom(this.seed, connection, 'toxicity', group ?? name)() < toxicity;
   }
+}
+
+function hasFaults({ chains: { up, down } }: OpenLink): boolean {
+  return up.faults.length + down.faults.length > 0;
 }
 
 /** @throws TnetError TNET_E_USAGE */

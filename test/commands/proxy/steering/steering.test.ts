@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { Event } from '../../../../commands/proxy/library.ts';
+import type { Event, Proxy } from '../../../../commands/proxy/library.ts';
 import { collect } from '../../../helpers/bytes.ts';
 import { connect, echo, endOf, exchange, startProxy, startServer } from '../../../helpers/proxied.ts';
 import { tempDir } from '../../../helpers/temp.ts';
@@ -13,6 +13,11 @@ async function startWeb(t: ExecutionContext, settings: object = {}) {
   const { proxy, events } = await startProxy(t, []);
   const web = await proxy.addPair('web', { listen: '127.0.0.1:0', targets: [target], ...settings });
   return { proxy, events, web, target };
+}
+
+/** A client may see the end of its connection before its proxy counts it. */
+async function untilOpen(proxy: Proxy, count: number): Promise<void> {
+  while (proxy.connections.length !== count) await new Promise(setImmediate);
 }
 
 /** Sends a word, and gives what comes back with how long that took. */
@@ -67,6 +72,7 @@ test('a pair that is disabled refuses clients and keeps its connections, and is 
   await proxy.setEnabled('web', true);
   t.is(web.address, address);
   t.is((await exchange(t, address, Buffer.from('again'))).toString(), 'again');
+  await untilOpen(proxy, 1);
   const end = endOf(socket);
   t.deepEqual(await proxy.setEnabled('web', false, { cut: true }), { connections: 1 });
   t.is(await end, 'ECONNRESET');
@@ -135,6 +141,7 @@ test('a change that cannot be read or served changes nothing, and names the sett
   await t.throwsAsync(added, { code: 'TNET_E_LOOP' });
   t.is(proxy.pairs.length, 1);
   t.is((await exchange(t, web.address, Buffer.from('still'))).toString(), 'still');
+  await untilOpen(proxy, 0);
   t.deepEqual(web.targets, [
     { address: target, isEnabled: true, isUp: undefined, connections: 0, settings: {} },
   ]);
