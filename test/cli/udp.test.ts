@@ -225,7 +225,7 @@ for (const [name, words] of clients) {
     const child = spawn(name, words(String(await server.port())), { stdio: ['pipe', 'pipe', 'inherit'] });
     t.teardown(() => child.kill('SIGKILL'));
     const [here, there] = [readText(server.stdout), readText(child.stdout)];
-    child.stdin.write('to tnet\n');
+    child.stdin.on('error', () => undefined).write('to tnet\n');
     await here.until(/^to tnet\n$/);
     server.stdin.write('from tnet\n');
     await there.until(/^from tnet\n$/);
@@ -247,7 +247,7 @@ for (const [name, words] of servers) {
     const there = readText(child.stdout);
     const here = await firstAnswered(t, port);
     await there.until(/to peer\n/);
-    child.stdin.write('from peer\n');
+    child.stdin.on('error', () => undefined).write('from peer\n');
     await here.until(/from peer\n/);
     t.pass();
   });

@@ -302,7 +302,7 @@ testWith('socat')('socat speaks UDP through the proxy, as client and as server',
   const { port } = await startUdpProxy(t, `udp://127.0.0.1:${serverPort}`);
   for (let tries = 0; ; tries++) {
     const client = spawn('socat', ['-T', '1', '-t', '1', '-', `UDP4:127.0.0.1:${port}`]);
-    client.stdin.end('hello');
+    client.stdin.on('error', () => undefined).end('hello');
     const text = (await collect(client.stdout)).toString();
     // socat may not have been listening yet.
     if (text === '' && tries < 20) continue;
