@@ -20,6 +20,8 @@ const nothing = (): Got => ({ chunks: [], sockets: new Set() });
 
 /** All of it, once every client has ended. */
 async function readWire({ chunks, sockets }: Got): Promise<Buffer> {
+  // On a busy machine its connection may still wait to be accepted.
+  for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
   const isOpen = (socket: net.Socket) => !socket.readableEnded && !socket.destroyed;
   for (const socket of sockets) {
     if (isOpen(socket)) await Promise.race([once(socket, 'end'), once(socket, 'close')]);
