@@ -219,3 +219,35 @@ for (const way of ['up', 'down'] as const) {
     },
   );
 }
+
+nativeTest(
+  'what a target sent that has left passes the transforms, although nothing reaches it',
+  async (t) => {
+    const { client, target, relay, passed, goOn } = await createRig(t, 'unix');
+    const write = (bytes: Buffer) => new Promise<void>((done) => void target.write(bytes, () => done()));
+    const sent: Buffer[] = [];
+    const send = (length: number) => {
+      const bytes = createBytes(length);
+      sent.push(bytes);
+      return write(bytes);
+    };
+    while (!relay.down.blocked) {
+      await send(16_000);
+      await new Promise(setImmediate);
+    }
+    await send(64_000);
+    target.destroy();
+    client.write('question');
+    t.like(await relay.up.ended, { reason: 'reset', side: 'sink', error: { code: 'EPIPE' } });
+    relay.useTransforms();
+    t.deepEqual(goOn(), { up: false, down: true });
+    const { bytesRead } = relay.down;
+    const received = collectUntilClose(client);
+    client.end();
+    const whole = Buffer.concat(sent);
+    t.like((await relay.ended).down, { reason: 'eof', bytes: whole.length });
+    sameBytes(t, (await received).bytes, whole);
+    t.true(passed.down().length >= 64_000);
+    t.is(passed.down().length, whole.length - bytesRead);
+  },
+);
