@@ -183,11 +183,18 @@ void finish_flow(struct loop *loop, struct flow *flow) {
   queue_flow(loop, flow);
 }
 
-/* Ends it where it stands, for JavaScript to go on with what was read and not taken. Not one that has broken: its last bytes
-   are arriving, and it ends by itself. Of the two flows of a connection, which are told together, both are handed back or
-   neither: a break is noted at an end that they share. */
+/* Whether its last bytes are arriving, or nothing takes them. Not where its source has only left (EPIPE): what that sent is
+   whole, and is delivered as any other. */
+static bool is_breaking(const struct flow *flow) {
+  int error = flow->source ? flow->source->error : 0;
+  return flow->error || (error && error != EPIPE) || flow->sink->error;
+}
+
+/* Ends it where it stands, for JavaScript to go on with what was read and not taken. Not one that is breaking: it ends by
+   itself. Of the two flows of a connection, which are told together, both are handed back or neither: a break is noted at an
+   end that they share. Only where one side has left, the way to it breaks, and the way from it is handed back. */
 void hand_back_flow(struct loop *loop, struct flow *flow) {
-  if (flow->ended || flow->error || (flow->source && flow->source->error) || flow->sink->error) return;
+  if (flow->ended || is_breaking(flow)) return;
   if (flow->piped > 0 && !take_back_piped(flow)) {
     break_flow(flow, SIDE_SINK, errno);
   } else {

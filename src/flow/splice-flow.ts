@@ -317,6 +317,8 @@ class RunningSpliceFlow implements SpliceFlow {
 
   #giveBack(rest: Buffer = nothing): void {
     this.#handed = rest;
+    // The other one may wait for this one before it begins: it is given back as well, and must not begin.
+    this.#hasArrived = true;
     this.#leave(true);
     for (const release of this.#releases) release();
   }

@@ -19,7 +19,11 @@ interface Rig {
 }
 
 /** A relay between two pairs of sockets whose transforms are not needed at first. */
-async function createRig(t: ExecutionContext, kind: 'tcp' | 'unix' = 'tcp'): Promise<Rig> {
+async function createRig(
+  t: ExecutionContext,
+  kind: 'tcp' | 'unix' = 'tcp',
+  early: Partial<Record<'up' | 'down', Buffer>> = {},
+): Promise<Rig> {
   const [client, front] = await createSocketPair(t, kind);
   const [target, back] = await createSocketPair(t, kind);
   const chunks: Record<'up' | 'down', Buffer[]> = { up: [], down: [] };
@@ -27,6 +31,8 @@ async function createRig(t: ExecutionContext, kind: 'tcp' | 'unix' = 'tcp'): Pro
     new PassThrough().on('data', (chunk: Buffer) => void chunks[way].push(chunk));
   const transforms = { up: create('up'), down: create('down') };
   let goOn: { readonly up: boolean; readonly down: boolean } | undefined;
+  if (early.up) back.write(early.up);
+  if (early.down) front.write(early.down);
   const relay = startRelay({
     client: front,
     target: back,
@@ -182,5 +188,66 @@ nativeTest(
     await until(() => !relay.down.blocked);
     relay.useTransforms();
     t.like(await relay.ended, { broken: 'client', error: { code: 'ECONNRESET' } });
+  },
+);
+
+for (const way of ['up', 'down'] as const) {
+  nativeTest(
+    `a sink that still takes what JavaScript wrote, ${way}, keeps no direction from its transforms`,
+    async (t) => {
+      const early = createBytes(24_000_000);
+      const { client, target, relay, passed, goOn } = await createRig(t, 'tcp', { [way]: early });
+      await new Promise(setImmediate);
+      relay.useTransforms();
+      t.deepEqual(goOn(), { up: true, down: true });
+      client.end('question');
+      target.end('answer');
+      const received = [collectUntilClose(client), collectUntilClose(target)] as const;
+      t.like(await relay.ended, { up: { reason: 'eof', bytes: 8 }, down: { reason: 'eof', bytes: 6 } });
+      t.deepEqual([passed.up().toString(), passed.down().toString()], ['question', 'answer']);
+      const [atClient, atTarget] = await Promise.all(received);
+      sameBytes(
+        t,
+        atTarget.bytes,
+        Buffer.concat([way === 'up' ? early : Buffer.alloc(0), Buffer.from('question')]),
+      );
+      sameBytes(
+        t,
+        atClient.bytes,
+        Buffer.concat([way === 'down' ? early : Buffer.alloc(0), Buffer.from('answer')]),
+      );
+    },
+  );
+}
+
+nativeTest(
+  'what a target sent that has left passes the transforms, although nothing reaches it',
+  async (t) => {
+    const { client, target, relay, passed, goOn } = await createRig(t, 'unix');
+    const write = (bytes: Buffer) => new Promise<void>((done) => void target.write(bytes, () => done()));
+    const sent: Buffer[] = [];
+    const send = (length: number) => {
+      const bytes = createBytes(length);
+      sent.push(bytes);
+      return write(bytes);
+    };
+    while (!relay.down.blocked) {
+      await send(16_000);
+      await new Promise(setImmediate);
+    }
+    await send(64_000);
+    target.destroy();
+    client.write('question');
+    t.like(await relay.up.ended, { reason: 'reset', side: 'sink', error: { code: 'EPIPE' } });
+    relay.useTransforms();
+    t.deepEqual(goOn(), { up: false, down: true });
+    const { bytesRead } = relay.down;
+    const received = collectUntilClose(client);
+    client.end();
+    const whole = Buffer.concat(sent);
+    t.like((await relay.ended).down, { reason: 'eof', bytes: whole.length });
+    sameBytes(t, (await received).bytes, whole);
+    t.true(passed.down().length >= 64_000);
+    t.is(passed.down().length, whole.length - bytesRead);
   },
 );

@@ -75,7 +75,10 @@ export async function join(
   // Nobody may ever look at the bytes; until then the engine carries them.
   const later = records.flatMap((record) => record.later ?? []);
   const isLater = !telnet && !transforms && live?.isIdle !== false && later.length === records.length;
-  if (early) (isLater ? target : (upTransforms[0] ?? target)).write(early);
+  // What transforms are given is counted with what passes them.
+  let earlyBytes = 0;
+  if (early && isLater) target.write(early, (error) => void (earlyBytes = error ? 0 : early.length));
+  else if (early) (upTransforms[0] ?? target).write(early);
   const relay: Relay = startRelay({
     client,
     target,
@@ -93,8 +96,13 @@ export async function join(
     onActivity: session?.onActivity ?? limits?.onActivity,
     holdMs: () => (faults?.holdMs ?? 0) + (live?.holdMs() ?? 0),
   });
-  if (isLater) for (const { arrange } of later) arrange(() => relay.useTransforms());
-  entry.moved = () => ({ sentBytes: relay.down.bytes, receivedBytes: relay.up.bytes });
+  if (isLater)
+    for (const { arrange, begin } of later) {
+      // What cannot be carried by the engine passes from the beginning: from behind what was read early.
+      begin({ sent: { bytes: early?.length ?? 0, isOver: false }, received: { bytes: 0, isOver: false } });
+      arrange(() => relay.useTransforms());
+    }
+  entry.moved = () => ({ sentBytes: relay.down.bytes, receivedBytes: earlyBytes + relay.up.bytes });
   const endsInOrder = datagrams?.ends.client === true && datagrams.ends.target;
   entry.endsInOrder = endsInOrder;
   entry.breakOff = () => cutOff({ ...interrupted, ...(endsInOrder && { closing: 'close', isCut: false }) });

@@ -267,3 +267,13 @@ test('a listener of events hears what happens until it is taken away', async (t)
   await proxy.close();
   t.deepEqual([...new Set(heard.map(({ event }) => event))].slice(0, 2), ['accepted', 'attempt']);
 });
+
+test('what a client sent before its end, while its route was looked for, counts', async (t) => {
+  const { proxy, events, web } = await startWeb(t, { route: ['proto:http=127.0.0.1:1'] });
+  t.is((await exchange(t, web.address, Buffer.from('G'))).toString(), 'G');
+  await untilOpen(proxy, 0);
+  t.like(
+    events.find(({ event }) => event === 'ended'),
+    { receivedBytes: 1, sentBytes: 1 },
+  );
+});
