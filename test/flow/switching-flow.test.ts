@@ -226,14 +226,17 @@ nativeTest(
     const { client, target, relay, passed, goOn } = await createRig(t, 'unix');
     const write = (bytes: Buffer) => new Promise<void>((done) => void target.write(bytes, () => done()));
     const sent: Buffer[] = [];
+    let sentBytes = 0;
     const send = (length: number) => {
       const bytes = createBytes(length);
       sent.push(bytes);
+      sentBytes += length;
       return write(bytes);
     };
     while (!relay.down.blocked) {
+      // Its own queue must not be full: what is sent last has to fit.
       await send(16_000);
-      await new Promise(setImmediate);
+      await until(() => relay.down.blocked || relay.down.bytesRead === sentBytes);
     }
     await send(64_000);
     target.destroy();
