@@ -161,11 +161,18 @@ function createLayer(
   // Held back while the socket's reader takes nothing, as the socket itself does.
   carrier.on(kBroken, (error: Error) => tellBreak(owner, error));
   carrier.resumeReading();
-  /** Where TLS is gone, its failure is the reason; before that is known, the read side tells, and nothing is answered. */
+  /** Where TLS is gone, what ended it is the reason, which may be known only later. */
   const answer = (done: WriteCallback) => (error?: Error | null) => {
     const isGone = errorCode(error) === 'ERR_STREAM_DESTROYED';
-    if (!isGone || (isEnded && !failure)) done(error);
-    else if (failure) done(failure);
+    const tell = () => {
+      if (!isGone) done(error);
+      else if (failure) done(failure);
+      else if (carrier.rawEnd instanceof Error) done(carrier.rawEnd);
+      else if (isEnded) done(error);
+      // Else the read side is about to fail, and tells.
+    };
+    if (!isGone || failure || carrier.rawEnd !== 'open') tell();
+    else carrier.once('raw-end', tell);
   };
   return {
     tls: secure,
