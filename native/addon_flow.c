@@ -49,14 +49,6 @@ static void write_ending(double *fields, const struct flow *flow) {
   fields[7] = flow->handed_back ? (double)handed_bytes(flow) : -1;
 }
 
-static napi_value make_array(napi_env env, napi_typedarray_type type, size_t count, void *data) {
-  napi_value buffer, array;
-  size_t bytes = count * (type == napi_float64_array ? sizeof(double) : 1);
-  if (!ok(env, napi_create_arraybuffer(env, bytes, data, &buffer))) return NULL;
-  if (!ok(env, napi_create_typedarray(env, type, count, buffer, 0, &array))) return NULL;
-  return array;
-}
-
 static void forget_flow(struct engine *engine, struct flow *flow) {
   drop_slot(engine, flow->id);
   /* Without memory for the command the flow's own stays allocated: a leak is better than a dangling pointer. */
@@ -70,10 +62,12 @@ static void report_endings(napi_env env, napi_value listener, struct engine *eng
     length += handed_bytes(flow);
   }
   if (count == 0) return;
-  double *fields = NULL;
-  uint8_t *bytes = NULL;
-  napi_value global, arguments[2] = {make_array(env, napi_float64_array, count * ENDING_FIELDS, &fields), NULL};
-  if (length > 0) arguments[1] = make_array(env, napi_uint8_array, length, &bytes);
+  void *rows = NULL, *handed = NULL;
+  napi_value global, arguments[2] = {NULL, NULL};
+  arguments[0] = make_array(env, napi_float64_array, count * ENDING_FIELDS, sizeof(double), &rows);
+  if (length > 0) arguments[1] = make_array(env, napi_uint8_array, length, 1, &handed);
+  double *fields = rows;
+  uint8_t *bytes = handed;
   bool is_told = arguments[0] && (length == 0 || arguments[1]);
   while (ended) {
     struct flow *next = ended->next_ended;
@@ -269,7 +263,8 @@ static napi_value describe(napi_env env, napi_callback_info info) {
 bool add_flow_functions(const struct exports *exports) {
   return add_function(exports, "listen", listen_for_endings) &&
          add_function(exports, "start", start) && add_function(exports, "stop", stop) &&
-         add_function(exports, "finish", finish) && add_function(exports, "handBack", hand_back) && add_function(exports, "gather", gather) &&
+         add_function(exports, "finish", finish) && add_function(exports, "handBack", hand_back) &&
+         add_function(exports, "gather", gather) &&
          add_function(exports, "read", read_state) &&
          add_function(exports, "describe", describe);
 }

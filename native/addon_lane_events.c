@@ -95,14 +95,6 @@ static void hand_out_lane(struct engine *engine, struct lane *lane, struct batch
   (void)send_command(engine, RELEASE_LANE, lane);
 }
 
-static napi_value make_array(napi_env env, napi_typedarray_type type, size_t length, size_t size, void **data) {
-  napi_value buffer, array;
-  *data = NULL;
-  if (!ok(env, napi_create_arraybuffer(env, length * size, data, &buffer))) return NULL;
-  if (!ok(env, napi_create_typedarray(env, type, length, buffer, 0, &array))) return NULL;
-  return array;
-}
-
 static void call_listener(napi_env env, const struct engine *engine, const napi_value *rows_and_bytes) {
   napi_value global, listener;
   if (!ok(env, napi_get_global(env, &global))) return;

@@ -57,6 +57,14 @@ static bool set_property(napi_env env, napi_value object, const char *name, napi
   return value && ok(env, napi_set_named_property(env, object, name, value));
 }
 
+napi_value make_array(napi_env env, napi_typedarray_type type, size_t length, size_t size, void **data) {
+  napi_value buffer, array;
+  *data = NULL;
+  if (!ok(env, napi_create_arraybuffer(env, length * size, data, &buffer))) return NULL;
+  if (!ok(env, napi_create_typedarray(env, type, length, buffer, 0, &array))) return NULL;
+  return array;
+}
+
 napi_value throw_errno(napi_env env, const char *call, int error) {
   char message[96];
   napi_value text, name, object;

@@ -22,6 +22,8 @@ bool get_number(const struct arguments *arguments, size_t index, double *value);
 bool get_bytes(const struct arguments *arguments, size_t index, uint8_t **bytes, size_t *length);
 bool get_text(const struct arguments *arguments, size_t index, char *text, size_t room);
 napi_value make_number(napi_env env, double value);
+/* A new typed array of elements of `size` bytes, which `data` points at; NULL when there is no memory. */
+napi_value make_array(napi_env env, napi_typedarray_type type, size_t length, size_t size, void **data);
 napi_value throw_errno(napi_env env, const char *call, int error); /* an Error with `errno` and `syscall`; NULL */
 
 #endif
