@@ -1,3 +1,4 @@
+import { readTlsNames } from '../net/tls-names.ts';
 import { isIPv4, type Socket } from '../net/index.ts';
 import { plainAddress } from '../address/address.ts';
 import { encodeProxyV1, encodeProxyV2 } from '../protocol/proxy-protocol/encode.ts';
@@ -51,7 +52,7 @@ function joinValues(...lists: readonly (readonly ProxyValue[] | undefined)[]): P
 /** What is known of TLS with a client. Source: haproxy's proxy-protocol.txt, sections 2.2.1, 2.2.2 and 2.2.6. */
 function describeTls(layer: Socket['secureLayer']): ProxyValue[] {
   if (!layer) return [];
-  const { alpnProtocol: alpn, servername } = layer as { alpnProtocol: unknown; servername?: unknown };
+  const { alpn, serverName = '' } = readTlsNames(layer);
   const certificate = layer.getPeerCertificate() as { subject?: { CN?: string | string[] } } | undefined;
   const hasCertificate = certificate?.subject !== undefined;
   const [commonName] = [certificate?.subject?.CN ?? []].flat();
@@ -67,10 +68,8 @@ function describeTls(layer: Socket['secureLayer']): ProxyValue[] {
     ...(cipher !== undefined && { cipher }),
   };
   return [
-    ...(typeof alpn === 'string' ? [{ type: 'alpn', protocol: alpn } as const] : []),
-    ...(typeof servername === 'string' && servername !== ''
-      ? [{ type: 'authority', name: servername } as const]
-      : []),
+    ...(alpn !== undefined ? [{ type: 'alpn', protocol: alpn } as const] : []),
+    ...(serverName !== '' ? [{ type: 'authority', name: serverName } as const] : []),
     { type: 'ssl', ssl },
   ];
 }

@@ -1,3 +1,4 @@
+import { readTlsNames } from '../net/tls-names.ts';
 import type { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { TnetError } from '../errors.ts';
@@ -99,11 +100,10 @@ export async function shakeHands(
 }
 
 function describeLayer(layer: TLSSocket, chain: readonly X509Certificate[]): TlsReport {
-  const { alpnProtocol: alpn } = layer;
   return {
     protocol: layer.getProtocol() ?? 'unknown',
     cipher: (layer.getCipher() as { name?: string } | undefined)?.name ?? 'unknown',
-    alpn: typeof alpn === 'string' ? alpn : undefined,
+    alpn: readTlsNames(layer).alpn,
     verified: false,
     isReused: layer.isSessionReused(),
     chain: chain.map(describeCertificate),

@@ -1,5 +1,6 @@
 import type { Connection } from '../../net/connection.ts';
 import { Socket } from '../../net/index.ts';
+import { readTlsNames } from '../../net/tls-names.ts';
 import type { DescribedGreeting } from './described-greeting.ts';
 import { formatSource, type Greeting } from './greeting.ts';
 
@@ -20,10 +21,5 @@ export function describeGreeting(
 
 function describeTls({ secureLayer }: Socket): DescribedGreeting['tls'] {
   if (!secureLayer) return undefined;
-  const { alpnProtocol: alpn, servername } = secureLayer as { alpnProtocol: unknown; servername?: unknown };
-  return {
-    protocol: secureLayer.getProtocol() ?? '',
-    ...(typeof servername === 'string' && { serverName: servername }),
-    ...(typeof alpn === 'string' && { alpn }),
-  };
+  return { protocol: secureLayer.getProtocol() ?? '', ...readTlsNames(secureLayer) };
 }
