@@ -59,14 +59,21 @@ export async function findPorts(count: number): Promise<number[]> {
 
 let proxies = 0;
 
-/** A proxy of its own on a free port, before an echo server unless it says otherwise. */
+/**
+ * A proxy of its own before an echo server, unless it says otherwise. Its port is nobody else's when it is disabled, too:
+ * one of the system's would be given to another listener by the time it is enabled again.
+ */
 export async function makeProxy(
   t: ExecutionContext,
   { client }: ToxiproxyServer,
   upstream?: string,
 ): Promise<Proxy> {
   const name = `proxy ${++proxies}`;
-  return client.createProxy({ name, listen: '127.0.0.1:0', upstream: upstream ?? (await startEcho(t)) });
+  const [port = 0] = await findPorts(1);
+  return client.createProxy({
+    ...{ name, listen: `127.0.0.1:${port}` },
+    upstream: upstream ?? (await startEcho(t)),
+  });
 }
 
 export const connectTo = (t: ExecutionContext, proxy: Proxy) => connectPeer(t, proxy.listen);

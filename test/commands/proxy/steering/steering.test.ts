@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { Event, Proxy } from '../../../../commands/proxy/library.ts';
 import { collect } from '../../../helpers/bytes.ts';
+import { closedPort } from '../../../helpers/cli.ts';
 import { connect, echo, endOf, exchange, startProxy, startServer } from '../../../helpers/proxied.ts';
 import { tempDir } from '../../../helpers/temp.ts';
 
@@ -97,7 +98,7 @@ test('a pair that listens elsewhere keeps its old address until the new one is b
 });
 
 test('pairs are added beside others and removed, and those keep their ports', async (t) => {
-  const { proxy, web, target } = await startWeb(t);
+  const { proxy, web, target } = await startWeb(t, { listen: `127.0.0.1:${await closedPort()}` });
   const { address } = web;
   const settings = { listen: '127.0.0.1:0', targets: [target] };
   const other = await proxy.addPair('other', settings);
@@ -204,7 +205,7 @@ test('connections are listed with their pair, and the totals count from when the
 });
 
 test('changes are made one after the other, in the order in which they were asked for', async (t) => {
-  const { proxy, web, target } = await startWeb(t);
+  const { proxy, web, target } = await startWeb(t, { listen: `127.0.0.1:${await closedPort()}` });
   const { address } = web;
   await Promise.all([
     proxy.removePair('web'),
