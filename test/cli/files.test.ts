@@ -321,7 +321,8 @@ test.serial('a peer that receives no files is told from one that does', async (t
     await once(server, 'listening');
     t.teardown(() => server.close());
     const { port } = server.address() as net.AddressInfo;
-    const sender = await runCli(t, ['connect', '-w', '300ms', '--send-file', path, `127.0.0.1:${port}`]);
+    const limit = what === 'is silent' ? '300ms' : '20s';
+    const sender = await runCli(t, ['connect', '-w', limit, '--send-file', path, `127.0.0.1:${port}`]);
     t.is(sender.code, code, what);
     t.regex(sender.stderr, message, what);
   }

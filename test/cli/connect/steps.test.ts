@@ -48,12 +48,12 @@ test.serial(
 
 test.serial('a step that fails ends with status 1 and says what came instead', async (t) => {
   const server = await startGreeter(t);
-  const args = ['connect', '--expect', '220', '--send', 'x', '--expect', '^354', '--step-timeout', '300ms'];
+  const args = ['connect', '--expect', '220', '--send', 'x', '--expect', '^354', '--step-timeout', '2s'];
   const { code, stdout, stderr } = await runCli(t, [...args, '127.0.0.1', String(server.port)], 'never sent');
   t.is(code, 1);
   t.is(
     stderr,
-    `tnet connect: 127.0.0.1:${server.port}: step 3: expected /^354/, but " ready\\r\\n250 x\\r\\n" came within 300 ms (TNET_E_EXPECT)\n`,
+    `tnet connect: 127.0.0.1:${server.port}: step 3: expected /^354/, but " ready\\r\\n250 x\\r\\n" came within 2 s (TNET_E_EXPECT)\n`,
   );
   t.is(stdout.toString(), '220 ready\r\n250 x\r\n');
 });

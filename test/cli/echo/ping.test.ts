@@ -156,7 +156,7 @@ test.serial('-i ends a ping when nothing comes back, with status 124', async (t)
 });
 
 test.serial('--timeout ends a ping with its result and status 124', async (t) => {
-  const { code, result } = await runPing(t, '--timeout', '1s', '--rate', '50/s', await startEcho(t));
+  const { code, result } = await runPing(t, '--timeout', '2s', '--rate', '50/s', await startEcho(t));
   t.is(code, 124);
   t.true((result.received as number) > 0);
   t.is(result.lost, 0);
@@ -192,7 +192,7 @@ test.serial('datagrams that are lost are counted, and status 1', async (t) => {
   const address = await startUdp(t, (datagram, send) => {
     if (++count % 5 > 0) send(datagram);
   });
-  const { code, result, stderr } = await runPing(t, '-c', '20', '--rate', '500/s', '-q', '500ms', address);
+  const { code, result, stderr } = await runPing(t, '-c', '20', '--rate', '500/s', '-q', '2s', address);
   t.is(code, 1);
   t.like(result, { ...clean, sent: 20, received: 16, lost: 4 });
   t.regex(stderr, /4 of 20 payloads did not come back/);

@@ -417,7 +417,7 @@ test.serial(
     const { cli, address } = await startHttpProxy(
       t,
       '--idle',
-      '300ms',
+      '2s',
       '--slice',
       '-o',
       record,

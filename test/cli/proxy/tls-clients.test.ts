@@ -97,7 +97,7 @@ for (const [how, flags] of [
     const words = ['-v', '--tls-in', '--tls-client-ca', authority.caFile, ...flags];
     const cli = startCli(t, ['proxy', ...words, '127.0.0.1:0', ...(isSocks ? [] : [echo])]);
     const address = await cli.address();
-    const insecure = ['--tls-insecure', '--no-shutdown', '-q', '200ms'];
+    const insecure = ['--tls-insecure', '--no-shutdown', '-q', '20s'];
     t.is((await call(t, address, ...insecure)).code, 1);
     await cli.said(/127\.0\.0\.1:\d+: .*\(ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE\)\n/);
     t.is((await call(t, address, ...insecure, ...shownBy(stranger))).code, 1);

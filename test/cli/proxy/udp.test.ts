@@ -83,7 +83,7 @@ test.serial('datagrams without bytes and of the greatest length are carried, non
 });
 
 test.serial('a silent session ends without an error, and its client may come again', async (t) => {
-  const { cli, port } = await startUdpProxy(t, await startServer(t), '--idle', '200ms', '--json');
+  const { cli, port } = await startUdpProxy(t, await startServer(t), '--idle', '1s', '--json');
   const client = await bindSocket(t);
   t.is(String(await ask(client, port, 'one')), 'one');
   const [line] = await cli.said(/\{.*"event":"ended".*\}/);
@@ -113,7 +113,7 @@ test.serial('a target where nobody listens is named, and the client may try agai
 });
 
 test.serial('-m bounds the sessions, and a client beyond it is said once and counted', async (t) => {
-  const { cli, port } = await startUdpProxy(t, await startServer(t), '-m', '1', '--idle', '400ms', '-v');
+  const { cli, port } = await startUdpProxy(t, await startServer(t), '-m', '1', '--idle', '1500ms', '-v');
   const [first, second] = [await bindSocket(t), await bindSocket(t)];
   await ask(first, port, 'a');
   for (let round = 0; round < 3; round++) second.send('b', port, '127.0.0.1');
@@ -211,7 +211,7 @@ test.serial('SIGHUP gives a UDP address its new target, and sessions keep theirs
 });
 
 test.serial('a UDP client reaches a stream, with a datagram a chunk', async (t) => {
-  const { cli, port } = await startUdpProxy(t, await startEcho(t), '--idle', '300ms', '-v');
+  const { cli, port } = await startUdpProxy(t, await startEcho(t), '--idle', '1s', '-v');
   const client = await bindSocket(t);
   t.is(String(await ask(client, port, 'one')), 'one');
   t.is(String(await ask(client, port, 'two')), 'two');
@@ -239,7 +239,7 @@ test.serial('--framing length carries datagrams through a stream unmerged, both 
 test.serial(
   'a client of a stream that ended its side still gets the answers of UDP, then the end',
   async (t) => {
-    const cli = startCli(t, ['proxy', '127.0.0.1:0', await startServer(t), '--idle', '500ms']);
+    const cli = startCli(t, ['proxy', '127.0.0.1:0', await startServer(t), '--idle', '2s']);
     const { bytes, error } = await exchange(t, await cli.address(), 'question');
     t.is(error, undefined);
     t.is(bytes.toString(), 'question');
