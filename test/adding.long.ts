@@ -24,7 +24,7 @@ test('a fault that is added as docs/adding.md says does what it says', async (t)
   for (const name of needed) cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
   const steps = readSteps('A fault');
-  t.is(steps.length, 6);
+  t.is(steps.length, 11);
   for (const { file, below, code } of steps) {
     const path = join(copy, file);
     mkdirSync(dirname(path), { recursive: true });

@@ -1,4 +1,3 @@
-import { Transform, type TransformCallback, type TransformOptions } from 'node:stream';
 import type { Random } from './random.ts';
 
 /**
@@ -39,23 +38,5 @@ export class ByteCorruption {
     if (this.#share <= 0) return Infinity;
     if (this.#share >= 1) return 0;
     return Math.floor(Math.log(1 - this.#random()) / Math.log(1 - this.#share));
-  }
-}
-
-/** A stream whose bytes are replaced as ByteCorruption says. */
-export class Corrupt extends Transform {
-  readonly #corruption: ByteCorruption;
-
-  /**
-   * @param share how likely each byte is to be replaced, from 0 to 1
-   * @param options of the stream: object mode on the readable side keeps datagrams apart
-   */
-  constructor(share: number, random: Random, options?: TransformOptions) {
-    super(options);
-    this.#corruption = new ByteCorruption(share, random);
-  }
-
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    done(null, this.#corruption.apply(chunk));
   }
 }

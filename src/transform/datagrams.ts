@@ -1,6 +1,7 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { TnetError } from '../errors.ts';
 import { maxDatagramBytes } from '../net/datagram-peer.ts';
+import { ByteCorruption } from './corrupt.ts';
 import { drawWithin, type Random } from './random.ts';
 import { guarded } from '../net/guard.ts';
 
@@ -78,6 +79,33 @@ export class LoseDatagrams extends Transform {
   override _transform(datagram: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     if (this.#random() < this.#share) done();
     else done(null, datagram);
+  }
+}
+
+/** Replaces bytes as ByteCorruption says, as if the datagrams were one stream. */
+export class CorruptDatagrams extends Transform {
+  readonly #corruption: ByteCorruption;
+
+  /** @param share how likely each byte is to be replaced, from 0 to 1 */
+  constructor(share: number, random: Random) {
+    super(apart);
+    this.#corruption = new ByteCorruption(share, random);
+  }
+
+  override _transform(datagram: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    done(null, this.#corruption.apply(datagram));
+  }
+}
+
+/** Takes every datagram and the end, and passes nothing on. */
+export class DropDatagrams extends Transform {
+  override _transform(_datagram: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    done();
+  }
+
+  /** Never done: the other side waits for an end that does not come. */
+  override _flush(): void {
+    return undefined;
   }
 }
 

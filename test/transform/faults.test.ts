@@ -2,11 +2,17 @@ import { once } from 'node:events';
 import { PassThrough, type Readable, type Transform } from 'node:stream';
 import fc from 'fast-check';
 import test, { type ExecutionContext } from 'ava';
-import { Bandwidth, Latency, Slice } from '../../src/transform/line-faults.ts';
-import { Blackhole, ByteLimit, SlowClose } from '../../src/transform/end-faults.ts';
-import { Corrupt } from '../../src/transform/corrupt.ts';
+import type { Fault } from '../../src/transform/faults/fault.ts';
+import { FaultChain } from '../../src/transform/faults/fault-chain.ts';
 import { createRandom } from '../../src/transform/random.ts';
 import { payload, sameBytes } from '../helpers/bytes.ts';
+
+/** One fault of one direction, and what it does to the whole connection. */
+function createLine(fault: Fault, seed = 0, { close = (): void => undefined } = {}): FaultChain {
+  const line = new FaultChain({ close, reset: () => undefined });
+  line.add(fault.kind, fault, { at: 0, random: createRandom(seed) });
+  return line;
+}
 
 /** Writes the chunks, ends, and gives what comes out. */
 async function pass(transform: Transform, chunks: readonly Buffer[]): Promise<Buffer[]> {
@@ -46,8 +52,8 @@ test('corruption replaces the same bytes however the stream is cut', async (t) =
       const whole = Buffer.from(bytes);
       const pieces = [];
       for (let at = 0; at < whole.length; at += size + 1) pieces.push(whole.subarray(at, at + size + 1));
-      const once_ = Buffer.concat(await pass(new Corrupt(0.2, createRandom(5)), [whole]));
-      const cut = Buffer.concat(await pass(new Corrupt(0.2, createRandom(5)), pieces));
+      const once_ = Buffer.concat(await pass(createLine({ kind: 'corrupt', share: 0.2 }, 5), [whole]));
+      const cut = Buffer.concat(await pass(createLine({ kind: 'corrupt', share: 0.2 }, 5), pieces));
       return once_.equals(cut) && whole.equals(Buffer.from(bytes));
     }),
     { numRuns: 50 },
@@ -57,7 +63,7 @@ test('corruption replaces the same bytes however the stream is cut', async (t) =
 
 test('corruption replaces about the share of bytes that was asked for', async (t) => {
   const sent = Buffer.alloc(1_000_000);
-  const got = Buffer.concat(await pass(new Corrupt(0.001, createRandom(3)), [sent]));
+  const got = Buffer.concat(await pass(createLine({ kind: 'corrupt', share: 0.001 }, 3), [sent]));
   const changed = got.filter((byte) => byte !== 0).length;
   t.true(changed > 850 && changed < 1150, `${changed} bytes`);
   t.is(got.length, sent.length);
@@ -65,14 +71,14 @@ test('corruption replaces about the share of bytes that was asked for', async (t
 
 for (const share of [0, 1]) {
   test(`corruption of ${share} changes ${share === 0 ? 'no' : 'every'} byte`, async (t) => {
-    const got = Buffer.concat(await pass(new Corrupt(share, createRandom(3)), [Buffer.alloc(1000)]));
+    const got = Buffer.concat(await pass(createLine({ kind: 'corrupt', share }, 3), [Buffer.alloc(1000)]));
     t.is(got.filter((byte) => byte !== 0).length, share * 1000);
   });
 }
 
 test('slicing keeps every byte and cuts at the same places for the same seed', async (t) => {
   const sent = payload(5_000);
-  const slice = () => new Slice({ sizeBytes: { mean: 64, spread: 63 }, delayMs: 0, random: createRandom(9) });
+  const slice = () => createLine({ kind: 'slice', bytes: 64, variationBytes: 63 }, 9);
   const first = await pass(slice(), [sent]);
   const again = await pass(slice(), [sent]);
   sameBytes(t, Buffer.concat(first), sent);
@@ -84,7 +90,7 @@ test('slicing keeps every byte and cuts at the same places for the same seed', a
 });
 
 test('latency holds bytes and the end back by its time, and keeps their order', async (t) => {
-  const line = new Latency({ delayMs: { mean: 200, spread: 50 }, random: createRandom(1) });
+  const line = createLine({ kind: 'latency', delayMs: 200, jitterMs: 50 }, 1);
   const startedAt = performance.now();
   const sent = payload(100_000);
   const out: Buffer[] = [];
@@ -100,7 +106,7 @@ test('latency holds bytes and the end back by its time, and keeps their order', 
 });
 
 test('latency stops taking bytes when its reader takes none', async (t) => {
-  const line = new Latency({ delayMs: { mean: 1, spread: 0 }, random: createRandom(1) });
+  const line = createLine({ kind: 'latency', delayMs: 1 });
   const chunk = Buffer.alloc(64 * 1024);
   let taken = 0;
   while (line.write(chunk) || taken < 32 * 1024 * 1024) {
@@ -143,7 +149,7 @@ for (const rate of [5_000, 200_000, 5_000_000]) {
         let timers = 0;
         const clock = useClock(t, () => (timers++ % 3) * (lateMs / 2));
         const startedAt = clock.nowMs();
-        const line = new Bandwidth(rate);
+        const line = createLine({ kind: 'bandwidth', bytesPerSecond: rate });
         const source = new PassThrough();
         source.pipe(line);
         source.end(Buffer.alloc(rate * 0.6));
@@ -156,19 +162,20 @@ for (const rate of [5_000, 200_000, 5_000_000]) {
 }
 
 test('a bandwidth carries no sooner than its rate says', async (t) => {
-  const line = new Bandwidth(200_000);
+  const line = createLine({ kind: 'bandwidth', bytesPerSecond: 200_000 });
   line.end(Buffer.alloc(120_000));
   const tookMs = await timeUntilEnd(line);
   t.true(tookMs >= 540, `${tookMs} ms`);
 });
 
-test('a byte limit hands on what it allows, and says once that it is reached', async (t) => {
+test('a byte limit hands on what it allows, and closes the connection once', async (t) => {
   let calls = 0;
   const reached = Promise.withResolvers<undefined>();
-  const limit = new ByteLimit(1500, () => {
+  const close = () => {
     calls++;
     reached.resolve(undefined);
-  });
+  };
+  const limit = createLine({ kind: 'limit', bytes: 1500 }, 0, { close });
   const out: Buffer[] = [];
   limit.on('data', (chunk: Buffer) => out.push(chunk));
   limit.write(Buffer.alloc(1000, 1));
@@ -181,7 +188,7 @@ test('a byte limit hands on what it allows, and says once that it is reached', a
 });
 
 test('a black hole hands on neither bytes nor the end', async (t) => {
-  const hole = new Blackhole();
+  const hole = createLine({ kind: 'blackhole' });
   hole.on('data', () => t.fail());
   hole.on('end', () => t.fail());
   hole.end(payload(100_000));
@@ -190,7 +197,7 @@ test('a black hole hands on neither bytes nor the end', async (t) => {
 });
 
 test('a slow close hands bytes on at once and the end later', async (t) => {
-  const line = new SlowClose(200);
+  const line = createLine({ kind: 'slow-close', delayMs: 200 });
   const ended = once(line, 'end');
   line.end('x');
   const startedAt = performance.now();

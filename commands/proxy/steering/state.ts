@@ -4,7 +4,7 @@ import { FixedFaults, type LiveFaults } from '../../../src/handlers/relay/faults
 import { createLiveFaults } from '../../../src/handlers/relay/faults/pair-faults.ts';
 import type { Pair } from '../../../src/handlers/relay/pair.ts';
 import type { RelayService } from '../../../src/handlers/relay/service.ts';
-import { findDatagramEnds } from '../../../src/handlers/relay/targets/target.ts';
+import { isOfDatagrams } from '../../../src/handlers/relay/targets/target.ts';
 import { parseBound } from '../../../src/serve/own-addresses.ts';
 import { faults as faultRows } from '../../options/table/faults.ts';
 import type { NamedPair } from '../config-file.ts';
@@ -28,9 +28,9 @@ export function isFaultSetting(name: string): boolean {
   return Object.hasOwn(faultRows, name);
 }
 
-/** Whether the faults of a pair can be exchanged: datagrams are drawn theirs when their session begins. */
+/** Whether the faults of a pair can be exchanged: datagrams that stay datagrams have those of their session's beginning. */
 function isExchangeable({ listen, targets }: Pair): boolean {
-  return findDatagramEnds(listen, targets) === undefined;
+  return !isOfDatagrams(listen, targets);
 }
 
 /**

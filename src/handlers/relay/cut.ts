@@ -37,7 +37,6 @@ export interface RelayLimits {
   readonly idle: number | undefined;
   readonly timeout: number | undefined;
   readonly halfClosed: number | undefined;
-  readonly resetAfter: number | undefined;
 }
 
 export interface LimitWatch {
@@ -49,7 +48,7 @@ export interface LimitWatch {
 
 /** Starts the timers that were asked for; undefined when there are none. */
 export function watchLimits(
-  { idle, timeout, halfClosed, resetAfter }: RelayLimits,
+  { idle, timeout, halfClosed }: RelayLimits,
   cutOff: (how: Cut) => void,
 ): LimitWatch | undefined {
   const timers: NodeJS.Timeout[] = [];
@@ -58,7 +57,6 @@ export function watchLimits(
     timers.push(timer);
     return timer;
   };
-  if (resetAfter !== undefined) after(resetAfter, { reason: 'limit', closing: 'reset' });
   if (timeout !== undefined) after(timeout, timedOut(lifetimeError(timeout)));
   const idleTimer = idle === undefined ? undefined : after(idle, timedOut(idleError(idle)));
   if (timers.length === 0 && halfClosed === undefined) return undefined;

@@ -37,15 +37,14 @@ export interface Outcome {
 export async function join(
   { client, target, early, records }: Ends,
   entry: OpenConnection,
-  { pair: { values }, createFaults, createTelnet, liveFaults, datagrams }: RelayOptions,
+  { pair: { values }, faults: pairFaults, createTelnet, datagrams }: RelayOptions,
 ): Promise<Outcome> {
   let cut: Cut | undefined;
   const cutOff = (how: Cut) => {
     cut ??= how;
     relay.stop(how.reason, how.error);
   };
-  const faults = createFaults?.(entry.id, () => cutOff({ reason: 'limit', closing: 'close' }));
-  const live = liveFaults?.open(entry.id, {
+  const faults = pairFaults?.open(entry.id, {
     close(direction) {
       // What has come through is delivered first.
       void relay[direction].ended.then(() => cutOff({ reason: 'limit', closing: 'close' }));
@@ -56,25 +55,23 @@ export async function join(
   const { timeout, halfClosed } = values;
   // With a UDP end, the session is watched instead: see createDatagramSessions().
   const idle = datagrams ? undefined : values.idle;
-  const limits = watchLimits({ idle, timeout, halfClosed, resetAfter: faults?.resetAfterMs }, cutOff);
+  const limits = watchLimits({ idle, timeout, halfClosed }, cutOff);
   const session = datagrams?.watch(() => relay, cutOff);
-  const transforms = datagrams ? datagrams.frame(faults) : faults;
+  const ways = datagrams?.open(entry.id, faults);
   const telnet = createTelnet?.(client, target);
   const upTransforms = [
     ...(telnet ? [telnet.decoder] : []),
     ...records.map(({ sent }) => sent),
-    ...(transforms?.up ?? []),
-    ...(live ? [live.up] : []),
+    ...(ways?.up ?? (faults ? [faults.up] : [])),
   ];
   const downTransforms = [
-    ...(transforms?.down ?? []),
-    ...(live ? [live.down] : []),
+    ...(ways?.down ?? (faults ? [faults.down] : [])),
     ...records.map(({ received }) => received),
     ...(telnet ? [telnet.encoder] : []),
   ];
   // Nobody may ever look at the bytes; until then the engine carries them.
   const later = records.flatMap((record) => record.later ?? []);
-  const isLater = !telnet && !transforms && live?.isIdle !== false && later.length === records.length;
+  const isLater = !telnet && !datagrams && faults?.isIdle !== false && later.length === records.length;
   // What transforms are given is counted with what passes them.
   let earlyBytes = 0;
   if (early && isLater) target.write(early, (error) => void (earlyBytes = error ? 0 : early.length));
@@ -94,7 +91,7 @@ export async function join(
       },
     }),
     onActivity: session?.onActivity ?? limits?.onActivity,
-    holdMs: () => (faults?.holdMs ?? 0) + (live?.holdMs() ?? 0),
+    holdMs: ways?.holdMs ?? faults?.holdMs,
   });
   if (isLater)
     for (const { arrange, begin } of later) {
@@ -110,7 +107,7 @@ export async function join(
   limits?.start(relay);
   const { up, down, broken, error, hasLeft, restMs } = await relay.ended;
   limits?.clear();
-  live?.close();
+  faults?.close();
   session?.clear();
   const hasAnswered = relay.down.bytesRead > 0;
   // The engine may have carried both to their ends before we heard of it.

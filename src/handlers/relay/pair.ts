@@ -21,7 +21,7 @@ export interface Pair {
   readonly isFaulty: boolean;
   /**
    * Faults that may be exchanged while connections are open, of which those of `values` are part: see
-   * createLiveFaults(). Its clients are served in JavaScript. Default: none; the faults of a connection stay.
+   * createLiveFaults(). Its clients are served in JavaScript. Default: those of `values`, which stay.
    */
   readonly liveFaults?: LiveFaults;
   /** What keeps the clients in JavaScript: the first option that the engine cannot do alone. */

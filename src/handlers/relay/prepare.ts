@@ -10,7 +10,7 @@ import { createRelay } from './relay.ts';
 import type { LanelessService, RelayOptions, RelayService } from './service.ts';
 import { checkLoops } from './targets/loop-check.ts';
 import { createTargetRules, type TargetRules } from './targets/rules.ts';
-import { findDatagramEnds, type DatagramEnds } from './targets/target.ts';
+import { findDatagramEnds, isOfDatagrams } from './targets/target.ts';
 import { prepareTargetDialing, prepareTuner, relayed, type TargetKinds } from './targets/target-dial.ts';
 import { createDirectUpstream, type TargetDialing, type Upstream } from './targets/upstream.ts';
 import { defaultGreetingMs, type ReadGreeting } from '../../serve/greeting/greeting.ts';
@@ -75,8 +75,7 @@ export async function prepareRelay(pair: Pair, host: ProxyHost): Promise<RelaySe
       values.http && requests
         ? await prepareHttp(pair, host, { requests, createHead, gate: entry.gate })
         : undefined,
-    createFaults: await prepareFaults(pair),
-    liveFaults: pair.liveFaults,
+    faults: await prepareFaults(pair),
     createHead,
     createTelnet: values.telnetIn ? (await import('./telnet.ts')).createTelnet : undefined,
     datagrams: await prepareDatagrams(pair),
@@ -141,16 +140,10 @@ async function createRoutes(
   return upstreams;
 }
 
-async function prepareFaults({
-  listen,
-  targets,
-  values,
-  isFaulty,
-  liveFaults,
-}: Pair): Promise<RelayOptions['createFaults']> {
-  if (!isFaulty || liveFaults) return undefined;
-  const createFaults = await loadFaults(findDatagramEnds(listen, targets));
-  return (connection, onDrop) => createFaults(values, connection, onDrop);
+async function prepareFaults(pair: Pair): Promise<RelayOptions['faults']> {
+  const { listen, targets, values, isFaulty, liveFaults } = pair;
+  if (liveFaults || !isFaulty || isOfDatagrams(listen, targets)) return liveFaults;
+  return (await import('./faults/pair-faults.ts')).createLiveFaults(values);
 }
 
 async function prepareHead({ values: { sendProxy, proxyTlv } }: Pair): Promise<RelayOptions['createHead']> {
@@ -159,15 +152,18 @@ async function prepareHead({ values: { sendProxy, proxyTlv } }: Pair): Promise<R
   return (client, { header }) => createProxyHeader(sendProxy, client, header, proxyTlv);
 }
 
-async function prepareDatagrams({ listen, targets, values }: Pair): Promise<RelayOptions['datagrams']> {
+async function prepareDatagrams({
+  listen,
+  targets,
+  values,
+  isFaulty,
+}: Pair): Promise<RelayOptions['datagrams']> {
   const ends = findDatagramEnds(listen, targets);
-  return ends && (await import('./datagrams/session.ts')).createDatagramSessions(values, ends);
-}
-
-/** Between two UDP ends, faults keep datagrams separate; when one end is a stream, they act on the stream. */
-async function loadFaults(ends: DatagramEnds | undefined) {
-  if (ends?.client && ends.target) return (await import('./faults/faults.ts')).createDatagramFaults;
-  return (await import('./faults/faults.ts')).createFaults;
+  if (!ends) return undefined;
+  const { createDatagramSessions } = await import('./datagrams/session.ts');
+  if (!isFaulty || !isOfDatagrams(listen, targets)) return createDatagramSessions(values, ends);
+  const { createDatagramFaults } = await import('./faults/datagram-faults.ts');
+  return createDatagramSessions(values, ends, (session) => createDatagramFaults(values, session));
 }
 
 /** The upstream of clients that named no target of their own. */

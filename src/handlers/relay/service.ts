@@ -4,7 +4,6 @@ import type { Greeting } from '../../serve/greeting/greeting.ts';
 import type { RoutePattern } from '../../serve/greeting/route-match.ts';
 import type { LaneOffer, Service } from '../../serve/service.ts';
 import type { DatagramSessions } from './datagrams/session.ts';
-import type { Faults } from './faults/faults.ts';
 import type { HttpFront } from './http/front.ts';
 import type { LiveFaults } from './faults/live-faults.ts';
 import type { Pair } from './pair.ts';
@@ -23,10 +22,8 @@ export interface RelayOptions {
   readonly requests: RequestRules | undefined;
   /** Serves HTTP clients that ask for more than CONNECT; undefined: there are none. */
   readonly http: HttpFront | undefined;
-  /** Draws the faults of a connection; undefined when none has any. */
-  readonly createFaults: ((connection: number, onDrop: () => void) => Faults) | undefined;
-  /** The faults of a pair that may be exchanged while connections are open; undefined: none may. */
-  readonly liveFaults: LiveFaults | undefined;
+  /** The faults of its connections; undefined: there are none, and none can be added. */
+  readonly faults: LiveFaults | undefined;
   /**
    * Creates what is sent to a target first; undefined: nothing. Throws a ProtocolError for what cannot be
    * expressed.

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import test from 'ava';
+import { errorCode } from '../../../src/errors.ts';
 import { collect, collectUntilClose, payload, sameBytes } from '../../helpers/bytes.ts';
 import { closedPort, runCli, startCli } from '../../helpers/cli.ts';
 import { connectPeer, startPeerServer } from '../../helpers/peers.ts';
@@ -133,6 +134,24 @@ test.serial(
     sameBytes(t, corrupted[1]!, corrupted[0]!);
   },
 );
+
+for (const [title, ...words] of [
+  ['fixed'],
+  ['exchangeable', '--control', '127.0.0.1:0'],
+  ['of one direction', '--latency', '1ms', '--direction', 'up'],
+] as const)
+  test.serial(
+    `--reset-after resets a connection whose client has ended its side: ${title} faults`,
+    async (t) => {
+      const target = await startPeerServer(t, 'tcp');
+      const { address } = await startProxy(t, target.words.join(':'), '--reset-after', '300ms', ...words);
+      const client = await connectPeer(t, address);
+      client.end('asked');
+      const served = await target.accept();
+      t.is((await collect(served)).toString(), 'asked');
+      t.is(errorCode((await collectUntilClose(client)).error), 'ECONNRESET');
+    },
+  );
 
 test.serial('latency and bandwidth are never less slow than was asked for', async (t) => {
   const target = await startEcho(t);

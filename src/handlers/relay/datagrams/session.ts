@@ -1,19 +1,27 @@
+import type { Transform } from 'node:stream';
 import { idleError } from '../../../errors.ts';
 import type { Relay } from '../../../flow/relay.ts';
 import { FrameDatagrams, UnframeDatagrams } from '../../../transform/datagrams.ts';
 import { defaultSessionIdleMs, type PairValues } from '../pair.ts';
-import type { Faults } from '../faults/faults.ts';
+import type { DatagramFaults } from '../faults/datagram-faults.ts';
+import type { ConnectionFaults } from '../faults/live-faults.ts';
 import type { DatagramEnds } from '../targets/target.ts';
 import { timedOut, type Cut } from '../cut.ts';
 import { guarded } from '../../../net/guard.ts';
 
-type Ways = Pick<Faults, 'up' | 'down'>;
+/** The transforms of a session. */
+export interface SessionWays {
+  readonly up: readonly Transform[];
+  readonly down: readonly Transform[];
+  /** How long they may hold a byte on purpose, in milliseconds. */
+  readonly holdMs: () => number;
+}
 
 /** What is different about a pair with a UDP end. */
 export interface DatagramSessions {
   readonly ends: DatagramEnds;
-  /** Wraps the faults on a stream in the transforms between datagrams and the stream. */
-  readonly frame: (faults: Ways | undefined) => Ways;
+  /** The faults of a session, in the transforms between datagrams and the stream. @param faults of the stream */
+  readonly open: (session: number, faults: ConnectionFaults | undefined) => SessionWays;
   /**
    * Watches a session for its end, which UDP does not signal: silence. Returns functions to call as the session
    * goes on.
@@ -28,15 +36,31 @@ export interface SessionWatch {
   readonly clear: () => void;
 }
 
-export function createDatagramSessions(values: PairValues, ends: DatagramEnds): DatagramSessions {
+/** @param createFaults draws the faults of a session between two UDP ends. Default: it has none */
+export function createDatagramSessions(
+  values: PairValues,
+  ends: DatagramEnds,
+  createFaults?: (session: number) => DatagramFaults,
+): DatagramSessions {
   return {
     ends,
-    frame: (faults) => frame(values.framing === 'length', ends, faults ?? { up: [], down: [] }),
+    open(session, faults) {
+      const own = createFaults?.(session);
+      if (own) return { ...own, holdMs: () => own.holdMs };
+      const { up, down } = frame(values.framing === 'length', ends, faults);
+      return { up, down, holdMs: () => faults?.holdMs() ?? 0 };
+    },
     watch: (relay, cutOff) => watchSession(values.idle, ends, relay, cutOff),
   };
 }
 
-function frame(hasLengths: boolean, { client, target }: DatagramEnds, { up, down }: Ways): Ways {
+function frame(
+  hasLengths: boolean,
+  { client, target }: DatagramEnds,
+  faults: ConnectionFaults | undefined,
+): Pick<SessionWays, 'up' | 'down'> {
+  const up = faults ? [faults.up] : [];
+  const down = faults ? [faults.down] : [];
   if (!hasLengths || client === target) return { up, down };
   return client
     ? { up: [new FrameDatagrams(), ...up], down: [...down, new UnframeDatagrams()] }

@@ -5,22 +5,14 @@ import { LiveFaults } from './live-faults.ts';
 /** Of one word, so that --probability is drawn once for all faults of a connection. */
 const group = 'options';
 
-/**
- * The faults that a pair's options ask for, so that they can be exchanged: each is named like its option. They act in
- * the same order as without exchange.
- */
+/** The faults that a pair's options ask for, each named like its kind, in the order in which they act. */
 export function createLiveFaults(values: FaultValues): LiveFaults {
   const { seed, direction = 'both', probability: toxicity = 1, resetAfter } = values;
   const live = new LiveFaults({ seed });
   for (const fault of listFaults(values)) live.add({ name: fault.kind, direction, toxicity, group, fault });
+  // One of a direction goes with the end of that direction, and this is to reset the connection in any case.
   if (resetAfter !== undefined)
-    live.add({
-      name: 'reset',
-      direction: 'up',
-      toxicity,
-      group,
-      fault: { kind: 'reset', afterMs: resetAfter },
-    });
+    live.add({ name: 'reset', toxicity, group, fault: { kind: 'reset', afterMs: resetAfter } });
   return live;
 }
 

@@ -66,7 +66,7 @@ const knownOfHost = new Set<string>([
 /** The names by which users know a part. */
 const partNames: Readonly<Record<string, string>> = {
   recordings: '--tap or --output',
-  liveFaults: 'the exchange of faults',
+  faults: 'the exchange of faults',
 };
 
 /**

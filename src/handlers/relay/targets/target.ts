@@ -35,6 +35,12 @@ export function findDatagramEnds(listen: Endpoint, targets: readonly Target[]): 
   return ends.client || ends.target ? ends : undefined;
 }
 
+/** Whether bytes stay datagrams all the way. Where one end is a stream, they are a stream between the two. */
+export function isOfDatagrams(listen: Endpoint, targets: readonly Target[]): boolean {
+  const ends = findDatagramEnds(listen, targets);
+  return ends?.client === true && ends.target;
+}
+
 /** The target as the user would write it, without its settings. */
 export function formatTarget(target: Target): string {
   return target.kind === 'srv' ? `srv://${target.name}` : formatTargetEndpoint(target);

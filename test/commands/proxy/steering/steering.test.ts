@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import dgram from 'node:dgram';
 import net from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -227,6 +228,32 @@ test('a pair of datagrams has the faults of its settings, which hold for the ses
   t.throws(() => pair.faults.add(fault), { code: 'TNET_E_UNSUPPORTED' });
   t.deepEqual(await proxy.changePair('udp', { loss: null, latency: '1ms' }), { connections: 0 });
 });
+
+for (const framing of ['chunk', 'length'] as const)
+  test(`faults between UDP and a stream are exchanged within a session (framing ${framing})`, async (t) => {
+    const { proxy } = await startProxy(t, []);
+    const settings = { listen: 'udp://127.0.0.1:0', targets: [await startServer(t, echo)], framing };
+    const pair = await proxy.addPair('mixed', { ...settings, latency: '1ms' });
+    const client = dgram.createSocket('udp4');
+    t.teardown(() => client.close());
+    const ask = async () => {
+      const startedAt = performance.now();
+      client.send('hello', Number(pair.address?.split(':').at(-1)), '127.0.0.1');
+      const [datagram] = (await once(client, 'message')) as [Buffer];
+      t.is(datagram.toString(), 'hello');
+      return performance.now() - startedAt;
+    };
+    await ask();
+    t.deepEqual(pair.faults.change('latency', { fault: { kind: 'latency', delayMs: 150 } }), {
+      connections: 1,
+    });
+    t.true((await ask()) >= 290);
+    const slice = { kind: 'slice', bytes: 1 } as const;
+    if (framing === 'length')
+      t.deepEqual(pair.faults.add({ name: 'pieces', fault: slice }), { connections: 1 });
+    t.deepEqual(pair.faults.remove('latency'), { connections: 1 });
+    await ask();
+  });
 
 test('names of pairs are their listen addresses unless they have their own, and are unique', async (t) => {
   const target = await startServer(t, echo);

@@ -1,14 +1,18 @@
 import { PassThrough, pipeline } from 'node:stream';
 import test from 'ava';
-import { createFaults } from '../../../../src/handlers/relay/faults/faults.ts';
+import { createLiveFaults } from '../../../../src/handlers/relay/faults/pair-faults.ts';
 import type { FaultValues } from '../../../../src/handlers/relay/pair.ts';
 import { resolveTarget } from '../../../../src/handlers/relay/targets/names.ts';
 
+/** The way up of a connection, by its number. */
+function openUp(values: FaultValues, connection: number) {
+  return createLiveFaults(values).open(connection, { close: () => undefined, reset: () => undefined }).up;
+}
+
 /** What comes out of the way up, as chunks, when `bytes` and then the end go in. */
 async function carry(values: FaultValues, bytes: string) {
-  const { up } = createFaults(values, 1, () => undefined);
   const source = new PassThrough();
-  const streams = [source, ...up, new PassThrough()];
+  const streams = [source, openUp(values, 1), new PassThrough()];
   const output = streams.at(-1)!;
   pipeline(streams, () => undefined);
   const chunks: string[] = [];
@@ -46,7 +50,7 @@ test('--probability does it to that share of the connections, the same ones for 
   const draw = () =>
     Array.from({ length: 400 }, (_, index) => {
       const values = { corrupt: 1, probability: 0.25, seed: 3 };
-      return createFaults(values, index, () => undefined).up.length;
+      return openUp(values, index).faults.length;
     });
   const hit = draw().filter((count) => count > 0).length;
   t.true(hit > 60 && hit < 140, String(hit));

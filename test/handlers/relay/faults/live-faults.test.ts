@@ -394,13 +394,15 @@ test("a pair's options become faults of the names of their kinds, in the order i
     ...{ dropAfter: 9, slowClose: 4, resetAfter: 7, direction: 'up', probability: 0.5, seed: 3 },
   });
   t.deepEqual(
-    live.list.map(({ name, direction, toxicity }) => [name, direction, toxicity]),
-    ['corrupt', 'bandwidth', 'latency', 'slice', 'limit', 'slow-close', 'reset'].map((name) => [
-      name,
-      'up',
-      0.5,
-    ]),
+    live.list.map(({ name, direction = 'both', toxicity }) => [name, direction, toxicity]),
+    [
+      ...['corrupt', 'bandwidth', 'latency', 'slice', 'limit', 'slow-close'].map((name) => [name, 'up', 0.5]),
+      ['reset', 'both', 0.5],
+    ],
   );
   // --probability is drawn once for a connection.
-  for (let at = 0; at < 40; at++) t.true([0, 7].includes(openOne(live, at).up.faults.length));
+  for (let at = 0; at < 40; at++) {
+    const { up, down } = openOne(live, at);
+    t.true(['0 0', '7 1'].includes(`${up.faults.length} ${down.faults.length}`));
+  }
 });
