@@ -1,17 +1,32 @@
 import { Problem } from './problem.ts';
 import type { ControlAnswer, ControlRequest } from './request.ts';
 
-/** One operation of an interface. docs/control.yaml has it under the same path, method and name. */
-export interface ControlRoute<Context> {
+/** What can be done to a path. */
+export interface Route<Rest extends readonly unknown[] = []> {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** `/v1/pairs/{name}`: a part in braces is any, and is handed over under that name. */
   readonly path: string;
-  /** The operationId. */
-  readonly name: string;
   readonly answer: (
     request: ControlRequest & { readonly parts: Readonly<Record<string, string>> },
-    context: Context,
+    ...rest: Rest
   ) => ControlAnswer | Promise<ControlAnswer>;
+}
+
+/** One operation of our own interface. docs/control.yaml has it under the same path, method and name. */
+export interface ControlRoute<Context> extends Route<[context: Context]> {
+  /** The operationId. */
+  readonly name: string;
+}
+
+/** The routes of a path, one for each of its methods, and what stands in the place of its names. */
+export function findRoutes<Found extends Pick<Route, 'path'>>(
+  routes: readonly Found[],
+  path: readonly string[],
+): { readonly route: Found; readonly parts: Readonly<Record<string, string>> }[] {
+  return routes.flatMap((route) => {
+    const parts = matchPath(route.path, path);
+    return parts ? [{ route, parts }] : [];
+  });
 }
 
 /**
@@ -24,10 +39,7 @@ export async function answerByRoute<Context>(
   request: ControlRequest,
   context: Context,
 ): Promise<ControlAnswer | undefined> {
-  const found = routes.flatMap((route) => {
-    const parts = matchPath(route.path, request.path);
-    return parts ? [{ route, parts }] : [];
-  });
+  const found = findRoutes(routes, request.path);
   if (found.length === 0) return undefined;
   const wanted = request.method === 'HEAD' ? 'GET' : request.method;
   const match = found.find(({ route }) => route.method === wanted);

@@ -1,7 +1,7 @@
-import type { AnswerControl, ControlAnswer, ControlRequest } from '../request.ts';
+import type { AnswerControl, ControlAnswer } from '../request.ts';
+import { findRoutes, type Route } from '../route-table.ts';
 import { TnetError } from '../../errors.ts';
 import type { PairFault } from '../../handlers/relay/faults/live-faults.ts';
-import { ownValue } from '../../own-value.ts';
 import type { SteeredPair } from '../steered.ts';
 import { answerError, toxicNotFound, ToxiproxyError } from './errors.ts';
 import { showMetrics } from './metrics.ts';
@@ -10,14 +10,6 @@ import { readToxic, readToxicChange, showToxic, showToxics } from './toxics.ts';
 
 /** The version of toxiproxy whose interface this is. */
 const toxiproxyVersion = '2.12.0';
-
-type Answer = (request: ControlRequest, ...names: string[]) => ControlAnswer | Promise<ControlAnswer>;
-
-/** What can be done to a path, by method. */
-type Methods = Readonly<Record<string, Answer>>;
-
-/** A path by its parts; undefined is any name. */
-type Route = readonly [path: readonly (string | undefined)[], methods: Methods];
 
 const done: ControlAnswer = { status: 204 };
 const ok = (body: object): ControlAnswer => ({ status: 200, body });
@@ -34,98 +26,97 @@ export function answerToxiproxy(steered: ToxiproxySteered): AnswerControl {
   const routes = createRoutes(steered, proxies);
   return async (request) => {
     const { path, method, headers } = request;
-    const route = routes.find(([parts]) => isPath(path, parts));
-    if (!route) return undefined;
+    const found = findRoutes(routes, path);
+    if (found.length === 0) return undefined;
     // A page of a browser has no business here.
     if (headers['user-agent']?.startsWith('Mozilla/'))
       return { status: 403, headers: { 'content-type': 'text/plain' }, body: 'User agent not allowed\n' };
-    const [parts, methods] = route;
-    const answer = ownValue(methods, method);
-    if (!answer) return { status: 405, headers: { allow: Object.keys(methods).join(', ') } };
-    const names = path.filter((_part, index) => parts[index] === undefined);
+    const match = found.find(({ route }) => route.method === method);
+    if (!match) return { status: 405, headers: { allow: found.map(({ route }) => route.method).join(', ') } };
     try {
-      return await answer(request, ...names);
+      return await match.route.answer({ ...request, parts: match.parts });
     } catch (error) {
       return answerError(error);
     }
   };
 }
 
-function isPath(path: readonly string[], parts: Route[0]): boolean {
-  return (
-    path.length === parts.length && parts.every((part, index) => part === undefined || part === path[index])
-  );
-}
-
 function createRoutes(steered: ToxiproxySteered, proxies: Proxies): readonly Route[] {
   const faultsOf = (proxy: string) => steered.pair(proxy).faults;
-  const update: Answer = async ({ body }, proxy = '') => ok(await proxies.update(proxy, body));
-  const updateToxic: Answer = async ({ body }, proxy = '', toxic = '') => {
+  const update: Route['answer'] = async ({ body, parts: { proxy = '' } }) =>
+    ok(await proxies.update(proxy, body));
+  const updateToxic: Route['answer'] = async ({ body, parts: { proxy = '', toxic = '' } }) => {
     const present = findToxic(faultsOf(proxy), toxic);
     const to = readToxicChange(present, body);
     await steered.changeFaults(proxy, { change: toxic, to });
     return ok(showToxic({ ...present, ...to }));
   };
   return [
-    [
-      ['proxies'],
-      {
-        GET: () => ok(proxies.list()),
-        POST: async ({ body }) => ({ status: 201, body: await proxies.create(body) }),
+    { method: 'GET', path: '/proxies', answer: () => ok(proxies.list()) },
+    {
+      method: 'POST',
+      path: '/proxies',
+      answer: async ({ body }) => ({ status: 201, body: await proxies.create(body) }),
+    },
+    {
+      method: 'GET',
+      path: '/proxies/{proxy}',
+      answer: ({ parts: { proxy = '' } }) => ok(proxies.show(proxy)),
+    },
+    { method: 'POST', path: '/proxies/{proxy}', answer: update },
+    { method: 'PATCH', path: '/proxies/{proxy}', answer: update },
+    {
+      method: 'DELETE',
+      path: '/proxies/{proxy}',
+      async answer({ parts: { proxy = '' } }) {
+        await proxies.remove(proxy);
+        return done;
       },
-    ],
-    [
-      ['proxies', undefined],
-      {
-        GET: (_request, proxy = '') => ok(proxies.show(proxy)),
-        POST: update,
-        PATCH: update,
-        DELETE: async (_request, proxy = '') => {
-          await proxies.remove(proxy);
-          return done;
-        },
+    },
+    {
+      method: 'GET',
+      path: '/proxies/{proxy}/toxics',
+      answer: ({ parts: { proxy = '' } }) => ok(showToxics(faultsOf(proxy).list)),
+    },
+    {
+      method: 'POST',
+      path: '/proxies/{proxy}/toxics',
+      answer: async ({ body, parts: { proxy = '' } }) => ok(showToxic(await addToxic(steered, proxy, body))),
+    },
+    {
+      method: 'GET',
+      path: '/proxies/{proxy}/toxics/{toxic}',
+      answer: ({ parts: { proxy = '', toxic = '' } }) => ok(showToxic(findToxic(faultsOf(proxy), toxic))),
+    },
+    { method: 'POST', path: '/proxies/{proxy}/toxics/{toxic}', answer: updateToxic },
+    { method: 'PATCH', path: '/proxies/{proxy}/toxics/{toxic}', answer: updateToxic },
+    {
+      method: 'DELETE',
+      path: '/proxies/{proxy}/toxics/{toxic}',
+      async answer({ parts: { proxy = '', toxic = '' } }) {
+        const { name } = findToxic(faultsOf(proxy), toxic);
+        await steered.changeFaults(proxy, { remove: name });
+        return done;
       },
-    ],
-    [
-      ['proxies', undefined, 'toxics'],
-      {
-        GET: (_request, proxy = '') => ok(showToxics(faultsOf(proxy).list)),
-        POST: async ({ body }, proxy = '') => ok(showToxic(await addToxic(steered, proxy, body))),
+    },
+    { method: 'POST', path: '/populate', answer: ({ body }) => populate(proxies, body) },
+    {
+      method: 'POST',
+      path: '/reset',
+      async answer() {
+        await proxies.reset();
+        return done;
       },
-    ],
-    [
-      ['proxies', undefined, 'toxics', undefined],
-      {
-        GET: (_request, proxy = '', toxic = '') => ok(showToxic(findToxic(faultsOf(proxy), toxic))),
-        POST: updateToxic,
-        PATCH: updateToxic,
-        DELETE: async (_request, proxy = '', toxic = '') => {
-          const { name } = findToxic(faultsOf(proxy), toxic);
-          await steered.changeFaults(proxy, { remove: name });
-          return done;
-        },
+    },
+    {
+      method: 'GET',
+      path: '/metrics',
+      async answer() {
+        const sight = await steered.look();
+        return showMetrics(sight, Object.values(proxies.list()));
       },
-    ],
-    [['populate'], { POST: ({ body }) => populate(proxies, body) }],
-    [
-      ['reset'],
-      {
-        POST: async () => {
-          await proxies.reset();
-          return done;
-        },
-      },
-    ],
-    [
-      ['metrics'],
-      {
-        GET: async () => {
-          const sight = await steered.look();
-          return showMetrics(sight, Object.values(proxies.list()));
-        },
-      },
-    ],
-    [['version'], { GET: () => ok({ version: toxiproxyVersion }) }],
+    },
+    { method: 'GET', path: '/version', answer: () => ok({ version: toxiproxyVersion }) },
   ];
 }
 
