@@ -42,7 +42,7 @@ for (const [what, text] of [
   ['says nothing', ''],
 ] as const) {
   test(`a client that ${what} is cut off, and does not hold up the others`, async (t) => {
-    const address = await startControl(t, done, { headersMs: 300 });
+    const address = await startControl(t, done, { headersMs: 2_000 });
     const slow = open(t, address);
     slow.write(text);
     t.is((await askControl(address, 'GET', '/')).status, 204);

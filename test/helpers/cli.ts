@@ -176,13 +176,10 @@ async function claim(port: number): Promise<boolean> {
 
 /** A socket in any state counts: a program that does not set SO_REUSEADDR cannot bind a port that is in TIME_WAIT. */
 function isInUse(port: number): boolean {
-  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  // Local or remote, whichever: the tables may have thousands of lines, so that taking them apart takes long.
+  const address = `:${port.toString(16).toUpperCase().padStart(4, '0')} `;
   return ['tcp', 'tcp6', 'udp', 'udp6']
     .map((table) => `/proc/net/${table}`)
     .filter(existsSync)
-    .some((path) =>
-      readFileSync(path, 'latin1')
-        .split('\n')
-        .some((line) => line.trim().split(/\s+/)[1]?.endsWith(local)),
-    );
+    .some((path) => readFileSync(path, 'latin1').includes(address));
 }
