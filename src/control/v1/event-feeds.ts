@@ -1,16 +1,15 @@
-import { Readable } from 'node:stream';
-import { Problem } from '../problem.ts';
+import type { Readable } from 'node:stream';
 import type { Steered } from '../steered.ts';
-import { formatSentEvent, pingMs, sentPing } from './sent-events.ts';
+import { Feeds } from './feeds.ts';
+import { formatSentEvent, sentPing } from './sent-events.ts';
 
 /** How much may wait for a reader before it is cut off, in bytes. */
 const mostWaiting = 1024 * 1024;
-const mostReaders = 32;
 
 /** The streams of events that are being read, each for one reader. */
 export class EventFeeds {
   readonly #steered: Pick<Steered, 'listen'>;
-  readonly #open = new Set<Readable>();
+  readonly #feeds = new Feeds('read events');
 
   constructor(steered: Pick<Steered, 'listen'>) {
     this.#steered = steered;
@@ -23,32 +22,19 @@ export class EventFeeds {
    * @throws Problem when there are too many
    */
   open(): Readable {
-    if (this.#open.size >= mostReaders)
-      throw new Problem('TOO_MANY_REQUESTS', `at most ${mostReaders} may read events at a time`, {
-        headers: { 'retry-after': '10' },
-      });
-    const feed = new Readable({ read: () => undefined, highWaterMark: mostWaiting });
-    const send = (text: string) => {
-      feed.push(text);
+    const feed = this.#feeds.open({ most: mostWaiting, ping: () => sentPing });
+    const stop = this.#steered.listen((event) => {
+      feed.push(formatSentEvent({ time: new Date().toISOString(), ...event }));
       if (feed.readableLength > mostWaiting) feed.destroy();
-    };
-    const stop = this.#steered.listen((event) =>
-      send(formatSentEvent({ time: new Date().toISOString(), ...event })),
-    );
-    const pings = setInterval(() => send(sentPing), pingMs).unref();
-    this.#open.add(feed);
-    feed.once('close', () => {
-      stop();
-      clearInterval(pings);
-      this.#open.delete(feed);
     });
+    this.#feeds.whenOver(feed, stop);
     // What makes the answer begin.
-    send(': these are the events of tnet proxy --json\n\n');
+    feed.push(': these are the events of tnet proxy --json\n\n');
     return feed;
   }
 
   /** Ends all of them. */
   close(): void {
-    for (const feed of this.#open) feed.push(null);
+    this.#feeds.close();
   }
 }

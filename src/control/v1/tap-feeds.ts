@@ -1,16 +1,15 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { TnetError } from '../../errors.ts';
 import { createPcapngFormat } from '../../record/pcapng-format.ts';
 import { encodeStatistics } from '../../record/pcapng-blocks.ts';
 import { formatEnd, nowMicros, type RecordedConnection } from '../../record/record-format.ts';
 import type { ConnectionTapListener, ConnectionTaps } from '../../record/connection-taps.ts';
 import type { OpenTap } from '../../record/live-taps.ts';
-import { Problem } from '../problem.ts';
-import { formatSentEvent, pingMs, sentPing } from './sent-events.ts';
+import { Feeds } from './feeds.ts';
+import { formatSentEvent, sentPing } from './sent-events.ts';
 
 /** How much may wait for a reader, in bytes: of a tap, which then misses some, and of a recording, which is cut off. */
 const mostWaiting = { tap: 1024 * 1024, recording: 8 * 1024 * 1024 };
-const mostReaders = 32;
 
 /** `up` is from the client to the target. */
 const ways = { sent: 'up', received: 'down' } as const;
@@ -18,8 +17,7 @@ const ways = { sent: 'up', received: 'down' } as const;
 /** What is being read of single connections, each by one reader. */
 export class TapFeeds {
   readonly #taps: ConnectionTaps;
-  /** With what ends each: nothing is sent to it any more. */
-  readonly #open = new Map<Readable, () => void>();
+  readonly #feeds = new Feeds('tap or record');
 
   constructor(taps: ConnectionTaps) {
     this.#taps = taps;
@@ -38,39 +36,35 @@ export class TapFeeds {
       feed.push(formatSentEvent({ event: 'missed', ...missed }));
       missed.up = missed.down = 0;
     };
-    const feed = this.#createFeed(mostWaiting.tap, tellMissed);
+    const feed = this.#feeds.open({ most: mostWaiting.tap, ping: () => sentPing, read: tellMissed });
     const send = (event: object) => {
       tellMissed();
       feed.push(formatSentEvent(event));
     };
-    return this.#tap(
-      id,
-      { feed, ping: () => sentPing, most: mostWaiting.tap },
-      {
-        opened: (tap) => send(describe(tap)),
-        missed(direction, bytes) {
-          missed[ways[direction]] += bytes;
-          if (feed.readableLength < mostWaiting.tap / 2) tellMissed();
-        },
-        data({ direction, bytes, offset, atMicros }) {
-          const way = ways[direction];
-          // Once it has missed some, it misses all until it has caught up.
-          const limit = mostWaiting.tap / (missed.up + missed.down > 0 ? 2 : 1);
-          if (feed.readableLength + bytes.length * 2 > limit) missed[way] += bytes.length;
-          else
-            send({
-              ...{ event: 'data', direction: way, offset, atMs: atMicros / 1000 },
-              base64: bytes.toString('base64'),
-            });
-        },
-        ended: (direction, atMicros) =>
-          send({ event: 'end', direction: ways[direction], atMs: atMicros / 1000 }),
-        closed: (reason, atMicros) => {
-          send({ event: 'close', reason, atMs: atMicros / 1000 });
-          this.#end(feed);
-        },
+    return this.#tap(id, feed, mostWaiting.tap, {
+      opened: (tap) => send(describe(tap)),
+      missed(direction, bytes) {
+        missed[ways[direction]] += bytes;
+        if (feed.readableLength < mostWaiting.tap / 2) tellMissed();
       },
-    );
+      data({ direction, bytes, offset, atMicros }) {
+        const way = ways[direction];
+        // Once it has missed some, it misses all until it has caught up.
+        const limit = mostWaiting.tap / (missed.up + missed.down > 0 ? 2 : 1);
+        if (feed.readableLength + bytes.length * 2 > limit) missed[way] += bytes.length;
+        else
+          send({
+            ...{ event: 'data', direction: way, offset, atMs: atMicros / 1000 },
+            base64: bytes.toString('base64'),
+          });
+      },
+      ended: (direction, atMicros) =>
+        send({ event: 'end', direction: ways[direction], atMs: atMicros / 1000 }),
+      closed: (reason, atMicros) => {
+        send({ event: 'close', reason, atMs: atMicros / 1000 });
+        this.#feeds.end(feed);
+      },
+    });
   }
 
   /**
@@ -82,32 +76,29 @@ export class TapFeeds {
    */
   async record(id: number, durationMs?: number): Promise<Readable> {
     const format = createPcapngFormat();
-    const feed = this.#createFeed(mostWaiting.recording);
+    const ping = () => encodeStatistics(nowMicros());
+    const feed = this.#feeds.open({ most: mostWaiting.recording, ping });
     const send = (bytes: Buffer) => {
       feed.push(bytes);
       if (feed.readableLength > mostWaiting.recording) feed.destroy();
     };
     let connection: RecordedConnection;
-    await this.#tap(
-      id,
-      { feed, ping: () => encodeStatistics(nowMicros()), most: mostWaiting.recording },
-      {
-        opened(tap) {
-          connection = describeLate(tap);
-          send(Buffer.concat([format.begin(), format.opened(connection, nowMicros())]));
-          for (const direction of tap.ended) send(format.ended(connection, direction, nowMicros()));
-        },
-        missed: () => feed.destroy(),
-        data: (chunk) => send(format.data(connection, chunk)),
-        ended: (direction, atMicros) => send(format.ended(connection, direction, atMicros)),
-        closed: (ending, atMicros) => {
-          send(format.closed(connection, ending, atMicros));
-          this.#end(feed);
-        },
+    await this.#tap(id, feed, mostWaiting.recording, {
+      opened(tap) {
+        connection = describeLate(tap);
+        send(Buffer.concat([format.begin(), format.opened(connection, nowMicros())]));
+        for (const direction of tap.ended) send(format.ended(connection, direction, nowMicros()));
       },
-    );
+      missed: () => feed.destroy(),
+      data: (chunk) => send(format.data(connection, chunk)),
+      ended: (direction, atMicros) => send(format.ended(connection, direction, atMicros)),
+      closed: (ending, atMicros) => {
+        send(format.closed(connection, ending, atMicros));
+        this.#feeds.end(feed);
+      },
+    });
     if (durationMs !== undefined) {
-      const timer = setTimeout(() => this.#end(feed), durationMs).unref();
+      const timer = setTimeout(() => this.#feeds.end(feed), durationMs).unref();
       feed.once('close', () => clearTimeout(timer));
     }
     return feed;
@@ -115,54 +106,22 @@ export class TapFeeds {
 
   /** Ends all of them. */
   close(): void {
-    for (const feed of this.#open.keys()) this.#end(feed);
+    this.#feeds.close();
   }
 
-  #createFeed(highWaterMark: number, read = (): void => undefined): Readable {
-    if (this.#open.size >= mostReaders)
-      throw new Problem('TOO_MANY_REQUESTS', `at most ${mostReaders} may tap or record at a time`, {
-        headers: { 'retry-after': '10' },
-      });
-    return new Readable({ read, highWaterMark });
-  }
-
-  async #tap(id: number, { feed, ping, most }: Fed, listener: ConnectionTapListener): Promise<Readable> {
-    const pings = setInterval(() => feed.push(ping()), pingMs).unref();
-    const tap: { stop?: () => void } = {};
-    this.#open.set(feed, () => {
-      tap.stop?.();
-      clearInterval(pings);
-    });
-    feed.once('close', () => this.#stop(feed));
+  /** @param most how many bytes may be under way to it */
+  async #tap(id: number, feed: Readable, most: number, listener: ConnectionTapListener): Promise<Readable> {
     const stop = await this.#taps.tap(id, listener, most);
     if (!stop) {
-      this.#stop(feed);
+      this.#feeds.stop(feed);
       throw new TnetError('TNET_E_UNKNOWN_NAME', 'no bytes of this connection pass here, or not yet', {
         subject: String(id),
       });
     }
-    tap.stop = stop;
     // Its reader may be gone by now.
-    if (!this.#open.has(feed)) stop();
+    this.#feeds.whenOver(feed, stop);
     return feed;
   }
-
-  #end(feed: Readable): void {
-    if (this.#stop(feed)) feed.push(null);
-  }
-
-  #stop(feed: Readable): boolean {
-    this.#open.get(feed)?.();
-    return this.#open.delete(feed);
-  }
-}
-
-/** A stream that is filled, and what is sent in it now and then. */
-interface Fed {
-  readonly feed: Readable;
-  readonly ping: () => string | Buffer;
-  /** How many bytes may wait for its reader. */
-  readonly most: number;
 }
 
 /** The first event of a tap. */
