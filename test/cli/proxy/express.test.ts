@@ -205,10 +205,11 @@ const scenes: readonly Scene[] = [
   {
     title: 'a client over its --rate',
     prepare: async (t) => before(await startEcho(t), '--rate', '1/m'),
-    act: async (t, address) => [
-      (await exchange(t, address, 'hello')).bytes.toString(),
-      await waitEnd(t, address),
-    ],
+    act: async (t, address, cli) => {
+      const { bytes } = await exchange(t, address, 'hello');
+      await cli.said(/"event":"ended"/);
+      return [bytes.toString(), await waitEnd(t, address)];
+    },
     last: 'refused',
   },
   ...(['1', '2'] as const).map((version) => ({
