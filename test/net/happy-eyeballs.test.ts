@@ -5,6 +5,7 @@ import test, { type ExecutionContext } from 'ava';
 import { interleave } from '../../src/net/candidates.ts';
 import { connectTcp, type RaceOptions } from '../../src/net/happy-eyeballs.ts';
 import { Server } from '../../src/net/index.ts';
+import { closedPort } from '../helpers/cli.ts';
 import { canPark, hasIpv6, listen, portOf } from '../helpers/net/sockets.ts';
 
 /** A resolver that answers with these addresses. */
@@ -13,23 +14,14 @@ function answer(...addresses: string[]): NonNullable<RaceOptions['lookup']> {
   return (_host, _options, callback) => setImmediate(() => callback(null, all));
 }
 
-/** A port of 127.0.0.1 on which nobody listens. */
-async function closedPort(t: ExecutionContext): Promise<number> {
-  const server = await listen(t, new Server());
-  const port = portOf(server);
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** Connections to it are neither accepted nor refused: its backlog is full. */
 async function stalledPort(t: ExecutionContext, host: string): Promise<number> {
   // A parked listener accepts nothing, and a backlog of one is soon full.
   const tnet = new Server();
-  tnet.listen({ port: 0, host, backlog: 1 });
+  const port = await closedPort();
+  tnet.listen({ port, host, backlog: 1 });
   await once(tnet, 'listening');
   tnet.pause(60_000);
-  const { port } = tnet.address() as nodeNet.AddressInfo;
   const fillers = Array.from({ length: 4 }, () => nodeNet.connect(port, host).on('error', () => undefined));
   await once(fillers[0]!, 'connect');
   await new Promise((resolve) => setTimeout(resolve, 50));
@@ -104,7 +96,7 @@ test('an address that does not answer is raced by the next one, and destroyed wh
 });
 
 test('when every address fails the error lists each with its reason', async (t) => {
-  const port = await closedPort(t);
+  const port = await closedPort();
   const error = (await t.throwsAsync(
     connectTcp({ host: 'example.test', port, lookup: answer('127.0.0.1', '127.0.0.2') }),
     { instanceOf: AggregateError },
@@ -119,7 +111,7 @@ test('when every address fails the error lists each with its reason', async (t) 
 });
 
 test('the only address’s own error is the error', async (t) => {
-  const port = await closedPort(t);
+  const port = await closedPort();
   const error = await t.throwsAsync<NodeJS.ErrnoException>(connectTcp({ host: '127.0.0.1', port }));
   t.is(error.code, 'ECONNREFUSED');
   t.is(error.message, `connect ECONNREFUSED 127.0.0.1:${port}`);
@@ -189,7 +181,7 @@ test('family and localAddress keep to their family, and say so when there is non
 
 test('localPort is the port connected from', async (t) => {
   const server = await listen(t, new Server());
-  const localPort = await closedPort(t);
+  const localPort = await closedPort();
   const socket = await connectTcp({ host: '127.0.0.1', port: portOf(server), localPort });
   t.is(socket.localPort, localPort);
   socket.destroy();
@@ -209,7 +201,7 @@ if (hasIpv6) {
 }
 
 test('a connection of which both ends are the same socket is a refusal, and leaves the port free', async (t) => {
-  const port = await closedPort(t);
+  const port = await closedPort();
   const ends = { host: '127.0.0.1', port, localAddress: '127.0.0.1', localPort: port };
   const error = await t.throwsAsync(connectTcp(ends), { code: 'ECONNREFUSED' });
   t.is(error.message, 'connection refused: nobody listens, and the socket was connected to itself');

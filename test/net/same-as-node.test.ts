@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { inherits } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import tnet from '../../src/net/index.ts';
+import { closedPort } from '../helpers/cli.ts';
 import { closeAfter, pattern, tempDir, turn } from '../helpers/net/sockets.ts';
 
 /**
@@ -416,8 +417,10 @@ const scenes: Record<string, Scene> = {
     await gone(tooLong);
   },
   async 'listening again after close'(net, seen, t) {
-    const server = await open(net, t);
-    const port = portOf(server);
+    const port = await closedPort();
+    const server = net.createServer().listen(port, '127.0.0.1');
+    closeAfter(t, server);
+    await once(server, 'listening');
     server.close();
     await once(server, 'close');
     server.listen(port, '127.0.0.1');

@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import test, { type ExecutionContext } from 'ava';
 import net, { createServer, Server, type Socket } from '../../src/net/index.ts';
 import { heldConnectionsLimit } from '../../src/net/accept-gate.ts';
+import { closedPort } from '../helpers/cli.ts';
 import {
   canPark,
   closeAfter,
@@ -275,8 +276,11 @@ for (const transport of transports) {
 }
 
 test('the seed’s EADDRINUSE recipe ends in a listening server', async (t) => {
-  const blocker = await listen(t, createServer());
-  const PORT = portOf(blocker);
+  // The system would give a port of its choice to another while nobody listens on it.
+  const PORT = await closedPort();
+  const blocker = createServer().listen(PORT, '127.0.0.1');
+  closeAfter(t, blocker);
+  await once(blocker, 'listening');
   const HOST = '127.0.0.1';
   const server = createServer();
   closeAfter(t, server);

@@ -60,17 +60,18 @@ for (const [size, rate, count] of [
   }
 }
 
-for (const [size, rate] of [
-  ['8', '200/s'],
-  ['1400', '200/s'],
-  ['65507', '10/s'],
+// No more than a socket's buffer holds: a busy machine may let all of them wait, and what is more is lost.
+for (const [size, rate, count] of [
+  ['8', '200/s', 20],
+  ['1400', '200/s', 20],
+  ['65507', '10/s', 2],
 ] as const) {
   test.serial(`--ping -u with ${size} bytes at ${rate} finds our echo right`, async (t) => {
     const server = startCli(t, ['echo', '-u', '127.0.0.1:0']);
     const words = [
       '-u',
       '-c',
-      '20',
+      String(count),
       '--size',
       size,
       '--rate',
@@ -80,7 +81,7 @@ for (const [size, rate] of [
     ];
     const { code, result, stderr } = await runPing(t, ...words);
     t.is(code, 0, stderr);
-    t.like(result, { ...clean, sent: 20, received: 20 });
+    t.like(result, { ...clean, sent: count, received: count });
   });
 }
 
