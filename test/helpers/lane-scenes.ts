@@ -70,15 +70,18 @@ function normalise(events: readonly Json[]): unknown {
     if (!names.has(text)) names.set(text, `#${names.size}`);
     return names.get(text)!;
   };
-  const write = (value: unknown) =>
+  // The system may give one port to several outgoing connections, by chance: those of targets have no number.
+  const write = (name: string, value: unknown) =>
     typeof value === 'string'
-      ? value.replaceAll(/:\d{4,5}\b|\/\S+/g, nameOf).replaceAll(/within \d+ ms/g, 'in time')
+      ? value
+          .replaceAll(/:\d{4,5}\b|\/\S+/g, name === 'local' ? () => '#' : nameOf)
+          .replaceAll(/within \d+ ms/g, 'in time')
       : value;
   return events
     .filter(({ event }) => event !== 'lane')
     .map(({ time, durationMs, ...members }) => [
       typeof time,
       typeof durationMs,
-      Object.entries(members).map(([name, value]) => [name, write(value)]),
+      Object.entries(members).map(([name, value]) => [name, write(name, value)]),
     ]);
 }
