@@ -39,7 +39,9 @@ export const behaviours: readonly Behaviour[] = [
       const toxic = await addToxic(proxy, 'latency', { latency: 300, jitter: 0 });
       const slow = await timeOf(() => ask(socket, 'b', 1));
       await toxic.remove();
-      const quick = await timeOf(() => ask(socket, 'c', 1));
+      // One of several: a busy machine delays some of them by as much.
+      let quick = Infinity;
+      for (let nth = 0; nth < 20 && quick >= slow; nth++) quick = await timeOf(() => ask(socket, 'c', 1));
       t.true(slow >= 300 * early, shown(slow));
       t.true(quick < slow, shown(quick));
       return `${shown(slow)}, then ${shown(quick)}`;
