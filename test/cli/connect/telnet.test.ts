@@ -128,11 +128,12 @@ test.serial('a peer that asks without end and never reads does not fill the memo
   await once(server, 'listening');
   t.teardown(() => server.close());
   const { port } = server.address() as { port: number };
-  const cli = startCli(t, ['connect', '-t', '127.0.0.1', String(port)]);
+  const cli = startCli(t, ['connect', '-t', '--timeout', '10s', '127.0.0.1', String(port)]);
   // Nothing more is taken once its answers are not: what it keeps of them is what the system did not take.
   while (takenBytes === 0 || performance.now() - takenAt < 2_000) await delay(100);
   const [, kb] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${cli.child.pid}/status`, 'latin1')) ?? [];
   t.true(Number(kb) < 500_000, `${kb} KiB after ${takenBytes} bytes`);
+  t.is((await cli.exit).code, 124);
 });
 
 const telnetd = findProgram('telnetd') ?? findProgram('inetutils-telnetd') ?? '';
