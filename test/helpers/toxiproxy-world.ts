@@ -70,10 +70,8 @@ export async function makeProxy(
 ): Promise<Proxy> {
   const name = `proxy ${++proxies}`;
   const [port = 0] = await findPorts(1);
-  return client.createProxy({
-    ...{ name, listen: `127.0.0.1:${port}` },
-    upstream: upstream ?? (await startEcho(t)),
-  });
+  const listen = `127.0.0.1:${port}`;
+  return client.createProxy({ name, listen, upstream: upstream ?? (await startEcho(t)) });
 }
 
 export const connectTo = (t: ExecutionContext, proxy: Proxy) => connectPeer(t, proxy.listen);
