@@ -57,15 +57,14 @@ export async function join(
   const idle = datagrams ? undefined : values.idle;
   const limits = watchLimits({ idle, timeout, halfClosed }, cutOff);
   const session = datagrams?.watch(() => relay, cutOff);
-  const ways = datagrams?.open(entry.id, faults);
+  const inStream = faults
+    ? { up: [faults.up], down: [faults.down], holdMs: faults.holdMs }
+    : { up: [], down: [] };
+  const ways = datagrams?.open(entry.id, inStream) ?? inStream;
   const telnet = createTelnet?.(client, target);
-  const upTransforms = [
-    ...(telnet ? [telnet.decoder] : []),
-    ...records.map(({ sent }) => sent),
-    ...(ways?.up ?? (faults ? [faults.up] : [])),
-  ];
+  const upTransforms = [...(telnet ? [telnet.decoder] : []), ...records.map(({ sent }) => sent), ...ways.up];
   const downTransforms = [
-    ...(ways?.down ?? (faults ? [faults.down] : [])),
+    ...ways.down,
     ...records.map(({ received }) => received),
     ...(telnet ? [telnet.encoder] : []),
   ];
@@ -91,7 +90,7 @@ export async function join(
       },
     }),
     onActivity: session?.onActivity ?? limits?.onActivity,
-    holdMs: ways?.holdMs ?? faults?.holdMs,
+    holdMs: ways.holdMs,
   });
   if (isLater)
     for (const { arrange, begin } of later) {

@@ -4,24 +4,23 @@ import type { Relay } from '../../../flow/relay.ts';
 import { FrameDatagrams, UnframeDatagrams } from '../../../transform/datagrams.ts';
 import { defaultSessionIdleMs, type PairValues } from '../pair.ts';
 import type { DatagramFaults } from '../faults/datagram-faults.ts';
-import type { ConnectionFaults } from '../faults/live-faults.ts';
 import type { DatagramEnds } from '../targets/target.ts';
 import { timedOut, type Cut } from '../cut.ts';
 import { guarded } from '../../../net/guard.ts';
 
-/** The transforms of a session. */
-export interface SessionWays {
+/** The transforms of the two directions. */
+export interface Ways {
   readonly up: readonly Transform[];
   readonly down: readonly Transform[];
-  /** How long they may hold a byte on purpose, in milliseconds. */
-  readonly holdMs: () => number;
+  /** How long they may hold a byte on purpose, in milliseconds. Default: not at all. */
+  readonly holdMs?: (() => number) | undefined;
 }
 
 /** What is different about a pair with a UDP end. */
 export interface DatagramSessions {
   readonly ends: DatagramEnds;
   /** The faults of a session, in the transforms between datagrams and the stream. @param faults of the stream */
-  readonly open: (session: number, faults: ConnectionFaults | undefined) => SessionWays;
+  readonly open: (session: number, faults: Ways) => Ways;
   /**
    * Watches a session for its end, which UDP does not signal: silence. Returns functions to call as the session
    * goes on.
@@ -47,20 +46,13 @@ export function createDatagramSessions(
     open(session, faults) {
       const own = createFaults?.(session);
       if (own) return { ...own, holdMs: () => own.holdMs };
-      const { up, down } = frame(values.framing === 'length', ends, faults);
-      return { up, down, holdMs: () => faults?.holdMs() ?? 0 };
+      return { ...faults, ...frame(values.framing === 'length', ends, faults) };
     },
     watch: (relay, cutOff) => watchSession(values.idle, ends, relay, cutOff),
   };
 }
 
-function frame(
-  hasLengths: boolean,
-  { client, target }: DatagramEnds,
-  faults: ConnectionFaults | undefined,
-): Pick<SessionWays, 'up' | 'down'> {
-  const up = faults ? [faults.up] : [];
-  const down = faults ? [faults.down] : [];
+function frame(hasLengths: boolean, { client, target }: DatagramEnds, { up, down }: Ways): Ways {
   if (!hasLengths || client === target) return { up, down };
   return client
     ? { up: [new FrameDatagrams(), ...up], down: [...down, new UnframeDatagrams()] }
