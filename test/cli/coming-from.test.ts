@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
+import { loadNativeAddon } from '../../src/native/addon.ts';
 import { clientScenes } from '../helpers/coming-from/client-scenes.ts';
 import type { Outcome } from '../helpers/coming-from/command.ts';
 import { datagramScenes } from '../helpers/coming-from/datagram-scenes.ts';
@@ -78,7 +79,8 @@ for (const row of rows) {
   const scene = scenes[row.scene];
   const programs = [row.peer === 'nc' ? 'nc.openbsd' : row.peer, ...(scene?.needs ?? [])];
   const missing = programs.filter((name) => findProgram(name) === undefined);
-  if (missing.length > 0) console.log(`skipped: ${missing.join(', ')} is not installed`);
+  if (scene?.needsAddon && !loadNativeAddon()) missing.push('the addon');
+  if (missing.length > 0) console.log(`skipped: ${missing.join(', ')} is not there`);
   (missing.length > 0 ? test.skip : test)(`${row.theirs} is ${row.ours} (${row.scene})`, async (t) => {
     if (!scene) throw new Error(`no scene is called ${row.scene}`);
     await inLane(async () => {

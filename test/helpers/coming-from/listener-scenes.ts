@@ -91,6 +91,9 @@ const readToEnd = (words: string): Scene => ({
   },
 });
 
+/** Commands that answer or keep what comes, and print nothing. */
+const printsNothing = /-e|-c|exec:|sh:|file:|EXEC|SYSTEM|PIPE|OPEN|echo/;
+
 /** Three clients, one after another, say a line and half-close; then the command is ended. */
 const callers: Scene = {
   proof: ['three', 'THREE'],
@@ -102,7 +105,7 @@ const callers: Scene = {
       socket.end(`${word}\n`);
       wire.push((await collectUntilClose(socket)).bytes);
     }
-    if (!/-e|-c|EXEC|SYSTEM|PIPE|echo/.test(text)) await command.says('three\n');
+    if (!printsNothing.test(text)) await command.says('three\n');
     command.end();
     return command.outcome(Buffer.concat(wire));
   },

@@ -5,6 +5,8 @@ import type { Outcome } from './command.ts';
 export interface Scene {
   /** Programs that the scene itself needs. */
   readonly needs?: readonly string[];
+  /** Whether ours, or the scene itself, needs the native addon. */
+  readonly needsAddon?: true;
   /**
    * What ours must have written or sent, or its exit status: two commands that do nothing must not be taken for the same.
    */
