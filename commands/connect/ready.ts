@@ -3,7 +3,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import type { Connection } from '../../src/net/connection.ts';
-import { TnetError, errorCode, formatLimit } from '../../src/errors.ts';
+import { errorCode } from '../../src/errors.ts';
+import { Deadline, rejectOn } from '../../src/net/deadline.ts';
 import { CrlfOut } from '../../src/transform/crlf.ts';
 import { Dialogue, type Step } from '../../src/transform/dialogue.ts';
 import { describeMiss, type DialogueFlags } from './dialogue.ts';
@@ -32,11 +33,7 @@ export async function runSteps(
 ): Promise<void> {
   const outcome = Promise.withResolvers<undefined>();
   const fail = (error: unknown) => outcome.reject(error);
-  const onAbort = () => fail(signal.reason);
-  const onTimeout = () =>
-    fail(new TnetError('TNET_E_TIMEOUT', `no answer within ${formatLimit(timeoutMs ?? 0)}`));
-  const timer = timeoutMs === undefined ? undefined : setTimeout(onTimeout, timeoutMs);
-  signal.addEventListener('abort', onAbort, { once: true });
+  using deadline = new Deadline('no answer', timeoutMs, signal);
   let isDone = false;
   const after: Buffer[] = [];
   const dialogue = new Dialogue(steps, {
@@ -67,7 +64,7 @@ export async function runSteps(
   dialogue.tap.resume();
   try {
     dialogue.start();
-    await outcome.promise;
+    await Promise.race([outcome.promise, rejectOn(deadline.signal)]);
     // What the last step sends has left the transforms a turn later.
     await new Promise((resolve) => setImmediate(resolve));
     await lastWrite;
@@ -77,9 +74,6 @@ export async function runSteps(
   } catch (error) {
     socket.destroy();
     throw error;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
   }
 }
 

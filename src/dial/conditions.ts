@@ -1,12 +1,11 @@
 import { formatTargetEndpoint, type Endpoint } from '../address/endpoint.ts';
 import { TnetError, errorCode } from '../errors.ts';
 import { leaveInOrder } from '../net/connection.ts';
-import { Deadline } from '../net/deadline.ts';
+import { Deadline, rejectOn } from '../net/deadline.ts';
 import { lookupAll } from '../net/lookup.ts';
 import { requireNumericHost } from '../address/host-rules.ts';
 import type { DialOptions } from './dial-options.ts';
 import { dial } from './dial.ts';
-import { rejectOn } from './dial-direct.ts';
 import { tryPatiently } from './patience.ts';
 
 /** What is waited for in place of a connection: nobody listens any more, or a host name has an address. */

@@ -2,7 +2,7 @@ import { formatHostPort, type Endpoint, formatPath } from '../address/endpoint.t
 import { TnetError, errorCode, formatLimit } from '../errors.ts';
 import { connectDatagram } from '../net/datagram.ts';
 import type { DatagramPeer } from '../net/datagram-peer.ts';
-import { Deadline } from '../net/deadline.ts';
+import { Deadline, rejectOn } from '../net/deadline.ts';
 import { explainSource } from '../net/own-side.ts';
 import { lookupFirst } from '../net/lookup.ts';
 import { awaitPlace } from './backlog.ts';
@@ -43,15 +43,6 @@ export async function dialDatagram(
   } catch (error) {
     throw source ? explainSource(error as Error, { kind: 'udp', ...source }) : error;
   }
-}
-
-/** Rejects with the signal's reason when it aborts; settles in no other way. */
-export function rejectOn(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-  });
 }
 
 /**

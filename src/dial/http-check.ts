@@ -1,6 +1,7 @@
 import { request, type IncomingMessage } from 'node:http';
-import { TnetError, formatLimit } from '../errors.ts';
+import { TnetError } from '../errors.ts';
 import type { Connection } from '../net/connection.ts';
+import { Deadline, rejectOn } from '../net/deadline.ts';
 import { hasStatus, type Statuses } from '../protocol/http-status.ts';
 
 /** A request that shows whether a server is ready. */
@@ -38,29 +39,18 @@ export async function askHttp(
     path,
     headers: { host, accept: '*/*', 'user-agent': 'tnet', connection: 'close' },
   });
-  const onAbort = () => answer.reject(signal?.reason as Error);
-  const timer =
-    timeoutMs === undefined
-      ? undefined
-      : setTimeout(() => {
-          const message = `no answer to the request within ${formatLimit(timeoutMs)}`;
-          answer.reject(new TnetError('TNET_E_TIMEOUT', message));
-        }, timeoutMs);
-  signal?.addEventListener('abort', onAbort, { once: true });
+  using deadline = new Deadline('no answer to the request', timeoutMs, signal);
   asking
     .on('response', answer.resolve)
     // A server that changes the protocol has answered, with status 101.
     .on('upgrade', answer.resolve)
     .on('error', (error) => answer.reject(explain(error)))
     .end();
-  if (signal?.aborted) onAbort();
   try {
-    const response = await answer.promise;
+    const response = await Promise.race([answer.promise, rejectOn(deadline.signal)]);
     await dropBody(response);
     return response.statusCode ?? 0;
   } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
     asking.destroy();
     connection.on('error', () => undefined).destroy();
   }

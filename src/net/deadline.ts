@@ -52,6 +52,15 @@ export class Deadline implements Disposable {
   }
 }
 
+/** Rejects with the signal's reason when it aborts; settles in no other way. */
+export function rejectOn(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+}
+
 /** What to call when a signal aborts. */
 const waiting = new WeakMap<AbortSignal, Set<() => void>>();
 

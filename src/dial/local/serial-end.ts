@@ -4,7 +4,7 @@ import { errorCode, ExplainedError, TnetError } from '../../errors.ts';
 import type { NativeAddon } from '../../native/addon.ts';
 import { guarded } from '../../net/guard.ts';
 import { setLocalEnd } from '../../net/local-end.ts';
-import { rejectOn } from '../dial-direct.ts';
+import { rejectOn } from '../../net/deadline.ts';
 import type { DialKind } from '../dial-kind.ts';
 import { Bridge, requireAddon } from './bridge.ts';
 
