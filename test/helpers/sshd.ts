@@ -22,6 +22,8 @@ export async function startSshd(t: ExecutionContext, dir: string, port: number):
     StrictModes: 'no',
     ListenAddress: '127.0.0.1',
     UsePAM: 'no',
+    // The shell reads the files of its home, and what they print would stand among the output.
+    SetEnv: `HOME=${dir}`,
   };
   const options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
   const flags = ['-D', '-e', '-f', '/dev/null', '-p', String(port), ...options];
